@@ -1,0 +1,146 @@
+"""The enumerations of the Windows API, with PyWinRT's spelling and Windows' numbers.
+
+Imports only the standard library's enum. Plain values: any thread may use them.
+"""
+
+import enum
+
+__all__ = [
+    "ByteOrder",
+    "ChainValidationResult",
+    "HostNameType",
+    "InputStreamOptions",
+    "SocketMessageType",
+    "SocketSslErrorSeverity",
+    "UnicodeEncoding",
+    "WebErrorStatus",
+]
+
+
+class SocketMessageType(enum.IntEnum):
+    """Type of a WebSocket message (Windows.Networking.Sockets.SocketMessageType)."""
+
+    BINARY = 0
+    UTF8 = 1
+
+
+class SocketSslErrorSeverity(enum.IntEnum):
+    """How bad the errors of a server certificate are (Windows.Networking.Sockets.SocketSslErrorSeverity)."""
+
+    NONE = 0
+    IGNORABLE = 1
+    FATAL = 2
+
+
+class InputStreamOptions(enum.IntFlag):
+    """When a read from a stream is complete (Windows.Storage.Streams.InputStreamOptions).
+
+    NONE waits for all bytes asked for, PARTIAL for at least one byte; READ_AHEAD may fetch more than asked.
+    """
+
+    NONE = 0
+    PARTIAL = 1
+    READ_AHEAD = 2
+
+
+class UnicodeEncoding(enum.IntEnum):
+    """Encoding of strings in DataReader and DataWriter (Windows.Storage.Streams.UnicodeEncoding)."""
+
+    UTF8 = 0
+    UTF16_L_E = 1
+    UTF16_B_E = 2
+
+
+class ByteOrder(enum.IntEnum):
+    """Order of the bytes of a number (Windows.Storage.Streams.ByteOrder)."""
+
+    LITTLE_ENDIAN = 0
+    BIG_ENDIAN = 1
+
+
+class HostNameType(enum.IntEnum):
+    """What a HostName holds (Windows.Networking.HostNameType)."""
+
+    DOMAIN_NAME = 0
+    IPV4 = 1
+    IPV6 = 2
+    BLUETOOTH = 3
+
+
+class ChainValidationResult(enum.IntEnum):
+    """Outcome of a certificate check (Windows.Security.Cryptography.Certificates.ChainValidationResult)."""
+
+    SUCCESS = 0
+    UNTRUSTED = 1
+    REVOKED = 2
+    EXPIRED = 3
+    INCOMPLETE_CHAIN = 4
+    INVALID_SIGNATURE = 5
+    WRONG_USAGE = 6
+    INVALID_NAME = 7
+    INVALID_CERTIFICATE_AUTHORITY_POLICY = 8
+    BASIC_CONSTRAINTS_ERROR = 9
+    UNKNOWN_CRITICAL_EXTENSION = 10
+    REVOCATION_INFORMATION_MISSING = 11
+    REVOCATION_FAILURE = 12
+    OTHER_ERRORS = 13
+
+
+class WebErrorStatus(enum.IntEnum):
+    """Kind of a failed operation (Windows.Web.WebErrorStatus); 55 values, HTTP answers by their own number."""
+
+    UNKNOWN = 0
+    CERTIFICATE_COMMON_NAME_IS_INCORRECT = 1
+    CERTIFICATE_EXPIRED = 2
+    CERTIFICATE_CONTAINS_ERRORS = 3
+    CERTIFICATE_REVOKED = 4
+    CERTIFICATE_IS_INVALID = 5
+    SERVER_UNREACHABLE = 6
+    TIMEOUT = 7
+    ERROR_HTTP_INVALID_SERVER_RESPONSE = 8
+    CONNECTION_ABORTED = 9
+    CONNECTION_RESET = 10
+    DISCONNECTED = 11
+    HTTP_TO_HTTPS_ON_REDIRECTION = 12
+    HTTPS_TO_HTTP_ON_REDIRECTION = 13
+    CANNOT_CONNECT = 14
+    HOST_NAME_NOT_RESOLVED = 15
+    OPERATION_CANCELED = 16
+    REDIRECT_FAILED = 17
+    UNEXPECTED_STATUS_CODE = 18
+    UNEXPECTED_REDIRECTION = 19
+    UNEXPECTED_CLIENT_ERROR = 20
+    UNEXPECTED_SERVER_ERROR = 21
+    INSUFFICIENT_RANGE_SUPPORT = 22
+    MISSING_CONTENT_LENGTH_SUPPORT = 23
+    MULTIPLE_CHOICES = 300
+    MOVED_PERMANENTLY = 301
+    FOUND = 302
+    SEE_OTHER = 303
+    NOT_MODIFIED = 304
+    USE_PROXY = 305
+    TEMPORARY_REDIRECT = 307
+    BAD_REQUEST = 400
+    UNAUTHORIZED = 401
+    PAYMENT_REQUIRED = 402
+    FORBIDDEN = 403
+    NOT_FOUND = 404
+    METHOD_NOT_ALLOWED = 405
+    NOT_ACCEPTABLE = 406
+    PROXY_AUTHENTICATION_REQUIRED = 407
+    REQUEST_TIMEOUT = 408
+    CONFLICT = 409
+    GONE = 410
+    LENGTH_REQUIRED = 411
+    PRECONDITION_FAILED = 412
+    REQUEST_ENTITY_TOO_LARGE = 413
+    REQUEST_URI_TOO_LONG = 414
+    UNSUPPORTED_MEDIA_TYPE = 415
+    REQUESTED_RANGE_NOT_SATISFIABLE = 416
+    EXPECTATION_FAILED = 417
+    INTERNAL_SERVER_ERROR = 500
+    NOT_IMPLEMENTED = 501
+    BAD_GATEWAY = 502
+    SERVICE_UNAVAILABLE = 503
+    GATEWAY_TIMEOUT = 504
+    HTTP_VERSION_NOT_SUPPORTED = 505

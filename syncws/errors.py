@@ -1,0 +1,347 @@
+"""Exceptions with HRESULTs, and WebSocketError.get_status, which turns an HRESULT into a WebErrorStatus.
+
+May import enums and hresult. Plain values: any thread may use them. The tree, most general first; beside each class
+what else it is in Python and the HRESULT it carries:
+
+    HResultError                       OSError                  any
+    ├── InvalidArgumentError           ValueError               0x80070057 E_INVALIDARG
+    │   └── InvalidArgumentTypeError   TypeError                0x80070057 E_INVALIDARG
+    ├── IllegalMethodCallError         RuntimeError             0x8000000E E_ILLEGAL_METHOD_CALL
+    ├── InvalidOperationError          RuntimeError             0x800710DD ERROR_INVALID_OPERATION
+    ├── ObjectClosedError                                       0x80000013 RO_E_CLOSED
+    ├── OutOfBoundsError               IndexError               0x8000000B E_BOUNDS
+    ├── NoUnicodeTranslationError      UnicodeError             0x80070459 ERROR_NO_UNICODE_TRANSLATION
+    ├── OperationCanceledError                                  0x800704C7 or 0x80072EF1
+    ├── OperationTimedOutError         TimeoutError             0x80072EE2 WININET_E_TIMEOUT
+    ├── MessageTooBigError             ValueError               0x80072738 WSAEMSGSIZE
+    ├── ProtocolViolationError                                  0x83760002 E_INVALID_PROTOCOL_FORMAT
+    ├── ConnectionLostError            ConnectionAbortedError   0x80072EFE, after a TCP reset 0x80072EFF
+    └── ConnectFailedError             ConnectionError          (connect() failed)
+        ├── HostNameNotResolvedError                            0x80072EE7
+        ├── CannotConnectError                                  0x80072EFD, 0x80072F84
+        ├── TlsError                                            0x80072F7D
+        │   └── CertificateError                                0x80072F05, …06, …0D, …17, …89, 0x800C000E
+        └── HandshakeError                                      0x80072F78, 0x83760003, 0x83760004
+            └── HttpStatusError                                 0x80190000 + status, 0x80190001 … 5
+
+A connect() that runs out of time raises OperationTimedOutError, one that is cancelled OperationCanceledError.
+"""
+
+import errno as errno_module
+from collections.abc import Mapping
+from typing import ClassVar, NoReturn
+
+from syncws.enums import WebErrorStatus
+from syncws.hresult import HTTP_STATUS_BASE, HResult, signed, unsigned
+
+__all__ = [
+    "CannotConnectError",
+    "CertificateError",
+    "ConnectFailedError",
+    "ConnectionLostError",
+    "HResultError",
+    "HandshakeError",
+    "HostNameNotResolvedError",
+    "HttpStatusError",
+    "IllegalMethodCallError",
+    "InvalidArgumentError",
+    "InvalidArgumentTypeError",
+    "InvalidOperationError",
+    "MessageTooBigError",
+    "NoUnicodeTranslationError",
+    "ObjectClosedError",
+    "OperationCanceledError",
+    "OperationTimedOutError",
+    "OutOfBoundsError",
+    "ProtocolViolationError",
+    "TlsError",
+    "WebSocketError",
+]
+
+# One status for each number that has one; every other number is UNKNOWN (winrt.md 4.1 to 4.6).
+_STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
+    HResult.ERROR_CANCELLED: WebErrorStatus.OPERATION_CANCELED,
+    HResult.WININET_E_OPERATION_CANCELLED: WebErrorStatus.OPERATION_CANCELED,
+    HResult.ERROR_OPERATION_ABORTED: WebErrorStatus.OPERATION_CANCELED,
+    HResult.E_ABORT: WebErrorStatus.OPERATION_CANCELED,
+    HResult.WININET_E_TIMEOUT: WebErrorStatus.TIMEOUT,
+    HResult.WININET_E_NAME_NOT_RESOLVED: WebErrorStatus.HOST_NAME_NOT_RESOLVED,
+    HResult.WININET_E_CANNOT_CONNECT: WebErrorStatus.CANNOT_CONNECT,
+    HResult.WININET_E_CONNECTION_ABORTED: WebErrorStatus.CONNECTION_ABORTED,
+    HResult.WININET_E_CONNECTION_RESET: WebErrorStatus.CONNECTION_RESET,
+    HResult.WININET_E_INVALID_SERVER_RESPONSE: WebErrorStatus.ERROR_HTTP_INVALID_SERVER_RESPONSE,
+    HResult.WININET_E_REDIRECT_FAILED: WebErrorStatus.REDIRECT_FAILED,
+    HResult.WININET_E_DISCONNECTED: WebErrorStatus.DISCONNECTED,
+    HResult.WININET_E_SERVER_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
+    HResult.WININET_E_HTTP_TO_HTTPS_ON_REDIR: WebErrorStatus.HTTP_TO_HTTPS_ON_REDIRECTION,
+    HResult.WININET_E_HTTPS_TO_HTTP_ON_REDIR: WebErrorStatus.HTTPS_TO_HTTP_ON_REDIRECTION,
+    HResult.ERROR_CONNECTION_REFUSED: WebErrorStatus.CANNOT_CONNECT,
+    HResult.ERROR_NETWORK_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
+    HResult.ERROR_HOST_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
+    HResult.ERROR_CONNECTION_ABORTED: WebErrorStatus.CONNECTION_ABORTED,
+    HResult.WININET_E_SEC_CERT_DATE_INVALID: WebErrorStatus.CERTIFICATE_EXPIRED,
+    HResult.WININET_E_SEC_CERT_CN_INVALID: WebErrorStatus.CERTIFICATE_COMMON_NAME_IS_INCORRECT,
+    HResult.WININET_E_INVALID_CA: WebErrorStatus.CERTIFICATE_IS_INVALID,
+    HResult.WININET_E_SEC_CERT_ERRORS: WebErrorStatus.CERTIFICATE_CONTAINS_ERRORS,
+    HResult.WININET_E_SEC_INVALID_CERT: WebErrorStatus.CERTIFICATE_IS_INVALID,
+    HResult.WININET_E_SEC_CERT_REVOKED: WebErrorStatus.CERTIFICATE_REVOKED,
+    HResult.HTTP_E_STATUS_UNEXPECTED: WebErrorStatus.UNEXPECTED_STATUS_CODE,
+    HResult.HTTP_E_STATUS_UNEXPECTED_REDIRECTION: WebErrorStatus.UNEXPECTED_REDIRECTION,
+    HResult.HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR: WebErrorStatus.UNEXPECTED_CLIENT_ERROR,
+    HResult.HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR: WebErrorStatus.UNEXPECTED_SERVER_ERROR,
+} | {signed(HTTP_STATUS_BASE + status): status for status in WebErrorStatus if status >= 300}
+
+
+class WebSocketError:
+    """Windows.Networking.Sockets.WebSocketError: a static class, not an exception and not constructible."""
+
+    def __new__(cls) -> NoReturn:
+        """Refuse: the class has only static members.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("WebSocketError is static: call WebSocketError.get_status(hresult)")
+
+    @staticmethod
+    def get_status(hresult: int, /) -> WebErrorStatus:
+        """Turn the HRESULT of a failed WebSocket operation into a WebErrorStatus.
+
+        Args:
+            hresult: the number, signed as `error.hresult` gives it; the unsigned form is taken too.
+
+        Returns:
+            The status; UNKNOWN for every number that has none.
+
+        Raises:
+            InvalidArgumentTypeError: `hresult` is not an int (0x80070057).
+            InvalidArgumentError: `hresult` does not fit 32 bits (0x80070057).
+
+        Source: WebSocketError.GetStatus.
+        """
+        if not isinstance(hresult, int) or isinstance(hresult, bool):
+            raise InvalidArgumentTypeError(f"hresult must be an int, not {type(hresult).__name__}")
+        if not -0x8000_0000 <= hresult <= 0xFFFF_FFFF:
+            raise InvalidArgumentError(f"hresult must fit 32 bits, got {hresult}")
+        return _STATUS_OF_HRESULT.get(signed(unsigned(hresult)), WebErrorStatus.UNKNOWN)
+
+
+class HResultError(OSError):
+    """Base of every error of this library; an OSError that carries an HRESULT.
+
+    Attributes:
+        hresult (int): the signed 32-bit HRESULT, also as `winerror`, as PyWinRT's errors have it.
+        status (WebErrorStatus): what WebSocketError.get_status gives for it.
+        strerror (str): what went wrong, for people.
+        errno (int | None): the nearest POSIX number, None where there is none.
+    """
+
+    _default_hresult: ClassVar[int] = HResult.E_FAIL
+    _default_errno: ClassVar[int | None] = None
+
+    def __init__(self, message: str, *, hresult: int | None = None) -> None:
+        """Make an error.
+
+        Args:
+            message: what went wrong, for people.
+            hresult: signed HRESULT; the class's own when not given.
+        """
+        super().__init__(message)
+        self.hresult: int = int(self._default_hresult if hresult is None else hresult)
+        self.strerror = message
+        self.errno = self._default_errno
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # OSError's own would lose the keyword arguments; errors cross process borders by pickle.
+        return (_rebuild, (type(self), self.strerror, self.__dict__.copy()))
+
+    @property
+    def winerror(self) -> int:  # type: ignore[override]
+        """The signed HRESULT, under the name that PyWinRT's errors give it."""
+        return self.hresult
+
+    @property
+    def status(self) -> WebErrorStatus:
+        """WebErrorStatus for this error's HRESULT (WebSocketError.GetStatus)."""
+        return WebSocketError.get_status(self.hresult)
+
+    def __str__(self) -> str:
+        return f"[HRESULT 0x{unsigned(self.hresult):08X}] {self.strerror}"
+
+
+def _rebuild(cls: type[HResultError], message: str, state: dict[str, object]) -> HResultError:
+    error = cls.__new__(cls, message)
+    HResultError.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class InvalidArgumentError(HResultError, ValueError):
+    """A value that is not allowed, found before any I/O: E_INVALIDARG 0x80070057."""
+
+    _default_hresult = HResult.E_INVALIDARG
+    _default_errno = errno_module.EINVAL
+
+
+class InvalidArgumentTypeError(InvalidArgumentError, TypeError):
+    """A value of a type that is not allowed: E_INVALIDARG 0x80070057."""
+
+
+class IllegalMethodCallError(HResultError, RuntimeError):
+    """A call that this state of the object does not allow: E_ILLEGAL_METHOD_CALL 0x8000000E."""
+
+    _default_hresult = HResult.E_ILLEGAL_METHOD_CALL
+
+
+class InvalidOperationError(HResultError, RuntimeError):
+    """A second operation while one runs on the same reader or writer: 0x800710DD."""
+
+    _default_hresult = HResult.ERROR_INVALID_OPERATION
+    _default_errno = errno_module.EBUSY
+
+
+class ObjectClosedError(HResultError):
+    """Use of a socket, stream, reader or writer after it was closed: RO_E_CLOSED 0x80000013."""
+
+    _default_hresult = HResult.RO_E_CLOSED
+    _default_errno = errno_module.EBADF
+
+
+class OutOfBoundsError(HResultError, IndexError):
+    """A read past the bytes that are loaded: E_BOUNDS 0x8000000B."""
+
+    _default_hresult = HResult.E_BOUNDS
+
+
+class NoUnicodeTranslationError(HResultError, UnicodeError):
+    """Bytes that are no text in the chosen encoding: ERROR_NO_UNICODE_TRANSLATION 0x80070459."""
+
+    _default_hresult = HResult.ERROR_NO_UNICODE_TRANSLATION
+    _default_errno = errno_module.EILSEQ
+
+
+class OperationCanceledError(HResultError):
+    """The operation was ended by close(), abort() or a cancellation: 0x800704C7 or 0x80072EF1."""
+
+    _default_hresult = HResult.ERROR_CANCELLED
+    _default_errno = errno_module.ECANCELED
+
+
+class OperationTimedOutError(HResultError, TimeoutError):
+    """The operation's deadline passed: WININET_E_TIMEOUT 0x80072EE2.
+
+    Attributes:
+        is_queued (bool): only of a send: True when part of the message had left already, so that the rest stays
+            queued and may still arrive; False when nothing of it was sent.
+    """
+
+    _default_hresult = HResult.WININET_E_TIMEOUT
+    _default_errno = errno_module.ETIMEDOUT
+
+    def __init__(self, message: str, *, hresult: int | None = None, is_queued: bool = False) -> None:
+        """Make the error; see the class for the arguments."""
+        super().__init__(message, hresult=hresult)
+        self.is_queued = is_queued
+
+
+class MessageTooBigError(HResultError, ValueError):
+    """An incoming message over control.max_message_size, or in too many fragments: 0x80072738."""
+
+    _default_hresult = HResult.WSAEMSGSIZE
+    _default_errno = errno_module.EMSGSIZE
+
+
+class ProtocolViolationError(HResultError):
+    """The server broke RFC 6455: E_INVALID_PROTOCOL_FORMAT 0x83760002.
+
+    Attributes:
+        close_code (int): the code of the Close frame that answered it (1002 or 1007).
+    """
+
+    _default_hresult = HResult.E_INVALID_PROTOCOL_FORMAT
+    _default_errno = errno_module.EPROTO
+
+    def __init__(self, message: str, *, hresult: int | None = None, close_code: int = 1002) -> None:
+        """Make the error; see the class for the arguments."""
+        super().__init__(message, hresult=hresult)
+        self.close_code = close_code
+
+
+class ConnectionLostError(HResultError, ConnectionAbortedError):
+    """TCP or TLS ended without a Close frame: 0x80072EFE, after a reset by the peer 0x80072EFF."""
+
+    _default_hresult = HResult.WININET_E_CONNECTION_ABORTED
+    _default_errno = errno_module.ECONNABORTED
+
+
+class ConnectFailedError(HResultError, ConnectionError):
+    """Base of the errors with which connect() fails for a reason of the network or the server."""
+
+
+class HostNameNotResolvedError(ConnectFailedError):
+    """The host name has no address: WININET_E_NAME_NOT_RESOLVED 0x80072EE7."""
+
+    _default_hresult = HResult.WININET_E_NAME_NOT_RESOLVED
+
+
+class CannotConnectError(ConnectFailedError):
+    """No TCP connection: WININET_E_CANNOT_CONNECT 0x80072EFD, unreachable 0x80072F84."""
+
+    _default_hresult = HResult.WININET_E_CANNOT_CONNECT
+    _default_errno = errno_module.ECONNREFUSED
+
+
+class TlsError(ConnectFailedError):
+    """The TLS handshake failed: WININET_E_SECURITY_CHANNEL_ERROR 0x80072F7D."""
+
+    _default_hresult = HResult.WININET_E_SECURITY_CHANNEL_ERROR
+    _default_errno = errno_module.EPROTO
+
+
+class CertificateError(TlsError):
+    """The server's certificate did not pass; the HRESULT tells why (0x80072F05, …06, …0D, …89, 0x800C000E)."""
+
+    _default_hresult = HResult.WININET_E_SEC_INVALID_CERT
+
+
+class HandshakeError(ConnectFailedError):
+    """The server's answer is no valid WebSocket handshake: 0x80072F78, 0x83760003 or 0x83760004."""
+
+    _default_hresult = HResult.WININET_E_INVALID_SERVER_RESPONSE
+    _default_errno = errno_module.EPROTO
+
+
+class HttpStatusError(HandshakeError):
+    """The server answered with another status than 101: 0x80190000 + status, or 0x80190001 … 5.
+
+    Attributes:
+        status_code (int): the HTTP status code.
+        headers (Mapping[str, str]): the answer's headers, names in lower case; repeated ones joined by ", ".
+        body (bytes): the first bytes of the answer's body, at most 4,096.
+        location (str | None): the Location header of a redirect, which is not followed.
+    """
+
+    def __init__(
+        self, message: str, *, status_code: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> None:
+        """Make the error; see the class for the arguments."""
+        super().__init__(message, hresult=_hresult_of_status(status_code))
+        self.status_code = status_code
+        self.headers: Mapping[str, str] = dict(headers or {})
+        self.body = body
+
+    @property
+    def location(self) -> str | None:
+        """Value of the Location header, None when there is none."""
+        return self.headers.get("location")
+
+
+def _hresult_of_status(status_code: int) -> int:
+    hresult = signed(HTTP_STATUS_BASE + status_code)
+    if hresult in _STATUS_OF_HRESULT and status_code >= 300:
+        return hresult
+    return {
+        3: HResult.HTTP_E_STATUS_UNEXPECTED_REDIRECTION,
+        4: HResult.HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR,
+        5: HResult.HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR,
+    }.get(status_code // 100, HResult.HTTP_E_STATUS_UNEXPECTED)

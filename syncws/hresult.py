@@ -1,0 +1,105 @@
+"""The HRESULT numbers that WebSocket operations give, signed as Windows' API shows them, with their names.
+
+Imports only the standard library's enum. Plain values: any thread may use them. Names without a prefix in
+WinError.h (ERROR_CANCELLED and the like) are the HRESULT_FROM_WIN32 form of that error.
+"""
+
+import enum
+
+__all__ = ["HTTP_STATUS_BASE", "HResult", "signed", "unsigned"]
+
+HTTP_STATUS_BASE = 0x80190000
+"""HRESULT of an HTTP answer, less its status code (facility 25, winrt.md 4.5)."""
+
+
+def signed(hresult: int) -> int:
+    """Return the signed 32-bit form of an HRESULT written as 0x8…, which is what exceptions carry."""
+    return hresult - 0x1_0000_0000 if hresult >= 0x8000_0000 else hresult
+
+
+def unsigned(hresult: int) -> int:
+    """Return the unsigned 32-bit form of an HRESULT, which is how the documentation writes it."""
+    return hresult & 0xFFFF_FFFF
+
+
+class HResult(enum.IntEnum):
+    """HRESULT values by their names in WinError.h; members are signed 32-bit numbers.
+
+    Source: the HRESULT catalogue of the Windows API. `HResult(error.hresult).name` names an error's number.
+    """
+
+    # State and arguments.
+    E_INVALIDARG = signed(0x80070057)
+    E_ILLEGAL_METHOD_CALL = signed(0x8000000E)
+    RO_E_CLOSED = signed(0x80000013)
+    ERROR_INVALID_OPERATION = signed(0x800710DD)
+    E_BOUNDS = signed(0x8000000B)
+    E_POINTER = signed(0x80004003)
+    ERROR_NO_UNICODE_TRANSLATION = signed(0x80070459)
+    E_ILLEGAL_STATE_CHANGE = signed(0x8000000D)
+    E_ILLEGAL_DELEGATE_ASSIGNMENT = signed(0x80000018)
+    E_FAIL = signed(0x80004005)
+    E_OUTOFMEMORY = signed(0x8007000E)
+    E_ACCESSDENIED = signed(0x80070005)
+
+    # Cancellation.
+    ERROR_CANCELLED = signed(0x800704C7)
+    WININET_E_OPERATION_CANCELLED = signed(0x80072EF1)
+    ERROR_OPERATION_ABORTED = signed(0x800703E3)
+    E_ABORT = signed(0x80004004)
+
+    # Network.
+    WININET_E_OUT_OF_HANDLES = signed(0x80072EE1)
+    WININET_E_TIMEOUT = signed(0x80072EE2)
+    WININET_E_INTERNAL_ERROR = signed(0x80072EE4)
+    WININET_E_INVALID_URL = signed(0x80072EE5)
+    WININET_E_UNRECOGNIZED_SCHEME = signed(0x80072EE6)
+    WININET_E_NAME_NOT_RESOLVED = signed(0x80072EE7)
+    WININET_E_LOGIN_FAILURE = signed(0x80072EEF)
+    WININET_E_INVALID_OPERATION = signed(0x80072EF0)
+    WININET_E_INCORRECT_HANDLE_STATE = signed(0x80072EF3)
+    WININET_E_CANNOT_CONNECT = signed(0x80072EFD)
+    WININET_E_CONNECTION_ABORTED = signed(0x80072EFE)
+    WININET_E_CONNECTION_RESET = signed(0x80072EFF)
+    WININET_E_HEADER_NOT_FOUND = signed(0x80072F76)
+    WININET_E_INVALID_SERVER_RESPONSE = signed(0x80072F78)
+    WININET_E_INVALID_HEADER = signed(0x80072F79)
+    WININET_E_HEADER_ALREADY_EXISTS = signed(0x80072F7B)
+    WININET_E_REDIRECT_FAILED = signed(0x80072F7C)
+    WININET_E_SECURITY_CHANNEL_ERROR = signed(0x80072F7D)
+    WININET_E_DISCONNECTED = signed(0x80072F83)
+    WININET_E_SERVER_UNREACHABLE = signed(0x80072F84)
+    WININET_E_PROXY_SERVER_UNREACHABLE = signed(0x80072F85)
+    WININET_E_HTTP_TO_HTTPS_ON_REDIR = signed(0x80072F07)
+    WININET_E_HTTPS_TO_HTTP_ON_REDIR = signed(0x80072F08)
+    WININET_E_REDIRECT_SCHEME_CHANGE = signed(0x80072F10)
+    ERROR_CONNECTION_REFUSED = signed(0x800704C9)
+    ERROR_NETWORK_UNREACHABLE = signed(0x800704CF)
+    ERROR_HOST_UNREACHABLE = signed(0x800704D0)
+    ERROR_CONNECTION_ABORTED = signed(0x800704D4)
+    # WSAEMSGSIZE: Windows documents no number for a message over MaxMessageSize; this one says it by name.
+    WSAEMSGSIZE = signed(0x80072738)
+
+    # TLS and certificates.
+    WININET_E_SEC_CERT_DATE_INVALID = signed(0x80072F05)
+    WININET_E_SEC_CERT_CN_INVALID = signed(0x80072F06)
+    WININET_E_CLIENT_AUTH_CERT_NEEDED = signed(0x80072F0C)
+    WININET_E_INVALID_CA = signed(0x80072F0D)
+    WININET_E_SEC_CERT_ERRORS = signed(0x80072F17)
+    WININET_E_SEC_CERT_REV_FAILED = signed(0x80072F19)
+    WININET_E_SEC_INVALID_CERT = signed(0x80072F89)
+    WININET_E_SEC_CERT_REVOKED = signed(0x80072F8A)
+    INET_E_SECURITY_PROBLEM = signed(0x800C000E)
+
+    # HTTP answers without a number of their own.
+    HTTP_E_STATUS_UNEXPECTED = signed(0x80190001)
+    HTTP_E_STATUS_UNEXPECTED_REDIRECTION = signed(0x80190003)
+    HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR = signed(0x80190004)
+    HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR = signed(0x80190005)
+
+    # WebSocket protocol.
+    E_INVALID_PROTOCOL_OPERATION = signed(0x83760001)
+    E_INVALID_PROTOCOL_FORMAT = signed(0x83760002)
+    E_PROTOCOL_EXTENSIONS_NOT_SUPPORTED = signed(0x83760003)
+    E_SUBPROTOCOL_NOT_SUPPORTED = signed(0x83760004)
+    E_PROTOCOL_VERSION_NOT_SUPPORTED = signed(0x83760005)
