@@ -29,7 +29,7 @@ A connect() that runs out of time raises OperationTimedOutError, one that is can
 
 import errno as errno_module
 from collections.abc import Mapping
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 from syncws.enums import WebErrorStatus
 from syncws.hresult import HTTP_STATUS_BASE, HResult, signed, unsigned
@@ -95,7 +95,7 @@ _STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
 class WebSocketError:
     """Windows.Networking.Sockets.WebSocketError: a static class, not an exception and not constructible."""
 
-    def __new__(cls) -> NoReturn:
+    def __new__(cls) -> "WebSocketError":
         """Refuse: the class has only static members.
 
         Raises:
@@ -132,7 +132,7 @@ class HResultError(OSError):
     Attributes:
         hresult (int): the signed 32-bit HRESULT, also as `winerror`, as PyWinRT's errors have it.
         status (WebErrorStatus): what WebSocketError.get_status gives for it.
-        strerror (str): what went wrong, for people.
+        message (str): what went wrong, for people; also as `strerror`.
         errno (int | None): the nearest POSIX number, None where there is none.
     """
 
@@ -148,15 +148,16 @@ class HResultError(OSError):
         """
         super().__init__(message)
         self.hresult: int = int(self._default_hresult if hresult is None else hresult)
+        self.message = message
         self.strerror = message
         self.errno = self._default_errno
 
     def __reduce__(self) -> tuple[object, ...]:
         # OSError's own would lose the keyword arguments; errors cross process borders by pickle.
-        return (_rebuild, (type(self), self.strerror, self.__dict__.copy()))
+        return (_rebuild, (type(self), self.message, self.__dict__.copy()))
 
     @property
-    def winerror(self) -> int:  # type: ignore[override]
+    def winerror(self) -> int:
         """The signed HRESULT, under the name that PyWinRT's errors give it."""
         return self.hresult
 
@@ -166,7 +167,7 @@ class HResultError(OSError):
         return WebSocketError.get_status(self.hresult)
 
     def __str__(self) -> str:
-        return f"[HRESULT 0x{unsigned(self.hresult):08X}] {self.strerror}"
+        return f"[HRESULT 0x{unsigned(self.hresult):08X}] {self.message}"
 
 
 def _rebuild(cls: type[HResultError], message: str, state: dict[str, object]) -> HResultError:

@@ -1,0 +1,68 @@
+"""What the decoder makes of the bytes: messages, control frames, and the violation that ends it all.
+
+May import enums and errors. Plain values, made by the reader thread and handed on.
+"""
+
+from syncws.enums import SocketMessageType
+from syncws.errors import HResultError
+
+__all__ = ["CloseFrame", "Message", "Ping", "Pong", "Violation"]
+
+
+class Message:
+    """A whole message, or the error that stands in the place of one.
+
+    For text `text` is the decoded text and `payload` may be None (bytes are made again from the text when somebody
+    asks for them); for binary `text` is None and `payload` is the data, which nobody changes any more.
+    """
+
+    __slots__ = ("error", "length", "payload", "text")
+
+    payload: bytes | bytearray | None
+    text: str | None
+    length: int
+    error: HResultError | None
+
+    @property
+    def message_type(self) -> SocketMessageType:
+        """Type on the wire."""
+        return SocketMessageType.BINARY if self.text is None else SocketMessageType.UTF8
+
+
+class Ping:
+    """A Ping frame (RFC 6455 5.5.2)."""
+
+    __slots__ = ("payload",)
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+
+
+class Pong:
+    """A Pong frame (RFC 6455 5.5.3)."""
+
+    __slots__ = ("payload",)
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+
+
+class CloseFrame:
+    """A Close frame (RFC 6455 5.5.1); 1005 stands for a frame without a code (7.1.5)."""
+
+    __slots__ = ("code", "payload", "reason")
+
+    def __init__(self, code: int, reason: str, payload: bytes) -> None:
+        self.code = code
+        self.reason = reason
+        self.payload = payload
+
+
+class Violation:
+    """The peer broke a rule or a limit: the connection is to be failed (RFC 6455 7.1.7) with `code`."""
+
+    __slots__ = ("code", "error")
+
+    def __init__(self, code: int, error: HResultError) -> None:
+        self.code = code
+        self.error = error

@@ -1,0 +1,87 @@
+"""What may stand in the opening handshake's request: header names and values, subprotocols (RFC 9110 5, RFC 6455 4.1).
+
+May import errors. Pure functions over strings: any thread may call them.
+"""
+
+from collections.abc import Iterable
+
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+__all__ = ["check_request_header", "check_subprotocol", "check_subprotocols", "is_token"]
+
+_TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+# They belong to the handshake; a second value would contradict it. Value: what to use instead.
+_OWN_HEADERS = {
+    "sec-websocket-extensions": "extensions are not set by header",
+    "sec-websocket-protocol": "use control.supported_protocols",
+    "sec-websocket-key": "the handshake makes it",
+    "sec-websocket-version": "the handshake makes it",
+    "sec-websocket-accept": "only servers send it",
+    "upgrade": "the handshake makes it",
+    "connection": "the handshake makes it",
+    "content-length": "the request has no body",
+    "transfer-encoding": "the request has no body",
+    "te": "the request has no body",
+    "trailer": "the request has no body",
+}
+
+
+def is_token(text: str) -> bool:
+    """Tell whether `text` is a token (RFC 9110 5.6.2)."""
+    return bool(text) and _TOKEN_CHARACTERS.issuperset(text)
+
+
+def check_request_header(name: str, value: str) -> None:
+    """Check a header that an application adds to the opening handshake.
+
+    Raises:
+        InvalidArgumentTypeError: name or value is no str (0x80070057).
+        InvalidArgumentError: the name is no token or belongs to the handshake, or the value holds control or
+            non-Latin-1 characters (0x80070057).
+    """
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise InvalidArgumentTypeError(
+            f"header name and value must be str, not {type(name).__name__} and {type(value).__name__}"
+        )
+    if not is_token(name):
+        raise InvalidArgumentError(
+            f"header name {name!r} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~"
+        )
+    instead = _OWN_HEADERS.get(name.lower())
+    if instead is not None:
+        raise InvalidArgumentError(f"header {name!r} belongs to the opening handshake: {instead}")
+    for character in value:
+        if (character < " " and character != "\t") or character == "\x7f" or character > "\xff":
+            # The value may be a secret, so only the character is shown.
+            raise InvalidArgumentError(
+                f"value of header {name!r} holds {character!r}: allowed are tab and the printable characters of Latin-1"
+            )
+
+
+def check_subprotocol(protocol: object, others: Iterable[str] = ()) -> str:
+    """Check one entry of control.supported_protocols against the rules and its neighbours (RFC 6455 4.1).
+
+    Raises:
+        InvalidArgumentTypeError: it is no str (0x80070057).
+        InvalidArgumentError: it is no token, or there already (0x80070057).
+    """
+    if not isinstance(protocol, str):
+        raise InvalidArgumentTypeError(f"a subprotocol must be str, not {type(protocol).__name__}")
+    if not is_token(protocol):
+        raise InvalidArgumentError(
+            f"subprotocol {protocol!r} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~"
+        )
+    if protocol in others:
+        raise InvalidArgumentError(f"subprotocol {protocol!r} is in the list already: each may stand there once")
+    return protocol
+
+
+def check_subprotocols(protocols: Iterable[object]) -> list[str]:
+    """Check a whole list of subprotocols; errors as check_subprotocol."""
+    if isinstance(protocols, str):
+        raise InvalidArgumentTypeError("subprotocols must be a sequence of str, not one str")
+    checked: list[str] = []
+    for protocol in protocols:
+        checked.append(check_subprotocol(protocol, checked))
+    return checked

@@ -1,0 +1,124 @@
+"""WebSocket URIs (RFC 6455 3), read by urllib3's parser under stricter rules.
+
+May import errors and urllib3. Pure functions over strings: any thread may call them.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+__all__ = ["WebSocketUri", "parse_uri"]
+
+_DEFAULT_PORTS = {"ws": 80, "wss": 443}
+# urllib3 normalises paths and hosts for these schemes only.
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+@dataclass(frozen=True)
+class WebSocketUri:
+    """A checked URI.
+
+    Attributes:
+        is_secure: True for wss.
+        host: name or address to connect to: lower case, IDNA-encoded, IPv6 without brackets, zone id included.
+        port: the port, the scheme's default filled in.
+        resource: path and query for the request line, percent-encoded, never empty.
+    """
+
+    is_secure: bool
+    host: str
+    port: int
+    resource: str
+
+    @property
+    def scheme(self) -> str:
+        """`ws` or `wss`."""
+        return "wss" if self.is_secure else "ws"
+
+    @property
+    def host_header(self) -> str:
+        """Value of the Host header: IPv6 in brackets, no zone id (RFC 6874 4), no default port (RFC 6455 4.1)."""
+        host = self.host.partition("%")[0]
+        if ":" in host:
+            host = f"[{host}]"
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def server_name(self) -> str:
+        """Name or address that the server's certificate must be for: no zone id."""
+        return self.host.partition("%")[0]
+
+
+def parse_uri(text: str) -> WebSocketUri:
+    """Check and take apart an absolute ws or wss URI.
+
+    Raises:
+        InvalidArgumentTypeError: it is no str (0x80070057).
+        InvalidArgumentError: it is not absolute, has another scheme, a fragment, user info, no host, a port outside
+            1 to 65535, or white space, control characters, lone surrogates or a backslash in it (0x80070057).
+    """
+    if not isinstance(text, str):
+        raise InvalidArgumentTypeError(f"uri must be str, not {type(text).__name__}")
+    _check_characters(text)
+    scheme, colon, rest = text.partition(":")
+    scheme = scheme.lower()
+    if not colon or not rest.startswith("//"):
+        raise InvalidArgumentError(f"uri {_shown(text)!r} is not absolute: it must look like ws://host/path")
+    if scheme not in _DEFAULT_PORTS:
+        raise InvalidArgumentError(f"uri {_shown(text)!r} has the scheme {scheme!r}: allowed are ws and wss")
+    if "#" in text:
+        raise InvalidArgumentError(f"uri {_shown(text)!r} has a fragment: a WebSocket URI has none (RFC 6455 3)")
+    try:
+        parsed = parse_url(f"{_HTTP_SCHEMES[scheme]}:{rest}")
+    except LocationParseError as exc:
+        hint = "" if text.isascii() else " (host names beyond ASCII need the package idna)"
+        raise InvalidArgumentError(f"uri {_shown(text)!r} has a host or port that cannot be read{hint}") from exc
+    if parsed.auth is not None or "@" in _authority(rest):
+        raise InvalidArgumentError(
+            f"uri {_shown(text)!r} holds user info: credentials do not belong there, set an Authorization header"
+        )
+    if not parsed.host:
+        raise InvalidArgumentError(f"uri {_shown(text)!r} has no host")
+    port = _DEFAULT_PORTS[scheme] if parsed.port is None else parsed.port
+    if not 1 <= port <= 65535:
+        raise InvalidArgumentError(f"uri {_shown(text)!r} has the port {port}: allowed are 1 to 65535")
+    return WebSocketUri(scheme == "wss", _bare_host(parsed.host, text), port, parsed.request_uri)
+
+
+def _authority(rest: str) -> str:
+    return rest[2:].partition("/")[0].partition("?")[0]
+
+
+def _shown(text: str) -> str:
+    """Return the URI for a message, without what may be a password."""
+    scheme, separator, rest = text.partition("://")
+    authority = rest.partition("/")[0]
+    _user_info, at_sign, host = authority.rpartition("@")
+    if not at_sign:
+        return text
+    return f"{scheme}{separator}***@{host}{rest[len(authority) :]}"
+
+
+def _check_characters(text: str) -> None:
+    for character in text:
+        if character <= " " or "\x7f" <= character <= "\xa0" or character == "\\" or "\ud800" <= character <= "\udfff":
+            raise InvalidArgumentError(
+                f"uri holds {character!r}: white space, control characters, lone surrogates and backslashes "
+                "are not allowed, percent-encode them"
+            )
+
+
+def _bare_host(host: str, text: str) -> str:
+    """Take the brackets off an IPv6 literal and check it."""
+    if not host.startswith("["):
+        return host
+    address = host[1:-1]
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError as exc:
+        raise InvalidArgumentError(f"uri {_shown(text)!r} has the host {host!r}, which is no IPv6 address") from exc
+    return address
