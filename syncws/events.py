@@ -1,0 +1,186 @@
+"""Events: handlers that are added by a method or by `+=`, and called in the order in which they were added.
+
+May import errors. Adding and removing is allowed on any thread at any time; a call that is under way goes on with the
+handlers that it found. Which thread calls the handlers is the owner's business (for a connection, its reader).
+"""
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
+
+__all__ = ["Deferral", "Event", "EventRegistrationToken", "Handler"]
+
+SenderT = TypeVar("SenderT")
+ArgsT = TypeVar("ArgsT")
+Handler = Callable[[SenderT, ArgsT], Any]
+
+_logger = logging.getLogger("syncws")
+_token_numbers = itertools.count(1)
+
+
+class EventRegistrationToken(int):
+    """What adding a handler returns, and removing it takes (Windows.Foundation.EventRegistrationToken).
+
+    An int that is never 0. Only adding a handler makes one.
+    """
+
+    def __new__(cls, *_: object) -> "EventRegistrationToken":
+        """Refuse: tokens come from add_… methods.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("an EventRegistrationToken comes from adding a handler, it cannot be made")
+
+    @property
+    def value(self) -> int:
+        """The number itself (the struct's one field; PyWinRT keeps the name but prefers the int)."""
+        return int(self)
+
+    def __repr__(self) -> str:
+        return f"EventRegistrationToken({int(self)})"
+
+
+def _next_token() -> EventRegistrationToken:
+    return int.__new__(EventRegistrationToken, next(_token_numbers))
+
+
+class Event(Generic[SenderT, ArgsT]):
+    """One event of one object.
+
+    `add` and `remove` are what the owner's add_… and remove_… methods call; `+=` and `-=` take the handler itself.
+    Adding one handler twice calls it twice; `-=` takes out its latest registration.
+    """
+
+    __slots__ = ("_lock", "_registrations", "handlers", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = threading.Lock()
+        # Replaced, never changed, so that whoever is calling the handlers sees one state of it.
+        self._registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...] = ()
+        self.handlers: tuple[Handler[SenderT, ArgsT], ...] = ()
+
+    def add(self, handler: Handler[SenderT, ArgsT]) -> EventRegistrationToken:
+        """Add a handler, called as handler(sender, args).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        if not callable(handler):
+            raise InvalidArgumentTypeError(f"a handler of {self.name} must be callable, not {type(handler).__name__}")
+        token = _next_token()
+        with self._lock:
+            self._set((*self._registrations, (token, handler)))
+        return token
+
+    def remove(self, token: int) -> None:
+        """Remove the handler that `token` was given for; an unknown token does nothing, as in WinRT.
+
+        Raises:
+            InvalidArgumentTypeError: it is no int; `-=` is for removing a handler itself (0x80070057).
+        """
+        if not isinstance(token, int):
+            raise InvalidArgumentTypeError(
+                f"removing from {self.name} takes the token that adding gave, not {type(token).__name__}"
+            )
+        with self._lock:
+            self._set(tuple(entry for entry in self._registrations if entry[0] != token))
+
+    def __iadd__(self, handler: Handler[SenderT, ArgsT]) -> "Event[SenderT, ArgsT]":
+        self.add(handler)
+        return self
+
+    def __isub__(self, handler: Handler[SenderT, ArgsT]) -> "Event[SenderT, ArgsT]":
+        with self._lock:
+            for index in range(len(self._registrations) - 1, -1, -1):
+                if self._registrations[index][1] == handler:
+                    self._set(self._registrations[:index] + self._registrations[index + 1 :])
+                    break
+        return self
+
+    def _set(self, registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...]) -> None:
+        self._registrations = registrations
+        self.handlers = tuple(handler for _, handler in registrations)
+
+    def __call__(self, sender: SenderT, args: ArgsT) -> int:
+        """Call the handlers one after the other.
+
+        A handler's exception is logged at ERROR with its traceback on the logger `syncws` and does not keep the next
+        handler from running; what is not an Exception (KeyboardInterrupt, SystemExit) goes through.
+
+        Returns:
+            How many handlers raised.
+        """
+        failures = 0
+        for handler in self.handlers:
+            try:
+                handler(sender, args)
+            except Exception:  # noqa: BLE001 - whatever it is, it is the application's and it is shown
+                failures += 1
+                log_handler_failure(self.name, handler)
+        return failures
+
+    def __repr__(self) -> str:
+        return f"<Event {self.name} with {len(self.handlers)} handler(s)>"
+
+
+def log_handler_failure(name: str, handler: object) -> None:
+    """Log the exception being handled as the failure of a handler of the event `name`."""
+    _logger.exception("a handler of %s raised: %r", name, handler)
+
+
+class Deferral:
+    """Puts off the completion of an event past its handler's return (Windows.Foundation.Deferral).
+
+    A context manager that completes on exit. Any thread may complete it.
+    """
+
+    __slots__ = ("_handler", "_lock")
+
+    def __init__(self, handler: Callable[[], Any]) -> None:
+        """Make a deferral.
+
+        Args:
+            handler: called once, without arguments, on the thread that completes.
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        if not callable(handler):
+            raise InvalidArgumentTypeError(f"a deferral's handler must be callable, not {type(handler).__name__}")
+        self._handler: Callable[[], Any] | None = handler
+        self._lock = threading.Lock()
+
+    def complete(self) -> None:
+        """Complete: the event that was put off goes on.
+
+        Raises:
+            IllegalMethodCallError: completed already (0x8000000E).
+
+        Source: Deferral.Complete.
+        """
+        if not self._complete_once():
+            raise IllegalMethodCallError("the deferral was completed already")
+
+    def close(self) -> None:
+        """Complete if that has not been done; may be called again. Source: Deferral.Close."""
+        self._complete_once()
+
+    def _complete_once(self) -> bool:
+        with self._lock:
+            handler, self._handler = self._handler, None
+        if handler is None:
+            return False
+        handler()
+        return True
+
+    def __enter__(self) -> "Deferral":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,129 @@
+"""The information object of a MessageWebSocket, and the structs that it gives out.
+
+May import host_name. Read-only, at any time in the life of the socket and on any thread: each property reads one
+snapshot that the session replaces.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from syncws.host_name import HostName
+
+__all__ = ["BandwidthStatistics", "MessageWebSocketInformation", "Snapshot"]
+
+
+@dataclass(frozen=True)
+class BandwidthStatistics:
+    """Estimates of what the connection carries (Windows.Networking.Sockets.BandwidthStatistics); all 0 before connect.
+
+    WinRT's numbers are TCP's estimates. Here they are made from the bytes that really moved, in samples of at least
+    100 ms smoothed as RFC 6298 smooths round trips.
+
+    Attributes:
+        outbound_bits_per_second (int): estimated outbound bandwidth, bits per second.
+        inbound_bits_per_second (int): estimated inbound bandwidth, bits per second.
+        outbound_bits_per_second_instability (int): smoothed deviation of the outbound estimate, bits per second.
+        inbound_bits_per_second_instability (int): the same, inbound.
+        outbound_bandwidth_peaked (bool): the latest outbound sample did not raise the estimate.
+        inbound_bandwidth_peaked (bool): the same, inbound.
+    """
+
+    outbound_bits_per_second: int = 0
+    inbound_bits_per_second: int = 0
+    outbound_bits_per_second_instability: int = 0
+    inbound_bits_per_second_instability: int = 0
+    outbound_bandwidth_peaked: bool = False
+    inbound_bandwidth_peaked: bool = False
+
+    def unpack(self) -> tuple[int, int, int, int, bool, bool]:
+        """Return the fields as a plain tuple, as PyWinRT's structs do."""
+        return (
+            self.outbound_bits_per_second,
+            self.inbound_bits_per_second,
+            self.outbound_bits_per_second_instability,
+            self.inbound_bits_per_second_instability,
+            self.outbound_bandwidth_peaked,
+            self.inbound_bandwidth_peaked,
+        )
+
+    def __replace__(self, /, **changes: Any) -> "BandwidthStatistics":
+        """Return a copy with some fields changed, for copy.replace()."""
+        return replace(self, **changes)
+
+
+_NO_STATISTICS = BandwidthStatistics()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the session knows at one moment; made by it, read by the information object."""
+
+    local_address: HostName | None = None
+    protocol: str = ""
+    bandwidth_statistics: BandwidthStatistics = _NO_STATISTICS
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    handler_failures: int = 0
+
+
+class MessageWebSocketInformation:
+    """Facts about a MessageWebSocket (Windows.Networking.Sockets.MessageWebSocketInformation).
+
+    Comes from `MessageWebSocket.information`; cannot be made. Readable before connect and after close too.
+    """
+
+    __slots__ = ("_take_snapshot",)
+
+    _take_snapshot: Callable[[], Snapshot]
+
+    def __new__(cls) -> "MessageWebSocketInformation":
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("MessageWebSocketInformation cannot be made: it is MessageWebSocket.information")
+
+    @classmethod
+    def _over(cls, take_snapshot: Callable[[], Snapshot]) -> "MessageWebSocketInformation":
+        information = object.__new__(cls)
+        information._take_snapshot = take_snapshot
+        return information
+
+    @property
+    def local_address(self) -> HostName | None:
+        """Our IP address; None before connect (MessageWebSocketInformation.LocalAddress)."""
+        return self._take_snapshot().local_address
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol that the server chose; "" before connect and when none (….Protocol)."""
+        return self._take_snapshot().protocol
+
+    @property
+    def bandwidth_statistics(self) -> BandwidthStatistics:
+        """Estimates from the bytes moved so far; zeros before connect (….BandwidthStatistics)."""
+        return self._take_snapshot().bandwidth_statistics
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that came over TCP since connect, TLS and frame headers included (beyond WinRT)."""
+        return self._take_snapshot().bytes_received
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that went over TCP since connect, TLS and frame headers included (beyond WinRT)."""
+        return self._take_snapshot().bytes_sent
+
+    @property
+    def handler_failures(self) -> int:
+        """How many times a handler raised; each is on the logger `syncws` with its traceback (beyond WinRT)."""
+        return self._take_snapshot().handler_failures
+
+    def __repr__(self) -> str:
+        snapshot = self._take_snapshot()
+        return (
+            f"<MessageWebSocketInformation local_address={snapshot.local_address} protocol={snapshot.protocol!r} "
+            f"bytes_received={snapshot.bytes_received} bytes_sent={snapshot.bytes_sent}>"
+        )

@@ -1,0 +1,47 @@
+"""Deadlines on the monotonic clock: one for each operation, asked at each of its steps.
+
+The only module that reads a clock, so that a test replaces time by setting `clock`. Imports only the standard library;
+a Deadline never changes, so any thread may ask it.
+"""
+
+import time
+from collections.abc import Callable
+
+__all__ = ["FOREVER", "Deadline", "now"]
+
+clock: Callable[[], float] = time.monotonic
+
+
+def now() -> float:
+    """Return the time in seconds; only differences mean something."""
+    return clock()
+
+
+class Deadline:
+    """A point in time by which an operation ends; may be never."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self, timeout: float | None) -> None:
+        """Set the deadline `timeout` seconds from now; None is never."""
+        self._at = None if timeout is None else now() + timeout
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left, not below 0; None for ever."""
+        return None if self._at is None else max(0.0, self._at - now())
+
+    @property
+    def is_expired(self) -> bool:
+        """True once the time is over."""
+        return self._at is not None and now() >= self._at
+
+    def earlier(self, timeout: float | None) -> "Deadline":
+        """Return the earlier of this deadline and one `timeout` seconds from now."""
+        other = Deadline(timeout)
+        if other._at is None or (self._at is not None and self._at <= other._at):
+            return self
+        return other
+
+
+FOREVER = Deadline(None)

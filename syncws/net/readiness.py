@@ -1,0 +1,156 @@
+"""Waiting for a socket, for a wake-up or for a deadline, whichever comes first.
+
+May import net.deadline. A Waker may be woken by any thread; each Readiness is used by one thread at a time, so the
+reader and the writer of a connection have one each.
+
+`poll` rather than `select` where it exists, because select cannot take descriptors over 1023; rather than epoll,
+because epoll costs a descriptor for each connection and thread, and saves nothing for two descriptors.
+"""
+
+import math
+import select
+import socket
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from syncws.net.deadline import Deadline
+
+__all__ = ["READABLE", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness"]
+
+READABLE = 1
+WRITABLE = 2
+WOKEN = 4
+
+# poll takes milliseconds in a C int; a longer wait is cut, and its caller finds nothing ready and waits again.
+_LONGEST_WAIT_SECONDS = 3600.0
+
+
+class Waker:
+    """Wakes a thread that waits in a Readiness. Wakings stay until `clear`, however many came."""
+
+    __slots__ = ("_is_closed", "_lock", "_receiver", "_sender")
+
+    def __init__(self, lock: AbstractContextManager[object]) -> None:
+        """Make a waker; `lock` keeps wake() and close() apart and is never held for longer than one system call."""
+        self._lock = lock
+        self._is_closed = False
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
+
+    def fileno(self) -> int:
+        """Descriptor that is readable while there is a waking."""
+        return self._receiver.fileno()
+
+    def wake(self) -> None:
+        """Wake the waiting thread, or its next wait. Any thread may call it, also after close()."""
+        with self._lock:
+            if not self._is_closed:
+                try:
+                    self._sender.send(b"\0")
+                except BlockingIOError:
+                    pass  # Full of wakings already.
+
+    def clear(self) -> None:
+        """Forget the wakings so far; the waiting thread calls it before it looks for what happened."""
+        try:
+            self._receiver.recv(4096)
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        """Give the descriptors back; nobody may be waiting any more."""
+        with self._lock:
+            self._is_closed = True
+            self._receiver.close()
+            self._sender.close()
+
+
+class Readiness(Protocol):
+    """Waits for a socket's descriptor and for a waker's."""
+
+    def wait(self, interest: int, deadline: Deadline) -> int:
+        """Wait until something of `interest` is there, the waker was woken, or the deadline passed.
+
+        Args:
+            interest: READABLE, WRITABLE, both, or 0 to wait for the waker alone.
+            deadline: when to give up; an expired one asks without waiting.
+
+        Returns:
+            What is ready: a sum of READABLE, WRITABLE and WOKEN; 0 when the time was over. An error or hang-up of the
+            socket counts as both ready, so that the next receive or send brings it to light. 0 may come early; the
+            caller asks its deadline.
+        """
+
+
+def make_readiness(descriptor: int, waker: int) -> Readiness:
+    """Return the Readiness of this system; `descriptor` -1 means no socket."""
+    return PollReadiness(descriptor, waker) if hasattr(select, "poll") else SelectReadiness(descriptor, waker)
+
+
+class PollReadiness:
+    """Readiness by poll."""
+
+    __slots__ = ("_descriptor", "_interest", "_poll", "_waker")
+
+    def __init__(self, descriptor: int, waker: int) -> None:
+        self._descriptor = descriptor
+        self._waker = waker
+        self._interest = 0
+        self._poll = select.poll()
+        self._poll.register(waker, select.POLLIN)
+
+    def wait(self, interest: int, deadline: Deadline) -> int:
+        """See Readiness.wait."""
+        if interest != self._interest:
+            self._watch(interest)
+        remaining = deadline.remaining
+        if remaining is None:
+            found = self._poll.poll(None)
+        else:
+            found = self._poll.poll(math.ceil(min(remaining, _LONGEST_WAIT_SECONDS) * 1000))
+        ready = 0
+        for descriptor, events in found:
+            if descriptor == self._waker:
+                ready |= WOKEN
+            else:
+                if events & ~select.POLLOUT:
+                    ready |= READABLE
+                if events & ~select.POLLIN:
+                    ready |= WRITABLE
+        return ready
+
+    def _watch(self, interest: int) -> None:
+        if not interest:
+            # Not merely no events: poll reports a hang-up for every registered descriptor.
+            self._poll.unregister(self._descriptor)
+        else:
+            events = (select.POLLIN if interest & READABLE else 0) | (select.POLLOUT if interest & WRITABLE else 0)
+            self._poll.register(self._descriptor, events)
+        self._interest = interest
+
+
+class SelectReadiness:
+    """Readiness by select, for systems without poll (Windows)."""
+
+    __slots__ = ("_descriptor", "_waker")
+
+    def __init__(self, descriptor: int, waker: int) -> None:
+        self._descriptor = descriptor
+        self._waker = waker
+
+    def wait(self, interest: int, deadline: Deadline) -> int:
+        """See Readiness.wait."""
+        readers = [self._waker] + ([self._descriptor] if interest & READABLE else [])
+        writers = [self._descriptor] if interest & WRITABLE else []
+        remaining = deadline.remaining
+        if remaining is not None:
+            remaining = min(remaining, _LONGEST_WAIT_SECONDS)
+        # Windows reports a failed non-blocking connect as an exception, not as writable.
+        readable, writable, failed = select.select(readers, writers, writers, remaining)
+        ready = WOKEN if self._waker in readable else 0
+        if self._descriptor in readable:
+            ready |= READABLE
+        if writable or failed:
+            ready |= WRITABLE
+        return ready

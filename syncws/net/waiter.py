@@ -1,0 +1,73 @@
+"""Waiting while a connection is being made: readiness, the deadline and the cancellation in one.
+
+May import errors and the rest of net. Belongs to one connect operation, on its thread; `cancel` through the waker may
+come from any thread.
+"""
+
+from collections.abc import Callable
+
+from syncws.errors import OperationCanceledError, OperationTimedOutError
+from syncws.net.deadline import Deadline
+from syncws.net.readiness import WOKEN, Waker, make_readiness
+
+__all__ = ["Waiter"]
+
+
+class Waiter:
+    """Waits for one socket on behalf of one connect operation."""
+
+    __slots__ = ("_deadline", "_descriptor", "_is_canceled", "_readiness", "_waker", "phase")
+
+    def __init__(
+        self, waker: Waker, is_canceled: Callable[[], bool], deadline: Deadline, descriptor: int = -1
+    ) -> None:
+        """Make a waiter.
+
+        Args:
+            waker: what a cancellation wakes.
+            is_canceled: asked before and after each wait.
+            deadline: the operation's.
+            descriptor: the socket to wait for; -1 when there is only the waker.
+        """
+        self._waker = waker
+        self._is_canceled = is_canceled
+        self._deadline = deadline
+        self._descriptor = descriptor
+        self._readiness = make_readiness(descriptor, waker.fileno())
+        self.phase = "connect"
+
+    @property
+    def deadline(self) -> Deadline:
+        """The operation's deadline."""
+        return self._deadline
+
+    def for_descriptor(self, descriptor: int, deadline: Deadline) -> "Waiter":
+        """Return a waiter for a socket under an earlier deadline, with the same cancellation."""
+        waiter = Waiter(self._waker, self._is_canceled, deadline, descriptor)
+        waiter.phase = self.phase
+        return waiter
+
+    def within(self, seconds: float) -> "Waiter":
+        """Return a waiter for the same socket that gives up after `seconds` at the latest."""
+        return self.for_descriptor(self._descriptor, self._deadline.earlier(seconds))
+
+    def wait(self, interest: int) -> int:
+        """Wait for READABLE, WRITABLE, or with 0 for a wake-up; return what is ready, as Readiness.wait does.
+
+        Raises:
+            OperationCanceledError: close(), abort() or a cancellation came (0x800704C7).
+            OperationTimedOutError: the deadline passed (0x80072EE2).
+        """
+        self.check()
+        ready = self._readiness.wait(interest, self._deadline)
+        if ready & WOKEN:
+            self._waker.clear()
+        self.check()
+        return ready
+
+    def check(self) -> None:
+        """Raise as wait() does when the operation is over, without waiting."""
+        if self._is_canceled():
+            raise OperationCanceledError(f"connect was canceled ({self.phase})")
+        if self._deadline.is_expired:
+            raise OperationTimedOutError(f"connect took longer than it may ({self.phase})")

@@ -1,0 +1,27 @@
+"""The settings of one connection, frozen when connect() is called.
+
+Imports only the standard library. A plain value: any thread may read it.
+"""
+
+import ssl
+from dataclasses import dataclass
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the control object and set_request_header said when connect() was called; see there for each value."""
+
+    max_message_size: int
+    supported_protocols: tuple[str, ...] = ()
+    request_headers: tuple[tuple[str, str], ...] = ()
+    outbound_buffer_size_in_bytes: int | None = None
+    no_delay: bool = True
+    connect_timeout: float | None = 60.0
+    max_connect_addresses: int = 5
+    send_timeout: float | None = 30.0
+    receive_timeout: float | None = 30.0
+    close_timeout: float | None = 10.0
+    inbox_size_in_bytes: int = 16 * 1024 * 1024
+    ssl_context: ssl.SSLContext | None = None
