@@ -1,1 +1,109 @@
-"""syncws."""
+"""syncws: a blocking WebSocket client with the object model of Windows.Networking.Sockets.
+
+Everything that a program needs is importable from here; names are PyWinRT's with the suffix `_async` dropped, because
+every call blocks. Errors are in `syncws.errors`, whose docstring shows their tree. What any thread may do stands with
+each class.
+"""
+
+from syncws.certificate_validation import WebSocketServerCustomValidationRequestedEventArgs
+from syncws.certificates import Certificate
+from syncws.closed_event_args import WebSocketClosedEventArgs
+from syncws.connecting import connect
+from syncws.control import MessageWebSocketControl
+from syncws.enums import (
+    ByteOrder,
+    ChainValidationResult,
+    HostNameType,
+    InputStreamOptions,
+    SocketMessageType,
+    SocketSslErrorSeverity,
+    UnicodeEncoding,
+    WebErrorStatus,
+)
+from syncws.errors import (
+    CannotConnectError,
+    CertificateError,
+    ConnectFailedError,
+    ConnectionLostError,
+    HandshakeError,
+    HostNameNotResolvedError,
+    HResultError,
+    HttpStatusError,
+    IllegalMethodCallError,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    InvalidOperationError,
+    MessageTooBigError,
+    NoUnicodeTranslationError,
+    ObjectClosedError,
+    OperationCanceledError,
+    OperationTimedOutError,
+    OutOfBoundsError,
+    ProtocolViolationError,
+    TlsError,
+    WebSocketError,
+)
+from syncws.events import Deferral, Event, EventRegistrationToken
+from syncws.host_name import HostName
+from syncws.hresult import HResult
+from syncws.info import BandwidthStatistics, MessageWebSocketInformation
+from syncws.message_event_args import MessageWebSocketMessageReceivedEventArgs
+from syncws.message_websocket import MessageWebSocket
+from syncws.streams.buffer import Buffer
+from syncws.streams.data_reader import DataReader
+from syncws.streams.data_writer import DataWriter
+from syncws.streams.input_stream import InputStream
+from syncws.streams.output_stream import OutputStream
+from syncws.version import __version__
+
+__all__ = [
+    "Buffer",
+    "BandwidthStatistics",
+    "ByteOrder",
+    "CannotConnectError",
+    "Certificate",
+    "CertificateError",
+    "ChainValidationResult",
+    "ConnectFailedError",
+    "ConnectionLostError",
+    "DataReader",
+    "DataWriter",
+    "Deferral",
+    "Event",
+    "EventRegistrationToken",
+    "HResult",
+    "HResultError",
+    "HandshakeError",
+    "HostName",
+    "HostNameNotResolvedError",
+    "HostNameType",
+    "HttpStatusError",
+    "IllegalMethodCallError",
+    "InputStream",
+    "InputStreamOptions",
+    "InvalidArgumentError",
+    "InvalidArgumentTypeError",
+    "InvalidOperationError",
+    "MessageTooBigError",
+    "MessageWebSocket",
+    "MessageWebSocketControl",
+    "MessageWebSocketInformation",
+    "MessageWebSocketMessageReceivedEventArgs",
+    "NoUnicodeTranslationError",
+    "ObjectClosedError",
+    "OperationCanceledError",
+    "OperationTimedOutError",
+    "OutOfBoundsError",
+    "OutputStream",
+    "ProtocolViolationError",
+    "SocketMessageType",
+    "SocketSslErrorSeverity",
+    "TlsError",
+    "UnicodeEncoding",
+    "WebErrorStatus",
+    "WebSocketClosedEventArgs",
+    "WebSocketError",
+    "WebSocketServerCustomValidationRequestedEventArgs",
+    "__version__",
+    "connect",
+]

@@ -285,7 +285,7 @@ class MessageWebSocketControl:
     def send_timeout(self) -> float | None:
         """Seconds that a peer which does not read may hold a send; default 30 (beyond WinRT, where it is fixed).
 
-        It bounds the wait for other senders, and then each piece of 256 KiB: a large message on a slow line may take
+        It bounds the wait for other senders, and then each piece of 64 KiB: a large message on a slow line may take
         longer in all.
 
         Raises:

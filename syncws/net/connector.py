@@ -147,9 +147,7 @@ def _connect_to_one(
     raise _no_address_error(addresses, failures, uri)
 
 
-def _connect_tcp(
-    address: Address, port: int, settings: Settings, waiter: Waiter, deadline: Deadline
-) -> socket.socket:
+def _connect_tcp(address: Address, port: int, settings: Settings, waiter: Waiter, deadline: Deadline) -> socket.socket:
     """Make a TCP connection to one address.
 
     Raises:

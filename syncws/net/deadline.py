@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 __all__ = ["FOREVER", "Deadline", "now"]
 
+# Locks and poll count milliseconds in 32 bits on some systems.
+_LONGEST_WAIT_SECONDS = 2_000_000.0
+
 clock: Callable[[], float] = time.monotonic
 
 
@@ -28,8 +31,11 @@ class Deadline:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds left, not below 0; None for ever."""
-        return None if self._at is None else max(0.0, self._at - now())
+        """Seconds left, not below 0 nor above what a system's waits take; None for ever.
+
+        A wait may therefore end early; whether the time is over is for is_expired to say.
+        """
+        return None if self._at is None else min(max(0.0, self._at - now()), _LONGEST_WAIT_SECONDS)
 
     @property
     def is_expired(self) -> bool:

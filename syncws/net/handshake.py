@@ -264,9 +264,7 @@ class _Guard:
 
 def _end_of_head(buffer: bytearray, start: int) -> int:
     """Return the position behind the empty line, -1 when it is not there; a bare LF ends a line too (RFC 9112 2.2)."""
-    ends = [
-        position + len(mark) for mark in (b"\n\r\n", b"\n\n") if (position := buffer.find(mark, start)) >= 0
-    ]
+    ends = [position + len(mark) for mark in (b"\n\r\n", b"\n\n") if (position := buffer.find(mark, start)) >= 0]
     return min(ends, default=-1)
 
 

@@ -21,9 +21,6 @@ READABLE = 1
 WRITABLE = 2
 WOKEN = 4
 
-# poll takes milliseconds in a C int; a longer wait is cut, and its caller finds nothing ready and waits again.
-_LONGEST_WAIT_SECONDS = 3600.0
-
 
 class Waker:
     """Wakes a thread that waits in a Readiness. Wakings stay until `clear`, however many came."""
@@ -105,12 +102,8 @@ class PollReadiness:
         if interest != self._interest:
             self._watch(interest)
         remaining = deadline.remaining
-        if remaining is None:
-            found = self._poll.poll(None)
-        else:
-            found = self._poll.poll(math.ceil(min(remaining, _LONGEST_WAIT_SECONDS) * 1000))
         ready = 0
-        for descriptor, events in found:
+        for descriptor, events in self._poll.poll(None if remaining is None else math.ceil(remaining * 1000)):
             if descriptor == self._waker:
                 ready |= WOKEN
             else:
@@ -144,8 +137,6 @@ class SelectReadiness:
         readers = [self._waker] + ([self._descriptor] if interest & READABLE else [])
         writers = [self._descriptor] if interest & WRITABLE else []
         remaining = deadline.remaining
-        if remaining is not None:
-            remaining = min(remaining, _LONGEST_WAIT_SECONDS)
         # Windows reports a failed non-blocking connect as an exception, not as writable.
         readable, writable, failed = select.select(readers, writers, writers, remaining)
         ready = WOKEN if self._waker in readable else 0

@@ -12,6 +12,7 @@ stays there until the sending side flushes; `has_unsent` tells that there is som
 """
 
 import ssl
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -22,7 +23,7 @@ from syncws.hresult import HResult
 from syncws.net.readiness import READABLE, WRITABLE
 from syncws.net.transport import Transport
 
-__all__ = ["TlsTransport", "default_context", "tls_error"]
+__all__ = ["TlsTransport", "certificate_chain", "default_context", "tls_error"]
 
 _CIPHERTEXT_BYTES = 65536
 # Plaintext encrypted at a time: four records; all of it counts as sent once it is encrypted.
@@ -64,6 +65,18 @@ def tls_error(error: ssl.SSLError, server_name: str) -> ConnectFailedError:
         return TlsError(f"{server_name} ended the connection during the TLS handshake")
     reason = error.reason or error.strerror or "no reason given"
     return TlsError(f"TLS handshake with {server_name} failed: {reason}")
+
+
+def certificate_chain(tls: ssl.SSLObject) -> list[bytes]:
+    """Return the certificates that the server sent, in DER form, its own first."""
+    own = tls.getpeercert(binary_form=True)
+    assert own is not None
+    if sys.version_info >= (3, 13):
+        chain = [bytes(certificate) for certificate in tls.get_unverified_chain()]
+    else:
+        # The same call, which had no public name before 3.13; 2 is the number of DER.
+        chain = [certificate.public_bytes(2) for certificate in tls._sslobj.get_unverified_chain() or ()]  # type: ignore[attr-defined]
+    return [own, *(certificate for certificate in chain if certificate != own)]
 
 
 class TlsTransport:
@@ -149,6 +162,12 @@ class TlsTransport:
         """See Transport.has_unsent."""
         with self._lock:
             return bool(self._unsent) or self._outgoing.pending > 0 or self._inner.has_unsent
+
+    @property
+    def has_buffered(self) -> bool:
+        """See Transport.has_buffered."""
+        with self._lock:
+            return bool(self._incoming.pending or self._ssl.pending())
 
     def receive(self, size: int) -> bytes | None:
         """See Transport.receive. An end without TLS's own farewell is an end like any other: WebSocket has its own.

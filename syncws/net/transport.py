@@ -20,6 +20,10 @@ class Transport(Protocol):
     def has_unsent(self) -> bool:
         """True while bytes that send() has taken are still to be pushed out by flush()."""
 
+    @property
+    def has_buffered(self) -> bool:
+        """True when receive() may have something although the socket is not readable."""
+
     def receive(self, size: int) -> bytes | None:
         """Return up to `size` bytes; b"" at the end of the stream; None when there is nothing now."""
 
@@ -52,6 +56,7 @@ class SocketTransport:
     __slots__ = ("_descriptor", "_is_closed", "_lock", "_socket", "inbound", "outbound")
 
     has_unsent = False
+    has_buffered = False
 
     def __init__(self, connected: socket.socket, lock: AbstractContextManager[object]) -> None:
         """Take over a connected, non-blocking socket.

@@ -18,9 +18,7 @@ class Waiter:
 
     __slots__ = ("_deadline", "_descriptor", "_is_canceled", "_readiness", "_waker", "phase")
 
-    def __init__(
-        self, waker: Waker, is_canceled: Callable[[], bool], deadline: Deadline, descriptor: int = -1
-    ) -> None:
+    def __init__(self, waker: Waker, is_canceled: Callable[[], bool], deadline: Deadline, descriptor: int = -1) -> None:
         """Make a waiter.
 
         Args:

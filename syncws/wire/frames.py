@@ -41,7 +41,7 @@ MAX_CONTROL_PAYLOAD = 125
 MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD - 2
 """UTF-8 bytes that a close reason may have: a control frame less the code."""
 
-PIECE_BYTES = 262144
+PIECE_BYTES = 65536
 """Payload bytes of a large frame that are masked and sent at a time."""
 
 _FIN = 0x80
@@ -84,8 +84,10 @@ def encode_large_frame(opcode: int, payload: memoryview, *, is_final: bool = Tru
     `payload` must not change until the last piece was taken.
     """
     mask = os.urandom(4)
-    yield bytes(frame_header(opcode, len(payload), is_final=is_final) + mask)
-    for start in range(0, len(payload), PIECE_BYTES):
+    header = frame_header(opcode, len(payload), is_final=is_final)
+    # The header goes with the first piece: alone it would be a packet of its own.
+    yield b"".join((header, mask, apply_mask(payload[:PIECE_BYTES], mask)))
+    for start in range(PIECE_BYTES, len(payload), PIECE_BYTES):
         yield apply_mask(payload[start : start + PIECE_BYTES], mask)
 
 

@@ -1,0 +1,91 @@
+"""What the handlers of server_custom_validation_requested receive, and how connect waits for their verdict.
+
+May import enums, certificates, events. Made on the connecting thread, which also calls the handlers; deferrals may be
+completed on any thread.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from syncws.certificates import Certificate
+from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
+from syncws.events import Deferral
+
+__all__ = ["WebSocketServerCustomValidationRequestedEventArgs"]
+
+
+class WebSocketServerCustomValidationRequestedEventArgs:
+    """A server's certificate that has passed the usual checks, for one more; cannot be made.
+
+    Windows.Networking.Sockets.WebSocketServerCustomValidationRequestedEventArgs. The connection goes on unless a
+    handler calls reject() or raises. The server waits meanwhile, and connect's deadline runs.
+    """
+
+    __slots__ = ("_certificate", "_intermediates", "_is_rejected", "_lock", "_on_change", "_open_deferrals")
+
+    _certificate: Certificate
+    _intermediates: tuple[Certificate, ...]
+    _is_rejected: bool
+    _lock: threading.Lock
+    _on_change: Callable[[], None]
+    _open_deferrals: int
+
+    def __new__(cls) -> "WebSocketServerCustomValidationRequestedEventArgs":
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("WebSocketServerCustomValidationRequestedEventArgs cannot be made: handlers receive it")
+
+    @classmethod
+    def _create(
+        cls, certificate: Certificate, intermediates: tuple[Certificate, ...], on_change: Callable[[], None]
+    ) -> "WebSocketServerCustomValidationRequestedEventArgs":
+        args = object.__new__(cls)
+        args._certificate = certificate
+        args._intermediates = intermediates
+        args._is_rejected = False
+        args._lock = threading.Lock()
+        args._on_change = on_change
+        args._open_deferrals = 0
+        return args
+
+    @property
+    def server_certificate(self) -> Certificate:
+        """The server's certificate (….ServerCertificate)."""
+        return self._certificate
+
+    @property
+    def server_intermediate_certificates(self) -> Sequence[Certificate]:
+        """What else the server sent (….ServerIntermediateCertificates)."""
+        return self._intermediates
+
+    @property
+    def server_certificate_errors(self) -> Sequence[ChainValidationResult]:
+        """Errors that were let pass: none, for a certificate with errors does not come this far."""
+        return ()
+
+    @property
+    def server_certificate_error_severity(self) -> SocketSslErrorSeverity:
+        """NONE, for a certificate with errors does not come this far."""
+        return SocketSslErrorSeverity.NONE
+
+    def reject(self) -> None:
+        """Refuse the server: connect raises CertificateError with 0x800C000E. May be called again (….Reject)."""
+        self._is_rejected = True
+
+    def get_deferral(self) -> Deferral:
+        """Return a Deferral: connect waits until it is completed, or its deadline has passed (….GetDeferral)."""
+        with self._lock:
+            self._open_deferrals += 1
+        return Deferral(self._complete_one)
+
+    def _complete_one(self) -> None:
+        with self._lock:
+            self._open_deferrals -= 1
+        self._on_change()
+
+    @property
+    def _is_settled(self) -> bool:
+        return self._open_deferrals == 0

@@ -1,0 +1,86 @@
+"""What the handlers of `message_received` receive.
+
+May import enums, streams and wire. Made by the reader thread; usable on any thread and after the handler has returned.
+"""
+
+from syncws.enums import SocketMessageType
+from syncws.streams.data_reader import DataReader
+from syncws.streams.input_stream import InputStream, MemoryInputStream
+from syncws.wire.events import Message
+
+__all__ = ["MessageWebSocketMessageReceivedEventArgs"]
+
+
+class MessageWebSocketMessageReceivedEventArgs(Message):
+    """A received message (Windows.Networking.Sockets.MessageWebSocketMessageReceivedEventArgs); cannot be made.
+
+    It may also stand for a failure: then get_data_reader() and get_data_stream() raise it.
+    """
+
+    # The decoder makes the very object that the handlers receive: one allocation for each message.
+    __slots__ = ()
+
+    def __new__(cls) -> "MessageWebSocketMessageReceivedEventArgs":
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("MessageWebSocketMessageReceivedEventArgs cannot be made: handlers receive it")
+
+    @classmethod
+    def _over(cls, message: Message) -> "MessageWebSocketMessageReceivedEventArgs":
+        args = object.__new__(cls)
+        args.payload = message.payload
+        args.text = message.text
+        args.length = message.length
+        args.error = message.error
+        return args
+
+    def get_data_reader(self) -> DataReader:
+        """Return a reader that holds the whole message: no load() is needed.
+
+        Each call gives a fresh reader over the same message.
+
+        Raises:
+            ConnectionLostError: the connection broke (0x80072EFE, after a reset 0x80072EFF).
+            MessageTooBigError: the message is over control.max_message_size (0x80072738).
+            ProtocolViolationError: the server broke RFC 6455 (0x83760002).
+
+        Source: MessageWebSocketMessageReceivedEventArgs.GetDataReader.
+        """
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+        return DataReader._over_message(self.payload, self.text, self.length)
+
+    def get_data_stream(self) -> InputStream:
+        """Return the message's bytes as a stream; a text message's are its UTF-8.
+
+        Raises: as get_data_reader.
+
+        Source: MessageWebSocketMessageReceivedEventArgs.GetDataStream.
+        """
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+        return MemoryInputStream(self._bytes())
+
+    def _bytes(self) -> bytes:
+        if self.payload is None:
+            assert self.text is not None
+            return self.text.encode("utf-8")
+        return bytes(self.payload)
+
+    @property
+    def is_message_complete(self) -> bool:
+        """Always True: every event carries a whole message (….IsMessageComplete in FullMessage mode)."""
+        return True
+
+    @property
+    def message_type(self) -> SocketMessageType:
+        """Type on the wire (….MessageType); for information, any message can be read in any form."""
+        return SocketMessageType.BINARY if self.text is None else SocketMessageType.UTF8
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"<MessageWebSocketMessageReceivedEventArgs error={self.error}>"
+        return f"<MessageWebSocketMessageReceivedEventArgs {self.message_type.name} length={self.length}>"

@@ -1,0 +1,165 @@
+"""The unread bytes of a DataReader: where they lie, how a load adds to them, how a read takes some.
+
+May import enums, errors and this room. Runs on the thread that calls it; only `_fill` can block, in the stream.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
+from syncws.errors import (
+    IllegalMethodCallError,
+    InvalidOperationError,
+    ObjectClosedError,
+    OutOfBoundsError,
+)
+from syncws.streams.buffer import Buffer
+from syncws.streams.input_stream import InputStream
+
+__all__ = ["Data", "ReaderCore", "copy_bytes", "copy_into"]
+
+Data = bytes | bytearray | memoryview
+"""What unread bytes lie in: a bytearray over a stream, else what was handed in."""
+
+_Value = TypeVar("_Value")
+
+# Memory that a load takes beyond what has arrived; a count from the network must not cost memory by itself.
+_CHUNK_SIZE = 256 * 1024
+
+
+class ReaderCore:
+    """The private half of DataReader; a base class and not a part, so that a message costs one object.
+
+    The unread bytes are `_data[_position : _position + _unread]`. `_text` is all of them while nothing was taken from
+    a text message; `_data` may then be None until somebody needs bytes. `_turn` is there only with a stream: it holds
+    one item, which an operation takes while it runs. pop() of a list is atomic, and costs a third of a Lock, which
+    nobody would wait for.
+    """
+
+    __slots__ = (
+        "_byte_order",
+        "_data",
+        "_encoding",
+        "_is_closed",
+        "_options",
+        "_position",
+        "_stream",
+        "_text",
+        "_turn",
+        "_unread",
+    )
+
+    _data: Data | None
+    _text: str | None
+    _position: int
+    _unread: int
+    _encoding: UnicodeEncoding
+    _byte_order: ByteOrder
+    _options: InputStreamOptions
+    _stream: InputStream | None
+    _turn: list[None] | None
+    _is_closed: bool
+
+    def _begin(self) -> None:
+        """Refuse when closed or busy; else `_finish` must follow."""
+        if self._is_closed:
+            raise ObjectClosedError("the DataReader was closed")
+        turn = self._turn
+        if turn is not None:
+            try:
+                turn.pop()
+            except IndexError:
+                raise InvalidOperationError("another operation runs on this DataReader") from None
+
+    def _finish(self) -> None:
+        turn = self._turn
+        if turn is not None:
+            turn.append(None)
+
+    def _required_stream(self) -> InputStream:
+        if self._stream is None:
+            raise IllegalMethodCallError("the DataReader has no stream: made over a buffer or message, or detached")
+        return self._stream
+
+    def _fill(self, stream: InputStream, count: int) -> int:
+        # Each piece is asked for by PARTIAL whatever the options: of a read that fails nothing could be kept.
+        loaded = 0
+        chunk = Buffer(min(count, _CHUNK_SIZE))
+        while loaded < count:
+            wanted = min(count - loaded, chunk.capacity)
+            arrived = stream.read(chunk, wanted, InputStreamOptions.PARTIAL)
+            if arrived.length == 0:
+                break
+            self._append(arrived.view())
+            loaded += arrived.length
+            if self._options & InputStreamOptions.PARTIAL:
+                break
+        return loaded
+
+    def _append(self, arrived: memoryview) -> None:
+        data = self._data
+        if not isinstance(data, bytearray):
+            raise ObjectClosedError("the DataReader was closed")
+        # Moving the unread bytes only when they are the smaller part keeps many small loads linear in all.
+        if self._position >= self._unread:
+            del data[: self._position]
+            self._position = 0
+        data += arrived
+        self._unread += len(arrived)
+
+    def _read(self, count: int, convert: Callable[[Data, int], _Value]) -> _Value:
+        """Convert `count` bytes, then consume them: after a conversion that fails they are still there."""
+        self._begin()
+        try:
+            if count > self._unread:
+                raise OutOfBoundsError(f"{count} bytes are needed, {self._unread} are loaded")
+            value = convert(self._bytes(), self._position)
+            self._text = None
+            self._position += count
+            self._unread -= count
+            return value
+        finally:
+            self._finish()
+
+    def _read_copy(self, count: int) -> bytes:
+        data = self._data
+        if isinstance(data, bytes) and count <= self._unread:
+            # The short way for a binary message: bytes mean that there is no stream, and that the reader is open.
+            start = self._position
+            self._text = None
+            self._position = start + count
+            self._unread -= count
+            return data[start : start + count]
+        return self._read(count, lambda data, start: copy_bytes(data, start, count))
+
+    def _bytes(self) -> Data:
+        data = self._data
+        if data is None:
+            data = b"" if self._text is None else self._text.encode("utf-8")
+            self._data = data
+        return data
+
+    def _release(self) -> Buffer:
+        """Give the unread bytes away without a copy."""
+        part = memoryview(self._bytes())[self._position : self._position + self._unread]
+        self._text = None
+        self._data = b"" if self._turn is None else bytearray()
+        self._position = 0
+        self._unread = 0
+        # Bytes that came from a stream are nobody else's; a message or a buffer may have other readers.
+        return Buffer._over(part.toreadonly() if self._turn is None else part)
+
+
+def copy_bytes(data: Data, start: int, count: int) -> bytes:
+    """Copy `count` bytes from `start`; all of a bytes object is not copied but returned."""
+    if isinstance(data, bytes):
+        return data[start : start + count]
+    # Released at once: a bytearray cannot grow while somebody looks into it.
+    with memoryview(data) as whole, whole[start : start + count] as part:
+        return part.tobytes()
+
+
+def copy_into(target: memoryview, data: Data, start: int) -> None:
+    """Fill `target` with the bytes from `start`."""
+    with memoryview(data) as whole, whole[start : start + len(target)] as part:
+        target[:] = part

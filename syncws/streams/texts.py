@@ -1,0 +1,58 @@
+"""Text to bytes and back in the three encodings of UnicodeEncoding.
+
+May import enums and errors. Pure functions: any thread may run them. The order of UTF-16 units comes from the encoding,
+never from a ByteOrder; nothing adds or removes a byte order mark.
+"""
+
+from syncws.enums import UnicodeEncoding
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError, NoUnicodeTranslationError
+
+__all__ = ["CODECS", "CODE_UNIT_SIZES", "decode_text", "encode_text"]
+
+_UTF8 = UnicodeEncoding.UTF8
+
+CODECS = ("utf-8", "utf-16-le", "utf-16-be")
+"""Python's name of each UnicodeEncoding, by its number."""
+
+CODE_UNIT_SIZES = (1, 2, 2)
+"""Bytes of a code unit of each UnicodeEncoding, by its number."""
+
+
+def encode_text(value: str, encoding: UnicodeEncoding) -> bytes:
+    """Encode text.
+
+    Args:
+        value: the text; without lone surrogates, which are no text in any encoding.
+        encoding: what to encode to.
+
+    Raises:
+        InvalidArgumentTypeError: `value` is no str (0x80070057).
+        InvalidArgumentError: `value` holds a lone surrogate (0x80070057).
+
+    Source: DataWriter.WriteString, MeasureString.
+    """
+    if not isinstance(value, str):
+        raise InvalidArgumentTypeError(f"value must be a str, not {type(value).__name__}")
+    try:
+        return value.encode() if encoding is _UTF8 else value.encode(CODECS[encoding])
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"text cannot be encoded: {error.reason} at index {error.start}") from None
+
+
+def decode_text(data: bytes, encoding: UnicodeEncoding) -> str:
+    """Decode text.
+
+    Args:
+        data: the bytes.
+        encoding: what they are encoded in.
+
+    Raises:
+        NoUnicodeTranslationError: the bytes are no text in `encoding`; a lone surrogate is none (0x80070459).
+
+    Source: DataReader.ReadString.
+    """
+    try:
+        return data.decode(CODECS[encoding])
+    except UnicodeDecodeError as error:
+        what = f"no {CODECS[encoding]} text: {error.reason} at byte {error.start}"
+        raise NoUnicodeTranslationError(what) from None

@@ -1,0 +1,184 @@
+"""The reader thread: waits for bytes, decodes them and calls the handlers itself.
+
+May import errors, wire, net and the rest of this room. Everything here runs on one connection's reader thread, which
+is a daemon named `syncws-reader-N`; the functions that can be called elsewhere are in threads.session.
+
+The handlers are called here and not on a thread of their own: an answer that is sent in a handler then costs no change
+of threads. The reader never waits to send; what it posts and cannot push out, it pushes when poll says so.
+"""
+
+import logging
+
+from syncws.errors import HResultError
+from syncws.net.connector import lost_connection
+from syncws.net.deadline import FOREVER, Deadline
+from syncws.net.readiness import READABLE, WOKEN, WRITABLE, make_readiness
+from syncws.threads.session import Session
+from syncws.wire.decoder import Decoder, Event
+from syncws.wire.events import CloseFrame, Message, Ping, Violation
+from syncws.wire.protocol import pong_frame
+
+__all__ = ["run_reader"]
+
+_logger = logging.getLogger("syncws.reader")
+
+_READ_BYTES = 65536
+# Both Close frames have gone by, or the peer broke the protocol: how long it has to end TCP, which is its part.
+_LINGER_SECONDS = 1.0
+
+
+def run_reader(session: Session, message_class: type[Message]) -> None:
+    """Read until the connection is over, then finish the session."""
+    try:
+        Reader(session, message_class).run()
+    except Exception as exc:  # a defect of ours: the connection ends all the same
+        _logger.exception("reader %d failed", session.number)
+        if session.loss is None:
+            session.loss = HResultError(f"the reader failed: {exc}")
+    finally:
+        session.finish()
+
+
+class Reader:
+    """The reading role of a session."""
+
+    __slots__ = ("_decoder", "_is_at_end", "_may_have_more", "_message_class", "_readiness", "_session")
+
+    def __init__(self, session: Session, message_class: type[Message]) -> None:
+        self._session = session
+        self._message_class = message_class
+        self._decoder = Decoder(session.settings.max_message_size, message_class)
+        self._readiness = make_readiness(session.transport.fileno(), session.waker.fileno())
+        # True when a receive may give data although poll has not been asked: then that call is spared.
+        self._may_have_more = session.transport.has_buffered
+        self._is_at_end = False
+
+    def run(self) -> None:
+        """Read, decode and deliver until the peer or we are done."""
+        session = self._session
+        data = session.remainder
+        session.remainder = b""
+        if data:
+            self._process(self._decoder.receive_data(data))
+        while not self._decoder.is_dead and not session.is_aborted:
+            data = self._next_data()
+            if not data:
+                return
+            self._process(self._decoder.receive_data(data))
+        self._linger()
+
+    def _next_data(self) -> bytes:
+        """Wait for bytes; b"" when there will be none, for whatever reason."""
+        session = self._session
+        inbox = session.inbox
+        while not self._is_at_end:
+            if inbox.has_messages:
+                self._deliver_waiting()
+            is_paused = inbox.is_full and not session.is_discarding
+            if self._may_have_more and not is_paused:
+                data = self._receive()
+                if data:
+                    return data
+                continue
+            deadline = session.close_deadline or FOREVER
+            ready = self._wait(0 if is_paused else READABLE, deadline)
+            if session.is_abandoned:
+                session.begin_abandoned_close()
+            if not ready and deadline.is_expired:
+                session.abort()
+            if session.is_aborted:
+                return b""
+        return b""
+
+    def _wait(self, interest: int, deadline: Deadline) -> int:
+        """Wait for the transport or a wake-up; return what is ready."""
+        session = self._session
+        if not session.outbox.flush_without_waiting():
+            interest |= WRITABLE
+        ready = self._readiness.wait(interest, deadline)
+        if ready & WOKEN:
+            session.waker.clear()
+        if ready & READABLE & interest:
+            self._may_have_more = True
+        return ready
+
+    def _receive(self) -> bytes:
+        """Take what the transport has; notes the end of the stream."""
+        session = self._session
+        transport = session.transport
+        try:
+            data = transport.receive(_READ_BYTES)
+        except OSError as exc:
+            # After the Close frames, or a violation, the peer may end TCP as it likes.
+            if not self._decoder.is_dead and not session.is_discarding:
+                session.loss = lost_connection(exc)
+            data = b""
+        if data is None:
+            self._may_have_more = False
+            return b""
+        self._is_at_end = not data
+        # A full read has left more behind, most likely; so has TLS when it holds another record.
+        self._may_have_more = len(data) == _READ_BYTES or transport.has_buffered
+        return data
+
+    def _process(self, events: list[Event]) -> None:
+        """Deliver messages and answer control frames, in order."""
+        session = self._session
+        owner = session.owner()
+        message_received = None if owner is None else owner.message_received
+        message_class = self._message_class
+        pulled: list[Message] = []
+        for event in events:
+            if not isinstance(event, message_class):
+                self._answer(event)
+            elif message_received is None or session.is_discarding:
+                continue
+            elif message_received.handlers:
+                if pulled or session.inbox.has_messages:
+                    # A handler was added in the meantime: what came first goes first.
+                    session.inbox.put(pulled)
+                    pulled = []
+                    self._deliver_waiting()
+                failures = message_received(owner, event)
+                if failures:
+                    session.handler_failures += failures
+            else:
+                pulled.append(event)
+        if pulled:
+            session.inbox.put(pulled)
+
+    def _deliver_waiting(self) -> None:
+        """Give handlers that were added late what came before them."""
+        session = self._session
+        owner = session.owner()
+        if owner is None or not owner.message_received.handlers:
+            return
+        for message in session.inbox.take_all():
+            if not session.is_discarding:
+                session.handler_failures += owner.message_received(owner, message)
+
+    def _answer(self, event: Event) -> None:
+        session = self._session
+        if isinstance(event, Ping):
+            session.outbox.post_pong(pong_frame(event.payload))
+        elif isinstance(event, CloseFrame):
+            session.take_close(event)
+        elif isinstance(event, Violation):
+            session.take_violation(event)
+
+    def _linger(self) -> None:
+        """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
+        session = self._session
+        soon = Deadline(_LINGER_SECONDS)
+        while not self._is_at_end and not session.is_aborted:
+            if self._may_have_more:
+                self._receive()
+                if soon.is_expired and session.outbox.is_idle:
+                    return
+                continue
+            deadline = session.close_deadline or soon
+            if session.outbox.is_idle:
+                deadline = soon
+            if deadline.is_expired:
+                return
+            self._wait(READABLE, deadline)

@@ -1,0 +1,287 @@
+"""The session: one open connection, shared by the reader and by every thread that uses the socket object.
+
+May import enums, errors, events, info, settings, wire and net. Each method says who may call it.
+
+The session holds the application's object, and through it the handlers, only weakly: the reader keeps the session
+alive, and an object that the program has dropped must not be kept alive by its own reader.
+"""
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from syncws.errors import (
+    ConnectionLostError,
+    HResultError,
+    IllegalMethodCallError,
+    ObjectClosedError,
+    OperationCanceledError,
+)
+from syncws.events import Event
+from syncws.hresult import HResult
+from syncws.info import BandwidthStatistics
+from syncws.net.connector import Opened
+from syncws.net.deadline import Deadline
+from syncws.net.readiness import Waker
+from syncws.net.transport import Transport
+from syncws.settings import Settings
+from syncws.threads.inbox import Inbox
+from syncws.threads.outbox import Outbox
+from syncws.wire.events import CloseFrame, Message, Violation
+from syncws.wire.frames import PIECE_BYTES, encode_frame, encode_large_frame
+from syncws.wire.protocol import CloseState
+from syncws.wire.protocol import Protocol as CloseProtocol
+
+__all__ = ["Owner", "Session"]
+
+_numbers = itertools.count(1)
+# After its deadline a close() lets the reader this long to finish what abort() has told it.
+_ABORT_SECONDS = 0.2
+# A socket object that was dropped says good-bye, but nobody waits for the answer.
+_ABANDON_SECONDS = 1.0
+
+
+class Owner(Protocol):
+    """What the session needs of the application's object."""
+
+    @property
+    def message_received(self) -> Event[Any, Any]:
+        """The event that takes messages."""
+
+    def raise_message_received(self, message: Message) -> int:
+        """Raise message_received with what stands for a failure; return how many handlers raised."""
+
+    def raise_closed(self, code: int, reason: str) -> int:
+        """Raise closed; return how many handlers raised."""
+
+
+class Session:
+    """State of one connection."""
+
+    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: Owner) -> None:
+        """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
+        self.number = next(_numbers)
+        self.settings = settings
+        self.remainder = opened.result.remainder
+        self.local_address = opened.local_address
+        self.subprotocol = opened.result.subprotocol
+        self.transport: Transport = opened.transport
+        self.waker = waker
+        self.owner: weakref.ref[Owner] = weakref.ref(owner)
+        self.outbox = Outbox(opened.transport, waker.wake)
+        self.inbox = Inbox(settings.inbox_size_in_bytes, waker.wake)
+        self.finished = threading.Event()
+        self.handler_failures = 0
+        # Set by the reader before it ends, read by everybody after `finished`.
+        self.loss: HResultError | None = None
+        self.is_aborted = False
+        self.is_abandoned = False
+        # True from a local close() or abort() on: nothing more is given to the application.
+        self.is_discarding = False
+        self._meters = (opened.socket_transport.outbound, opened.socket_transport.inbound)
+        self._state_lock = threading.Lock()
+        self._protocol = CloseProtocol()
+        self._close_deadline: Deadline | None = None
+        self.reader: threading.Thread | None = None
+
+    def start(self, run: Callable[["Session"], None]) -> None:
+        """Start the reader thread on `run`; the connecting thread calls it once."""
+        self.reader = threading.Thread(target=run, args=(self,), name=f"syncws-reader-{self.number}", daemon=True)
+        self.reader.start()
+
+    @property
+    def is_on_reader(self) -> bool:
+        """True when the calling thread is the reader, which must not wait for itself."""
+        return threading.current_thread() is self.reader
+
+    @property
+    def close_code(self) -> int:
+        """What the connection closed with, as Closed tells it."""
+        return self._protocol.close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The reason that goes with close_code."""
+        return self._protocol.close_reason
+
+    @property
+    def close_deadline(self) -> Deadline | None:
+        """When closing must be over; None as long as it has not begun."""
+        return self._close_deadline
+
+    # Sending: any thread.
+
+    def send_message(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
+        """Send one message as one frame.
+
+        Raises:
+            OperationTimedOutError, OperationCanceledError, ObjectClosedError, ConnectionLostError: as Outbox.send.
+        """
+        if len(payload) <= PIECE_BYTES:
+            self.outbox.send(encode_frame(opcode, payload), None, self.settings.send_timeout)
+        else:
+            pieces = encode_large_frame(opcode, memoryview(payload))
+            self.outbox.send(next(pieces), pieces, self.settings.send_timeout)
+
+    # Receiving by pull: one user thread at a time.
+
+    def receive(self, deadline: Deadline) -> Message | None:
+        """Take the next message that no handler took; None at the end of an orderly connection.
+
+        Raises:
+            OperationTimedOutError: none in time (0x80072EE2).
+            InvalidOperationError: another thread receives (0x800710DD).
+            IllegalMethodCallError: called in a handler, which the messages would have to come past (0x8000000E).
+            HResultError: how the connection was lost.
+        """
+        if self.is_on_reader:
+            raise IllegalMethodCallError("receive cannot wait inside a handler: it would wait for its own thread")
+        message = self.inbox.take(deadline)
+        if message is None and self.loss is not None and not self.is_discarding:
+            raise self.loss.with_traceback(None)
+        return message
+
+    # Closing: any thread, several at once.
+
+    def close(self, code: int | None, reason: str, timeout: float | None) -> None:
+        """Do the closing handshake within `timeout` seconds; on the reader thread only begin it."""
+        with self._state_lock:
+            frame = self._protocol.start_close(code, reason)
+            if frame is not None:
+                self._close_deadline = Deadline(timeout)
+            self.is_discarding = True
+        if frame is not None:
+            self.outbox.post_close(frame)
+        self.inbox.end(keep=False)
+        self.waker.wake()
+        if self.is_on_reader:
+            return
+        deadline = self._close_deadline or Deadline(timeout)
+        if not self._wait_finished(deadline.earlier(timeout)):
+            self.abort()
+            self._wait_finished(Deadline(_ABORT_SECONDS))
+
+    def abort(self) -> None:
+        """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
+        self.is_discarding = True
+        self.is_aborted = True
+        self.inbox.end(keep=False)
+        self.outbox.shut(
+            OperationCanceledError("the connection was aborted", hresult=HResult.WININET_E_OPERATION_CANCELLED)
+        )
+        self.transport.abort()
+        self.waker.wake()
+
+    def abandon(self) -> None:
+        """Say that the application's object was dropped; the reader closes.
+
+        The garbage collector may call it on any thread, in the middle of anything, even while that thread holds one of
+        this session's locks: so it takes none but the waker's, which may be taken twice.
+        """
+        self.is_abandoned = True
+        self.waker.wake()
+
+    def begin_abandoned_close(self) -> None:
+        """Close with 1001 for an object that was dropped; the reader calls it. A second at most."""
+        with self._state_lock:
+            frame = self._protocol.start_close(1001, "")
+            if frame is not None:
+                self._close_deadline = Deadline(_ABANDON_SECONDS)
+            self.is_discarding = True
+        if frame is not None:
+            self.outbox.post_close(frame)
+
+    def wait_closed(self, deadline: Deadline) -> bool:
+        """Wait until the connection is over and the Closed handlers have returned; return whether it is.
+
+        Raises:
+            IllegalMethodCallError: called on the reader thread, that is in a handler (0x8000000E).
+        """
+        if self.is_on_reader and not self.finished.is_set():
+            raise IllegalMethodCallError("wait_closed cannot wait inside a handler: it would wait for its own thread")
+        return self._wait_finished(deadline)
+
+    def _wait_finished(self, deadline: Deadline) -> bool:
+        while not self.finished.wait(deadline.remaining):
+            if deadline.is_expired:
+                return False
+        if self.reader is not None and not self.is_on_reader:
+            # The event is the reader's last act but one; a moment later the thread is gone.
+            self.reader.join(deadline.remaining)
+        return True
+
+    # The reader's side.
+
+    def take_close(self, frame: CloseFrame) -> None:
+        """Answer the peer's Close frame."""
+        with self._state_lock:
+            answer = self._protocol.receive_close(frame)
+            if self._close_deadline is None:
+                self._close_deadline = Deadline(self.settings.close_timeout)
+        if answer is not None:
+            self.outbox.post_close(answer)
+
+    def take_violation(self, violation: Violation) -> None:
+        """Fail the connection for what the peer did."""
+        with self._state_lock:
+            frame = self._protocol.receive_violation(violation)
+            if self._close_deadline is None:
+                self._close_deadline = Deadline(self.settings.close_timeout)
+        if not self.is_discarding:
+            self.loss = violation.error
+        if frame is not None:
+            self.outbox.post_close(frame)
+
+    def finish(self) -> None:
+        """Give everything back and raise Closed; the reader's last act, whatever ended it."""
+        with self._state_lock:
+            state = self._protocol.state
+            code, reason = self._protocol.close_code, self._protocol.close_reason
+        if state in (CloseState.OPEN, CloseState.CLOSE_SENT) and self.loss is None and not self.is_discarding:
+            self.loss = ConnectionLostError("the server ended the connection without a Close frame")
+        self.outbox.shut(self._reason_for_senders(state))
+        self.outbox.retire(self._close_transport)
+        self.inbox.end(keep=not self.is_discarding)
+        self._raise_last_events(code, reason)
+        self.waker.close()
+        self.finished.set()
+
+    def _reason_for_senders(self, state: CloseState) -> HResultError:
+        if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:
+            return ConnectionLostError(self.loss.message, hresult=self.loss.hresult)
+        return ObjectClosedError("the connection is closed: nothing can be sent any more")
+
+    def _close_transport(self) -> None:
+        if not self.is_aborted and self.outbox.is_idle:
+            self.transport.end_output()
+        self.transport.close()
+
+    def _raise_last_events(self, code: int, reason: str) -> None:
+        owner = self.owner()
+        if owner is None:
+            return
+        if self.loss is not None:
+            self.handler_failures += owner.raise_message_received(_error_message(self.loss))
+        self.handler_failures += owner.raise_closed(code, reason)
+
+    # For the information object: any thread.
+
+    def read_statistics(self) -> tuple[BandwidthStatistics, int, int]:
+        """Return the estimates, and the bytes received and sent."""
+        outbound, inbound = self._meters
+        out_rate, out_instability, out_peaked = outbound.read()
+        in_rate, in_instability, in_peaked = inbound.read()
+        statistics = BandwidthStatistics(out_rate, in_rate, out_instability, in_instability, out_peaked, in_peaked)
+        return statistics, inbound.total_bytes, outbound.total_bytes
+
+
+def _error_message(error: HResultError) -> Message:
+    """Return the message that stands for a failure of receiving: its reader raises `error`."""
+    message = Message()
+    message.payload = b""
+    message.text = None
+    message.length = 0
+    message.error = error
+    return message

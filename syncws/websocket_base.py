@@ -1,0 +1,458 @@
+"""What both socket classes share: connecting, closing, the events closed and server_custom_validation_requested.
+
+May import everything but the socket classes and cli. Methods run on the caller's thread and may be called on any
+thread; handlers of closed run on the connection's reader thread, those of server_custom_validation_requested on the
+connecting thread.
+"""
+
+import enum
+import ssl
+import threading
+import warnings
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from syncws.certificate_validation import WebSocketServerCustomValidationRequestedEventArgs
+from syncws.certificates import Certificate
+from syncws.closed_event_args import WebSocketClosedEventArgs
+from syncws.control import MessageWebSocketControl, check_timeout
+from syncws.errors import (
+    CertificateError,
+    IllegalMethodCallError,
+    InvalidArgumentTypeError,
+    ObjectClosedError,
+    OperationCanceledError,
+)
+from syncws.events import Event, EventRegistrationToken, Handler
+from syncws.host_name import HostName
+from syncws.hresult import HResult
+from syncws.info import MessageWebSocketInformation, Snapshot
+from syncws.net.connector import Opened, open_connection
+from syncws.net.deadline import Deadline
+from syncws.net.readiness import Waker
+from syncws.net.resolver import Address
+from syncws.net.tls import certificate_chain
+from syncws.net.waiter import Waiter
+from syncws.settings import Settings
+from syncws.streams.output_stream import OutputStream
+from syncws.threads.background import run_aside
+from syncws.threads.session import Session
+from syncws.wire.closing import check_close
+from syncws.wire.headers import check_request_header
+from syncws.wire.uri import WebSocketUri, parse_uri
+
+__all__ = ["State", "WebSocketBase"]
+
+# How long leaving a `with` block by an exception waits for the peer.
+_HURRIED_CLOSE_SECONDS = 0.5
+
+ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
+ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
+SelfT = TypeVar("SelfT", bound="WebSocketBase")
+
+
+class State(enum.Enum):
+    """How far a socket object has come."""
+
+    NEW = enum.auto()
+    CONNECTING = enum.auto()
+    CONNECTED = enum.auto()
+    CLOSED = enum.auto()
+
+
+class WebSocketBase:
+    """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
+
+    _control: MessageWebSocketControl
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state = State.NEW
+        self._link = _Link()
+        self._information = MessageWebSocketInformation._over(self._link.take_snapshot)
+        self._request_headers: dict[str, tuple[str, str]] = {}
+        self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
+        self._validation: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
+            "server_custom_validation_requested"
+        )
+        self._session: Session | None = None
+        # While connecting: what cancels it.
+        self._waker: Waker | None = None
+        self._is_canceled = False
+        self._is_output_closed = False
+        self._output_stream: weakref.ref[OutputStream] | None = None
+
+    # What a socket class brings.
+
+    def _write(self, data: bytes | bytearray | memoryview) -> int:
+        raise NotImplementedError
+
+    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> Session:
+        raise NotImplementedError
+
+    def _run_reader(self) -> Callable[[Session], None]:
+        """Return what the reader thread runs; it must not hold the socket."""
+        raise NotImplementedError
+
+    # Before connect.
+
+    @property
+    def information(self) -> MessageWebSocketInformation:
+        """Facts about the connection, readable at any time; the same object every time (….Information)."""
+        return self._information
+
+    def set_request_header(self, header_name: str, header_value: str, /) -> None:
+        """Add a header to the opening handshake's request, or replace the one of that name.
+
+        Host and Origin may be set; what belongs to the handshake (Sec-WebSocket-…, Upgrade, Connection) may not.
+
+        Raises:
+            InvalidArgumentTypeError: name or value is no str (0x80070057).
+            InvalidArgumentError: the name is no token or belongs to the handshake; the value holds control characters
+                or ones beyond Latin-1 (0x80070057).
+            IllegalMethodCallError: connect was called (0x8000000E).
+
+        Source: MessageWebSocket.SetRequestHeader.
+        """
+        check_request_header(header_name, header_value)
+        with self._lock:
+            if self._state is not State.NEW:
+                raise IllegalMethodCallError("request headers cannot be set after connect was called")
+            self._request_headers[header_name.lower()] = (header_name, header_value)
+
+    # Events.
+
+    @property
+    def closed(self) -> Event[Any, WebSocketClosedEventArgs]:
+        """Raised once, last, when the connection is over, however it ended (….Closed).
+
+        Unlike in WinRT it is raised too when the connection was lost: with code 1006.
+        """
+        return self._closed
+
+    @closed.setter
+    def closed(self, value: Event[Any, WebSocketClosedEventArgs]) -> None:
+        self._check_same_event(value, self._closed)
+
+    @property
+    def server_custom_validation_requested(
+        self,
+    ) -> Event[Any, WebSocketServerCustomValidationRequestedEventArgs]:
+        """Raised during a wss connect, after the server's certificate has passed (….ServerCustomValidationRequested).
+
+        Handlers run on the connecting thread and may reject the server; one that raises rejects it.
+        """
+        return self._validation
+
+    @server_custom_validation_requested.setter
+    def server_custom_validation_requested(
+        self, value: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
+    ) -> None:
+        self._check_same_event(value, self._validation)
+
+    @staticmethod
+    def _check_same_event(value: object, event: object) -> None:
+        # `socket.closed += handler` gets the event, adds, and sets it again.
+        if value is not event:
+            raise InvalidArgumentTypeError("an event cannot be assigned: use += and -=, or its add_… and remove_…")
+
+    def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args); return the token that removes it (….add_Closed).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._closed.add(handler)
+
+    def remove_closed(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (….remove_Closed)."""
+        self._closed.remove(token)
+
+    def add_server_custom_validation_requested(self, handler: ValidationHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._validation.add(handler)
+
+    def remove_server_custom_validation_requested(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (….remove_ServerCustomValidationRequested)."""
+        self._validation.remove(token)
+
+    # Connecting.
+
+    def connect(self, uri: str, /, *, timeout: float | None = None) -> None:
+        """Connect to an absolute ws or wss URI; returns when messages can be sent.
+
+        Args:
+            uri: without fragment and user info.
+            timeout: seconds for all of it: name, addresses, TLS, handshake. None (the default) leaves the 60 seconds
+                of control.connect_timeout for each of at most five addresses.
+
+        Raises:
+            InvalidArgumentError: a bad URI or timeout, before any I/O (0x80070057).
+            IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
+            ObjectClosedError: the socket was closed (0x80000013).
+            HostNameNotResolvedError: the name has no address (0x80072EE7).
+            CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84).
+            CertificateError, TlsError: TLS failed (0x80072F05, …06, …0D, …89, 0x80072F7D, 0x800C000E).
+            HttpStatusError: another status than 101 (0x80190000 + status).
+            HandshakeError: the answer is no valid handshake (0x80072F78, 0x83760003, 0x83760004).
+            ConnectionLostError: the server hung up (0x80072EFE, 0x80072EFF).
+            OperationTimedOutError: the time was over (0x80072EE2).
+            OperationCanceledError: close() or abort() was called meanwhile (0x800704C7).
+
+        Source: MessageWebSocket.ConnectAsync.
+        """
+        target = parse_uri(uri)
+        deadline = Deadline(check_timeout(timeout, "timeout"))
+        waker = self._begin_connect()
+        try:
+            session = self._open(target, deadline, waker)
+        except BaseException:
+            self._end_failed_connect(waker)
+            raise
+        session.start(self._run_reader())
+
+    def _begin_connect(self) -> Waker:
+        with self._lock:
+            if self._state is State.CLOSED and self._session is None:
+                raise ObjectClosedError("the socket was closed")
+            if self._state is not State.NEW:
+                raise IllegalMethodCallError("connect was called already: a socket connects once")
+            waker = Waker(threading.RLock())
+            self._state = State.CONNECTING
+            self._is_canceled = False
+            self._waker = waker
+            self._control._set_frozen(True)
+        return waker
+
+    def _open(self, target: WebSocketUri, deadline: Deadline, waker: Waker) -> Session:
+        settings = self._control._to_settings(tuple(self._request_headers.values()))
+        waiter = Waiter(waker, lambda: self._is_canceled, deadline)
+        opened = open_connection(target, settings, waiter, _ConnectTools(self, waker))
+        session = self._make_session(opened, settings, waker)
+        with self._lock:
+            if self._is_canceled:
+                opened.transport.close()
+                raise OperationCanceledError("connect was canceled")
+            self._session = self._link.session = session
+            self._state = State.CONNECTED
+            self._waker = None
+            self._finalizer = weakref.finalize(
+                self,
+                _close_dropped,
+                session,
+                f"a {type(self).__name__} connected to {target.scheme}://{target.host}:{target.port}",
+            )
+            # At interpreter exit the sockets go with the process.
+            self._finalizer.atexit = False
+        return session
+
+    def _end_failed_connect(self, waker: Waker) -> None:
+        with self._lock:
+            self._waker = None
+            if self._state is State.CONNECTING:
+                self._state = State.NEW
+                self._control._set_frozen(False)
+        waker.close()
+
+    # Sending.
+
+    @property
+    def output_stream(self) -> OutputStream:
+        """The stream for a DataWriter, or for write(); exists before connect (MessageWebSocket.OutputStream).
+
+        One write is one message of control.message_type. A DataWriter that is closed with the stream attached closes
+        the stream: later use raises ObjectClosedError (0x80000013). It keeps the socket object alive.
+        """
+        stream = self._output_stream() if self._output_stream is not None else None
+        if stream is None:
+            stream = OutputStream(self._write, self._flush, self._close_output)
+            # Weakly: the stream holds the socket, and a cycle would put off the closing of a dropped socket.
+            self._output_stream = weakref.ref(stream)
+        return stream
+
+    def _flush(self) -> bool:
+        """Answer the output stream's flush: each write has left when it returns."""
+        self._output_session()
+        return True
+
+    def _close_output(self) -> None:
+        self._is_output_closed = True
+
+    def _output_session(self) -> Session:
+        if self._is_output_closed:
+            raise ObjectClosedError("the output stream was closed: detach it from its DataWriter to go on using it")
+        return self._connected_session()
+
+    def _connected_session(self) -> Session:
+        """Return the session that can send, or raise why there is none."""
+        session = self._session
+        if self._state is State.CONNECTED and session is not None:
+            return session
+        if self._state is State.CLOSED:
+            raise ObjectClosedError("the socket was closed")
+        raise IllegalMethodCallError("the socket is not connected: call connect first")
+
+    # Closing.
+
+    def close(self, code: int | None = None, reason: str | None = "") -> None:
+        """Close the connection, and wait for it no longer than control.close_timeout (10 s).
+
+        Without arguments an empty Close frame is sent. It may be called at any time, on any thread, several times, and
+        inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages that have
+        not been delivered are dropped. Unlike in WinRT it waits until the connection is over.
+
+        Args:
+            code: 1000 to 1003, 1005 (sends none), 1007 to 1010, or 3000 to 4999.
+            reason: at most 123 bytes of UTF-8; only with a code other than 1005.
+
+        Raises:
+            InvalidArgumentError: a code or reason that is not allowed, before anything is done (0x80070057).
+            InvalidArgumentTypeError: code is no int or reason no str (0x80070057).
+
+        Source: MessageWebSocket.Close, IClosable.Close.
+        """
+        checked_code, checked_reason = check_close(code, reason)
+        self._close(checked_code, checked_reason, self._control.close_timeout)
+
+    def _close(self, code: int | None, reason: str, timeout: float | None) -> None:
+        session = self._end()
+        if session is not None:
+            session.close(code, reason, timeout)
+
+    def abort(self) -> None:
+        """Cut the connection at once, without a Close frame; closed is raised with 1006 (beyond WinRT).
+
+        Takes no lock that a stuck thread can hold; on any thread, at any time. During a connect it cancels that.
+        """
+        session = self._end()
+        if session is not None:
+            session.abort()
+
+    def _end(self) -> Session | None:
+        """Note that the socket is closed; return the session to end, if there is one."""
+        with self._lock:
+            if self._state is State.CONNECTING:
+                self._is_canceled = True
+                if self._waker is not None:
+                    self._waker.wake()
+            else:
+                self._state = State.CLOSED
+            return self._session
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Wait until the connection is over and the handlers of closed have returned (beyond WinRT).
+
+        Args:
+            timeout: seconds to wait; None (the default) for ever.
+
+        Returns:
+            True when it is over, False when the time was.
+
+        Raises:
+            InvalidArgumentError: a bad timeout (0x80070057).
+            IllegalMethodCallError: never connected, or called in a handler (0x8000000E).
+        """
+        deadline = Deadline(check_timeout(timeout, "timeout"))
+        session = self._session
+        if session is None:
+            if self._state is State.CLOSED:
+                return True
+            raise IllegalMethodCallError("the socket is not connected: call connect first")
+        return session.wait_closed(deadline)
+
+    def __enter__(self: SelfT) -> SelfT:
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        """Close; quickly when the block is left by an exception, whose news should not wait for the peer."""
+        timeout = self._control.close_timeout
+        if exc_type is not None:
+            timeout = _HURRIED_CLOSE_SECONDS if timeout is None else min(timeout, _HURRIED_CLOSE_SECONDS)
+        self._close(None, "", timeout)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._state.name}>"
+
+    # What the session calls on the reader thread.
+
+    def raise_closed(self, code: int, reason: str) -> int:
+        """Raise closed; for the session."""
+        return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
+
+    def _wake_reader(self) -> None:
+        # It may be waiting with a full inbox, which a first handler empties.
+        session = self._session
+        if session is not None:
+            session.waker.wake()
+
+    def _validate_server(self, tls: ssl.SSLObject, waiter: Waiter, on_change: Callable[[], None]) -> None:
+        """Raise server_custom_validation_requested and wait for the verdict."""
+        if not self._validation.handlers:
+            return
+        waiter.phase = "custom validation of the server's certificate"
+        certificate, *intermediates = (Certificate(der) for der in certificate_chain(tls))
+        args = WebSocketServerCustomValidationRequestedEventArgs._create(certificate, tuple(intermediates), on_change)
+        failures = self._validation(self, args)
+        while not args._is_settled:
+            waiter.wait(0)
+        if failures or args._is_rejected:
+            raise CertificateError(
+                "a handler of server_custom_validation_requested refused the server's certificate",
+                hresult=HResult.INET_E_SECURITY_PROBLEM,
+            )
+
+
+class _Link:
+    """Leads from the information object to the session, without holding the socket."""
+
+    __slots__ = ("session",)
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+
+    def take_snapshot(self) -> Snapshot:
+        session = self.session
+        if session is None:
+            return Snapshot()
+        statistics, received, sent = session.read_statistics()
+        return Snapshot(
+            local_address=HostName(session.local_address),
+            protocol=session.subprotocol,
+            bandwidth_statistics=statistics,
+            bytes_received=received,
+            bytes_sent=sent,
+            handler_failures=session.handler_failures,
+        )
+
+
+class _ConnectTools:
+    """What the connector needs and may not make itself."""
+
+    def __init__(self, socket: WebSocketBase, waker: Waker) -> None:
+        self._socket = socket
+        self._waker = waker
+
+    def make_lock(self) -> AbstractContextManager[object]:
+        """Return a new lock."""
+        return threading.Lock()
+
+    def run_aside(self, function: Callable[[], list[Address]], waiter: Waiter) -> list[Address]:
+        """Run a name lookup on a helper thread."""
+        return run_aside(function, waiter, self._waker)
+
+    def validate_server(self, tls: ssl.SSLObject, waiter: Waiter) -> None:
+        """Let the application look at the server's certificate."""
+        self._socket._validate_server(tls, waiter, self._waker.wake)
+
+
+def _close_dropped(session: Session, what: str) -> None:
+    if session.finished.is_set() or session.is_discarding:
+        return
+    session.abandon()
+    warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
