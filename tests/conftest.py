@@ -1,0 +1,64 @@
+"""Fixtures for all tests: certificates of a throw-away authority, and the watch over what a test leaves behind."""
+
+import gc
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+
+import pytest
+import trustme
+from support import LIMIT
+
+
+def open_descriptors() -> set[str]:
+    """Return the sockets and pipes that this process has open, where the system tells."""
+    found = set()
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return found
+    for name in names:
+        try:
+            target = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue
+        if target.startswith(("socket:", "pipe:", "anon_inode:")):
+            found.add(f"{name} {target}")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread or a descriptor."""
+    threads = set(threading.enumerate())
+    descriptors = open_descriptors()
+    yield
+    gc.collect()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(LIMIT)
+        assert not thread.is_alive(), f"the test left the thread {thread.name}"
+    left = open_descriptors() - descriptors
+    assert not left, f"the test left descriptors: {sorted(left)}"
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority that only these tests trust."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server's context with a certificate for localhost, 127.0.0.1 and ::1."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="session")
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A client's context that trusts the authority."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context

@@ -1,0 +1,187 @@
+"""What tests share: the one long limit for waiting, servers on loopback, and scripted peers.
+
+Every wait in a test is on an Event or a thread with LIMIT, which only a failing test ever uses up.
+"""
+
+import base64
+import contextlib
+import hashlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from websockets.sync.server import Server, ServerConnection, serve
+
+LIMIT = 30.0
+"""Seconds after which a wait in a test has failed."""
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def wait(event: threading.Event) -> None:
+    """Wait for an Event that must come."""
+    assert event.wait(LIMIT), "the event did not come"
+
+
+def join(thread: threading.Thread) -> None:
+    """Wait for a thread that must end."""
+    thread.join(LIMIT)
+    assert not thread.is_alive(), f"{thread.name} did not end"
+
+
+@contextlib.contextmanager
+def running_server(
+    handler: Callable[[ServerConnection], None], *, ssl_context: ssl.SSLContext | None = None, **options: Any
+) -> Iterator[str]:
+    """Run a server of the `websockets` package on loopback; gives its URI."""
+    options.setdefault("compression", None)
+    options.setdefault("max_size", None)
+    # A server of the library under test's peers must not ping by its own clock.
+    options.setdefault("ping_interval", None)
+    server: Server
+    with serve(handler, "127.0.0.1", 0, ssl=ssl_context, **options) as server:
+        thread = threading.Thread(target=server.serve_forever, name="test-server")
+        thread.start()
+        scheme = "ws" if ssl_context is None else "wss"
+        try:
+            yield f"{scheme}://localhost:{server.socket.getsockname()[1]}/"
+        finally:
+            server.shutdown()
+            join(thread)
+
+
+def echo(connection: ServerConnection) -> None:
+    """Handler of a server that sends every message back."""
+    for message in connection:
+        connection.send(message)
+
+
+@contextlib.contextmanager
+def scripted_server(
+    script: Callable[[socket.socket], None], *, ssl_context: ssl.SSLContext | None = None, connections: int = 1
+) -> Iterator[str]:
+    """Run `script(connection)` for each of `connections` accepted sockets, one after the other; gives the ws URI.
+
+    The connection is closed when the script returns. An exception in the script fails the test. OSErrors of a peer
+    that the client has left already are not failures.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    failures: list[BaseException] = []
+
+    def body() -> None:
+        for _ in range(connections):
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.settimeout(LIMIT)
+            try:
+                if ssl_context is not None:
+                    connection = ssl_context.wrap_socket(connection, server_side=True)
+                script(connection)
+            except OSError:
+                pass
+            except BaseException as exc:  # noqa: BLE001 - shown by the test's thread
+                failures.append(exc)
+            finally:
+                connection.close()
+
+    thread = threading.Thread(target=body, name="test-script")
+    thread.start()
+    scheme = "ws" if ssl_context is None else "wss"
+    try:
+        yield f"{scheme}://localhost:{listener.getsockname()[1]}/"
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        join(thread)
+        listener.close()
+    if failures:
+        raise failures[0]
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """Read the opening handshake's request, up to and with the empty line."""
+    request = b""
+    while not request.endswith(b"\r\n\r\n"):
+        piece = connection.recv(65536)
+        if not piece:
+            raise ConnectionResetError("the client left")
+        request += piece
+    return request
+
+
+def request_headers(request: bytes) -> dict[str, str]:
+    """Return the request's headers, names in lower case."""
+    lines = request.decode("latin-1").split("\r\n")[1:-2]
+    return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def accept_key(request: bytes) -> str:
+    """Return the Sec-WebSocket-Accept for a request."""
+    key = request_headers(request)["sec-websocket-key"].encode("ascii")
+    return base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode("ascii")
+
+
+def handshake(connection: socket.socket, *extra: str, behind: bytes = b"") -> bytes:
+    """Answer the opening handshake as RFC 6455 4.2.2 has it; `extra` header lines, `behind` in the same packet."""
+    request = read_request(connection)
+    lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+    lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", *extra, "", ""]
+    connection.sendall("\r\n".join(lines).encode("latin-1") + behind)
+    return request
+
+
+def server_frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0) -> bytes:
+    """Return an unmasked frame, as servers send them."""
+    first = (0x80 if fin else 0) | rsv | opcode
+    length = len(payload)
+    if length < 126:
+        return bytes([first, length]) + payload
+    if length < 65536:
+        return bytes([first, 126]) + length.to_bytes(2, "big") + payload
+    return bytes([first, 127]) + length.to_bytes(8, "big") + payload
+
+
+def read_frame(connection: socket.socket) -> tuple[int, bytes]:
+    """Read one frame of the client; return its first byte and its payload, unmasked."""
+    first, second = read_exactly(connection, 2)
+    assert second & 0x80, "a client's frame must be masked"
+    length = second & 0x7F
+    if length == 126:
+        length = int.from_bytes(read_exactly(connection, 2), "big")
+    elif length == 127:
+        length = int.from_bytes(read_exactly(connection, 8), "big")
+    mask = read_exactly(connection, 4)
+    payload = read_exactly(connection, length)
+    return first, bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+
+
+def read_exactly(connection: socket.socket, count: int) -> bytes:
+    """Read `count` bytes."""
+    data = b""
+    while len(data) < count:
+        piece = connection.recv(count - len(data))
+        if not piece:
+            raise ConnectionResetError("the client left")
+        data += piece
+    return data
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    """Read until the client ends the connection."""
+    pieces = []
+    try:
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+    except ConnectionResetError:
+        pass
+    return b"".join(pieces)
+
+
+def reset(connection: socket.socket) -> None:
+    """End a connection by RST."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
