@@ -154,7 +154,7 @@ class HResultError(OSError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # OSError's own would lose the keyword arguments; errors cross process borders by pickle.
-        return (_rebuild, (type(self), self.message, self.__dict__.copy()))
+        return (_rebuild, (type(self), self.message, self.__dict__ | {"errno": self.errno}))
 
     @property
     def winerror(self) -> int:
@@ -173,7 +173,8 @@ class HResultError(OSError):
 def _rebuild(cls: type[HResultError], message: str, state: dict[str, object]) -> HResultError:
     error = cls.__new__(cls, message)
     HResultError.__init__(error, message)
-    error.__dict__.update(state)
+    for name, value in state.items():
+        setattr(error, name, value)
     return error
 
 
@@ -300,7 +301,7 @@ class TlsError(ConnectFailedError):
 
 
 class CertificateError(TlsError):
-    """The server's certificate did not pass; the HRESULT tells why (0x80072F05, …06, …0D, …89, 0x800C000E)."""
+    """The server's certificate did not pass; the HRESULT tells why (0x80072F05, …06, …0D, …17, …89, 0x800C000E)."""
 
     _default_hresult = HResult.WININET_E_SEC_INVALID_CERT
 

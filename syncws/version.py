@@ -1,3 +1,3 @@
-"""The version of the package, in one place; imports nothing, runs on no thread."""
+"""The version of the package, in one place. Imports nothing."""
 
 __version__ = "0.1.0"

@@ -48,7 +48,7 @@ class Buffer:
     @staticmethod
     def _over(data: bytes | bytearray | memoryview) -> "Buffer":
         """Wrap bytes without a copy, all of them in use; over bytes or a read-only view the Buffer is read-only."""
-        buffer = Buffer.__new__(Buffer)
+        buffer = Buffer(0)
         buffer._memory = memoryview(data)
         buffer._length = len(data)
         return buffer

@@ -73,18 +73,7 @@ class DataReader(ReaderCore):
 
         `length` is the number of bytes. With `text` the payload may be None; the bytes are then made when needed.
         """
-        reader = DataReader.__new__(DataReader)
-        reader._data = payload
-        reader._text = text
-        reader._position = 0
-        reader._unread = length
-        reader._encoding = _UTF8
-        reader._byte_order = _BIG_ENDIAN
-        reader._options = _NO_OPTIONS
-        reader._stream = None
-        reader._turn = None
-        reader._is_closed = False
-        return reader
+        return _MessageReader(payload, text, length)
 
     @staticmethod
     def from_buffer(buffer: "ReadableBuffer", /) -> "DataReader":
@@ -100,11 +89,9 @@ class DataReader(ReaderCore):
         Source: DataReader.FromBuffer.
         """
         if type(buffer) is bytes:
-            return DataReader._over_message(buffer, None, len(buffer))
+            return _MessageReader(buffer, None, len(buffer))
         view = as_bytes_view(buffer, "buffer")
-        reader = DataReader._over_message(None, None, len(view))
-        reader._data = view
-        return reader
+        return _MessageReader(view, None, len(view))
 
     @property
     def input_stream_options(self) -> InputStreamOptions:
@@ -392,6 +379,27 @@ class DataReader(ReaderCore):
     def _read_float(self, layout: layouts.FloatLayout) -> float:
         value: float = self._read(layout.size, layout.structs[self._byte_order].unpack_from)[0]
         return value
+
+
+class _MessageReader(DataReader):
+    """A DataReader whose bytes are all there; a class of its own, so that making one takes one call.
+
+    A DataReader made by `object.__new__`, past `__init__`, would be no slower, but mypyc cannot compile that.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Data | None, text: str | None, length: int, /) -> None:
+        self._data = data
+        self._text = text
+        self._position = 0
+        self._unread = length
+        self._encoding = _UTF8
+        self._byte_order = _BIG_ENDIAN
+        self._options = _NO_OPTIONS
+        self._stream = None
+        self._turn = None
+        self._is_closed = False
 
 
 def _as_buffer(data: Data, start: int, count: int) -> Buffer:

@@ -51,8 +51,10 @@ def check_request_header(name: str, value: str) -> None:
     instead = _OWN_HEADERS.get(name.lower())
     if instead is not None:
         raise InvalidArgumentError(f"header {name!r} belongs to the opening handshake: {instead}")
+    if name.lower() == "host" and not value.isascii():
+        raise InvalidArgumentError(f"value of header {name!r} must be ASCII: host names are sent in their IDNA form")
     for character in value:
-        if (character < " " and character != "\t") or character == "\x7f" or character > "\xff":
+        if (character < " " and character != "\t") or "\x7f" <= character < "\xa0" or character > "\xff":
             # The value may be a secret, so only the character is shown.
             raise InvalidArgumentError(
                 f"value of header {name!r} holds {character!r}: allowed are tab and the printable characters of Latin-1"
@@ -79,8 +81,8 @@ def check_subprotocol(protocol: object, others: Iterable[str] = ()) -> str:
 
 def check_subprotocols(protocols: Iterable[object]) -> list[str]:
     """Check a whole list of subprotocols; errors as check_subprotocol."""
-    if isinstance(protocols, str):
-        raise InvalidArgumentTypeError("subprotocols must be a sequence of str, not one str")
+    if isinstance(protocols, str) or not isinstance(protocols, Iterable):
+        raise InvalidArgumentTypeError(f"subprotocols must be a sequence of str, not {type(protocols).__name__}")
     checked: list[str] = []
     for protocol in protocols:
         checked.append(check_subprotocol(protocol, checked))

@@ -62,8 +62,9 @@ class Protocol:
         """
         if self.state is not CloseState.OPEN:
             return None
+        frame = encode_frame(CLOSE, close_payload(code, reason))
         self.state = CloseState.CLOSE_SENT
-        return encode_frame(CLOSE, close_payload(code, reason))
+        return frame
 
     def receive_close(self, frame: CloseFrame) -> bytes | None:
         """Take the peer's Close frame.
@@ -87,10 +88,10 @@ class Protocol:
         """
         is_first = self.state is CloseState.OPEN
         self.state = CloseState.FAILED
-        self.close_code = violation.code
-        self.close_reason = violation.error.message
         if not is_first:
             return None
+        self.close_code = violation.code
+        self.close_reason = violation.error.message
         return encode_frame(CLOSE, close_payload(violation.code, _shortened(violation.error.message)))
 
 

@@ -3,6 +3,7 @@
 May import errors and urllib3. Pure functions over strings: any thread may call them.
 """
 
+import importlib.util
 import ipaddress
 from dataclasses import dataclass
 
@@ -74,9 +75,10 @@ def parse_uri(text: str) -> WebSocketUri:
         raise InvalidArgumentError(f"uri {_shown(text)!r} has a fragment: a WebSocket URI has none (RFC 6455 3)")
     try:
         parsed = parse_url(f"{_HTTP_SCHEMES[scheme]}:{rest}")
-    except LocationParseError as exc:
-        hint = "" if text.isascii() else " (host names beyond ASCII need the package idna)"
-        raise InvalidArgumentError(f"uri {_shown(text)!r} has a host or port that cannot be read{hint}") from exc
+    except LocationParseError:
+        needs_idna = not text.isascii() and importlib.util.find_spec("idna") is None
+        hint = " (host names beyond ASCII need the package idna)" if needs_idna else ""
+        raise InvalidArgumentError(f"uri {_shown(text)!r} has a host or port that cannot be read{hint}") from None
     if parsed.auth is not None or "@" in _authority(rest):
         raise InvalidArgumentError(
             f"uri {_shown(text)!r} holds user info: credentials do not belong there, set an Authorization header"
@@ -94,13 +96,12 @@ def _authority(rest: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return the URI for a message, without what may be a password."""
-    scheme, separator, rest = text.partition("://")
-    authority = rest.partition("/")[0]
-    _user_info, at_sign, host = authority.rpartition("@")
+    """Return the URI for a message, without anything that may be a password: what stands before its last @."""
+    before, at_sign, after = text.rpartition("@")
     if not at_sign:
         return text
-    return f"{scheme}{separator}***@{host}{rest[len(authority) :]}"
+    scheme, separator, _ = before.partition("://")
+    return f"{scheme}{separator}***@{after}" if separator and scheme.isalpha() else f"***@{after}"
 
 
 def _check_characters(text: str) -> None:
@@ -115,6 +116,9 @@ def _check_characters(text: str) -> None:
 def _bare_host(host: str, text: str) -> str:
     """Take the brackets off an IPv6 literal and check it."""
     if not host.startswith("["):
+        if "%" in host:
+            # Only IPv6 has zone ids; in a name an escape would make us connect to one host and verify another.
+            raise InvalidArgumentError(f"uri {_shown(text)!r} has the host {host!r}, which holds a percent sign")
         return host
     address = host[1:-1]
     try:

@@ -32,7 +32,10 @@ class TextAssembler:
         data = self._tail + bytes(piece) if self._tail else piece
         text, used = utf_8_decode(data, "strict", False)
         # At most three bytes of an unfinished character.
-        self._tail = bytes(data[used:])
+        tail = self._tail = bytes(data[used:])
+        if len(tail) == 2 and tail[0] == 0xED and tail[1] > 0x9F:
+            # The beginning of a surrogate, for which CPython's decoder waits for the third byte.
+            utf_8_decode(tail, "strict", True)
         self._text.write(text)
 
     def finish(self) -> str:

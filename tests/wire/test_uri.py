@@ -1,0 +1,277 @@
+"""Tests of wire.uri: which URIs are taken, what becomes of them, and what an error may show."""
+
+import sys
+import traceback
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+from syncws.hresult import HResult
+from syncws.wire.uri import WebSocketUri, parse_uri
+
+# uri: is_secure, host, port, resource, Host header, name for the certificate
+GOOD = {
+    "ws://example.org": (False, "example.org", 80, "/", "example.org", "example.org"),
+    "wss://example.org": (True, "example.org", 443, "/", "example.org", "example.org"),
+    "ws://example.org/": (False, "example.org", 80, "/", "example.org", "example.org"),
+    "ws://example.org:80/": (False, "example.org", 80, "/", "example.org", "example.org"),
+    "wss://example.org:443/": (True, "example.org", 443, "/", "example.org", "example.org"),
+    "ws://example.org:443/": (False, "example.org", 443, "/", "example.org:443", "example.org"),
+    "wss://example.org:80/": (True, "example.org", 80, "/", "example.org:80", "example.org"),
+    "ws://example.org:/": (False, "example.org", 80, "/", "example.org", "example.org"),
+    "ws://example.org:1/": (False, "example.org", 1, "/", "example.org:1", "example.org"),
+    "ws://example.org:65535/": (False, "example.org", 65535, "/", "example.org:65535", "example.org"),
+    "WS://EXAMPLE.ORG/A": (False, "example.org", 80, "/A", "example.org", "example.org"),
+    "wSs://Example.org": (True, "example.org", 443, "/", "example.org", "example.org"),
+    "ws://localhost:8080/chat": (False, "localhost", 8080, "/chat", "localhost:8080", "localhost"),
+    "ws://a_b/": (False, "a_b", 80, "/", "a_b", "a_b"),
+    "ws://127.0.0.1:9000/": (False, "127.0.0.1", 9000, "/", "127.0.0.1:9000", "127.0.0.1"),
+    "ws://[::1]/": (False, "::1", 80, "/", "[::1]", "::1"),
+    "wss://[2001:DB8::1]:8443/x": (True, "2001:db8::1", 8443, "/x", "[2001:db8::1]:8443", "2001:db8::1"),
+    "ws://[::ffff:192.0.2.1]/": (False, "::ffff:192.0.2.1", 80, "/", "[::ffff:192.0.2.1]", "::ffff:192.0.2.1"),
+    "ws://[fe80::1%25eth0]/": (False, "fe80::1%eth0", 80, "/", "[fe80::1]", "fe80::1"),
+    "ws://[fe80::1%eth0]:81/": (False, "fe80::1%eth0", 81, "/", "[fe80::1]:81", "fe80::1"),
+}
+
+# uri: the target of the request line
+RESOURCES = {
+    "ws://h": "/",
+    "ws://h?": "/?",
+    "ws://h?a=b": "/?a=b",
+    "ws://h/?a=b&c=d": "/?a=b&c=d",
+    "ws://h/a/b": "/a/b",
+    "ws://h/a/b/": "/a/b/",
+    "ws://h//a": "//a",
+    "ws://h/a?b?c/d": "/a?b?c/d",
+    "ws://h/a@b:c": "/a@b:c",
+    "ws://h?a@b": "/?a@b",
+    "ws://h/a%20b?c%2Fd": "/a%20b?c%2Fd",
+    "ws://h/a%2fb": "/a%2Fb",
+    "ws://h/ü€😀": "/%C3%BC%E2%82%AC%F0%9F%98%80",
+    "ws://h/?ü": "/?%C3%BC",
+    'ws://h/"<>^`{|}': "/%22%3C%3E%5E%60%7B%7C%7D",
+    "ws://h/100%": "/100%25",
+    "ws://h/a/./b/../c": "/a/c",
+}
+
+# uri: a word of the message that tells why it is refused
+BAD = {
+    "": "not absolute",
+    "/": "not absolute",
+    "//example.org/": "not absolute",
+    "example.org": "not absolute",
+    "example.org:80/chat": "not absolute",
+    "ws": "not absolute",
+    "ws:": "not absolute",
+    "ws:/example.org": "not absolute",
+    "ws:example.org": "not absolute",
+    "://example.org": "scheme",
+    "http://example.org": "scheme",
+    "https://example.org": "scheme",
+    "wsx://example.org": "scheme",
+    "file:///etc/passwd": "scheme",
+    "ws://example.org#": "fragment",
+    "ws://example.org/#part": "fragment",
+    "ws://example.org/?a#b": "fragment",
+    "ws://#": "fragment",
+    "ws://user:secret@example.org/": "user info",
+    "ws://user@example.org/": "user info",
+    "ws://@example.org/": "user info",
+    "ws://:@example.org/": "user info",
+    "ws://user@": "user info",
+    "ws://": "no host",
+    "ws:///": "no host",
+    "ws:///chat": "no host",
+    "ws://:80/": "no host",
+    "ws://?a": "no host",
+    "ws://h:0/": "port 0",
+    "ws://h:00/": "port 0",
+    "ws://h:65536/": "port",
+    "ws://h:99999/": "port",
+    "ws://h:100000/": "port",
+    "ws://h:-1/": "port",
+    "ws://h:+80/": "port",
+    "ws://h:8a/": "port",
+    "ws://h:80:80/": "port",
+    "ws://::1/": "host or port",
+    "ws://[::1/": "host or port",
+    "ws://[]/": "host or port",
+    "ws://[::1]x/": "host or port",
+    "ws://[1.2.3.4]/": "host or port",
+    "ws://[v1.a]/": "host or port",
+    "ws://[fe80::1%25eth%30]/": "no IPv6 address",
+    "ws://a%00b/": "host or port",
+}
+
+
+def parts(uri):
+    return (uri.is_secure, uri.host, uri.port, uri.resource, uri.host_header, uri.server_name)
+
+
+@pytest.mark.parametrize(("text", "expected"), GOOD.items())
+def test_a_good_uri_is_taken_apart(text, expected):
+    assert parts(parse_uri(text)) == expected
+
+
+@pytest.mark.parametrize(("text", "scheme"), [("ws://h", "ws"), ("WS://h", "ws"), ("wss://h", "wss")])
+def test_the_scheme_is_given_in_lower_case(text, scheme):
+    assert parse_uri(text).scheme == scheme
+
+
+@pytest.mark.parametrize(("text", "resource"), RESOURCES.items())
+def test_path_and_query_become_the_request_target(text, resource):
+    assert parse_uri(text).resource == resource
+
+
+@pytest.mark.parametrize(("text", "why"), BAD.items())
+def test_a_bad_uri_is_refused_and_told_why(text, why):
+    with pytest.raises(InvalidArgumentError, match=why) as raised:
+        parse_uri(text)
+    assert raised.value.hresult == HResult.E_INVALIDARG
+
+
+@pytest.mark.parametrize("template", ["{}ws://h/", "ws://h{}/", "ws://h/a{}b", "ws://h/?a{}", "w{}s://h/"])
+def test_a_character_that_must_be_encoded_is_refused_anywhere(template):
+    for code in (*range(0x21), ord("\\"), *range(0x7F, 0xA1), 0xD800, 0xDBFF, 0xDC00, 0xDFFF):
+        with pytest.raises(InvalidArgumentError, match="uri holds") as raised:
+            parse_uri(template.format(chr(code)))
+        assert repr(chr(code)) in raised.value.message
+
+
+@pytest.mark.parametrize("value", [None, b"ws://h/", 1, ["ws://h/"]])
+def test_a_uri_must_be_str(value):
+    with pytest.raises(InvalidArgumentTypeError, match=type(value).__name__) as raised:
+        parse_uri(value)
+    assert raised.value.hresult == HResult.E_INVALIDARG
+
+
+def test_a_uri_cannot_be_changed():
+    uri = parse_uri("ws://h/")
+    with pytest.raises(AttributeError):
+        uri.port = 81
+
+
+def test_equal_uris_are_equal_values():
+    assert parse_uri("WS://H:80") == parse_uri("ws://h/") == WebSocketUri(False, "h", 80, "/")
+
+
+# Names beyond ASCII.
+
+
+def test_a_name_beyond_ascii_is_encoded():
+    pytest.importorskip("idna")
+    assert parts(parse_uri("wss://bücher.example:8443/ü"))[1:5] == (
+        "xn--bcher-kva.example",
+        8443,
+        "/%C3%BC",
+        "xn--bcher-kva.example:8443",
+    )
+
+
+def test_without_the_package_idna_the_error_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "idna", None)
+    with pytest.raises(InvalidArgumentError, match="need the package idna"):
+        parse_uri("ws://bücher.example/")
+
+
+def test_an_error_about_an_ascii_name_does_not_speak_of_idna():
+    with pytest.raises(InvalidArgumentError) as raised:
+        parse_uri("ws://h:8a/")
+    assert "idna" not in raised.value.message
+
+
+# sends the user the wrong way.
+@pytest.mark.parametrize("text", ["ws://☃.example/", "ws://h:99999/ü"])
+def test_an_error_does_not_ask_for_idna_when_it_is_installed(text):
+    pytest.importorskip("idna")
+    with pytest.raises(InvalidArgumentError) as raised:
+        parse_uri(text)
+    assert "need the package idna" not in raised.value.message
+
+
+# "good.example%25evil.example" and "h%2Fa", but Host header and certificate name are "good.example" and "h".
+@pytest.mark.parametrize("text", ["wss://good.example%25evil.example/", "wss://h%2Fa/", "wss://h%40a/"])
+def test_a_percent_sign_in_a_name_does_not_change_whose_certificate_is_checked(text):
+    try:
+        uri = parse_uri(text)
+    except InvalidArgumentError:
+        return
+    assert uri.server_name == uri.host
+    assert uri.host_header == uri.host
+
+
+# What an error may show.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ws://user:hunter2@example.org/",
+        "ws://user:hunter2@example.org",
+        "http://user:hunter2@example.org/",
+        "ws://user:hunter2@example.org/#fragment",
+        "ws://user:hunter2@example.org:8a/",
+        "ws://user:hunter2?x@example.org/",
+        "ws://user:hunter2#x@example.org/",
+        "ws://user:hun@ter2@example.org/",
+        "ws://user:hunter2@",
+    ],
+)
+def test_the_message_does_not_show_a_password(text):
+    with pytest.raises(InvalidArgumentError) as raised:
+        parse_uri(text)
+    assert "hunter2" not in str(raised.value)
+    assert "ter2" not in str(raised.value)
+
+
+def test_the_message_shows_the_rest_of_a_uri_with_a_password():
+    with pytest.raises(InvalidArgumentError, match=r"'ws://\*\*\*@example\.org/chat\?a=b'"):
+        parse_uri("ws://user:hunter2@example.org/chat?a=b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user:hunter2@example.org/",
+        "ws:user:hunter2@example.org/",
+        "ws:/user:hunter2@example.org/",
+        "ws://user:pass/hunter2@example.org/",
+    ],
+)
+def test_the_message_does_not_show_a_password_of_a_uri_with_a_slip_in_it(text):
+    with pytest.raises(InvalidArgumentError) as raised:
+        parse_uri(text)
+    assert "hunter2" not in str(raised.value)
+
+
+# which shows the whole URI in every traceback and log.
+def test_the_traceback_does_not_show_a_password():
+    with pytest.raises(InvalidArgumentError) as raised:
+        parse_uri("ws://user:hunter2@example.org:99999/")
+    # Without the lines of source, in which this test itself would show it.
+    shown = [line for line in traceback.format_exception(raised.value) if not line.startswith("  File")]
+    assert "hunter2" not in "".join(shown)
+
+
+# Anything at all.
+
+pieces = st.sampled_from(
+    [*"ws:/@[]%#?.&=-019afé☃ß\u3002\u0301;'\"<>^`{}()*+$😀", "ws://", "wss://h", "[::1]", "%25", ".."]
+)
+
+
+@settings(deadline=None, max_examples=100, database=None)
+@given(st.lists(pieces, max_size=10).map("".join))
+def test_any_text_is_either_refused_as_an_argument_or_safe_to_put_on_the_wire(rest):
+    try:
+        uri = parse_uri(f"ws://{rest}")
+    except InvalidArgumentError:
+        return
+    assert uri.resource.startswith("/")
+    for text in (uri.resource, uri.host, uri.host_header, uri.server_name):
+        assert text.isascii()
+        assert text.isprintable()
+        assert " " not in text
+    assert 1 <= uri.port <= 65535
