@@ -1,0 +1,194 @@
+"""Buffer and the helpers that take any buffer."""
+
+import array
+import ctypes
+
+import pytest
+
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+from syncws.hresult import HResult
+from syncws.streams import buffer as buffer_module
+from syncws.streams.buffer import Buffer, as_bytes_view, as_writable_view
+
+
+def filled(content: bytes, capacity: int) -> Buffer:
+    buffer = Buffer(capacity)
+    buffer.length = len(content)
+    buffer.view()[:] = content
+    return buffer
+
+
+def test_a_new_buffer_has_its_capacity_and_no_length():
+    buffer = Buffer(16)
+    assert (buffer.capacity, buffer.length, len(buffer)) == (16, 0, 0)
+
+
+def test_a_buffer_may_have_no_capacity():
+    assert Buffer(0).capacity == 0
+
+
+@pytest.mark.parametrize("capacity", [-1, 2**32, pytest.param(1 << 40_000, id="huge")])
+def test_a_capacity_out_of_range_is_refused_before_memory_is_taken(capacity, monkeypatch):
+    monkeypatch.setattr(buffer_module, "bytearray", pytest.fail, raising=False)
+    with pytest.raises(InvalidArgumentError, match="capacity must be from 0 to 4294967295") as caught:
+        Buffer(capacity)
+    assert caught.value.hresult == HResult.E_INVALIDARG
+
+
+@pytest.mark.parametrize("capacity", ["4", 4.0, True, None])
+def test_a_capacity_that_is_no_int_is_refused(capacity):
+    with pytest.raises(InvalidArgumentTypeError, match="capacity must be an int"):
+        Buffer(capacity)
+
+
+def test_length_can_be_set_up_to_the_capacity():
+    buffer = Buffer(4)
+    buffer.length = 4
+    assert bytes(buffer) == b"\0\0\0\0"
+
+
+@pytest.mark.parametrize("length", [-1, 5])
+def test_a_length_out_of_range_is_refused(length):
+    buffer = Buffer(4)
+    with pytest.raises(InvalidArgumentError, match=f"length must be from 0 to 4, got {length}"):
+        buffer.length = length
+    assert buffer.length == 0
+
+
+def test_only_the_bytes_in_use_are_seen():
+    buffer = filled(b"abcd", 8)
+    buffer.length = 2
+    assert (bytes(buffer), buffer.view().tobytes(), len(buffer)) == (b"ab", b"ab", 2)
+
+
+def test_writing_to_the_view_writes_to_the_buffer():
+    buffer = filled(b"abcd", 4)
+    buffer.view()[1] = ord("X")
+    assert bytes(buffer) == b"aXcd"
+
+
+def test_the_buffer_protocol_method_gives_the_bytes_in_use():
+    assert filled(b"abc", 8).__buffer__(0).tobytes() == b"abc"
+
+
+def test_a_wrapped_bytes_is_not_copied_and_cannot_be_changed():
+    content = b"abc"
+    buffer = Buffer._over(content)
+    assert buffer.view().obj is content
+    assert buffer.view().readonly
+    assert (buffer.length, buffer.capacity) == (3, 3)
+
+
+def test_a_wrapped_bytearray_is_shared():
+    content = bytearray(b"abc")
+    Buffer._over(content).view()[0] = ord("X")
+    assert content == b"Xbc"
+
+
+def test_create_copy_from_memory_buffer_copies():
+    source = bytearray(b"abc")
+    copy = Buffer.create_copy_from_memory_buffer(source)
+    source[0] = 0
+    assert copy == b"abc"
+    assert not copy.view().readonly
+
+
+def test_create_copy_from_memory_buffer_takes_a_buffer():
+    assert Buffer.create_copy_from_memory_buffer(filled(b"abc", 9)).capacity == 3
+
+
+def test_create_memory_buffer_over_ibuffer_shows_the_whole_capacity():
+    buffer = filled(b"ab", 4)
+    memory = Buffer.create_memory_buffer_over_ibuffer(buffer)
+    memory[0] = ord("X")
+    assert memory.tobytes() == b"Xb\0\0"
+    assert bytes(buffer) == b"Xb"
+
+
+def test_create_memory_buffer_over_ibuffer_takes_only_a_buffer():
+    with pytest.raises(InvalidArgumentTypeError, match="must be a Buffer, not bytes"):
+        Buffer.create_memory_buffer_over_ibuffer(b"abc")
+
+
+@pytest.mark.parametrize("other", [filled(b"abc", 3), b"abc", bytearray(b"abc"), memoryview(b"abc")])
+def test_buffers_with_the_same_content_are_equal(other):
+    assert filled(b"abc", 8) == other
+
+
+@pytest.mark.parametrize("other", [filled(b"abd", 8), b"ab", "abc", None])
+def test_buffers_with_other_content_are_not_equal(other):
+    assert filled(b"abc", 8) != other
+
+
+def test_a_buffer_is_not_hashable():
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Buffer(1))
+
+
+def test_repr_shows_sizes_and_content():
+    assert repr(filled(b"ab", 4)) == "Buffer(length=2, capacity=4, b'ab')"
+
+
+def test_repr_of_a_long_buffer_is_cut():
+    assert repr(filled(b"a" * 33, 33)) == f"Buffer(length=33, capacity=33, {b'a' * 32!r}...)"
+
+
+@pytest.mark.parametrize(
+    ("data", "content"),
+    [
+        (b"abc", b"abc"),
+        (bytearray(b"abc"), b"abc"),
+        (memoryview(b"abcdef")[1:3], b"bc"),
+        (array.array("B", [1, 2]), b"\1\2"),
+        (array.array("H", [0x0101]), b"\1\1"),
+        (memoryview(bytes(range(6))).cast("B", (2, 3)), bytes(range(6))),
+        ((ctypes.c_ubyte * 2)(7, 8), b"\7\10"),
+        (array.array("H"), b""),
+        (((ctypes.c_int * 0) * 2)(), b""),
+        (b"", b""),
+        (filled(b"abc", 5), b"abc"),
+    ],
+)
+def test_as_bytes_view_gives_flat_bytes(data, content):
+    view = as_bytes_view(data, "data")
+    assert (view.format, view.ndim, view.tobytes()) == ("B", 1, content)
+
+
+def test_as_bytes_view_does_not_copy():
+    data = bytearray(b"abc")
+    as_bytes_view(data, "data")[0] = ord("X")
+    assert data == b"Xbc"
+
+
+@pytest.mark.parametrize("data", [None, 5, [1, 2], object()])
+def test_as_bytes_view_refuses_what_is_no_buffer(data):
+    with pytest.raises(InvalidArgumentTypeError, match=f"thing must be a buffer .* not {type(data).__name__}"):
+        as_bytes_view(data, "thing")
+
+
+def test_as_bytes_view_says_that_text_must_be_encoded():
+    with pytest.raises(InvalidArgumentTypeError, match="thing must be bytes, not str: encode it first"):
+        as_bytes_view("text", "thing")
+
+
+def test_as_bytes_view_refuses_gaps():
+    with pytest.raises(InvalidArgumentError, match="thing must be contiguous"):
+        as_bytes_view(memoryview(b"abcd")[::2], "thing")
+
+
+def test_as_bytes_view_refuses_a_released_view():
+    view = memoryview(b"abc")
+    view.release()
+    with pytest.raises(InvalidArgumentError, match=r"thing cannot be used: .*released"):
+        as_bytes_view(view, "thing")
+
+
+@pytest.mark.parametrize("data", [bytearray(b"ab"), filled(b"ab", 4), bytearray(), array.array("H")])
+def test_as_writable_view_takes_what_can_be_written(data):
+    assert not as_writable_view(data, "thing").readonly
+
+
+@pytest.mark.parametrize("data", [b"ab", b"", memoryview(b"ab"), Buffer._over(b"ab")])
+def test_as_writable_view_refuses_what_is_read_only(data):
+    with pytest.raises(InvalidArgumentError, match="thing must be writable"):
+        as_writable_view(data, "thing")

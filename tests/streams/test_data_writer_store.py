@@ -1,0 +1,326 @@
+"""DataWriter over a stream: store, flush, detach, close, and two threads. What is written: test_data_writer.py."""
+
+import threading
+import uuid
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from syncws.errors import (
+    ConnectionLostError,
+    IllegalMethodCallError,
+    InvalidArgumentTypeError,
+    InvalidOperationError,
+    ObjectClosedError,
+    OperationTimedOutError,
+)
+from syncws.hresult import HResult
+from syncws.streams.data_writer import DataWriter
+from syncws.streams.output_stream import OutputStream
+
+LIMIT = 30.0
+NUMBERS = ["byte", "int16", "uint16", "int32", "uint32", "int64", "uint64", "single", "double"]
+
+
+class Sink:
+    """The callables of a stream, with a record of their calls; `error` is raised by the next write."""
+
+    def __init__(self):
+        self.written = []
+        self.flushes = 0
+        self.closes = 0
+        self.error = None
+        self.stream = OutputStream(self.write, self.flush, self.close)
+
+    def write(self, data):
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        self.written.append(data)
+        return len(data)
+
+    def flush(self):
+        self.flushes += 1
+        return False
+
+    def close(self):
+        self.closes += 1
+
+
+@pytest.fixture
+def sink():
+    return Sink()
+
+
+@pytest.fixture
+def writer(sink):
+    return DataWriter(sink.stream)
+
+
+# Store and flush
+
+
+@pytest.mark.parametrize("stream", [b"abc", object(), 0])
+def test_a_writer_takes_only_an_output_stream(stream):
+    with pytest.raises(InvalidArgumentTypeError, match=f"must be an OutputStream, not {type(stream).__name__}"):
+        DataWriter(stream)
+
+
+def test_a_writer_takes_a_subclass_of_output_stream(sink):
+    class Own(OutputStream):
+        pass
+
+    writer = DataWriter(Own(sink.write, sink.flush, sink.close))
+    writer.write_byte(1)
+    assert (writer.store(), sink.written) == (1, [b"\1"])
+
+
+def test_nothing_leaves_before_store(writer, sink):
+    writer.write_string("abc")
+    assert sink.written == []
+
+
+def test_store_gives_everything_in_one_write(writer, sink):
+    writer.write_byte(1)
+    writer.write_string("")
+    writer.write_bytes(b"ab")
+    writer.write_string("cd")
+    assert writer.store() == 5
+    assert sink.written == [b"\1abcd"]
+    assert writer.unstored_buffer_length == 0
+
+
+def test_store_of_one_part_does_not_copy(writer, sink):
+    data = b"abc"
+    writer.write_bytes(data)
+    writer.store()
+    assert sink.written[0] is data
+
+
+def test_each_store_is_one_write_of_what_is_new(writer, sink):
+    for text in ("a", "b"):
+        writer.write_string(text)
+        writer.store()
+    assert sink.written == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("write", [lambda w: None, lambda w: w.write_string(""), lambda w: w.write_bytes(b"")])
+def test_store_with_nothing_written_sends_nothing(writer, sink, write):
+    write(writer)
+    assert writer.store() == 0
+    assert sink.written == []
+
+
+def test_store_returns_what_the_stream_returns():
+    writer = DataWriter(OutputStream(lambda data: 77, lambda: True, lambda: None))
+    writer.write_byte(1)
+    assert writer.store() == 77
+
+
+@pytest.mark.parametrize("error", [ConnectionLostError("x"), OperationTimedOutError("x"), KeyboardInterrupt()])
+def test_a_store_that_fails_keeps_the_bytes(writer, sink, error):
+    writer.write_string("ab")
+    writer.write_string("c")
+    sink.error = error
+    with pytest.raises(type(error)):
+        writer.store()
+    assert writer.unstored_buffer_length == 3
+    assert (writer.store(), sink.written) == (3, [b"abc"])
+
+
+def test_a_store_that_left_its_bytes_in_the_queue_drops_them(writer, sink):
+    writer.write_string("abc")
+    sink.error = OperationTimedOutError("slow", is_queued=True)
+    with pytest.raises(OperationTimedOutError, match="slow"):
+        writer.store()
+    assert writer.unstored_buffer_length == 0
+    assert (writer.store(), sink.written) == (0, [])
+
+
+def test_flush_flushes_the_stream_and_does_not_store(writer, sink):
+    writer.write_byte(1)
+    assert writer.flush() is False
+    assert (sink.flushes, sink.written) == (1, [])
+
+
+WITHOUT_STREAM = [DataWriter.store, DataWriter.flush, DataWriter.detach_stream]
+
+
+@pytest.mark.parametrize("member", WITHOUT_STREAM)
+def test_a_writer_without_a_stream_has_nothing_to_store_to(member):
+    writer = DataWriter()
+    writer.write_byte(1)
+    with pytest.raises(IllegalMethodCallError, match="has no stream") as caught:
+        member(writer)
+    assert caught.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
+    assert writer.detach_buffer() == b"\1"
+
+
+@pytest.mark.parametrize("member", WITHOUT_STREAM)
+def test_a_detached_writer_has_nothing_to_store_to(writer, member):
+    writer.detach_stream()
+    with pytest.raises(IllegalMethodCallError, match="has no stream"):
+        member(writer)
+
+
+# Detach and close
+
+
+def test_a_detached_stream_stays_open(sink):
+    with DataWriter(sink.stream) as writer:
+        writer.write_string("a")
+        writer.store()
+        assert writer.detach_stream() is sink.stream
+    with DataWriter(sink.stream) as writer:
+        writer.write_string("b")
+        writer.store()
+        writer.detach_stream()
+    assert (sink.written, sink.closes) == ([b"a", b"b"], 0)
+
+
+def test_a_stream_that_was_not_detached_is_closed_with_the_writer(sink):
+    with DataWriter(sink.stream) as writer:
+        writer.write_string("lost")
+    assert (sink.written, sink.closes) == ([], 1)
+    with DataWriter(sink.stream) as second:
+        second.write_string("x")
+        with pytest.raises(ObjectClosedError) as caught:
+            second.store()
+    assert caught.value.hresult == HResult.RO_E_CLOSED
+
+
+def test_what_was_not_stored_stays_after_detach_stream(writer):
+    writer.write_string("abc")
+    writer.detach_stream()
+    assert writer.detach_buffer() == b"abc"
+
+
+def test_close_may_be_repeated_and_closes_the_stream_once(writer, sink):
+    writer.close()
+    writer.close()
+    assert sink.closes == 1
+
+
+ANY_MEMBER = [
+    *(("write_" + kind, (1,)) for kind in NUMBERS),
+    ("write_boolean", (True,)),
+    ("write_guid", (uuid.UUID(int=1),)),
+    ("write_date_time", (datetime(2020, 1, 1, tzinfo=timezone.utc),)),
+    ("write_time_span", (timedelta(1),)),
+    ("write_bytes", (b"abc",)),
+    ("write_buffer", (b"abc",)),
+    ("write_buffer", (b"abc", 1, 1)),
+    ("write_string", ("abc",)),
+    ("store", ()),
+    ("detach_buffer", ()),
+    ("detach_stream", ()),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), [*ANY_MEMBER, ("measure_string", ("abc",)), ("flush", ())])
+@pytest.mark.parametrize("has_stream", [False, True])
+@pytest.mark.parametrize("leave", [DataWriter.close, lambda writer: writer.__exit__(None, None, None)])
+def test_a_closed_writer_refuses(sink, name, arguments, has_stream, leave):
+    writer = DataWriter(sink.stream if has_stream else None)
+    leave(writer)
+    with pytest.raises(ObjectClosedError, match="DataWriter was closed") as caught:
+        getattr(writer, name)(*arguments)
+    assert caught.value.hresult == HResult.RO_E_CLOSED
+    assert sink.written == []
+
+
+@pytest.mark.parametrize("leave", [DataWriter.close, lambda writer: writer.__exit__(None, None, None)])
+@pytest.mark.parametrize("has_stream", [False, True])
+def test_a_closed_writer_has_nothing_unstored(sink, has_stream, leave):
+    writer = DataWriter(sink.stream if has_stream else None)
+    writer.write_byte(1)
+    leave(writer)
+    assert writer.unstored_buffer_length == 0
+
+
+# Two threads
+
+
+class Gate:
+    """A stream whose write stands still until it is let go or closed."""
+
+    def __init__(self):
+        self.entered = threading.Event()
+        self.let_go = threading.Event()
+        self.written = []
+        self.stream = OutputStream(self.write, lambda: True, self.let_go.set)
+
+    def write(self, data):
+        self.entered.set()
+        assert self.let_go.wait(LIMIT)
+        self.written.append(data)
+        return len(data)
+
+
+class Storing:
+    """A store of b"abc" that runs in another thread while the block runs."""
+
+    def __init__(self, writer, gate):
+        self.writer, self.gate = writer, gate
+        self.result = None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        self.result = self.writer.store()
+
+    def __enter__(self):
+        self.writer.write_string("abc")
+        self.thread.start()
+        assert self.gate.entered.wait(LIMIT)
+        return self
+
+    def __exit__(self, *_):
+        self.gate.let_go.set()
+        self.thread.join(LIMIT)
+        assert not self.thread.is_alive()
+
+
+@pytest.mark.parametrize(("name", "arguments"), ANY_MEMBER)
+def test_a_second_operation_during_a_store_is_refused(name, arguments):
+    gate = Gate()
+    writer = DataWriter(gate.stream)
+    with Storing(writer, gate) as storing, pytest.raises(InvalidOperationError, match="another operation") as caught:
+        getattr(writer, name)(*arguments)
+    assert caught.value.hresult == HResult.ERROR_INVALID_OPERATION
+    assert (storing.result, gate.written, writer.unstored_buffer_length) == (3, [b"abc"], 0)
+
+
+def test_close_during_a_store_ends_it():
+    gate = Gate()
+    writer = DataWriter(gate.stream)
+    with Storing(writer, gate) as storing:
+        writer.close()
+        assert gate.let_go.is_set()
+    assert (storing.result, writer.unstored_buffer_length) == (3, 0)
+
+
+@pytest.mark.parametrize(("name", "arguments"), ANY_MEMBER)
+def test_an_operation_from_inside_the_stream_is_refused(name, arguments):
+    refused = []
+
+    def write(data):
+        with pytest.raises(InvalidOperationError):
+            getattr(writer, name)(*arguments)
+        refused.append(name)
+        return len(data)
+
+    writer = DataWriter(OutputStream(write, lambda: True, lambda: None))
+    writer.write_byte(1)
+    assert (writer.store(), refused) == (1, [name])
+
+
+def test_a_part_that_came_in_during_a_store_is_not_lost(sink):
+    def write(data):
+        writer._parts.append(b"late")  # as a thread would that had passed the check just before
+        return sink.write(data)
+
+    writer = DataWriter(OutputStream(write, lambda: True, lambda: None))
+    writer.write_string("abc")
+    writer.store()
+    assert writer.unstored_buffer_length == 4
+    assert writer.detach_buffer() == b"late"
