@@ -1,0 +1,151 @@
+"""Stand-ins that tests of several rooms share: a clock that a test turns, and a transport that follows a script."""
+
+import contextlib
+import socket
+import threading
+from collections import deque
+
+
+class FakeClock:
+    """Stands for syncws.net.deadline.clock; moves when it is told to, and by `step` at each look."""
+
+    def __init__(self, start=1000.0, step=0.0):
+        self.time = start
+        self.step = step
+
+    def __call__(self):
+        self.time += self.step
+        return self.time
+
+    def advance(self, seconds):
+        self.time += seconds
+
+
+class ScriptedTransport:
+    """A Transport over a script: what comes in, how much goes out, and what breaks.
+
+    Its descriptor is real (one end of a socket pair) and as readable and writable as the script says, so that the
+    real poll can wait for it.
+
+    Attributes:
+        sent: everything that was taken.
+        takes: what each of the next sends does: a number of bytes to take, or an exception to raise. When it is used
+            up a send takes everything, or nothing while the transport is blocked.
+        flushes: what each of the next flushes answers, or raises; True when it is used up.
+        refused: set when a send or a flush was told to wait.
+        has_unsent, has_buffered: what these properties say; a flush that succeeds clears has_unsent.
+    """
+
+    def __init__(self, *incoming):
+        self.sent = bytearray()
+        self.sends = []
+        self.takes = deque()
+        self.flushes = deque()
+        self.incoming = deque()
+        self.refused = threading.Event()
+        self.on_send = None
+        self.has_unsent = False
+        self.has_buffered = False
+        self.aborts = 0
+        self.closes = 0
+        self.ends_of_output = 0
+        self.is_blocked = False
+        self._near, self._far = socket.socketpair()
+        self._near.setblocking(False)
+        self._far.setblocking(False)
+        self._fileno = self._near.fileno()
+        for piece in incoming:
+            self.feed(piece)
+
+    # The script.
+
+    def feed(self, piece):
+        """Let the next receive give bytes, b"" for the end, None for nothing now, or raise an exception."""
+        self.incoming.append(piece)
+        self._far.send(b"\0")
+
+    def feed_quietly(self, piece):
+        """Feed, also when the descriptors are gone."""
+        with contextlib.suppress(OSError):
+            self.feed(piece)
+
+    def block(self):
+        """Take nothing any more, and be not writable."""
+        self.is_blocked = True
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._near.send(b"\0" * 65536)
+
+    def unblock(self):
+        """Be writable again, and take everything."""
+        self.is_blocked = False
+        with contextlib.suppress(BlockingIOError):
+            while self._far.recv(1 << 20):
+                pass
+
+    def release(self):
+        """Give the descriptors back, whatever the code under test did."""
+        self._near.close()
+        self._far.close()
+
+    # The transport.
+
+    def receive(self, size):
+        with contextlib.suppress(OSError):
+            self._near.recv(1)
+        if not self.incoming:
+            return None
+        piece = self.incoming.popleft()
+        if isinstance(piece, BaseException):
+            raise piece
+        if piece is not None and len(piece) > size:
+            self.incoming.appendleft(piece[size:])
+            self._far.send(b"\0")
+            piece = piece[:size]
+        return piece
+
+    def send(self, data):
+        if self.takes:
+            count = self.takes.popleft()
+            if isinstance(count, BaseException):
+                raise count
+        else:
+            count = 0 if self.is_blocked else len(data)
+        count = min(count, len(data))
+        if not count:
+            self.refused.set()
+            return 0
+        taken = bytes(data[:count])
+        self.sent += taken
+        self.sends.append(taken)
+        if self.on_send is not None:
+            self.on_send(taken)
+        return count
+
+    def flush(self):
+        if self.flushes:
+            answer = self.flushes.popleft()
+            if isinstance(answer, BaseException):
+                raise answer
+            if not answer:
+                self.refused.set()
+                return False
+        self.has_unsent = False
+        return True
+
+    def end_output(self):
+        self.ends_of_output += 1
+
+    def fileno(self):
+        return self._fileno
+
+    def abort(self):
+        self.aborts += 1
+        self.takes.clear()
+        self.takes.extend([BrokenPipeError(32, "Broken pipe")] * 100)
+        with contextlib.suppress(OSError):
+            self._near.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.closes += 1
+        self.release()

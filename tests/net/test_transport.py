@@ -1,0 +1,157 @@
+"""SocketTransport: a non-blocking socket as a byte pipe."""
+
+import socket
+import threading
+
+import pytest
+from support import reset, wait
+
+from syncws.net.transport import SocketTransport
+
+
+@pytest.fixture
+def ends():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    near.setblocking(False)
+    transport = SocketTransport(near, threading.Lock())
+    yield transport, far
+    transport.close()
+    far.close()
+
+
+def receive(transport):
+    """Receive, however long loopback takes."""
+    while (data := transport.receive(100)) is None:
+        pass
+    return data
+
+
+def test_receive_gives_what_came(ends):
+    ends[1].sendall(b"hello")
+    assert receive(ends[0]) == b"hello"
+
+
+def test_receive_gives_none_when_there_is_nothing_now(ends):
+    assert ends[0].receive(100) is None
+
+
+def test_receive_gives_no_more_than_was_asked_for(ends):
+    ends[1].sendall(b"hello")
+    receive_first = ends[0]
+    while (data := receive_first.receive(2)) is None:
+        pass
+    assert data == b"he"
+
+
+def test_receive_gives_empty_bytes_at_the_end(ends):
+    ends[1].shutdown(socket.SHUT_WR)
+    assert receive(ends[0]) == b""
+
+
+def test_receive_raises_after_a_reset(ends):
+    reset(ends[1])
+    with pytest.raises(ConnectionResetError):
+        receive(ends[0])
+
+
+def test_send_tells_how_much_it_took(ends):
+    assert ends[0].send(memoryview(b"hello")) == 5
+    assert ends[1].recv(100) == b"hello"
+
+
+def test_send_takes_nothing_when_the_socket_is_full(ends):
+    while ends[0].send(b"\0" * 65536):
+        pass
+    assert ends[0].send(b"x") == 0
+
+
+def test_both_directions_are_counted(ends):
+    ends[0].send(b"hello")
+    ends[1].sendall(b"hi")
+    receive(ends[0])
+    assert (ends[0].outbound.total_bytes, ends[0].inbound.total_bytes) == (5, 2)
+
+
+def test_nothing_is_kept_back(ends):
+    ends[0].send(b"hello")
+    assert ends[0].flush()
+    assert not ends[0].has_unsent
+    assert not ends[0].has_buffered
+
+
+def test_end_output_ends_the_stream_of_the_peer_only(ends):
+    ends[0].end_output()
+    assert ends[1].recv(1) == b""
+    ends[1].sendall(b"still there")
+    assert receive(ends[0]) == b"still there"
+
+
+def test_end_output_on_a_connection_that_is_gone_does_nothing(ends):
+    reset(ends[1])
+    with pytest.raises(ConnectionResetError):
+        receive(ends[0])
+    ends[0].end_output()
+
+
+def test_abort_ends_both_directions(ends):
+    ends[0].abort()
+    assert receive(ends[0]) == b""
+    with pytest.raises(BrokenPipeError):
+        ends[0].send(b"x")
+
+
+def test_abort_twice_does_nothing_more(ends):
+    reset(ends[1])
+    ends[0].abort()
+    ends[0].abort()
+
+
+def test_abort_after_close_touches_no_descriptor(ends):
+    transport, _ = ends
+    number = transport.fileno()
+    transport.close()
+    near, far = socket.socketpair()
+    with near, far:
+        # The number is most likely given out again at once; it must be left alone.
+        assert number in (near.fileno(), far.fileno())
+        transport.abort()
+        near.send(b"x")
+        assert far.recv(1) == b"x"
+
+
+def test_close_twice_does_nothing_more(ends):
+    ends[0].close()
+    ends[0].close()
+
+
+def test_abort_waits_for_a_close_that_is_under_way():
+    class Lock:
+        """Lets the other thread try while this one is inside."""
+
+        def __init__(self):
+            self.lock = threading.Lock()
+            self.tried = threading.Event()
+
+        def __enter__(self):
+            if self.lock.locked():
+                self.tried.set()
+            self.lock.acquire()
+
+        def __exit__(self, *_):
+            self.lock.release()
+
+    near, far = socket.socketpair()
+    lock = Lock()
+    transport = SocketTransport(near, lock)
+    with far:
+        lock.lock.acquire()
+        aborting = threading.Thread(target=transport.abort)
+        aborting.start()
+        wait(lock.tried)
+        # What close() does inside the lock.
+        transport._is_closed = True
+        near.close()
+        lock.lock.release()
+        aborting.join()

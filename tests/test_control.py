@@ -1,0 +1,417 @@
+"""Tests of MessageWebSocketControl: defaults, what each property takes, and the freezing at connect (winrt.md 1.3)."""
+
+import math
+import ssl
+from collections.abc import MutableSequence
+from fractions import Fraction
+
+import pytest
+from support import echo, running_server
+
+from syncws import (
+    HResult,
+    IllegalMethodCallError,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    MessageWebSocket,
+    MessageWebSocketControl,
+    SocketMessageType,
+)
+
+DEFAULTS = {
+    "message_type": SocketMessageType.BINARY,
+    "max_message_size": 64 * 1024 * 1024,
+    "outbound_buffer_size_in_bytes": 0,
+    "connect_timeout": 60.0,
+    "max_connect_addresses": 5,
+    "send_timeout": 30.0,
+    "receive_timeout": 30.0,
+    "close_timeout": 10.0,
+    "inbox_size_in_bytes": 16 * 1024 * 1024,
+    "ssl_context": None,
+}
+TIMEOUTS = ["connect_timeout", "send_timeout", "receive_timeout", "close_timeout"]
+NUMBERS = {
+    "max_message_size": (0, 0xFFFF_FFFF),
+    "outbound_buffer_size_in_bytes": (0, 0x7FFF_FFFF),
+    "max_connect_addresses": (1, 100),
+    "inbox_size_in_bytes": (1, 0xFFFF_FFFF),
+}
+FROZEN = sorted(set(DEFAULTS) - {"message_type"})
+
+# Every way to change a list, each of which would change ["a", "b"].
+EDITS = {
+    "append": lambda protocols: protocols.append("c"),
+    "insert": lambda protocols: protocols.insert(0, "c"),
+    "extend": lambda protocols: protocols.extend(["c", "d"]),
+    "set one": lambda protocols: protocols.__setitem__(0, "c"),
+    "set a slice": lambda protocols: protocols.__setitem__(slice(0, 1), ["c", "d"]),
+    "delete one": lambda protocols: protocols.__delitem__(0),
+    "delete a slice": lambda protocols: protocols.__delitem__(slice(None)),
+    "pop": lambda protocols: protocols.pop(),
+    "remove": lambda protocols: protocols.remove("a"),
+    "reverse": lambda protocols: protocols.reverse(),
+    "clear": lambda protocols: protocols.clear(),
+    "add in place": lambda protocols: protocols.__iadd__(["c"]),
+}
+EDITED = {
+    "append": ["a", "b", "c"],
+    "insert": ["c", "a", "b"],
+    "extend": ["a", "b", "c", "d"],
+    "set one": ["c", "b"],
+    "set a slice": ["c", "d", "b"],
+    "delete one": ["b"],
+    "delete a slice": [],
+    "pop": ["a"],
+    "remove": ["b"],
+    "reverse": ["b", "a"],
+    "clear": [],
+    "add in place": ["a", "b", "c"],
+}
+ADDITIONS = {
+    "append": lambda protocols, value: protocols.append(value),
+    "insert": lambda protocols, value: protocols.insert(0, value),
+    "extend": lambda protocols, value: protocols.extend([value]),
+    "set one": lambda protocols, value: protocols.__setitem__(1, value),
+    "set a slice": lambda protocols, value: protocols.__setitem__(slice(1, 2), [value]),
+    "add in place": lambda protocols, value: protocols.__iadd__([value]),
+}
+
+
+@pytest.fixture
+def control():
+    return MessageWebSocket().control
+
+
+@pytest.fixture
+def protocols(control):
+    control.supported_protocols.extend(["a", "b"])
+    return control.supported_protocols
+
+
+@pytest.fixture
+def connected():
+    with running_server(echo) as uri, MessageWebSocket() as socket:
+        socket.control.supported_protocols.extend(["a", "b"])
+        socket.connect(uri)
+        yield socket
+
+
+def assert_refused(raised):
+    assert raised.value.hresult == HResult.E_INVALIDARG
+
+
+# The object.
+
+
+def test_a_control_cannot_be_made():
+    with pytest.raises(TypeError, match=r"it is MessageWebSocket\.control"):
+        MessageWebSocketControl()
+
+
+def test_a_socket_has_one_control_object():
+    socket = MessageWebSocket()
+    assert socket.control is socket.control
+    assert isinstance(socket.control, MessageWebSocketControl)
+
+
+def test_two_sockets_have_controls_of_their_own():
+    first, second = MessageWebSocket(), MessageWebSocket()
+    first.control.close_timeout = 1
+    first.control.supported_protocols.append("a")
+    assert second.control.close_timeout == 10
+    assert list(second.control.supported_protocols) == []
+
+
+def test_control_cannot_be_assigned():
+    socket = MessageWebSocket()
+    with pytest.raises(AttributeError):
+        socket.control = socket.control
+
+
+def test_a_mistyped_property_is_no_new_attribute(control):
+    with pytest.raises(AttributeError):
+        control.max_mesage_size = 5
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults(control, name):
+    value = getattr(control, name)
+    assert value == DEFAULTS[name]
+    assert type(value) is type(DEFAULTS[name])
+
+
+def test_repr_tells_whether_the_settings_are_frozen(control, connected):
+    assert repr(control) == "<MessageWebSocketControl message_type=BINARY settable>"
+    connected.control.message_type = SocketMessageType.UTF8
+    assert repr(connected.control) == "<MessageWebSocketControl message_type=UTF8 frozen>"
+
+
+# message_type.
+
+
+@pytest.mark.parametrize("value", [SocketMessageType.UTF8, 1])
+def test_message_type_takes_a_member_or_its_number(control, value):
+    control.message_type = value
+    assert control.message_type is SocketMessageType.UTF8
+
+
+@pytest.mark.parametrize("value", [2, -1, None, "UTF8", "binary", [], object()])
+def test_message_type_refuses_everything_else(control, value):
+    with pytest.raises(InvalidArgumentTypeError, match="message_type must be a SocketMessageType") as raised:
+        control.message_type = value
+    assert_refused(raised)
+    assert control.message_type is SocketMessageType.BINARY
+
+
+# Time limits.
+
+
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_a_time_limit_takes_seconds_and_gives_a_float(control, name):
+    for value in (0, 0.0, 0.001, 5, 1e9):
+        setattr(control, name, value)
+        assert getattr(control, name) == value
+        assert type(getattr(control, name)) is float
+
+
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_a_time_limit_may_be_for_ever(control, name):
+    for value in (None, math.inf):
+        setattr(control, name, 5)
+        setattr(control, name, value)
+        assert getattr(control, name) is None
+
+
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_a_negative_time_limit_is_refused(control, name):
+    for value in (-1, -0.001, -math.inf, math.nan):
+        with pytest.raises(InvalidArgumentError, match=f"{name} must be 0 or more seconds, .*got {value}") as raised:
+            setattr(control, name, value)
+        assert_refused(raised)
+        assert getattr(control, name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_a_time_limit_that_is_no_number_is_refused(control, name):
+    for value in ("5", True, False, b"5", [5], Fraction(1, 2), 5j):
+        with pytest.raises(InvalidArgumentTypeError, match=f"{name} must be seconds as a number") as raised:
+            setattr(control, name, value)
+        assert_refused(raised)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["high", "low"])
+def test_a_time_limit_beyond_all_floats_is_refused(control, value):
+    with pytest.raises(InvalidArgumentError, match="receive_timeout") as raised:
+        control.receive_timeout = value
+    assert_refused(raised)
+
+
+# Numbers.
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_may_be_at_the_ends_of_its_range(control, name):
+    for value in NUMBERS[name]:
+        setattr(control, name, value)
+        assert getattr(control, name) == value
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_beyond_its_range_is_refused(control, name):
+    lowest, highest = NUMBERS[name]
+    for value in (lowest - 1, highest + 1, -(1 << 70), 1 << 70):
+        message = f"{name} must be from {lowest} to {highest}; got {value}"
+        with pytest.raises(InvalidArgumentError, match=message) as raised:
+            setattr(control, name, value)
+        assert_refused(raised)
+        assert getattr(control, name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_that_is_no_int_is_refused(control, name):
+    for value in (None, "5", 5.0, True, b"5", [5]):
+        message = f"{name} must be an int, not {type(value).__name__}"
+        with pytest.raises(InvalidArgumentTypeError, match=message) as raised:
+            setattr(control, name, value)
+        assert_refused(raised)
+
+
+def test_an_outbound_buffer_size_of_0_is_the_systems_again(control):
+    control.outbound_buffer_size_in_bytes = 4096
+    control.outbound_buffer_size_in_bytes = 0
+    assert control.outbound_buffer_size_in_bytes == 0
+
+
+# ssl_context.
+
+
+def test_ssl_context_takes_a_context_and_none(control):
+    context = ssl.create_default_context()
+    control.ssl_context = context
+    assert control.ssl_context is context
+    control.ssl_context = None
+    assert control.ssl_context is None
+
+
+@pytest.mark.parametrize("value", [True, "TLS", ssl.SSLContext, 5])
+def test_ssl_context_refuses_everything_else(control, value):
+    with pytest.raises(InvalidArgumentTypeError, match=r"must be an ssl\.SSLContext or None") as raised:
+        control.ssl_context = value
+    assert_refused(raised)
+
+
+# supported_protocols.
+
+
+def test_no_subprotocols_are_offered_by_default(control):
+    assert control.supported_protocols == []
+    assert len(control.supported_protocols) == 0
+
+
+def test_supported_protocols_is_one_mutable_sequence(control):
+    assert isinstance(control.supported_protocols, MutableSequence)
+    assert control.supported_protocols is control.supported_protocols
+
+
+def test_supported_protocols_cannot_be_assigned(control):
+    with pytest.raises(AttributeError):
+        control.supported_protocols = ["a"]
+
+
+def test_supported_protocols_can_be_read_like_a_list(protocols):
+    assert protocols[0] == "a"
+    assert protocols[-1] == "b"
+    assert protocols[:1] == ["a"]
+    assert list(protocols) == ["a", "b"]
+    assert "a" in protocols
+    assert protocols.index("b") == 1
+    assert protocols.count("b") == 1
+    assert list(reversed(protocols)) == ["b", "a"]
+
+
+def test_supported_protocols_equals_lists_and_tuples_of_the_same(protocols, control):
+    assert protocols == ["a", "b"]
+    assert protocols == ("a", "b")
+    assert protocols == control.supported_protocols
+    assert protocols != ["b", "a"]
+    assert protocols != "ab"
+
+
+def test_supported_protocols_is_not_hashable(protocols):
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(protocols)
+
+
+def test_supported_protocols_shows_its_entries(protocols):
+    assert repr(protocols) == "['a', 'b']"
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_supported_protocols_can_be_edited_like_a_list(protocols, edit):
+    EDITS[edit](protocols)
+    assert list(protocols) == EDITED[edit]
+
+
+def test_supported_protocols_keeps_the_case(protocols):
+    protocols.append("A")
+    assert list(protocols) == ["a", "b", "A"]
+
+
+@pytest.mark.parametrize("how", ADDITIONS)
+def test_a_subprotocol_that_is_no_token_is_refused(protocols, how):
+    for value in ("", " ", "a b", "a,b", "a/b", "a\r\nb", "a\x00", "ü", '"q"', "a;b", "\ud800"):
+        with pytest.raises(InvalidArgumentError, match="is not a token") as raised:
+            ADDITIONS[how](protocols, value)
+        assert_refused(raised)
+        assert repr(value) in raised.value.message
+        assert list(protocols) == ["a", "b"]
+
+
+@pytest.mark.parametrize("how", ADDITIONS)
+def test_a_subprotocol_that_is_there_already_is_refused(protocols, how):
+    with pytest.raises(InvalidArgumentError, match="'a' is in the list already") as raised:
+        ADDITIONS[how](protocols, "a")
+    assert_refused(raised)
+    assert list(protocols) == ["a", "b"]
+
+
+@pytest.mark.parametrize("how", ADDITIONS)
+def test_a_subprotocol_that_is_no_str_is_refused(protocols, how):
+    for value in (None, 5, b"chat", ["chat"]):
+        with pytest.raises(InvalidArgumentTypeError, match="must be str") as raised:
+            ADDITIONS[how](protocols, value)
+        assert_refused(raised)
+        assert list(protocols) == ["a", "b"]
+
+
+def test_an_entry_may_be_set_to_itself(protocols):
+    protocols[0] = "a"
+    assert list(protocols) == ["a", "b"]
+
+
+def test_a_slice_may_swap_entries(protocols):
+    protocols[:] = ["b", "a"]
+    assert list(protocols) == ["b", "a"]
+
+
+def test_one_str_in_the_place_of_a_slice_is_refused(protocols):
+    with pytest.raises(InvalidArgumentTypeError, match="not one str"):
+        protocols[:] = "chat"
+
+
+def test_extending_by_one_str_is_refused_and_not_taken_letter_by_letter(protocols):
+    with pytest.raises(InvalidArgumentTypeError):
+        protocols.extend("chat")
+    assert list(protocols) == ["a", "b"]
+
+
+# Frozen at connect.
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_after_connect_a_property_cannot_be_set(connected, name):
+    with pytest.raises(IllegalMethodCallError, match="only message_type can") as raised:
+        setattr(connected.control, name, DEFAULTS[name])
+    assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
+
+
+def test_after_connect_every_property_can_be_read(connected):
+    assert {name: getattr(connected.control, name) for name in DEFAULTS} == DEFAULTS
+
+
+def test_after_connect_message_type_can_be_set(connected):
+    connected.control.message_type = SocketMessageType.UTF8
+    assert connected.control.message_type is SocketMessageType.UTF8
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_after_connect_supported_protocols_cannot_be_edited(connected, edit):
+    with pytest.raises(IllegalMethodCallError) as raised:
+        EDITS[edit](connected.control.supported_protocols)
+    assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
+    assert list(connected.control.supported_protocols) == ["a", "b"]
+
+
+def test_the_settings_stay_frozen_after_close(connected):
+    connected.close()
+    with pytest.raises(IllegalMethodCallError):
+        connected.control.close_timeout = 1
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_after_a_failed_connect_a_property_can_be_set_again(name):
+    with running_server(echo) as uri:
+        pass
+    socket = MessageWebSocket()
+    with pytest.raises(OSError, match="HRESULT"):
+        socket.connect(uri)
+    setattr(socket.control, name, DEFAULTS[name])
+    socket.control.supported_protocols.append("c")
+
+
+def test_a_bad_uri_freezes_nothing(control):
+    socket = MessageWebSocket()
+    with pytest.raises(InvalidArgumentError):
+        socket.connect("http://localhost/")
+    socket.control.close_timeout = 1

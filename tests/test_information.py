@@ -1,0 +1,230 @@
+"""Tests of MessageWebSocketInformation and BandwidthStatistics (winrt.md 1.5, 1.11)."""
+
+import dataclasses
+import gc
+
+import pytest
+from support import accept_key, echo, read_frame, read_request, running_server, scripted_server, server_frame
+
+from syncws import (
+    BandwidthStatistics,
+    HostName,
+    HostNameType,
+    MessageWebSocket,
+    MessageWebSocketInformation,
+)
+
+FACTS = [
+    "local_address",
+    "protocol",
+    "bandwidth_statistics",
+    "bytes_received",
+    "bytes_sent",
+    "handler_failures",
+]
+BEFORE = {
+    "local_address": None,
+    "protocol": "",
+    "bandwidth_statistics": BandwidthStatistics(),
+    "bytes_received": 0,
+    "bytes_sent": 0,
+    "handler_failures": 0,
+}
+
+
+def drop(holder):
+    """Drop the only reference to a socket."""
+    holder.clear()
+    gc.collect()
+
+
+def test_an_information_object_cannot_be_made():
+    with pytest.raises(TypeError, match=r"it is MessageWebSocket\.information"):
+        MessageWebSocketInformation()
+
+
+def test_a_socket_has_one_information_object():
+    socket = MessageWebSocket()
+    assert isinstance(socket.information, MessageWebSocketInformation)
+    assert socket.information is socket.information
+
+
+def test_information_cannot_be_assigned():
+    socket = MessageWebSocket()
+    with pytest.raises(AttributeError):
+        socket.information = socket.information
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_facts_are_read_only(name):
+    with pytest.raises(AttributeError):
+        setattr(MessageWebSocket().information, name, 1)
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_facts_can_be_read_before_connect(name):
+    assert getattr(MessageWebSocket().information, name) == BEFORE[name]
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_facts_can_be_read_after_a_failed_connect(name):
+    with running_server(echo) as uri:
+        pass
+    socket = MessageWebSocket()
+    with pytest.raises(OSError, match="HRESULT"):
+        socket.connect(uri)
+    assert getattr(socket.information, name) == BEFORE[name]
+
+
+def test_local_address_is_our_ip_address():
+    with running_server(echo) as uri, MessageWebSocket() as socket:
+        socket.connect(uri)
+        address = socket.information.local_address
+    assert isinstance(address, HostName)
+    assert address == HostName("127.0.0.1")
+    assert address.type is HostNameType.IPV4
+
+
+def test_protocol_is_the_one_that_the_server_chose():
+    with running_server(echo, subprotocols=["two"]) as uri, MessageWebSocket() as socket:
+        socket.control.supported_protocols.extend(["one", "two"])
+        socket.connect(uri)
+        assert socket.information.protocol == "two"
+
+
+def test_protocol_is_empty_when_none_was_chosen():
+    with running_server(echo) as uri, MessageWebSocket() as socket:
+        socket.connect(uri)
+        assert socket.information.protocol == ""
+
+
+def counting_script(counts):
+    """Count the bytes of both directions up to the end of both Close frames."""
+
+    def script(connection):
+        request = read_request(connection)
+        answer = (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept_key(request)}\r\n\r\n"
+        ).encode() + server_frame(2, bytes(300))
+        connection.sendall(answer)
+        _, payload = read_frame(connection)
+        assert payload == b"x" * 200
+        _, payload = read_frame(connection)
+        close = server_frame(8, payload)
+        connection.sendall(close)
+        # 2 + 2 + 4 bytes of header and mask for 200 bytes, 2 + 4 for an empty Close frame.
+        counts["sent"] = len(request) + 208 + 6
+        counts["received"] = len(answer) + len(close)
+
+    return script
+
+
+def test_the_byte_counts_are_those_that_went_over_tcp():
+    counts = {}
+    with scripted_server(counting_script(counts)) as uri, MessageWebSocket() as socket:
+        socket.connect(uri)
+        assert socket.receive() == bytes(300)
+        socket.send(b"x" * 200)
+        socket.close()
+    assert socket.information.bytes_sent == counts["sent"]
+    assert socket.information.bytes_received == counts["received"]
+
+
+def test_the_byte_counts_of_wss_hold_what_tls_adds(server_tls, client_tls):
+    counts = {}
+    with (
+        scripted_server(counting_script(counts), ssl_context=server_tls) as uri,
+        MessageWebSocket() as socket,
+    ):
+        socket.control.ssl_context = client_tls
+        socket.connect(uri)
+        assert socket.receive() == bytes(300)
+        socket.send(b"x" * 200)
+        socket.close()
+    assert socket.information.bytes_sent > counts["sent"]
+    assert socket.information.bytes_received > counts["received"]
+
+
+def test_bandwidth_is_estimated_in_both_directions_once_bytes_have_moved():
+    with running_server(echo) as uri, MessageWebSocket() as socket:
+        socket.connect(uri)
+        socket.send(bytes(100_000))
+        assert len(socket.receive()) == 100_000
+        statistics = socket.information.bandwidth_statistics
+    assert statistics.outbound_bits_per_second > 0
+    assert statistics.inbound_bits_per_second > 0
+
+
+def test_facts_can_be_read_after_close():
+    with running_server(echo, subprotocols=["chat"]) as uri, MessageWebSocket() as socket:
+        socket.control.supported_protocols.append("chat")
+        socket.connect(uri)
+        before = socket.information.bytes_sent
+        socket.close()
+    assert socket.information.local_address == HostName("127.0.0.1")
+    assert socket.information.protocol == "chat"
+    assert socket.information.bytes_sent > before
+    assert socket.information.bandwidth_statistics.outbound_bits_per_second > 0
+
+
+def test_facts_outlive_the_socket_object():
+    with running_server(echo) as uri, MessageWebSocket() as socket:
+        socket.connect(uri)
+        information = socket.information
+    del socket
+    gc.collect()
+    assert information.local_address == HostName("127.0.0.1")
+
+
+def test_the_information_object_does_not_keep_a_dropped_socket_alive():
+    with running_server(echo) as uri:
+        holder = [MessageWebSocket()]
+        holder[0].connect(uri)
+        information = holder[0].information
+        with pytest.warns(ResourceWarning, match="dropped without close"):
+            drop(holder)
+    assert information.bytes_sent > 0
+
+
+def test_repr_shows_the_facts():
+    assert (
+        repr(MessageWebSocket().information)
+        == "<MessageWebSocketInformation local_address=None protocol='' bytes_received=0 bytes_sent=0>"
+    )
+
+
+# BandwidthStatistics.
+
+
+def test_bandwidth_statistics_are_zeros_by_default():
+    assert BandwidthStatistics().unpack() == (0, 0, 0, 0, False, False)
+
+
+def test_bandwidth_statistics_take_their_fields_in_the_order_of_the_struct():
+    statistics = BandwidthStatistics(1, 2, 3, 4, True, False)
+    assert statistics.outbound_bits_per_second == 1
+    assert statistics.inbound_bits_per_second == 2
+    assert statistics.outbound_bits_per_second_instability == 3
+    assert statistics.inbound_bits_per_second_instability == 4
+    assert statistics.outbound_bandwidth_peaked is True
+    assert statistics.inbound_bandwidth_peaked is False
+    assert statistics.unpack() == (1, 2, 3, 4, True, False)
+
+
+def test_bandwidth_statistics_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        BandwidthStatistics().inbound_bits_per_second = 1
+
+
+def test_bandwidth_statistics_of_the_same_fields_are_equal():
+    assert BandwidthStatistics(1, 2) == BandwidthStatistics(1, 2)
+    assert hash(BandwidthStatistics(1, 2)) == hash(BandwidthStatistics(1, 2))
+    assert BandwidthStatistics(1, 2) != BandwidthStatistics(2, 1)
+
+
+def test_replace_gives_a_changed_copy():
+    statistics = BandwidthStatistics(1, 2)
+    changed = statistics.__replace__(inbound_bits_per_second=5)
+    assert changed == BandwidthStatistics(1, 5)
+    assert statistics == BandwidthStatistics(1, 2)

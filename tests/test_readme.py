@@ -1,0 +1,97 @@
+"""What README.md and examples/ show is run here, and the files keep to what they say."""
+
+import configparser
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from support import LIMIT, echo, running_server
+
+import syncws
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run_program(source, *arguments):
+    """Run a program in an interpreter of its own; return what it wrote."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *source, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=LIMIT,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_the_first_program_is_short():
+    assert len([line for line in SNIPPETS[0].splitlines() if line]) <= 16
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_each_snippet_prints_the_echo(number):
+    with running_server(echo) as uri:
+        output = run_program(["-c", SNIPPETS[number].replace("ws://localhost:8765/", uri)])
+    assert "Hello, World!" in output
+
+
+def test_the_snippet_with_events_shows_how_the_connection_closed():
+    with running_server(echo) as uri:
+        output = run_program(["-c", SNIPPETS[0].replace("ws://localhost:8765/", uri)])
+    assert output.splitlines() == ["Hello, World!", "1000 thanks"]
+
+
+def test_message_echo_prints_what_the_guide_s_program_prints():
+    with running_server(echo) as uri:
+        output = run_program([str(ROOT / "examples" / "message_echo.py")], uri)
+    lines = output.splitlines()
+    # The main thread prints that it sent while the reader may print what came.
+    assert sorted(lines[:2]) == [
+        "Message received from MessageWebSocket: Hello, World!",
+        "Sending message using MessageWebSocket: Hello, World!",
+    ]
+    assert lines[2:] == ['WebSocket_Closed; Code: 1000, Reason: ""']
+
+
+def test_every_example_is_named_in_the_readme_and_run_here():
+    names = {path.name for path in (ROOT / "examples").glob("*.py")}
+    own = pathlib.Path(__file__).read_text(encoding="utf-8")
+    assert names
+    assert all(f"examples/{name}" in README and name in own for name in names)
+
+
+def test_the_readme_has_both_commands_on_one_line_each():
+    assert len(re.findall(r"^python3 -m venv .venv && .*-m syncws demo$", README, re.MULTILINE)) == 1
+    assert len(re.findall(r"^python3 -m venv .venv && .*-m pytest$", README, re.MULTILINE)) == 1
+
+
+def test_the_demo_holds_and_says_so():
+    output = run_program(["-m", "syncws", "demo"])
+    assert output.rstrip().endswith("All of it held.")
+    assert "FAILED" not in output
+    assert "0x80000013" in output
+
+
+def test_the_command_line_tells_its_version():
+    assert run_program(["-m", "syncws", "--version"]).strip() == f"syncws {syncws.__version__}"
+
+
+def test_the_runtime_dependencies_are_the_three_that_were_chosen():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = config["options"]["install_requires"].split()
+    assert [re.match(r"[a-z0-9-]+", line).group() for line in lines] == ["websocket-client", "urllib3", "dnspython"]
+
+
+def test_every_markdown_link_to_a_file_leads_somewhere():
+    for name in ("README.md", "DESIGN.md", "CHANGELOG.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)", text):
+            assert target.startswith("https://") or (ROOT / target).exists(), f"{name} links to {target}"

@@ -1,0 +1,87 @@
+"""run_aside: waiting for a helper thread, no longer than the deadline."""
+
+import threading
+
+import pytest
+from support import LIMIT, wait
+
+from syncws.errors import OperationCanceledError, OperationTimedOutError
+from syncws.net.deadline import Deadline
+from syncws.net.readiness import Waker
+from syncws.net.waiter import Waiter
+from syncws.threads.background import run_aside
+
+
+@pytest.fixture
+def waker():
+    made = Waker(threading.RLock())
+    yield made
+    made.close()
+
+
+def test_the_result_comes_back(waker):
+    assert run_aside(lambda: [1, 2], Waiter(waker, lambda: False, Deadline(LIMIT)), waker) == [1, 2]
+
+
+def test_it_runs_on_a_daemon_thread_of_its_own(waker):
+    thread = run_aside(threading.current_thread, Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
+    assert thread is not threading.current_thread()
+    assert thread.daemon
+    assert thread.name == "syncws-lookup"
+
+
+def test_an_exception_comes_back(waker):
+    def fail():
+        raise LookupError("nobody knows")
+
+    with pytest.raises(LookupError, match="nobody knows"):
+        run_aside(fail, Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
+
+
+def test_the_deadline_does_not_wait_for_the_function(waker):
+    go_on = threading.Event()
+    with pytest.raises(OperationTimedOutError):
+        run_aside(lambda: wait(go_on), Waiter(waker, lambda: False, Deadline(0.01)), waker)
+    go_on.set()
+
+
+def test_a_cancellation_does_not_wait_for_the_function(waker):
+    go_on = threading.Event()
+    canceled = []
+
+    def function():
+        canceled.append(True)
+        waker.wake()
+        wait(go_on)
+
+    with pytest.raises(OperationCanceledError):
+        run_aside(function, Waiter(waker, lambda: bool(canceled), Deadline(LIMIT)), waker)
+    go_on.set()
+
+
+def test_a_stray_wake_up_does_not_end_the_wait(waker):
+    def function():
+        waker.wake()
+        return 5
+
+    assert run_aside(function, Waiter(waker, lambda: False, Deadline(LIMIT)), waker) == 5
+
+
+def test_a_result_that_comes_too_late_is_dropped_although_the_waker_is_closed():
+    waker = Waker(threading.RLock())
+    go_on = threading.Event()
+    with pytest.raises(OperationTimedOutError):
+        run_aside(lambda: wait(go_on), Waiter(waker, lambda: False, Deadline(0.0)), waker)
+    waker.close()
+    go_on.set()
+
+
+def test_a_function_that_ends_its_thread_does_not_hang_the_caller(waker, monkeypatch):
+    def function():
+        raise SystemExit
+
+    # Python says nothing of a SystemExit on a thread; pytest does.
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - which one is the library's choice
+        run_aside(function, Waiter(waker, lambda: False, Deadline(0.5)), waker)
+    assert not isinstance(caught.value, OperationTimedOutError)

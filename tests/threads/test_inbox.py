@@ -1,0 +1,196 @@
+"""Inbox: messages that wait for receive(), bounded in bytes and in number."""
+
+import threading
+
+import pytest
+from support import LIMIT, join
+
+from syncws.errors import InvalidOperationError, OperationTimedOutError
+from syncws.net.deadline import FOREVER, Deadline
+from syncws.threads import inbox as module
+from syncws.threads.inbox import Inbox
+from syncws.wire.events import Message
+
+
+def message(payload=b"x"):
+    made = Message()
+    made.payload = payload
+    made.text = None
+    made.length = len(payload)
+    made.error = None
+    return made
+
+
+class Rooms:
+    count = 0
+
+    def __call__(self):
+        self.count += 1
+
+
+@pytest.fixture
+def rooms():
+    return Rooms()
+
+
+@pytest.fixture
+def inbox(rooms):
+    return Inbox(10, rooms)
+
+
+def test_messages_come_out_in_the_order_in_which_they_went_in(inbox):
+    messages = [message(), message(), message()]
+    inbox.put(messages[:2])
+    inbox.put(messages[2:])
+    assert [inbox.take(FOREVER) for _ in range(3)] == messages
+
+
+def test_take_waits_for_a_message(inbox):
+    taken = []
+    thread = threading.Thread(target=lambda: taken.append(inbox.take(FOREVER)))
+    thread.start()
+    sent = message()
+    inbox.put([sent])
+    join(thread)
+    assert taken == [sent]
+
+
+def test_take_ends_when_its_time_is_over(inbox):
+    with pytest.raises(OperationTimedOutError):
+        inbox.take(Deadline(0.01))
+
+
+def test_a_message_that_comes_after_a_timeout_is_there_for_the_next_take(inbox):
+    with pytest.raises(OperationTimedOutError):
+        inbox.take(Deadline(0.0))
+    late = message()
+    inbox.put([late])
+    assert inbox.take(FOREVER) is late
+
+
+def test_a_message_that_is_there_is_taken_without_any_time(inbox):
+    there = message()
+    inbox.put([there])
+    assert inbox.take(Deadline(0.0)) is there
+
+
+def test_a_second_thread_that_takes_is_refused(inbox):
+    thread = threading.Thread(target=inbox.take, args=(FOREVER,))
+    thread.start()
+    while not inbox._is_taking:
+        pass
+    with pytest.raises(InvalidOperationError):
+        inbox.take(FOREVER)
+    inbox.put([message()])
+    join(thread)
+
+
+def test_after_a_failed_take_another_thread_may_take(inbox):
+    with pytest.raises(OperationTimedOutError):
+        inbox.take(Deadline(0.0))
+    inbox.put([message()])
+    thread = threading.Thread(target=inbox.take, args=(Deadline(LIMIT),))
+    thread.start()
+    join(thread)
+
+
+def test_an_interruption_of_the_wait_lets_the_next_take_go_on(inbox, monkeypatch):
+    class Changed:
+        def __init__(self, real):
+            self.real = real
+
+        def __enter__(self):
+            return self.real.__enter__()
+
+        def __exit__(self, *args):
+            return self.real.__exit__(*args)
+
+        def wait(self, _):
+            raise KeyboardInterrupt
+
+    real = inbox._changed
+    inbox._changed = Changed(real)
+    with pytest.raises(KeyboardInterrupt):
+        inbox.take(FOREVER)
+    inbox._changed = real
+    inbox.put([message()])
+    assert inbox.take(FOREVER) is not None
+
+
+def test_the_end_wakes_who_waits(inbox):
+    taken = []
+    thread = threading.Thread(target=lambda: taken.append(inbox.take(FOREVER)))
+    thread.start()
+    inbox.end(keep=True)
+    join(thread)
+    assert taken == [None]
+
+
+def test_what_was_there_before_the_end_can_still_be_taken(inbox):
+    there = message()
+    inbox.put([there])
+    inbox.end(keep=True)
+    assert inbox.take(FOREVER) is there
+    assert inbox.take(FOREVER) is None
+
+
+def test_the_end_may_drop_what_was_there(inbox):
+    inbox.put([message()])
+    inbox.end(keep=False)
+    assert inbox.take(FOREVER) is None
+    assert not inbox.has_messages
+
+
+def test_what_comes_after_the_end_is_dropped(inbox):
+    inbox.end(keep=True)
+    inbox.put([message()])
+    assert not inbox.has_messages
+
+
+def test_it_is_full_when_its_bytes_are_used_up(inbox):
+    inbox.put([message(b"123456789")])
+    assert not inbox.is_full
+    inbox.put([message(b"0")])
+    assert inbox.is_full
+
+
+def test_it_is_full_of_many_messages_however_small(inbox, monkeypatch):
+    monkeypatch.setattr(module, "MAX_WAITING_MESSAGES", 4)
+    inbox.put([message(b"")] * 3)
+    assert not inbox.is_full
+    inbox.put([message(b"")])
+    assert inbox.is_full
+
+
+def test_room_is_told_when_half_of_the_bytes_are_free(inbox, rooms):
+    inbox.put([message(b"12345"), message(b"67890")])
+    inbox.take(FOREVER)
+    assert (rooms.count, inbox.is_full) == (1, False)
+
+
+def test_room_is_not_told_before_half_is_free(inbox, rooms):
+    inbox.put([message(b"1234"), message(b"567890")])
+    inbox.take(FOREVER)
+    assert (rooms.count, inbox.is_full) == (0, True)
+
+
+def test_room_is_told_once(inbox, rooms):
+    inbox.put([message(b"12345"), message(b"67890")])
+    inbox.take(FOREVER)
+    inbox.take(FOREVER)
+    assert rooms.count == 1
+
+
+def test_a_message_larger_than_the_inbox_goes_through(inbox, rooms):
+    inbox.put([message(b"x" * 100)])
+    assert inbox.is_full
+    assert inbox.take(FOREVER).length == 100
+    assert not inbox.is_full
+
+
+def test_take_all_empties_it(inbox):
+    messages = [message(b"12345"), message(b"67890")]
+    inbox.put(messages)
+    assert inbox.take_all() == messages
+    assert not inbox.is_full
+    assert not inbox.has_messages
