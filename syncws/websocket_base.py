@@ -83,6 +83,7 @@ class WebSocketBase:
         self._is_canceled = False
         self._is_output_closed = False
         self._output_stream: weakref.ref[OutputStream] | None = None
+        self._finalizer: weakref.finalize[..., Any] | None = None
 
     # What a socket class brings.
 
@@ -211,11 +212,10 @@ class WebSocketBase:
         deadline = Deadline(check_timeout(timeout, "timeout"))
         waker = self._begin_connect()
         try:
-            session = self._open(target, deadline, waker)
+            self._open(target, deadline, waker).start(self._run_reader())
         except BaseException:
             self._end_failed_connect(waker)
             raise
-        session.start(self._run_reader())
 
     def _begin_connect(self) -> Waker:
         with self._lock:
@@ -253,12 +253,23 @@ class WebSocketBase:
         return session
 
     def _end_failed_connect(self, waker: Waker) -> None:
+        """Make the socket as it was before connect."""
         with self._lock:
-            self._waker = None
-            if self._state is State.CONNECTING:
+            session = self._session
+            self._session = self._link.session = self._waker = None
+            if self._finalizer is not None:
+                self._finalizer.detach()
+            if self._state is not State.CLOSED:
                 self._state = State.NEW
                 self._control._set_frozen(False)
-        waker.close()
+        if session is None:
+            waker.close()
+        elif session.reader is not None and session.reader.is_alive():
+            # Interrupted between the start of the reader and the return: the reader gives everything back.
+            session.abort()
+        else:
+            session.transport.close()
+            waker.close()
 
     # Sending.
 

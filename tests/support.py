@@ -156,18 +156,19 @@ def read_frame(connection: socket.socket) -> tuple[int, bytes]:
         length = int.from_bytes(read_exactly(connection, 8), "big")
     mask = read_exactly(connection, 4)
     payload = read_exactly(connection, length)
-    return first, bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+    key = int.from_bytes((mask * (length // 4 + 1))[:length], "little")
+    return first, (int.from_bytes(payload, "little") ^ key).to_bytes(length, "little")
 
 
 def read_exactly(connection: socket.socket, count: int) -> bytes:
     """Read `count` bytes."""
-    data = b""
+    data = bytearray()
     while len(data) < count:
         piece = connection.recv(count - len(data))
         if not piece:
             raise ConnectionResetError("the client left")
         data += piece
-    return data
+    return bytes(data)
 
 
 def read_to_end(connection: socket.socket) -> bytes:

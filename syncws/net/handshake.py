@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import websocket
 
-from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError
+from syncws.errors import ConnectionLostError, HandshakeError, HResultError, HttpStatusError
 from syncws.hresult import HResult
 from syncws.net.readiness import READABLE, WRITABLE
 from syncws.net.transport import Transport
@@ -37,6 +37,8 @@ MAX_BODY_BYTES = 4096
 
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LIBRARY_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
+# Interim answers (1xx) before the final one, and that one.
+_MAX_HEADS = 16
 # How long a refusal's body is waited for: the status is known, the body is a courtesy.
 _BODY_SECONDS = 1.0
 
@@ -111,7 +113,13 @@ def open_websocket(
             library_uri, socket=guard, header=header, host=host, suppress_origin=True, redirect_limit=0
         )
     except websocket.WebSocketException as exc:
+        if guard.failure is not None:
+            # The library takes a TimeoutError for its own socket's.
+            raise guard.failure from None
         raise HandshakeError(f"the server's answer is no valid WebSocket handshake: {exc}") from exc
+    finally:
+        # The library's objects refer to each other: what they hold would stay until the next garbage collection.
+        library.sock = None
     head = guard.head
     _check_accept(head, key)
     return HandshakeResult(_chosen_subprotocol(head, subprotocols), head.as_mapping(), guard.remainder)
@@ -156,6 +164,8 @@ class _Guard:
         self._position = 0
         self.head: _Head
         self.remainder = b""
+        # What ended the handshake, if that was not the library.
+        self.failure: HResultError | None = None
 
     def gettimeout(self) -> None:
         """Tell the library that this socket blocks: the deadline is the waiter's."""
@@ -172,7 +182,15 @@ class _Guard:
             if name.lower() != "host":
                 lines.append(f"{name}: {value}\r\n".encode("latin-1"))
         lines.append(b"\r\n")
-        unsent = memoryview(b"".join(lines))
+        try:
+            self._send_all(b"".join(lines))
+        except HResultError as exc:
+            self.failure = exc
+            raise
+        return len(data)
+
+    def _send_all(self, request: bytes) -> None:
+        unsent = memoryview(request)
         while unsent:
             sent = self._transport.send(unsent)
             unsent = unsent[sent:]
@@ -180,12 +198,15 @@ class _Guard:
                 self._waiter.wait(WRITABLE)
         while not self._transport.flush():
             self._waiter.wait(WRITABLE)
-        return len(data)
 
     def recv(self, size: int) -> bytes:
         """Give the library the answer's head, a few bytes at a time; read and check it first."""
         if self._answer is None:
-            self._answer = memoryview(self._read_answer())
+            try:
+                self._answer = memoryview(self._read_answer())
+            except HResultError as exc:
+                self.failure = exc
+                raise
         start = self._position
         self._position += size
         return bytes(self._answer[start : start + size])
@@ -193,18 +214,20 @@ class _Guard:
     def _read_answer(self) -> bytes:
         """Read heads until one is final (RFC 9110 15.2); return the 101's, as the library may see it."""
         received = b""
-        while True:
+        for _ in range(_MAX_HEADS):
             raw, received = self._read_head(received)
             head = _parse_head(raw)
             if head.status_code == 101:
                 break
             if head.status_code >= 200:
                 self._raise_status(head, received)
+        else:
+            _refuse(f"it has more than {_MAX_HEADS} interim answers")
         _check_upgrade(head)
         self.head = head
         self.remainder = received
         # The library's cookie jar is process-wide: what it does not see it cannot carry to another connection.
-        shown = [f"{name}: {value}\r\n" for name, value in head.fields if name != "set-cookie"]
+        shown = [f"{name}: {value}\r\n" for name, value in head.as_mapping().items() if name != "set-cookie"]
         return "".join([f"HTTP/1.1 101 {head.reason}\r\n", *shown, "\r\n"]).encode("utf-8")
 
     def _read_head(self, received: bytes) -> tuple[bytes, bytes]:

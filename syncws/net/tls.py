@@ -51,6 +51,8 @@ def default_context() -> ssl.SSLContext:
     """
     context = create_urllib3_context()
     context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    # A server that began to renegotiate could make sending wait for receiving.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -26,12 +26,12 @@ def run_aside(function: Callable[[], ResultT], waiter: Waiter, waker: Waker) -> 
         Exception: what `function` raised.
     """
     results: list[ResultT] = []
-    failures: list[Exception] = []
+    failures: list[BaseException] = []
 
     def body() -> None:
         try:
             results.append(function())
-        except Exception as exc:  # noqa: BLE001 - handed to the waiting thread
+        except BaseException as exc:  # noqa: BLE001 - handed to the waiting thread
             failures.append(exc)
         waker.wake()
 

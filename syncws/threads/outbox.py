@@ -119,7 +119,7 @@ class Outbox:
             raise
         finally:
             self._role.release()
-            if self._pong or self._close_frame is not None or self._retire is not None:
+            if self._has_work or self._retire is not None:
                 self._after_release()
 
     def post_pong(self, frame: bytes) -> None:
@@ -311,7 +311,6 @@ class Outbox:
         self._rest = memoryview(b"".join([self._rest, *(pieces or ())]))
         if isinstance(error, OperationTimedOutError):
             error.is_queued = True
-        self._on_leftover()
 
     def _wait_writable(self, deadline: Deadline) -> None:
         if self._readiness is None or self._waker is None:
@@ -323,7 +322,8 @@ class Outbox:
         if ready & WOKEN:
             self._waker.clear()
         self._check_not_shut()
-        if not ready & WRITABLE and deadline.is_expired:
+        # Also when it is writable: TLS may want to read first, and would ask again and again.
+        if deadline.is_expired:
             raise OperationTimedOutError("the peer read nothing for longer than control.send_timeout")
 
     def _check_not_shut(self) -> None:

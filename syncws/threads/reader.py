@@ -72,6 +72,13 @@ class Reader:
         session = self._session
         inbox = session.inbox
         while not self._is_at_end:
+            if session.is_abandoned:
+                session.begin_abandoned_close()
+            # Asked each time, not only when nothing comes: a peer may go on sending for ever.
+            if session.close_deadline is not None and session.close_deadline.is_expired:
+                session.abort()
+            if session.is_aborted:
+                return b""
             if inbox.has_messages:
                 self._deliver_waiting()
             is_paused = inbox.is_full and not session.is_discarding
@@ -80,18 +87,11 @@ class Reader:
                 if data:
                     return data
                 continue
-            deadline = session.close_deadline or FOREVER
-            ready = self._wait(0 if is_paused else READABLE, deadline)
-            if session.is_abandoned:
-                session.begin_abandoned_close()
-            if not ready and deadline.is_expired:
-                session.abort()
-            if session.is_aborted:
-                return b""
+            self._wait(0 if is_paused else READABLE, session.close_deadline or FOREVER)
         return b""
 
-    def _wait(self, interest: int, deadline: Deadline) -> int:
-        """Wait for the transport or a wake-up; return what is ready."""
+    def _wait(self, interest: int, deadline: Deadline) -> None:
+        """Wait for the transport, a wake-up or the deadline."""
         session = self._session
         if not session.outbox.flush_without_waiting():
             interest |= WRITABLE
@@ -100,7 +100,6 @@ class Reader:
             session.waker.clear()
         if ready & READABLE & interest:
             self._may_have_more = True
-        return ready
 
     def _receive(self) -> bytes:
         """Take what the transport has; notes the end of the stream."""
@@ -170,15 +169,12 @@ class Reader:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
         session = self._session
         soon = Deadline(_LINGER_SECONDS)
-        while not self._is_at_end and not session.is_aborted:
+        latest = session.close_deadline or soon
+        while not self._is_at_end and not session.is_aborted and not latest.is_expired:
+            is_idle = session.outbox.is_idle
+            if is_idle and soon.is_expired:
+                return
             if self._may_have_more:
                 self._receive()
-                if soon.is_expired and session.outbox.is_idle:
-                    return
-                continue
-            deadline = session.close_deadline or soon
-            if session.outbox.is_idle:
-                deadline = soon
-            if deadline.is_expired:
-                return
-            self._wait(READABLE, deadline)
+            else:
+                self._wait(READABLE, soon if is_idle else latest)

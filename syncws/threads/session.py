@@ -244,9 +244,12 @@ class Session:
         self.outbox.shut(self._reason_for_senders(state))
         self.outbox.retire(self._close_transport)
         self.inbox.end(keep=not self.is_discarding)
-        self._raise_last_events(code, reason)
-        self.waker.close()
-        self.finished.set()
+        try:
+            self._raise_last_events(code, reason)
+        finally:
+            # Also when a handler ends the thread by SystemExit.
+            self.waker.close()
+            self.finished.set()
 
     def _reason_for_senders(self, state: CloseState) -> HResultError:
         if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:

@@ -412,9 +412,6 @@ def test_a_refusal_of_the_library_is_a_handshake_error(peer, monkeypatch):
 # Other statuses.
 
 
-MAPPED = {*range(300, 306), 307, *range(400, 418), *range(500, 506)}
-
-
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 307, *range(400, 418), *range(500, 506)])
 def test_a_status_has_its_own_hresult(peer, status):
     peer.answer = lambda accept: [f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()]

@@ -1,0 +1,382 @@
+"""TlsTransport: TLS in memory, against a server's engine in the same thread."""
+
+import datetime as dt
+import ipaddress
+import ssl
+import threading
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from syncws.errors import CertificateError, TlsError
+from syncws.hresult import HResult
+from syncws.net.tls import TlsTransport, certificate_chain, default_context, tls_error
+
+NOW = dt.datetime.now(dt.timezone.utc)
+
+
+class Wire:
+    """The transport below: whatever is sent feeds the server's engine, and what that makes is received."""
+
+    has_buffered = False
+
+    def __init__(self, context):
+        self.to_server, self.from_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.server = context.wrap_bio(self.to_server, self.from_server, server_side=True)
+        self.chunk = 1 << 20
+        self.takes = None
+        self.has_unsent = False
+        self.is_at_end = False
+        self.garbage = b""
+        self.is_up = False
+        self.log = []
+
+    def step(self):
+        if not self.is_up:
+            try:
+                self.server.do_handshake()
+                self.is_up = True
+            except ssl.SSLError:
+                pass
+
+    def receive(self, size):
+        self.step()
+        if self.garbage:
+            data, self.garbage = self.garbage, b""
+            return data
+        data = self.from_server.read(min(size, self.chunk))
+        return data or (b"" if self.is_at_end else None)
+
+    def send(self, data):
+        count = len(data) if self.takes is None else min(self.takes, len(data))
+        if count:
+            self.to_server.write(bytes(data[:count]))
+        return count
+
+    def flush(self):
+        return True
+
+    def end_output(self):
+        self.log.append("end_output")
+
+    def fileno(self):
+        return 42
+
+    def abort(self):
+        self.log.append("abort")
+
+    def close(self):
+        self.log.append("close")
+
+
+def no_wait(_):
+    """Nothing has to be waited for in memory; a thousand times over is a hang."""
+    no_wait.count += 1
+    assert no_wait.count < 100000
+
+
+no_wait.count = 0
+
+
+def connected(server_tls, client_tls, **attributes):
+    wire = Wire(server_tls)
+    for name, value in attributes.items():
+        setattr(wire, name, value)
+    transport = TlsTransport(wire, client_tls, "localhost", threading.Lock())
+    transport.handshake(no_wait)
+    wire.step()
+    while transport.receive(100) is not None:
+        pass
+    return transport, wire
+
+
+@pytest.fixture
+def ends(server_tls, client_tls):
+    return connected(server_tls, client_tls)
+
+
+def test_what_is_sent_arrives(ends):
+    assert ends[0].send(b"hello") == 5
+    assert ends[1].server.read(100) == b"hello"
+
+
+def test_what_the_server_sends_is_received(ends):
+    ends[1].server.write(b"hello")
+    assert ends[0].receive(100) == b"hello"
+    assert ends[0].receive(100) is None
+
+
+def test_records_split_at_every_byte_are_received(server_tls, client_tls):
+    transport, wire = connected(server_tls, client_tls, chunk=1)
+    wire.server.write(b"hello")
+    wire.server.write(b"world")
+    received = b""
+    while len(received) < 10:
+        received += transport.receive(100) or b""
+    assert received == b"helloworld"
+
+
+def test_a_part_of_a_record_is_nothing_yet(ends):
+    ends[1].server.write(b"hello")
+    record = ends[1].from_server.read()
+    ends[1].garbage = record[:-1]
+    assert ends[0].receive(100) is None
+    assert not ends[0].has_buffered
+    ends[1].garbage = record[-1:]
+    assert ends[0].receive(100) == b"hello"
+
+
+def test_what_is_left_of_a_record_is_told(ends):
+    ends[1].server.write(b"hello")
+    assert ends[0].receive(2) == b"he"
+    assert ends[0].has_buffered
+    assert ends[0].receive(100) == b"llo"
+    assert not ends[0].has_buffered
+
+
+def test_close_notify_is_the_end(ends):
+    with pytest.raises(ssl.SSLWantReadError):
+        ends[1].server.unwrap()
+    assert ends[0].receive(100) == b""
+
+
+def test_the_end_without_close_notify_is_an_end_too(ends):
+    ends[1].is_at_end = True
+    assert ends[0].receive(100) == b""
+    assert ends[0].receive(100) == b""
+
+
+def test_garbage_is_an_error(ends):
+    ends[1].garbage = b"\x17\x03\x03\x00\x20" + b"x" * 32
+    with pytest.raises(ssl.SSLError):
+        ends[0].receive(100)
+
+
+def test_ciphertext_that_does_not_go_is_kept_and_flushed_later(ends):
+    ends[1].takes = 0
+    assert ends[0].send(b"hello") == 5
+    assert ends[0].has_unsent
+    assert not ends[0].flush()
+    assert ends[0].send(b"more") == 0
+    ends[1].takes = 1
+    assert ends[0].flush()
+    assert not ends[0].has_unsent
+    assert ends[1].server.read(100) == b"hello"
+
+
+def test_a_large_send_is_taken_in_parts(ends):
+    assert ends[0].send(b"x" * 200000) == 65536
+    assert ends[0].send(memoryview(b"x" * 10)) == 10
+
+
+def test_a_write_that_needs_the_peer_first_takes_nothing(ends):
+    class Engine:
+        def write(self, _):
+            raise ssl.SSLWantReadError
+
+    ends[0]._ssl = Engine()
+    assert ends[0].send(b"hello") == 0
+
+
+def test_a_handshake_whose_bytes_go_one_by_one(server_tls, client_tls):
+    transport, wire = connected(server_tls, client_tls, chunk=1, takes=1)
+    wire.takes = None
+    assert transport.send(b"x") == 1
+
+
+def test_a_handshake_waits_while_nothing_goes(server_tls, client_tls):
+    wire = Wire(server_tls)
+    wire.takes = 0
+    waits = []
+
+    def wait(interest):
+        waits.append(interest)
+        wire.takes = None
+
+    TlsTransport(wire, client_tls, "localhost", threading.Lock()).handshake(wait)
+    assert waits[0] == 2
+
+
+def test_an_end_in_the_handshake_is_told(server_tls, client_tls):
+    wire = Wire(server_tls)
+    wire.receive = lambda _: b""
+    with pytest.raises(ssl.SSLError) as caught:
+        TlsTransport(wire, client_tls, "localhost", threading.Lock()).handshake(no_wait)
+    error = tls_error(caught.value, "localhost")
+    assert type(error) is TlsError
+    assert "ended the connection" in str(error)
+
+
+def test_garbage_in_the_handshake_is_told_although_the_alert_does_not_go(server_tls, client_tls):
+    wire = Wire(server_tls)
+    wire.garbage = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    transport = TlsTransport(wire, client_tls, "localhost", threading.Lock())
+    answers = iter([True])
+
+    def flush(_):
+        if next(answers, False):
+            return True
+        raise BrokenPipeError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TlsTransport, "flush", flush)
+        with pytest.raises(ssl.SSLError) as caught:
+            transport.handshake(no_wait)
+    assert tls_error(caught.value, "localhost").hresult == HResult.WININET_E_SECURITY_CHANNEL_ERROR
+
+
+def test_end_output_says_good_bye(ends):
+    ends[0].end_output()
+    assert ends[1].server.read(1) == b""
+    assert ends[1].log == ["end_output"]
+
+
+def test_end_output_on_a_broken_transport_does_nothing_worse(ends):
+    def broken(_):
+        raise BrokenPipeError
+
+    ends[1].send = broken
+    ends[0].end_output()
+    ends[0].end_output()
+    assert ends[1].log == ["end_output", "end_output"]
+
+
+def test_the_rest_is_the_business_of_the_transport_below(ends):
+    assert ends[0].fileno() == 42
+    ends[0].abort()
+    ends[0].close()
+    assert ends[1].log == ["abort", "close"]
+
+
+def test_tls_goes_inside_tls(server_tls, client_tls):
+    outer, wire = connected(server_tls, client_tls)
+    inner_wire = Wire(server_tls)
+
+    class Tunnel:
+        """Carries the inner connection's bytes over the outer one, and both servers' answers back."""
+
+        has_unsent = has_buffered = False
+
+        def send(self, data):
+            taken = outer.send(data)
+            inner_wire.to_server.write(wire.server.read(1 << 20))
+            return taken
+
+        def receive(self, size):
+            inner_wire.step()
+            answer = inner_wire.from_server.read()
+            if answer:
+                wire.server.write(answer)
+            return outer.receive(size)
+
+        def flush(self):
+            return outer.flush()
+
+    inner = TlsTransport(Tunnel(), client_tls, "localhost", threading.Lock())
+    inner.handshake(no_wait)
+    inner.send(b"hello")
+    inner_wire.step()
+    assert inner_wire.server.read(100) == b"hello"
+    inner_wire.server.write(b"back")
+    while (data := inner.receive(100)) is None:
+        pass
+    assert data == b"back"
+
+
+def test_the_chain_begins_with_the_servers_own_certificate(ends):
+    chain = certificate_chain(ends[0].ssl_object)
+    assert chain[0] == ends[0].ssl_object.getpeercert(binary_form=True)
+    assert len(chain) == len(set(chain))
+
+
+def test_the_default_context_verifies_everything():
+    context = default_context()
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+# Verification, each for real.
+
+
+def server_context(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def self_signed(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW - dt.timedelta(days=1))
+        .not_valid_after(NOW + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "own.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def refusal(context, client_tls, name="localhost"):
+    transport = TlsTransport(Wire(context), client_tls, name, threading.Lock())
+    with pytest.raises(ssl.SSLError) as caught:
+        transport.handshake(no_wait)
+    return tls_error(caught.value, name)
+
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("identity", "name", "dates", "hresult"),
+    [
+        ("localhost", "localhost", {"not_before": NOW - 9 * DAY, "not_after": NOW - DAY}, "SEC_CERT_DATE_INVALID"),
+        ("localhost", "localhost", {"not_before": NOW + DAY, "not_after": NOW + 9 * DAY}, "SEC_CERT_DATE_INVALID"),
+        ("other.example", "localhost", {}, "SEC_CERT_CN_INVALID"),
+        ("127.0.0.2", "127.0.0.1", {}, "SEC_CERT_CN_INVALID"),
+    ],
+    ids=["expired", "not yet valid", "wrong name", "wrong address"],
+)
+def test_a_certificate_that_does_not_pass_has_its_number(authority, client_tls, identity, name, dates, hresult):
+    error = refusal(server_context(authority.issue_cert(identity, **dates)), client_tls, name)
+    assert isinstance(error, CertificateError)
+    assert error.hresult == HResult[f"WININET_E_{hresult}"]
+    assert name in str(error)
+
+
+def test_a_self_signed_certificate_is_refused(tmp_path, client_tls):
+    assert refusal(self_signed(tmp_path), client_tls).hresult == HResult.WININET_E_INVALID_CA
+
+
+def test_an_unknown_authority_is_refused(client_tls):
+    error = refusal(server_context(trustme.CA().issue_cert("localhost")), client_tls)
+    assert error.hresult == HResult.WININET_E_INVALID_CA
+
+
+def test_an_unknown_reason_of_verification_is_an_invalid_certificate():
+    error = ssl.SSLCertVerificationError(1, "odd")
+    error.verify_code, error.verify_message = 999, "odd"
+    assert tls_error(error, "localhost").hresult == HResult.WININET_E_SEC_INVALID_CERT
+
+
+@pytest.mark.parametrize("error", [ssl.SSLError(1, "text"), ssl.SSLError()])
+def test_an_error_without_a_reason_has_a_message_all_the_same(error):
+    error.reason = None
+    assert "TLS handshake with localhost failed" in str(tls_error(error, "localhost"))
