@@ -57,8 +57,8 @@ from syncws.streams.output_stream import OutputStream
 from syncws.version import __version__
 
 __all__ = [
-    "Buffer",
     "BandwidthStatistics",
+    "Buffer",
     "ByteOrder",
     "CannotConnectError",
     "Certificate",

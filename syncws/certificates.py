@@ -53,7 +53,7 @@ class Certificate:
 
         Source: Certificate.GetHashValue.
         """
-        make_hash = _HASHES.get(hash_algorithm_name)
+        make_hash = _HASHES.get(hash_algorithm_name) if isinstance(hash_algorithm_name, str) else None
         if make_hash is None:
             raise InvalidArgumentError(f"hash_algorithm_name must be SHA1 or SHA256; got {hash_algorithm_name!r}")
         return make_hash(self._blob).digest()

@@ -32,10 +32,14 @@ def check_timeout(value: object, what: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidArgumentTypeError(f"{what} must be seconds as a number, or None, not {type(value).__name__}")
-    if math.isnan(value) or value < 0:
+    try:
+        seconds = float(value)
+    except OverflowError:
+        raise InvalidArgumentError(f"{what} must be seconds that fit a float, or None for ever") from None
+    if math.isnan(seconds) or seconds < 0:
         raise InvalidArgumentError(f"{what} must be 0 or more seconds, or None for ever; got {value!r}")
     # Infinity is for ever as well.
-    return None if math.isinf(value) else float(value)
+    return None if math.isinf(seconds) else seconds
 
 
 def check_number(value: object, what: str, lowest: int, highest: int) -> int:
@@ -89,6 +93,16 @@ class _Protocols(MutableSequence[str]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def extend(self, values: Iterable[str]) -> None:
+        """Put several subprotocols at the end, all or none; errors as supported_protocols."""
+        self._check_settable()
+        self._entries = check_subprotocols([*self._entries, *check_subprotocols(values)])
+
+    def reverse(self) -> None:
+        """Turn the order round; errors as supported_protocols."""
+        self._check_settable()
+        self._entries.reverse()
 
     def insert(self, index: int, value: str) -> None:
         """Put a subprotocol in; errors as supported_protocols."""
@@ -200,10 +214,9 @@ class MessageWebSocketControl:
 
     @message_type.setter
     def message_type(self, value: SocketMessageType) -> None:
-        try:
-            self._message_type = SocketMessageType(value)
-        except ValueError:
-            raise InvalidArgumentTypeError(f"message_type must be a SocketMessageType, not {value!r}") from None
+        if type(value) not in (SocketMessageType, int) or value not in (0, 1):
+            raise InvalidArgumentTypeError(f"message_type must be a SocketMessageType, not {value!r}")
+        self._message_type = SocketMessageType(value)
 
     @property
     def max_message_size(self) -> int:
@@ -234,6 +247,12 @@ class MessageWebSocketControl:
             IllegalMethodCallError: after connect (0x8000000E).
         """
         return self._supported_protocols
+
+    @supported_protocols.setter
+    def supported_protocols(self, value: MutableSequence[str]) -> None:
+        # `control.supported_protocols += [...]` gets the sequence, extends it, and sets it again.
+        if value is not self._supported_protocols:
+            raise InvalidArgumentTypeError("supported_protocols cannot be assigned: edit the sequence")
 
     @property
     def outbound_buffer_size_in_bytes(self) -> int:

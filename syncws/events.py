@@ -52,8 +52,8 @@ def _next_token() -> EventRegistrationToken:
 class Event(Generic[SenderT, ArgsT]):
     """One event of one object.
 
-    `add` and `remove` are what the owner's add_… and remove_… methods call; `+=` and `-=` take the handler itself.
-    Adding one handler twice calls it twice; `-=` takes out its latest registration.
+    `add` and `remove` are what the owner's add_… and remove_… methods call; `+=` takes the handler itself, `-=` the
+    handler or its token. Adding one handler twice calls it twice; `-=` takes out its latest registration.
     """
 
     __slots__ = ("_lock", "_registrations", "handlers", "name")
@@ -95,7 +95,10 @@ class Event(Generic[SenderT, ArgsT]):
         self.add(handler)
         return self
 
-    def __isub__(self, handler: Handler[SenderT, ArgsT]) -> "Event[SenderT, ArgsT]":
+    def __isub__(self, handler: Handler[SenderT, ArgsT] | EventRegistrationToken) -> "Event[SenderT, ArgsT]":
+        if isinstance(handler, EventRegistrationToken):
+            self.remove(handler)
+            return self
         with self._lock:
             for index in range(len(self._registrations) - 1, -1, -1):
                 if self._registrations[index][1] == handler:

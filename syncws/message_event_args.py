@@ -68,7 +68,7 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
         if self.payload is None:
             assert self.text is not None
             return self.text.encode("utf-8")
-        return bytes(self.payload)
+        return self.payload
 
     @property
     def is_message_complete(self) -> bool:

@@ -134,7 +134,8 @@ class MessageWebSocket(WebSocketBase):
     def receive(self, timeout: float | _Default | None = _Default.TIMEOUT) -> str | bytes:
         """Wait for the next message and return it: text as str, binary as bytes (beyond WinRT).
 
-        Only without handlers of message_received. Messages that came before the peer's Close can still be received.
+        Only without handlers of message_received, or when the connection is over. Messages that came before the
+        peer's Close can still be received.
 
         Args:
             timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes nothing
@@ -167,7 +168,8 @@ class MessageWebSocket(WebSocketBase):
             yield _content(message)
 
     def _take(self, session: Session, limit: float | None) -> Message | None:
-        if self._message_received.handlers:
+        # When the connection is over no handler gets what still waits.
+        if self._message_received.handlers and not session.finished.is_set():
             raise IllegalMethodCallError(
                 "receive is for sockets without message_received handlers: they get the messages"
             )
@@ -209,4 +211,5 @@ def _check_text(data: bytes | bytearray | memoryview) -> None:
 def _content(message: Message) -> str | bytes:
     if message.text is not None:
         return message.text
-    return bytes(message.payload or b"")
+    assert message.payload is not None
+    return message.payload

@@ -388,7 +388,8 @@ class WebSocketBase:
         self._close(None, "", timeout)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._state.name}>"
+        is_over = self._session is not None and self._session.finished.is_set()
+        return f"<{type(self).__name__} {State.CLOSED.name if is_over else self._state.name}>"
 
     # What the session calls on the reader thread.
 

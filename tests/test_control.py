@@ -275,8 +275,13 @@ def test_supported_protocols_is_one_mutable_sequence(control):
 
 
 def test_supported_protocols_cannot_be_assigned(control):
-    with pytest.raises(AttributeError):
+    with pytest.raises(InvalidArgumentTypeError, match="edit the sequence"):
         control.supported_protocols = ["a"]
+
+
+def test_supported_protocols_can_be_extended_in_place(control):
+    control.supported_protocols += ["a", "b"]
+    assert control.supported_protocols == ["a", "b"]
 
 
 def test_supported_protocols_can_be_read_like_a_list(protocols):
@@ -355,9 +360,12 @@ def test_a_slice_may_swap_entries(protocols):
     assert list(protocols) == ["b", "a"]
 
 
-def test_one_str_in_the_place_of_a_slice_is_refused(protocols):
-    with pytest.raises(InvalidArgumentTypeError, match="not one str"):
-        protocols[:] = "chat"
+@pytest.mark.parametrize("value", ["chat", 5, None])
+def test_what_is_no_sequence_of_str_is_refused_in_the_place_of_a_slice(protocols, value):
+    with pytest.raises(InvalidArgumentTypeError, match="must be a sequence of str") as raised:
+        protocols[:] = value
+    assert_refused(raised)
+    assert list(protocols) == ["a", "b"]
 
 
 def test_extending_by_one_str_is_refused_and_not_taken_letter_by_letter(protocols):

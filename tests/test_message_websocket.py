@@ -3,6 +3,7 @@
 import array
 import contextlib
 import gc
+import inspect
 import logging
 import socket as tcp
 import threading
@@ -44,6 +45,8 @@ from syncws import (
     SocketMessageType,
     SocketSslErrorSeverity,
 )
+from syncws.net.resolver import Address
+from syncws.threads.session import Session
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -167,6 +170,30 @@ def connected(script, prepare=None):
 
 
 @contextlib.contextmanager
+def recorded(script, prepare=None):
+    """Give a connected socket, and the record of all its events."""
+    records = []
+
+    def prepare_both(socket):
+        records.append(Record(socket))
+        if prepare is not None:
+            prepare(socket)
+
+    with connected(script, prepare_both) as socket:
+        yield socket, records[0]
+
+
+def on_message(*handlers):
+    """Return a preparation that adds handlers of message_received."""
+    return lambda socket: [socket.add_message_received(handler) for handler in handlers]
+
+
+def on_closed(*handlers):
+    """Return a preparation that adds handlers of closed."""
+    return lambda socket: [socket.add_closed(handler) for handler in handlers]
+
+
+@contextlib.contextmanager
 def unheard_listener():
     """Give the URI of a listener, and see to it that nobody connected."""
     with tcp.create_server(("127.0.0.1", 0)) as listener:
@@ -185,23 +212,20 @@ def assert_hresult(raised, hresult):
 
 @pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "going"), (4999, "Grüße"), (1011, "x" * 123)])
 def test_the_peers_close_code_and_reason_come_in_closed(code, reason):
-    with connected(sends_and_closes(code=code, reason=reason), prepare=Record) as socket:
-        record = Record(socket)
+    with recorded(sends_and_closes(code=code, reason=reason)) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries == [(code, reason)]
 
 
 def test_an_empty_close_frame_of_the_peer_is_1005():
-    with connected(sends_and_closes(code=None)) as socket:
-        record = Record(socket)
+    with recorded(sends_and_closes(code=None)) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries == [(1005, "")]
 
 
 def test_messages_come_in_order_and_before_closed():
     frames = [server_frame(TEXT, str(number).encode()) for number in range(50)]
-    with connected(sends_and_closes(*frames)) as socket:
-        record = Record(socket)
+    with recorded(sends_and_closes(*frames)) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries == [*map(str, range(50)), (1000, "")]
 
@@ -220,8 +244,7 @@ def test_messages_come_in_order_and_before_closed():
 )
 def test_close_sends_code_and_reason_and_the_peers_answer_comes_in_closed(arguments, payload, closed):
     frames = []
-    with connected(noting(frames)) as socket:
-        record = Record(socket)
+    with recorded(noting(frames)) as (socket, record):
         socket.close(*arguments)
     assert frames == [(CLOSE, payload)]
     assert record.entries == [closed]
@@ -233,15 +256,13 @@ def test_closed_brings_what_the_peer_answered_and_not_what_was_sent():
         read_frame(connection)
         connection.sendall(close_frame(1008, "as I see it"))
 
-    with connected(script) as socket:
-        record = Record(socket)
+    with recorded(script) as (socket, record):
         socket.close(1000, "as you see it")
     assert record.entries == [(1008, "as I see it")]
 
 
 def test_close_has_returned_from_the_closed_handlers():
-    with connected(noting([])) as socket:
-        record = Record(socket)
+    with recorded(noting([])) as (socket, record):
         socket.close()
         assert record.entries == [(1005, "")]
 
@@ -251,8 +272,7 @@ def test_a_peer_that_ends_tcp_instead_of_answering_close_gives_1006_and_no_error
         handshake(connection)
         read_frame(connection)
 
-    with connected(script) as socket:
-        record = Record(socket)
+    with recorded(script) as (socket, record):
         socket.close(1000)
     assert record.entries == [(1006, "")]
 
@@ -265,8 +285,7 @@ def test_a_peer_that_never_answers_close_is_left_after_the_time_limit():
         handshake(connection)
         read_to_end(connection)
 
-    with connected(script, prepare) as socket:
-        record = Record(socket)
+    with recorded(script, prepare) as (socket, record):
         socket.close(1000)
         assert socket.wait_closed(LIMIT)
     assert record.entries == [(1006, "")]
@@ -279,8 +298,7 @@ def test_abort_gives_1006_and_no_error():
         handshake(connection)
         received.append(read_to_end(connection))
 
-    with connected(script) as socket:
-        record = Record(socket)
+    with recorded(script) as (socket, record):
         socket.abort()
         assert socket.wait_closed(LIMIT)
     assert record.entries == [(1006, "")]
@@ -288,8 +306,7 @@ def test_abort_gives_1006_and_no_error():
 
 
 def test_abort_may_be_repeated_and_may_follow_close():
-    with connected(noting([])) as socket:
-        record = Record(socket)
+    with recorded(noting([])) as (socket, record):
         socket.close()
         socket.abort()
         socket.abort()
@@ -312,8 +329,7 @@ MID_FRAME = server_frame(BINARY, bytes(100))[:50]
 @pytest.mark.parametrize("rest", [b"", MID_FRAME, MID_FRAME[:1], server_frame(TEXT, b"half", fin=False)])
 def test_the_end_of_tcp_without_close_is_a_message_error_and_then_closed_1006(rest):
     go = threading.Event()
-    with connected(lost_script(go, rest, tcp.socket.close)) as socket:
-        record = Record(socket)
+    with recorded(lost_script(go, rest, tcp.socket.close)) as (socket, record):
         go.set()
         assert socket.wait_closed(LIMIT)
     error, closed = record.entries
@@ -324,8 +340,7 @@ def test_the_end_of_tcp_without_close_is_a_message_error_and_then_closed_1006(re
 
 def test_a_tcp_reset_is_a_message_error_with_its_own_number_and_then_closed_1006():
     go = threading.Event()
-    with connected(lost_script(go, b"", reset)) as socket:
-        record = Record(socket)
+    with recorded(lost_script(go, b"", reset)) as (socket, record):
         go.set()
         assert socket.wait_closed(LIMIT)
     error, closed = record.entries
@@ -359,8 +374,7 @@ def test_the_stream_of_a_message_error_raises_too():
         errors.append(repr(args))
 
     go = threading.Event()
-    with connected(lost_script(go, MID_FRAME, tcp.socket.close)) as socket:
-        socket.add_message_received(handler)
+    with connected(lost_script(go, MID_FRAME, tcp.socket.close), on_message(handler)) as socket:
         go.set()
         assert socket.wait_closed(LIMIT)
     assert errors[:3] == [HResult.WININET_E_CONNECTION_ABORTED] * 3
@@ -375,8 +389,7 @@ def test_a_protocol_violation_is_a_message_error_and_then_closed_with_its_code()
         connection.sendall(server_frame(TEXT, b"good") + server_frame(3))
         codes.append(int.from_bytes(read_frame(connection)[1][:2], "big"))
 
-    with connected(script) as socket:
-        record = Record(socket)
+    with recorded(script) as (socket, record):
         assert socket.wait_closed(LIMIT)
     good, error, (code, _) = record.entries
     assert good == "good"
@@ -394,8 +407,7 @@ def test_text_that_is_not_utf8_is_answered_with_1007():
         connection.sendall(server_frame(TEXT, b"\xff"))
         codes.append(int.from_bytes(read_frame(connection)[1][:2], "big"))
 
-    with connected(script) as socket:
-        record = Record(socket)
+    with recorded(script) as (socket, record):
         assert socket.wait_closed(LIMIT)
     error, (code, _) = record.entries
     assert isinstance(error, ProtocolViolationError)
@@ -417,8 +429,7 @@ def test_a_message_over_the_limit_is_refused_with_1009_and_its_reader_raises():
     def prepare(socket):
         socket.control.max_message_size = 10
 
-    with connected(script, prepare) as socket:
-        record = Record(socket)
+    with recorded(script, prepare) as (socket, record):
         assert socket.wait_closed(LIMIT)
     good, error, (code, _) = record.entries
     assert good == "\0" * 10
@@ -452,8 +463,7 @@ def test_a_limit_of_0_lets_only_empty_messages_pass():
     def prepare(socket):
         socket.control.max_message_size = 0
 
-    with connected(script, prepare) as socket:
-        record = Record(socket)
+    with recorded(script, prepare) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries[:2] == ["", ""]
     assert isinstance(record.entries[2], MessageTooBigError)
@@ -465,8 +475,8 @@ def test_a_limit_of_0_lets_only_empty_messages_pass():
 
 def test_a_handler_gets_the_socket_and_the_message():
     calls = []
-    with connected(sends_and_closes(server_frame(TEXT, "naïve".encode()), server_frame(BINARY, b"\xff"))) as socket:
-        socket.add_message_received(lambda sender, args: calls.append((sender, args)))
+    script = sends_and_closes(server_frame(TEXT, "naïve".encode()), server_frame(BINARY, b"\xff"))
+    with connected(script, on_message(lambda sender, args: calls.append((sender, args)))) as socket:
         assert socket.wait_closed(LIMIT)
         (first_sender, text), (_, binary) = calls
         assert first_sender is socket
@@ -478,8 +488,8 @@ def test_a_handler_gets_the_socket_and_the_message():
 
 def test_args_can_be_read_after_the_handler_and_more_than_once():
     calls = []
-    with connected(sends_and_closes(server_frame(TEXT, "é".encode()), server_frame(TEXT, b"x" * 200))) as socket:
-        socket.add_message_received(lambda sender, args: calls.append(args))
+    script = sends_and_closes(server_frame(TEXT, "é".encode()), server_frame(TEXT, b"x" * 200))
+    with connected(script, on_message(lambda sender, args: calls.append(args))) as socket:
         assert socket.wait_closed(LIMIT)
     short, long = calls
     for _ in range(2):
@@ -490,25 +500,30 @@ def test_args_can_be_read_after_the_handler_and_more_than_once():
 
 
 def test_an_empty_message_has_a_reader_that_holds_nothing():
-    with connected(sends_and_closes(server_frame(TEXT), server_frame(BINARY))) as socket:
-        record = Record(socket)
+    with recorded(sends_and_closes(server_frame(TEXT), server_frame(BINARY))) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries == ["", "", (1000, "")]
 
 
 def test_a_closed_handler_gets_the_socket_and_can_print_the_args():
     calls = []
-    with connected(sends_and_closes(code=1001, reason="bye")) as socket:
-        socket.add_closed(lambda sender, args: calls.append((sender, repr(args))))
+    prepare = on_closed(lambda sender, args: calls.append((sender, repr(args))))
+    with connected(sends_and_closes(code=1001, reason="bye"), prepare) as socket:
         assert socket.wait_closed(LIMIT)
         assert calls == [(socket, "<WebSocketClosedEventArgs code=1001 reason='bye'>")]
 
 
 def test_handlers_run_on_the_reader_thread_of_the_connection():
     names = []
-    with connected(sends_and_closes(server_frame(TEXT))) as socket:
-        socket.add_message_received(lambda sender, args: names.append(threading.current_thread().name))
-        socket.add_closed(lambda sender, args: names.append(threading.current_thread().name))
+
+    def note(sender, args):
+        names.append(threading.current_thread().name)
+
+    def prepare(socket):
+        socket.add_message_received(note)
+        socket.add_closed(note)
+
+    with connected(sends_and_closes(server_frame(TEXT)), prepare) as socket:
         assert socket.wait_closed(LIMIT)
     assert names[0].startswith("syncws-reader-")
     assert names == [names[0]] * 2
@@ -578,11 +593,14 @@ def test_handlers_can_be_removed_by_token_and_by_minus_equals_after_connect():
 
 def test_a_token_removes_its_handler():
     calls = []
-    with connected(sends_and_closes(server_frame(TEXT)), Record) as socket:
+
+    def prepare(socket):
         socket.remove_message_received(socket.add_message_received(lambda sender, args: calls.append(1)))
         socket.remove_closed(socket.add_closed(lambda sender, args: calls.append(2)))
         validation = socket.add_server_custom_validation_requested(lambda sender, args: calls.append(3))
         socket.remove_server_custom_validation_requested(validation)
+
+    with connected(sends_and_closes(server_frame(TEXT)), prepare) as socket:
         assert socket.wait_closed(LIMIT)
     assert calls == []
 
@@ -654,20 +672,19 @@ def test_a_first_handler_that_takes_one_message_and_goes_leaves_the_others_for_r
         socket.message_received += once
         wait(came)
         assert taken == ["one"]
-        assert socket.receive(5) == "two"
-        assert socket.receive(5) == "three"
+        assert socket.receive(LIMIT) == "two"
+        assert socket.receive(LIMIT) == "three"
 
 
 def test_a_handler_added_in_a_handler_gets_the_next_message():
     later = []
-    with connected(sends_and_closes(*THREE)) as socket:
 
-        def first(sender, args):
-            if not later:
-                socket.add_message_received(lambda sender, args: later.append(args.length))
-                later.append("added")
+    def first(sender, args):
+        if not later:
+            sender.add_message_received(lambda sender, args: later.append(args.length))
+            later.append("added")
 
-        socket.add_message_received(first)
+    with connected(sends_and_closes(*THREE), on_message(first)) as socket:
         assert socket.wait_closed(LIMIT)
     assert later == ["added", 3, 5]
 
@@ -684,9 +701,7 @@ def test_a_handlers_exception_is_logged_and_counted_and_the_connection_goes_on(c
         if args.length == 3:
             raise HandlerError("of the application")
 
-    with connected(sends_and_closes(*THREE)) as socket:
-        socket.add_message_received(handler)
-        record = Record(socket)
+    with recorded(sends_and_closes(*THREE), on_message(handler)) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries == ["one", "two", "three", (1000, "")]
     assert socket.information.handler_failures == 2
@@ -699,9 +714,7 @@ def test_an_exception_of_a_closed_handler_is_logged_and_counted(caplog):
     def handler(sender, args):
         raise HandlerError
 
-    with connected(sends_and_closes()) as socket:
-        socket.add_closed(handler)
-        record = Record(socket)
+    with recorded(sends_and_closes(), on_closed(handler)) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries == [(1000, "")]
     assert socket.information.handler_failures == 1
@@ -751,12 +764,16 @@ def test_what_is_no_exception_ends_the_reader_and_is_not_swallowed(thread_failur
         connection.sendall(b"".join(THREE))
         read_to_end(connection)
 
-    with connected(script, hurried) as socket:
-        record = threading.Event()
-        socket.add_closed(lambda sender, args: record.set())
+    closed = []
+
+    def prepare(socket):
+        hurried(socket)
         socket.add_message_received(handler)
-        assert socket.wait_closed(5)
-        assert record.is_set()
+        socket.add_closed(lambda sender, args: closed.append(args.code))
+
+    with connected(script, prepare) as socket:
+        assert socket.wait_closed(LIMIT)
+    assert closed == [1006]
     assert thread_failures == [Stop]
 
 
@@ -765,10 +782,22 @@ def test_a_handler_that_always_raises_what_is_no_exception_does_not_keep_the_soc
     def handler(sender, args):
         raise Stop
 
-    with connected(sends_and_closes(*THREE), hurried) as socket:
+    def prepare(socket):
+        hurried(socket)
         getattr(socket, f"add_{event}")(handler)
-        assert socket.wait_closed(5)
+
+    with connected(sends_and_closes(*THREE), prepare) as socket:
+        assert socket.wait_closed(LIMIT)
     assert set(thread_failures) == {Stop}
+
+
+def test_closed_is_raised_although_every_message_handler_ends_in_what_is_no_exception(thread_failures):
+    def handler(sender, args):
+        raise Stop
+
+    with recorded(sends_and_closes(*THREE), on_message(handler)) as (socket, record):
+        socket.wait_closed(LIMIT)
+    assert record.entries[-1] == (1006, "")
 
 
 # Calls inside a handler.
@@ -784,15 +813,17 @@ def test_close_inside_a_message_handler_begins_closing_and_returns(arguments):
         connection.sendall(server_frame(TEXT, b"a") + server_frame(TEXT, b"b"))
         frames.extend(read_until_close(connection))
 
-    with connected(script) as socket:
-        closed = []
+    def handler(sender, args):
+        sender.close(*arguments)
+        returned.append(args.length)
 
-        def handler(sender, args):
-            sender.close(*arguments)
-            returned.append(args.length)
+    closed = []
 
-        socket.add_closed(lambda sender, args: closed.append(args.code))
+    def prepare(socket):
         socket.add_message_received(handler)
+        socket.add_closed(lambda sender, args: closed.append(args.code))
+
+    with connected(script, prepare) as socket:
         assert socket.wait_closed(LIMIT)
     # After close nothing more is delivered.
     assert returned == [1]
@@ -812,43 +843,47 @@ def test_leaving_a_with_block_inside_a_message_handler_closes():
         with sender:
             pass
 
-    with connected(script) as socket:
-        socket.add_message_received(handler)
+    with connected(script, on_message(handler)) as socket:
         assert socket.wait_closed(LIMIT)
     assert frames == [(CLOSE, b"")]
 
 
-def test_close_inside_a_handler_ends_within_its_time_limit_also_when_the_peer_never_stops_sending():
-    def prepare(socket):
-        socket.control.close_timeout = 0.2
+def test_close_inside_a_handler_ends_in_time_although_the_peer_never_stops_sending(monkeypatch):
+    # Exactly what is read at a time, so that there is always more: a line that is faster than the reader.
+    frame = server_frame(BINARY, bytes(65532))
 
     def script(connection):
-        handshake(connection)
-        flood = server_frame(BINARY, bytes(1000)) * 20
-        # Until the client has ended TCP, which raises.
-        while True:
-            connection.sendall(flood)
+        handshake(connection, behind=server_frame(TEXT, b"first"))
+        read_to_end(connection)
+
+    def handler(sender, args):
+        monkeypatch.setattr("syncws.net.transport.SocketTransport.receive", lambda transport, size: frame)
+        sender.close()
+
+    def prepare(socket):
+        socket.control.close_timeout = 0.1
+        socket.add_message_received(handler)
 
     with connected(script, prepare) as socket:
-        socket.add_message_received(lambda sender, args: sender.close())
-        is_over = socket.wait_closed(8)
+        is_over = socket.wait_closed(LIMIT)
         socket.abort()
-        assert is_over
+    assert is_over
 
 
 def test_close_inside_a_closed_handler_does_nothing_and_does_not_hurt():
-    with connected(sends_and_closes(code=1000)) as socket:
-        socket.add_closed(lambda sender, args: sender.close(1000, "again"))
-        record = Record(socket)
+    prepare = on_closed(lambda sender, args: sender.close(1000, "again"))
+    with recorded(sends_and_closes(code=1000), prepare) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries == [(1000, "")]
     assert socket.information.handler_failures == 0
 
 
 def test_abort_inside_a_handler_ends_the_connection():
-    with connected(lambda connection: (handshake(connection, behind=THREE[0]), read_to_end(connection))) as socket:
-        record = Record(socket)
-        socket.add_message_received(lambda sender, args: sender.abort())
+    def script(connection):
+        handshake(connection, behind=THREE[0])
+        read_to_end(connection)
+
+    with recorded(script, on_message(lambda sender, args: sender.abort())) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries[-1] == (1006, "")
 
@@ -861,14 +896,13 @@ def test_send_inside_a_handler_works():
         frames.append(read_frame(connection))
         read_until_close(connection)
 
-    with connected(script) as socket:
-        answered = threading.Event()
+    answered = threading.Event()
 
-        def handler(sender, args):
-            sender.send("answer")
-            answered.set()
+    def handler(sender, args):
+        sender.send("answer")
+        answered.set()
 
-        socket.add_message_received(handler)
+    with connected(script, on_message(handler)):
         wait(answered)
     assert frames == [(0x80 | TEXT, b"answer")]
 
@@ -889,8 +923,7 @@ def test_a_large_echo_inside_a_handler_works():
         with args.get_data_reader() as reader:
             sender.send(reader.read_bytes(reader.unconsumed_buffer_length))
 
-    with connected(script) as socket:
-        socket.add_message_received(handler)
+    with connected(script, on_message(handler)) as socket:
         assert socket.wait_closed(LIMIT)
     assert socket.information.handler_failures == 0
 
@@ -910,8 +943,7 @@ def test_a_data_writer_inside_a_handler_works():
             writer.store()
             writer.detach_stream()
 
-    with connected(script) as socket:
-        socket.add_message_received(handler)
+    with connected(script, on_message(handler)) as socket:
         assert socket.wait_closed(LIMIT)
     assert frames == [(0x80 | BINARY, b"answer")]
 
@@ -925,8 +957,7 @@ def test_waiting_inside_a_handler_is_refused():
                 wait_inside()
             refusals.append(raised.value.hresult)
 
-    with connected(sends_and_closes(server_frame(TEXT))) as socket:
-        socket.add_message_received(handler)
+    with connected(sends_and_closes(server_frame(TEXT)), on_message(handler)) as socket:
         assert socket.wait_closed(LIMIT)
     assert refusals == [HResult.E_ILLEGAL_METHOD_CALL] * 3
     assert socket.information.handler_failures == 0
@@ -941,8 +972,7 @@ def test_waiting_inside_a_closed_handler_is_refused():
                 wait_inside()
             refusals.append(raised.value.hresult)
 
-    with connected(sends_and_closes()) as socket:
-        socket.add_closed(handler)
+    with connected(sends_and_closes(), on_closed(handler)) as socket:
         assert socket.wait_closed(LIMIT)
     assert refusals == [HResult.E_ILLEGAL_METHOD_CALL] * 2
 
@@ -955,8 +985,7 @@ def test_send_inside_a_closed_handler_says_that_the_connection_is_closed():
             sender.send("too late")
         errors.append(raised.value.hresult)
 
-    with connected(sends_and_closes()) as socket:
-        socket.add_closed(handler)
+    with connected(sends_and_closes(), on_closed(handler)) as socket:
         assert socket.wait_closed(LIMIT)
     assert errors == [HResult.RO_E_CLOSED]
 
@@ -966,8 +995,7 @@ def test_send_inside_a_closed_handler_says_that_the_connection_is_closed():
 
 def test_close_may_be_repeated():
     frames = []
-    with connected(noting(frames)) as socket:
-        record = Record(socket)
+    with recorded(noting(frames)) as (socket, record):
         socket.close(1000, "first")
         socket.close(1001, "second")
         socket.close()
@@ -977,8 +1005,7 @@ def test_close_may_be_repeated():
 
 def test_several_threads_that_close_at_once_close_once():
     frames = []
-    with connected(noting(frames)) as socket:
-        record = Record(socket)
+    with recorded(noting(frames)) as (socket, record):
         start = threading.Barrier(8)
 
         def body():
@@ -1178,11 +1205,59 @@ def test_a_thread_that_cannot_be_started_fails_connect_and_leaves_nothing_open(m
     with scripted_server(script) as uri:
         socket = MessageWebSocket()
         hurried(socket)
-        monkeypatch.setattr("syncws.threads.session.Session.start", refuse)
+        monkeypatch.setattr(Session, "start", refuse)
         with pytest.raises(RuntimeError, match="can't start new thread"):
             socket.connect(uri)
         socket.close()
         del socket
+
+
+def test_a_reader_that_was_interrupted_right_after_its_start_is_given_back(monkeypatch):
+    start = Session.start
+
+    def interrupted(session, run):
+        start(session, run)
+        raise KeyboardInterrupt
+
+    def script(connection):
+        handshake(connection)
+        read_to_end(connection)
+
+    monkeypatch.setattr(Session, "start", interrupted)
+    with scripted_server(script) as uri, pytest.raises(KeyboardInterrupt):
+        MessageWebSocket().connect(uri)
+
+
+def test_close_at_the_last_moment_of_connect_still_cancels_it(monkeypatch):
+    make_session = MessageWebSocket._make_session
+
+    def close_first(socket, *arguments):
+        socket.close()
+        return make_session(socket, *arguments)
+
+    def script(connection):
+        handshake(connection)
+        read_to_end(connection)
+
+    monkeypatch.setattr(MessageWebSocket, "_make_session", close_first)
+    with scripted_server(script) as uri, pytest.raises(OperationCanceledError) as raised:
+        MessageWebSocket().connect(uri)
+    assert_hresult(raised, HResult.ERROR_CANCELLED)
+
+
+def test_a_name_that_must_be_looked_up_is_looked_up_on_another_thread(monkeypatch):
+    threads = []
+
+    def look_up(host, *_):
+        threads.append((host, threading.current_thread().name))
+        return [Address(tcp.AF_INET, "127.0.0.1")]
+
+    monkeypatch.setattr("syncws.net.connector.look_up", look_up)
+    with running_server(echo) as uri, MessageWebSocket() as socket:
+        socket.connect(uri.replace("localhost", "server.invalid"))
+        socket.send("found")
+        assert socket.receive() == "found"
+    assert threads == [("server.invalid", "syncws-lookup")]
 
 
 BAD_URIS = [
@@ -1631,11 +1706,10 @@ def test_the_output_stream_is_the_same_as_long_as_somebody_has_it():
 def test_a_data_writer_may_be_made_before_connect():
     frames = []
     with scripted_server(noting(frames)) as uri, MessageWebSocket() as socket:
-        with DataWriter(socket.output_stream) as writer:
-            writer.write_string("early")
-            socket.connect(uri)
-            writer.store()
-            writer.detach_stream()
+        writer = DataWriter(socket.output_stream)
+        writer.write_string("early")
+        socket.connect(uri)
+        writer.store()
     assert frames[0] == (BINARY, b"early")
 
 
@@ -1714,6 +1788,10 @@ def test_receive_waits_as_long_as_the_control_says_when_it_is_not_told():
 
     with connected(noting([]), prepare) as socket, pytest.raises(OperationTimedOutError):
         socket.receive()
+
+
+def test_the_signature_of_receive_tells_where_its_time_limit_comes_from():
+    assert "= control.receive_timeout" in str(inspect.signature(MessageWebSocket.receive))
 
 
 def test_receive_with_no_time_gives_what_is_there_already():
@@ -2109,7 +2187,7 @@ def test_the_function_connect_takes_a_tls_context(wss, client_tls):
 )
 def test_the_function_connect_refuses_bad_settings_before_any_connection(options):
     with unheard_listener() as uri, pytest.raises(InvalidArgumentError) as raised:
-        syncws.connect(uri, **options)
+        syncws.connect(uri, **{"timeout": 0.2, **options})
     assert_hresult(raised, HResult.E_INVALIDARG)
 
 
@@ -2206,15 +2284,17 @@ def test_the_output_stream_keeps_the_socket_alive():
 
 def test_a_socket_that_is_connected_answers_pings():
     pongs = []
+    answered = threading.Event()
 
     def script(connection):
         handshake(connection)
         connection.sendall(server_frame(PING, b"are you there"))
         pongs.append(read_frame(connection))
+        answered.set()
         read_until_close(connection)
 
     with connected(script):
-        pass
+        wait(answered)
     assert pongs == [(0x80 | PONG, b"are you there")]
 
 

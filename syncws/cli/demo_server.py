@@ -13,11 +13,11 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import trustme
-from websockets.exceptions import ConnectionClosedError
-from websockets.http11 import Request, Response
-from websockets.sync.server import ServerConnection, serve
+if TYPE_CHECKING:
+    from websockets.http11 import Request, Response
+    from websockets.sync.server import ServerConnection
 
 __all__ = ["DemoServers", "free_port", "running_servers"]
 
@@ -41,7 +41,14 @@ class DemoServers:
 
 @contextlib.contextmanager
 def running_servers() -> Iterator[DemoServers]:
-    """Run both servers for the length of the block."""
+    """Run both servers for the length of the block.
+
+    Raises:
+        ImportError: the extra `demo` is not installed.
+    """
+    # Here and not above: the command line must work without the extra.
+    import trustme
+
     authority = trustme.CA()
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(server_context)
@@ -56,7 +63,10 @@ def running_servers() -> Iterator[DemoServers]:
 def _running(
     closings: "queue.Queue[tuple[int | None, str | None]]", server_context: ssl.SSLContext | None
 ) -> Iterator[int]:
-    def echo(connection: ServerConnection) -> None:
+    from websockets.exceptions import ConnectionClosedError
+    from websockets.sync.server import serve
+
+    def echo(connection: "ServerConnection") -> None:
         try:
             for message in connection:
                 connection.send(message)
@@ -65,7 +75,7 @@ def _running(
         finally:
             closings.put((connection.close_code, connection.close_reason))
 
-    def route(connection: ServerConnection, request: Request) -> Response | None:
+    def route(connection: "ServerConnection", request: "Request") -> "Response | None":
         if request.path == "/missing":
             return connection.respond(http.HTTPStatus.NOT_FOUND, "There is no WebSocket here.\n")
         return None

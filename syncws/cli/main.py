@@ -4,9 +4,11 @@ May import this room's modules and the public package. Runs on the main thread.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from syncws import __version__
+from syncws.cli.demo import run_demo
 
 __all__ = ["main"]
 
@@ -25,14 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="show the library against a server on loopback; needs the extra demo")
     parser.parse_args(arguments)
-    return _demo()
-
-
-def _demo() -> int:
-    # Here and not above: the demo's server needs packages that the library does not.
     try:
-        from syncws.cli.demo import run_demo
+        return run_demo()
     except ImportError as exc:
-        print(f"The demo needs an extra ({exc.name} is missing): pip install 'syncws[demo]'")
+        print(f"The demo needs an extra ({exc.name} is missing): pip install 'syncws[demo]'", file=sys.stderr)
         return 2
-    return run_demo()

@@ -183,9 +183,7 @@ class DataWriter:
     @overload
     def write_buffer(self, buffer: "ReadableBuffer", start: int, count: int, /) -> None: ...
 
-    def write_buffer(
-        self, buffer: "ReadableBuffer", start: int | None = None, count: int | None = None, /
-    ) -> None:
+    def write_buffer(self, buffer: "ReadableBuffer", start: int | None = None, count: int | None = None, /) -> None:
         """Add the bytes of a buffer, or a part of them, as they are now.
 
         Args:

@@ -26,9 +26,7 @@ class InputStream:
 
     __slots__ = ("_close", "_is_closed", "_read_into")
 
-    def __init__(
-        self, read_into: Callable[[memoryview, InputStreamOptions], int], close: Callable[[], None]
-    ) -> None:
+    def __init__(self, read_into: Callable[[memoryview, InputStreamOptions], int], close: Callable[[], None]) -> None:
         """Make a stream over two callables.
 
         Args:

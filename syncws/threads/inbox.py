@@ -89,14 +89,15 @@ class Inbox:
         """True when something waits; asked without the lock, so true a moment ago."""
         return bool(self._messages)
 
-    def take_all(self) -> list[Message]:
-        """Take everything at once, for handlers that were added after it came."""
+    def take_now(self) -> Message | None:
+        """Take the next message if there is one, for a handler that was added after it came; never waits."""
         with self._changed:
-            messages = list(self._messages)
-            self._messages.clear()
-            self._bytes = 0
-            self.is_full = False
-        return messages
+            if not self._messages:
+                return None
+            message = self._messages.popleft()
+            self._bytes -= message.length
+            self.is_full = self.is_full and not self._has_room
+        return message
 
     @property
     def _has_room(self) -> bool:

@@ -119,7 +119,14 @@ class Outbox:
             raise
         finally:
             self._role.release()
-            if self._has_work or self._retire is not None:
+            # _has_work, spelled out: this is the path of every message.
+            if (
+                self._pong
+                or self._rest
+                or self._close_frame is not None
+                or self._retire is not None
+                or self._transport.has_unsent
+            ):
                 self._after_release()
 
     def post_pong(self, frame: bytes) -> None:

@@ -132,17 +132,17 @@ class Reader:
                 self._answer(event)
             elif message_received is None or session.is_discarding:
                 continue
-            elif message_received.handlers:
-                if pulled or session.inbox.has_messages:
-                    # A handler was added in the meantime: what came first goes first.
+            elif pulled or session.inbox.has_messages or not message_received.handlers:
+                # A handler may have been added in the meantime: what came first goes first.
+                pulled.append(event)
+                if message_received.handlers:
                     session.inbox.put(pulled)
                     pulled = []
                     self._deliver_waiting()
+            else:
                 failures = message_received(owner, event)
                 if failures:
                     session.handler_failures += failures
-            else:
-                pulled.append(event)
         if pulled:
             session.inbox.put(pulled)
 
@@ -150,11 +150,12 @@ class Reader:
         """Give handlers that were added late what came before them."""
         session = self._session
         owner = session.owner()
-        if owner is None or not owner.message_received.handlers:
-            return
-        for message in session.inbox.take_all():
-            if not session.is_discarding:
-                session.handler_failures += owner.message_received(owner, message)
+        # One at a time: a handler may take itself away, and then the rest is for receive().
+        while owner is not None and owner.message_received.handlers and not session.is_discarding:
+            message = session.inbox.take_now()
+            if message is None:
+                return
+            session.handler_failures += owner.message_received(owner, message)
 
     def _answer(self, event: Event) -> None:
         session = self._session

@@ -265,9 +265,11 @@ class Session:
         owner = self.owner()
         if owner is None:
             return
-        if self.loss is not None:
-            self.handler_failures += owner.raise_message_received(_error_message(self.loss))
-        self.handler_failures += owner.raise_closed(code, reason)
+        try:
+            if self.loss is not None:
+                self.handler_failures += owner.raise_message_received(_error_message(self.loss))
+        finally:
+            self.handler_failures += owner.raise_closed(code, reason)
 
     # For the information object: any thread.
 

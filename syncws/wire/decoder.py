@@ -8,6 +8,7 @@ compared with the limits when the header is read, before the payload takes any m
 """
 
 from syncws.errors import HResultError, MessageTooBigError, ProtocolViolationError
+from syncws.wire.binary import BinaryAssembler
 from syncws.wire.events import CloseFrame, Message, Ping, Pong, Violation
 from syncws.wire.frames import (
     BINARY,
@@ -90,7 +91,7 @@ class Decoder:
         self._frame_is_final = False
         # The message under way, if any: then exactly one of the two is set, and _fragments is not 0.
         self._text: TextAssembler | None = None
-        self._binary: bytearray | None = None
+        self._binary: BinaryAssembler | None = None
         self._message_length = 0
         self._fragments = 0
         self._is_dead = False
@@ -224,7 +225,7 @@ class Decoder:
         if opcode == TEXT:
             self._text = TextAssembler()
         elif opcode == BINARY:
-            self._binary = bytearray()
+            self._binary = BinaryAssembler()
         self._message_length += length
         self._frame_remaining = length
         self._frame_is_final = is_final
@@ -239,7 +240,7 @@ class Decoder:
             # A memoryview: the piece is copied once, into the message.
             piece = data if stop - start == len(data) else memoryview(data)[start:stop]
             if self._binary is not None:
-                self._binary += piece
+                self._binary.add(piece)
             else:
                 self._add_text(piece)
             self._frame_remaining = remaining - (stop - start)
@@ -258,10 +259,11 @@ class Decoder:
         message = _new(self._message_class)
         message.length = self._message_length
         message.error = None
-        if self._text is None:
-            message.payload = self._binary
+        if self._binary is not None:
+            message.payload = self._binary.finish()
             message.text = None
         else:
+            assert self._text is not None
             message.payload = None
             try:
                 message.text = self._text.finish()

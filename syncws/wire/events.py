@@ -18,7 +18,7 @@ class Message:
 
     __slots__ = ("error", "length", "payload", "text")
 
-    payload: bytes | bytearray | None
+    payload: bytes | None
     text: str | None
     length: int
     error: HResultError | None

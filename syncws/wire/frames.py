@@ -47,6 +47,9 @@ PIECE_BYTES = 65536
 _FIN = 0x80
 _MASKED = 0x80
 
+_SMALL_HEADERS = [[bytes((_FIN | opcode, _MASKED | length)) for length in range(126)] for opcode in range(16)]
+_from_bytes = int.from_bytes
+
 # RFC 6455 7.4.1 and the IANA registry: codes that an endpoint may put into a Close frame.
 _PROTOCOL_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 # What WinRT's Close(code, reason) takes, 1005 apart: without the codes that only servers send.
@@ -70,11 +73,10 @@ def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_fin
     """
     mask = os.urandom(4)
     length = len(payload)
-    if length < 126:
+    if length < 126 and is_final:
         # The path of small messages, so without the calls to frame_header and apply_mask.
-        key = int.from_bytes((mask * ((length >> 2) + 1))[:length], "little")
-        masked = (int.from_bytes(payload, "little") ^ key).to_bytes(length, "little")
-        return bytes((opcode | _FIN if is_final else opcode, _MASKED | length)) + mask + masked
+        key = _from_bytes((mask * 32)[:length], "little")
+        return _SMALL_HEADERS[opcode][length] + mask + (_from_bytes(payload, "little") ^ key).to_bytes(length, "little")
     return b"".join((frame_header(opcode, length, is_final=is_final), mask, apply_mask(payload, mask)))
 
 

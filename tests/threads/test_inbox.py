@@ -188,9 +188,9 @@ def test_a_message_larger_than_the_inbox_goes_through(inbox, rooms):
     assert not inbox.is_full
 
 
-def test_take_all_empties_it(inbox):
+def test_take_now_takes_one_after_the_other_and_then_none(inbox):
     messages = [message(b"12345"), message(b"67890")]
     inbox.put(messages)
-    assert inbox.take_all() == messages
+    assert [inbox.take_now(), inbox.take_now(), inbox.take_now()] == [*messages, None]
     assert not inbox.is_full
     assert not inbox.has_messages

@@ -1,0 +1,44 @@
+"""The command line, in this process; test_readme.py runs it as a person would."""
+
+import sys
+
+import pytest
+
+import syncws.cli.demo
+from syncws.cli.main import main
+
+
+def test_the_demo_ends_with_0_when_all_of_it_held(capsys):
+    assert main(["demo"]) == 0
+    assert "All of it held." in capsys.readouterr().out
+
+
+def test_the_demo_ends_with_1_when_a_step_did_not_hold(capsys, monkeypatch):
+    monkeypatch.setattr(syncws.cli.demo, "_show_close", lambda report, servers: report.step("a broken promise", False))
+    assert main(["demo"]) == 1
+    output = capsys.readouterr().out
+    assert "FAILED a broken promise" in output
+    assert "1 step(s) did not hold." in output
+
+
+def test_a_step_that_raises_no_error_where_one_is_due_does_not_hold(capsys):
+    report = syncws.cli.demo._Report()
+    with syncws.cli.demo.running_servers() as servers:
+        error = syncws.cli.demo._show_error(report, "a server", servers.plain, syncws.WebErrorStatus.NOT_FOUND)
+    assert error is None
+    assert report.failures == 1
+
+
+@pytest.mark.parametrize("missing", ["trustme", "websockets.sync.server"])
+def test_a_missing_extra_is_named(capsys, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert main(["demo"]) == 2
+    assert "pip install 'syncws[demo]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"]])
+def test_wrong_arguments_are_explained(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: syncws" in capsys.readouterr().err
