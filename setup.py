@@ -1,5 +1,8 @@
-"""Build entry point; all metadata stands in setup.cfg."""
+"""Builds the optional C part; all metadata stands in setup.cfg."""
 
-from setuptools import setup
+from setuptools import Extension, setup
 
-setup()
+setup(
+    # Optional: where it cannot be compiled, the package is installed without it and does the same in Python.
+    ext_modules=[Extension("syncws.wire._masking", ["syncws/wire/_masking.c"], optional=True)],
+)

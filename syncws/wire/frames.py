@@ -48,7 +48,6 @@ _FIN = 0x80
 _MASKED = 0x80
 
 _SMALL_HEADERS = [[bytes((_FIN | opcode, _MASKED | length)) for length in range(126)] for opcode in range(16)]
-_from_bytes = int.from_bytes
 
 # RFC 6455 7.4.1 and the IANA registry: codes that an endpoint may put into a Close frame.
 _PROTOCOL_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
@@ -74,9 +73,8 @@ def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_fin
     mask = os.urandom(4)
     length = len(payload)
     if length < 126 and is_final:
-        # The path of small messages, so without the calls to frame_header and apply_mask.
-        key = _from_bytes((mask * 32)[:length], "little")
-        return _SMALL_HEADERS[opcode][length] + mask + (_from_bytes(payload, "little") ^ key).to_bytes(length, "little")
+        # The path of small messages.
+        return _SMALL_HEADERS[opcode][length] + mask + apply_mask(payload, mask)
     return b"".join((frame_header(opcode, length, is_final=is_final), mask, apply_mask(payload, mask)))
 
 

@@ -1,10 +1,18 @@
 """Tests of wire.masking against a byte-by-byte XOR."""
 
+import runpy
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncws.wire.masking import apply_mask
+import syncws.wire.masking
+from syncws.wire.masking import apply_mask_in_python
+
+# Both forms keep the same rules; the compiled one is there where the package was built with a compiler.
+FORMS = {"python": apply_mask_in_python, "chosen": syncws.wire.masking.apply_mask}
+pytestmark = pytest.mark.parametrize("apply_mask", FORMS.values(), ids=FORMS)
 
 KEY = bytes.fromhex("37fa213d")
 
@@ -20,51 +28,64 @@ def pattern(length):
     return bytes((index * 7 + index // 251) & 0xFF for index in range(length))
 
 
-def test_the_rfc_example_is_masked_as_printed():
+def test_the_rfc_example_is_masked_as_printed(apply_mask):
     assert apply_mask(b"Hello", KEY) == bytes.fromhex("7f9f4d5158")
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_every_byte_is_combined_with_the_mask_byte_at_its_index_modulo_four(length):
+def test_every_byte_is_combined_with_the_mask_byte_at_its_index_modulo_four(apply_mask, length):
     data = pattern(length)
     assert apply_mask(data, KEY) == naive_mask(data, KEY)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_masking_twice_gives_the_data_back(length):
+def test_masking_twice_gives_the_data_back(apply_mask, length):
     data = pattern(length)
     assert apply_mask(apply_mask(data, KEY), KEY) == data
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 @pytest.mark.parametrize("length", [0, 5, 20000])
-def test_any_flat_buffer_of_bytes_is_masked_into_bytes(kind, length):
+def test_any_flat_buffer_of_bytes_is_masked_into_bytes(apply_mask, kind, length):
     data = pattern(length)
     masked = apply_mask(kind(data), KEY)
     assert type(masked) is bytes
     assert masked == naive_mask(data, KEY)
 
 
-def test_a_slice_of_a_memoryview_is_masked_from_the_slice_start():
+def test_a_slice_of_a_memoryview_is_masked_from_the_slice_start(apply_mask):
     data = pattern(50000)
     assert apply_mask(memoryview(data)[3:40003], KEY) == naive_mask(data[3:40003], KEY)
 
 
-def test_the_data_itself_is_left_as_it_was():
+def test_the_data_itself_is_left_as_it_was(apply_mask):
     data = bytearray(pattern(20000))
     apply_mask(data, KEY)
     assert data == pattern(20000)
 
 
-def test_a_mask_of_zeros_changes_nothing():
+def test_a_mask_of_zeros_changes_nothing(apply_mask):
     assert apply_mask(pattern(20000), bytes(4)) == pattern(20000)
 
 
-def test_leading_and_trailing_zero_bytes_keep_their_places():
+def test_leading_and_trailing_zero_bytes_keep_their_places(apply_mask):
     assert apply_mask(bytes(9), KEY) == (KEY * 3)[:9]
 
 
 @settings(deadline=None, max_examples=50, database=None)
 @given(st.binary(max_size=70), st.binary(min_size=4, max_size=4))
-def test_any_data_and_any_mask_agree_with_the_naive_form(data, mask):
+def test_any_data_and_any_mask_agree_with_the_naive_form(apply_mask, data, mask):
     assert apply_mask(data, mask) == naive_mask(data, mask)
+
+
+def test_without_the_compiled_form_python_s_is_chosen(apply_mask, monkeypatch):
+    monkeypatch.setitem(sys.modules, "syncws.wire._masking", None)
+    names = runpy.run_path(syncws.wire.masking.__file__)
+    assert names["apply_mask"] is names["apply_mask_in_python"]
+
+
+@pytest.mark.parametrize("arguments", [(), (b"x",), (b"x", b"abc"), (b"x", b"abcde"), ("x", b"abcd"), (b"x", "abcd")])
+def test_the_compiled_form_refuses_what_it_cannot_mask(apply_mask, arguments):
+    compiled = pytest.importorskip("syncws.wire._masking", reason="built without a compiler")
+    with pytest.raises((TypeError, ValueError)):
+        compiled.apply_mask(*arguments)
