@@ -11,37 +11,42 @@ import trustme
 from support import LIMIT
 
 
-def open_descriptors() -> set[str]:
-    """Return the sockets and pipes that this process has open, where the system tells."""
-    found = set()
+def descriptor_numbers() -> set[str]:
+    """Return the numbers of this process's open descriptors, where the system tells."""
     try:
-        names = os.listdir("/proc/self/fd")
+        return set(os.listdir("/proc/self/fd"))
     except OSError:
-        return found
-    for name in names:
+        return set()
+
+
+def described(numbers: set[str]) -> list[str]:
+    """Return what the descriptors that are sockets or pipes stand for; others are the test runner's own."""
+    found = []
+    for number in numbers:
         try:
-            target = os.readlink(f"/proc/self/fd/{name}")
+            target = os.readlink(f"/proc/self/fd/{number}")
         except OSError:
             continue
         if target.startswith(("socket:", "pipe:", "anon_inode:")):
-            found.add(f"{name} {target}")
-    return found
+            found.append(f"{number} {target}")
+    return sorted(found)
 
 
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind() -> Iterator[None]:
     """Fail a test that leaves a thread or a descriptor."""
     threads = set(threading.enumerate())
-    descriptors = open_descriptors()
+    numbers = descriptor_numbers()
     yield
-    if set(threading.enumerate()) != threads or open_descriptors() != descriptors:
-        # Only then: a collection after each of some thousand tests would take a minute.
-        gc.collect()
+    if set(threading.enumerate()) <= threads and descriptor_numbers() <= numbers:
+        return
+    # Only now: a collection after each of some thousand tests would take a minute.
+    gc.collect()
     for thread in set(threading.enumerate()) - threads:
         thread.join(LIMIT)
         assert not thread.is_alive(), f"the test left the thread {thread.name}"
-    left = open_descriptors() - descriptors
-    assert not left, f"the test left descriptors: {sorted(left)}"
+    left = described(descriptor_numbers() - numbers)
+    assert not left, f"the test left descriptors: {left}"
 
 
 @pytest.fixture(scope="session")

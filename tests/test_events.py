@@ -353,3 +353,13 @@ def test_a_deferral_needs_a_handler_that_can_be_called(handler):
     with pytest.raises(InvalidArgumentTypeError, match="deferral's handler must be callable") as raised:
         Deferral(handler)
     assert raised.value.hresult == HResult.E_INVALIDARG
+
+
+def test_a_token_can_be_subtracted_like_its_handler():
+    seen = []
+    event = Event("happened")
+    token = event.add(lambda sender, args: seen.append(args))
+    event -= token
+    event(None, 1)
+    assert seen == []
+    assert event.handlers == ()

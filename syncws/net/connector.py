@@ -137,10 +137,8 @@ def _connect_to_one(
         try:
             connected = _connect_tcp(address, uri.port, settings, waiter, deadline)
         except OSError as exc:
-            # The operation's own end is not this address's failure.
+            # The operation's own end, by deadline or cancellation, is not this address's failure.
             waiter.check()
-            if isinstance(exc, HResultError) and not isinstance(exc, OperationTimedOutError):
-                raise
             failures.append(exc)
         else:
             return connected, waiter.for_descriptor(connected.fileno(), deadline)

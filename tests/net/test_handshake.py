@@ -251,6 +251,12 @@ def test_an_answer_before_the_answer_is_skipped(peer, status):
     assert "link" not in peer.open().headers
 
 
+def test_endless_answers_before_the_answer_are_refused(peer):
+    peer.answer = lambda accept: [b"HTTP/1.1 102 Processing\r\n\r\n" * 40 + good(accept)]
+    with pytest.raises(HandshakeError, match="interim"):
+        peer.open()
+
+
 def test_a_status_line_without_a_reason_is_taken(peer):
     peer.answer = lambda accept: [good(accept, status="HTTP/1.1 101")]
     peer.open()
@@ -489,6 +495,13 @@ def test_a_server_that_hangs_up_before_the_answer(peer, before):
 
 def test_a_server_that_does_not_answer_is_left_at_the_deadline(peer):
     peer.answer = lambda _: []
+    peer.timeout = 0.01
+    with pytest.raises(OperationTimedOutError):
+        peer.open()
+
+
+def test_a_server_that_does_not_take_the_request_is_left_at_the_deadline(peer):
+    peer.transport.block()
     peer.timeout = 0.01
     with pytest.raises(OperationTimedOutError):
         peer.open()
