@@ -90,6 +90,10 @@ class WebSocketBase:
     def _write(self, data: bytes | bytearray | memoryview) -> int:
         raise NotImplementedError
 
+    def _write_text(self, data: bytes) -> int:
+        """Send bytes that are known to be UTF-8."""
+        raise NotImplementedError
+
     def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> Session:
         raise NotImplementedError
 
@@ -282,7 +286,7 @@ class WebSocketBase:
         """
         stream = self._output_stream() if self._output_stream is not None else None
         if stream is None:
-            stream = OutputStream(self._write, self._flush, self._close_output)
+            stream = OutputStream(self._write, self._flush, self._close_output, self._write_text)
             # Weakly: the stream holds the socket, and a cycle would put off the closing of a dropped socket.
             self._output_stream = weakref.ref(stream)
         return stream

@@ -48,7 +48,7 @@ class DataWriter:
     One thread at a time may use a writer; over a stream a second one is refused with InvalidOperationError.
     """
 
-    __slots__ = ("_byte_order", "_encoding", "_is_closed", "_length", "_parts", "_stream", "_turn")
+    __slots__ = ("_byte_order", "_encoding", "_is_closed", "_length", "_parts", "_stream", "_text", "_turn")
 
     # None of the parts is empty; _length is the sum of their lengths. _turn holds one item, which an operation takes
     # while it runs: pop() of a list is atomic, and costs a third of a Lock, which nobody would wait for.
@@ -57,6 +57,8 @@ class DataWriter:
     _encoding: UnicodeEncoding
     _byte_order: ByteOrder
     _stream: OutputStream | None
+    # The latest part that write_string made as UTF-8: sending it as text needs no check.
+    _text: bytes | None
     _turn: list[None]
     _is_closed: bool
 
@@ -76,6 +78,7 @@ class DataWriter:
         self._stream = output_stream
         self._turn = [None]
         self._parts = []
+        self._text = None
         self._length = 0
         self._encoding = _UTF8
         self._byte_order = _BIG_ENDIAN
@@ -230,6 +233,8 @@ class DataWriter:
         if size:
             self._parts.append(data)
             self._length += size
+            if self._encoding is _UTF8:
+                self._text = data
         return size
 
     def measure_string(self, value: str, /) -> int:
@@ -384,7 +389,10 @@ class DataWriter:
         count = len(parts)
         is_taken = True
         try:
-            return stream.write(parts[0] if count == 1 else b"".join(parts))
+            if count == 1:
+                part = parts[0]
+                return stream._write_text(part) if part is self._text else stream.write(part)
+            return stream.write(b"".join(parts))
         except BaseException as error:
             is_taken = isinstance(error, OperationTimedOutError) and error.is_queued
             raise

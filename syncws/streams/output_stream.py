@@ -22,13 +22,14 @@ class OutputStream:
     Not made by users: a socket's `output_stream` gives one. On a MessageWebSocket each `write` is one message.
     """
 
-    __slots__ = ("__weakref__", "_close", "_flush", "_write")
+    __slots__ = ("__weakref__", "_close", "_flush", "_write", "_write_text")
 
     def __init__(
         self,
         write: Callable[[memoryview | bytes | bytearray], int],
         flush: Callable[[], bool],
         close: Callable[[], None],
+        write_text: Callable[[bytes], int] | None = None,
     ) -> None:
         """Make a stream over three callables.
 
@@ -37,10 +38,13 @@ class OutputStream:
                 anything else as a flat view, which it must not keep.
             flush: waits until what was written has left; False when that failed.
             close: called once, by the first `close()`.
+            write_text: as `write`, for bytes that are known to be UTF-8; `write` when None.
 
         Source: beyond WinRT.
         """
         self._write = write
+        # A DataWriter calls it directly.
+        self._write_text: Callable[[bytes], int] = write if write_text is None else write_text
         self._flush = flush
         self._close: Callable[[], None] | None = close
 
@@ -87,7 +91,7 @@ class OutputStream:
         if close is not None:
             # Changing the callables leaves nothing to check in `write`.
             self._close = None
-            self._write = _refuse_write
+            self._write = self._write_text = _refuse_write
             self._flush = _refuse_flush
             close()
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from syncws.enums import UnicodeEncoding
 from syncws.errors import (
     ConnectionLostError,
     IllegalMethodCallError,
@@ -324,3 +325,61 @@ def test_a_part_that_came_in_during_a_store_is_not_lost(sink):
     writer.store()
     assert writer.unstored_buffer_length == 4
     assert writer.detach_buffer() == b"late"
+
+
+# Text that is known to be UTF-8
+
+
+@pytest.fixture
+def told():
+    """What a stream was given: each write with whether the writer vouched for its being UTF-8."""
+    return []
+
+
+@pytest.fixture
+def telling(told):
+    def write(data):
+        told.append((bytes(data), "unknown"))
+        return len(data)
+
+    def write_text(data):
+        told.append((data, "text"))
+        return len(data)
+
+    return DataWriter(OutputStream(write, lambda: True, lambda: None, write_text))
+
+
+def test_one_string_in_utf_8_is_vouched_for(told, telling):
+    telling.write_string("zażółć")
+    telling.store()
+    assert told == [("zażółć".encode(), "text")]
+
+
+def test_a_string_in_utf_16_is_not_vouched_for(told, telling):
+    telling.unicode_encoding = UnicodeEncoding.UTF16_L_E
+    telling.write_string("ab")
+    telling.store()
+    assert told == [("ab".encode("utf-16-le"), "unknown")]
+
+
+def test_bytes_are_not_vouched_for(told, telling):
+    telling.write_bytes(b"\xff\xfe")
+    telling.store()
+    assert told == [(b"\xff\xfe", "unknown")]
+
+
+def test_a_string_among_bytes_is_not_vouched_for(told, telling):
+    telling.write_string("a")
+    telling.write_bytes(b"\xff")
+    telling.store()
+    telling.write_bytes(b"\xff")
+    telling.store()
+    assert told == [(b"a\xff", "unknown"), (b"\xff", "unknown")]
+
+
+def test_a_closed_stream_takes_no_text_either(sink, writer):
+    writer.write_string("a")
+    sink.stream.close()
+    with pytest.raises(ObjectClosedError):
+        writer.store()
+    assert sink.written == []
