@@ -13,7 +13,7 @@ import base64
 import binascii
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -160,8 +160,7 @@ class _Guard:
         self._waiter = waiter
         self._resource = resource
         self._request_headers = request_headers
-        self._answer: memoryview | None = None
-        self._position = 0
+        self._answer: Iterator[bytes] | None = None
         self.head: _Head
         self.remainder = b""
         # What ended the handshake, if that was not the library.
@@ -200,19 +199,21 @@ class _Guard:
             self._waiter.wait(WRITABLE)
 
     def recv(self, size: int) -> bytes:
-        """Give the library the answer's head, a few bytes at a time; read and check it first."""
+        """Give the library the answer's head, a line's text and its end in turn; read and check it first.
+
+        The library asks for one byte at a time and joins what it gets until that is a line feed, so more at once is
+        as good; byte by byte it would take longer than all the rest of the handshake.
+        """
         if self._answer is None:
             try:
-                self._answer = memoryview(self._read_answer())
+                self._answer = iter(self._read_answer())
             except HResultError as exc:
                 self.failure = exc
                 raise
-        start = self._position
-        self._position += size
-        return bytes(self._answer[start : start + size])
+        return next(self._answer, b"")
 
-    def _read_answer(self) -> bytes:
-        """Read heads until one is final (RFC 9110 15.2); return the 101's, as the library may see it."""
+    def _read_answer(self) -> list[bytes]:
+        """Read heads until one is final (RFC 9110 15.2); return the 101's lines, as the library may see them."""
         received = b""
         for _ in range(_MAX_HEADS):
             raw, received = self._read_head(received)
@@ -226,9 +227,11 @@ class _Guard:
         _check_upgrade(head)
         self.head = head
         self.remainder = received
-        # The library's cookie jar is process-wide: what it does not see it cannot carry to another connection.
-        shown = [f"{name}: {value}\r\n" for name, value in head.as_mapping().items() if name != "set-cookie"]
-        return "".join([f"HTTP/1.1 101 {head.reason}\r\n", *shown, "\r\n"]).encode("utf-8")
+        # Only what the library checks: its cookie jar is process-wide, and what it does not see it cannot carry to
+        # another connection.
+        headers = head.as_mapping()
+        shown = [f"{name}: {headers[name]}" for name in ("upgrade", "connection", "sec-websocket-accept")]
+        return [part for line in ("HTTP/1.1 101", *shown, "") for part in (line.encode("utf-8"), b"\n") if part]
 
     def _read_head(self, received: bytes) -> tuple[bytes, bytes]:
         """Read up to the empty line; return the head and what came behind it."""
