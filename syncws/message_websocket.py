@@ -113,7 +113,8 @@ class MessageWebSocket(WebSocketBase):
         elif isinstance(message, bytes):
             self._connected_session().send_message(BINARY, message)
         elif isinstance(message, bytearray | memoryview):
-            self._connected_session().send_message(BINARY, _flat(message))
+            view = _flat(message)
+            self._connected_session().send_message(BINARY, view)
         else:
             raise InvalidArgumentTypeError(f"a message must be str or bytes, not {type(message).__name__}")
 
@@ -197,7 +198,10 @@ def _read_messages(session: Session) -> None:
 
 
 def _flat(data: bytearray | memoryview) -> memoryview:
-    view = memoryview(data)
+    try:
+        view = memoryview(data)
+    except ValueError as exc:
+        raise InvalidArgumentError("a message must not be a memoryview that was released") from exc
     if not view.contiguous:
         raise InvalidArgumentError("a message must be a contiguous buffer")
     return view.cast("B")

@@ -214,25 +214,24 @@ class WebSocketBase:
         """
         target = parse_uri(uri)
         deadline = Deadline(check_timeout(timeout, "timeout"))
-        waker = self._begin_connect()
+        waker = Waker(threading.RLock())
         try:
+            self._begin_connect(waker)
             self._open(target, deadline, waker).start(self._run_reader())
         except BaseException:
             self._end_failed_connect(waker)
             raise
 
-    def _begin_connect(self) -> Waker:
+    def _begin_connect(self, waker: Waker) -> None:
         with self._lock:
             if self._state is State.CLOSED and self._session is None:
                 raise ObjectClosedError("the socket was closed")
             if self._state is not State.NEW:
                 raise IllegalMethodCallError("connect was called already: a socket connects once")
-            waker = Waker(threading.RLock())
-            self._state = State.CONNECTING
-            self._is_canceled = False
             self._waker = waker
+            self._is_canceled = False
             self._control._set_frozen(True)
-        return waker
+            self._state = State.CONNECTING
 
     def _open(self, target: WebSocketUri, deadline: Deadline, waker: Waker) -> Session:
         settings = self._control._to_settings(tuple(self._request_headers.values()))
@@ -257,23 +256,26 @@ class WebSocketBase:
         return session
 
     def _end_failed_connect(self, waker: Waker) -> None:
-        """Make the socket as it was before connect."""
+        """Make the socket as it was before the connect that `waker` belongs to."""
         with self._lock:
             session = self._session
-            self._session = self._link.session = self._waker = None
-            if self._finalizer is not None:
-                self._finalizer.detach()
-            if self._state is not State.CLOSED:
-                self._state = State.NEW
-                self._control._set_frozen(False)
+            if session is not None and session.waker is not waker:
+                session = None
+            if session is not None or self._waker is waker:
+                self._session = self._link.session = self._waker = None
+                if self._finalizer is not None:
+                    self._finalizer.detach()
+                if self._state is not State.CLOSED:
+                    self._state = State.NEW
+                    self._control._set_frozen(False)
         if session is None:
             waker.close()
-        elif session.reader is not None and session.reader.is_alive():
-            # Interrupted between the start of the reader and the return: the reader gives everything back.
-            session.abort()
-        else:
+        elif session.claim():
             session.transport.close()
             waker.close()
+        else:
+            # Interrupted between the start of the reader and the return: the reader gives everything back.
+            session.abort()
 
     # Sending.
 
@@ -391,6 +393,14 @@ class WebSocketBase:
             timeout = _HURRIED_CLOSE_SECONDS if timeout is None else min(timeout, _HURRIED_CLOSE_SECONDS)
         self._close(None, "", timeout)
 
+    def __reduce_ex__(self, protocol: object) -> str:
+        """Refuse to be copied or pickled: a connection is one.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
+
     def __repr__(self) -> str:
         is_over = self._session is not None and self._session.finished.is_set()
         return f"<{type(self).__name__} {State.CLOSED.name if is_over else self._state.name}>"
@@ -468,7 +478,10 @@ class _ConnectTools:
 
 
 def _close_dropped(session: Session, what: str) -> None:
-    if session.finished.is_set() or session.is_discarding:
+    if session.finished.is_set():
         return
     session.abandon()
+    if session.is_discarding:
+        # Closed already, by a close() that was interrupted or has not come to its end.
+        return
     warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)

@@ -1,7 +1,9 @@
 """Stand-ins that tests of several rooms share: a clock that a test turns, and a transport that follows a script."""
 
 import contextlib
+import linecache
 import socket
+import sys
 import threading
 from collections import deque
 
@@ -149,3 +151,39 @@ class ScriptedTransport:
     def close(self):
         self.closes += 1
         self.release()
+
+
+def _line(frame):
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+
+
+def interrupt_at(number, function, *arguments):
+    """Call `function` and raise KeyboardInterrupt at the `number`th line that this package runs in it.
+
+    Returns:
+        True when it was interrupted, False when it was over before.
+    """
+    left = number
+
+    def trace(frame, event, _):
+        nonlocal left
+        if "syncws" not in frame.f_code.co_filename:
+            return None
+        # Signals come at calls and jumps, never between the end of a `with` block and its __exit__, which counts as a
+        # line here.
+        if event == "line" and not _line(frame).startswith(("with ", "try:")):
+            if left == 0:
+                left -= 1
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            left -= 1
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function(*arguments)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False

@@ -6,6 +6,7 @@ Every wait in a test is on an Event or a thread with LIMIT, which only a failing
 import base64
 import contextlib
 import hashlib
+import os
 import socket
 import ssl
 import threading
@@ -50,6 +51,15 @@ def running_server(
         finally:
             server.shutdown()
             join(thread)
+            close_shutdown_pipe(server)
+
+
+def close_shutdown_pipe(server: Server) -> None:
+    """Close the pipe that the server of websockets before 17 leaves open."""
+    for name in ("shutdown_watcher", "shutdown_notifier"):
+        descriptor = getattr(server, name, None)
+        if isinstance(descriptor, int):
+            os.close(descriptor)
 
 
 def echo(connection: ServerConnection) -> None:

@@ -192,6 +192,6 @@ def _start_tls(
     waiter.phase = f"TLS handshake with {uri.server_name}"
     context = settings.ssl_context if settings.ssl_context is not None else default_context()
     transport = TlsTransport(inner, context, uri.server_name, tools.make_lock())
-    transport.handshake(waiter.wait)
+    transport.handshake(waiter.wait, waiter.check)
     tools.validate_server(transport.ssl_object, waiter)
     return transport

@@ -254,6 +254,8 @@ class _Guard:
 
     def _receive(self, waiter: Waiter) -> bytes:
         while True:
+            # Not only when it has to wait: a server may send for ever and say nothing.
+            waiter.check()
             piece = self._transport.receive(MAX_HEAD_BYTES)
             if piece is not None:
                 return piece

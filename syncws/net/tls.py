@@ -11,6 +11,7 @@ BIO, so records reach the wire in the order in which they were made. What receiv
 stays there until the sending side flushes; `has_unsent` tells that there is some.
 """
 
+import errno
 import ssl
 import sys
 from collections.abc import Callable
@@ -28,6 +29,12 @@ __all__ = ["TlsTransport", "certificate_chain", "default_context", "tls_error"]
 _CIPHERTEXT_BYTES = 65536
 # Plaintext encrypted at a time: four records; all of it counts as sent once it is encrypted.
 _PLAINTEXT_BYTES = 65536
+
+# Pieces of ciphertext that receive() takes in for one piece of data, or none.
+_FEEDS_AT_A_TIME = 16
+# What receiving may want sent (answers to KeyUpdate, alerts) before the peer counts as hostile. More than one send()
+# encrypts at a time, for that passes through here too.
+_MAX_ANSWER_BYTES = 262144
 
 # OpenSSL's X509_V_ERR_… numbers (x509_vfy.h).
 _HRESULT_OF_VERIFY_CODE = {
@@ -114,8 +121,8 @@ class TlsTransport:
         """The engine, for looking at certificates before data flows."""
         return self._ssl
 
-    def handshake(self, wait: Callable[[int], int]) -> None:
-        """Do the TLS handshake; `wait` waits for READABLE or WRITABLE and raises when time is over.
+    def handshake(self, wait: Callable[[int], int], check: Callable[[], object] = bool) -> None:
+        """Do the TLS handshake; `wait` waits for READABLE or WRITABLE; it and `check` raise when time is over.
 
         Raises:
             ssl.SSLError: OpenSSL's reason, certificate verification included.
@@ -127,6 +134,8 @@ class TlsTransport:
                     self._ssl.do_handshake()
             except ssl.SSLWantReadError:
                 self._flush_waiting(wait)
+                # Also when there is always more to read.
+                check()
                 self._receive_ciphertext_waiting(wait)
             except ssl.SSLError:
                 # The alert that tells the server why; it need not arrive.
@@ -177,8 +186,10 @@ class TlsTransport:
         Raises:
             ssl.SSLError: what came is no valid TLS.
         """
-        while True:
+        for _ in range(_FEEDS_AT_A_TIME):
             with self._lock:
+                if self._outgoing.pending > _MAX_ANSWER_BYTES:
+                    raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
                 # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
                 if self._incoming.pending or self._incoming.eof or self._ssl.pending():
                     try:
@@ -189,6 +200,8 @@ class TlsTransport:
                         return b""
             if not self._feed(max(size, _CIPHERTEXT_BYTES)):
                 return None
+        # Records without data, one after the other: the caller must get to look at its deadline.
+        return None
 
     def send(self, data: bytes | memoryview) -> int:
         """See Transport.send; what was encrypted counts as taken, and flush() pushes the rest of it out."""

@@ -1,6 +1,9 @@
 """Messages that wait for receive(), bounded in bytes and in number.
 
 May import errors, wire and net.deadline. The reader puts in, the user's thread takes out, one at a time.
+
+The lock is a plain one, entered by `with` only: that is one step, which a KeyboardInterrupt cannot split. A Condition
+is Python code around such a lock, and an interruption inside it would leave the lock held for ever.
 """
 
 import threading
@@ -20,7 +23,18 @@ MAX_WAITING_MESSAGES = 1024
 class Inbox:
     """A bounded queue. Being full stops nobody: the reader asks `is_full` and stops reading, and is told of room."""
 
-    __slots__ = ("_bytes", "_capacity", "_changed", "_is_ended", "_is_taking", "_messages", "_on_room", "is_full")
+    __slots__ = (
+        "_bytes",
+        "_capacity",
+        "_is_ended",
+        "_lock",
+        "_messages",
+        "_must_tell",
+        "_on_room",
+        "_signal",
+        "_taker",
+        "is_full",
+    )
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """Make an inbox.
@@ -33,29 +47,34 @@ class Inbox:
         self._on_room = on_room
         self._messages: deque[Message] = deque()
         self._bytes = 0
-        self._changed = threading.Condition(threading.Lock())
-        self._is_taking = False
+        self._lock = threading.Lock()
+        # What the taking thread waits for: a lock that whoever changes something releases.
+        self._signal: threading.Lock | None = None
+        # The taking thread; its own number, when it finds it here, is what an interruption left behind.
+        self._taker: int | None = None
         self._is_ended = False
+        self._must_tell = False
         self.is_full = False
 
     def put(self, messages: list[Message]) -> None:
         """Add messages; never waits."""
-        with self._changed:
+        with self._lock:
             if self._is_ended:
                 return
             self._messages.extend(messages)
             self._bytes += sum(message.length for message in messages)
-            self.is_full = self._bytes >= self._capacity or len(self._messages) >= MAX_WAITING_MESSAGES
-            self._changed.notify()
+            if self._bytes >= self._capacity or len(self._messages) >= MAX_WAITING_MESSAGES:
+                self.is_full = self._must_tell = True
+            self._wake_taker()
 
     def end(self, *, keep: bool) -> None:
         """Say that nothing more will come; what waits can still be taken when `keep` is true."""
-        with self._changed:
+        with self._lock:
             self._is_ended = True
             if not keep:
                 self._messages.clear()
                 self._bytes = 0
-            self._changed.notify_all()
+            self._wake_taker()
 
     def take(self, deadline: Deadline) -> Message | None:
         """Take the next message; None when there will be no more.
@@ -64,25 +83,26 @@ class Inbox:
             OperationTimedOutError: none came in time (0x80072EE2); one that comes later is there for the next call.
             InvalidOperationError: another thread is taking (0x800710DD).
         """
-        with self._changed:
-            if self._is_taking:
+        own = threading.get_ident()
+        with self._lock:
+            if self._taker not in (None, own):
                 raise InvalidOperationError("another thread is receiving on this socket: one at a time")
-            self._is_taking = True
-            try:
-                while not self._messages:
+            self._taker = own
+        try:
+            while True:
+                with self._lock:
+                    if self._messages:
+                        return self._pop()
                     if self._is_ended:
                         return None
-                    self._wait(deadline)
-                message = self._messages.popleft()
-                self._bytes -= message.length
-                has_room = self.is_full and self._has_room
-                if has_room:
-                    self.is_full = False
-            finally:
-                self._is_taking = False
-        if has_room:
-            self._on_room()
-        return message
+                    signal = self._signal = threading.Lock()
+                    signal.acquire()
+                if deadline.is_expired:
+                    raise OperationTimedOutError("no message came in time")
+                remaining = deadline.remaining
+                signal.acquire(timeout=-1 if remaining is None else remaining)
+        finally:
+            self._taker = None
 
     @property
     def has_messages(self) -> bool:
@@ -91,19 +111,22 @@ class Inbox:
 
     def take_now(self) -> Message | None:
         """Take the next message if there is one, for a handler that was added after it came; never waits."""
-        with self._changed:
-            if not self._messages:
-                return None
-            message = self._messages.popleft()
-            self._bytes -= message.length
-            self.is_full = self.is_full and not self._has_room
+        with self._lock:
+            return self._pop() if self._messages else None
+
+    def _pop(self) -> Message:
+        """Take the first message out; requires the lock."""
+        message = self._messages.popleft()
+        self._bytes -= message.length
+        if self._must_tell and self._bytes * 2 <= self._capacity and len(self._messages) * 2 <= MAX_WAITING_MESSAGES:
+            self.is_full = False
+            # Told first and then noted: an interruption in between tells once more.
+            self._on_room()
+            self._must_tell = False
         return message
 
-    @property
-    def _has_room(self) -> bool:
-        return self._bytes * 2 <= self._capacity and len(self._messages) * 2 <= MAX_WAITING_MESSAGES
-
-    def _wait(self, deadline: Deadline) -> None:
-        if deadline.is_expired:
-            raise OperationTimedOutError("no message came in time")
-        self._changed.wait(deadline.remaining)
+    def _wake_taker(self) -> None:
+        """Let the taking thread look again; requires the lock."""
+        signal, self._signal = self._signal, None
+        if signal is not None:
+            signal.release()

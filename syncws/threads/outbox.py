@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from syncws.errors import (
     ConnectionLostError,
     HResultError,
+    InvalidOperationError,
     ObjectClosedError,
     OperationCanceledError,
     OperationTimedOutError,
@@ -42,6 +43,7 @@ class Outbox:
     __slots__ = (
         "_close_frame",
         "_has_posted_close",
+        "_is_inside",
         "_is_uncertain",
         "_on_leftover",
         "_pong",
@@ -63,13 +65,14 @@ class Outbox:
         """
         self._transport = transport
         self._on_leftover = on_leftover
-        self._role = threading.Lock()
+        self._role = threading.RLock()
         self._rest = _NOTHING
         # One place only: appending to a full one drops what was there, in one step.
         self._pong: deque[bytes] = deque(maxlen=1)
         self._close_frame: bytes | None = None
         self._has_posted_close = False
         self._shut_reason: HResultError | None = None
+        self._is_inside = False
         self._is_uncertain = False
         self._retire: Callable[[], None] | None = None
         # Made when a send has to wait for the first time: most connections never need them.
@@ -92,33 +95,44 @@ class Outbox:
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
         """
         deadline = None
-        if not self._role.acquire(False):
-            deadline = Deadline(timeout)
-            self._wait_for_role(deadline)
+        is_nested = False
+        # The role is taken and given back inside `try`: it knows its owner, so whatever interrupts this thread, and
+        # wherever, `finally` knows whether there is something to give back.
         try:
+            if not self._role.acquire(False):
+                deadline = Deadline(timeout)
+                self._wait_for_role(deadline)
+            if self._is_inside:
+                is_nested = True
+                self._role.release()
+                raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
+            self._is_inside = self._is_uncertain = True
             if self._rest or self._pong or self._has_posted_close or self._transport.has_unsent:
                 deadline = deadline or Deadline(timeout)
                 self._drain(deadline)
             if self._has_posted_close or self._shut_reason is not None:
                 raise self._closed_error()
             # The common case, a frame that goes at once, without a call too many.
-            self._is_uncertain = True
             sent = self._transport.send(frame)
-            if sent == len(frame) and pieces is None and not self._transport.has_unsent:
-                self._is_uncertain = False
-            else:
+            if sent != len(frame) or pieces is not None or self._transport.has_unsent:
                 self._rest = memoryview(frame)[sent:]
-                self._is_uncertain = False
                 self._send_rest(pieces, deadline or Deadline(timeout), timeout, has_begun=sent > 0)
+            self._is_uncertain = False
         except HResultError:
+            self._is_uncertain = self._is_uncertain and is_nested
             raise
         except OSError as exc:
             raise self._broken(exc) from exc
         except BaseException:
-            self._check_certainty()
+            self._give_up_if_uncertain()
             raise
         finally:
-            self._role.release()
+            try:
+                self._leave_role(is_nested)
+            except BaseException:
+                # An interruption of that: once more.
+                self._leave_role(is_nested)
+                raise
             # _has_work, spelled out: this is the path of every message.
             if (
                 self._pong
@@ -148,22 +162,36 @@ class Outbox:
             all is out, or whoever holds the role will do it.
         """
         while self._has_work:
-            if not self._role.acquire(False):
-                return True
+            is_nested = False
             try:
+                if not self._role.acquire(False):
+                    return True
+                if self._is_inside:
+                    # In a signal handler that interrupted this thread's own send, which will look.
+                    is_nested = True
+                    self._role.release()
+                    return True
                 if self._shut_reason is not None:
                     return True
-                if not self._drain(None):
+                self._is_inside = self._is_uncertain = True
+                is_out = self._drain(None)
+                self._is_uncertain = False
+                if not is_out:
                     return False
             except OSError as exc:
                 # The reason is kept for the next sender; the reader finds the end of the connection by itself.
                 self._broken(exc)
                 return True
             except BaseException:
-                self._check_certainty()
+                self._give_up_if_uncertain()
                 raise
             finally:
-                self._role.release()
+                try:
+                    self._leave_role(is_nested)
+                except BaseException:
+                    # An interruption of that: once more.
+                    self._leave_role(is_nested)
+                    raise
                 if self._retire is not None:
                     self._after_release()
         return True
@@ -192,20 +220,20 @@ class Outbox:
         the transport itself when it leaves.
         """
         self._retire = close_transport
-        if self._role.acquire(timeout=_LEAVE_SECONDS):
-            try:
+        try:
+            if self._role.acquire(timeout=_LEAVE_SECONDS):
                 self._close_once()
-            finally:
-                self._role.release()
+        finally:
+            self._leave_role(False)
 
     def _after_release(self) -> None:
         """Look for what was posted while the role was held, and for whether this was the last sender."""
         if self._retire is not None:
-            if self._role.acquire(False):
-                try:
+            try:
+                if self._role.acquire(False):
                     self._close_once()
-                finally:
-                    self._role.release()
+            finally:
+                self._leave_role(False)
         elif not self.flush_without_waiting():
             self._on_leftover()
 
@@ -232,12 +260,21 @@ class Outbox:
         error.__cause__ = reason
         return error
 
-    def _check_certainty(self) -> None:
-        """After an exception between a send and its bookkeeping nobody knows what has gone: give the connection up."""
+    def _leave_role(self, is_nested: bool) -> None:
+        """Give the role back if this thread has it, and did not have it before."""
+        if is_nested:
+            return
+        while self._role._is_owned():  # type: ignore[attr-defined]
+            self._is_inside = False
+            self._role.release()
+
+    def _give_up_if_uncertain(self) -> None:
+        """After an interruption other than in a wait nobody knows what has gone: give the connection up."""
         if self._is_uncertain:
-            self._is_uncertain = False
             self._transport.abort()
             self.shut(ConnectionLostError("sending was interrupted in the middle of a frame"))
+            self._rest = _NOTHING
+            self._is_uncertain = False
 
     def _broken(self, error: OSError) -> HResultError:
         """Note that the transport is gone; return the error for the sender."""
@@ -250,10 +287,8 @@ class Outbox:
 
     def _send_some(self) -> bool:
         """Send from the front of what is left; return whether the transport took any."""
-        self._is_uncertain = True
         sent = self._transport.send(self._rest)
         self._rest = self._rest[sent:]
-        self._is_uncertain = False
         return sent > 0
 
     def _drain(self, deadline: Deadline | None) -> bool:
@@ -288,21 +323,24 @@ class Outbox:
             self._push_rest(deadline)
             has_begun = True
             if pieces is not None:
-                # A piece that the generator has made and nobody has noted yet would be lost to an interruption.
-                self._is_uncertain = True
                 for piece in pieces:
                     self._rest = memoryview(piece)
-                    self._is_uncertain = False
                     # Each piece has the whole time: a large message on a slow line is no stalled peer.
                     deadline = Deadline(timeout)
                     self._push_rest(deadline)
-                    self._is_uncertain = True
-                self._is_uncertain = False
             while not self._transport.flush():
                 self._wait_writable(deadline)
+        except (OperationTimedOutError, OperationCanceledError) as exc:
+            self._give_up(exc, pieces, has_begun=has_begun or len(self._rest) < unsent)
+            raise
+        except OSError:
+            raise
         except BaseException as exc:
+            # Only an interruption of a wait, when all is noted.
             if not self._is_uncertain:
+                self._is_uncertain = True
                 self._give_up(exc, pieces, has_begun=has_begun or len(self._rest) < unsent)
+                self._is_uncertain = False
             raise
 
     def _push_rest(self, deadline: Deadline) -> None:
@@ -325,7 +363,10 @@ class Outbox:
             self._readiness = make_readiness(self._transport.fileno(), self._waker.fileno())
         # Asked after the waker stands: shut() sets the reason first and then looks for a waker.
         self._check_not_shut()
+        # All that has gone is noted: whoever interrupts the wait interrupts nothing else.
+        self._is_uncertain = False
         ready = self._readiness.wait(WRITABLE, deadline)
+        self._is_uncertain = True
         if ready & WOKEN:
             self._waker.clear()
         self._check_not_shut()

@@ -29,6 +29,9 @@ _LINGER_SECONDS = 1.0
 
 def run_reader(session: Session, message_class: type[Message]) -> None:
     """Read until the connection is over, then finish the session."""
+    if not session.claim():
+        # The connect that started this thread was interrupted, and has given everything back.
+        return
     try:
         Reader(session, message_class).run()
     except Exception as exc:  # a defect of ours: the connection ends all the same
@@ -63,9 +66,12 @@ class Reader:
         while not self._decoder.is_dead and not session.is_aborted:
             data = self._next_data()
             if not data:
-                return
+                break
             self._process(self._decoder.receive_data(data))
-        self._linger()
+        if self._decoder.is_dead:
+            self._linger()
+        # A first handler may have come in the meantime.
+        self._deliver_waiting()
 
     def _next_data(self) -> bytes:
         """Wait for bytes; b"" when there will be none, for whatever reason."""
@@ -172,6 +178,8 @@ class Reader:
         soon = Deadline(_LINGER_SECONDS)
         latest = session.close_deadline or soon
         while not self._is_at_end and not session.is_aborted and not latest.is_expired:
+            if session.inbox.has_messages:
+                self._deliver_waiting()
             is_idle = session.outbox.is_idle
             if is_idle and soon.is_expired:
                 return

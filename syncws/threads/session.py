@@ -28,6 +28,7 @@ from syncws.net.readiness import Waker
 from syncws.net.transport import Transport
 from syncws.settings import Settings
 from syncws.threads.inbox import Inbox
+from syncws.threads.latch import Latch
 from syncws.threads.outbox import Outbox
 from syncws.wire.events import CloseFrame, Message, Violation
 from syncws.wire.frames import PIECE_BYTES, encode_frame, encode_large_frame
@@ -72,7 +73,7 @@ class Session:
         self.owner: weakref.ref[Owner] = weakref.ref(owner)
         self.outbox = Outbox(opened.transport, waker.wake)
         self.inbox = Inbox(settings.inbox_size_in_bytes, waker.wake)
-        self.finished = threading.Event()
+        self.finished = Latch()
         self.handler_failures = 0
         # Set by the reader before it ends, read by everybody after `finished`.
         self.loss: HResultError | None = None
@@ -85,11 +86,20 @@ class Session:
         self._protocol = CloseProtocol()
         self._close_deadline: Deadline | None = None
         self.reader: threading.Thread | None = None
+        self._turn = threading.Lock()
 
     def start(self, run: Callable[["Session"], None]) -> None:
         """Start the reader thread on `run`; the connecting thread calls it once."""
         self.reader = threading.Thread(target=run, args=(self,), name=f"syncws-reader-{self.number}", daemon=True)
         self.reader.start()
+
+    def claim(self) -> bool:
+        """Take on giving everything back; return whether nobody has yet.
+
+        The reader does so first of all, and a connect that was interrupted while it started the reader tries: a thread
+        that is starting cannot be told from one that will never start.
+        """
+        return self._turn.acquire(False)
 
     @property
     def is_on_reader(self) -> bool:
@@ -147,15 +157,18 @@ class Session:
 
     def close(self, code: int | None, reason: str, timeout: float | None) -> None:
         """Do the closing handshake within `timeout` seconds; on the reader thread only begin it."""
-        with self._state_lock:
-            frame = self._protocol.start_close(code, reason)
+        try:
+            with self._state_lock:
+                if self._close_deadline is None:
+                    # First of all: the reader keeps to it even if this thread is interrupted at the next line.
+                    self._close_deadline = Deadline(timeout)
+                self.is_discarding = True
+                frame = self._protocol.start_close(code, reason)
             if frame is not None:
-                self._close_deadline = Deadline(timeout)
-            self.is_discarding = True
-        if frame is not None:
-            self.outbox.post_close(frame)
-        self.inbox.end(keep=False)
-        self.waker.wake()
+                self.outbox.post_close(frame)
+            self.inbox.end(keep=False)
+        finally:
+            self.waker.wake()
         if self.is_on_reader:
             return
         deadline = self._close_deadline or Deadline(timeout)

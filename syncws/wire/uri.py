@@ -50,8 +50,8 @@ class WebSocketUri:
 
     @property
     def server_name(self) -> str:
-        """Name or address that the server's certificate must be for: no zone id."""
-        return self.host.partition("%")[0]
+        """Name or address that the server's certificate must be for: no zone id, no dot at the end."""
+        return self.host.partition("%")[0].removesuffix(".")
 
 
 def parse_uri(text: str) -> WebSocketUri:
@@ -70,7 +70,7 @@ def parse_uri(text: str) -> WebSocketUri:
     if not colon or not rest.startswith("//"):
         raise InvalidArgumentError(f"uri {_shown(text)!r} is not absolute: it must look like ws://host/path")
     if scheme not in _DEFAULT_PORTS:
-        raise InvalidArgumentError(f"uri {_shown(text)!r} has the scheme {scheme!r}: allowed are ws and wss")
+        raise InvalidArgumentError(f"uri {_shown(text)!r} has another scheme than ws and wss")
     if "#" in text:
         raise InvalidArgumentError(f"uri {_shown(text)!r} has a fragment: a WebSocket URI has none (RFC 6455 3)")
     try:
@@ -119,6 +119,10 @@ def _bare_host(host: str, text: str) -> str:
         if "%" in host:
             # Only IPv6 has zone ids; in a name an escape would make us connect to one host and verify another.
             raise InvalidArgumentError(f"uri {_shown(text)!r} has the host {host!r}, which holds a percent sign")
+        if any(not 1 <= len(label) <= 63 for label in host.removesuffix(".").split(".")) or len(host) > 254:
+            raise InvalidArgumentError(
+                f"uri {_shown(text)!r} has the host {host!r}: each part of a name has 1 to 63 characters, all 253"
+            )
         return host
     address = host[1:-1]
     try:

@@ -4,12 +4,13 @@ import itertools
 import threading
 
 import pytest
-from fakes import FakeClock, ScriptedTransport
+from fakes import FakeClock, ScriptedTransport, interrupt_at
 from support import LIMIT, join, wait
 
 from syncws.errors import (
     ConnectionLostError,
     HResultError,
+    InvalidOperationError,
     ObjectClosedError,
     OperationCanceledError,
     OperationTimedOutError,
@@ -738,3 +739,49 @@ def test_many_threads_send_whole_frames_among_pongs(transport):
     assert sorted(frames) == sorted([b"a" * 10, b"b" * 10, b"c" * 10] * 20)
     outbox.shut(ObjectClosedError("over"))
     outbox.retire(transport.close)
+
+
+# A waker that was interrupted while it was made is closed by the garbage collector, which says so.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize("pieces", [None, [b"-piece1", b"-piece2"]], ids=["one piece", "pieces"])
+@pytest.mark.parametrize("takes", [(), (2,), (2, 0, 1, 0)], ids=["at once", "in parts", "with waits"])
+def test_an_interruption_at_any_line_tears_no_frame_and_keeps_no_role(pieces, takes):
+    # Either the frame goes on to its end before the next one, or nothing goes any more.
+    whole = b"frame" + b"".join(pieces or ())
+    number = 0
+    was_interrupted = True
+    while was_interrupted:
+        transport = ScriptedTransport()
+        outbox = Outbox(transport, lambda: None)
+        transport.takes.extend(takes)
+        was_interrupted = interrupt_at(number, outbox.send, b"frame", iter(pieces) if pieces else None, LIMIT)
+        transport.takes.clear()
+        try:
+            outbox.send(b"<next>", None, 0.5)
+            assert bytes(transport.sent) in (whole + b"<next>", b"<next>"), f"torn at line {number}"
+        except ConnectionLostError:
+            assert transport.aborts
+        assert outbox._role.acquire(False)
+        outbox._role.release()
+        outbox.shut(ObjectClosedError("over"))
+        outbox.retire(transport.close)
+        transport.release()
+        number += 1
+    assert number > 10
+
+
+def test_a_send_in_a_signal_handler_does_not_go_into_the_middle_of_a_message(outbox, transport):
+    errors = []
+
+    def handler(_):
+        transport.on_send = None
+        try:
+            outbox.send(b"<handler>", None, LIMIT)
+        except InvalidOperationError as exc:
+            errors.append(exc)
+        outbox.post_pong(b"<pong>")
+
+    transport.on_send = handler
+    outbox.send(b"frame", iter([b"-more"]), LIMIT)
+    assert bytes(transport.sent) == b"frame-more<pong>"
+    assert len(errors) == 1

@@ -1,0 +1,161 @@
+"""What an interruption at a bad moment must not do, and other ways of leaving a connection in the middle."""
+
+import copy
+import gc
+import pickle
+import threading
+import warnings
+
+import pytest
+from support import LIMIT, handshake, read_frame, read_to_end, scripted_server, server_frame, wait
+
+from syncws import HResultError, InvalidArgumentError, MessageWebSocket, OperationTimedOutError
+from syncws.net import tls
+from syncws.threads import reader as reader_module
+
+TEXT, CLOSE = 1, 8
+
+
+def test_a_close_that_was_interrupted_leaves_no_reader(monkeypatch):
+    ended = threading.Event()
+
+    def script(connection):
+        handshake(connection)
+        read_to_end(connection)
+        ended.set()
+
+    with scripted_server(script) as uri:
+        socket = MessageWebSocket()
+        socket.control.close_timeout = 0.05
+        socket.connect(uri)
+        session = socket._session
+
+        def interrupt(_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(type(session.outbox), "post_close", lambda self, frame: interrupt(frame))
+        with pytest.raises(KeyboardInterrupt):
+            socket.close()
+        wait(ended)
+        assert session.wait_closed(reader_module.FOREVER)
+
+
+def test_a_socket_that_was_dropped_while_closing_is_abandoned_without_a_warning():
+    ended = threading.Event()
+
+    def script(connection):
+        handshake(connection)
+        read_to_end(connection)
+        ended.set()
+
+    with scripted_server(script) as uri:
+        socket = MessageWebSocket()
+        socket.connect(uri)
+        socket._session.is_discarding = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            del socket
+            gc.collect()
+        wait(ended)
+
+
+def test_what_came_before_the_first_handler_goes_to_it_while_the_connection_is_closing(monkeypatch):
+    monkeypatch.setattr(reader_module, "_LINGER_SECONDS", LIMIT)
+    answered, go_on, received = threading.Event(), threading.Event(), threading.Event()
+
+    def script(connection):
+        handshake(connection, behind=server_frame(TEXT, b"greeting") + server_frame(CLOSE, b"\x03\xe8"))
+        assert read_frame(connection)[0] == 0x88
+        answered.set()
+        wait(go_on)
+
+    with scripted_server(script) as uri, MessageWebSocket() as socket:
+        texts = []
+        socket.connect(uri)
+        wait(answered)
+
+        def handler(_, args):
+            texts.append(args.get_data_reader().read_string(args.length))
+            received.set()
+
+        socket.message_received += handler
+        wait(received)
+        go_on.set()
+        assert socket.wait_closed(LIMIT)
+        assert texts == ["greeting"]
+
+
+def test_after_the_end_receive_gives_what_no_handler_got():
+    def script(connection):
+        handshake(connection, behind=server_frame(TEXT, b"greeting") + server_frame(CLOSE, b"\x03\xe8"))
+        read_frame(connection)
+
+    with scripted_server(script) as uri, MessageWebSocket() as socket:
+        socket.connect(uri)
+        assert socket.wait_closed(LIMIT)
+        socket.message_received += print
+        assert socket.receive() == "greeting"
+
+
+class EndlessRecord:
+    """A transport that brings one byte of a long TLS record at a time, for ever."""
+
+    has_unsent = has_buffered = False
+
+    def __init__(self):
+        self.received = 0
+
+    def receive(self, _):
+        self.received += 1
+        return b"\x16\x03\x03\x40\x00"[self.received - 1 : self.received] or b"\0"
+
+
+def test_tls_that_brings_no_data_gives_the_reader_back_its_deadline(client_tls):
+    inner = EndlessRecord()
+    transport = tls.TlsTransport(inner, client_tls, "localhost", threading.Lock())
+    assert transport.receive(100) is None
+    assert inner.received <= 16
+
+
+def test_answers_that_tls_cannot_get_rid_of_end_the_connection(client_tls, monkeypatch):
+    monkeypatch.setattr(tls, "_MAX_ANSWER_BYTES", 10)
+    transport = tls.TlsTransport(EndlessRecord(), client_tls, "localhost", threading.Lock())
+    with pytest.raises(ConnectionAbortedError, match="does not read"):
+        transport.receive(100)
+
+
+def test_a_tls_handshake_that_only_ever_receives_ends_with_the_deadline(server_tls):
+    # Not TLS at all, byte after byte: the client has always something to read.
+    stop = threading.Event()
+
+    def script(connection):
+        connection.sendall(b"\x16\x03\x03\x3f\xff")
+        while not stop.is_set():
+            connection.sendall(b"\0")
+            stop.wait(0.001)
+
+    with scripted_server(script) as uri, MessageWebSocket() as socket:
+        with pytest.raises((OperationTimedOutError, HResultError)):
+            socket.connect(uri.replace("ws:", "wss:"), timeout=0.3)
+        stop.set()
+
+
+def test_a_socket_is_not_copied_or_pickled():
+    socket = MessageWebSocket()
+    for action in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            action(socket)
+
+
+def test_a_released_memoryview_is_refused_as_an_argument():
+    view = memoryview(b"abc")
+    view.release()
+    with pytest.raises(InvalidArgumentError, match="released"):
+        MessageWebSocket().send(view)
+
+
+@pytest.mark.parametrize("host", [".", ".localhost", "a..localhost", "a" * 64 + ".localhost", "a." * 127 + "bb"])
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_a_host_name_that_is_none_is_refused_before_any_io(scheme, host):
+    with pytest.raises(InvalidArgumentError, match="1 to 63 characters"):
+        MessageWebSocket().connect(f"{scheme}://{host}:1/")
