@@ -41,8 +41,11 @@ def running_server(
     options.setdefault("max_size", None)
     # A server of the library under test's peers must not ping by its own clock.
     options.setdefault("ping_interval", None)
-    server: Server
-    with serve(handler, "127.0.0.1", 0, ssl=ssl_context, **options) as server:
+    with contextlib.ExitStack() as stack:
+        server = serve(handler, "127.0.0.1", 0, ssl=ssl_context, **options)
+        # Last of all, because leaving the server's own block uses the pipe once more.
+        stack.callback(close_shutdown_pipe, server)
+        stack.enter_context(server)
         thread = threading.Thread(target=server.serve_forever, name="test-server")
         thread.start()
         scheme = "ws" if ssl_context is None else "wss"
@@ -51,7 +54,6 @@ def running_server(
         finally:
             server.shutdown()
             join(thread)
-            close_shutdown_pipe(server)
 
 
 def close_shutdown_pipe(server: Server) -> None:

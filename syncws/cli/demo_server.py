@@ -7,6 +7,7 @@ connection was closed with goes to the demo through a queue.
 import contextlib
 import http
 import logging
+import os
 import queue
 import socket
 import ssl
@@ -82,9 +83,20 @@ def _running(
 
     quiet = logging.getLogger("syncws.demo.server")
     quiet.setLevel(logging.CRITICAL)
-    with serve(
-        echo, "127.0.0.1", 0, ssl=server_context, process_request=route, compression=None, max_size=None, logger=quiet
-    ) as server:
+    with contextlib.ExitStack() as stack:
+        server = serve(
+            echo,
+            "127.0.0.1",
+            0,
+            ssl=server_context,
+            process_request=route,
+            compression=None,
+            max_size=None,
+            logger=quiet,
+        )
+        # Last of all, because leaving the server's own block uses the pipe once more.
+        stack.callback(_close_shutdown_pipe, server)
+        stack.enter_context(server)
         thread = threading.Thread(target=server.serve_forever, name="demo-server", daemon=True)
         thread.start()
         try:
@@ -92,6 +104,14 @@ def _running(
         finally:
             server.shutdown()
             thread.join()
+
+
+def _close_shutdown_pipe(server: object) -> None:
+    """Close what the server of websockets before 17 leaves open."""
+    for name in ("shutdown_watcher", "shutdown_notifier"):
+        descriptor = getattr(server, name, None)
+        if isinstance(descriptor, int):
+            os.close(descriptor)
 
 
 def free_port() -> int:
