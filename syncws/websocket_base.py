@@ -480,8 +480,10 @@ class _ConnectTools:
 def _close_dropped(session: Session, what: str) -> None:
     if session.finished.is_set():
         return
+    # Asked before the reader, which the next line wakes, makes it true.
+    is_closing = session.is_discarding
     session.abandon()
-    if session.is_discarding:
-        # Closed already, by a close() that was interrupted or has not come to its end.
+    if is_closing:
+        # By a close() that was interrupted, or has not come to its end.
         return
     warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)

@@ -174,16 +174,18 @@ def interrupt_at(number, function, *arguments):
         if event == "line" and not _line(frame).startswith(("with ", "try:")):
             if left == 0:
                 left -= 1
-                sys.settrace(None)
+                sys.settrace(previous)
                 raise KeyboardInterrupt
             left -= 1
         return trace
 
+    previous = sys.gettrace()
     sys.settrace(trace)
     try:
         function(*arguments)
     except KeyboardInterrupt:
         return True
     finally:
-        sys.settrace(None)
+        # Whoever measures coverage traces too.
+        sys.settrace(previous)
     return False
