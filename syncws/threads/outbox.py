@@ -128,7 +128,10 @@ class Outbox:
             raise
         finally:
             try:
-                self._leave_role(is_nested)
+                # _leave_role, spelled out.
+                if not is_nested and self._role._is_owned():  # type: ignore[attr-defined]
+                    self._is_inside = False
+                    self._role.release()
             except BaseException:
                 # An interruption of that: once more.
                 self._leave_role(is_nested)
