@@ -23,7 +23,7 @@ from syncws.net.readiness import Waker
 from syncws.settings import Settings
 from syncws.threads.reader import run_reader
 from syncws.threads.session import Session
-from syncws.websocket_base import WebSocketBase
+from syncws.websocket_base import State, WebSocketBase
 from syncws.wire.events import Message
 from syncws.wire.frames import BINARY, TEXT
 
@@ -120,18 +120,20 @@ class MessageWebSocket(WebSocketBase):
 
     def _write(self, data: bytes | bytearray | memoryview) -> int:
         """Send what came through the output stream."""
+        session = self._output_session()
         if self._control._message_type is SocketMessageType.UTF8:
-            session = self._output_session()
             _check_text(data)
             session.send_message(TEXT, data)
         else:
-            self._output_session().send_message(BINARY, data)
+            session.send_message(BINARY, data)
         return len(data)
 
     def _write_text(self, data: bytes) -> int:
         """Send what a DataWriter encoded as UTF-8."""
-        opcode = TEXT if self._control._message_type is SocketMessageType.UTF8 else BINARY
-        self._output_session().send_message(opcode, data)
+        session = self._session
+        if session is None or self._is_output_closed or self._state is not State.CONNECTED:
+            session = self._output_session()
+        session.send_message(TEXT if self._control._message_type is SocketMessageType.UTF8 else BINARY, data)
         return len(data)
 
     # Receiving by pull.

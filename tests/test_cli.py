@@ -42,3 +42,10 @@ def test_wrong_arguments_are_explained(capsys, arguments):
         main(arguments)
     assert caught.value.code == 2
     assert "usage: syncws" in capsys.readouterr().err
+
+
+def test_a_close_that_the_server_never_sees_does_not_hold_and_does_not_hang(monkeypatch):
+    monkeypatch.setattr(syncws.cli.demo, "_LIMIT", 0.01)
+    with syncws.cli.demo.running_servers() as servers:
+        servers.closings.put((1005, ""))
+        assert syncws.cli.demo._closing_seen_by(servers, 4000) == (None, None)

@@ -65,6 +65,7 @@ class Session:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
         self.number = next(_numbers)
         self.settings = settings
+        self._send_timeout = settings.send_timeout
         self.remainder = opened.result.remainder
         self.local_address = opened.local_address
         self.subprotocol = opened.result.subprotocol
@@ -130,10 +131,10 @@ class Session:
             OperationTimedOutError, OperationCanceledError, ObjectClosedError, ConnectionLostError: as Outbox.send.
         """
         if len(payload) <= PIECE_BYTES:
-            self.outbox.send(encode_frame(opcode, payload), None, self.settings.send_timeout)
+            self.outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
         else:
             pieces = encode_large_frame(opcode, memoryview(payload))
-            self.outbox.send(next(pieces), pieces, self.settings.send_timeout)
+            self.outbox.send(next(pieces), pieces, self._send_timeout)
 
     # Receiving by pull: one user thread at a time.
 
