@@ -102,7 +102,7 @@ BAD = {
     "ws://[1.2.3.4]/": "host or port",
     "ws://[v1.a]/": "host or port",
     "ws://[fe80::1%25eth%30]/": "no IPv6 address",
-    "ws://a%00b/": "host or port",
+    "ws://a%00b/": "host",
 }
 
 
