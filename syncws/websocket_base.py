@@ -478,12 +478,12 @@ class _ConnectTools:
 
 
 def _close_dropped(session: Session, what: str) -> None:
+    """Close the connection of a socket object that nobody holds any more."""
     if session.finished.is_set():
         return
-    # Asked before the reader, which the next line wakes, makes it true.
-    is_closing = session.is_discarding
-    session.abandon()
-    if is_closing:
-        # By a close() that was interrupted, or has not come to its end.
-        return
-    warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
+    try:
+        # Not for one whose close() was interrupted, or has not come to its end.
+        if not session.is_discarding:
+            warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
+    finally:
+        session.abandon()
