@@ -1,7 +1,7 @@
 """The control object of a MessageWebSocket: everything that is set before connect.
 
-May import enums, errors, settings and wire. Its properties may be read and set on any thread; connect() freezes them
-into a Settings value, after which only message_type may change.
+May import enums, errors, settings, streams and wire. Its properties may be read and set on any thread; connect()
+freezes them into a Settings value, after which only message_type may change.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import overload
 from syncws.enums import SocketMessageType
 from syncws.errors import IllegalMethodCallError, InvalidArgumentError, InvalidArgumentTypeError
 from syncws.settings import Settings
+from syncws.streams.arguments import shown_number
 from syncws.wire.headers import check_subprotocol, check_subprotocols
 
 __all__ = ["DEFAULT_MAX_MESSAGE_SIZE", "MessageWebSocketControl", "check_timeout"]
@@ -52,7 +53,7 @@ def check_number(value: object, what: str, lowest: int, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidArgumentTypeError(f"{what} must be an int, not {type(value).__name__}")
     if not lowest <= value <= highest:
-        raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {value}")
+        raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {shown_number(value)}")
     return value
 
 

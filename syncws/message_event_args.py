@@ -1,9 +1,8 @@
 """What the handlers of `message_received` receive.
 
-May import enums, streams and wire. Made by the reader thread; usable on any thread and after the handler has returned.
+May import streams and wire. Made by the reader thread; usable on any thread and after the handler has returned.
 """
 
-from syncws.enums import SocketMessageType
 from syncws.streams.data_reader import DataReader
 from syncws.streams.input_stream import InputStream, MemoryInputStream
 from syncws.wire.events import Message
@@ -74,11 +73,6 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
     def is_message_complete(self) -> bool:
         """Always True: every event carries a whole message (….IsMessageComplete in FullMessage mode)."""
         return True
-
-    @property
-    def message_type(self) -> SocketMessageType:
-        """Type on the wire (….MessageType); for information, any message can be read in any form."""
-        return SocketMessageType.BINARY if self.text is None else SocketMessageType.UTF8
 
     def __repr__(self) -> str:
         if self.error is not None:

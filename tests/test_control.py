@@ -423,3 +423,8 @@ def test_a_bad_uri_freezes_nothing(control):
     with pytest.raises(InvalidArgumentError):
         socket.connect("http://localhost/")
     socket.control.close_timeout = 1
+
+
+def test_a_number_too_long_to_be_written_out_is_refused_like_any_other(control):
+    with pytest.raises(InvalidArgumentError, match="got an integer of 33220 bits"):
+        control.max_message_size = 10**10000

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import InvalidArgumentTypeError
 from syncws.streams import layouts
-from syncws.streams.arguments import as_byte_order, as_input_stream_options, as_unicode_encoding, check_count
+from syncws.streams.arguments import as_input_stream_options, check_count
 from syncws.streams.buffer import Buffer, as_bytes_view, as_writable_view
 from syncws.streams.input_stream import InputStream
 from syncws.streams.reader_core import Data, ReaderCore, copy_bytes, copy_into
@@ -104,30 +104,6 @@ class DataReader(ReaderCore):
     @input_stream_options.setter
     def input_stream_options(self, value: InputStreamOptions) -> None:
         self._options = as_input_stream_options(value)
-
-    @property
-    def unicode_encoding(self) -> UnicodeEncoding:
-        """Encoding that `read_string` decodes; UTF8 at first (DataReader.UnicodeEncoding).
-
-        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is no such value.
-        """
-        return self._encoding
-
-    @unicode_encoding.setter
-    def unicode_encoding(self, value: UnicodeEncoding) -> None:
-        self._encoding = as_unicode_encoding(value)
-
-    @property
-    def byte_order(self) -> ByteOrder:
-        """Order of the bytes of numbers, GUIDs, dates and spans; BIG_ENDIAN at first (DataReader.ByteOrder).
-
-        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is no such value.
-        """
-        return self._byte_order
-
-    @byte_order.setter
-    def byte_order(self, value: ByteOrder) -> None:
-        self._byte_order = as_byte_order(value)
 
     @property
     def unconsumed_buffer_length(self) -> int:

@@ -18,8 +18,9 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.streams import layouts
-from syncws.streams.arguments import as_byte_order, as_unicode_encoding, check_count
+from syncws.streams.arguments import check_count
 from syncws.streams.buffer import Buffer, as_bytes_view
+from syncws.streams.formatted import Formatted
 from syncws.streams.output_stream import OutputStream
 from syncws.streams.texts import encode_text
 
@@ -33,7 +34,7 @@ _BIG_ENDIAN = ByteOrder.BIG_ENDIAN
 _BUSY = "another operation runs on this DataWriter"
 
 
-class DataWriter:
+class DataWriter(Formatted):
     """Writes typed values (Windows.Storage.Streams.DataWriter); a context manager that closes on exit.
 
     Over a stream the writer owns the stream: closing the writer closes it, unless `detach_stream` gave it back.
@@ -48,14 +49,12 @@ class DataWriter:
     One thread at a time may use a writer; over a stream a second one is refused with InvalidOperationError.
     """
 
-    __slots__ = ("_byte_order", "_encoding", "_is_closed", "_length", "_parts", "_stream", "_text", "_turn")
+    __slots__ = ("_is_closed", "_length", "_parts", "_stream", "_text", "_turn")
 
     # None of the parts is empty; _length is the sum of their lengths. _turn holds one item, which an operation takes
     # while it runs: pop() of a list is atomic, and costs a third of a Lock, which nobody would wait for.
     _parts: list[bytes]
     _length: int
-    _encoding: UnicodeEncoding
-    _byte_order: ByteOrder
     _stream: OutputStream | None
     # The latest part that write_string made as UTF-8: sending it as text needs no check.
     _text: bytes | None
@@ -83,30 +82,6 @@ class DataWriter:
         self._encoding = _UTF8
         self._byte_order = _BIG_ENDIAN
         self._is_closed = False
-
-    @property
-    def unicode_encoding(self) -> UnicodeEncoding:
-        """Encoding that `write_string` and `measure_string` use; UTF8 at first (DataWriter.UnicodeEncoding).
-
-        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is no such value.
-        """
-        return self._encoding
-
-    @unicode_encoding.setter
-    def unicode_encoding(self, value: UnicodeEncoding) -> None:
-        self._encoding = as_unicode_encoding(value)
-
-    @property
-    def byte_order(self) -> ByteOrder:
-        """Order of the bytes of numbers, GUIDs, dates and spans; BIG_ENDIAN at first (DataWriter.ByteOrder).
-
-        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is no such value.
-        """
-        return self._byte_order
-
-    @byte_order.setter
-    def byte_order(self, value: ByteOrder) -> None:
-        self._byte_order = as_byte_order(value)
 
     @property
     def unstored_buffer_length(self) -> int:

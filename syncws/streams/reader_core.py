@@ -6,7 +6,7 @@ May import enums, errors and this room. Runs on the thread that calls it; only `
 from collections.abc import Callable
 from typing import TypeVar
 
-from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
+from syncws.enums import InputStreamOptions
 from syncws.errors import (
     IllegalMethodCallError,
     InvalidOperationError,
@@ -14,6 +14,7 @@ from syncws.errors import (
     OutOfBoundsError,
 )
 from syncws.streams.buffer import Buffer
+from syncws.streams.formatted import Formatted
 from syncws.streams.input_stream import InputStream
 
 __all__ = ["Data", "ReaderCore", "copy_bytes", "copy_into"]
@@ -27,7 +28,7 @@ _Value = TypeVar("_Value")
 _CHUNK_SIZE = 256 * 1024
 
 
-class ReaderCore:
+class ReaderCore(Formatted):
     """The private half of DataReader; a base class and not a part, so that a message costs one object.
 
     The unread bytes are `_data[_position : _position + _unread]`. `_text` is all of them while nothing was taken from
@@ -37,9 +38,7 @@ class ReaderCore:
     """
 
     __slots__ = (
-        "_byte_order",
         "_data",
-        "_encoding",
         "_is_closed",
         "_options",
         "_position",
@@ -53,8 +52,6 @@ class ReaderCore:
     _text: str | None
     _position: int
     _unread: int
-    _encoding: UnicodeEncoding
-    _byte_order: ByteOrder
     _options: InputStreamOptions
     _stream: InputStream | None
     _turn: list[None] | None

@@ -160,9 +160,8 @@ class Session:
         """Do the closing handshake within `timeout` seconds; on the reader thread only begin it."""
         try:
             with self._state_lock:
-                if self._close_deadline is None:
-                    # First of all: the reader keeps to it even if this thread is interrupted at the next line.
-                    self._close_deadline = Deadline(timeout)
+                # First of all: the reader keeps to it even if this thread is interrupted at the next line.
+                deadline = self._close_deadline = self._close_deadline or Deadline(timeout)
                 self.is_discarding = True
                 frame = self._protocol.start_close(code, reason)
             if frame is not None:
@@ -172,7 +171,6 @@ class Session:
             self.waker.wake()
         if self.is_on_reader:
             return
-        deadline = self._close_deadline or Deadline(timeout)
         if not self._wait_finished(deadline.earlier(timeout)):
             self.abort()
             self._wait_finished(Deadline(_ABORT_SECONDS))

@@ -25,7 +25,10 @@ class Message:
 
     @property
     def message_type(self) -> SocketMessageType:
-        """Type on the wire."""
+        """Type on the wire; for information, any message can be read in any form.
+
+        Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
+        """
         return SocketMessageType.BINARY if self.text is None else SocketMessageType.UTF8
 
 
