@@ -19,7 +19,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import websocket
 import websockets.sync.client
@@ -34,8 +36,6 @@ from syncws import (
 
 MIB = 1 << 20
 LIMIT = 60.0
-
-Run = Callable[[str, int, int, str], float]
 
 
 def _text(size: int, kind: str) -> str:
@@ -151,21 +151,19 @@ class Syncws:
         return time.perf_counter() - start
 
 
-class WebSocketClient:
-    """websocket-client's WebSocket."""
+class PullClient:
+    """A client that is asked for its messages: what the two peers have in common."""
 
-    name = "websocket-client"
+    name: str
 
-    def _open(self, uri: str) -> websocket.WebSocket:
-        return websocket.create_connection(uri, timeout=LIMIT)
+    def _open(self, uri: str) -> Any:
+        raise NotImplementedError
 
-    def _sender(self, ws: websocket.WebSocket, size: int, kind: str) -> Callable[[], object]:
-        data = payload(size, kind)
-        text = "" if kind == "binary" else data.decode()
-        return (lambda: ws.send_binary(data)) if kind == "binary" else (lambda: ws.send(text))
+    def _sender(self, ws: Any, size: int, kind: str) -> Callable[[], object]:
+        raise NotImplementedError
 
-    def _drop(self, ws: websocket.WebSocket) -> None:
-        ws.shutdown()  # type: ignore[no-untyped-call]
+    def _drop(self, ws: Any) -> None:
+        raise NotImplementedError
 
     def trip(self, uri: str, count: int, size: int, kind: str) -> float:
         """Send, receive, and again."""
@@ -210,7 +208,23 @@ class WebSocketClient:
         return time.perf_counter() - start
 
 
-class Websockets:
+class WebSocketClient(PullClient):
+    """websocket-client's WebSocket."""
+
+    name = "websocket-client"
+
+    def _open(self, uri: str) -> websocket.WebSocket:
+        return websocket.create_connection(uri, timeout=LIMIT)
+
+    def _sender(self, ws: Any, size: int, kind: str) -> Callable[[], object]:
+        data = payload(size, kind)
+        return partial(ws.send_binary, data) if kind == "binary" else partial(ws.send, data.decode())
+
+    def _drop(self, ws: Any) -> None:
+        ws.shutdown()
+
+
+class Websockets(PullClient):
     """The sync client of websockets, without compression, limits and keep-alive."""
 
     name = "websockets"
@@ -220,47 +234,12 @@ class Websockets:
             uri, compression=None, max_size=None, ping_interval=None, proxy=None, close_timeout=LIMIT
         ).__enter__()
 
-    def trip(self, uri: str, count: int, size: int, kind: str) -> float:
-        """Send, receive, and again."""
-        ws = self._open(uri)
-        message = payload(size, kind) if kind == "binary" else _text(size, kind)
-        start = time.perf_counter()
-        for _ in range(count):
-            ws.send(message)
-            ws.recv()
-        elapsed = time.perf_counter() - start
-        ws.close_socket()
-        return elapsed
+    def _sender(self, ws: Any, size: int, kind: str) -> Callable[[], object]:
+        data = payload(size, kind)
+        return partial(ws.send, data if kind == "binary" else data.decode())
 
-    def flood(self, uri: str, count: int, size: int, kind: str) -> float:
-        """Receive `count` messages."""
-        ws = self._open(uri)
-        start = time.perf_counter()
-        ws.send("go")
-        for _ in range(count):
-            ws.recv()
-        elapsed = time.perf_counter() - start
+    def _drop(self, ws: Any) -> None:
         ws.close_socket()
-        return elapsed
-
-    def sink(self, uri: str, count: int, size: int, kind: str) -> float:
-        """Send `count` messages."""
-        ws = self._open(uri)
-        message = payload(size, kind) if kind == "binary" else _text(size, kind)
-        start = time.perf_counter()
-        for _ in range(count):
-            ws.send(message)
-        ws.recv()
-        elapsed = time.perf_counter() - start
-        ws.close_socket()
-        return elapsed
-
-    def drop(self, uri: str, count: int, size: int, kind: str) -> float:
-        """Connect and cut the connection."""
-        start = time.perf_counter()
-        for _ in range(count):
-            self._open(uri).close_socket()
-        return time.perf_counter() - start
 
 
 class BareSocket:
