@@ -9,12 +9,13 @@ from syncws.certificate_validation import WebSocketServerCustomValidationRequest
 from syncws.certificates import Certificate
 from syncws.closed_event_args import WebSocketClosedEventArgs
 from syncws.connecting import connect
-from syncws.control import MessageWebSocketControl
+from syncws.control import MessageWebSocketControl, StreamWebSocketControl
 from syncws.enums import (
     ByteOrder,
     ChainValidationResult,
     HostNameType,
     InputStreamOptions,
+    MessageWebSocketReceiveMode,
     SocketMessageType,
     SocketSslErrorSeverity,
     UnicodeEncoding,
@@ -46,9 +47,11 @@ from syncws.errors import (
 from syncws.events import Deferral, Event, EventRegistrationToken
 from syncws.host_name import HostName
 from syncws.hresult import HResult
-from syncws.info import BandwidthStatistics, MessageWebSocketInformation
+from syncws.info import BandwidthStatistics, MessageWebSocketInformation, StreamWebSocketInformation
 from syncws.message_event_args import MessageWebSocketMessageReceivedEventArgs
 from syncws.message_websocket import MessageWebSocket
+from syncws.partial_text import PartialTextReader
+from syncws.stream_websocket import StreamWebSocket
 from syncws.streams.buffer import Buffer
 from syncws.streams.data_reader import DataReader
 from syncws.streams.data_writer import DataWriter
@@ -89,15 +92,20 @@ __all__ = [
     "MessageWebSocketControl",
     "MessageWebSocketInformation",
     "MessageWebSocketMessageReceivedEventArgs",
+    "MessageWebSocketReceiveMode",
     "NoUnicodeTranslationError",
     "ObjectClosedError",
     "OperationCanceledError",
     "OperationTimedOutError",
     "OutOfBoundsError",
     "OutputStream",
+    "PartialTextReader",
     "ProtocolViolationError",
     "SocketMessageType",
     "SocketSslErrorSeverity",
+    "StreamWebSocket",
+    "StreamWebSocketControl",
+    "StreamWebSocketInformation",
     "TlsError",
     "UnicodeEncoding",
     "WebErrorStatus",

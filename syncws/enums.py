@@ -10,6 +10,7 @@ __all__ = [
     "ChainValidationResult",
     "HostNameType",
     "InputStreamOptions",
+    "MessageWebSocketReceiveMode",
     "SocketMessageType",
     "SocketSslErrorSeverity",
     "UnicodeEncoding",
@@ -22,6 +23,13 @@ class SocketMessageType(enum.IntEnum):
 
     BINARY = 0
     UTF8 = 1
+
+
+class MessageWebSocketReceiveMode(enum.IntEnum):
+    """What an event of a MessageWebSocket carries (Windows.Networking.Sockets.MessageWebSocketReceiveMode)."""
+
+    FULL_MESSAGE = 0
+    PARTIAL_MESSAGE = 1
 
 
 class SocketSslErrorSeverity(enum.IntEnum):

@@ -1,4 +1,4 @@
-"""The information object of a MessageWebSocket, and the structs that it gives out.
+"""The information objects of both socket classes, and the structs that they give out.
 
 May import host_name. Read-only, at any time in the life of the socket and on any thread: each property reads one
 snapshot that the session replaces.
@@ -6,11 +6,19 @@ snapshot that the session replaces.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from syncws.host_name import HostName
 
-__all__ = ["BandwidthStatistics", "MessageWebSocketInformation", "Snapshot"]
+__all__ = [
+    "BandwidthStatistics",
+    "MessageWebSocketInformation",
+    "Snapshot",
+    "StreamWebSocketInformation",
+    "WebSocketInformation",
+]
+
+InformationT = TypeVar("InformationT", bound="WebSocketInformation")
 
 
 @dataclass(frozen=True)
@@ -64,36 +72,27 @@ class Snapshot:
     bandwidth_statistics: BandwidthStatistics = _NO_STATISTICS
     bytes_received: int = 0
     bytes_sent: int = 0
+    bytes_buffered_in: int = 0
+    bytes_pending_out: int = 0
     handler_failures: int = 0
 
 
-class MessageWebSocketInformation:
-    """Facts about a MessageWebSocket (Windows.Networking.Sockets.MessageWebSocketInformation).
-
-    Comes from `MessageWebSocket.information`; cannot be made. Readable before connect and after close too.
-    """
+class WebSocketInformation:
+    """Facts about a connection; what WinRT calls IWebSocketInformation2, and more. Not for use by itself."""
 
     __slots__ = ("_take_snapshot",)
 
     _take_snapshot: Callable[[], Snapshot]
 
-    def __new__(cls) -> "MessageWebSocketInformation":
-        """Refuse: the socket makes it.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("MessageWebSocketInformation cannot be made: it is MessageWebSocket.information")
-
     @classmethod
-    def _over(cls, take_snapshot: Callable[[], Snapshot]) -> "MessageWebSocketInformation":
+    def _over(cls: type[InformationT], take_snapshot: Callable[[], Snapshot]) -> InformationT:
         information = object.__new__(cls)
         information._take_snapshot = take_snapshot
         return information
 
     @property
     def local_address(self) -> HostName | None:
-        """Our IP address; None before connect (MessageWebSocketInformation.LocalAddress)."""
+        """Our IP address; None before connect (….LocalAddress)."""
         return self._take_snapshot().local_address
 
     @property
@@ -117,6 +116,22 @@ class MessageWebSocketInformation:
         return self._take_snapshot().bytes_sent
 
     @property
+    def bytes_buffered_in(self) -> int:
+        """Bytes of payload that have arrived and wait to be taken, at most control.inbox_size_in_bytes and one read.
+
+        Of whole messages only complete ones count (beyond WinRT).
+        """
+        return self._take_snapshot().bytes_buffered_in
+
+    @property
+    def bytes_pending_out(self) -> int:
+        """Bytes that sending threads have given and the system has not taken yet, the waiting ones' included.
+
+        They lie in the buffers that were handed to send and write, not in copies (beyond WinRT).
+        """
+        return self._take_snapshot().bytes_pending_out
+
+    @property
     def handler_failures(self) -> int:
         """How many times a handler raised; each is on the logger `syncws` with its traceback (beyond WinRT)."""
         return self._take_snapshot().handler_failures
@@ -124,6 +139,40 @@ class MessageWebSocketInformation:
     def __repr__(self) -> str:
         snapshot = self._take_snapshot()
         return (
-            f"<MessageWebSocketInformation local_address={snapshot.local_address} protocol={snapshot.protocol!r} "
+            f"<{type(self).__name__} local_address={snapshot.local_address} protocol={snapshot.protocol!r} "
             f"bytes_received={snapshot.bytes_received} bytes_sent={snapshot.bytes_sent}>"
         )
+
+
+class MessageWebSocketInformation(WebSocketInformation):
+    """Facts about a MessageWebSocket (Windows.Networking.Sockets.MessageWebSocketInformation).
+
+    Comes from `MessageWebSocket.information`; cannot be made. Readable before connect and after close too.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls) -> "MessageWebSocketInformation":
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("MessageWebSocketInformation cannot be made: it is MessageWebSocket.information")
+
+
+class StreamWebSocketInformation(WebSocketInformation):
+    """Facts about a StreamWebSocket (Windows.Networking.Sockets.StreamWebSocketInformation).
+
+    Comes from `StreamWebSocket.information`; cannot be made. Readable before connect and after close too.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls) -> "StreamWebSocketInformation":
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("StreamWebSocketInformation cannot be made: it is StreamWebSocket.information")

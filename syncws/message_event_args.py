@@ -5,9 +5,9 @@ May import streams and wire. Made by the reader thread; usable on any thread and
 
 from syncws.streams.data_reader import DataReader
 from syncws.streams.input_stream import InputStream, MemoryInputStream
-from syncws.wire.events import Message
+from syncws.wire.events import Message, MessagePiece
 
-__all__ = ["MessageWebSocketMessageReceivedEventArgs"]
+__all__ = ["MessagePieceEventArgs", "MessageWebSocketMessageReceivedEventArgs"]
 
 
 class MessageWebSocketMessageReceivedEventArgs(Message):
@@ -37,9 +37,10 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
         return args
 
     def get_data_reader(self) -> DataReader:
-        """Return a reader that holds the whole message: no load() is needed.
+        """Return a reader that holds the whole message, or the piece of it: no load() is needed.
 
-        Each call gives a fresh reader over the same message.
+        Each call gives a fresh reader over the same bytes. A piece of a text may end inside a character, which
+        read_string refuses: PartialTextReader reads text across events.
 
         Raises:
             ConnectionLostError: the connection broke (0x80072EFE, after a reset 0x80072EFF).
@@ -53,7 +54,7 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
         return DataReader._over_message(self.payload, self.text, self.length)
 
     def get_data_stream(self) -> InputStream:
-        """Return the message's bytes as a stream; a text message's are its UTF-8.
+        """Return the message's bytes, or the piece's, as a stream; a text message's are its UTF-8.
 
         Raises: as get_data_reader.
 
@@ -71,10 +72,29 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
 
     @property
     def is_message_complete(self) -> bool:
-        """Always True: every event carries a whole message (….IsMessageComplete in FullMessage mode)."""
+        """True when the event ends its message: always, unless control.receive_mode is PARTIAL_MESSAGE.
+
+        Source: MessageWebSocketMessageReceivedEventArgs.IsMessageComplete.
+        """
         return True
 
     def __repr__(self) -> str:
         if self.error is not None:
             return f"<MessageWebSocketMessageReceivedEventArgs error={self.error}>"
         return f"<MessageWebSocketMessageReceivedEventArgs {self.message_type.name} length={self.length}>"
+
+
+class MessagePieceEventArgs(MessageWebSocketMessageReceivedEventArgs, MessagePiece):
+    """The args of a piece of a message, for receive_mode PARTIAL_MESSAGE."""
+
+    __slots__ = ()
+
+    def get_data_reader(self) -> DataReader:
+        """Return a reader that holds the piece; see the base class."""
+        # Not over the text: that begins and ends where characters do.
+        return DataReader._over_message(self.payload, None, self.length)
+
+    @property
+    def is_message_complete(self) -> bool:
+        """True when the piece ends its message; see the base class."""
+        return self.is_last

@@ -6,9 +6,11 @@ message_received run on the connection's reader thread, one at a time and in ord
 
 import enum
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from syncws.control import MessageWebSocketControl, check_timeout
-from syncws.enums import SocketMessageType
+from syncws.control import MessageWebSocketControl
+from syncws.control_base import check_timeout
+from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -16,16 +18,26 @@ from syncws.errors import (
     ObjectClosedError,
 )
 from syncws.events import Event, EventRegistrationToken, Handler
-from syncws.message_event_args import MessageWebSocketMessageReceivedEventArgs
+from syncws.info import MessageWebSocketInformation
+from syncws.message_event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
 from syncws.net.connector import Opened
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
 from syncws.settings import Settings
+from syncws.streams.buffer import as_bytes_view
+from syncws.streams.output_stream import Progress, check_progress
+from syncws.threads.message_reader import MessageReader
+from syncws.threads.message_session import MessageSession
 from syncws.threads.reader import run_reader
-from syncws.threads.session import Session
 from syncws.websocket_base import State, WebSocketBase
+from syncws.wire.decoder import Decoder
 from syncws.wire.events import Message
-from syncws.wire.frames import BINARY, TEXT
+from syncws.wire.frames import BINARY, PIECE_BYTES, TEXT
+from syncws.wire.piece_decoder import PieceDecoder
+from syncws.wire.utf8 import check_text
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = ["MessageWebSocket"]
 
@@ -40,7 +52,7 @@ class _Default(enum.Enum):
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
 
-class MessageWebSocket(WebSocketBase):
+class MessageWebSocket(WebSocketBase[MessageSession]):
     """A WebSocket that reads and writes whole messages; a context manager that closes on exit.
 
     Set `control`, add handlers, then connect(). A socket connects once; after a connect that failed it may be tried
@@ -49,10 +61,14 @@ class MessageWebSocket(WebSocketBase):
     A socket object that is dropped without close() is closed, with a ResourceWarning.
     """
 
+    _control: MessageWebSocketControl
+    _information: MessageWebSocketInformation
+
     def __init__(self) -> None:
         """Make a socket; nothing is connected yet. Source: MessageWebSocket constructor."""
         super().__init__()
         self._control = MessageWebSocketControl._create()
+        self._information = MessageWebSocketInformation._over(self._link.take_snapshot)
         self._message_received: Event[MessageWebSocket, MessageWebSocketMessageReceivedEventArgs] = Event(
             "message_received"
         )
@@ -61,6 +77,11 @@ class MessageWebSocket(WebSocketBase):
     def control(self) -> MessageWebSocketControl:
         """Settings; the same object every time (MessageWebSocket.Control)."""
         return self._control
+
+    @property
+    def information(self) -> MessageWebSocketInformation:
+        """Facts about the connection, readable at any time; the same object every time (….Information)."""
+        return self._information
 
     @property
     def message_received(self) -> Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]:
@@ -98,7 +119,8 @@ class MessageWebSocket(WebSocketBase):
         Raises:
             InvalidArgumentTypeError: another type (0x80070057).
             InvalidArgumentError: the text holds lone surrogates (0x80070057).
-            IllegalMethodCallError: not connected yet (0x8000000E).
+            IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished
+                (0x8000000E).
             ObjectClosedError: closed, or closing (0x80000013).
             OperationTimedOutError: the peer does not read (0x80072EE2).
             OperationCanceledError: closed meanwhile (0x80072EF1).
@@ -113,23 +135,77 @@ class MessageWebSocket(WebSocketBase):
         elif isinstance(message, bytes):
             self._connected_session().send_message(BINARY, message)
         elif isinstance(message, bytearray | memoryview):
-            view = _flat(message)
-            self._connected_session().send_message(BINARY, view)
+            with as_bytes_view(message, "a message") as view:
+                self._connected_session().send_message(BINARY, view)
         else:
             raise InvalidArgumentTypeError(f"a message must be str or bytes, not {type(message).__name__}")
 
-    def _write(self, data: bytes | bytearray | memoryview) -> int:
-        """Send what came through the output stream."""
+    def send_nonfinal_frame(self, data: "ReadableBuffer", progress: Progress | None = None, /) -> int:
+        """Send one frame of a message, with more of it to follow.
+
+        The message is of the type that control.message_type has at its first frame. Until send_final_frame has ended
+        it nothing else can be written; pings are answered, and closing is possible. Text may be cut anywhere, also
+        inside a character.
+
+        Args:
+            data: bytes, any object with the buffer protocol, or a Buffer; may be empty.
+            progress: called with the number of bytes when the frame has gone.
+
+        Returns:
+            The number of bytes sent.
+
+        Raises:
+            InvalidArgumentTypeError: `data` is no buffer, `progress` not callable (0x80070057).
+            InvalidArgumentError: the message is text, and this frame does not go on with UTF-8; it was not sent
+                (0x80070057).
+            IllegalMethodCallError: not connected yet (0x8000000E).
+            InvalidOperationError: another thread is sending a frame in this way (0x800710DD).
+            ObjectClosedError: closed, or closing (0x80000013).
+            OperationTimedOutError: the peer does not read; when `is_queued` the frame follows and counts as sent, else
+                it can be sent again (0x80072EE2).
+            OperationCanceledError: closed meanwhile (0x80072EF1).
+            ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
+
+        Source: MessageWebSocket.SendNonfinalFrameAsync.
+        """
+        return self._send_frame(data, progress, is_final=False)
+
+    def send_final_frame(self, data: "ReadableBuffer", progress: Progress | None = None, /) -> int:
+        """Send the last frame of a message, or a message of one frame; otherwise as send_nonfinal_frame.
+
+        Raises: as send_nonfinal_frame; text that ends inside a character is an InvalidArgumentError too.
+
+        Source: MessageWebSocket.SendFinalFrameAsync.
+        """
+        return self._send_frame(data, progress, is_final=True)
+
+    def _send_frame(self, data: "ReadableBuffer", progress: Progress | None, *, is_final: bool) -> int:
+        check_progress(progress)
+        with as_bytes_view(data, "data") as view:
+            size = len(view)
+            opcode = TEXT if self._control._message_type is SocketMessageType.UTF8 else BINARY
+            self._connected_session().send_fragment(opcode, view, is_final=is_final)
+        if progress is not None:
+            progress(size)
+        return size
+
+    def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
         session = self._output_session()
+        opcode = BINARY
         if self._control._message_type is SocketMessageType.UTF8:
-            _check_text(data)
-            session.send_message(TEXT, data)
+            _check_whole_text(data)
+            opcode = TEXT
+        size = len(data)
+        if progress is None:
+            session.send_message(opcode, data)
+        elif size > PIECE_BYTES:
+            session.send_in_fragments(opcode, data, progress)
         else:
-            session.send_message(BINARY, data)
-        return len(data)
+            session.send_message(opcode, data)
+            progress(size)
+        return size
 
     def _write_text(self, data: bytes) -> int:
-        """Send what a DataWriter encoded as UTF-8."""
         session = self._session
         if session is None or self._is_output_closed or self._state is not State.CONNECTED:
             session = self._output_session()
@@ -142,7 +218,8 @@ class MessageWebSocket(WebSocketBase):
         """Wait for the next message and return it: text as str, binary as bytes (beyond WinRT).
 
         Only without handlers of message_received, or when the connection is over. Messages that came before the
-        peer's Close can still be received.
+        peer's Close can still be received. With control.receive_mode PARTIAL_MESSAGE it returns the next piece: text as
+        far as it is complete, so that a str may be empty; receive_args tells where messages end.
 
         Args:
             timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes nothing
@@ -156,14 +233,18 @@ class MessageWebSocket(WebSocketBase):
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
-        limit = self._control.receive_timeout if timeout is _Default.TIMEOUT else check_timeout(timeout, "timeout")
-        session = self._connected_session()
-        message = self._take(session, limit)
-        if message is None:
-            raise ObjectClosedError(
-                f"the connection is closed: code {session.close_code} {session.close_reason}".rstrip()
-            )
-        return _content(message)
+        return _content(self._receive(timeout))
+
+    def receive_args(
+        self, timeout: float | _Default | None = _Default.TIMEOUT
+    ) -> MessageWebSocketMessageReceivedEventArgs:
+        """Wait for the next message, or piece of one, and return what a handler would receive (beyond WinRT).
+
+        Args, Raises: as receive.
+        """
+        message = self._receive(timeout)
+        assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
+        return message
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Yield messages as receive() returns them, waiting for ever, until the connection is closed (beyond WinRT).
@@ -174,7 +255,17 @@ class MessageWebSocket(WebSocketBase):
         while (message := self._take(session, None)) is not None:
             yield _content(message)
 
-    def _take(self, session: Session, limit: float | None) -> Message | None:
+    def _receive(self, timeout: float | _Default | None) -> Message:
+        limit = self._control.receive_timeout if timeout is _Default.TIMEOUT else check_timeout(timeout, "timeout")
+        session = self._connected_session()
+        message = self._take(session, limit)
+        if message is None:
+            raise ObjectClosedError(
+                f"the connection is closed: code {session.close_code} {session.close_reason}".rstrip()
+            )
+        return message
+
+    def _take(self, session: MessageSession, limit: float | None) -> Message | None:
         # When the connection is over no handler gets what still waits.
         if self._message_received.handlers and not session.finished.is_set():
             raise IllegalMethodCallError(
@@ -188,30 +279,29 @@ class MessageWebSocket(WebSocketBase):
         """Raise message_received with what stands for a failure; for the session."""
         return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
-    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> Session:
-        return Session(opened, settings, waker, self)
+    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> MessageSession:
+        return MessageSession(opened, settings, waker, self)
 
-    def _run_reader(self) -> Callable[[Session], None]:
+    def _run_reader(self) -> Callable[[MessageSession], None]:
         return _read_messages
 
 
-def _read_messages(session: Session) -> None:
-    run_reader(session, MessageWebSocketMessageReceivedEventArgs)
+def _read_messages(session: MessageSession) -> None:
+    run_reader(session, _make_reader)
 
 
-def _flat(data: bytearray | memoryview) -> memoryview:
+def _make_reader(session: MessageSession) -> MessageReader:
+    limit = session.settings.max_message_size
+    if session.settings.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
+        pieces = PieceDecoder(limit, MessagePieceEventArgs)
+        return MessageReader(session, pieces, MessagePieceEventArgs)
+    whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs)
+    return MessageReader(session, whole, MessageWebSocketMessageReceivedEventArgs)
+
+
+def _check_whole_text(data: bytes | memoryview) -> None:
     try:
-        view = memoryview(data)
-    except ValueError as exc:
-        raise InvalidArgumentError("a message must not be a memoryview that was released") from exc
-    if not view.contiguous:
-        raise InvalidArgumentError("a message must be a contiguous buffer")
-    return view.cast("B")
-
-
-def _check_text(data: bytes | bytearray | memoryview) -> None:
-    try:
-        str(data, "utf-8")
+        check_text(data)
     except UnicodeDecodeError as exc:
         raise InvalidArgumentError(
             f"a message of message_type UTF8 must be UTF-8; byte {exc.start} of it is not ({exc.reason})"

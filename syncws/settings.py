@@ -1,10 +1,12 @@
 """The settings of one connection, frozen when connect() is called.
 
-Imports only the standard library. A plain value: any thread may read it.
+May import enums. A plain value: any thread may read it.
 """
 
 import ssl
 from dataclasses import dataclass
+
+from syncws.enums import MessageWebSocketReceiveMode
 
 __all__ = ["Settings"]
 
@@ -14,6 +16,7 @@ class Settings:
     """What the control object and set_request_header said when connect() was called; see there for each value."""
 
     max_message_size: int
+    receive_mode: MessageWebSocketReceiveMode = MessageWebSocketReceiveMode.FULL_MESSAGE
     supported_protocols: tuple[str, ...] = ()
     request_headers: tuple[tuple[str, str], ...] = ()
     outbound_buffer_size_in_bytes: int | None = None

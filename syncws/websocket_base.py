@@ -12,12 +12,12 @@ import warnings
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from syncws.certificate_validation import WebSocketServerCustomValidationRequestedEventArgs
 from syncws.certificates import Certificate
 from syncws.closed_event_args import WebSocketClosedEventArgs
-from syncws.control import MessageWebSocketControl, check_timeout
+from syncws.control_base import WebSocketControl, check_timeout
 from syncws.errors import (
     CertificateError,
     IllegalMethodCallError,
@@ -28,7 +28,7 @@ from syncws.errors import (
 from syncws.events import Event, EventRegistrationToken, Handler
 from syncws.host_name import HostName
 from syncws.hresult import HResult
-from syncws.info import MessageWebSocketInformation, Snapshot
+from syncws.info import Snapshot, WebSocketInformation
 from syncws.net.connector import Opened, open_connection
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
@@ -36,7 +36,7 @@ from syncws.net.resolver import Address
 from syncws.net.tls import certificate_chain
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
-from syncws.streams.output_stream import OutputStream
+from syncws.streams.output_stream import OutputStream, Progress
 from syncws.threads.background import run_aside
 from syncws.threads.session import Session
 from syncws.wire.closing import check_close
@@ -50,7 +50,8 @@ _HURRIED_CLOSE_SECONDS = 0.5
 
 ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
 ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
-SelfT = TypeVar("SelfT", bound="WebSocketBase")
+SelfT = TypeVar("SelfT", bound="WebSocketBase[Any]")
+SessionT = TypeVar("SessionT", bound=Session)
 
 
 class State(enum.Enum):
@@ -62,22 +63,23 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
-class WebSocketBase:
+class WebSocketBase(Generic[SessionT]):
     """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
 
-    _control: MessageWebSocketControl
+    _control: WebSocketControl
+    _information: WebSocketInformation
+    _session: SessionT | None
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._state = State.NEW
         self._link = _Link()
-        self._information = MessageWebSocketInformation._over(self._link.take_snapshot)
         self._request_headers: dict[str, tuple[str, str]] = {}
         self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
         self._validation: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
             "server_custom_validation_requested"
         )
-        self._session: Session | None = None
+        self._session = None
         # While connecting: what cancels it.
         self._waker: Waker | None = None
         self._is_canceled = False
@@ -87,26 +89,22 @@ class WebSocketBase:
 
     # What a socket class brings.
 
-    def _write(self, data: bytes | bytearray | memoryview) -> int:
+    def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
+        """Send what came through the output stream."""
         raise NotImplementedError
 
     def _write_text(self, data: bytes) -> int:
         """Send bytes that are known to be UTF-8."""
         raise NotImplementedError
 
-    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> Session:
+    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> SessionT:
         raise NotImplementedError
 
-    def _run_reader(self) -> Callable[[Session], None]:
+    def _run_reader(self) -> Callable[[SessionT], None]:
         """Return what the reader thread runs; it must not hold the socket."""
         raise NotImplementedError
 
     # Before connect.
-
-    @property
-    def information(self) -> MessageWebSocketInformation:
-        """Facts about the connection, readable at any time; the same object every time (….Information)."""
-        return self._information
 
     def set_request_header(self, header_name: str, header_value: str, /) -> None:
         """Add a header to the opening handshake's request, or replace the one of that name.
@@ -233,7 +231,7 @@ class WebSocketBase:
             self._control._set_frozen(True)
             self._state = State.CONNECTING
 
-    def _open(self, target: WebSocketUri, deadline: Deadline, waker: Waker) -> Session:
+    def _open(self, target: WebSocketUri, deadline: Deadline, waker: Waker) -> SessionT:
         settings = self._control._to_settings(tuple(self._request_headers.values()))
         waiter = Waiter(waker, lambda: self._is_canceled, deadline)
         opened = open_connection(target, settings, waiter, _ConnectTools(self, waker))
@@ -281,10 +279,11 @@ class WebSocketBase:
 
     @property
     def output_stream(self) -> OutputStream:
-        """The stream for a DataWriter, or for write(); exists before connect (MessageWebSocket.OutputStream).
+        """The stream for a DataWriter, or for write(); exists before connect (….OutputStream).
 
-        One write is one message of control.message_type. A DataWriter that is closed with the stream attached closes
-        the stream: later use raises ObjectClosedError (0x80000013). It keeps the socket object alive.
+        One write is one message: of a MessageWebSocket of control.message_type, of a StreamWebSocket binary. A
+        DataWriter that is closed with the stream attached closes the stream: later use raises ObjectClosedError
+        (0x80000013). It keeps the socket object alive.
         """
         stream = self._output_stream() if self._output_stream is not None else None
         if stream is None:
@@ -301,12 +300,12 @@ class WebSocketBase:
     def _close_output(self) -> None:
         self._is_output_closed = True
 
-    def _output_session(self) -> Session:
+    def _output_session(self) -> SessionT:
         if self._is_output_closed:
             raise ObjectClosedError("the output stream was closed: detach it from its DataWriter to go on using it")
         return self._connected_session()
 
-    def _connected_session(self) -> Session:
+    def _connected_session(self) -> SessionT:
         """Return the session that can send, or raise why there is none."""
         session = self._session
         if self._state is State.CONNECTED and session is not None:
@@ -351,7 +350,7 @@ class WebSocketBase:
         if session is not None:
             session.abort()
 
-    def _end(self) -> Session | None:
+    def _end(self) -> SessionT | None:
         """Note that the socket is closed; return the session to end, if there is one."""
         with self._lock:
             if self._state is State.CONNECTING:
@@ -453,6 +452,8 @@ class _Link:
             bandwidth_statistics=statistics,
             bytes_received=received,
             bytes_sent=sent,
+            bytes_buffered_in=session.inbox.size,
+            bytes_pending_out=session.outbox.pending_bytes,
             handler_failures=session.handler_failures,
         )
 
@@ -460,7 +461,7 @@ class _Link:
 class _ConnectTools:
     """What the connector needs and may not make itself."""
 
-    def __init__(self, socket: WebSocketBase, waker: Waker) -> None:
+    def __init__(self, socket: WebSocketBase[Any], waker: Waker) -> None:
         self._socket = socket
         self._waker = waker
 

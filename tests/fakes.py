@@ -47,6 +47,7 @@ class ScriptedTransport:
         self.refused = threading.Event()
         self.on_send = None
         self.has_unsent = False
+        self.unsent_bytes = 0
         self.has_buffered = False
         self.aborts = 0
         self.closes = 0
@@ -151,6 +152,28 @@ class ScriptedTransport:
     def close(self):
         self.closes += 1
         self.release()
+
+
+class PieceList:
+    """Stands for wire.large.FramePieces over pieces that are given."""
+
+    def __init__(self, pieces, *, can_detach=True):
+        self.pieces = iter(pieces)
+        self.can_detach = can_detach
+        self.remaining = (
+            sum(len(piece) for piece in pieces if isinstance(piece, bytes)) if isinstance(pieces, list) else 0
+        )
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        piece = next(self.pieces)
+        self.remaining -= len(piece)
+        return piece
+
+    def detach(self, limit):
+        return self.can_detach
 
 
 def _line(frame):

@@ -175,6 +175,12 @@ class TlsTransport:
             return bool(self._unsent) or self._outgoing.pending > 0 or self._inner.has_unsent
 
     @property
+    def unsent_bytes(self) -> int:
+        """See Transport.unsent_bytes."""
+        with self._lock:
+            return len(self._unsent) + self._outgoing.pending + self._inner.unsent_bytes
+
+    @property
     def has_buffered(self) -> bool:
         """See Transport.has_buffered."""
         with self._lock:

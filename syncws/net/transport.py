@@ -24,6 +24,10 @@ class Transport(Protocol):
     def has_buffered(self) -> bool:
         """True when receive() may have something although the socket is not readable."""
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that flush() has still to push out. Any thread may ask."""
+
     def receive(self, size: int) -> bytes | None:
         """Return up to `size` bytes; b"" at the end of the stream; None when there is nothing now."""
 
@@ -56,6 +60,7 @@ class SocketTransport:
     __slots__ = ("_descriptor", "_is_closed", "_lock", "_socket", "inbound", "outbound")
 
     has_unsent = False
+    unsent_bytes = 0
     has_buffered = False
 
     def __init__(self, connected: socket.socket, lock: AbstractContextManager[object]) -> None:

@@ -119,15 +119,20 @@ class DataReader(ReaderCore):
         Returns:
             The number of bytes fetched. With `input_stream_options` NONE it is `count`, or less when the stream ended.
             With PARTIAL it is at least 1 and may be less than `count`; 0 is the end of the stream. READ_AHEAD changes
-            nothing here: bytes beyond `count` would be lost by `detach_stream`.
+            nothing: a socket always reads ahead, as far as its inbox has room. When the connection is lost, what had
+            arrived is loaded first, as a short load; the next load raises.
 
         Raises:
-            IllegalMethodCallError: the reader has no stream: made over a buffer or message, or detached (0x8000000E).
-            ObjectClosedError: the reader or the stream was closed (0x80000013).
-            InvalidOperationError: an operation runs on this reader in another thread (0x800710DD).
+            IllegalMethodCallError: the reader has no stream: made over a buffer or message, or detached; the socket is
+                not connected yet; or called in a handler of it (0x8000000E).
+            ObjectClosedError: the reader, the stream or the socket was closed (0x80000013).
+            InvalidOperationError: an operation runs on this reader or stream in another thread (0x800710DD).
             InvalidArgumentTypeError: `count` is no int (0x80070057).
             InvalidArgumentError: `count` is out of range (0x80070057).
-            HResultError: what the stream raises; the bytes that arrived before it stay and can be read.
+            OperationTimedOutError: control.receive_timeout passed for the load as a whole; the bytes that came are
+                loaded and can be read, and the next load goes on behind them (0x80072EE2).
+            OperationCanceledError: the socket was closed meanwhile (0x80072EF1).
+            ConnectionLostError, ProtocolViolationError: how the connection was lost.
 
         Source: DataReader.LoadAsync.
         """

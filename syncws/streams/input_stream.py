@@ -1,16 +1,16 @@
-"""InputStream, the reading end of a connection over callables handed in, and MemoryInputStream over bytes.
+"""InputStream, the reading end of a connection over a source handed in, and MemoryInputStream over bytes.
 
-May import enums, errors and this room's buffer and arguments. Runs on the thread that calls it; a read blocks only
-where the callable does. Overlapping reads of one stream are not defined, as in WinRT.
+May import enums, errors and this room. Runs on the thread that calls it; a read blocks only where the source does.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from syncws.enums import InputStreamOptions
 from syncws.errors import InvalidArgumentError, ObjectClosedError
 from syncws.streams.arguments import as_input_stream_options, check_count
 from syncws.streams.buffer import Buffer, as_bytes_view, as_writable_view
+from syncws.streams.byte_source import ENDINGS, ByteSource, MemorySource
+from syncws.streams.input_file import InputFile
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -21,24 +21,18 @@ __all__ = ["InputStream", "MemoryInputStream"]
 class InputStream:
     """Bytes that come in (Windows.Storage.Streams.IInputStream); a context manager that closes on exit.
 
-    Not made by users: a socket's `input_stream` and `args.get_data_stream()` give one.
+    Not made by users: a StreamWebSocket's `input_stream` and `args.get_data_stream()` give one. One thread at a time
+    may read from it; a second one is refused.
     """
 
-    __slots__ = ("_close", "_is_closed", "_read_into")
+    __slots__ = ("__weakref__", "_is_closed", "_source")
 
-    def __init__(self, read_into: Callable[[memoryview, InputStreamOptions], int], close: Callable[[], None]) -> None:
-        """Make a stream over two callables.
-
-        Args:
-            read_into: called with a writable view of at least one byte and the options; blocks as they say (NONE: until
-                the view is full or the stream ends; PARTIAL: until at least one byte is there), fills the view from
-                its start and returns the number of bytes, 0 at the end of the stream.
-            close: called once, by the first `close()`.
+    def __init__(self, source: ByteSource) -> None:
+        """Make a stream over a source, which is closed with it.
 
         Source: beyond WinRT.
         """
-        self._read_into = read_into
-        self._close = close
+        self._source = source
         self._is_closed = False
 
     def read(
@@ -48,23 +42,28 @@ class InputStream:
         options: InputStreamOptions = InputStreamOptions.NONE,
         /,
     ) -> Buffer:
-        """Read bytes into a buffer.
+        """Read bytes into a buffer. A read that raises has taken nothing: the next one gets the same bytes.
 
         Args:
             buffer: a Buffer, filled from its start, or any writable object with the buffer protocol.
             count: bytes to read, 0 to the buffer's capacity; 0 does not touch the stream.
             options: NONE waits for `count` bytes or the end of the stream, PARTIAL for at least one byte. READ_AHEAD
-                fetches nothing beyond `count` here: bytes that no buffer holds would be lost.
+                changes nothing: a socket always reads ahead, as far as its inbox has room.
 
         Returns:
             The Buffer that holds the bytes: `buffer` itself, or a new one over the memory of another object. Its
-            `length` is the number of bytes read, 0 at the end of the stream.
+            `length` is the number of bytes read, 0 at the end of the stream. When the connection is lost, what had
+            arrived is given out first, as a short read; the next read raises.
 
         Raises:
-            ObjectClosedError: the stream was closed (0x80000013).
+            ObjectClosedError: the stream was closed, or its socket (0x80000013).
             InvalidArgumentTypeError: an argument has the wrong type (0x80070057).
             InvalidArgumentError: `count` is over the capacity, or `buffer` is read-only (0x80070057).
-            HResultError: what the connection raises.
+            IllegalMethodCallError: the socket is not connected yet; or called in a handler of it (0x8000000E).
+            InvalidOperationError: another read or load runs on the stream (0x800710DD).
+            OperationTimedOutError: control.receive_timeout passed for the read as a whole (0x80072EE2).
+            OperationCanceledError: the stream or the socket was closed meanwhile (0x80072EF1).
+            ConnectionLostError, ProtocolViolationError: how the connection was lost.
 
         Source: IInputStream.ReadAsync.
         """
@@ -78,14 +77,54 @@ class InputStream:
         target.length = self._read_into(memory[:count], flags) if count else 0
         return target
 
+    def as_file(self) -> InputFile:
+        """Return the stream as a binary file object for reading (beyond WinRT).
+
+        It is an io.BufferedIOBase that keeps nothing back: what it has not returned can still be read from the stream.
+        Its read(n) waits for all n bytes or the end of the stream, read1() for one. Closing it does not close the
+        stream. Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing.
+
+        Raises:
+            ObjectClosedError: the stream was closed (0x80000013).
+        """
+        if self._is_closed:
+            raise ObjectClosedError("the input stream was closed")
+        return InputFile(self._begin, self._read_into)
+
     def close(self) -> None:
         """Close the stream; later reads raise ObjectClosedError (0x80000013). May be repeated.
+
+        A read in another thread ends with OperationCanceledError. The socket stays open; what comes is thrown away.
 
         Source: IInputStream.Close.
         """
         if not self._is_closed:
             self._is_closed = True
-            self._close()
+            self._source.close()
+
+    def _begin(self) -> ByteSource:
+        """Begin an operation of several steps; whoever calls must call finish() of what this returns."""
+        if self._is_closed:
+            raise ObjectClosedError("the input stream was closed")
+        self._source.begin()
+        return self._source
+
+    def _read_into(self, target: memoryview, options: InputStreamOptions) -> int:
+        source = self._begin()
+        try:
+            start = source.position
+            try:
+                _fill(source, target, options)
+            except ENDINGS:
+                if source.position == start:
+                    raise
+            except BaseException:
+                if source.position > start:
+                    source.put_back(target[: source.position - start].tobytes())
+                raise
+            return source.position - start
+        finally:
+            source.finish()
 
     def __enter__(self) -> "InputStream":
         """Return the stream."""
@@ -96,22 +135,18 @@ class InputStream:
         self.close()
 
 
-class _MemorySource:
-    """The callables of a MemoryInputStream; an object of its own, so that the stream is in no reference cycle."""
-
-    __slots__ = ("_rest",)
-
-    def __init__(self, content: memoryview) -> None:
-        self._rest = content
-
-    def read_into(self, target: memoryview, options: InputStreamOptions) -> int:
-        count = min(len(target), len(self._rest))
-        target[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def close(self) -> None:
-        self._rest = memoryview(b"")
+def _fill(source: ByteSource, target: memoryview, options: InputStreamOptions) -> None:
+    filled = 0
+    while filled < len(target):
+        with source.peek(len(target) - filled) as piece:
+            size = len(piece)
+            if not size:
+                return
+            target[filled : filled + size] = piece
+        source.advance(size)
+        filled += size
+        if options & InputStreamOptions.PARTIAL:
+            return
 
 
 class MemoryInputStream(InputStream):
@@ -130,5 +165,4 @@ class MemoryInputStream(InputStream):
 
         Source: beyond WinRT (its InMemoryRandomAccessStream is more than this).
         """
-        source = _MemorySource(as_bytes_view(content, "content"))
-        super().__init__(source.read_into, source.close)
+        super().__init__(MemorySource(as_bytes_view(content, "content")))

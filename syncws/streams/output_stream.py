@@ -1,72 +1,109 @@
 """OutputStream, the writing end of a connection over callables handed in.
 
-May import errors and this room's buffer. Runs on the thread that calls it; blocks only where the callables do. On
-the hot path of sending: `write` adds one type check to the callable.
+May import errors and this room. Runs on the thread that calls it; blocks only where the callables do. On the hot path
+of sending: `write` adds two checks to the callable.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from syncws.errors import ObjectClosedError
+from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
 from syncws.streams.buffer import as_bytes_view
+from syncws.streams.output_file import OutputFile
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["OutputStream"]
+__all__ = ["OutputStream", "Progress", "check_progress"]
+
+Progress = Callable[[int], object]
+"""Called with the number of bytes sent so far, on the sending thread and without any lock held."""
+
+
+def check_progress(progress: object) -> None:
+    """Refuse what cannot be told of progress.
+
+    Raises:
+        InvalidArgumentTypeError: it is neither callable nor None (0x80070057).
+    """
+    if progress is not None and not callable(progress):
+        raise InvalidArgumentTypeError(f"progress must be callable or None, not {type(progress).__name__}")
 
 
 class OutputStream:
     """Bytes that go out (Windows.Storage.Streams.IOutputStream); a context manager that closes on exit.
 
-    Not made by users: a socket's `output_stream` gives one. On a MessageWebSocket each `write` is one message.
+    Not made by users: a socket's `output_stream` gives one. Each `write` is one message: on a MessageWebSocket of
+    control.message_type, on a StreamWebSocket binary.
     """
 
     __slots__ = ("__weakref__", "_close", "_flush", "_write", "_write_text")
 
     def __init__(
         self,
-        write: Callable[[memoryview | bytes | bytearray], int],
+        write: Callable[[memoryview | bytes, Progress | None], int],
         flush: Callable[[], bool],
         close: Callable[[], None],
         write_text: Callable[[bytes], int] | None = None,
     ) -> None:
-        """Make a stream over three callables.
+        """Make a stream over callables.
 
         Args:
             write: sends one buffer, also an empty one, and returns the number of bytes. It gets bytes as they are,
-                anything else as a flat view, which it must not keep.
+                anything else as a flat view, which is released when it returns; and what to tell of its progress.
             flush: waits until what was written has left; False when that failed.
             close: called once, by the first `close()`.
-            write_text: as `write`, for bytes that are known to be UTF-8; `write` when None.
+            write_text: as `write` without progress, for bytes that are known to be UTF-8; `write` when None.
 
         Source: beyond WinRT.
         """
         self._write = write
         # A DataWriter calls it directly.
-        self._write_text: Callable[[bytes], int] = write if write_text is None else write_text
+        self._write_text: Callable[[bytes], int] = write_text or (lambda data: write(data, None))
         self._flush = flush
         self._close: Callable[[], None] | None = close
 
-    def write(self, buffer: "ReadableBuffer", /) -> int:
-        """Write all bytes of a buffer; an empty one is passed on too and sends an empty message.
+    def write(self, buffer: "ReadableBuffer", progress: Progress | None = None, /) -> int:
+        """Write all bytes of a buffer as one message; an empty one sends an empty message.
+
+        Nothing is copied as a whole: a buffer of any size, also a mapped file, is masked and sent piece by piece. It
+        must not change until the call returns.
 
         Args:
             buffer: bytes, any object with the buffer protocol, or a Buffer.
+            progress: called with the bytes sent so far after each piece of 64 KiB, the last time with all of them. A
+                MessageWebSocket's message of more than 64 KiB goes out in fragments then, otherwise in one frame. What
+                it raises ends the write: in the midst of a message with the connection.
 
         Returns:
             The number of bytes written.
 
         Raises:
             ObjectClosedError: the stream was closed, or its socket (0x80000013).
-            InvalidArgumentTypeError: `buffer` is no buffer (0x80070057).
-            HResultError: what the connection raises.
+            IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished
+                (0x8000000E).
+            InvalidOperationError: called by `progress` of a write that is not over (0x800710DD).
+            InvalidArgumentTypeError: `buffer` is no buffer, `progress` not callable (0x80070057).
+            OperationTimedOutError: the peer took nothing for control.send_timeout (0x80072EE2).
+            OperationCanceledError: closed meanwhile (0x80072EF1).
+            ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
 
         Source: IOutputStream.WriteAsync.
         """
+        check_progress(progress)
         if type(buffer) is bytes:
-            return self._write(buffer)
-        return self._write(as_bytes_view(buffer, "buffer"))
+            return self._write(buffer, progress)
+        # Released at once, also when an exception holds this frame: else a mapped file could not be closed.
+        with as_bytes_view(buffer, "buffer") as view:
+            return self._write(view, progress)
+
+    def as_file(self) -> OutputFile:
+        """Return the stream as a binary file object for writing (beyond WinRT).
+
+        It is an io.RawIOBase: each write() is one message, an empty one none; wrap it in an io.BufferedWriter to gather
+        small writes. Closing it does not close the stream. Errors are those of write().
+        """
+        return OutputFile(self.write)
 
     def flush(self) -> bool:
         """Wait until everything written has left; seldom needed.
@@ -104,7 +141,7 @@ class OutputStream:
         self.close()
 
 
-def _refuse_write(data: memoryview | bytes | bytearray) -> int:
+def _refuse_write(data: memoryview | bytes, progress: Progress | None = None) -> int:
     raise ObjectClosedError("the output stream was closed, by close() or by a DataWriter that was not detached")
 
 

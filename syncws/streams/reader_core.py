@@ -14,6 +14,7 @@ from syncws.errors import (
     OutOfBoundsError,
 )
 from syncws.streams.buffer import Buffer
+from syncws.streams.byte_source import ENDINGS, ByteSource
 from syncws.streams.formatted import Formatted
 from syncws.streams.input_stream import InputStream
 
@@ -23,9 +24,6 @@ Data = bytes | bytearray | memoryview
 """What unread bytes lie in: a bytearray over a stream, else what was handed in."""
 
 _Value = TypeVar("_Value")
-
-# Memory that a load takes beyond what has arrived; a count from the network must not cost memory by itself.
-_CHUNK_SIZE = 256 * 1024
 
 
 class ReaderCore(Formatted):
@@ -79,30 +77,47 @@ class ReaderCore(Formatted):
         return self._stream
 
     def _fill(self, stream: InputStream, count: int) -> int:
-        # Each piece is asked for by PARTIAL whatever the options: of a read that fails nothing could be kept.
+        source = stream._begin()
+        try:
+            start = source.position
+            unread = self._unread
+            try:
+                self._append_from(source, count)
+            except ENDINGS:
+                if source.position == start:
+                    raise
+            finally:
+                # Exactly what was taken counts, wherever an interruption came; of a closed reader nothing does.
+                self._unread = 0 if self._is_closed else unread + source.position - start
+            return source.position - start
+        finally:
+            source.finish()
+
+    def _append_from(self, source: ByteSource, count: int) -> None:
         loaded = 0
-        chunk = Buffer(min(count, _CHUNK_SIZE))
         while loaded < count:
-            wanted = min(count - loaded, chunk.capacity)
-            arrived = stream.read(chunk, wanted, InputStreamOptions.PARTIAL)
-            if arrived.length == 0:
-                break
-            self._append(arrived.view())
-            loaded += arrived.length
+            with source.peek(count - loaded) as piece:
+                size = len(piece)
+                if not size:
+                    return
+                self._append(piece)
+            source.advance(size)
+            self._unread += size
+            loaded += size
             if self._options & InputStreamOptions.PARTIAL:
-                break
-        return loaded
+                return
 
     def _append(self, arrived: memoryview) -> None:
         data = self._data
         if not isinstance(data, bytearray):
             raise ObjectClosedError("the DataReader was closed")
+        # Bytes that an interrupted load had copied and not taken.
+        del data[self._position + self._unread :]
         # Moving the unread bytes only when they are the smaller part keeps many small loads linear in all.
         if self._position >= self._unread:
             del data[: self._position]
             self._position = 0
         data += arrived
-        self._unread += len(arrived)
 
     def _read(self, count: int, convert: Callable[[Data, int], _Value]) -> _Value:
         """Convert `count` bytes, then consume them: after a conversion that fails they are still there."""

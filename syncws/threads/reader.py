@@ -1,24 +1,27 @@
-"""The reader thread: waits for bytes, decodes them and calls the handlers itself.
+"""The reader thread: waits for bytes and decodes them; what becomes of them is for message_reader and stream_reader.
 
 May import errors, wire, net and the rest of this room. Everything here runs on one connection's reader thread, which
 is a daemon named `syncws-reader-N`; the functions that can be called elsewhere are in threads.session.
 
-The handlers are called here and not on a thread of their own: an answer that is sent in a handler then costs no change
-of threads. The reader never waits to send; what it posts and cannot push out, it pushes when poll says so.
+The reader never waits to send; what it posts and cannot push out, it pushes when poll says so.
 """
 
 import logging
+from collections.abc import Callable
+from typing import TypeVar
 
 from syncws.errors import HResultError
 from syncws.net.connector import lost_connection
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.net.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws.threads.session import Session
-from syncws.wire.decoder import Decoder, Event
-from syncws.wire.events import CloseFrame, Message, Ping, Violation
+from syncws.wire.events import CloseFrame, Ping, Violation
+from syncws.wire.frame_decoder import Event, FrameDecoder
 from syncws.wire.protocol import pong_frame
 
-__all__ = ["run_reader"]
+__all__ = ["Reader", "run_reader"]
+
+SessionT = TypeVar("SessionT", bound=Session)
 
 _logger = logging.getLogger("syncws.reader")
 
@@ -27,13 +30,13 @@ _READ_BYTES = 65536
 _LINGER_SECONDS = 1.0
 
 
-def run_reader(session: Session, message_class: type[Message]) -> None:
+def run_reader(session: SessionT, make_reader: Callable[[SessionT], "Reader"]) -> None:
     """Read until the connection is over, then finish the session."""
     if not session.claim():
         # The connect that started this thread was interrupted, and has given everything back.
         return
     try:
-        Reader(session, message_class).run()
+        make_reader(session).run()
     except Exception as exc:  # a defect of ours: the connection ends all the same
         _logger.exception("reader %d failed", session.number)
         if session.loss is None:
@@ -45,16 +48,25 @@ def run_reader(session: Session, message_class: type[Message]) -> None:
 class Reader:
     """The reading role of a session."""
 
-    __slots__ = ("_decoder", "_is_at_end", "_may_have_more", "_message_class", "_readiness", "_session")
+    __slots__ = ("_decoder", "_is_at_end", "_may_have_more", "_readiness", "_session")
 
-    def __init__(self, session: Session, message_class: type[Message]) -> None:
+    def __init__(self, session: Session, decoder: FrameDecoder) -> None:
+        """Make a reader; `run` does the rest."""
         self._session = session
-        self._message_class = message_class
-        self._decoder = Decoder(session.settings.max_message_size, message_class)
+        self._decoder = decoder
         self._readiness = make_readiness(session.transport.fileno(), session.waker.fileno())
         # True when a receive may give data although poll has not been asked: then that call is spared.
         self._may_have_more = session.transport.has_buffered
         self._is_at_end = False
+
+    # What becomes of the messages.
+
+    def _process(self, events: list[Event]) -> None:
+        """Deliver messages and answer control frames, in order."""
+        raise NotImplementedError
+
+    def _deliver_waiting(self) -> None:
+        """Give on what has waited, if it can be given on now."""
 
     def run(self) -> None:
         """Read, decode and deliver until the peer or we are done."""
@@ -85,8 +97,7 @@ class Reader:
                 session.abort()
             if session.is_aborted:
                 return b""
-            if inbox.has_messages:
-                self._deliver_waiting()
+            self._deliver_waiting()
             is_paused = inbox.is_full and not session.is_discarding
             if self._may_have_more and not is_paused:
                 data = self._receive()
@@ -126,43 +137,6 @@ class Reader:
         self._may_have_more = len(data) == _READ_BYTES or transport.has_buffered
         return data
 
-    def _process(self, events: list[Event]) -> None:
-        """Deliver messages and answer control frames, in order."""
-        session = self._session
-        owner = session.owner()
-        message_received = None if owner is None else owner.message_received
-        message_class = self._message_class
-        pulled: list[Message] = []
-        for event in events:
-            if not isinstance(event, message_class):
-                self._answer(event)
-            elif message_received is None or session.is_discarding:
-                continue
-            elif pulled or session.inbox.has_messages or not message_received.handlers:
-                # A handler may have been added in the meantime: what came first goes first.
-                pulled.append(event)
-                if message_received.handlers:
-                    session.inbox.put(pulled)
-                    pulled = []
-                    self._deliver_waiting()
-            else:
-                failures = message_received(owner, event)
-                if failures:
-                    session.handler_failures += failures
-        if pulled:
-            session.inbox.put(pulled)
-
-    def _deliver_waiting(self) -> None:
-        """Give handlers that were added late what came before them."""
-        session = self._session
-        owner = session.owner()
-        # One at a time: a handler may take itself away, and then the rest is for receive().
-        while owner is not None and owner.message_received.handlers and not session.is_discarding:
-            message = session.inbox.take_now()
-            if message is None:
-                return
-            session.handler_failures += owner.message_received(owner, message)
-
     def _answer(self, event: Event) -> None:
         session = self._session
         if isinstance(event, Ping):
@@ -178,8 +152,7 @@ class Reader:
         soon = Deadline(_LINGER_SECONDS)
         latest = session.close_deadline or soon
         while not self._is_at_end and not session.is_aborted and not latest.is_expired:
-            if session.inbox.has_messages:
-                self._deliver_waiting()
+            self._deliver_waiting()
             is_idle = session.outbox.is_idle
             if is_idle and soon.is_expired:
                 return

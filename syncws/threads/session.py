@@ -1,6 +1,7 @@
 """The session: one open connection, shared by the reader and by every thread that uses the socket object.
 
-May import enums, errors, events, info, settings, wire and net. Each method says who may call it.
+May import enums, errors, events, info, settings, wire and net. Each method says who may call it. What is particular to
+messages and to a stream stands in message_session and stream_session.
 
 The session holds the application's object, and through it the handlers, only weakly: the reader keeps the session
 alive, and an object that the program has dropped must not be kept alive by its own reader.
@@ -10,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from syncws.errors import (
     ConnectionLostError,
@@ -19,7 +20,6 @@ from syncws.errors import (
     ObjectClosedError,
     OperationCanceledError,
 )
-from syncws.events import Event
 from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics
 from syncws.net.connector import Opened
@@ -29,13 +29,17 @@ from syncws.net.transport import Transport
 from syncws.settings import Settings
 from syncws.threads.inbox import Inbox
 from syncws.threads.latch import Latch
+from syncws.threads.open_message import OpenMessage
 from syncws.threads.outbox import Outbox
-from syncws.wire.events import CloseFrame, Message, Violation
-from syncws.wire.frames import PIECE_BYTES, encode_frame, encode_large_frame
+from syncws.wire.events import CloseFrame, Violation
+from syncws.wire.frames import PIECE_BYTES, encode_frame
+from syncws.wire.large import FragmentFrames, FramePieces
 from syncws.wire.protocol import CloseState
 from syncws.wire.protocol import Protocol as CloseProtocol
 
 __all__ = ["Owner", "Session"]
+
+SessionT = TypeVar("SessionT", bound="Session")
 
 _numbers = itertools.count(1)
 # After its deadline a close() lets the reader this long to finish what abort() has told it.
@@ -47,21 +51,14 @@ _ABANDON_SECONDS = 1.0
 class Owner(Protocol):
     """What the session needs of the application's object."""
 
-    @property
-    def message_received(self) -> Event[Any, Any]:
-        """The event that takes messages."""
-
-    def raise_message_received(self, message: Message) -> int:
-        """Raise message_received with what stands for a failure; return how many handlers raised."""
-
     def raise_closed(self, code: int, reason: str) -> int:
         """Raise closed; return how many handlers raised."""
 
 
 class Session:
-    """State of one connection."""
+    """State of one connection; the base of the sessions of messages and of a stream."""
 
-    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: Owner) -> None:
+    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
         self.number = next(_numbers)
         self.settings = settings
@@ -71,9 +68,9 @@ class Session:
         self.subprotocol = opened.result.subprotocol
         self.transport: Transport = opened.transport
         self.waker = waker
-        self.owner: weakref.ref[Owner] = weakref.ref(owner)
+        self.owner: Callable[[], Owner | None] = weakref.ref(owner)
         self.outbox = Outbox(opened.transport, waker.wake)
-        self.inbox = Inbox(settings.inbox_size_in_bytes, waker.wake)
+        self.inbox = inbox
         self.finished = Latch()
         self.handler_failures = 0
         # Set by the reader before it ends, read by everybody after `finished`.
@@ -89,7 +86,7 @@ class Session:
         self.reader: threading.Thread | None = None
         self._turn = threading.Lock()
 
-    def start(self, run: Callable[["Session"], None]) -> None:
+    def start(self: SessionT, run: Callable[[SessionT], None]) -> None:
         """Start the reader thread on `run`; the connecting thread calls it once."""
         self.reader = threading.Thread(target=run, args=(self,), name=f"syncws-reader-{self.number}", daemon=True)
         self.reader.start()
@@ -124,35 +121,41 @@ class Session:
 
     # Sending: any thread.
 
-    def send_message(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
+    def send_message(self, opcode: int, payload: bytes | memoryview) -> None:
         """Send one message as one frame.
 
-        Raises:
-            OperationTimedOutError, OperationCanceledError, ObjectClosedError, ConnectionLostError: as Outbox.send.
+        Raises: as Outbox.send.
         """
         if len(payload) <= PIECE_BYTES:
             self.outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
         else:
-            pieces = encode_large_frame(opcode, memoryview(payload))
-            self.outbox.send(next(pieces), pieces, self._send_timeout)
+            self._send_large(FramePieces(opcode, payload), None)
 
-    # Receiving by pull: one user thread at a time.
+    def send_in_fragments(self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object]) -> None:
+        """Send one message in frames of PIECE_BYTES, and call `progress` with the bytes sent after each of them.
 
-    def receive(self, deadline: Deadline) -> Message | None:
-        """Take the next message that no handler took; None at the end of an orderly connection.
+        Nothing is held during the call, and pongs and the Close frame pass between the frames. An exception of
+        `progress` leaves the message unfinished: after it only closing is possible.
 
-        Raises:
-            OperationTimedOutError: none in time (0x80072EE2).
-            InvalidOperationError: another thread receives (0x800710DD).
-            IllegalMethodCallError: called in a handler, which the messages would have to come past (0x8000000E).
-            HResultError: how the connection was lost.
+        Raises: as Outbox.send.
         """
-        if self.is_on_reader:
-            raise IllegalMethodCallError("receive cannot wait inside a handler: it would wait for its own thread")
-        message = self.inbox.take(deadline)
-        if message is None and self.loss is not None and not self.is_discarding:
-            raise self.loss.with_traceback(None)
-        return message
+        frames = FragmentFrames(opcode, payload)
+        message = OpenMessage(frames)
+        try:
+            while (frame := message.next_frame()) is not None:
+                self.outbox.send(frame, None, self._send_timeout, message)
+                progress(frames.position)
+        except BaseException as exc:
+            self.outbox.leave(message, exc)
+            raise
+        finally:
+            frames.release()
+
+    def _send_large(self, pieces: FramePieces, message: OpenMessage | None) -> None:
+        try:
+            self.outbox.send(next(pieces), pieces, self._send_timeout, message)
+        finally:
+            pieces.release()
 
     # Closing: any thread, several at once.
 
@@ -252,7 +255,9 @@ class Session:
             state = self._protocol.state
             code, reason = self._protocol.close_code, self._protocol.close_reason
         if state in (CloseState.OPEN, CloseState.CLOSE_SENT) and self.loss is None and not self.is_discarding:
-            self.loss = ConnectionLostError("the server ended the connection without a Close frame")
+            self.loss = self.outbox.given_up or ConnectionLostError(
+                "the server ended the connection without a Close frame"
+            )
         self.outbox.shut(self._reason_for_senders(state))
         self.outbox.retire(self._close_transport)
         self.inbox.end(keep=not self.is_discarding)
@@ -274,13 +279,9 @@ class Session:
         self.transport.close()
 
     def _raise_last_events(self, code: int, reason: str) -> None:
+        """Tell the application's object, if it is still there, that the connection is over."""
         owner = self.owner()
-        if owner is None:
-            return
-        try:
-            if self.loss is not None:
-                self.handler_failures += owner.raise_message_received(_error_message(self.loss))
-        finally:
+        if owner is not None:
             self.handler_failures += owner.raise_closed(code, reason)
 
     # For the information object: any thread.
@@ -292,13 +293,3 @@ class Session:
         in_rate, in_instability, in_peaked = inbound.read()
         statistics = BandwidthStatistics(out_rate, in_rate, out_instability, in_instability, out_peaked, in_peaked)
         return statistics, inbound.total_bytes, outbound.total_bytes
-
-
-def _error_message(error: HResultError) -> Message:
-    """Return the message that stands for a failure of receiving: its reader raises `error`."""
-    message = Message()
-    message.payload = b""
-    message.text = None
-    message.length = 0
-    message.error = error
-    return message

@@ -6,7 +6,7 @@ May import enums and errors. Plain values, made by the reader thread and handed 
 from syncws.enums import SocketMessageType
 from syncws.errors import HResultError
 
-__all__ = ["CloseFrame", "Message", "Ping", "Pong", "Violation"]
+__all__ = ["CloseFrame", "Message", "MessagePiece", "Ping", "Pong", "Violation"]
 
 
 class Message:
@@ -30,6 +30,31 @@ class Message:
         Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
         """
         return SocketMessageType.BINARY if self.text is None else SocketMessageType.UTF8
+
+
+class MessagePiece(Message):
+    """A piece of a message, in the order in which it came.
+
+    `payload` is always set. For text, `text` is what the piece completes: the text of a character that the piece before
+    it began is part of it, that of one which it leaves unfinished is not.
+
+    Attributes:
+        type (SocketMessageType): the message's type, the same for all of its pieces.
+        is_last (bool): True for the piece that ends the message.
+    """
+
+    __slots__ = ("is_last", "type")
+
+    is_last: bool
+    type: SocketMessageType
+
+    @property
+    def message_type(self) -> SocketMessageType:
+        """Type of the message on the wire.
+
+        Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
+        """
+        return self.type
 
 
 class Ping:

@@ -4,7 +4,6 @@ May import wire.masking, and constants of websocket-client. Pure functions over 
 """
 
 import os
-from collections.abc import Iterator
 
 from websocket import ABNF
 
@@ -22,7 +21,6 @@ __all__ = [
     "TEXT",
     "close_payload",
     "encode_frame",
-    "encode_large_frame",
     "frame_header",
     "is_sendable_close_code",
     "is_valid_received_close_code",
@@ -68,7 +66,7 @@ def frame_header(opcode: int, length: int, *, is_final: bool = True) -> bytearra
 def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> bytes:
     """Return one masked frame, whole; the mask is fresh from the system's random source (RFC 6455 5.3).
 
-    Meant for payloads of at most PIECE_BYTES; `encode_large_frame` spares larger ones the copy.
+    Meant for payloads of at most PIECE_BYTES; `wire.large` spares larger ones the copy.
     """
     mask = os.urandom(4)
     length = len(payload)
@@ -76,19 +74,6 @@ def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_fin
         # The path of small messages.
         return _SMALL_HEADERS[opcode][length] + mask + apply_mask(payload, mask)
     return b"".join((frame_header(opcode, length, is_final=is_final), mask, apply_mask(payload, mask)))
-
-
-def encode_large_frame(opcode: int, payload: memoryview, *, is_final: bool = True) -> Iterator[bytes]:
-    """Yield one masked frame in pieces, so that no masked copy of the whole payload is ever in memory.
-
-    `payload` must not change until the last piece was taken.
-    """
-    mask = os.urandom(4)
-    header = frame_header(opcode, len(payload), is_final=is_final)
-    # The header goes with the first piece: alone it would be a packet of its own.
-    yield b"".join((header, mask, apply_mask(payload[:PIECE_BYTES], mask)))
-    for start in range(PIECE_BYTES, len(payload), PIECE_BYTES):
-        yield apply_mask(payload[start : start + PIECE_BYTES], mask)
 
 
 def close_payload(code: int | None, reason: str) -> bytes:

@@ -1,70 +1,65 @@
 """Incremental UTF-8 decoding of a text message that comes in pieces (RFC 6455 5.6, 8.1).
 
-Imports only the standard library. One TextAssembler belongs to one decoder, which one thread at a time runs.
+Imports only the standard library. An object belongs to one message, which one thread at a time works on.
 """
 
 import io
 from codecs import utf_8_decode
 
-__all__ = ["TextAssembler"]
-
+__all__ = ["TextAssembler", "TextDecoder", "check_text"]
 
 # A piece from here on stands for itself; smaller ones are gathered first.
 _LARGE_BYTES = 16384
+_CHECKED_BYTES = 65536
 
 
-class TextAssembler:
-    """Decodes pieces of UTF-8 as they come and gathers the text.
+class TextDecoder:
+    """Decodes pieces of UTF-8 as they come.
 
     Each byte is decoded once, in C. A byte that cannot be UTF-8 fails in the piece that brings it, not at the end of
-    the message. The text of small pieces is gathered in one growing buffer: a peer that sends a message byte by byte
-    cannot make each byte cost a string object.
+    the message.
     """
 
-    __slots__ = ("_small", "_small_length", "_tail", "_texts")
+    __slots__ = ("_tail",)
 
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._small = io.StringIO()
-        self._small_length = 0
+    def __init__(self, tail: bytes = b"") -> None:
+        """Begin, or go on after the first bytes of a character."""
         # At most three bytes of an unfinished character.
-        self._tail = b""
+        self._tail = tail
 
-    def add(self, piece: bytes | memoryview) -> None:
+    @property
+    def tail(self) -> bytes:
+        """The bytes of a character that is not finished; what another TextDecoder would go on with."""
+        return self._tail
+
+    def decode(self, piece: bytes | memoryview) -> tuple[str, str]:
         """Decode the next piece.
+
+        Returns:
+            The character that an earlier piece began, if this one finishes it, and the text behind it.
 
         Raises:
             UnicodeDecodeError: the bytes so far are not the beginning of any UTF-8 text.
         """
+        head = ""
         if self._tail:
-            piece = self._finish_character(piece)
+            head, piece = self._finish_character(piece)
         text, used = utf_8_decode(piece, "strict", False)
         if used < len(piece):
             self._keep_tail(bytes(piece[used:]))
-        if len(piece) < _LARGE_BYTES:
-            self._small.write(text)
-            self._small_length += len(text)
-            if self._small_length >= _LARGE_BYTES:
-                self._take_small()
-        else:
-            if self._small_length:
-                self._take_small()
-            self._texts.append(text)
+        return head, text
 
-    def finish(self) -> str:
-        """Return the whole text.
+    def check_end(self) -> None:
+        """Say that no more comes.
 
         Raises:
             UnicodeDecodeError: the text ends inside a character.
         """
         if self._tail:
             utf_8_decode(self._tail, "strict", True)
-        if self._small_length:
-            self._take_small()
-        return "".join(self._texts)
 
-    def _finish_character(self, piece: bytes | memoryview) -> bytes | memoryview:
-        """Decode the unfinished character with the bytes that follow it; return the rest of the piece.
+    def _finish_character(self, piece: bytes | memoryview) -> tuple[str, bytes | memoryview]:
+        """Decode the unfinished character with the bytes that follow it; return it, and the rest of the piece.
 
         Only these few bytes are put together: the piece as a whole is not copied.
         """
@@ -74,11 +69,9 @@ class TextAssembler:
         if not used:
             # Still unfinished, so all of the piece is in it.
             self._keep_tail(head)
-            return b""
+            return "", b""
         self._tail = b""
-        self._small.write(text)
-        self._small_length += len(text)
-        return memoryview(piece)[used - len(tail) :]
+        return text, memoryview(piece)[used - len(tail) :]
 
     def _keep_tail(self, tail: bytes) -> None:
         if len(tail) == 2 and tail[0] == 0xED and tail[1] > 0x9F:
@@ -86,7 +79,95 @@ class TextAssembler:
             utf_8_decode(tail, "strict", True)
         self._tail = tail
 
+
+class TextAssembler(TextDecoder):
+    """Decodes pieces of UTF-8 and gathers the text.
+
+    The text of small pieces is gathered in one growing buffer: a peer that sends a message byte by byte cannot make
+    each byte cost a string object.
+    """
+
+    __slots__ = ("_small", "_small_length", "_texts")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts: list[str] = []
+        self._small = io.StringIO()
+        self._small_length = 0
+
+    def add(self, piece: bytes | memoryview) -> None:
+        """Decode the next piece.
+
+        Raises:
+            UnicodeDecodeError: the bytes so far are not the beginning of any UTF-8 text.
+        """
+        head, text = self.decode(piece)
+        if len(piece) < _LARGE_BYTES:
+            self._add_small(head + text)
+            return
+        self._add_small(head)
+        if self._small_length:
+            self._take_small()
+        self._texts.append(text)
+
+    def finish(self) -> str:
+        """Return the whole text.
+
+        Raises:
+            UnicodeDecodeError: the text ends inside a character.
+        """
+        self.check_end()
+        if self._small_length:
+            self._take_small()
+        return "".join(self._texts)
+
+    def _add_small(self, text: str) -> None:
+        self._small.write(text)
+        self._small_length += len(text)
+        if self._small_length >= _LARGE_BYTES:
+            self._take_small()
+
     def _take_small(self) -> None:
         self._texts.append(self._small.getvalue())
         self._small = io.StringIO()
         self._small_length = 0
+
+
+def check_text(data: bytes | bytearray | memoryview, tail: bytes = b"", *, is_last: bool = True) -> bytes:
+    """Check text that is to be sent; no text of the whole is made.
+
+    Args:
+        data: the text, or its next part.
+        tail: the bytes of an unfinished character with which the part before it ended.
+        is_last: False when more is to come.
+
+    Returns:
+        The bytes of an unfinished character at the end; always empty when `is_last`.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8; `start` counts from the beginning of `data`, negative for a byte of `tail`.
+    """
+    decoder = TextDecoder(tail)
+    with memoryview(data) as view:
+        for start in range(0, len(view), _CHECKED_BYTES):
+            before = decoder.tail
+            with view[start : start + _CHECKED_BYTES] as piece:
+                try:
+                    decoder.decode(piece)
+                except UnicodeDecodeError as exc:
+                    raise _moved(before + bytes(piece), start - len(before), exc) from None
+        try:
+            if is_last:
+                decoder.check_end()
+        except UnicodeDecodeError as exc:
+            raise _moved(decoder.tail, len(view) - len(decoder.tail), exc) from None
+    return decoder.tail
+
+
+def _moved(data: bytes, offset: int, error: UnicodeDecodeError) -> UnicodeDecodeError:
+    """Return the error of decoding `data`, which begins at `offset`; `error` when only its end is at fault."""
+    try:
+        utf_8_decode(data, "strict", True)
+    except UnicodeDecodeError as exc:
+        error = exc
+    return UnicodeDecodeError("utf-8", error.object, error.start + offset, error.end + offset, error.reason)

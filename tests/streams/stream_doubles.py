@@ -16,49 +16,68 @@ untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Pieces:
-    """The callables of a stream that gives prepared pieces; an exception among them is raised."""
+    """A source that gives prepared pieces; an exception among them is raised, each time b"" stands for the end."""
 
     def __init__(self, *pieces):
         self.pieces = list(pieces)
         self.asked = []
+        self.begins = 0
+        self.finishes = 0
         self.closes = 0
+        self.position = 0
 
-    def read_into(self, view, options):
-        self.asked.append(len(view))
+    def begin(self):
+        self.begins += 1
+
+    def peek(self, count):
+        self.asked.append(count)
         if not self.pieces:
-            return 0
-        piece = self.pieces.pop(0)
-        if isinstance(piece, Exception):
-            raise piece
-        count = min(len(view), len(piece))
-        view[:count] = piece[:count]
-        if piece[count:]:
-            self.pieces.insert(0, piece[count:])
-        return count
+            return memoryview(b"")
+        if isinstance(self.pieces[0], BaseException):
+            raise self.pieces.pop(0)
+        return memoryview(self.pieces[0])[:count]
+
+    def advance(self, count):
+        self.position += count
+        self.pieces[0] = self.pieces[0][count:]
+        if not self.pieces[0]:
+            self.pieces.pop(0)
+
+    def put_back(self, data):
+        self.position -= len(data)
+        self.pieces.insert(0, data)
+
+    def finish(self):
+        self.finishes += 1
 
     def close(self):
         self.closes += 1
 
+    def stream(self):
+        return InputStream(self)
+
     def reader(self, options=NONE):
-        reader = DataReader(InputStream(self.read_into, self.close))
+        reader = DataReader(self.stream())
         reader.input_stream_options = options
         return reader
 
 
-class Gate:
+class Gate(Pieces):
     """A stream whose read stands still until it is let go or closed."""
 
     def __init__(self, content=b"abcd"):
-        self.content = content
+        super().__init__(content)
         self.entered = threading.Event()
         self.let_go = threading.Event()
-        self.stream = InputStream(self.read_into, self.let_go.set)
+        self.stream = InputStream(self)
 
-    def read_into(self, view, options):
+    def peek(self, count):
         self.entered.set()
         assert self.let_go.wait(LIMIT)
-        view[: len(self.content)] = self.content
-        return len(self.content)
+        return super().peek(count)
+
+    def close(self):
+        self.let_go.set()
 
 
 class Loading:

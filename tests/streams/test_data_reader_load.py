@@ -158,7 +158,7 @@ def test_a_reader_without_a_stream_has_nothing_to_load_or_detach(make, member):
 
 def test_a_detached_stream_stays_open():
     pieces = Pieces(b"abcd")
-    stream = InputStream(pieces.read_into, pieces.close)
+    stream = InputStream(pieces)
     with DataReader(stream) as reader:
         assert reader.detach_stream() is stream
     assert pieces.closes == 0

@@ -13,7 +13,9 @@ from syncws.net.meter import BandwidthMeter
 from syncws.net.readiness import Waker
 from syncws.settings import Settings
 from syncws.threads.reader import run_reader
-from syncws.threads.session import Session
+from syncws.threads.message_reader import MessageReader
+from syncws.threads.message_session import MessageSession
+from syncws.wire.decoder import Decoder
 from syncws.wire.events import Message
 
 
@@ -55,11 +57,11 @@ class Rig:
         opened = Opened(self.transport, Meters(), "127.0.0.1", HandshakeResult("chat", {}, remainder))
         settings.setdefault("max_message_size", 1 << 20)
         settings.setdefault("close_timeout", LIMIT)
-        self.session = Session(opened, Settings(**settings), self.waker, self.owner)
+        self.session = MessageSession(opened, Settings(**settings), self.waker, self.owner)
         self.session_ref = weakref.ref(self.session)
 
     def start(self):
-        self.session.start(lambda session: run_reader(session, Message))
+        self.session.start(lambda session: run_reader(session, make_reader))
 
     def run(self):
         """Run the reader to its end."""
@@ -78,3 +80,7 @@ class Rig:
             self.session.reader.join(LIMIT)
         self.waker.close()
         self.transport.release()
+
+
+def make_reader(session):
+    return MessageReader(session, Decoder(session.settings.max_message_size, Message), Message)

@@ -4,7 +4,7 @@ import itertools
 import threading
 
 import pytest
-from fakes import FakeClock, ScriptedTransport, interrupt_at
+from fakes import FakeClock, PieceList, ScriptedTransport, interrupt_at
 from support import LIMIT, join, wait
 
 from syncws.errors import (
@@ -116,20 +116,20 @@ def test_a_send_waits_until_the_transport_takes_more(outbox, transport):
 
 
 def test_pieces_follow_the_first(outbox, transport):
-    outbox.send(b"one", iter([b"two", b"three"]), None)
+    outbox.send(b"one", PieceList([b"two", b"three"]), None)
     assert transport.sent == b"onetwothree"
 
 
 def test_pieces_that_go_partly_are_sent_whole(outbox, transport):
     transport.takes.extend([1, 2, 1, 2, 4])
-    outbox.send(b"one", iter([b"two", b"three"]), LIMIT)
+    outbox.send(b"one", PieceList([b"two", b"three"]), LIMIT)
     assert transport.sent == b"onetwothree"
 
 
 def test_a_send_returns_only_when_the_transport_keeps_nothing_back(outbox, transport):
     transport.has_unsent = True
     transport.flushes.extend([True, False, True])
-    outbox.send(b"frame", iter([b"piece"]), LIMIT)
+    outbox.send(b"frame", PieceList([b"piece"]), LIMIT)
     assert not transport.flushes
 
 
@@ -164,7 +164,7 @@ def test_a_pong_goes_between_two_frames(outbox, transport):
 
 
 def test_a_pong_waits_for_the_last_piece(outbox, transport):
-    sender = stuck_sender(outbox, transport, pieces=iter([b"-piece-"]))
+    sender = stuck_sender(outbox, transport, pieces=PieceList([b"-piece-"]))
     outbox.post_pong(b"pong")
     transport.unblock()
     assert sender.end() is None
@@ -330,7 +330,7 @@ def test_a_frame_of_which_nothing_went_in_time_never_goes(outbox, transport, lef
 def test_pieces_of_which_nothing_went_in_time_never_go(outbox, transport):
     transport.block()
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"late", iter([b"pieces"]), SHORT)
+        outbox.send(b"late", PieceList([b"pieces"]), SHORT)
     assert caught.value.is_queued is False
     transport.unblock()
     assert outbox.is_idle
@@ -378,7 +378,7 @@ def test_pieces_that_had_not_been_made_are_queued_too(outbox, transport):
     transport.block()
     transport.takes.append(3)
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"one", iter([b"two", b"three"]), SHORT)
+        outbox.send(b"one", PieceList([b"two", b"three"]), SHORT)
     assert caught.value.is_queued is True
     transport.unblock()
     outbox.send(b"next", None, LIMIT)
@@ -386,10 +386,11 @@ def test_pieces_that_had_not_been_made_are_queued_too(outbox, transport):
 
 
 def test_the_queued_rest_does_not_see_what_the_caller_changes_afterwards(outbox, transport):
-    from syncws.wire.frames import BINARY, PIECE_BYTES, encode_large_frame
+    from syncws.wire.frames import BINARY, PIECE_BYTES
+    from syncws.wire.large import FramePieces
 
     payload = bytearray(b"a" * (PIECE_BYTES * 3))
-    pieces = encode_large_frame(BINARY, memoryview(payload))
+    pieces = FramePieces(BINARY, memoryview(payload))
     transport.block()
     transport.takes.append(10)
     with pytest.raises(OperationTimedOutError):
@@ -406,7 +407,7 @@ def test_each_piece_has_the_whole_time(outbox, transport, monkeypatch):
     made = []
     real = module.Deadline
     monkeypatch.setattr(module, "Deadline", lambda timeout: made.append(timeout) or real(timeout))
-    outbox.send(b"one", iter([b"two", b"three"]), 7.0)
+    outbox.send(b"one", PieceList([b"two", b"three"]), 7.0)
     assert made == [7.0, 7.0, 7.0]
 
 
@@ -600,7 +601,7 @@ def test_an_error_of_the_transport_is_a_lost_connection(outbox, transport):
 def test_an_error_in_the_middle_of_a_frame_is_a_lost_connection(outbox, transport):
     transport.takes.extend([2, OSError(5, "Input/output error")])
     with pytest.raises(ConnectionLostError, match="Input/output error"):
-        outbox.send(b"frame", iter([b"piece"]), LIMIT)
+        outbox.send(b"frame", PieceList([b"piece"]), LIMIT)
     assert outbox.is_idle
 
 
@@ -638,7 +639,7 @@ def test_an_interruption_while_a_piece_is_made_gives_the_connection_up(outbox, t
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"one", pieces(), LIMIT)
+        outbox.send(b"one", PieceList(pieces()), LIMIT)
     assert transport.aborts == 1
     assert transport.sent == b"onetwo"
 
@@ -657,7 +658,7 @@ def test_an_interruption_of_a_wait_leaves_the_rest_of_the_frame_to_go_first(outb
     monkeypatch.setattr(module, "make_readiness", Interrupted)
     transport.takes.extend([2, 0])
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"frame", iter([b"-piece"]), LIMIT)
+        outbox.send(b"frame", PieceList([b"-piece"]), LIMIT)
     assert transport.aborts == 0
     outbox.send(b"next", None, LIMIT)
     assert transport.sent == b"frame-piecenext"
@@ -676,7 +677,7 @@ def test_an_interruption_of_a_wait_between_pieces_leaves_them_to_go_first(outbox
     monkeypatch.setattr(module, "make_readiness", Interrupted)
     transport.takes.extend([3, 1, 0])
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"one", iter([b"two", b"three"]), LIMIT)
+        outbox.send(b"one", PieceList([b"two", b"three"]), LIMIT)
     outbox.send(b"next", None, LIMIT)
     assert transport.sent == b"onetwothreenext"
 
@@ -723,7 +724,7 @@ def test_many_threads_send_whole_frames_among_pongs(transport):
 
     def body(letter):
         for _ in range(20):
-            outbox.send(letter * 5, iter([letter * 5]), LIMIT)
+            outbox.send(letter * 5, PieceList([letter * 5]), LIMIT)
             outbox.post_pong(b"<p>")
 
     threads = [threading.Thread(target=body, args=(letter,)) for letter in (b"a", b"b", b"c")]
@@ -782,6 +783,6 @@ def test_a_send_in_a_signal_handler_does_not_go_into_the_middle_of_a_message(out
         outbox.post_pong(b"<pong>")
 
     transport.on_send = handler
-    outbox.send(b"frame", iter([b"-more"]), LIMIT)
+    outbox.send(b"frame", PieceList([b"-more"]), LIMIT)
     assert bytes(transport.sent) == b"frame-more<pong>"
     assert len(errors) == 1

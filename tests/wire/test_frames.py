@@ -9,6 +9,7 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
 from syncws.wire import frames
+from syncws.wire.large import FramePieces
 from syncws.wire.frames import (
     BINARY,
     CLOSE,
@@ -19,7 +20,6 @@ from syncws.wire.frames import (
     TEXT,
     close_payload,
     encode_frame,
-    encode_large_frame,
     frame_header,
     is_sendable_close_code,
     is_valid_received_close_code,
@@ -88,7 +88,7 @@ def test_the_masked_pong_example_has_the_printed_bytes():
 @pytest.mark.usefixtures("rfc_mask")
 def test_a_large_frame_has_the_same_bytes_as_a_whole_one():
     payload = pattern(3 * PIECE_BYTES + 5)
-    assert b"".join(encode_large_frame(BINARY, memoryview(payload))) == encode_frame(BINARY, payload)
+    assert b"".join(FramePieces(BINARY, memoryview(payload))) == encode_frame(BINARY, payload)
 
 
 # Headers.
@@ -133,7 +133,7 @@ def test_the_first_byte_holds_the_fin_bit_and_the_opcode(opcode, is_final, first
     payload = pattern(length)
     assert frame_header(opcode, length, is_final=is_final)[0] == first
     assert encode_frame(opcode, payload, is_final=is_final)[0] == first
-    assert next(encode_large_frame(opcode, memoryview(payload), is_final=is_final))[0] == first
+    assert next(FramePieces(opcode, memoryview(payload), is_final=is_final))[0] == first
 
 
 # Whole frames.
@@ -192,7 +192,7 @@ def test_each_frame_asks_the_system_for_a_fresh_four_byte_mask(masks, length):
 
 def test_each_large_frame_asks_the_system_for_one_fresh_mask(masks):
     for number in (1, 2):
-        first_piece, *_pieces = encode_large_frame(BINARY, memoryview(bytes(PIECE_BYTES * 2)))
+        first_piece, *_pieces = FramePieces(BINARY, memoryview(bytes(PIECE_BYTES * 2)))
         assert first_piece[10:14] == number.to_bytes(4, "big")
     assert masks == [4, 4]
 
@@ -208,22 +208,22 @@ def test_masks_come_from_the_system_when_nobody_stands_in():
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65536, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1])
 def test_a_large_frame_is_read_back_by_another_implementation(length):
     payload = pattern(length)
-    assert parse(b"".join(encode_large_frame(BINARY, memoryview(payload)))) == Frame(Opcode.BINARY, payload)
+    assert parse(b"".join(FramePieces(BINARY, memoryview(payload)))) == Frame(Opcode.BINARY, payload)
 
 
 def test_a_large_frame_that_is_not_final_is_read_back_as_such():
-    data = b"".join(encode_large_frame(TEXT, memoryview(b"part"), is_final=False))
+    data = b"".join(FramePieces(TEXT, memoryview(b"part"), is_final=False))
     assert parse(data) == Frame(Opcode.TEXT, b"part", fin=False)
 
 
 def test_a_large_frame_comes_in_pieces_with_the_header_before_the_first():
-    pieces = list(encode_large_frame(BINARY, memoryview(bytes(2 * PIECE_BYTES + 1))))
+    pieces = list(FramePieces(BINARY, memoryview(bytes(2 * PIECE_BYTES + 1))))
     assert [len(piece) for piece in pieces] == [14 + PIECE_BYTES, PIECE_BYTES, 1]
     assert {type(piece) for piece in pieces} == {bytes}
 
 
 def test_a_large_frame_of_no_bytes_is_one_piece():
-    assert [len(piece) for piece in encode_large_frame(BINARY, memoryview(b""))] == [6]
+    assert [len(piece) for piece in FramePieces(BINARY, memoryview(b""))] == [6]
 
 
 # Close frames and codes.

@@ -8,8 +8,8 @@ from support import LIMIT, join
 
 from syncws.errors import InvalidOperationError, OperationTimedOutError
 from syncws.net.deadline import FOREVER, Deadline
-from syncws.threads import inbox as module
-from syncws.threads.inbox import Inbox
+from syncws.threads import message_inbox as module
+from syncws.threads.message_inbox import MessageInbox
 from syncws.wire.events import Message
 
 
@@ -36,7 +36,7 @@ def rooms():
 
 @pytest.fixture
 def inbox(rooms):
-    return Inbox(10, rooms)
+    return MessageInbox(10, rooms)
 
 
 def test_messages_come_out_in_the_order_in_which_they_went_in(inbox):

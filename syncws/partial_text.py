@@ -1,0 +1,67 @@
+"""PartialTextReader: the text of a message that comes in pieces (receive_mode PARTIAL_MESSAGE).
+
+May import enums, errors and message_event_args. Belongs to the thread that uses it, which may be the reader's.
+"""
+
+import codecs
+
+from syncws.enums import UnicodeEncoding
+from syncws.errors import NoUnicodeTranslationError
+from syncws.message_event_args import MessageWebSocketMessageReceivedEventArgs
+from syncws.streams.arguments import as_unicode_encoding
+
+__all__ = ["PartialTextReader"]
+
+_CODECS = {
+    UnicodeEncoding.UTF8: "utf-8",
+    UnicodeEncoding.UTF16_L_E: "utf-16-le",
+    UnicodeEncoding.UTF16_B_E: "utf-16-be",
+}
+
+
+class PartialTextReader:
+    """Decodes text across the events of one connection: a character may begin in one piece and end in the next.
+
+    Give it the args of every event, in order:
+
+        texts = PartialTextReader()
+
+        def received(sender, args):
+            print(texts.read(args), end="\\n" if args.is_message_complete else "")
+
+    Source: beyond WinRT, whose sample warns that pieces may split characters and leaves it at that.
+    """
+
+    def __init__(self, unicode_encoding: UnicodeEncoding = UnicodeEncoding.UTF8, /) -> None:
+        """Make a reader.
+
+        Args:
+            unicode_encoding: how the text is encoded; text messages are always UTF8.
+
+        Raises:
+            InvalidArgumentError, InvalidArgumentTypeError: it is no UnicodeEncoding (0x80070057).
+        """
+        self._decoder = codecs.getincrementaldecoder(_CODECS[as_unicode_encoding(unicode_encoding)])()
+
+    def read(self, args: MessageWebSocketMessageReceivedEventArgs, /) -> str:
+        """Return the text that this event completes; "" while a character is still incomplete.
+
+        Raises:
+            NoUnicodeTranslationError: the bytes are no text in the encoding, or the message ends inside a character;
+                what comes next is read from a fresh start (0x80070459).
+            ConnectionLostError, MessageTooBigError, ProtocolViolationError: what args.get_data_reader raises.
+        """
+        with args.get_data_reader() as reader:
+            piece = reader.read_bytes(reader.unconsumed_buffer_length)
+        try:
+            text = self._decoder.decode(piece, args.is_message_complete)
+        except UnicodeDecodeError as exc:
+            self._decoder.reset()
+            raise NoUnicodeTranslationError(f"the message is no {exc.encoding} text: {exc.reason}") from exc
+        if args.is_message_complete:
+            self._decoder.reset()
+        return text
+
+    def reset(self) -> None:
+        """Forget an unfinished character, to begin with another message."""
+        self._decoder.reset()

@@ -1,0 +1,164 @@
+"""StreamWebSocket: bytes in both directions, of any number (Windows.Networking.Sockets.StreamWebSocket).
+
+May import everything but cli. Its methods run on the caller's thread and may be called on any thread: one may read
+while others write.
+"""
+
+import weakref
+from collections.abc import Callable
+
+from syncws.control import StreamWebSocketControl
+from syncws.errors import ObjectClosedError
+from syncws.info import StreamWebSocketInformation
+from syncws.net.connector import Opened
+from syncws.net.readiness import Waker
+from syncws.settings import Settings
+from syncws.streams.input_stream import InputStream
+from syncws.streams.output_stream import Progress
+from syncws.threads.reader import run_reader
+from syncws.threads.stream_reader import StreamReader
+from syncws.threads.stream_session import StreamSession
+from syncws.websocket_base import WebSocketBase
+from syncws.wire.frames import BINARY, PIECE_BYTES
+
+__all__ = ["StreamWebSocket"]
+
+
+class StreamWebSocket(WebSocketBase[StreamSession]):
+    """A WebSocket that is read and written as a stream of bytes; a context manager that closes on exit.
+
+    Set `control`, add a handler of closed if wanted, then connect(). A socket connects once; after a connect that
+    failed it may be tried again. Read from `input_stream` and write to `output_stream`, each on a thread of its own if
+    both are to go on at the same time. Neither takes memory for what passes, however much it is: what has arrived and
+    was not read is bounded by control.inbox_size_in_bytes.
+
+    Each write is one binary message. Where the server's messages begin and end, and whether they are text, cannot be
+    seen: their bytes come one after the other.
+
+    A socket object that is dropped without close() is closed, with a ResourceWarning.
+    """
+
+    _control: StreamWebSocketControl
+    _information: StreamWebSocketInformation
+
+    def __init__(self) -> None:
+        """Make a socket; nothing is connected yet. Source: StreamWebSocket constructor."""
+        super().__init__()
+        self._control = StreamWebSocketControl._create()
+        self._information = StreamWebSocketInformation._over(self._link.take_snapshot)
+        self._input_stream: weakref.ref[InputStream] | None = None
+        self._is_input_closed = False
+
+    @property
+    def control(self) -> StreamWebSocketControl:
+        """Settings; the same object every time (StreamWebSocket.Control)."""
+        return self._control
+
+    @property
+    def information(self) -> StreamWebSocketInformation:
+        """Facts about the connection, readable at any time; the same object every time (….Information)."""
+        return self._information
+
+    @property
+    def input_stream(self) -> InputStream:
+        """The stream for a DataReader, or for read(); exists before connect (StreamWebSocket.InputStream).
+
+        A DataReader that is closed with the stream attached closes the stream: later use raises ObjectClosedError
+        (0x80000013), and what still comes is thrown away. After the server's Close what had come before it can be
+        read, then the stream is at its end; after a lost connection the error is raised instead. It keeps the socket
+        object alive.
+        """
+        stream = self._input_stream() if self._input_stream is not None else None
+        if stream is None:
+            stream = InputStream(_SocketSource(self))
+            # Weakly, as the output stream: a cycle would put off the closing of a dropped socket.
+            self._input_stream = weakref.ref(stream)
+        return stream
+
+    def _input_session(self) -> StreamSession:
+        if self._is_input_closed:
+            raise ObjectClosedError("the input stream was closed: detach it from its DataReader to go on using it")
+        return self._connected_session()
+
+    def _close_input(self) -> None:
+        self._is_input_closed = True
+        session = self._session
+        if session is not None:
+            session.inbox.drop()
+
+    def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
+        session = self._output_session()
+        size = len(data)
+        if size > PIECE_BYTES:
+            # In fragments, so that pongs and the Close frame need not wait for the end of a message without bounds.
+            session.send_in_fragments(BINARY, data, progress or _tell_nobody)
+            return size
+        session.send_message(BINARY, data)
+        if progress is not None:
+            progress(size)
+        return size
+
+    def _write_text(self, data: bytes) -> int:
+        return self._write(data, None)
+
+    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> StreamSession:
+        session = StreamSession(opened, settings, waker, self)
+        if self._is_input_closed:
+            session.inbox.drop()
+        return session
+
+    def _run_reader(self) -> Callable[[StreamSession], None]:
+        return _read_stream
+
+
+class _SocketSource:
+    """The source of the socket's InputStream: leads to the session, which exists after connect."""
+
+    __slots__ = ("_session", "_socket")
+
+    def __init__(self, socket: StreamWebSocket) -> None:
+        self._socket = socket
+        self._session: StreamSession | None = None
+
+    @property
+    def position(self) -> int:
+        """See ByteSource.position."""
+        return 0 if self._session is None else self._session.inbox.position
+
+    def begin(self) -> None:
+        """See ByteSource.begin."""
+        session = self._socket._input_session()
+        session.begin_read()
+        self._session = session
+
+    def peek(self, count: int) -> memoryview:
+        """See ByteSource.peek."""
+        return self._begun().peek(count)
+
+    def advance(self, count: int) -> None:
+        """See ByteSource.advance."""
+        self._begun().inbox.advance(count)
+
+    def put_back(self, data: bytes) -> None:
+        """See ByteSource.put_back."""
+        self._begun().inbox.put_back(data)
+
+    def finish(self) -> None:
+        """See ByteSource.finish."""
+        self._begun().inbox.finish()
+
+    def close(self) -> None:
+        """See ByteSource.close."""
+        self._socket._close_input()
+
+    def _begun(self) -> StreamSession:
+        assert self._session is not None
+        return self._session
+
+
+def _read_stream(session: StreamSession) -> None:
+    run_reader(session, StreamReader)
+
+
+def _tell_nobody(sent: int) -> None:
+    """Stand for the progress callback of a write that has none."""
