@@ -233,8 +233,8 @@ class OperationTimedOutError(HResultError, TimeoutError):
     """The operation's deadline passed: WININET_E_TIMEOUT 0x80072EE2.
 
     Attributes:
-        is_queued (bool): only of a send: True when part of the message had left already, so that the rest stays
-            queued and may still arrive; False when nothing of it was sent.
+        is_queued (bool): only of a send: True when part of the message had left already and the rest is kept, so that
+            all of it may still arrive; False when it will not arrive.
     """
 
     _default_hresult = HResult.WININET_E_TIMEOUT

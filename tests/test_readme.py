@@ -1,6 +1,10 @@
 """What README.md and examples/ show is run here, and the files keep to what they say."""
 
+import ast
 import configparser
+import contextlib
+import hashlib
+import os
 import pathlib
 import re
 import subprocess
@@ -58,6 +62,77 @@ def test_message_echo_prints_what_the_guide_s_program_prints():
         "Sending message using MessageWebSocket: Hello, World!",
     ]
     assert lines[2:] == ['WebSocket_Closed; Code: 1000, Reason: ""']
+
+
+def test_stream_echo_prints_what_the_guide_s_program_prints():
+    with running_server(echo) as uri:
+        lines = run_program([str(ROOT / "examples" / "stream_echo.py")], uri).splitlines()
+    # Two threads print, and the reader tells of the close.
+    assert sorted(lines) == [
+        "Data received from StreamWebSocket: 10 bytes",
+        "Sending data using StreamWebSocket: 10 bytes",
+        'WebSocket_Closed; Code: 1000, Reason: ""',
+    ]
+
+
+def test_partial_messages_shows_each_piece_and_puts_characters_together():
+    def in_odd_pieces(connection):
+        message = connection.recv().encode()
+        connection.send([message[:3], message[3:11], message[11:]], text=True)
+        for _ in connection:
+            pass
+
+    with running_server(in_odd_pieces) as uri:
+        lines = run_program([str(ROOT / "examples" / "partial_messages.py")], uri).splitlines()
+    pieces = [line.split(" ", 3) for line in lines]
+    assert "".join(ast.literal_eval(piece[3]) for piece in pieces) == "Grüße in drei Stücken"
+    assert [piece[0] for piece in pieces] == ["Partial"] * (len(pieces) - 1) + ["Complete"]
+    assert {tuple(piece[1:3]) for piece in pieces} == {("UTF8", "message:")}
+
+
+@pytest.mark.parametrize("size", [0, 3_000_000])
+def test_send_file_sends_one_message(tmp_path, size):
+    content = os.urandom(size)
+    (tmp_path / "sent").write_bytes(content)
+    received = []
+    with running_server(received.extend) as uri:
+        output = run_program([str(ROOT / "examples" / "send_file.py")], uri, str(tmp_path / "sent"))
+    assert received == [content]
+    assert output.startswith(f"sent {size:,} bytes in ")
+
+
+def test_receive_file_receives_whatever_the_messages_are(tmp_path):
+    content = os.urandom(3_000_000)
+
+    def send(connection):
+        connection.send(content[:1_000_000])
+        connection.send(content[start : start + 70_001] for start in range(1_000_000, 3_000_000, 70_001))
+
+    with running_server(send) as uri:
+        output = run_program([str(ROOT / "examples" / "receive_file.py")], uri, str(tmp_path / "received"))
+    assert (tmp_path / "received").read_bytes() == content
+    lines = output.splitlines()
+    assert lines[0].startswith("received 3,000,000 bytes in ")
+    assert lines[1] == f"sha256 {hashlib.sha256(content).hexdigest()}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_send_file_shows_a_bar_on_a_terminal(tmp_path):
+    import pty
+
+    (tmp_path / "sent").write_bytes(bytes(1_000_000))
+    terminal, end = pty.openpty()
+    bar = b""
+    with open(terminal, "rb", buffering=0) as shown:
+        with open(end, "wb", buffering=0) as screen, running_server(list) as uri:
+            program = [sys.executable, "-W", "error", "examples/send_file.py", uri, str(tmp_path / "sent")]
+            subprocess.run(program, check=True, stdout=subprocess.PIPE, stderr=screen, timeout=LIMIT, cwd=ROOT)
+        # Linux answers EIO when nobody has the other end any more.
+        with contextlib.suppress(OSError):
+            while piece := shown.read(65536):
+                bar += piece
+    assert b"100%" in bar
+    assert b"B/s" in bar
 
 
 def test_every_example_is_named_in_the_readme_and_run_here():

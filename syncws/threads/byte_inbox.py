@@ -77,9 +77,8 @@ class ByteInbox(Inbox):
         with self._lock:
             self._is_dropping = True
             self._clear()
-            self._wake_taker()
-        if self.is_full:
             self._tell_of_room()
+            self._wake_taker()
 
     def _clear(self) -> None:
         # Whoever takes meanwhile may finish with the chunk that it has; nothing is behind that.
@@ -128,8 +127,15 @@ class ByteInbox(Inbox):
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""
         self.position += count
-        if self._must_tell and (self._end - self.position) * 2 <= self._capacity:
-            self._tell_of_room()
+        if self._must_tell and self._has_room:
+            with self._lock:
+                # Asked again: the reader may have filled it in the meantime.
+                if self._has_room:
+                    self._tell_of_room()
+
+    @property
+    def _has_room(self) -> bool:
+        return (self._end - self.position) * 2 <= self._capacity
 
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken; when all was dropped meanwhile they are dropped too."""

@@ -98,7 +98,7 @@ class Inbox:
         self.is_full = self._must_tell = True
 
     def _tell_of_room(self) -> None:
-        """Let the reader go on; the taking thread calls it when a full inbox has become half empty."""
+        """Let the reader go on, for a full inbox has become half empty; requires the lock."""
         self.is_full = False
         # Told first and then noted: an interruption in between tells once more.
         self._on_room()

@@ -164,12 +164,12 @@ class Outbox(FrameWriter):
         """
         if self._open is not message:
             return
-        is_time_over = isinstance(error, OperationTimedOutError)
-        if is_time_over and message.frames is not None and message.frames.detach(MAX_KEPT_BYTES):
-            message.hold = Hold.LEFT
-            error.is_queued = True  # type: ignore[attr-defined]
-        else:
-            message.hold = Hold.BROKEN
+        is_kept = False
+        if isinstance(error, OperationTimedOutError):
+            is_kept = message.frames is not None and message.frames.detach(MAX_KEPT_BYTES)
+            # Part of a message that will never be whole is as good as nothing.
+            error.is_queued = is_kept
+        message.hold = Hold.LEFT if is_kept else Hold.BROKEN
         message.wake()
         if not self.flush_without_waiting():
             self._on_leftover()
@@ -260,6 +260,9 @@ class Outbox(FrameWriter):
         """Close the transport; requires the role."""
         close_transport, self._retire = self._retire, None
         if close_transport is not None:
+            # Buffers of the application's are not held for as long as it holds the socket.
+            self._forget_rest()
+            self._open = None
             close_transport()
             if self._waker is not None:
                 self._waker.close()

@@ -1,0 +1,54 @@
+"""Send a file of any size as one message, with a progress bar and the rate.
+
+    python examples/send_file.py ws://127.0.0.1:8765/ film.mkv
+
+The file is mapped, not read: however large it is, the program takes no memory for it. Needs tqdm, which the extra
+`examples` installs. The bar is shown on a terminal only.
+"""
+
+import mmap
+import os
+import sys
+import time
+
+from tqdm import tqdm
+
+from syncws import HResultError, StreamWebSocket, WebSocketError
+
+
+def send_file(socket: StreamWebSocket, path: str) -> int:
+    """Send the file; return its size in bytes."""
+    size = os.path.getsize(path)
+    if not size:
+        return socket.output_stream.write(b"")
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        tqdm(total=size, unit="B", unit_scale=True, unit_divisor=1024, disable=None) as bar,
+    ):
+        return socket.output_stream.write(content, lambda sent: bar.update(sent - bar.n))
+
+
+def main(uri: str, path: str) -> int:
+    """Connect, send the file, close."""
+    try:
+        with StreamWebSocket() as socket:
+            # What the system still holds at the end may take its time on a slow line.
+            socket.control.close_timeout = 60
+            socket.connect(uri, timeout=5)
+            start = time.monotonic()
+            size = send_file(socket, path)
+            # Closing waits for the server, which answers when it has read everything.
+            socket.close(1000, "")
+            seconds = time.monotonic() - start
+    except HResultError as error:
+        print(f"{WebSocketError.get_status(error.hresult).name}: {error}", file=sys.stderr)
+        return 1
+    print(f"sent {size:,} bytes in {seconds:.2f} s: {size / max(seconds, 1e-9) / 2**20:,.1f} MiB/s")
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: {sys.argv[0]} ws://host/path FILE")
+    sys.exit(main(sys.argv[1], sys.argv[2]))
