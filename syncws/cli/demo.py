@@ -4,10 +4,13 @@ May import the public package and this room. Runs on the main thread; handlers o
 says what it shows and whether it held; the exit code is 0 only when all did.
 """
 
+import hashlib
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from syncws import (
     DataWriter,
@@ -18,6 +21,7 @@ from syncws import (
     MessageWebSocketMessageReceivedEventArgs,
     ObjectClosedError,
     SocketMessageType,
+    StreamWebSocket,
     WebErrorStatus,
     WebSocketClosedEventArgs,
     WebSocketError,
@@ -29,6 +33,9 @@ __all__ = ["run_demo"]
 _LIMIT = 30.0
 _GREETING = "Hello, World! Grüße, κόσμε, 世界"
 _MIB = 1 << 20
+
+
+_Socket = TypeVar("_Socket", MessageWebSocket, StreamWebSocket)
 
 
 class _Report:
@@ -52,6 +59,7 @@ def run_demo() -> int:
     with running_servers() as servers:
         for uri in (servers.plain, servers.secure):
             _show_echo(report, servers, uri)
+        _show_stream(report, servers)
         _show_detach_rule(report, servers)
         _show_errors(report, servers)
         _show_close(report, servers)
@@ -60,7 +68,10 @@ def run_demo() -> int:
 
 
 def _socket_for(servers: DemoServers, uri: str) -> MessageWebSocket:
-    socket = MessageWebSocket()
+    return _trusting(MessageWebSocket(), servers, uri)
+
+
+def _trusting(socket: _Socket, servers: DemoServers, uri: str) -> _Socket:
     if uri.startswith("wss:"):
         socket.control.ssl_context = servers.client_context
     return socket
@@ -125,6 +136,29 @@ def _show_information(report: _Report, socket: MessageWebSocket) -> None:
     for name, value in rows.items():
         print(f"           {name:<26} {value:>20}")
     report.step("the information object counts what moved", information.bytes_received > 2 * _MIB)
+
+
+def _show_stream(report: _Report, servers: DemoServers) -> None:
+    report.title(f"A StreamWebSocket, reading and writing at the same time: {servers.secure}")
+    content = os.urandom(16 * _MIB)
+    received = hashlib.sha256()
+    most_buffered = 0
+    with _trusting(StreamWebSocket(), servers, servers.secure) as socket:
+        socket.connect(servers.secure, timeout=_LIMIT)
+        start = time.perf_counter()
+        writing = threading.Thread(target=lambda: [socket.output_stream.write(content) for _ in range(2)])
+        writing.start()
+        file = socket.input_stream.as_file()
+        count = 0
+        while count < 2 * len(content) and (piece := file.read1()):
+            received.update(piece)
+            count += len(piece)
+            most_buffered = max(most_buffered, socket.information.bytes_buffered_in)
+        writing.join()
+        held = received.digest() == hashlib.sha256(content * 2).digest()
+        report.step(f"2 messages of 16 MiB there and back in {_milliseconds(start)}, SHA-256 equal", held)
+        held = most_buffered <= socket.control.inbox_size_in_bytes + 65536
+        report.step(f"at most {most_buffered:,} bytes waited in the inbox", held)
 
 
 def _show_detach_rule(report: _Report, servers: DemoServers) -> None:
