@@ -34,7 +34,7 @@ from syncws.wire.decoder import Decoder
 from syncws.wire.events import Message
 from syncws.wire.frames import BINARY, PIECE_BYTES, TEXT
 from syncws.wire.piece_decoder import PieceDecoder
-from syncws.wire.utf8 import check_text
+from syncws.wire.utf8 import NotUtf8Error, check_text
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -302,7 +302,7 @@ def _make_reader(session: MessageSession) -> MessageReader:
 def _check_whole_text(data: bytes | memoryview) -> None:
     try:
         check_text(data)
-    except UnicodeDecodeError as exc:
+    except NotUtf8Error as exc:
         raise InvalidArgumentError(
             f"a message of message_type UTF8 must be UTF-8; byte {exc.start} of it is not ({exc.reason})"
         ) from exc

@@ -136,6 +136,10 @@ class FrameWriter:
         waker = self._waker
         if waker is not None:
             waker.wake()
+        self._wake_turn()
+
+    def _wake_turn(self) -> None:
+        """Let those look again who wait for an open message to end; needs no role."""
         message = self._open
         if message is not None:
             message.wake()
@@ -273,10 +277,12 @@ class FrameWriter:
             raise OperationTimedOutError("the peer read nothing for longer than control.send_timeout")
 
     def _check_not_shut(self) -> None:
-        if self._shut_reason is None:
-            return
+        if self._shut_reason is not None:
+            raise self._canceled_error()
+
+    def _canceled_error(self) -> HResultError:
+        """Return the error of a send that was under way when sending ended."""
         if isinstance(self._shut_reason, ConnectionLostError):
-            raise self._closed_error()
-        raise OperationCanceledError(
-            f"sending was ended: {self._shut_reason.message}", hresult=HResult.WININET_E_OPERATION_CANCELLED
-        )
+            return self._closed_error()
+        reason = "the connection is closing" if self._shut_reason is None else self._shut_reason.message
+        return OperationCanceledError(f"sending was ended: {reason}", hresult=HResult.WININET_E_OPERATION_CANCELLED)

@@ -19,7 +19,7 @@ from syncws.threads.session import Owner, Session
 from syncws.wire.events import Message
 from syncws.wire.frames import CONTINUATION, PIECE_BYTES, TEXT, encode_frame
 from syncws.wire.large import FramePieces
-from syncws.wire.utf8 import check_text
+from syncws.wire.utf8 import NotUtf8Error, check_text
 
 __all__ = ["MessageOwner", "MessageSession"]
 
@@ -135,7 +135,7 @@ class MessageSession(Session):
 def _check_part(payload: bytes | memoryview, tail: bytes, *, is_last: bool) -> bytes:
     try:
         return check_text(payload, tail, is_last=is_last)
-    except UnicodeDecodeError as exc:
+    except NotUtf8Error as exc:
         where = f"byte {exc.start} of this one is not" if exc.start >= 0 else "the character it begins in is not"
         raise InvalidArgumentError(
             f"the frames of a message of message_type UTF8 must be UTF-8; {where} ({exc.reason})"

@@ -65,6 +65,12 @@ class OpenMessage:
             self.is_last = not self.frames.remaining
         return self.frame
 
+    def let_go(self) -> None:
+        """Say that its sender does nothing more for it."""
+        if self.hold is Hold.BUSY:
+            self.hold = Hold.BROKEN
+            self.wake()
+
     def wait(self, is_over: Callable[[], bool], timeout: float | None) -> None:
         """Wait for a wake(), at most `timeout` seconds; not at all when `is_over` says so already."""
         signal = threading.Lock()

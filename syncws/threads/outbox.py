@@ -114,7 +114,8 @@ class Outbox(FrameWriter):
                 patience = Patience(timeout)
                 self._drain(patience)
             if self._has_posted_close or self._shut_reason is not None:
-                raise self._closed_error()
+                is_under_way = message is not None and message is self._open and message.hold is Hold.BUSY
+                raise self._canceled_error() if is_under_way else self._closed_error()
             if self._open is not None and self._open is not message:
                 self._is_uncertain = False
                 raise _OutOfTurn
@@ -183,6 +184,7 @@ class Outbox(FrameWriter):
         """Leave the Close frame for the next frame boundary; no data frame goes after it."""
         self._close_frame = frame
         self._has_posted_close = True
+        self._wake_turn()
         self.flush_without_waiting()
 
     def flush_without_waiting(self) -> bool:
@@ -292,7 +294,8 @@ class Outbox(FrameWriter):
                 self._waiting.pop(own, None)
 
     def _is_passed(self, message: OpenMessage) -> bool:
-        return self._open is not message or message.hold is not Hold.BUSY or self._shut_reason is not None
+        is_over = self._has_posted_close or self._shut_reason is not None
+        return is_over or self._open is not message or message.hold is not Hold.BUSY
 
     def _wait_for_role(self, size: int, timeout: float | None) -> None:
         # A lock cannot be woken, but whoever holds the role can, and hands it on.

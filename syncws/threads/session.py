@@ -149,6 +149,8 @@ class Session:
             self.outbox.leave(message, exc)
             raise
         finally:
+            # Also when leaving was interrupted: nobody waits for this thread any more.
+            message.let_go()
             frames.release()
 
     def _send_large(self, pieces: FramePieces, message: OpenMessage | None) -> None:

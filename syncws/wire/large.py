@@ -15,10 +15,12 @@ __all__ = ["FragmentFrames", "FramePieces", "PayloadPieces"]
 class PayloadPieces(Iterator[bytes]):
     """What both ways of sending a large payload share: how far it has come, and whose memory it lies in."""
 
-    __slots__ = ("_is_detached", "_length", "_payload", "_position")
+    __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position")
 
     def __init__(self, payload: bytes | bytearray | memoryview) -> None:
         self._payload = memoryview(payload)
+        # The position at which the memory begins.
+        self._base = 0
         self._length = len(self._payload)
         self._position = 0
         self._is_detached = False
@@ -47,7 +49,7 @@ class PayloadPieces(Iterator[bytes]):
             rest = bytes(self._payload[self._position :])
             self._payload.release()
             self._payload = memoryview(rest)
-            self._length, self._position = len(rest), 0
+            self._base = self._position
         self._is_detached = True
         return True
 
@@ -59,7 +61,7 @@ class PayloadPieces(Iterator[bytes]):
     def _take(self) -> bytes | memoryview:
         start = self._position
         self._position = min(start + PIECE_BYTES, self._length)
-        return self._payload[start : self._position]
+        return self._payload[start - self._base : self._position - self._base]
 
 
 class FramePieces(PayloadPieces):

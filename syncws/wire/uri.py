@@ -119,7 +119,7 @@ def _bare_host(host: str, text: str) -> str:
         if "%" in host:
             # Only IPv6 has zone ids; in a name an escape would make us connect to one host and verify another.
             raise InvalidArgumentError(f"uri {_shown(text)!r} has the host {host!r}, which holds a percent sign")
-        if any(not 1 <= len(label) <= 63 for label in host.removesuffix(".").split(".")) or len(host) > 254:
+        if any(not 1 <= len(label) <= 63 for label in host.removesuffix(".").split(".")) or len(host.removesuffix(".")) > 253:
             raise InvalidArgumentError(
                 f"uri {_shown(text)!r} has the host {host!r}: each part of a name has 1 to 63 characters, all 253"
             )

@@ -6,11 +6,24 @@ Imports only the standard library. An object belongs to one message, which one t
 import io
 from codecs import utf_8_decode
 
-__all__ = ["TextAssembler", "TextDecoder", "check_text"]
+__all__ = ["NotUtf8Error", "TextAssembler", "TextDecoder", "check_text"]
 
 # A piece from here on stands for itself; smaller ones are gathered first.
 _LARGE_BYTES = 16384
 _CHECKED_BYTES = 65536
+
+
+class NotUtf8Error(ValueError):
+    """Text that is not UTF-8, from byte `start` to before byte `end`; negative for bytes of an earlier part.
+
+    Not UnicodeDecodeError, which would need all of the bytes.
+    """
+
+    def __init__(self, start: int, end: int, reason: str) -> None:
+        super().__init__(f"byte {start} is not UTF-8: {reason}")
+        self.start = start
+        self.end = end
+        self.reason = reason
 
 
 class TextDecoder:
@@ -36,7 +49,8 @@ class TextDecoder:
         """Decode the next piece.
 
         Returns:
-            The character that an earlier piece began, if this one finishes it, and the text behind it.
+            The text of the character that an earlier piece began, and possibly of the next two, if this one finishes
+            it, and the text behind that.
 
         Raises:
             UnicodeDecodeError: the bytes so far are not the beginning of any UTF-8 text.
@@ -145,7 +159,7 @@ def check_text(data: bytes | bytearray | memoryview, tail: bytes = b"", *, is_la
         The bytes of an unfinished character at the end; always empty when `is_last`.
 
     Raises:
-        UnicodeDecodeError: it is not UTF-8; `start` counts from the beginning of `data`, negative for a byte of `tail`.
+        NotUtf8Error: it is not UTF-8.
     """
     decoder = TextDecoder(tail)
     with memoryview(data) as view:
@@ -155,19 +169,19 @@ def check_text(data: bytes | bytearray | memoryview, tail: bytes = b"", *, is_la
                 try:
                     decoder.decode(piece)
                 except UnicodeDecodeError as exc:
-                    raise _moved(before + bytes(piece), start - len(before), exc) from None
+                    raise _fault(before + bytes(piece), start - len(before), exc) from None
         try:
             if is_last:
                 decoder.check_end()
         except UnicodeDecodeError as exc:
-            raise _moved(decoder.tail, len(view) - len(decoder.tail), exc) from None
+            raise _fault(decoder.tail, len(view) - len(decoder.tail), exc) from None
     return decoder.tail
 
 
-def _moved(data: bytes, offset: int, error: UnicodeDecodeError) -> UnicodeDecodeError:
+def _fault(data: bytes, offset: int, error: UnicodeDecodeError) -> NotUtf8Error:
     """Return the error of decoding `data`, which begins at `offset`; `error` when only its end is at fault."""
     try:
         utf_8_decode(data, "strict", True)
     except UnicodeDecodeError as exc:
         error = exc
-    return UnicodeDecodeError("utf-8", error.object, error.start + offset, error.end + offset, error.reason)
+    return NotUtf8Error(error.start + offset, error.end + offset, error.reason)

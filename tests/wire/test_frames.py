@@ -6,15 +6,13 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
-from websockets.streams import StreamReader
+from wire_support import parse, pattern
 
 from syncws.wire import frames
-from syncws.wire.large import FramePieces
 from syncws.wire.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,
-    PIECE_BYTES,
     PING,
     PONG,
     TEXT,
@@ -48,21 +46,6 @@ def rfc_mask(monkeypatch):
     monkeypatch.setattr(frames, "os", SimpleNamespace(urandom=lambda size: RFC_KEY[:size]))
 
 
-def pattern(length):
-    return bytes((index * 31 + index // 253) & 0xFF for index in range(length))
-
-
-def parse(data):
-    """Read one masked frame with the parser of `websockets`; all bytes must belong to it."""
-    reader = StreamReader()
-    reader.feed_data(data)
-    reader.feed_eof()
-    with pytest.raises(StopIteration) as stop:
-        next(Frame.parse(reader.read_exact, mask=True))
-    assert not reader.buffer
-    return stop.value.value
-
-
 def serve(*frames_sent):
     """Return the frames that a server of `websockets` receives."""
     server = ServerProtocol(state=State.OPEN, max_size=None)
@@ -83,12 +66,6 @@ def test_the_masked_text_example_has_the_printed_bytes():
 @pytest.mark.usefixtures("rfc_mask")
 def test_the_masked_pong_example_has_the_printed_bytes():
     assert encode_frame(PONG, b"Hello") == bytes.fromhex("8a85 37fa213d 7f9f4d5158")
-
-
-@pytest.mark.usefixtures("rfc_mask")
-def test_a_large_frame_has_the_same_bytes_as_a_whole_one():
-    payload = pattern(3 * PIECE_BYTES + 5)
-    assert b"".join(FramePieces(BINARY, memoryview(payload))) == encode_frame(BINARY, payload)
 
 
 # Headers.
@@ -133,7 +110,6 @@ def test_the_first_byte_holds_the_fin_bit_and_the_opcode(opcode, is_final, first
     payload = pattern(length)
     assert frame_header(opcode, length, is_final=is_final)[0] == first
     assert encode_frame(opcode, payload, is_final=is_final)[0] == first
-    assert next(FramePieces(opcode, memoryview(payload), is_final=is_final))[0] == first
 
 
 # Whole frames.
@@ -190,40 +166,9 @@ def test_each_frame_asks_the_system_for_a_fresh_four_byte_mask(masks, length):
     assert masks == [4, 4, 4]
 
 
-def test_each_large_frame_asks_the_system_for_one_fresh_mask(masks):
-    for number in (1, 2):
-        first_piece, *_pieces = FramePieces(BINARY, memoryview(bytes(PIECE_BYTES * 2)))
-        assert first_piece[10:14] == number.to_bytes(4, "big")
-    assert masks == [4, 4]
-
-
 def test_masks_come_from_the_system_when_nobody_stands_in():
     seen = {encode_frame(BINARY, b"")[2:] for _ in range(8)}
     assert len(seen) > 1
-
-
-# Large frames.
-
-
-@pytest.mark.parametrize("length", [0, 1, 125, 126, 65536, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1])
-def test_a_large_frame_is_read_back_by_another_implementation(length):
-    payload = pattern(length)
-    assert parse(b"".join(FramePieces(BINARY, memoryview(payload)))) == Frame(Opcode.BINARY, payload)
-
-
-def test_a_large_frame_that_is_not_final_is_read_back_as_such():
-    data = b"".join(FramePieces(TEXT, memoryview(b"part"), is_final=False))
-    assert parse(data) == Frame(Opcode.TEXT, b"part", fin=False)
-
-
-def test_a_large_frame_comes_in_pieces_with_the_header_before_the_first():
-    pieces = list(FramePieces(BINARY, memoryview(bytes(2 * PIECE_BYTES + 1))))
-    assert [len(piece) for piece in pieces] == [14 + PIECE_BYTES, PIECE_BYTES, 1]
-    assert {type(piece) for piece in pieces} == {bytes}
-
-
-def test_a_large_frame_of_no_bytes_is_one_piece():
-    assert [len(piece) for piece in FramePieces(BINARY, memoryview(b""))] == [6]
 
 
 # Close frames and codes.

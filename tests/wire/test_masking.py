@@ -6,6 +6,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wire_support import naive_mask
 
 import syncws.wire.masking
 from syncws.wire.masking import apply_mask_in_python
@@ -18,10 +19,6 @@ KEY = bytes.fromhex("37fa213d")
 
 # Around nothing, a mask's length, and the size of the pieces that large payloads are cut into.
 LENGTHS = [0, 1, 2, 3, 4, 5, 7, 8, 9, 124, 125, 126, 16383, 16384, 16385, 16386, 16387, 16388, 32768, 40001]
-
-
-def naive_mask(data, mask):
-    return bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
 
 
 def pattern(length):

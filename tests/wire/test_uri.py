@@ -202,6 +202,33 @@ def test_a_percent_sign_in_a_name_does_not_change_whose_certificate_is_checked(t
     assert uri.host_header == uri.host
 
 
+# The lengths of names (RFC 1035 2.3.4).
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["a..b", ".", "a" * 64, f"b.{'a' * 64}.c", ".".join(["a" * 63] * 4)],
+    ids=["empty part", "dot", "long part", "long part between", "255 characters"],
+)
+def test_a_name_that_no_name_server_can_hold_is_refused(host):
+    with pytest.raises(InvalidArgumentError, match="each part of a name has 1 to 63 characters, all 253"):
+        parse_uri(f"ws://{host}/")
+
+
+@pytest.mark.parametrize("dot", ["", "."])
+def test_a_name_may_have_253_characters_and_a_dot_behind_them(dot):
+    host = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
+    assert len(host) == 253
+    assert parse_uri(f"ws://{host}{dot}/").server_name == host
+
+
+def test_a_name_of_254_characters_without_a_dot_behind_them_is_refused():
+    host = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 62])
+    assert len(host) == 254
+    with pytest.raises(InvalidArgumentError, match="all 253"):
+        parse_uri(f"ws://{host}/")
+
+
 # What an error may show.
 
 

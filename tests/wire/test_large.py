@@ -1,0 +1,344 @@
+"""Tests of wire.large: the pieces unmask to the payload, and from detach() on the caller's buffer is the caller's."""
+
+from types import SimpleNamespace
+
+import pytest
+from websockets.frames import Frame, Opcode
+from wire_support import naive_mask, parse, parse_all, pattern, peak_bytes
+
+from syncws.wire import frames, large, masking
+from syncws.wire.frames import BINARY, CONTINUATION, PIECE_BYTES, TEXT, encode_frame
+from syncws.wire.large import FragmentFrames, FramePieces
+
+MEBIBYTE = 1 << 20
+# Around nothing, the three forms of a length, and the size of a piece.
+LENGTHS = [0, 1, 125, 126, 65535, 65536, 65537, 131071, 131072, 131073, 200000]
+KINDS = [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))]
+KIND_NAMES = ["bytes", "bytearray", "view of bytes", "view of a bytearray"]
+BOTH = pytest.mark.parametrize("make", [FramePieces, FragmentFrames])
+
+
+@pytest.fixture(params=["python", "chosen"])
+def any_masking(request, monkeypatch):
+    """Mask with Python's form, then with the one that was chosen, which is the compiled one where there is one."""
+    form = {"python": masking.apply_mask_in_python, "chosen": masking.apply_mask}[request.param]
+    monkeypatch.setattr(large, "apply_mask", form)
+    monkeypatch.setattr(frames, "apply_mask", form)
+
+
+@pytest.fixture
+def masks(monkeypatch):
+    """Give the keys 1, 2, 3 … (big-endian) instead of random ones; the list tells how many bytes were asked for."""
+    asked = []
+
+    def urandom(size):
+        asked.append(size)
+        return len(asked).to_bytes(size, "big")
+
+    monkeypatch.setattr(large, "os", SimpleNamespace(urandom=urandom))
+    monkeypatch.setattr(frames, "os", SimpleNamespace(urandom=urandom))
+    return asked
+
+
+def payload_of(pieces):
+    """Return what a server reads from the rest of `pieces`: the payload of all frames."""
+    return b"".join(frame.data for frame in parse_all(b"".join(pieces)))
+
+
+def is_held(buffer):
+    """Tell whether somebody still looks at the bytearray: then it cannot change its size."""
+    try:
+        buffer.append(0)
+    except BufferError:
+        return True
+    del buffer[-1]
+    return False
+
+
+# One frame.
+
+
+@pytest.mark.usefixtures("any_masking")
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_NAMES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_large_frame_is_read_back_by_another_implementation(length, kind):
+    payload = pattern(length)
+    assert parse(b"".join(FramePieces(BINARY, kind(payload)))) == Frame(Opcode.BINARY, payload)
+
+
+@pytest.mark.usefixtures("any_masking")
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_large_frame_has_the_same_bytes_as_a_whole_one(monkeypatch, length):
+    system = SimpleNamespace(urandom=lambda size: bytes.fromhex("37fa213d")[:size])
+    monkeypatch.setattr(large, "os", system)
+    monkeypatch.setattr(frames, "os", system)
+    payload = pattern(length)
+    assert b"".join(FramePieces(BINARY, payload)) == encode_frame(BINARY, payload)
+
+
+@pytest.mark.parametrize(
+    ("opcode", "is_final", "first"),
+    [(CONTINUATION, True, 0x80), (TEXT, True, 0x81), (BINARY, True, 0x82), (CONTINUATION, False, 0), (TEXT, False, 1)],
+)
+@pytest.mark.parametrize("length", [5, 126, 65536])
+def test_the_first_byte_holds_the_fin_bit_and_the_opcode(opcode, is_final, first, length):
+    assert next(FramePieces(opcode, pattern(length), is_final=is_final))[0] == first
+
+
+def test_a_large_frame_is_final_unless_told_otherwise():
+    payload = pattern(PIECE_BYTES + 1)
+    assert parse(b"".join(FramePieces(TEXT, payload))) == Frame(Opcode.TEXT, payload, fin=True)
+    assert parse(b"".join(FramePieces(TEXT, payload, is_final=False))) == Frame(Opcode.TEXT, payload, fin=False)
+
+
+def test_a_large_frame_comes_in_pieces_with_the_header_before_the_first():
+    pieces = list(FramePieces(BINARY, bytes(2 * PIECE_BYTES + 1)))
+    assert [len(piece) for piece in pieces] == [14 + PIECE_BYTES, PIECE_BYTES, 1]
+    assert {type(piece) for piece in pieces} == {bytes}
+
+
+def test_a_large_frame_of_no_bytes_is_one_piece():
+    pieces = FramePieces(BINARY, b"")
+    assert [len(piece) for piece in pieces] == [6]
+    assert next(pieces, None) is None
+
+
+def test_each_large_frame_asks_the_system_for_one_fresh_mask(masks):
+    for number in (1, 2):
+        key = number.to_bytes(4, "big")
+        payload = pattern(PIECE_BYTES * 2)
+        first_piece, second_piece = FramePieces(BINARY, payload)
+        assert first_piece[10:14] == key
+        assert first_piece[14:] + second_piece == naive_mask(payload, key)
+    assert masks == [4, 4]
+
+
+def test_masks_come_from_the_system_when_nobody_stands_in():
+    assert len({next(FramePieces(BINARY, b""))[2:] for _ in range(8)}) > 1
+
+
+# One message in frames of a piece each.
+
+
+@pytest.mark.usefixtures("any_masking")
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_NAMES)
+@pytest.mark.parametrize("length", LENGTHS[1:])
+def test_fragments_are_read_back_as_one_message(length, kind):
+    payload = pattern(length)
+    parsed = parse_all(b"".join(FragmentFrames(BINARY, kind(payload))))
+    assert b"".join(frame.data for frame in parsed) == payload
+    assert [frame.opcode for frame in parsed] == [Opcode.BINARY] + [Opcode.CONT] * (len(parsed) - 1)
+    assert [frame.fin for frame in parsed] == [False] * (len(parsed) - 1) + [True]
+
+
+@pytest.mark.parametrize(
+    ("length", "sizes"),
+    [
+        (1, [1]),
+        (65535, [65535]),
+        (65536, [65536]),
+        (65537, [65536, 1]),
+        (131072, [65536, 65536]),
+        (200000, [65536, 65536, 65536, 3392]),
+    ],
+)
+def test_each_fragment_but_the_last_is_as_large_as_a_piece(length, sizes):
+    fragments = list(FragmentFrames(TEXT, bytes(length)))
+    assert [len(parse(fragment).data) for fragment in fragments] == sizes
+    assert {type(fragment) for fragment in fragments} == {bytes}
+
+
+def test_a_text_begins_with_a_text_frame():
+    parsed = [parse(fragment) for fragment in FragmentFrames(TEXT, b"x" * (PIECE_BYTES + 2))]
+    assert parsed == [Frame(Opcode.TEXT, b"x" * PIECE_BYTES, fin=False), Frame(Opcode.CONT, b"xx", fin=True)]
+
+
+def test_a_message_of_no_bytes_has_no_fragments():
+    # Who sends one sends it as a whole frame.
+    assert list(FragmentFrames(BINARY, b"")) == []
+
+
+def test_each_fragment_asks_the_system_for_a_fresh_mask(masks):
+    first, second, third = FragmentFrames(BINARY, bytes(2 * PIECE_BYTES + 1))
+    assert (first[10:14], second[10:14], third[2:6]) == (b"\0\0\0\x01", b"\0\0\0\x02", b"\0\0\0\x03")
+    assert masks == [4, 4, 4]
+
+
+# How far it has come.
+
+
+@BOTH
+def test_position_and_remaining_count_the_payload_that_was_given_out(make):
+    pieces = make(BINARY, bytes(2 * PIECE_BYTES + 7))
+    seen = [(pieces.position, pieces.remaining)]
+    seen += [(pieces.position, pieces.remaining) for _ in pieces]
+    end = 2 * PIECE_BYTES + 7
+    assert seen == [(0, end), (PIECE_BYTES, PIECE_BYTES + 7), (2 * PIECE_BYTES, 7), (end, 0)]
+
+
+@BOTH
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_NAMES)
+def test_detaching_does_not_change_how_far_it_has_come(make, kind):
+    pieces = make(BINARY, kind(bytes(2 * PIECE_BYTES)))
+    next(pieces)
+    assert pieces.detach(MEBIBYTE)
+    assert (pieces.position, pieces.remaining) == (PIECE_BYTES, PIECE_BYTES)
+
+
+# Detaching from the caller's buffer.
+
+
+@BOTH
+@pytest.mark.parametrize("wrap", [bytes, memoryview, lambda data: memoryview(data)[5:]])
+def test_bytes_are_kept_without_a_copy(make, wrap):
+    pieces = make(BINARY, wrap(bytes(MEBIBYTE)))
+    next(pieces)
+
+    def detach():
+        assert pieces.detach(0)
+
+    assert peak_bytes(detach) < 10_000
+
+
+@BOTH
+@pytest.mark.parametrize("taken", [0, 1, 2, 3])
+@pytest.mark.usefixtures("any_masking")
+def test_after_detaching_the_buffer_may_change_without_effect(make, taken):
+    payload = pattern(200000)
+    buffer = bytearray(payload)
+    pieces = make(BINARY, buffer)
+    sent = [next(pieces) for _ in range(taken)]
+    assert pieces.detach(MEBIBYTE)
+    buffer[:] = bytes(len(buffer))
+    buffer.clear()
+    sent += pieces
+    assert payload_of(sent) == payload
+    opcodes = [frame.opcode for frame in parse_all(b"".join(sent))]
+    assert opcodes == [Opcode.BINARY] + [Opcode.CONT] * (0 if make is FramePieces else 3)
+
+
+@BOTH
+def test_after_detaching_what_a_view_looks_at_may_change_without_effect(make):
+    buffer = bytearray(pattern(200000))
+    with memoryview(buffer) as whole, whole[3:] as view:
+        pieces = make(BINARY, view)
+        sent = [next(pieces)]
+        assert pieces.detach(MEBIBYTE)
+    buffer.clear()
+    assert payload_of(sent + list(pieces)) == pattern(200000)[3:]
+
+
+@BOTH
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_what_remains_may_be_as_large_as_the_limit(make, taken):
+    buffer = bytearray(3 * PIECE_BYTES)
+    pieces = make(BINARY, buffer)
+    for _ in range(taken):
+        next(pieces)
+    assert pieces.detach((3 - taken) * PIECE_BYTES)
+    assert not is_held(buffer)
+
+
+@BOTH
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_more_than_the_limit_is_refused_and_nothing_changes(make, taken):
+    payload = pattern(3 * PIECE_BYTES)
+    buffer = bytearray(payload)
+    pieces = make(BINARY, buffer)
+    sent = [next(pieces) for _ in range(taken)]
+    assert not pieces.detach((3 - taken) * PIECE_BYTES - 1)
+    assert is_held(buffer)
+    assert buffer == payload
+    assert (pieces.position, pieces.remaining) == (taken * PIECE_BYTES, (3 - taken) * PIECE_BYTES)
+    assert payload_of(sent + list(pieces)) == payload
+
+
+@BOTH
+def test_refusing_takes_no_memory_for_a_copy(make):
+    pieces = make(BINARY, bytearray(MEBIBYTE))
+
+    def refuse():
+        assert not pieces.detach(MEBIBYTE - 1)
+
+    assert peak_bytes(refuse) < 10_000
+
+
+@BOTH
+def test_at_the_end_there_is_nothing_to_copy(make):
+    buffer = bytearray(PIECE_BYTES + 1)
+    pieces = make(BINARY, buffer)
+    assert len(list(pieces)) == 2
+    assert pieces.detach(0)
+    assert not is_held(buffer)
+    assert next(pieces, None) is None
+
+
+@BOTH
+def test_detaching_twice_copies_once(make):
+    payload = pattern(2 * PIECE_BYTES)
+    pieces = make(BINARY, bytearray(payload))
+    assert pieces.detach(MEBIBYTE)
+    assert pieces.detach(0)
+    assert payload_of(pieces) == payload
+
+
+# Letting go of the caller's buffer.
+
+
+@BOTH
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_a_buffer_is_held_until_it_is_released(make, taken):
+    buffer = bytearray(2 * PIECE_BYTES)
+    pieces = make(BINARY, buffer)
+    for _ in range(taken):
+        next(pieces)
+    assert is_held(buffer)
+    pieces.release()
+    assert not is_held(buffer)
+    pieces.release()
+
+
+@BOTH
+def test_a_view_of_the_caller_is_left_to_the_caller(make):
+    buffer = bytearray(2 * PIECE_BYTES)
+    view = memoryview(buffer)
+    pieces = make(BINARY, view)
+    pieces.release()
+    assert len(view) == 2 * PIECE_BYTES
+    view.release()
+    assert not is_held(buffer)
+
+
+@BOTH
+def test_nothing_can_be_taken_from_a_buffer_that_was_released(make):
+    pieces = make(BINARY, bytearray(2 * PIECE_BYTES))
+    next(pieces)
+    pieces.release()
+    with pytest.raises(ValueError, match="released"):
+        next(pieces)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_NAMES)
+def test_a_release_after_detaching_keeps_what_is_still_wanted(make, kind):
+    payload = pattern(200000)
+    pieces = make(BINARY, kind(payload))
+    sent = [next(pieces)]
+    assert pieces.detach(MEBIBYTE)
+    pieces.release()
+    assert payload_of(sent + list(pieces)) == payload
+
+
+# Memory.
+
+
+@BOTH
+def test_no_copy_of_a_large_payload_is_ever_in_memory(make):
+    payload = memoryview(bytearray(64 * MEBIBYTE))
+    sizes = []
+
+    def take_all():
+        sizes.extend(len(piece) for piece in make(BINARY, payload))
+
+    assert peak_bytes(take_all) < MEBIBYTE
+    assert sum(sizes) >= 64 * MEBIBYTE
