@@ -155,24 +155,34 @@ class ScriptedTransport:
 
 
 class PieceList:
-    """Stands for wire.large.FramePieces over pieces that are given."""
+    """Stands for wire.large.FramePieces over pieces that are given, some of which may be exceptions to raise.
+
+    Attributes:
+        limits: what detach() was called with.
+    """
 
     def __init__(self, pieces, *, can_detach=True):
-        self.pieces = iter(pieces)
+        self.pieces = deque(pieces)
         self.can_detach = can_detach
-        self.remaining = (
-            sum(len(piece) for piece in pieces if isinstance(piece, bytes)) if isinstance(pieces, list) else 0
-        )
+        self.limits = []
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        piece = next(self.pieces)
-        self.remaining -= len(piece)
+        if not self.pieces:
+            raise StopIteration
+        piece = self.pieces.popleft()
+        if isinstance(piece, BaseException):
+            raise piece
         return piece
 
+    @property
+    def remaining(self):
+        return sum(len(piece) for piece in self.pieces if isinstance(piece, bytes))
+
     def detach(self, limit):
+        self.limits.append(limit)
         return self.can_detach
 
 

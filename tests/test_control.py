@@ -1,4 +1,4 @@
-"""Tests of MessageWebSocketControl: defaults, what each property takes, and the freezing at connect (winrt.md 1.3)."""
+"""Tests of both control classes: defaults, what each property takes, the freezing at connect (winrt.md 1.3, 1.4)."""
 
 import math
 import ssl
@@ -15,7 +15,10 @@ from syncws import (
     InvalidArgumentTypeError,
     MessageWebSocket,
     MessageWebSocketControl,
+    MessageWebSocketReceiveMode,
     SocketMessageType,
+    StreamWebSocket,
+    StreamWebSocketControl,
 )
 
 DEFAULTS = {
@@ -29,7 +32,14 @@ DEFAULTS = {
     "close_timeout": 10.0,
     "inbox_size_in_bytes": 16 * 1024 * 1024,
     "ssl_context": None,
+    "receive_mode": MessageWebSocketReceiveMode.FULL_MESSAGE,
 }
+STREAM_DEFAULTS = {
+    **{name: value for name, value in DEFAULTS.items() if name not in ("message_type", "max_message_size")},
+    "inbox_size_in_bytes": 1024 * 1024,
+    "no_delay": True,
+}
+del STREAM_DEFAULTS["receive_mode"]
 TIMEOUTS = ["connect_timeout", "send_timeout", "receive_timeout", "close_timeout"]
 NUMBERS = {
     "max_message_size": (0, 0xFFFF_FFFF),
@@ -84,9 +94,21 @@ def control():
 
 
 @pytest.fixture
+def stream_control():
+    return StreamWebSocket().control
+
+
+@pytest.fixture
 def protocols(control):
     control.supported_protocols.extend(["a", "b"])
     return control.supported_protocols
+
+
+@pytest.fixture
+def connected_stream():
+    with running_server(echo) as uri, StreamWebSocket() as socket:
+        socket.connect(uri)
+        yield socket
 
 
 @pytest.fixture
@@ -104,15 +126,20 @@ def assert_refused(raised):
 # The object.
 
 
-def test_a_control_cannot_be_made():
-    with pytest.raises(TypeError, match=r"it is MessageWebSocket\.control"):
-        MessageWebSocketControl()
+SOCKETS = [(MessageWebSocket, MessageWebSocketControl), (StreamWebSocket, StreamWebSocketControl)]
 
 
-def test_a_socket_has_one_control_object():
-    socket = MessageWebSocket()
+@pytest.mark.parametrize(("socket_class", "control_class"), SOCKETS)
+def test_a_control_cannot_be_made(socket_class, control_class):
+    with pytest.raises(TypeError, match=rf"it is {socket_class.__name__}\.control"):
+        control_class()
+
+
+@pytest.mark.parametrize(("socket_class", "control_class"), SOCKETS)
+def test_a_socket_has_one_control_object(socket_class, control_class):
+    socket = socket_class()
     assert socket.control is socket.control
-    assert isinstance(socket.control, MessageWebSocketControl)
+    assert type(socket.control) is control_class
 
 
 def test_two_sockets_have_controls_of_their_own():
@@ -141,6 +168,38 @@ def test_defaults(control, name):
     assert type(value) is type(DEFAULTS[name])
 
 
+@pytest.mark.parametrize("name", STREAM_DEFAULTS)
+def test_defaults_of_a_stream(stream_control, name):
+    value = getattr(stream_control, name)
+    assert value == STREAM_DEFAULTS[name]
+    assert type(value) is type(STREAM_DEFAULTS[name])
+
+
+@pytest.mark.parametrize("cls", [MessageWebSocketControl, StreamWebSocketControl])
+def test_a_control_has_no_properties_but_these(cls):
+    names = {name for name in dir(cls) if not name.startswith("_")}
+    expected = DEFAULTS if cls is MessageWebSocketControl else STREAM_DEFAULTS
+    assert names == {*expected, "supported_protocols"}
+
+
+@pytest.mark.parametrize("name", ["message_type", "max_message_size", "receive_mode"])
+def test_a_stream_has_no_settings_of_messages(stream_control, name):
+    with pytest.raises(AttributeError):
+        getattr(stream_control, name)
+    with pytest.raises(AttributeError):
+        setattr(stream_control, name, 1)
+
+
+def test_a_message_socket_has_no_no_delay(control):
+    with pytest.raises(AttributeError):
+        control.no_delay = True
+
+
+def test_repr_of_a_stream_control_tells_whether_it_is_frozen(stream_control, connected_stream):
+    assert repr(stream_control) == "<StreamWebSocketControl settable>"
+    assert repr(connected_stream.control) == "<StreamWebSocketControl frozen>"
+
+
 def test_repr_tells_whether_the_settings_are_frozen(control, connected):
     assert repr(control) == "<MessageWebSocketControl message_type=BINARY settable>"
     connected.control.message_type = SocketMessageType.UTF8
@@ -162,6 +221,55 @@ def test_message_type_refuses_everything_else(control, value):
         control.message_type = value
     assert_refused(raised)
     assert control.message_type is SocketMessageType.BINARY
+
+
+# receive_mode, and the default of max_message_size that hangs on it.
+
+
+@pytest.mark.parametrize("value", [MessageWebSocketReceiveMode.PARTIAL_MESSAGE, 1])
+def test_receive_mode_takes_a_member_or_its_number(control, value):
+    control.receive_mode = value
+    assert control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE
+
+
+@pytest.mark.parametrize("value", [2, -1, None, "PARTIAL_MESSAGE", True, SocketMessageType.UTF8, [], object()])
+def test_receive_mode_refuses_everything_else(control, value):
+    with pytest.raises(InvalidArgumentTypeError, match="receive_mode must be a MessageWebSocketReceiveMode") as raised:
+        control.receive_mode = value
+    assert_refused(raised)
+    assert control.receive_mode is MessageWebSocketReceiveMode.FULL_MESSAGE
+
+
+def test_without_a_setting_partial_messages_have_no_size_limit(control):
+    control.receive_mode = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
+    assert control.max_message_size == 0xFFFF_FFFF
+    control.receive_mode = MessageWebSocketReceiveMode.FULL_MESSAGE
+    assert control.max_message_size == 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("size", [0, 5, 64 * 1024 * 1024, 0xFFFF_FFFF])
+def test_a_size_limit_that_was_set_holds_in_both_receive_modes(control, size):
+    control.max_message_size = size
+    for mode in (1, 0):
+        control.receive_mode = mode
+        assert control.max_message_size == size
+
+
+# no_delay.
+
+
+def test_no_delay_takes_both_bools(stream_control):
+    for value in (False, True):
+        stream_control.no_delay = value
+        assert stream_control.no_delay is value
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "no", []])
+def test_no_delay_refuses_everything_else(stream_control, value):
+    with pytest.raises(InvalidArgumentTypeError, match="no_delay must be a bool") as raised:
+        stream_control.no_delay = value
+    assert_refused(raised)
+    assert stream_control.no_delay is True
 
 
 # Time limits.
@@ -382,6 +490,28 @@ def test_after_connect_a_property_cannot_be_set(connected, name):
     with pytest.raises(IllegalMethodCallError, match="only message_type can") as raised:
         setattr(connected.control, name, DEFAULTS[name])
     assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
+
+
+@pytest.mark.parametrize("name", STREAM_DEFAULTS)
+def test_after_connect_no_property_of_a_stream_can_be_set(connected_stream, name):
+    with pytest.raises(IllegalMethodCallError, match=r"after connect was called$") as raised:
+        setattr(connected_stream.control, name, STREAM_DEFAULTS[name])
+    assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
+
+
+def test_after_connect_every_property_of_a_stream_can_be_read(connected_stream):
+    assert {name: getattr(connected_stream.control, name) for name in STREAM_DEFAULTS} == STREAM_DEFAULTS
+
+
+@pytest.mark.parametrize("name", STREAM_DEFAULTS)
+def test_after_a_failed_connect_a_property_of_a_stream_can_be_set_again(name):
+    with running_server(echo) as uri:
+        pass
+    socket = StreamWebSocket()
+    with pytest.raises(OSError, match="HRESULT"):
+        socket.connect(uri)
+    setattr(socket.control, name, STREAM_DEFAULTS[name])
+    assert getattr(socket.control, name) == STREAM_DEFAULTS[name]
 
 
 def test_after_connect_every_property_can_be_read(connected):

@@ -12,6 +12,8 @@ NOT_CONSTRUCTIBLE = [
     "MessageWebSocketControl",
     "MessageWebSocketInformation",
     "MessageWebSocketMessageReceivedEventArgs",
+    "StreamWebSocketControl",
+    "StreamWebSocketInformation",
     "WebSocketClosedEventArgs",
     "WebSocketError",
     "WebSocketServerCustomValidationRequestedEventArgs",
@@ -117,7 +119,8 @@ def test_every_error_of_the_errors_module_is_exported():
 
 
 @pytest.mark.parametrize(
-    "name", ["MessageWebSocket", "DataWriter", "DataReader", "OutputStream", "InputStream", "Deferral"]
+    "name",
+    ["MessageWebSocket", "StreamWebSocket", "DataWriter", "DataReader", "OutputStream", "InputStream", "Deferral"],
 )
 def test_what_is_closable_in_winrt_is_a_context_manager(name):
     cls = CLASSES[name]

@@ -1,10 +1,22 @@
-"""Tests of MessageWebSocketInformation and BandwidthStatistics (winrt.md 1.5, 1.11)."""
+"""Tests of both information classes and BandwidthStatistics (winrt.md 1.5, 1.11)."""
 
 import dataclasses
 import gc
+import threading
 
 import pytest
-from support import accept_key, echo, read_frame, read_request, running_server, scripted_server, server_frame
+from support import (
+    LIMIT,
+    accept_key,
+    echo,
+    handshake,
+    read_frame,
+    read_request,
+    running_server,
+    scripted_server,
+    server_frame,
+    wait,
+)
 
 from syncws import (
     BandwidthStatistics,
@@ -12,6 +24,9 @@ from syncws import (
     HostNameType,
     MessageWebSocket,
     MessageWebSocketInformation,
+    OperationTimedOutError,
+    StreamWebSocket,
+    StreamWebSocketInformation,
 )
 
 FACTS = [
@@ -20,14 +35,20 @@ FACTS = [
     "bandwidth_statistics",
     "bytes_received",
     "bytes_sent",
+    "bytes_buffered_in",
+    "bytes_pending_out",
     "handler_failures",
 ]
+SOCKETS = [MessageWebSocket, StreamWebSocket]
+each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
 BEFORE = {
     "local_address": None,
     "protocol": "",
     "bandwidth_statistics": BandwidthStatistics(),
     "bytes_received": 0,
     "bytes_sent": 0,
+    "bytes_buffered_in": 0,
+    "bytes_pending_out": 0,
     "handler_failures": 0,
 }
 
@@ -38,39 +59,50 @@ def drop(holder):
     gc.collect()
 
 
-def test_an_information_object_cannot_be_made():
-    with pytest.raises(TypeError, match=r"it is MessageWebSocket\.information"):
-        MessageWebSocketInformation()
+@pytest.mark.parametrize("cls", [MessageWebSocketInformation, StreamWebSocketInformation])
+def test_an_information_object_cannot_be_made(cls):
+    with pytest.raises(TypeError, match=rf"it is {cls.__name__.removesuffix('Information')}\.information"):
+        cls()
 
 
-def test_a_socket_has_one_information_object():
-    socket = MessageWebSocket()
-    assert isinstance(socket.information, MessageWebSocketInformation)
+@pytest.mark.parametrize("cls", [MessageWebSocketInformation, StreamWebSocketInformation])
+def test_both_classes_have_the_same_members(cls):
+    assert sorted(name for name in dir(cls) if not name.startswith("_")) == sorted(FACTS)
+
+
+@each_socket
+def test_a_socket_has_one_information_object(socket_class):
+    socket = socket_class()
+    assert type(socket.information).__name__ == f"{socket_class.__name__}Information"
     assert socket.information is socket.information
 
 
-def test_information_cannot_be_assigned():
-    socket = MessageWebSocket()
+@each_socket
+def test_information_cannot_be_assigned(socket_class):
+    socket = socket_class()
     with pytest.raises(AttributeError):
         socket.information = socket.information
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_facts_are_read_only(name):
+@each_socket
+def test_facts_are_read_only(socket_class, name):
     with pytest.raises(AttributeError):
-        setattr(MessageWebSocket().information, name, 1)
+        setattr(socket_class().information, name, 1)
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_facts_can_be_read_before_connect(name):
-    assert getattr(MessageWebSocket().information, name) == BEFORE[name]
+@each_socket
+def test_facts_can_be_read_before_connect(socket_class, name):
+    assert getattr(socket_class().information, name) == BEFORE[name]
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_facts_can_be_read_after_a_failed_connect(name):
+@each_socket
+def test_facts_can_be_read_after_a_failed_connect(socket_class, name):
     with running_server(echo) as uri:
         pass
-    socket = MessageWebSocket()
+    socket = socket_class()
     with pytest.raises(OSError, match="HRESULT"):
         socket.connect(uri)
     assert getattr(socket.information, name) == BEFORE[name]
@@ -187,11 +219,78 @@ def test_the_information_object_does_not_keep_a_dropped_socket_alive():
     assert information.bytes_sent > 0
 
 
-def test_repr_shows_the_facts():
+@each_socket
+def test_repr_shows_the_facts(socket_class):
     assert (
-        repr(MessageWebSocket().information)
-        == "<MessageWebSocketInformation local_address=None protocol='' bytes_received=0 bytes_sent=0>"
+        repr(socket_class().information)
+        == f"<{socket_class.__name__}Information local_address=None protocol='' bytes_received=0 bytes_sent=0>"
     )
+
+
+# What is buffered.
+
+
+def round_trip(connection):
+    """Ping and wait for the pong, twice: after that the client has dealt with all that was sent before."""
+    for _ in range(2):
+        connection.sendall(server_frame(9))
+        assert read_frame(connection)[0] == 0x8A
+
+
+def buffering_script(arrived):
+    def script(connection):
+        handshake(connection)
+        connection.sendall(server_frame(2, b"x" * 300) + server_frame(2, b"y" * 50, fin=False))
+        round_trip(connection)
+        arrived.set()
+        connection.sendall(server_frame(8, read_frame(connection)[1]))
+
+    return script
+
+
+def test_of_whole_messages_only_complete_ones_count_as_buffered():
+    arrived = threading.Event()
+    with scripted_server(buffering_script(arrived)) as uri, MessageWebSocket() as socket:
+        socket.connect(uri)
+        wait(arrived)
+        assert socket.information.bytes_buffered_in == 300
+        assert socket.receive() == b"x" * 300
+        assert socket.information.bytes_buffered_in == 0
+
+
+def test_of_a_stream_every_byte_that_was_not_read_counts_as_buffered():
+    arrived = threading.Event()
+    with scripted_server(buffering_script(arrived)) as uri, StreamWebSocket() as socket:
+        socket.connect(uri)
+        wait(arrived)
+        assert socket.information.bytes_buffered_in == 350
+        socket.input_stream.read(bytearray(320), 320)
+        assert socket.information.bytes_buffered_in == 30
+        socket.close()
+        assert socket.information.bytes_buffered_in == 0
+
+
+@each_socket
+def test_what_a_peer_does_not_take_is_pending_out(socket_class):
+    taken = threading.Event()
+    payload = bytes(50_000_000)
+
+    def script(connection):
+        handshake(connection)
+        wait(taken)
+
+    with scripted_server(script) as uri, socket_class() as socket:
+        socket.control.send_timeout = 0.1
+        socket.control.close_timeout = 0.1
+        socket.connect(uri)
+        with pytest.raises(OperationTimedOutError) as raised:
+            socket.output_stream.write(payload)
+        assert raised.value.is_queued is True
+        assert 0 < socket.information.bytes_pending_out < len(payload)
+        socket.abort()
+        taken.set()
+        assert socket.wait_closed(LIMIT)
+    assert socket.information.bytes_pending_out == 0
 
 
 # BandwidthStatistics.

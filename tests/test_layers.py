@@ -29,7 +29,7 @@ LAYERS = (
     ("events",),
     ("wire",),
     ("streams",),
-    ("control", "info", "host_name", "settings", "bandwidth"),
+    ("subprotocol_list", "control_base", "control", "info", "host_name", "settings", "bandwidth"),
     ("net",),
     ("threads",),
     (PUBLIC,),

@@ -119,7 +119,8 @@ def _bare_host(host: str, text: str) -> str:
         if "%" in host:
             # Only IPv6 has zone ids; in a name an escape would make us connect to one host and verify another.
             raise InvalidArgumentError(f"uri {_shown(text)!r} has the host {host!r}, which holds a percent sign")
-        if any(not 1 <= len(label) <= 63 for label in host.removesuffix(".").split(".")) or len(host.removesuffix(".")) > 253:
+        name = host.removesuffix(".")
+        if len(name) > 253 or any(not 1 <= len(label) <= 63 for label in name.split(".")):
             raise InvalidArgumentError(
                 f"uri {_shown(text)!r} has the host {host!r}: each part of a name has 1 to 63 characters, all 253"
             )

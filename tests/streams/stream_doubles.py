@@ -1,12 +1,16 @@
-"""Streams and readers that the tests of DataReader share."""
+"""Sources, sinks, streams and readers that the tests of this room share."""
 
+import itertools
 import threading
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from syncws.enums import InputStreamOptions
+from syncws.streams.byte_source import ENDINGS, MemorySource
 from syncws.streams.data_reader import DataReader
 from syncws.streams.input_stream import InputStream, MemoryInputStream
+from syncws.streams.output_stream import OutputStream
 
 LIMIT = 30.0
 NONE = InputStreamOptions.NONE
@@ -15,8 +19,24 @@ NONE = InputStreamOptions.NONE
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@st.composite
+def splits(draw, content):
+    """Pieces that are `content` when they are joined, none of them empty."""
+    cuts = draw(st.lists(st.integers(0, len(content)), max_size=8))
+    edges = [0, *sorted(cuts), len(content)]
+    return [content[start:end] for start, end in itertools.pairwise(edges) if start < end]
+
+
 class Pieces:
-    """A source that gives prepared pieces; an exception among them is raised, each time b"" stands for the end."""
+    """A source that gives prepared pieces, then the end.
+
+    An exception among them is raised: one of ENDINGS for good, another once.
+
+    Attributes:
+        pieces: what is still there.
+        asked: the count of each peek.
+        begins, finishes, closes: numbers of calls.
+    """
 
     def __init__(self, *pieces):
         self.pieces = list(pieces)
@@ -33,11 +53,14 @@ class Pieces:
         self.asked.append(count)
         if not self.pieces:
             return memoryview(b"")
+        if isinstance(self.pieces[0], ENDINGS):
+            raise self.pieces[0]
         if isinstance(self.pieces[0], BaseException):
             raise self.pieces.pop(0)
         return memoryview(self.pieces[0])[:count]
 
     def advance(self, count):
+        assert count > 0
         self.position += count
         self.pieces[0] = self.pieces[0][count:]
         if not self.pieces[0]:
@@ -62,8 +85,39 @@ class Pieces:
         return reader
 
 
+class Watched(MemorySource):
+    """A MemorySource that counts.
+
+    Attributes:
+        shown: bytes that were peeked at, as often as they were.
+        begins, finishes: numbers of calls.
+    """
+
+    def __init__(self, content):
+        super().__init__(memoryview(content))
+        self.begins = 0
+        self.finishes = 0
+        self.shown = 0
+
+    def begin(self):
+        self.begins += 1
+
+    def peek(self, count):
+        piece = super().peek(count)
+        self.shown += len(piece)
+        return piece
+
+    def finish(self):
+        self.finishes += 1
+
+    @property
+    def rest(self):
+        """What was not taken."""
+        return bytes(self._content[self.position :])
+
+
 class Gate(Pieces):
-    """A stream whose read stands still until it is let go or closed."""
+    """A source whose peek stands still until it is let go or closed."""
 
     def __init__(self, content=b"abcd"):
         super().__init__(content)
@@ -117,3 +171,39 @@ def loaded(content: bytes) -> DataReader:
     reader = DataReader(MemoryInputStream(content))
     assert reader.load(len(content)) == len(content)
     return reader
+
+
+class Sink:
+    """The callables of an OutputStream, with a record of their calls.
+
+    Attributes:
+        stream: the stream over them.
+        written: what was written, as it came, and `told` the progress callable of each.
+        flushes, closes: numbers of calls.
+        is_flushed: what a flush answers.
+        error: what the next write raises.
+    """
+
+    def __init__(self):
+        self.written = []
+        self.told = []
+        self.flushes = 0
+        self.closes = 0
+        self.is_flushed = True
+        self.error = None
+        self.stream = OutputStream(self.write, self.flush, self.close)
+
+    def write(self, data, progress):
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        self.written.append(data if type(data) is bytes else data.tobytes())
+        self.told.append(progress)
+        return len(data)
+
+    def flush(self):
+        self.flushes += 1
+        return self.is_flushed
+
+    def close(self):
+        self.closes += 1

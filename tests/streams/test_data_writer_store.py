@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from stream_doubles import LIMIT, Sink
 
 from syncws.enums import UnicodeEncoding
 from syncws.errors import (
@@ -19,33 +20,7 @@ from syncws.hresult import HResult
 from syncws.streams.data_writer import DataWriter
 from syncws.streams.output_stream import OutputStream
 
-LIMIT = 30.0
 NUMBERS = ["byte", "int16", "uint16", "int32", "uint32", "int64", "uint64", "single", "double"]
-
-
-class Sink:
-    """The callables of a stream, with a record of their calls; `error` is raised by the next write."""
-
-    def __init__(self):
-        self.written = []
-        self.flushes = 0
-        self.closes = 0
-        self.error = None
-        self.stream = OutputStream(self.write, self.flush, self.close)
-
-    def write(self, data):
-        if self.error is not None:
-            error, self.error = self.error, None
-            raise error
-        self.written.append(data)
-        return len(data)
-
-    def flush(self):
-        self.flushes += 1
-        return False
-
-    def close(self):
-        self.closes += 1
 
 
 @pytest.fixture
@@ -113,7 +88,7 @@ def test_store_with_nothing_written_sends_nothing(writer, sink, write):
 
 
 def test_store_returns_what_the_stream_returns():
-    writer = DataWriter(OutputStream(lambda data: 77, lambda: True, lambda: None))
+    writer = DataWriter(OutputStream(lambda data, progress: 77, lambda: True, lambda: None))
     writer.write_byte(1)
     assert writer.store() == 77
 
@@ -139,6 +114,7 @@ def test_a_store_that_left_its_bytes_in_the_queue_drops_them(writer, sink):
 
 
 def test_flush_flushes_the_stream_and_does_not_store(writer, sink):
+    sink.is_flushed = False
     writer.write_byte(1)
     assert writer.flush() is False
     assert (sink.flushes, sink.written) == (1, [])
@@ -251,7 +227,7 @@ class Gate:
         self.written = []
         self.stream = OutputStream(self.write, lambda: True, self.let_go.set)
 
-    def write(self, data):
+    def write(self, data, progress):
         self.entered.set()
         assert self.let_go.wait(LIMIT)
         self.written.append(data)
@@ -304,7 +280,7 @@ def test_close_during_a_store_ends_it():
 def test_an_operation_from_inside_the_stream_is_refused(name, arguments):
     refused = []
 
-    def write(data):
+    def write(data, progress):
         with pytest.raises(InvalidOperationError):
             getattr(writer, name)(*arguments)
         refused.append(name)
@@ -316,9 +292,9 @@ def test_an_operation_from_inside_the_stream_is_refused(name, arguments):
 
 
 def test_a_part_that_came_in_during_a_store_is_not_lost(sink):
-    def write(data):
+    def write(data, progress):
         writer._parts.append(b"late")  # as a thread would that had passed the check just before
-        return sink.write(data)
+        return sink.write(data, progress)
 
     writer = DataWriter(OutputStream(write, lambda: True, lambda: None))
     writer.write_string("abc")
@@ -338,7 +314,7 @@ def told():
 
 @pytest.fixture
 def telling(told):
-    def write(data):
+    def write(data, progress):
         told.append((bytes(data), "unknown"))
         return len(data)
 

@@ -1,34 +1,15 @@
-"""OutputStream over callables."""
+"""OutputStream over callables. Its file view: test_output_file.py."""
 
 import array
+import mmap
 
 import pytest
+from stream_doubles import Sink
 
 from syncws.errors import ConnectionLostError, InvalidArgumentTypeError, ObjectClosedError
 from syncws.hresult import HResult
 from syncws.streams.buffer import Buffer
 from syncws.streams.output_stream import OutputStream
-
-
-class Sink:
-    """The callables of a stream, with a record of their calls."""
-
-    def __init__(self):
-        self.written = []
-        self.flushes = 0
-        self.closes = 0
-        self.is_flushed = True
-
-    def write(self, data):
-        self.written.append(data)
-        return len(data)
-
-    def flush(self):
-        self.flushes += 1
-        return self.is_flushed
-
-    def close(self):
-        self.closes += 1
 
 
 @pytest.fixture
@@ -38,7 +19,7 @@ def sink():
 
 @pytest.fixture
 def stream(sink):
-    return OutputStream(sink.write, sink.flush, sink.close)
+    return sink.stream
 
 
 def test_bytes_are_passed_on_as_they_are(stream, sink):
@@ -56,16 +37,21 @@ def test_bytes_are_passed_on_as_they_are(stream, sink):
         (Buffer._over(b"abc"), b"abc"),
     ],
 )
-def test_other_buffers_are_passed_on_as_flat_views(stream, sink, data, content):
-    assert stream.write(data) == len(content)
-    assert sink.written[0].format == "B"
-    assert sink.written[0].tobytes() == content
+def test_other_buffers_are_passed_on_as_flat_views(data, content):
+    given = []
+
+    def write(view, progress):
+        given.append((type(view), view.format, view.ndim, view.tobytes()))
+        return len(view)
+
+    assert OutputStream(write, lambda: True, lambda: None).write(data) == len(content)
+    assert given == [(memoryview, "B", 1, content)]
 
 
 @pytest.mark.parametrize("data", [b"", bytearray()])
 def test_an_empty_buffer_is_passed_on_too(stream, sink, data):
     assert stream.write(data) == 0
-    assert len(sink.written) == 1
+    assert sink.written == [b""]
 
 
 @pytest.mark.parametrize("data", ["text", None, 5])
@@ -75,12 +61,73 @@ def test_what_is_no_buffer_is_refused(stream, sink, data):
     assert sink.written == []
 
 
-def test_an_error_of_the_connection_is_passed_on():
-    def fail(data):
-        raise ConnectionLostError("gone")
-
+def test_an_error_of_the_connection_is_passed_on(stream, sink):
+    sink.error = ConnectionLostError("gone")
     with pytest.raises(ConnectionLostError, match="gone"):
-        OutputStream(fail, lambda: True, lambda: None).write(b"abc")
+        stream.write(b"abc")
+
+
+# Progress
+
+
+@pytest.mark.parametrize("data", [b"abc", bytearray(b"abc")])
+def test_progress_is_passed_on(stream, sink, data):
+    progress = [].append
+    assert (stream.write(data, progress), stream.write(data), stream.write(data, None)) == (3, 3, 3)
+    assert sink.told == [progress, None, None]
+
+
+@pytest.mark.parametrize("progress", [5, "text", b"", 0, False])
+@pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), "text"])
+def test_progress_that_cannot_be_called_is_refused(stream, sink, data, progress):
+    with pytest.raises(InvalidArgumentTypeError, match="progress must be callable or None, not ") as caught:
+        stream.write(data, progress)
+    assert caught.value.hresult == HResult.E_INVALIDARG
+    assert sink.written == []
+
+
+# The view that a write hands on
+
+
+def test_a_bytearray_can_be_resized_after_a_write(stream):
+    data = bytearray(b"abc")
+    stream.write(data)
+    data.append(0)
+    assert data == b"abc\0"
+
+
+@pytest.mark.parametrize("error", [ConnectionLostError("gone"), KeyboardInterrupt()])
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_bytearray_can_be_resized_while_the_error_of_its_write_is_handled(stream, sink, error, as_file):
+    data = bytearray(b"abc")
+    sink.error = error
+    target = stream.as_file() if as_file else stream
+    try:
+        target.write(data)
+    except type(error):
+        data.append(0)  # refused with BufferError while somebody looks into it
+    assert data == b"abc\0"
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_mapped_file_can_be_closed_while_the_error_of_its_write_is_handled(stream, sink, as_file):
+    mapped = mmap.mmap(-1, 4096)
+    sink.error = ConnectionLostError("gone")
+    target = stream.as_file() if as_file else stream
+    try:
+        target.write(mapped)
+    except ConnectionLostError:
+        mapped.close()  # refused with BufferError while somebody looks into it
+    assert mapped.closed
+
+
+def test_a_view_of_the_caller_is_not_released(stream):
+    data = memoryview(b"abc")
+    stream.write(data)
+    assert data.tobytes() == b"abc"
+
+
+# Flush and close
 
 
 @pytest.mark.parametrize("is_flushed", [True, False])

@@ -1,20 +1,23 @@
-"""A session over a scripted transport, with an owner that notes what it is told."""
+"""Sessions over a scripted transport, with an owner that notes what it is told; threads that send; the wire, parsed."""
 
 import threading
 import weakref
+from collections import deque
 
 from fakes import ScriptedTransport
-from support import LIMIT
+from support import LIMIT, join, wait
 
 from syncws.events import Event
 from syncws.net.connector import Opened
 from syncws.net.handshake import HandshakeResult
 from syncws.net.meter import BandwidthMeter
-from syncws.net.readiness import Waker
+from syncws.net.readiness import WRITABLE, Waker
 from syncws.settings import Settings
-from syncws.threads.reader import run_reader
 from syncws.threads.message_reader import MessageReader
 from syncws.threads.message_session import MessageSession
+from syncws.threads.reader import run_reader
+from syncws.threads.stream_reader import StreamReader
+from syncws.threads.stream_session import StreamSession
 from syncws.wire.decoder import Decoder
 from syncws.wire.events import Message
 
@@ -57,11 +60,23 @@ class Rig:
         opened = Opened(self.transport, Meters(), "127.0.0.1", HandshakeResult("chat", {}, remainder))
         settings.setdefault("max_message_size", 1 << 20)
         settings.setdefault("close_timeout", LIMIT)
-        self.session = MessageSession(opened, Settings(**settings), self.waker, self.owner)
+        self.session = self._make_session(opened, Settings(**settings))
         self.session_ref = weakref.ref(self.session)
 
+    def _make_session(self, opened, settings):
+        return MessageSession(opened, settings, self.waker, self.owner)
+
+    @staticmethod
+    def make_reader(session):
+        return MessageReader(session, Decoder(session.settings.max_message_size, Message), Message)
+
+    @property
+    def frames(self):
+        """What was sent, parsed."""
+        return frames_of(self.transport.sent)
+
     def start(self):
-        self.session.start(lambda session: run_reader(session, make_reader))
+        self.session.start(lambda session: run_reader(session, self.make_reader))
 
     def run(self):
         """Run the reader to its end."""
@@ -78,9 +93,143 @@ class Rig:
         self.transport.feed_quietly(b"")
         if self.session.reader is not None:
             self.session.reader.join(LIMIT)
+        elif not self.session.finished.is_set():
+            self.session.finish()
         self.waker.close()
         self.transport.release()
 
 
-def make_reader(session):
-    return MessageReader(session, Decoder(session.settings.max_message_size, Message), Message)
+class StreamRig(Rig):
+    """The same for a stream."""
+
+    def _make_session(self, opened, settings):
+        return StreamSession(opened, settings, self.waker, self.owner)
+
+    @staticmethod
+    def make_reader(session):
+        return StreamReader(session)
+
+
+class Leftovers:
+    """Stands for the reader, which is told of what a sender left."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self):
+        self.count += 1
+
+
+class Waits:
+    """Stands for a sender's Readiness: each wait does the next of `actions`, on the thread that waits.
+
+    When they are used up a wait lasts until its deadline. Every wait says that the transport is writable.
+
+    Attributes:
+        limits: the seconds that each wait had.
+    """
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.actions = deque()
+        self.limits = []
+
+    def __call__(self, *_):
+        return self
+
+    def wait(self, _, deadline):
+        self.limits.append(deadline.remaining)
+        if self.actions:
+            self.actions.popleft()()
+        else:
+            self.clock.advance(deadline.remaining)
+        return WRITABLE
+
+
+class Call(threading.Thread):
+    """A thread with one call in it."""
+
+    def __init__(self, function, *arguments, **options):
+        super().__init__(name=f"call-{function.__name__}")
+        self.error = None
+        self._call = (function, arguments, options)
+        self.start()
+
+    def run(self):
+        function, arguments, options = self._call
+        try:
+            function(*arguments, **options)
+        except BaseException as exc:  # noqa: BLE001 - looked at by the test
+            self.error = exc
+
+    def end(self):
+        """Wait for the end of the call; return what it raised."""
+        join(self)
+        return self.error
+
+
+class Sender(Call):
+    """A thread with one send in it."""
+
+    def __init__(self, outbox, frame, pieces=None, timeout=LIMIT):
+        super().__init__(outbox.send, frame, pieces, timeout)
+
+
+def stuck_sender(outbox, transport, frame=b"0123456789", first=4, pieces=None, timeout=LIMIT):
+    """A sender that waits with `first` bytes of its frame sent."""
+    transport.block()
+    transport.takes.append(first)
+    transport.refused.clear()
+    sender = Sender(outbox, frame, pieces, timeout)
+    wait(transport.refused)
+    while outbox._waker is None:
+        pass
+    return sender
+
+
+def frames_of(data):
+    """Parse what a client has sent; return each frame's first byte and its payload, unmasked."""
+    data = bytes(data)
+    frames = []
+    position = 0
+    while position < len(data):
+        first, second = data[position], data[position + 1]
+        assert second & 0x80, "a client's frame must be masked"
+        position += 2
+        length = second & 0x7F
+        if length > 125:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(data[position : position + size], "big")
+            position += size
+        mask = data[position : position + 4]
+        payload = data[position + 4 : position + 4 + length]
+        assert len(payload) == length, "the last frame is not whole"
+        position += 4 + length
+        frames.append((first, unmask(mask, payload)))
+    return frames
+
+
+def unmask(mask, payload):
+    """Return a payload without its mask."""
+    key = (mask * (len(payload) // 4 + 1))[: len(payload)]
+    return (int.from_bytes(key, "little") ^ int.from_bytes(payload, "little")).to_bytes(len(payload), "little")
+
+
+def messages_of(frames):
+    """Put the data frames together; return each message's opcode and payload.
+
+    Fails when a frame comes inside another message (RFC 6455 5.4).
+    """
+    messages = []
+    opcode, parts = None, []
+    for first, payload in frames:
+        if first & 0x08:
+            continue
+        assert (opcode is None) == bool(first & 0x0F), "a frame came inside another message"
+        opcode = opcode or first & 0x0F
+        parts.append(payload)
+        if first & 0x80:
+            messages.append((opcode, b"".join(parts)))
+            opcode, parts = None, []
+    assert opcode is None, "the last message is not whole"
+    return messages

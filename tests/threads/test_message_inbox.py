@@ -182,3 +182,12 @@ def test_take_now_takes_one_after_the_other_and_then_none(inbox):
     assert [inbox.take_now(), inbox.take_now(), inbox.take_now()] == [*messages, None]
     assert not inbox.is_full
     assert not inbox.has_messages
+
+
+def test_its_size_is_the_bytes_that_wait(inbox):
+    inbox.put([message(b"123"), message(b"4567")])
+    assert inbox.size == 7
+    inbox.take(FOREVER)
+    assert inbox.size == 4
+    inbox.end(keep=False)
+    assert inbox.size == 0

@@ -10,29 +10,12 @@ from syncws.errors import ConnectionLostError, HResultError, ProtocolViolationEr
 from syncws.hresult import HResult
 from syncws.net import deadline as deadline_module
 from syncws.threads import reader as module
+from syncws.threads import session as session_module
 from syncws.wire.decoder import Decoder
 from syncws.wire.frames import close_payload
-from threads.doubles import Rig
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
-
-
-def unmask(frame):
-    return bytes(byte ^ frame[2 + index % 4] for index, byte in enumerate(frame[6:]))
-
-
-@pytest.fixture
-def rigs():
-    made = []
-
-    def make(*incoming, **options):
-        made.append(Rig(*incoming, **options))
-        return made[-1]
-
-    yield make
-    for rig in made:
-        rig.release()
 
 
 def test_messages_go_to_the_handlers_in_order(rigs):
@@ -83,7 +66,7 @@ def test_a_handler_that_is_added_late_gets_what_came_before(rigs):
 
 def test_a_handler_that_is_added_while_messages_are_sorted_gets_them_in_order(rigs):
     rig = rigs()
-    reader = module.Reader(rig.session, module.Message)
+    reader = rig.make_reader(rig.session)
     rig.owner.note_messages()
     handlers = rig.owner.message_received.handlers
 
@@ -115,9 +98,7 @@ def test_a_failing_handler_is_counted_and_the_connection_goes_on(rigs, caplog):
 def test_a_ping_is_answered_with_its_payload(rigs):
     rig = rigs(server_frame(PING, b"hello"), CLOSE_1000, b"")
     rig.run()
-    pong = rig.transport.sends[0]
-    assert pong[0] == 0x80 | PONG
-    assert unmask(pong) == b"hello"
+    assert rig.frames[0] == (0x80 | PONG, b"hello")
 
 
 def test_a_pong_is_ignored(rigs):
@@ -129,7 +110,7 @@ def test_a_pong_is_ignored(rigs):
 def test_the_peers_close_frame_is_echoed(rigs):
     rig = rigs(CLOSE_1000, b"")
     rig.run()
-    assert unmask(rig.transport.sends[-1]) == close_payload(1000, "bye")
+    assert rig.frames[-1][1] == close_payload(1000, "bye")
 
 
 def test_the_end_without_a_close_frame_is_a_lost_connection(rigs):
@@ -158,7 +139,7 @@ def test_a_violation_is_answered_and_told(rigs):
     rig.run()
     assert isinstance(rig.owner.log[0], ProtocolViolationError)
     assert rig.owner.log[1][0] == 1002
-    assert unmask(rig.transport.sends[-1])[:2] == (1002).to_bytes(2, "big")
+    assert rig.frames[-1][1][:2] == (1002).to_bytes(2, "big")
 
 
 def test_messages_before_a_violation_are_delivered(rigs):
@@ -199,7 +180,7 @@ def test_a_pong_that_does_not_go_now_goes_when_the_transport_is_writable(rigs):
     rig.transport.feed(CLOSE_1000)
     rig.transport.feed(b"")
     rig.end()
-    assert unmask(rig.transport.sends[0]) == b"hello"
+    assert rig.frames[0][1] == b"hello"
 
 
 def test_what_tls_has_at_hand_is_read_without_asking_poll(rigs):
@@ -241,7 +222,7 @@ def test_messages_after_a_local_close_are_dropped(rigs):
 
 def test_messages_that_waited_are_dropped_when_the_handler_closes(rigs):
     rig = rigs()
-    reader = module.Reader(rig.session, module.Message)
+    reader = rig.make_reader(rig.session)
     reader._process(Decoder(1000).receive_data(server_frame(TEXT, b"one") + server_frame(TEXT, b"two")))
     seen = []
 
@@ -339,7 +320,7 @@ def test_a_dropped_owner_closes_with_1001(rigs):
     rig.transport.feed(server_frame(CLOSE, close_payload(1001, "")))
     rig.transport.feed(b"")
     rig.end()
-    assert unmask(rig.transport.sends[0]) == close_payload(1001, "")
+    assert rig.frames[0][1] == close_payload(1001, "")
 
 
 def test_a_dropped_owners_messages_are_dropped(rigs):
@@ -354,7 +335,7 @@ def test_a_dropped_owners_messages_are_dropped(rigs):
 
 def test_messages_that_wait_for_a_dropped_owner_are_not_delivered(rigs):
     rig = rigs(server_frame(TEXT, b"one"))
-    reader = module.Reader(rig.session, module.Message)
+    reader = rig.make_reader(rig.session)
     reader._process(Decoder(1000).receive_data(server_frame(TEXT, b"one")))
     rig.owner = None
     reader._deliver_waiting()
@@ -362,8 +343,6 @@ def test_messages_that_wait_for_a_dropped_owner_are_not_delivered(rigs):
 
 
 def test_a_peer_that_does_not_answer_the_close_of_a_dropped_owner_is_left(rigs, monkeypatch):
-    from syncws.threads import session as session_module
-
     monkeypatch.setattr(session_module, "_ABANDON_SECONDS", 0.01)
     rig = rigs()
     rig.start()
@@ -375,7 +354,7 @@ def test_a_peer_that_does_not_answer_the_close_of_a_dropped_owner_is_left(rigs, 
 def test_a_reader_whose_connect_has_given_everything_back_does_nothing(rigs):
     rig = rigs()
     assert rig.session.claim()
-    module.run_reader(rig.session, module.Message)
+    module.run_reader(rig.session, rig.make_reader)
     assert rig.owner.log == []
     assert not rig.session.finished.is_set()
     rig.session.finish()

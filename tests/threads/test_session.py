@@ -16,22 +16,8 @@ from syncws.errors import (
 from syncws.hresult import HResult
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.wire.frames import PIECE_BYTES, close_payload
-from threads.doubles import Rig
 
 TEXT, BINARY, CLOSE = 1, 2, 8
-
-
-@pytest.fixture
-def rigs():
-    made = []
-
-    def make(*incoming, **options):
-        made.append(Rig(*incoming, **options))
-        return made[-1]
-
-    yield make
-    for rig in made:
-        rig.release()
 
 
 def answer_close(rig, code=1000):
