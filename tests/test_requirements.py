@@ -1,13 +1,15 @@
-"""One test or more for each requirement of the user's document that MessageWebSocket meets (winrt.md 5).
+"""One test or more for each requirement of the user's document that both socket classes meet (winrt.md 5).
 
-R19 to R26 and R28 are about StreamWebSocket, R35 to R43 about time limits and cancellation.
+R35 to R43 are about time limits and cancellation.
 """
 
 import http
+import os
+import socket as tcp
 import threading
 
 import pytest
-from support import LIMIT, echo, handshake, read_frame, running_server, scripted_server, server_frame, wait
+from support import LIMIT, echo, handshake, join, read_frame, running_server, scripted_server, server_frame, wait
 from websockets.exceptions import ConnectionClosed
 
 import syncws
@@ -16,11 +18,13 @@ from syncws import (
     DataWriter,
     HResult,
     HResultError,
+    InputStreamOptions,
     MessageWebSocket,
     MessageWebSocketControl,
     MessageWebSocketInformation,
     MessageWebSocketMessageReceivedEventArgs,
     SocketMessageType,
+    StreamWebSocket,
     UnicodeEncoding,
     WebErrorStatus,
     WebSocketError,
@@ -77,6 +81,12 @@ def uri(server):
 @pytest.fixture
 def socket():
     with MessageWebSocket() as socket:
+        yield socket
+
+
+@pytest.fixture
+def stream_socket():
+    with StreamWebSocket() as socket:
         yield socket
 
 
@@ -414,6 +424,119 @@ def test_r18_detach_stream_gives_the_stream_back_usable(uri, socket, server):
     assert [socket.receive() for _ in range(3)] == [b"one", b"two", b"three"]
 
 
+def test_r03_the_package_offers_stream_web_socket():
+    """The second of the two client classes is StreamWebSocket."""
+    assert StreamWebSocket in vars(syncws).values()
+
+
+def test_r19_each_read_of_a_stream_takes_part_of_a_message(uri, stream_socket, server):
+    """StreamWebSocket lets each read take part of a message, and sends binary messages only."""
+    stream_socket.connect(uri)
+    stream_socket.output_stream.write(b"0123456789")
+    file = stream_socket.input_stream.as_file()
+    assert [file.read(4), file.read(4), file.read(2)] == [b"0123", b"4567", b"89"]
+    assert server.messages == [b"0123456789"]
+
+
+def test_r20_closed_of_a_stream_is_subscribed_before_connecting(uri, stream_socket):
+    """Closed of StreamWebSocket is subscribed before connecting and sending."""
+    closed = []
+    stream_socket.closed += lambda sender, args: closed.append((sender, args.code, args.reason))
+    stream_socket.connect(uri)
+    stream_socket.close(1000, "")
+    assert closed == [(stream_socket, 1000, "")]
+
+
+def test_r21_a_stream_receives_and_sends_at_the_same_time(uri, stream_socket, server):
+    """Receiving and sending run at the same time, each on a thread of its own."""
+    stream_socket.connect(uri)
+    received, is_reading = [], threading.Event()
+
+    def receive():
+        is_reading.set()
+        received.append(stream_socket.input_stream.as_file().read(10))
+
+    def send():
+        wait(is_reading)
+        stream_socket.output_stream.write(bytes(range(10)))
+
+    threads = [threading.Thread(target=receive), threading.Thread(target=send)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        join(thread)
+    assert received == [bytes(range(10))]
+
+
+@pytest.mark.parametrize("is_csharp", [True, False], ids=["C#", "C++"])
+def test_r22_and_r23_a_data_reader_reads_partially_and_the_socket_is_closed(stream_socket, is_csharp):
+    """DataReader over input_stream, PARTIAL, load(256), read_bytes into an array; then dispose or close(1000, "")."""
+    with running_server(lambda connection: [connection.send(bytes(range(10))), *connection]) as uri:
+        stream_socket.connect(uri)
+        with DataReader(stream_socket.input_stream) as reader:
+            reader.input_stream_options = InputStreamOptions.PARTIAL
+            loaded = reader.load(256)
+            message = bytearray(reader.unconsumed_buffer_length if is_csharp else loaded)
+            reader.read_bytes(message)
+        if is_csharp:
+            stream_socket.close()
+        else:
+            stream_socket.close(1000, "")
+        assert stream_socket.wait_closed(LIMIT)
+    assert loaded == 10
+    assert message == bytes(range(10))
+
+
+def test_r24_a_data_writer_sends_bytes_on_a_stream(uri, stream_socket, server):
+    """DataWriter over output_stream, write_bytes of 0 to 9, store, detach_stream."""
+    stream_socket.connect(uri)
+    with DataWriter(stream_socket.output_stream) as writer:
+        writer.write_bytes(bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
+        assert writer.store() == 10
+        writer.detach_stream()
+    assert stream_socket.input_stream.as_file().read(10) == bytes(range(10))
+    assert server.messages == [bytes(range(10))]
+
+
+def test_r25_a_writer_is_detached_before_the_next_one_writes(uri, stream_socket, server):
+    """For many writes on one socket each DataWriter is detached before it goes out of scope."""
+    stream_socket.connect(uri)
+    for text in ("one", "two", "three"):
+        send_text(stream_socket, text)
+    assert stream_socket.input_stream.as_file().read(11) == b"onetwothree"
+    assert server.messages == [b"one", b"two", b"three"]
+
+
+def test_r25_without_detaching_the_next_writer_fails(uri, stream_socket):
+    """A DataWriter that went out of scope with the stream attached has closed it."""
+    stream_socket.connect(uri)
+    with DataWriter(stream_socket.output_stream) as writer:
+        writer.write_string("one")
+        writer.store()
+    with pytest.raises(HResultError) as raised:
+        send_text(stream_socket, "two")
+    assert raised.value.hresult & 0xFFFF_FFFF == 0x8000_0013
+
+
+def test_r26_input_stream_with_a_data_reader_reads_data(uri, stream_socket):
+    """input_stream with a DataReader reads data."""
+    stream_socket.connect(uri)
+    send_text(stream_socket, HELLO)
+    with DataReader(stream_socket.input_stream) as reader:
+        assert reader.load(len(HELLO)) == len(HELLO)
+        assert reader.read_string(len(HELLO)) == HELLO
+
+
+@pytest.mark.parametrize("no_delay", [True, False])
+def test_r28_no_delay_is_the_default_and_can_be_turned_off_before_connect(uri, stream_socket, no_delay):
+    """Nagle is not used by default; control.no_delay = False before connect turns it on."""
+    assert stream_socket.control.no_delay is True
+    stream_socket.control.no_delay = no_delay
+    stream_socket.connect(uri)
+    with tcp.socket(fileno=os.dup(stream_socket._session.transport.fileno())) as copy:
+        assert bool(copy.getsockopt(tcp.IPPROTO_TCP, tcp.TCP_NODELAY)) is no_delay
+
+
 def test_r27_advanced_options_are_properties_of_control_set_before_connect(uri, socket, server):
     """Advanced options are properties of MessageWebSocketControl, reached through control, set before connect."""
     assert isinstance(socket.control, MessageWebSocketControl)
@@ -564,12 +687,21 @@ def test_r34_the_hresult_of_a_parameter_error_is_e_invalidarg(socket, call):
         "MessageWebSocketMessageReceivedEventArgs",
         "MessageWebSocketMessageReceivedEventArgs.get_data_reader",
         "SocketMessageType",
+        "StreamWebSocket",
+        "StreamWebSocket.closed",
+        "StreamWebSocket.connect",
+        "StreamWebSocket.control",
+        "StreamWebSocket.information",
+        "StreamWebSocket.input_stream",
+        "StreamWebSocket.output_stream",
+        "StreamWebSocketControl",
+        "StreamWebSocketInformation",
         "WebErrorStatus",
         "WebSocketError.get_status",
     ],
 )
 def test_r44_the_important_apis_are_there(name):
-    """The names of the document's list of important APIs are there (its StreamWebSocket half comes later)."""
+    """The names of the document's list of important APIs are there (its StreamSocket.connect is a slip)."""
     found = syncws
     for part in name.split("."):
         found = getattr(found, part)

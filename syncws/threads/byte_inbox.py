@@ -18,7 +18,6 @@ __all__ = ["ByteInbox"]
 
 # A chunk from here on stands for itself; smaller ones are gathered, so that each byte cannot cost an object.
 _LARGE_BYTES = 16384
-_EMPTY = memoryview(b"")
 
 
 class ByteInbox(Inbox):
@@ -120,7 +119,8 @@ class ByteInbox(Inbox):
                 if self._chunks:
                     return self._show(count)
                 if self._is_ended:
-                    return _EMPTY
+                    # A new one for each call, because its user releases it.
+                    return memoryview(b"")
                 signal = self._make_signal()
             self._wait(signal, self._deadline, "the bytes did not come in time")
 
