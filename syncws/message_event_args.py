@@ -81,7 +81,8 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
     def __repr__(self) -> str:
         if self.error is not None:
             return f"<MessageWebSocketMessageReceivedEventArgs error={self.error}>"
-        return f"<MessageWebSocketMessageReceivedEventArgs {self.message_type.name} length={self.length}>"
+        part = "" if self.is_message_complete else " partial"
+        return f"<MessageWebSocketMessageReceivedEventArgs {self.message_type.name}{part} length={self.length}>"
 
 
 class MessagePieceEventArgs(MessageWebSocketMessageReceivedEventArgs, MessagePiece):

@@ -6,7 +6,7 @@ May import enums, errors and message_event_args. Belongs to the thread that uses
 import codecs
 
 from syncws.enums import UnicodeEncoding
-from syncws.errors import NoUnicodeTranslationError
+from syncws.errors import HResultError, NoUnicodeTranslationError
 from syncws.message_event_args import MessageWebSocketMessageReceivedEventArgs
 from syncws.streams.arguments import as_unicode_encoding
 
@@ -51,16 +51,17 @@ class PartialTextReader:
                 what comes next is read from a fresh start (0x80070459).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: what args.get_data_reader raises.
         """
-        with args.get_data_reader() as reader:
-            piece = reader.read_bytes(reader.unconsumed_buffer_length)
         try:
-            text = self._decoder.decode(piece, args.is_message_complete)
+            with args.get_data_reader() as reader:
+                piece = reader.read_bytes(reader.unconsumed_buffer_length)
+            return self._decoder.decode(piece, args.is_message_complete)
         except UnicodeDecodeError as exc:
             self._decoder.reset()
             raise NoUnicodeTranslationError(f"the message is no {exc.encoding} text: {exc.reason}") from exc
-        if args.is_message_complete:
+        except HResultError:
+            # After a lost connection the next one begins afresh.
             self._decoder.reset()
-        return text
+            raise
 
     def reset(self) -> None:
         """Forget an unfinished character, to begin with another message."""

@@ -7,6 +7,7 @@ import hashlib
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 
@@ -118,10 +119,14 @@ def test_receive_file_receives_whatever_the_messages_are(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_send_file_shows_a_bar_on_a_terminal(tmp_path):
+    import fcntl
     import pty
+    import termios
 
     (tmp_path / "sent").write_bytes(bytes(1_000_000))
     terminal, end = pty.openpty()
+    # A bar needs room: 24 lines of 80 characters.
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     bar = b""
     with open(terminal, "rb", buffering=0) as shown:
         with open(end, "wb", buffering=0) as screen, running_server(list) as uri:

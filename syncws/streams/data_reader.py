@@ -64,7 +64,7 @@ class DataReader(ReaderCore):
         self._byte_order = _BIG_ENDIAN
         self._options = _NO_OPTIONS
         self._stream = input_stream
-        self._turn = [None]
+        self._turn = {}
         self._is_closed = False
 
     @staticmethod
@@ -139,7 +139,8 @@ class DataReader(ReaderCore):
         check_count(count, "count")
         self._begin()
         try:
-            return self._fill(self._required_stream(), count)
+            stream = self._required_stream()
+            return self._fill(stream, count) if count else 0
         finally:
             self._finish()
 

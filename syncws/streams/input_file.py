@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from syncws.enums import InputStreamOptions
+from syncws.streams.buffer import as_writable_view
 from syncws.streams.byte_source import ENDINGS, ByteSource
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ class InputFile(io.BufferedIOBase):
     """
 
     def __init__(
-        self, begin: Callable[[], ByteSource], read_into: Callable[[memoryview, InputStreamOptions], int]
+        self,
+        begin: Callable[[], ByteSource],
+        read_into: Callable[[memoryview, InputStreamOptions, Callable[[int], int]], int],
     ) -> None:
         """Make a file over the two operations of a stream."""
         super().__init__()
@@ -61,29 +64,30 @@ class InputFile(io.BufferedIOBase):
 
     def _fill(self, buffer: "WriteableBuffer", options: InputStreamOptions) -> int:
         self._check_open()
-        with memoryview(buffer) as view, view.cast("B") as target:
-            return self._read_into(target, options) if len(target) else 0
+        with as_writable_view(buffer, "buffer") as target:
+            return self._read_into(target, options, int) if len(target) else 0
 
     def _gather(self, limit: int | None, *, is_partial: bool, is_line: bool = False) -> bytes:
         self._check_open()
         if limit == 0:
             return b""
         source = self._begin()
+        start = source.position
         parts: list[bytes] = []
         try:
-            start = source.position
             try:
                 _take(source, parts, limit, is_partial=is_partial, is_line=is_line)
             except ENDINGS:
                 if source.position == start:
                     raise
-            except BaseException:
-                if source.position > start:
-                    source.put_back(b"".join(parts)[: source.position - start])
-                raise
-        finally:
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
             source.finish()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            return data
+        except BaseException:
+            if source.position > start:
+                source.put_back(b"".join(parts)[: source.position - start])
+            source.finish()
+            raise
 
     def _check_open(self) -> None:
         if self.closed:

@@ -3,7 +3,8 @@
 May import enums, errors and this room. Runs on the thread that calls it; a read blocks only where the source does.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from syncws.enums import InputStreamOptions
 from syncws.errors import InvalidArgumentError, ObjectClosedError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["InputStream", "MemoryInputStream"]
+
+_Result = TypeVar("_Result")
 
 
 class InputStream:
@@ -74,15 +77,23 @@ class InputStream:
         if check_count(count, "count") > len(memory):
             raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
         flags = as_input_stream_options(options)
-        target.length = self._read_into(memory[:count], flags) if count else 0
-        return target
+        if not count:
+            target.length = 0
+            return target
+
+        def give_out(size: int) -> Buffer:
+            target.length = size
+            return target
+
+        return self._read_into(memory[:count], flags, give_out)
 
     def as_file(self) -> InputFile:
         """Return the stream as a binary file object for reading (beyond WinRT).
 
         It is an io.BufferedIOBase that keeps nothing back: what it has not returned can still be read from the stream.
         Its read(n) waits for all n bytes or the end of the stream, read1() for one. Closing it does not close the
-        stream. Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing.
+        stream. Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing, as long
+        as no other object (an io.TextIOWrapper, say) gathers what it returns.
 
         Raises:
             ObjectClosedError: the stream was closed (0x80000013).
@@ -109,22 +120,27 @@ class InputStream:
         self._source.begin()
         return self._source
 
-    def _read_into(self, target: memoryview, options: InputStreamOptions) -> int:
+    def _read_into(
+        self, target: memoryview, options: InputStreamOptions, give_out: Callable[[int], _Result]
+    ) -> _Result:
+        """Fill `target`; what give_out makes of the number of bytes is returned, or they are put back."""
         source = self._begin()
+        start = source.position
         try:
-            start = source.position
             try:
                 _fill(source, target, options)
             except ENDINGS:
                 if source.position == start:
                     raise
-            except BaseException:
-                if source.position > start:
-                    source.put_back(target[: source.position - start].tobytes())
-                raise
-            return source.position - start
-        finally:
+            result = give_out(source.position - start)
             source.finish()
+            # Within the block: what an interruption leaves unreturned is put back.
+            return result
+        except BaseException:
+            if source.position > start:
+                source.put_back(target[: source.position - start].tobytes())
+            source.finish()
+            raise
 
     def __enter__(self) -> "InputStream":
         """Return the stream."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from syncws.streams.buffer import as_bytes_view
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["OutputFile"]
 
@@ -29,6 +29,14 @@ class OutputFile(io.RawIOBase):
     def writable(self) -> bool:
         """Return True (io.IOBase.writable)."""
         return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Refuse: the file is for writing (io.RawIOBase.readinto).
+
+        Raises:
+            io.UnsupportedOperation: always.
+        """
+        raise io.UnsupportedOperation("not readable")
 
     def write(self, buffer: "ReadableBuffer", /) -> int:
         """Write all of a buffer as one message, an empty one not at all; return the number of bytes (io)."""

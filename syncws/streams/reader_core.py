@@ -4,6 +4,7 @@ May import enums, errors and this room. Runs on the thread that calls it; only `
 """
 
 from collections.abc import Callable
+from threading import get_ident
 from typing import TypeVar
 
 from syncws.enums import InputStreamOptions
@@ -30,9 +31,10 @@ class ReaderCore(Formatted):
     """The private half of DataReader; a base class and not a part, so that a message costs one object.
 
     The unread bytes are `_data[_position : _position + _unread]`. `_text` is all of them while nothing was taken from
-    a text message; `_data` may then be None until somebody needs bytes. `_turn` is there only with a stream: it holds
-    one item, which an operation takes while it runs. pop() of a list is atomic, and costs a third of a Lock, which
-    nobody would wait for.
+    a text message; `_data` may then be None until somebody needs bytes. `_turn` is there only with a stream: while an
+    operation runs it holds the number of its thread. setdefault() of a dict is atomic, and costs a third of a Lock,
+    which nobody would wait for; a number that an interruption left behind is the thread's own, and stops nobody else
+    for longer than until that thread's next operation.
     """
 
     __slots__ = (
@@ -52,7 +54,7 @@ class ReaderCore(Formatted):
     _unread: int
     _options: InputStreamOptions
     _stream: InputStream | None
-    _turn: list[None] | None
+    _turn: dict[None, int] | None
     _is_closed: bool
 
     def _begin(self) -> None:
@@ -61,15 +63,14 @@ class ReaderCore(Formatted):
             raise ObjectClosedError("the DataReader was closed")
         turn = self._turn
         if turn is not None:
-            try:
-                turn.pop()
-            except IndexError:
-                raise InvalidOperationError("another operation runs on this DataReader") from None
+            own = get_ident()
+            if turn.setdefault(None, own) != own:
+                raise InvalidOperationError("another operation runs on this DataReader")
 
     def _finish(self) -> None:
         turn = self._turn
         if turn is not None:
-            turn.append(None)
+            turn.pop(None, None)
 
     def _required_stream(self) -> InputStream:
         if self._stream is None:
@@ -115,8 +116,9 @@ class ReaderCore(Formatted):
         del data[self._position + self._unread :]
         # Moving the unread bytes only when they are the smaller part keeps many small loads linear in all.
         if self._position >= self._unread:
-            del data[: self._position]
-            self._position = 0
+            data = data[self._position :]
+            # One statement, so that no interruption comes between.
+            self._data, self._position = data, 0
         data += arrived
 
     def _read(self, count: int, convert: Callable[[Data, int], _Value]) -> _Value:

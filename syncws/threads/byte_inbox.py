@@ -6,6 +6,7 @@ Nothing is counted but positions in the stream: each chunk knows where it begins
 `position`. So a KeyboardInterrupt anywhere in a read loses no byte and gives none out twice.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -49,7 +50,7 @@ class ByteInbox(Inbox):
     # The reader's side.
 
     def put(self, data: bytes) -> None:
-        """Add bytes; never waits."""
+        """Add bytes, at least one; never waits."""
         with self._lock:
             if self._is_ended or self._is_dropping:
                 return
@@ -140,22 +141,22 @@ class ByteInbox(Inbox):
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken; when all was dropped meanwhile they are dropped too."""
         with self._lock:
-            if self._is_dropping:
+            # An interruption may have come when the read was over, and another thread have begun one.
+            if self._is_dropping or self._taker not in (None, threading.get_ident()):
                 return
             self._forget_taken()
             if self._chunks and self._chunks[0][0] < self.position:
                 # What is left of the first chunk; it now comes second, and must not begin before it is reached.
-                begin, chunk = self._chunks.popleft()
-                rest = bytes(memoryview(chunk)[self.position - begin :])
-                self._growing = None if self._growing is chunk else self._growing
-                self._chunks.appendleft((self.position, rest))
+                begin, chunk = self._chunks[0]
+                self._chunks[0] = (self.position, bytes(memoryview(chunk)[self.position - begin :]))
             begin = self.position - len(data)
             self._chunks.appendleft((begin, data))
             self.position = begin
 
     def finish(self) -> None:
-        """End a read."""
-        self._taker = None
+        """End a read; may be repeated."""
+        if self._taker == threading.get_ident():
+            self._taker = None
 
     def _forget_taken(self) -> None:
         """Drop the chunks that were taken whole; requires the lock."""

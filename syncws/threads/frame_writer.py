@@ -124,7 +124,7 @@ class FrameWriter:
         return (
             len(self._rest)
             + (0 if pieces is None else pieces.remaining)
-            + (0 if message is None else message.remaining)
+            + (0 if message is None or self._has_posted_close else message.remaining)
             + sum(tuple(self._waiting.values()))
             + self._transport.unsent_bytes
         )

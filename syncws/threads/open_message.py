@@ -55,8 +55,13 @@ class OpenMessage:
 
     @property
     def remaining(self) -> int:
-        """Payload bytes that were not sent yet, as far as they are known. Any thread may ask."""
-        return 0 if self.frames is None else self.frames.remaining
+        """Payload bytes that are still to be sent, as far as they are known. Any thread may ask."""
+        return 0 if self.frames is None or self.hold is Hold.BROKEN else self.frames.remaining
+
+    @property
+    def unbegun(self) -> int:
+        """The same for a message of which nothing has gone, and which so is not the outbox's open one."""
+        return 0 if self.has_begun else self.remaining
 
     def next_frame(self) -> bytes | None:
         """Take the next frame that its sender has; None at the end."""

@@ -80,17 +80,24 @@ class Outbox(FrameWriter):
             IllegalMethodCallError: another message is open, and waits for the application (0x8000000E).
             InvalidOperationError: this thread is in the middle of another send (0x800710DD).
         """
+        deadline = None
         while True:
             if self._open is not message and self._open is not None:
-                self._wait_for_turn(len(frame), message, timeout)
+                deadline = deadline or Deadline(timeout)
+                self._wait_for_turn(_size(frame, pieces, message), message, deadline)
             try:
-                self._send(frame, pieces, timeout, message)
+                self._send(frame, pieces, timeout, message, deadline)
             except _OutOfTurn:
                 continue
             return
 
     def _send(
-        self, frame: bytes, pieces: FramePieces | None, timeout: float | None, message: OpenMessage | None
+        self,
+        frame: bytes,
+        pieces: FramePieces | None,
+        timeout: float | None,
+        message: OpenMessage | None,
+        deadline: Deadline | None,
     ) -> None:
         patience = None
         is_nested = False
@@ -98,7 +105,7 @@ class Outbox(FrameWriter):
         # wherever, `finally` knows whether there is something to give back.
         try:
             if not self._role.acquire(False):
-                self._wait_for_role(len(frame), timeout)
+                self._wait_for_role(_size(frame, pieces, message), deadline or Deadline(timeout))
             if self._is_inside:
                 is_nested = True
                 self._role.release()
@@ -157,11 +164,14 @@ class Outbox(FrameWriter):
             ):
                 self._after_release()
 
-    def leave(self, message: OpenMessage, error: BaseException) -> None:
-        """Say that the sender of an open message gives up; what remains is kept where that is possible.
+    def leave(self, message: OpenMessage, error: BaseException | None) -> None:
+        """Say that the sender of an open message gives up, between two of its frames; only the sender calls it.
 
-        Its sender calls it, between two of its frames. After an exception of the application's own nothing is kept:
-        the message will never be finished.
+        After a time-out what remains is kept, where that is possible; otherwise the message will never be finished.
+
+        Args:
+            message: the message.
+            error: what send() raised; None when it is the application that gives up.
         """
         if self._open is not message:
             return
@@ -262,16 +272,15 @@ class Outbox(FrameWriter):
         """Close the transport; requires the role."""
         close_transport, self._retire = self._retire, None
         if close_transport is not None:
+            close_transport()
             # Buffers of the application's are not held for as long as it holds the socket.
             self._forget_rest()
             self._open = None
-            close_transport()
             if self._waker is not None:
                 self._waker.close()
 
-    def _wait_for_turn(self, size: int, message: OpenMessage | None, timeout: float | None) -> None:
+    def _wait_for_turn(self, size: int, message: OpenMessage | None, deadline: Deadline) -> None:
         """Wait until no other message is open, or is one that whoever sends next goes on with."""
-        deadline = Deadline(timeout)
         own = threading.get_ident()
         while True:
             current = self._open
@@ -297,10 +306,10 @@ class Outbox(FrameWriter):
         is_over = self._has_posted_close or self._shut_reason is not None
         return is_over or self._open is not message or message.hold is not Hold.BUSY
 
-    def _wait_for_role(self, size: int, timeout: float | None) -> None:
+    def _wait_for_role(self, size: int, deadline: Deadline) -> None:
         # A lock cannot be woken, but whoever holds the role can, and hands it on.
         own = threading.get_ident()
-        remaining = Deadline(timeout).remaining
+        remaining = deadline.remaining
         try:
             self._waiting[own] = size
             if not self._role.acquire(timeout=-1 if remaining is None else remaining):
@@ -333,3 +342,8 @@ class Outbox(FrameWriter):
         self._close_frame = None
         self.shut(lost_connection(error))
         return self._closed_error()
+
+
+def _size(frame: bytes, pieces: FramePieces | None, message: OpenMessage | None) -> int:
+    """Return how many bytes wait with this frame."""
+    return len(frame) + (0 if pieces is None else pieces.remaining) + (0 if message is None else message.unbegun)

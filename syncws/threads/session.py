@@ -141,12 +141,15 @@ class Session:
         """
         frames = FragmentFrames(opcode, payload)
         message = OpenMessage(frames)
+        is_telling = False
         try:
             while (frame := message.next_frame()) is not None:
                 self.outbox.send(frame, None, self._send_timeout, message)
+                is_telling = True
                 progress(frames.position)
+                is_telling = False
         except BaseException as exc:
-            self.outbox.leave(message, exc)
+            self.outbox.leave(message, None if is_telling else exc)
             raise
         finally:
             # Also when leaving was interrupted: nobody waits for this thread any more.

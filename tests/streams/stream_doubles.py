@@ -90,19 +90,21 @@ class Watched(MemorySource):
 
     Attributes:
         shown: bytes that were peeked at, as often as they were.
-        begins, finishes: numbers of calls.
+        peeks, begins, finishes: numbers of calls.
     """
 
     def __init__(self, content):
         super().__init__(memoryview(content))
         self.begins = 0
         self.finishes = 0
+        self.peeks = 0
         self.shown = 0
 
     def begin(self):
         self.begins += 1
 
     def peek(self, count):
+        self.peeks += 1
         piece = super().peek(count)
         self.shown += len(piece)
         return piece

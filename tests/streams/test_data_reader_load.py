@@ -286,20 +286,6 @@ def test_close_during_a_load_ends_it(content):
     assert reader.unconsumed_buffer_length == 0
 
 
-def test_a_load_from_inside_the_source_is_refused():
-    refused = []
-
-    class Nested(Pieces):
-        def peek(self, count):
-            with pytest.raises(InvalidOperationError):
-                reader.load(1)
-            refused.append(count)
-            return super().peek(count)
-
-    reader = Nested().reader()
-    assert (reader.load(1), refused) == (0, [1])
-
-
 # Any split
 
 

@@ -1,0 +1,92 @@
+"""Messages that nobody receives, on real connections: reading stops, and goes on when there is room."""
+
+import contextlib
+import threading
+
+import pytest
+from support import LIMIT, handshake, read_frame, scripted_server, server_frame, wait
+
+from syncws import MessageWebSocket, MessageWebSocketReceiveMode
+from syncws.threads.message_inbox import MAX_WAITING_MESSAGES
+from syncws.threads.reader import Reader
+
+TEXT, BINARY, CLOSE = 1, 2, 8
+READ_BYTES = 65536
+
+
+@pytest.fixture
+def paused(monkeypatch):
+    """An Event that is set when the reader waits with reading stopped."""
+    event = threading.Event()
+    wait_for = Reader._wait
+
+    def noting_wait(reader, interest, deadline):
+        if not interest:
+            event.set()
+        wait_for(reader, interest, deadline)
+
+    monkeypatch.setattr(Reader, "_wait", noting_wait)
+    return event
+
+
+@contextlib.contextmanager
+def flooded(frames, **control):
+    """Give a socket, with properties of its control, whose peer sends frames as fast as they are taken."""
+
+    def script(connection):
+        handshake(connection)
+        connection.sendall(b"".join(frames))
+        assert read_frame(connection) == (0x80 | CLOSE, b"")
+        connection.sendall(server_frame(CLOSE))
+
+    with scripted_server(script) as uri, MessageWebSocket() as socket:
+        for name, value in control.items():
+            setattr(socket.control, name, value)
+        socket.connect(uri)
+        yield socket
+
+
+def test_reading_stops_when_the_bytes_that_wait_are_too_many_and_goes_on_when_there_is_room(paused):
+    capacity, count, size = 200_000, 1000, 10_000
+    frames = [server_frame(BINARY, number.to_bytes(2, "big") * (size // 2)) for number in range(count)]
+    with flooded(frames, inbox_size_in_bytes=capacity) as socket:
+        wait(paused)
+        buffered = socket.information.bytes_buffered_in
+        assert capacity <= buffered < capacity + READ_BYTES + size
+        assert buffered % size == 0
+        assert [int.from_bytes(socket.receive(LIMIT)[:2], "big") for _ in range(count)] == list(range(count))
+        assert socket.information.bytes_buffered_in == 0
+
+
+def test_reading_stops_at_1024_messages_however_small_they_are(paused):
+    count = 30_000
+    frames = [server_frame(BINARY, b"x")] * count
+    with flooded(frames) as socket:
+        wait(paused)
+        assert MAX_WAITING_MESSAGES == 1024
+        assert MAX_WAITING_MESSAGES <= socket.information.bytes_buffered_in < MAX_WAITING_MESSAGES + READ_BYTES
+        assert sum(len(socket.receive(LIMIT)) for _ in range(count)) == count
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_empty_messages_count_too(paused, size):
+    count = 5000
+    with flooded([server_frame(TEXT, b"x" * size)] * count) as socket:
+        wait(paused)
+        assert [socket.receive(LIMIT) for _ in range(count)] == ["x" * size] * count
+
+
+def test_pieces_of_a_message_stop_reading_too(paused):
+    size = 4 << 20
+    mode = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
+    frame = server_frame(BINARY, bytes(size))
+    with flooded([frame], receive_mode=mode, inbox_size_in_bytes=100_000) as socket:
+        wait(paused)
+        assert 100_000 <= socket.information.bytes_buffered_in < 100_000 + READ_BYTES
+        received = 0
+        while True:
+            args = socket.receive_args(LIMIT)
+            received += args.get_data_reader().unconsumed_buffer_length
+            if args.is_message_complete:
+                break
+    assert received == size

@@ -1,0 +1,74 @@
+"""Fixtures of the threads room: an outbox over a scripted transport, sessions over one, and waits without time."""
+
+import pytest
+from fakes import FakeClock, ScriptedTransport
+
+from syncws.errors import ObjectClosedError
+from syncws.net import deadline as deadline_module
+from syncws.threads import frame_writer as frame_writer_module
+from syncws.threads.outbox import Outbox
+from threads.doubles import Leftovers, Rig, StreamRig, Waits
+
+
+@pytest.fixture
+def transport():
+    made = ScriptedTransport()
+    yield made
+    made.release()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is told to move."""
+    fake = FakeClock()
+    monkeypatch.setattr(deadline_module, "clock", fake)
+    return fake
+
+
+@pytest.fixture
+def waits(monkeypatch, clock):
+    """Senders' waits for the transport, which follow a script and take no time."""
+    made = Waits(clock)
+    monkeypatch.setattr(frame_writer_module, "make_readiness", made)
+    return made
+
+
+@pytest.fixture
+def leftovers():
+    return Leftovers()
+
+
+@pytest.fixture
+def outbox(transport, leftovers):
+    made = Outbox(transport, leftovers)
+    yield made
+    made.shut(ObjectClosedError("the test is over"))
+    made.retire(transport.close)
+
+
+@pytest.fixture
+def rigs():
+    """Make sessions of messages."""
+    made = []
+
+    def make(*incoming, **options):
+        made.append(Rig(*incoming, **options))
+        return made[-1]
+
+    yield make
+    for rig in made:
+        rig.release()
+
+
+@pytest.fixture
+def stream_rigs():
+    """Make sessions of a stream."""
+    made = []
+
+    def make(*incoming, **options):
+        made.append(StreamRig(*incoming, **options))
+        return made[-1]
+
+    yield make
+    for rig in made:
+        rig.release()
