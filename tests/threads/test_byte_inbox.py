@@ -338,3 +338,14 @@ def test_bytes_pass_between_two_threads_in_order():
         taken += piece
     join(putting)
     assert taken == BYTES
+
+
+def test_room_is_told_of_under_the_lock_so_that_it_cannot_be_filled_at_that_moment_unnoticed():
+    held = []
+    inbox = ByteInbox(4, lambda: held.append(inbox._lock.locked()))
+    inbox.begin(FOREVER)
+    inbox.put(b"abcd")
+    inbox.advance(len(inbox.peek(4)))
+    inbox.put(b"efgh")
+    inbox.drop()
+    assert held == [True, True]
