@@ -30,10 +30,11 @@ def test_it_is_a_raw_file_for_writing_only(file):
     assert (file.readable(), file.writable(), file.seekable(), file.closed) == (False, True, False, False)
 
 
-@pytest.mark.parametrize("use", [lambda f: f.seek(0), lambda f: f.tell(), lambda f: f.truncate(), lambda f: f.fileno()])
-def test_what_it_cannot_do_is_an_unsupported_operation(file, use):
+@pytest.mark.parametrize("name", ["seek", "tell", "truncate", "fileno", "read", "readline"])
+def test_what_it_cannot_do_is_an_unsupported_operation(file, name):
+    arguments = (0,) if name == "seek" else (1,) if name == "read" else ()
     with pytest.raises(io.UnsupportedOperation):
-        use(file)
+        getattr(file, name)(*arguments)
 
 
 @pytest.mark.parametrize(
