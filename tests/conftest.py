@@ -69,3 +69,11 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+@pytest.fixture(params=["ws", "wss"])
+def tls(
+    request: pytest.FixtureRequest, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """The contexts of server and client, for ws and for wss."""
+    return (None, None) if request.param == "ws" else (server_tls, client_tls)

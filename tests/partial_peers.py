@@ -1,13 +1,12 @@
 """What the tests of receive_mode PARTIAL_MESSAGE share: a handler that notes pieces, scripts, and the connection."""
 
-import contextlib
 import threading
 
-from support import LIMIT, handshake, read_frame, scripted_server, server_frame
+from scripts import connected, on_message, read_until_close
+from support import LIMIT, handshake
 
-from syncws import MessageWebSocket, MessageWebSocketReceiveMode, SocketMessageType
+from syncws import MessageWebSocketReceiveMode, SocketMessageType
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 UTF8_TYPE, BINARY_TYPE = SocketMessageType.UTF8, SocketMessageType.BINARY
 FULL, PARTIAL = MessageWebSocketReceiveMode.FULL_MESSAGE, MessageWebSocketReceiveMode.PARTIAL_MESSAGE
 
@@ -34,37 +33,6 @@ class Pieces:
         assert self.came.acquire(timeout=LIMIT), "the piece did not come"
 
 
-def read_until_close(connection):
-    """Read the client's frames up to its Close, and answer that; return the opcodes and payloads."""
-    frames = []
-    while not frames or frames[-1][0] != CLOSE:
-        first, payload = read_frame(connection)
-        frames.append((first & 0x0F, payload))
-    connection.sendall(server_frame(CLOSE, frames[-1][1]))
-    return frames
-
-
-def sends(*frames):
-    """Return a script that sends frames, then waits for the client's Close."""
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(frames))
-        read_until_close(connection)
-
-    return script
-
-
-def sends_and_ends(*frames):
-    """Return a script that sends frames and ends TCP."""
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(frames))
-
-    return script
-
-
 def sends_one_by_one(pieces, *parts):
     """Return a script that sends a part only when the one before it has come to the handler."""
 
@@ -79,16 +47,7 @@ def sends_one_by_one(pieces, *parts):
     return script
 
 
-@contextlib.contextmanager
-def connected(script, *handlers, mode=PARTIAL, limit=None, tls=(None, None)):
+def connected_for_pieces(script, *handlers, mode=PARTIAL, limit=None, tls=(None, None)):
     """Give a socket that is connected to a scripted server and receives pieces."""
-    server_context, client_context = tls
-    with scripted_server(script, ssl_context=server_context) as uri, MessageWebSocket() as socket:
-        socket.control.ssl_context = client_context
-        socket.control.receive_mode = mode
-        if limit is not None:
-            socket.control.max_message_size = limit
-        for handler in handlers:
-            socket.add_message_received(handler)
-        socket.connect(uri)
-        yield socket
+    settings = {} if limit is None else {"max_message_size": limit}
+    return connected(script, on_message(*handlers), tls=tls, receive_mode=mode, **settings)

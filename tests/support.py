@@ -5,6 +5,7 @@ Every wait in a test is on an Event or a thread with LIMIT, which only a failing
 
 import base64
 import contextlib
+import gc
 import hashlib
 import os
 import socket
@@ -198,3 +199,9 @@ def reset(connection: socket.socket) -> None:
     """End a connection by RST."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     connection.close()
+
+
+def drop(holder: list[Any]) -> None:
+    """Drop the only reference to a socket, which is the list's entry, and let the collector look for it."""
+    holder.clear()
+    gc.collect()

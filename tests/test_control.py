@@ -1,4 +1,7 @@
-"""Tests of both control classes: defaults, what each property takes, the freezing at connect (winrt.md 1.3, 1.4)."""
+"""Tests of MessageWebSocketControl, and of what both control classes share (winrt.md 1.3, 1.4).
+
+How a control is made, what each property takes, and the freezing at connect.
+"""
 
 import math
 import ssl
@@ -6,6 +9,7 @@ from collections.abc import MutableSequence
 from fractions import Fraction
 
 import pytest
+from scripts import connected, offering, uri_of_nobody
 from support import echo, running_server
 
 from syncws import (
@@ -21,6 +25,7 @@ from syncws import (
     StreamWebSocketControl,
 )
 
+FULL, PARTIAL = MessageWebSocketReceiveMode.FULL_MESSAGE, MessageWebSocketReceiveMode.PARTIAL_MESSAGE
 DEFAULTS = {
     "message_type": SocketMessageType.BINARY,
     "max_message_size": 64 * 1024 * 1024,
@@ -32,14 +37,8 @@ DEFAULTS = {
     "close_timeout": 10.0,
     "inbox_size_in_bytes": 16 * 1024 * 1024,
     "ssl_context": None,
-    "receive_mode": MessageWebSocketReceiveMode.FULL_MESSAGE,
+    "receive_mode": FULL,
 }
-STREAM_DEFAULTS = {
-    **{name: value for name, value in DEFAULTS.items() if name not in ("message_type", "max_message_size")},
-    "inbox_size_in_bytes": 1024 * 1024,
-    "no_delay": True,
-}
-del STREAM_DEFAULTS["receive_mode"]
 TIMEOUTS = ["connect_timeout", "send_timeout", "receive_timeout", "close_timeout"]
 NUMBERS = {
     "max_message_size": (0, 0xFFFF_FFFF),
@@ -49,35 +48,22 @@ NUMBERS = {
 }
 FROZEN = sorted(set(DEFAULTS) - {"message_type"})
 
-# Every way to change a list, each of which would change ["a", "b"].
+# Every way to change a list, and what becomes of ["a", "b"].
 EDITS = {
-    "append": lambda protocols: protocols.append("c"),
-    "insert": lambda protocols: protocols.insert(0, "c"),
-    "extend": lambda protocols: protocols.extend(["c", "d"]),
-    "set one": lambda protocols: protocols.__setitem__(0, "c"),
-    "set a slice": lambda protocols: protocols.__setitem__(slice(0, 1), ["c", "d"]),
-    "delete one": lambda protocols: protocols.__delitem__(0),
-    "delete a slice": lambda protocols: protocols.__delitem__(slice(None)),
-    "pop": lambda protocols: protocols.pop(),
-    "remove": lambda protocols: protocols.remove("a"),
-    "reverse": lambda protocols: protocols.reverse(),
-    "clear": lambda protocols: protocols.clear(),
-    "add in place": lambda protocols: protocols.__iadd__(["c"]),
+    "append": (lambda protocols: protocols.append("c"), ["a", "b", "c"]),
+    "insert": (lambda protocols: protocols.insert(0, "c"), ["c", "a", "b"]),
+    "extend": (lambda protocols: protocols.extend(["c", "d"]), ["a", "b", "c", "d"]),
+    "set one": (lambda protocols: protocols.__setitem__(0, "c"), ["c", "b"]),
+    "set a slice": (lambda protocols: protocols.__setitem__(slice(0, 1), ["c", "d"]), ["c", "d", "b"]),
+    "delete one": (lambda protocols: protocols.__delitem__(0), ["b"]),
+    "delete a slice": (lambda protocols: protocols.__delitem__(slice(None)), []),
+    "pop": (lambda protocols: protocols.pop(), ["a"]),
+    "remove": (lambda protocols: protocols.remove("a"), ["b"]),
+    "reverse": (lambda protocols: protocols.reverse(), ["b", "a"]),
+    "clear": (lambda protocols: protocols.clear(), []),
+    "add in place": (lambda protocols: protocols.__iadd__(["c"]), ["a", "b", "c"]),
 }
-EDITED = {
-    "append": ["a", "b", "c"],
-    "insert": ["c", "a", "b"],
-    "extend": ["a", "b", "c", "d"],
-    "set one": ["c", "b"],
-    "set a slice": ["c", "d", "b"],
-    "delete one": ["b"],
-    "delete a slice": [],
-    "pop": ["a"],
-    "remove": ["b"],
-    "reverse": ["b", "a"],
-    "clear": [],
-    "add in place": ["a", "b", "c"],
-}
+each_edit = pytest.mark.parametrize(("edit", "edited"), EDITS.values(), ids=EDITS)
 ADDITIONS = {
     "append": lambda protocols, value: protocols.append(value),
     "insert": lambda protocols, value: protocols.insert(0, value),
@@ -94,28 +80,15 @@ def control():
 
 
 @pytest.fixture
-def stream_control():
-    return StreamWebSocket().control
-
-
-@pytest.fixture
 def protocols(control):
     control.supported_protocols.extend(["a", "b"])
     return control.supported_protocols
 
 
 @pytest.fixture
-def connected_stream():
-    with running_server(echo) as uri, StreamWebSocket() as socket:
-        socket.connect(uri)
-        yield socket
-
-
-@pytest.fixture
-def connected():
-    with running_server(echo) as uri, MessageWebSocket() as socket:
-        socket.control.supported_protocols.extend(["a", "b"])
-        socket.connect(uri)
+def socket():
+    """A socket that is connected."""
+    with connected(echo, offering("a", "b"), run=running_server) as socket:
         yield socket
 
 
@@ -168,26 +141,9 @@ def test_defaults(control, name):
     assert type(value) is type(DEFAULTS[name])
 
 
-@pytest.mark.parametrize("name", STREAM_DEFAULTS)
-def test_defaults_of_a_stream(stream_control, name):
-    value = getattr(stream_control, name)
-    assert value == STREAM_DEFAULTS[name]
-    assert type(value) is type(STREAM_DEFAULTS[name])
-
-
-@pytest.mark.parametrize("cls", [MessageWebSocketControl, StreamWebSocketControl])
-def test_a_control_has_no_properties_but_these(cls):
-    names = {name for name in dir(cls) if not name.startswith("_")}
-    expected = DEFAULTS if cls is MessageWebSocketControl else STREAM_DEFAULTS
-    assert names == {*expected, "supported_protocols"}
-
-
-@pytest.mark.parametrize("name", ["message_type", "max_message_size", "receive_mode"])
-def test_a_stream_has_no_settings_of_messages(stream_control, name):
-    with pytest.raises(AttributeError):
-        getattr(stream_control, name)
-    with pytest.raises(AttributeError):
-        setattr(stream_control, name, 1)
+def test_a_control_has_no_properties_but_these():
+    names = {name for name in dir(MessageWebSocketControl) if not name.startswith("_")}
+    assert names == {*DEFAULTS, "supported_protocols"}
 
 
 def test_a_message_socket_has_no_no_delay(control):
@@ -195,15 +151,10 @@ def test_a_message_socket_has_no_no_delay(control):
         control.no_delay = True
 
 
-def test_repr_of_a_stream_control_tells_whether_it_is_frozen(stream_control, connected_stream):
-    assert repr(stream_control) == "<StreamWebSocketControl settable>"
-    assert repr(connected_stream.control) == "<StreamWebSocketControl frozen>"
-
-
-def test_repr_tells_whether_the_settings_are_frozen(control, connected):
+def test_repr_tells_whether_the_settings_are_frozen(control, socket):
     assert repr(control) == "<MessageWebSocketControl message_type=BINARY settable>"
-    connected.control.message_type = SocketMessageType.UTF8
-    assert repr(connected.control) == "<MessageWebSocketControl message_type=UTF8 frozen>"
+    socket.control.message_type = SocketMessageType.UTF8
+    assert repr(socket.control) == "<MessageWebSocketControl message_type=UTF8 frozen>"
 
 
 # message_type.
@@ -226,50 +177,38 @@ def test_message_type_refuses_everything_else(control, value):
 # receive_mode, and the default of max_message_size that hangs on it.
 
 
-@pytest.mark.parametrize("value", [MessageWebSocketReceiveMode.PARTIAL_MESSAGE, 1])
-def test_receive_mode_takes_a_member_or_its_number(control, value):
+@pytest.mark.parametrize(("value", "mode"), [(PARTIAL, PARTIAL), (1, PARTIAL), (FULL, FULL), (0, FULL)])
+def test_receive_mode_takes_a_member_or_its_number(control, value, mode):
+    control.receive_mode = FULL if mode is PARTIAL else PARTIAL
     control.receive_mode = value
-    assert control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE
+    assert control.receive_mode is mode
 
 
-@pytest.mark.parametrize("value", [2, -1, None, "PARTIAL_MESSAGE", True, SocketMessageType.UTF8, [], object()])
-def test_receive_mode_refuses_everything_else(control, value):
+@pytest.mark.parametrize("value", [2, -1, None, "PARTIAL_MESSAGE", True, 1.0, SocketMessageType.UTF8, [], object()])
+@pytest.mark.parametrize("mode", [FULL, PARTIAL])
+def test_receive_mode_refuses_everything_else_and_does_not_change(control, mode, value):
+    control.receive_mode = mode
     with pytest.raises(InvalidArgumentTypeError, match="receive_mode must be a MessageWebSocketReceiveMode") as raised:
         control.receive_mode = value
     assert_refused(raised)
-    assert control.receive_mode is MessageWebSocketReceiveMode.FULL_MESSAGE
+    assert control.receive_mode is mode
 
 
 def test_without_a_setting_partial_messages_have_no_size_limit(control):
-    control.receive_mode = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
+    control.receive_mode = PARTIAL
     assert control.max_message_size == 0xFFFF_FFFF
-    control.receive_mode = MessageWebSocketReceiveMode.FULL_MESSAGE
+    control.receive_mode = FULL
     assert control.max_message_size == 64 * 1024 * 1024
 
 
 @pytest.mark.parametrize("size", [0, 5, 64 * 1024 * 1024, 0xFFFF_FFFF])
-def test_a_size_limit_that_was_set_holds_in_both_receive_modes(control, size):
+@pytest.mark.parametrize("first", [FULL, PARTIAL])
+def test_a_size_limit_that_was_set_holds_in_both_receive_modes(control, first, size):
+    control.receive_mode = first
     control.max_message_size = size
     for mode in (1, 0):
         control.receive_mode = mode
         assert control.max_message_size == size
-
-
-# no_delay.
-
-
-def test_no_delay_takes_both_bools(stream_control):
-    for value in (False, True):
-        stream_control.no_delay = value
-        assert stream_control.no_delay is value
-
-
-@pytest.mark.parametrize("value", [0, 1, None, "no", []])
-def test_no_delay_refuses_everything_else(stream_control, value):
-    with pytest.raises(InvalidArgumentTypeError, match="no_delay must be a bool") as raised:
-        stream_control.no_delay = value
-    assert_refused(raised)
-    assert stream_control.no_delay is True
 
 
 # Time limits.
@@ -420,10 +359,10 @@ def test_supported_protocols_shows_its_entries(protocols):
     assert repr(protocols) == "['a', 'b']"
 
 
-@pytest.mark.parametrize("edit", EDITS)
-def test_supported_protocols_can_be_edited_like_a_list(protocols, edit):
-    EDITS[edit](protocols)
-    assert list(protocols) == EDITED[edit]
+@each_edit
+def test_supported_protocols_can_be_edited_like_a_list(protocols, edit, edited):
+    edit(protocols)
+    assert list(protocols) == edited
 
 
 def test_supported_protocols_keeps_the_case(protocols):
@@ -486,64 +425,40 @@ def test_extending_by_one_str_is_refused_and_not_taken_letter_by_letter(protocol
 
 
 @pytest.mark.parametrize("name", FROZEN)
-def test_after_connect_a_property_cannot_be_set(connected, name):
+def test_after_connect_a_property_cannot_be_set(socket, name):
     with pytest.raises(IllegalMethodCallError, match="only message_type can") as raised:
-        setattr(connected.control, name, DEFAULTS[name])
+        setattr(socket.control, name, DEFAULTS[name])
     assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
 
 
-@pytest.mark.parametrize("name", STREAM_DEFAULTS)
-def test_after_connect_no_property_of_a_stream_can_be_set(connected_stream, name):
-    with pytest.raises(IllegalMethodCallError, match=r"after connect was called$") as raised:
-        setattr(connected_stream.control, name, STREAM_DEFAULTS[name])
-    assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
+def test_after_connect_every_property_can_be_read(socket):
+    assert {name: getattr(socket.control, name) for name in DEFAULTS} == DEFAULTS
 
 
-def test_after_connect_every_property_of_a_stream_can_be_read(connected_stream):
-    assert {name: getattr(connected_stream.control, name) for name in STREAM_DEFAULTS} == STREAM_DEFAULTS
+def test_after_connect_message_type_can_be_set(socket):
+    socket.control.message_type = SocketMessageType.UTF8
+    assert socket.control.message_type is SocketMessageType.UTF8
 
 
-@pytest.mark.parametrize("name", STREAM_DEFAULTS)
-def test_after_a_failed_connect_a_property_of_a_stream_can_be_set_again(name):
-    with running_server(echo) as uri:
-        pass
-    socket = StreamWebSocket()
-    with pytest.raises(OSError, match="HRESULT"):
-        socket.connect(uri)
-    setattr(socket.control, name, STREAM_DEFAULTS[name])
-    assert getattr(socket.control, name) == STREAM_DEFAULTS[name]
-
-
-def test_after_connect_every_property_can_be_read(connected):
-    assert {name: getattr(connected.control, name) for name in DEFAULTS} == DEFAULTS
-
-
-def test_after_connect_message_type_can_be_set(connected):
-    connected.control.message_type = SocketMessageType.UTF8
-    assert connected.control.message_type is SocketMessageType.UTF8
-
-
-@pytest.mark.parametrize("edit", EDITS)
-def test_after_connect_supported_protocols_cannot_be_edited(connected, edit):
+@each_edit
+def test_after_connect_supported_protocols_cannot_be_edited(socket, edit, edited):
     with pytest.raises(IllegalMethodCallError) as raised:
-        EDITS[edit](connected.control.supported_protocols)
+        edit(socket.control.supported_protocols)
     assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
-    assert list(connected.control.supported_protocols) == ["a", "b"]
+    assert list(socket.control.supported_protocols) == ["a", "b"]
 
 
-def test_the_settings_stay_frozen_after_close(connected):
-    connected.close()
+def test_the_settings_stay_frozen_after_close(socket):
+    socket.close()
     with pytest.raises(IllegalMethodCallError):
-        connected.control.close_timeout = 1
+        socket.control.close_timeout = 1
 
 
 @pytest.mark.parametrize("name", FROZEN)
 def test_after_a_failed_connect_a_property_can_be_set_again(name):
-    with running_server(echo) as uri:
-        pass
     socket = MessageWebSocket()
     with pytest.raises(OSError, match="HRESULT"):
-        socket.connect(uri)
+        socket.connect(uri_of_nobody())
     setattr(socket.control, name, DEFAULTS[name])
     socket.control.supported_protocols.append("c")
 

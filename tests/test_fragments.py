@@ -1,23 +1,27 @@
 """Tests of send_nonfinal_frame and send_final_frame on real connections: one message, sent frame by frame."""
 
-import contextlib
 import mmap
 import threading
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import (
-    LIMIT,
-    handshake,
-    join,
-    read_exactly,
-    read_frame,
-    running_server,
-    scripted_server,
-    server_frame,
-    wait,
+from scripts import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    EMPTY_CLOSE,
+    FIN,
+    PONG,
+    TEXT,
+    Call,
+    close_frame,
+    connected,
+    noting,
+    pings_in_between,
+    read_until_close,
 )
+from support import LIMIT, handshake, read_exactly, read_frame, running_server, wait
 
 from syncws import (
     DataWriter,
@@ -31,46 +35,8 @@ from syncws import (
     SocketMessageType,
 )
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-FIN = 0x80
-LAST, EMPTY_CLOSE = FIN | CONTINUATION, (FIN | CLOSE, b"")
+LAST = FIN | CONTINUATION
 LARGE = 16 << 20
-
-
-def read_until_close(connection):
-    """Read the client's frames up to its Close, and answer that; return their first bytes and payloads."""
-    frames = []
-    while not frames or frames[-1][0] != FIN | CLOSE:
-        frames.append(read_frame(connection))
-    connection.sendall(server_frame(CLOSE, frames[-1][1]))
-    return frames
-
-
-def noting(frames):
-    """Return a script that notes all frames of the client."""
-
-    def script(connection):
-        handshake(connection)
-        frames.extend(read_until_close(connection))
-
-    return script
-
-
-@contextlib.contextmanager
-def connected(script, message_type=SocketMessageType.BINARY, tls=(None, None)):
-    """Give a socket that is connected to a scripted server and writes messages of a type."""
-    server_context, client_context = tls
-    with scripted_server(script, ssl_context=server_context) as uri, MessageWebSocket() as socket:
-        socket.control.ssl_context = client_context
-        socket.control.message_type = message_type
-        socket.connect(uri)
-        yield socket
-
-
-@pytest.fixture(params=["ws", "wss"])
-def tls(request, server_tls, client_tls):
-    """The contexts of server and client."""
-    return (None, None) if request.param == "ws" else (server_tls, client_tls)
 
 
 def store(socket):
@@ -106,7 +72,7 @@ def test_frames_make_one_message_and_their_sizes_are_returned(tls):
         sizes = [socket.send_nonfinal_frame(b"one"), socket.send_nonfinal_frame(b""), socket.send_final_frame(b"three")]
         socket.send("next")
     assert sizes == [3, 0, 5]
-    assert frames == [(BINARY, b"one"), (0, b""), (LAST, b"three"), (FIN | TEXT, b"next"), EMPTY_CLOSE]
+    assert frames == [(BINARY, b"one"), (CONTINUATION, b""), (LAST, b"three"), (FIN | TEXT, b"next"), EMPTY_CLOSE]
 
 
 @pytest.mark.parametrize("data", [b"abc", b"", bytes(70_000)])
@@ -180,14 +146,14 @@ def test_progress_may_send_the_next_frame():
 @pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)])
 def test_the_type_is_that_of_the_first_frame(first, second):
     frames = []
-    with connected(noting(frames), SocketMessageType(first)) as socket:
+    with connected(noting(frames), message_type=SocketMessageType(first)) as socket:
         socket.send_nonfinal_frame(b"1")
         socket.control.message_type = SocketMessageType(second)
         socket.send_nonfinal_frame(b"2")
         socket.send_final_frame(b"3")
         socket.send_final_frame(b"4")
     opcodes = [BINARY, TEXT]
-    assert frames[:4] == [(opcodes[first], b"1"), (0, b"2"), (LAST, b"3"), (FIN | opcodes[second], b"4")]
+    assert frames[:4] == [(opcodes[first], b"1"), (CONTINUATION, b"2"), (LAST, b"3"), (FIN | opcodes[second], b"4")]
 
 
 def test_the_server_sees_one_message():
@@ -197,8 +163,7 @@ def test_the_server_sees_one_message():
         received.extend([connection.recv(), list(connection.recv_streaming())])
         connection.recv()
 
-    with running_server(handler) as uri, MessageWebSocket() as socket:
-        socket.connect(uri)
+    with connected(handler, run=running_server) as socket:
         socket.control.message_type = SocketMessageType.UTF8
         for _ in range(2):
             socket.send_nonfinal_frame("Grüße ".encode())
@@ -218,7 +183,7 @@ def test_text_may_be_cut_anywhere(text, places):
     data = text.encode()
     borders = sorted(place % (len(data) + 1) for place in places)
     frames = []
-    with connected(noting(frames), SocketMessageType.UTF8) as socket:
+    with connected(noting(frames), message_type=SocketMessageType.UTF8) as socket:
         start = 0
         for stop in borders:
             assert socket.send_nonfinal_frame(data[start:stop]) == stop - start
@@ -235,7 +200,7 @@ def test_text_may_be_cut_anywhere(text, places):
 @pytest.mark.parametrize("method", FRAMES)
 def test_a_first_frame_that_is_no_text_is_not_sent_and_begins_nothing(method, bad):
     frames = []
-    with connected(noting(frames), SocketMessageType.UTF8) as socket:
+    with connected(noting(frames), message_type=SocketMessageType.UTF8) as socket:
         with pytest.raises(InvalidArgumentError, match="must be UTF-8") as raised:
             getattr(socket, method)(bad)
         socket.send("good")
@@ -247,7 +212,7 @@ def test_a_first_frame_that_is_no_text_is_not_sent_and_begins_nothing(method, ba
 @pytest.mark.parametrize("method", FRAMES)
 def test_a_frame_that_does_not_go_on_with_the_character_is_not_sent_and_the_message_goes_on(method, bad):
     frames, told = [], []
-    with connected(noting(frames), SocketMessageType.UTF8) as socket:
+    with connected(noting(frames), message_type=SocketMessageType.UTF8) as socket:
         socket.send_nonfinal_frame(b"a\xc3")
         with pytest.raises(InvalidArgumentError) as raised:
             getattr(socket, method)(bad, told.append)
@@ -265,7 +230,7 @@ def test_a_frame_that_does_not_go_on_with_the_character_is_not_sent_and_the_mess
     ],
 )
 def test_the_error_tells_where_the_text_is_wrong(data, message):
-    with connected(noting([]), SocketMessageType.UTF8) as socket:
+    with connected(noting([]), message_type=SocketMessageType.UTF8) as socket:
         socket.send_nonfinal_frame(b"" if data else b"\xe2\x82")
         with pytest.raises(InvalidArgumentError) as raised:
             socket.send_final_frame(data)
@@ -275,7 +240,7 @@ def test_the_error_tells_where_the_text_is_wrong(data, message):
 @pytest.mark.parametrize("data", [b"\xc3", b"a\xe2\x82"])
 def test_text_that_ends_inside_a_character_is_refused_and_can_be_finished_otherwise(data):
     frames = []
-    with connected(noting(frames), SocketMessageType.UTF8) as socket:
+    with connected(noting(frames), message_type=SocketMessageType.UTF8) as socket:
         with pytest.raises(InvalidArgumentError):
             socket.send_final_frame(data)
         socket.send_nonfinal_frame(b"a")
@@ -287,7 +252,7 @@ def test_text_that_ends_inside_a_character_is_refused_and_can_be_finished_otherw
 
 
 def test_a_text_is_checked_to_its_end_whatever_the_type_is_by_then():
-    with connected(noting([]), SocketMessageType.UTF8) as socket:
+    with connected(noting([]), message_type=SocketMessageType.UTF8) as socket:
         socket.send_nonfinal_frame(b"a")
         socket.control.message_type = SocketMessageType.BINARY
         with pytest.raises(InvalidArgumentError):
@@ -322,21 +287,17 @@ def test_nothing_else_can_be_written_in_the_middle_of_a_message(size, write):
 
 
 def test_neither_can_another_thread_write_but_it_can_finish_the_message():
-    frames, errors = [], []
+    frames = []
 
     def body(socket):
-        try:
+        with pytest.raises(IllegalMethodCallError) as raised:
             socket.send(b"a")
-        except IllegalMethodCallError as exc:
-            errors.append(exc.hresult)
         socket.send_final_frame(b"2")
+        return raised.value.hresult
 
     with connected(noting(frames)) as socket:
         socket.send_nonfinal_frame(b"1")
-        thread = threading.Thread(target=body, args=(socket,))
-        thread.start()
-        join(thread)
-    assert errors == [HResult.E_ILLEGAL_METHOD_CALL]
+        assert Call(body, socket).result() == HResult.E_ILLEGAL_METHOD_CALL
     assert frames == [(BINARY, b"1"), (LAST, b"2"), EMPTY_CLOSE]
 
 
@@ -355,7 +316,6 @@ def test_what_a_data_writer_could_not_store_stays_in_it():
 
 def test_a_second_thread_is_refused_while_a_frame_is_being_sent():
     begun, go = threading.Event(), threading.Event()
-    sizes = []
 
     def script(connection):
         handshake(connection)
@@ -367,17 +327,15 @@ def test_a_second_thread_is_refused_while_a_frame_is_being_sent():
         read_until_close(connection)
 
     with connected(script) as socket:
-        thread = threading.Thread(target=lambda: sizes.append(socket.send_nonfinal_frame(bytes(LARGE))))
-        thread.start()
+        sending = Call(socket.send_nonfinal_frame, bytes(LARGE))
         wait(begun)
         for method in FRAMES:
             with pytest.raises(InvalidOperationError, match="one at a time") as raised:
                 getattr(socket, method)(b"a")
             assert raised.value.hresult == HResult.ERROR_INVALID_OPERATION
         go.set()
-        join(thread)
+        assert sending.result() == LARGE
         assert socket.send_final_frame(b"end") == 3
-    assert sizes == [LARGE]
 
 
 @pytest.mark.parametrize("method", FRAMES)
@@ -417,16 +375,7 @@ def test_after_close_frames_say_closed(method, has_begun):
 def test_pings_are_answered_in_the_middle_of_a_message(tls):
     frames = []
     answered = threading.Event()
-
-    def script(connection):
-        handshake(connection)
-        frames.append(read_frame(connection))
-        connection.sendall(server_frame(PING, b"there?"))
-        frames.append(read_frame(connection))
-        answered.set()
-        frames.extend(read_until_close(connection))
-
-    with connected(script, tls=tls) as socket:
+    with connected(pings_in_between(frames, answered), tls=tls) as socket:
         socket.send_nonfinal_frame(b"1")
         wait(answered)
         socket.send_final_frame(b"2")
@@ -448,7 +397,7 @@ def test_the_peers_close_ends_the_message():
     def script(connection):
         handshake(connection)
         frames.append(read_frame(connection))
-        connection.sendall(server_frame(CLOSE, b"\x03\xe8"))
+        connection.sendall(close_frame(1000))
         frames.append(read_frame(connection))
 
     with connected(script) as socket:
@@ -464,7 +413,7 @@ def test_the_peers_close_ends_the_message():
 def test_another_connection_knows_nothing_of_an_unfinished_message():
     for text in ("1", "2"):
         frames = []
-        with connected(noting(frames), SocketMessageType.UTF8) as socket:
+        with connected(noting(frames), message_type=SocketMessageType.UTF8) as socket:
             socket.send_final_frame(text.encode())
             socket.send_nonfinal_frame(b"\xc3")
         assert frames == [(FIN | TEXT, text.encode()), (TEXT, b"\xc3"), EMPTY_CLOSE]

@@ -5,15 +5,16 @@ import gc
 import threading
 
 import pytest
+from scripts import BINARY, CLOSE, connected, round_trip, uri_of_nobody
 from support import (
     LIMIT,
     accept_key,
+    drop,
     echo,
     handshake,
     read_frame,
     read_request,
     running_server,
-    scripted_server,
     server_frame,
     wait,
 )
@@ -51,12 +52,6 @@ BEFORE = {
     "bytes_pending_out": 0,
     "handler_failures": 0,
 }
-
-
-def drop(holder):
-    """Drop the only reference to a socket."""
-    holder.clear()
-    gc.collect()
 
 
 @pytest.mark.parametrize("cls", [MessageWebSocketInformation, StreamWebSocketInformation])
@@ -100,17 +95,14 @@ def test_facts_can_be_read_before_connect(socket_class, name):
 @pytest.mark.parametrize("name", FACTS)
 @each_socket
 def test_facts_can_be_read_after_a_failed_connect(socket_class, name):
-    with running_server(echo) as uri:
-        pass
     socket = socket_class()
     with pytest.raises(OSError, match="HRESULT"):
-        socket.connect(uri)
+        socket.connect(uri_of_nobody())
     assert getattr(socket.information, name) == BEFORE[name]
 
 
 def test_local_address_is_our_ip_address():
-    with running_server(echo) as uri, MessageWebSocket() as socket:
-        socket.connect(uri)
+    with connected(echo, run=running_server) as socket:
         address = socket.information.local_address
     assert isinstance(address, HostName)
     assert address == HostName("127.0.0.1")
@@ -125,8 +117,7 @@ def test_protocol_is_the_one_that_the_server_chose():
 
 
 def test_protocol_is_empty_when_none_was_chosen():
-    with running_server(echo) as uri, MessageWebSocket() as socket:
-        socket.connect(uri)
+    with connected(echo, run=running_server) as socket:
         assert socket.information.protocol == ""
 
 
@@ -138,12 +129,12 @@ def counting_script(counts):
         answer = (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept_key(request)}\r\n\r\n"
-        ).encode() + server_frame(2, bytes(300))
+        ).encode() + server_frame(BINARY, bytes(300))
         connection.sendall(answer)
         _, payload = read_frame(connection)
         assert payload == b"x" * 200
         _, payload = read_frame(connection)
-        close = server_frame(8, payload)
+        close = server_frame(CLOSE, payload)
         connection.sendall(close)
         # 2 + 2 + 4 bytes of header and mask for 200 bytes, 2 + 4 for an empty Close frame.
         counts["sent"] = len(request) + 208 + 6
@@ -152,35 +143,31 @@ def counting_script(counts):
     return script
 
 
-def test_the_byte_counts_are_those_that_went_over_tcp():
-    counts = {}
-    with scripted_server(counting_script(counts)) as uri, MessageWebSocket() as socket:
-        socket.connect(uri)
+def exchange(counts, tls=(None, None)):
+    """Receive a message, send one and close; return the socket."""
+    with connected(counting_script(counts), tls=tls) as socket:
         assert socket.receive() == bytes(300)
         socket.send(b"x" * 200)
         socket.close()
+    return socket
+
+
+def test_the_byte_counts_are_those_that_went_over_tcp():
+    counts = {}
+    socket = exchange(counts)
     assert socket.information.bytes_sent == counts["sent"]
     assert socket.information.bytes_received == counts["received"]
 
 
 def test_the_byte_counts_of_wss_hold_what_tls_adds(server_tls, client_tls):
     counts = {}
-    with (
-        scripted_server(counting_script(counts), ssl_context=server_tls) as uri,
-        MessageWebSocket() as socket,
-    ):
-        socket.control.ssl_context = client_tls
-        socket.connect(uri)
-        assert socket.receive() == bytes(300)
-        socket.send(b"x" * 200)
-        socket.close()
+    socket = exchange(counts, (server_tls, client_tls))
     assert socket.information.bytes_sent > counts["sent"]
     assert socket.information.bytes_received > counts["received"]
 
 
 def test_bandwidth_is_estimated_in_both_directions_once_bytes_have_moved():
-    with running_server(echo) as uri, MessageWebSocket() as socket:
-        socket.connect(uri)
+    with connected(echo, run=running_server) as socket:
         socket.send(bytes(100_000))
         assert len(socket.receive()) == 100_000
         statistics = socket.information.bandwidth_statistics
@@ -201,8 +188,7 @@ def test_facts_can_be_read_after_close():
 
 
 def test_facts_outlive_the_socket_object():
-    with running_server(echo) as uri, MessageWebSocket() as socket:
-        socket.connect(uri)
+    with connected(echo, run=running_server) as socket:
         information = socket.information
     del socket
     gc.collect()
@@ -230,28 +216,20 @@ def test_repr_shows_the_facts(socket_class):
 # What is buffered.
 
 
-def round_trip(connection):
-    """Ping and wait for the pong, twice: after that the client has dealt with all that was sent before."""
-    for _ in range(2):
-        connection.sendall(server_frame(9))
-        assert read_frame(connection)[0] == 0x8A
-
-
 def buffering_script(arrived):
     def script(connection):
         handshake(connection)
-        connection.sendall(server_frame(2, b"x" * 300) + server_frame(2, b"y" * 50, fin=False))
+        connection.sendall(server_frame(BINARY, b"x" * 300) + server_frame(BINARY, b"y" * 50, fin=False))
         round_trip(connection)
         arrived.set()
-        connection.sendall(server_frame(8, read_frame(connection)[1]))
+        connection.sendall(server_frame(CLOSE, read_frame(connection)[1]))
 
     return script
 
 
 def test_of_whole_messages_only_complete_ones_count_as_buffered():
     arrived = threading.Event()
-    with scripted_server(buffering_script(arrived)) as uri, MessageWebSocket() as socket:
-        socket.connect(uri)
+    with connected(buffering_script(arrived)) as socket:
         wait(arrived)
         assert socket.information.bytes_buffered_in == 300
         assert socket.receive() == b"x" * 300
@@ -260,8 +238,7 @@ def test_of_whole_messages_only_complete_ones_count_as_buffered():
 
 def test_of_a_stream_every_byte_that_was_not_read_counts_as_buffered():
     arrived = threading.Event()
-    with scripted_server(buffering_script(arrived)) as uri, StreamWebSocket() as socket:
-        socket.connect(uri)
+    with connected(buffering_script(arrived), socket_class=StreamWebSocket) as socket:
         wait(arrived)
         assert socket.information.bytes_buffered_in == 350
         socket.input_stream.read(bytearray(320), 320)
@@ -279,10 +256,7 @@ def test_what_a_peer_does_not_take_is_pending_out(socket_class):
         handshake(connection)
         wait(taken)
 
-    with scripted_server(script) as uri, socket_class() as socket:
-        socket.control.send_timeout = 0.1
-        socket.control.close_timeout = 0.1
-        socket.connect(uri)
+    with connected(script, socket_class=socket_class, send_timeout=0.1, close_timeout=0.1) as socket:
         with pytest.raises(OperationTimedOutError) as raised:
             socket.output_stream.write(payload)
         assert raised.value.is_queued is True

@@ -9,11 +9,37 @@ import socket as tcp
 import threading
 
 import pytest
+from scripts import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    EMPTY_CLOSE,
+    FIN,
+    PING,
+    PONG,
+    TEXT,
+    Call,
+    close_frame,
+    connected,
+    noting,
+    noting_request,
+    offering,
+    on_closed,
+    on_message,
+    only_reads,
+    read_until_close,
+    round_trip,
+    sends,
+    sends_and_closes,
+    sends_and_ends,
+    sends_and_notes_one,
+    uri_of_nobody,
+)
 from support import (
     LIMIT,
+    drop,
     echo,
     handshake,
-    join,
     read_frame,
     read_request,
     read_to_end,
@@ -48,35 +74,7 @@ from syncws import (
 from syncws.net.resolver import Address
 from syncws.threads.session import Session
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
 # What the tests share.
-
-
-class Call:
-    """A call on a thread of its own."""
-
-    def __init__(self, function, *arguments, **options):
-        self.error = self.value = None
-        self.done = threading.Event()
-
-        def body():
-            try:
-                self.value = function(*arguments, **options)
-            except Exception as exc:  # noqa: BLE001 - handed to the test
-                self.error = exc
-            finally:
-                self.done.set()
-
-        self.thread = threading.Thread(target=body, name="test-call")
-        self.thread.start()
-
-    def result(self):
-        join(self.thread)
-        if self.error is not None:
-            raise self.error
-        return self.value
 
 
 class Record:
@@ -106,71 +104,8 @@ class Record:
             assert self.came.acquire(timeout=LIMIT), "the message did not come"
 
 
-def close_frame(code=None, reason=""):
-    return server_frame(CLOSE, b"" if code is None else code.to_bytes(2, "big") + reason.encode())
-
-
-def read_until_close(connection):
-    """Read the client's frames up to its Close, and answer that; return them all."""
-    frames = []
-    while not frames or frames[-1][0] != CLOSE:
-        first, payload = read_frame(connection)
-        frames.append((first & 0x0F, payload))
-    connection.sendall(server_frame(CLOSE, frames[-1][1]))
-    return frames
-
-
-def round_trip(connection):
-    """Ping and wait for the pong, twice: after that the client has dealt with all that was sent before."""
-    for _ in range(2):
-        connection.sendall(server_frame(PING))
-        assert read_frame(connection)[0] == 0x80 | PONG
-
-
-def sends(*frames):
-    """Return a script that sends frames, then waits for the client's Close."""
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(frames))
-        read_until_close(connection)
-
-    return script
-
-
-def sends_and_closes(*frames, code=1000, reason=""):
-    """Return a script that sends frames and a Close, and takes the answer."""
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(frames) + close_frame(code, reason))
-        read_frame(connection)
-
-    return script
-
-
-def noting(frames):
-    """Return a script that notes all frames of the client."""
-
-    def script(connection):
-        handshake(connection)
-        frames.extend(read_until_close(connection))
-
-    return script
-
-
 @contextlib.contextmanager
-def connected(script, prepare=None):
-    """Give a socket that is connected to a scripted server."""
-    with scripted_server(script) as uri, MessageWebSocket() as socket:
-        if prepare is not None:
-            prepare(socket)
-        socket.connect(uri)
-        yield socket
-
-
-@contextlib.contextmanager
-def recorded(script, prepare=None):
+def recorded(script, prepare=None, **options):
     """Give a connected socket, and the record of all its events."""
     records = []
 
@@ -179,18 +114,8 @@ def recorded(script, prepare=None):
         if prepare is not None:
             prepare(socket)
 
-    with connected(script, prepare_both) as socket:
+    with connected(script, prepare_both, **options) as socket:
         yield socket, records[0]
-
-
-def on_message(*handlers):
-    """Return a preparation that adds handlers of message_received."""
-    return lambda socket: [socket.add_message_received(handler) for handler in handlers]
-
-
-def on_closed(*handlers):
-    """Return a preparation that adds handlers of closed."""
-    return lambda socket: [socket.add_closed(handler) for handler in handlers]
 
 
 @contextlib.contextmanager
@@ -205,6 +130,11 @@ def unheard_listener():
 
 def assert_hresult(raised, hresult):
     assert raised.value.hresult == hresult
+
+
+def assert_close_code(frames, code):
+    """See to it that the frames are one Close with a code."""
+    assert [(first, payload[:2]) for first, payload in frames] == [(FIN | CLOSE, code.to_bytes(2, "big"))]
 
 
 # How a connection ends: closed exactly once, and last.
@@ -246,7 +176,7 @@ def test_close_sends_code_and_reason_and_the_peers_answer_comes_in_closed(argume
     frames = []
     with recorded(noting(frames)) as (socket, record):
         socket.close(*arguments)
-    assert frames == [(CLOSE, payload)]
+    assert frames == [(FIN | CLOSE, payload)]
     assert record.entries == [closed]
 
 
@@ -268,24 +198,13 @@ def test_close_has_returned_from_the_closed_handlers():
 
 
 def test_a_peer_that_ends_tcp_instead_of_answering_close_gives_1006_and_no_error():
-    def script(connection):
-        handshake(connection)
-        read_frame(connection)
-
-    with recorded(script) as (socket, record):
+    with recorded(sends_and_notes_one([])) as (socket, record):
         socket.close(1000)
     assert record.entries == [(1006, "")]
 
 
 def test_a_peer_that_never_answers_close_is_left_after_the_time_limit():
-    def prepare(socket):
-        socket.control.close_timeout = 0.2
-
-    def script(connection):
-        handshake(connection)
-        read_to_end(connection)
-
-    with recorded(script, prepare) as (socket, record):
+    with recorded(only_reads, close_timeout=0.2) as (socket, record):
         socket.close(1000)
         assert socket.wait_closed(LIMIT)
     assert record.entries == [(1006, "")]
@@ -323,6 +242,13 @@ def lost_script(go, rest, end):
     return script
 
 
+def assert_lost(record, hresult):
+    error, closed = record.entries
+    assert isinstance(error, ConnectionLostError)
+    assert error.hresult == hresult
+    assert closed == (1006, "")
+
+
 MID_FRAME = server_frame(BINARY, bytes(100))[:50]
 
 
@@ -332,10 +258,7 @@ def test_the_end_of_tcp_without_close_is_a_message_error_and_then_closed_1006(re
     with recorded(lost_script(go, rest, tcp.socket.close)) as (socket, record):
         go.set()
         assert socket.wait_closed(LIMIT)
-    error, closed = record.entries
-    assert isinstance(error, ConnectionLostError)
-    assert error.hresult == HResult.WININET_E_CONNECTION_ABORTED
-    assert closed == (1006, "")
+    assert_lost(record, HResult.WININET_E_CONNECTION_ABORTED)
 
 
 def test_a_tcp_reset_is_a_message_error_with_its_own_number_and_then_closed_1006():
@@ -343,24 +266,16 @@ def test_a_tcp_reset_is_a_message_error_with_its_own_number_and_then_closed_1006
     with recorded(lost_script(go, b"", reset)) as (socket, record):
         go.set()
         assert socket.wait_closed(LIMIT)
-    error, closed = record.entries
-    assert isinstance(error, ConnectionLostError)
-    assert error.hresult == HResult.WININET_E_CONNECTION_RESET
-    assert closed == (1006, "")
+    assert_lost(record, HResult.WININET_E_CONNECTION_RESET)
 
 
 def test_the_end_of_tls_without_close_is_a_message_error_and_then_closed_1006(server_tls, client_tls):
     go = threading.Event()
     script = lost_script(go, MID_FRAME, tcp.socket.close)
-    with scripted_server(script, ssl_context=server_tls) as uri, MessageWebSocket() as socket:
-        record = Record(socket)
-        socket.control.ssl_context = client_tls
-        socket.connect(uri)
+    with recorded(script, tls=(server_tls, client_tls)) as (socket, record):
         go.set()
         assert socket.wait_closed(LIMIT)
-    error, closed = record.entries
-    assert isinstance(error, ConnectionLostError)
-    assert closed == (1006, "")
+    assert_lost(record, HResult.WININET_E_CONNECTION_ABORTED)
 
 
 def test_the_stream_of_a_message_error_raises_too():
@@ -382,88 +297,53 @@ def test_the_stream_of_a_message_error_raises_too():
 
 
 def test_a_protocol_violation_is_a_message_error_and_then_closed_with_its_code():
-    codes = []
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(server_frame(TEXT, b"good") + server_frame(3))
-        codes.append(int.from_bytes(read_frame(connection)[1][:2], "big"))
-
-    with recorded(script) as (socket, record):
+    frames = []
+    with recorded(sends_and_notes_one(frames, server_frame(TEXT, b"good"), server_frame(3))) as (socket, record):
         assert socket.wait_closed(LIMIT)
     good, error, (code, _) = record.entries
     assert good == "good"
     assert isinstance(error, ProtocolViolationError)
     assert error.hresult == HResult.E_INVALID_PROTOCOL_FORMAT
-    assert codes == [1002]
+    assert_close_code(frames, 1002)
     assert code == 1002
 
 
 def test_text_that_is_not_utf8_is_answered_with_1007():
-    codes = []
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(server_frame(TEXT, b"\xff"))
-        codes.append(int.from_bytes(read_frame(connection)[1][:2], "big"))
-
-    with recorded(script) as (socket, record):
+    frames = []
+    with recorded(sends_and_notes_one(frames, server_frame(TEXT, b"\xff"))) as (socket, record):
         assert socket.wait_closed(LIMIT)
     error, (code, _) = record.entries
     assert isinstance(error, ProtocolViolationError)
     assert error.close_code == code == 1007
-    assert codes == [1007]
+    assert_close_code(frames, 1007)
 
 
 # max_message_size.
 
 
 def test_a_message_over_the_limit_is_refused_with_1009_and_its_reader_raises():
-    codes = []
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(server_frame(BINARY, bytes(10)) + server_frame(BINARY, bytes(11)))
-        codes.append(int.from_bytes(read_frame(connection)[1][:2], "big"))
-
-    def prepare(socket):
-        socket.control.max_message_size = 10
-
-    with recorded(script, prepare) as (socket, record):
+    frames = []
+    script = sends_and_notes_one(frames, server_frame(BINARY, bytes(10)), server_frame(BINARY, bytes(11)))
+    with recorded(script, max_message_size=10) as (socket, record):
         assert socket.wait_closed(LIMIT)
     good, error, (code, _) = record.entries
     assert good == "\0" * 10
     assert isinstance(error, MessageTooBigError)
     assert error.hresult == HResult.WSAEMSGSIZE
-    assert codes == [1009]
+    assert_close_code(frames, 1009)
     assert code == 1009
 
 
 def test_the_limit_counts_all_fragments_of_a_message():
-    fragments = [server_frame(TEXT, b"123456", fin=False), server_frame(0, b"78901")]
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(fragments))
-        read_frame(connection)
-
-    def prepare(socket):
-        socket.control.max_message_size = 10
-
-    with connected(script, prepare) as socket, pytest.raises(MessageTooBigError):
+    fragments = [server_frame(TEXT, b"123456", fin=False), server_frame(CONTINUATION, b"78901")]
+    script = sends_and_notes_one([], *fragments)
+    with connected(script, max_message_size=10) as socket, pytest.raises(MessageTooBigError):
         socket.receive(LIMIT)
 
 
 def test_a_limit_of_0_lets_only_empty_messages_pass():
-    def script(connection):
-        handshake(connection)
-        connection.sendall(server_frame(TEXT) + server_frame(BINARY) + server_frame(TEXT, b"a"))
-        read_frame(connection)
-
-    def prepare(socket):
-        socket.control.max_message_size = 0
-
-    with recorded(script, prepare) as (socket, record):
+    script = sends_and_notes_one([], server_frame(TEXT), server_frame(BINARY), server_frame(TEXT, b"a"))
+    with recorded(script, max_message_size=0) as (socket, record):
         assert socket.wait_closed(LIMIT)
     assert record.entries[:2] == ["", ""]
     assert isinstance(record.entries[2], MessageTooBigError)
@@ -544,14 +424,7 @@ def test_handlers_can_be_added_by_plus_equals_before_and_after_connect(when):
         socket.closed += closed
 
     go = threading.Event()
-
-    def script(connection):
-        handshake(connection)
-        wait(go)
-        connection.sendall(server_frame(TEXT) + close_frame(1000))
-        read_frame(connection)
-
-    with connected(script, add if when == "before" else None) as socket:
+    with connected(sends_and_closes(server_frame(TEXT), after=go), add if when == "before" else None) as socket:
         if when == "after":
             add(socket)
         go.set()
@@ -566,14 +439,7 @@ def test_handlers_can_be_removed_by_token_and_by_minus_equals_after_connect():
         calls.append("unwanted")
 
     go = threading.Event()
-
-    def script(connection):
-        handshake(connection)
-        wait(go)
-        connection.sendall(server_frame(TEXT) + close_frame(1000))
-        read_frame(connection)
-
-    with connected(script) as socket:
+    with connected(sends_and_closes(server_frame(TEXT), after=go)) as socket:
         socket.message_received += unwanted
         socket.closed += unwanted
         tokens = socket.add_message_received(unwanted), socket.add_closed(unwanted)
@@ -747,10 +613,6 @@ def thread_failures(monkeypatch):
     return failures
 
 
-def hurried(socket):
-    socket.control.close_timeout = 0.5
-
-
 def test_what_is_no_exception_ends_the_reader_and_is_not_swallowed(thread_failures):
     calls = []
 
@@ -767,11 +629,10 @@ def test_what_is_no_exception_ends_the_reader_and_is_not_swallowed(thread_failur
     closed = []
 
     def prepare(socket):
-        hurried(socket)
         socket.add_message_received(handler)
         socket.add_closed(lambda sender, args: closed.append(args.code))
 
-    with connected(script, prepare) as socket:
+    with connected(script, prepare, close_timeout=0.5) as socket:
         assert socket.wait_closed(LIMIT)
     assert closed == [1006]
     assert thread_failures == [Stop]
@@ -783,10 +644,9 @@ def test_a_handler_that_always_raises_what_is_no_exception_does_not_keep_the_soc
         raise Stop
 
     def prepare(socket):
-        hurried(socket)
         getattr(socket, f"add_{event}")(handler)
 
-    with connected(sends_and_closes(*THREE), prepare) as socket:
+    with connected(sends_and_closes(*THREE), prepare, close_timeout=0.5) as socket:
         assert socket.wait_closed(LIMIT)
     assert set(thread_failures) == {Stop}
 
@@ -808,11 +668,6 @@ def test_close_inside_a_message_handler_begins_closing_and_returns(arguments):
     frames = []
     returned = []
 
-    def script(connection):
-        handshake(connection)
-        connection.sendall(server_frame(TEXT, b"a") + server_frame(TEXT, b"b"))
-        frames.extend(read_until_close(connection))
-
     def handler(sender, args):
         sender.close(*arguments)
         returned.append(args.length)
@@ -823,29 +678,24 @@ def test_close_inside_a_message_handler_begins_closing_and_returns(arguments):
         socket.add_message_received(handler)
         socket.add_closed(lambda sender, args: closed.append(args.code))
 
-    with connected(script, prepare) as socket:
+    with connected(noting(frames, server_frame(TEXT, b"a"), server_frame(TEXT, b"b")), prepare) as socket:
         assert socket.wait_closed(LIMIT)
     # After close nothing more is delivered.
     assert returned == [1]
-    assert [opcode for opcode, _ in frames] == [CLOSE]
+    assert [first for first, _ in frames] == [FIN | CLOSE]
     assert closed == [arguments[0] if arguments else 1005]
 
 
 def test_leaving_a_with_block_inside_a_message_handler_closes():
     frames = []
 
-    def script(connection):
-        handshake(connection)
-        connection.sendall(server_frame(TEXT, b"a"))
-        frames.extend(read_until_close(connection))
-
     def handler(sender, args):
         with sender:
             pass
 
-    with connected(script, on_message(handler)) as socket:
+    with connected(noting(frames, server_frame(TEXT, b"a")), on_message(handler)) as socket:
         assert socket.wait_closed(LIMIT)
-    assert frames == [(CLOSE, b"")]
+    assert frames == [EMPTY_CLOSE]
 
 
 def test_close_inside_a_handler_ends_in_time_although_the_peer_never_stops_sending(monkeypatch):
@@ -860,11 +710,7 @@ def test_close_inside_a_handler_ends_in_time_although_the_peer_never_stops_sendi
         monkeypatch.setattr("syncws.net.transport.SocketTransport.receive", lambda transport, size: frame)
         sender.close()
 
-    def prepare(socket):
-        socket.control.close_timeout = 0.1
-        socket.add_message_received(handler)
-
-    with connected(script, prepare) as socket:
+    with connected(script, on_message(handler), close_timeout=0.1) as socket:
         is_over = socket.wait_closed(LIMIT)
         socket.abort()
     assert is_over
@@ -904,7 +750,7 @@ def test_send_inside_a_handler_works():
 
     with connected(script, on_message(handler)):
         wait(answered)
-    assert frames == [(0x80 | TEXT, b"answer")]
+    assert frames == [(FIN | TEXT, b"answer")]
 
 
 def test_a_large_echo_inside_a_handler_works():
@@ -914,7 +760,7 @@ def test_a_large_echo_inside_a_handler_works():
         handshake(connection)
         connection.sendall(server_frame(BINARY, data))
         first, payload = read_frame(connection)
-        assert first == 0x80 | BINARY
+        assert first == FIN | BINARY
         assert payload == data
         connection.sendall(close_frame(1000))
         read_frame(connection)
@@ -945,7 +791,7 @@ def test_a_data_writer_inside_a_handler_works():
 
     with connected(script, on_message(handler)) as socket:
         assert socket.wait_closed(LIMIT)
-    assert frames == [(0x80 | BINARY, b"answer")]
+    assert frames == [(FIN | BINARY, b"answer")]
 
 
 def test_waiting_inside_a_handler_is_refused():
@@ -999,7 +845,7 @@ def test_close_may_be_repeated():
         socket.close(1000, "first")
         socket.close(1001, "second")
         socket.close()
-    assert frames == [(CLOSE, b"\x03\xe8first")]
+    assert frames == [(FIN | CLOSE, b"\x03\xe8first")]
     assert record.entries == [(1000, "first")]
 
 
@@ -1015,7 +861,7 @@ def test_several_threads_that_close_at_once_close_once():
 
         calls = [Call(body) for _ in range(8)]
         results = [call.result() for call in calls]
-    assert frames == [(CLOSE, b"\x03\xe8")]
+    assert frames == [(FIN | CLOSE, b"\x03\xe8")]
     assert results == [[(1000, "")]] * 8
 
 
@@ -1059,25 +905,20 @@ def test_a_with_block_that_is_left_by_an_exception_closes_and_lets_it_through():
     frames = []
     with pytest.raises(ZeroDivisionError), connected(noting(frames)) as socket, socket:
         raise ZeroDivisionError
-    assert frames == [(CLOSE, b"")]
+    assert frames == [EMPTY_CLOSE]
 
 
 def test_a_with_block_without_a_close_limit_does_not_wait_for_ever_when_left_by_an_exception():
-    def prepare(socket):
-        socket.control.close_timeout = None
-
-    def script(connection):
-        handshake(connection)
-        read_to_end(connection)
-
-    with pytest.raises(ZeroDivisionError), connected(script, prepare):
+    with pytest.raises(ZeroDivisionError), connected(only_reads, close_timeout=None):
         raise ZeroDivisionError
 
 
 # connect.
 
 
-def test_close_during_connect_cancels_it_and_the_socket_can_connect_again():
+@contextlib.contextmanager
+def connecting():
+    """Give a socket, its connect, which waits for the server's answer, and the URI."""
     asked = threading.Event()
 
     def silent(connection):
@@ -1087,11 +928,16 @@ def test_close_during_connect_cancels_it_and_the_socket_can_connect_again():
 
     socket = MessageWebSocket()
     with scripted_server(silent) as uri:
-        connecting = Call(socket.connect, uri)
+        call = Call(socket.connect, uri)
         wait(asked)
+        yield socket, call, uri
+
+
+def test_close_during_connect_cancels_it_and_the_socket_can_connect_again():
+    with connecting() as (socket, call, _):
         socket.close()
         with pytest.raises(OperationCanceledError) as raised:
-            connecting.result()
+            call.result()
     assert_hresult(raised, HResult.ERROR_CANCELLED)
     with running_server(echo) as uri, socket:
         socket.connect(uri)
@@ -1100,34 +946,14 @@ def test_close_during_connect_cancels_it_and_the_socket_can_connect_again():
 
 
 def test_abort_during_connect_cancels_it():
-    asked = threading.Event()
-
-    def silent(connection):
-        read_request(connection)
-        asked.set()
-        read_to_end(connection)
-
-    socket = MessageWebSocket()
-    with scripted_server(silent) as uri:
-        connecting = Call(socket.connect, uri)
-        wait(asked)
+    with connecting() as (socket, call, _):
         socket.abort()
         with pytest.raises(OperationCanceledError):
-            connecting.result()
+            call.result()
 
 
 def test_connect_while_connecting_is_an_illegal_method_call():
-    asked = threading.Event()
-
-    def silent(connection):
-        read_request(connection)
-        asked.set()
-        read_to_end(connection)
-
-    socket = MessageWebSocket()
-    with scripted_server(silent) as uri:
-        connecting = Call(socket.connect, uri)
-        wait(asked)
+    with connecting() as (socket, call, uri):
         with pytest.raises(IllegalMethodCallError) as raised:
             socket.connect(uri)
         for refused in (socket.wait_closed, socket.receive):
@@ -1135,7 +961,7 @@ def test_connect_while_connecting_is_an_illegal_method_call():
                 refused()
         socket.close()
         with pytest.raises(OperationCanceledError):
-            connecting.result()
+            call.result()
     assert_hresult(raised, HResult.E_ILLEGAL_METHOD_CALL)
 
 
@@ -1166,11 +992,9 @@ def test_connect_after_the_peers_close_is_an_illegal_method_call():
 
 
 def test_after_a_failed_connect_everything_can_be_changed_and_connect_tried_again():
-    with running_server(echo) as nobody:
-        pass
     with running_server(echo, subprotocols=["chat"]) as uri, MessageWebSocket() as socket:
         with pytest.raises(ConnectionError):
-            socket.connect(nobody)
+            socket.connect(uri_of_nobody())
         socket.control.receive_timeout = LIMIT
         socket.control.supported_protocols.append("chat")
         socket.set_request_header("X-Try", "2")
@@ -1179,12 +1003,10 @@ def test_after_a_failed_connect_everything_can_be_changed_and_connect_tried_agai
 
 
 def test_a_failed_connect_raises_no_events():
-    with running_server(echo) as nobody:
-        pass
     with MessageWebSocket() as socket:
         record = Record(socket)
         with pytest.raises(ConnectionError):
-            socket.connect(nobody)
+            socket.connect(uri_of_nobody())
     assert record.entries == []
 
 
@@ -1198,13 +1020,9 @@ def test_a_thread_that_cannot_be_started_fails_connect_and_leaves_nothing_open(m
     def refuse(session, run):
         raise RuntimeError("can't start new thread")
 
-    def script(connection):
-        handshake(connection)
-        read_to_end(connection)
-
-    with scripted_server(script) as uri:
+    with scripted_server(only_reads) as uri:
         socket = MessageWebSocket()
-        hurried(socket)
+        socket.control.close_timeout = 0.5
         monkeypatch.setattr(Session, "start", refuse)
         with pytest.raises(RuntimeError, match="can't start new thread"):
             socket.connect(uri)
@@ -1219,12 +1037,8 @@ def test_a_reader_that_was_interrupted_right_after_its_start_is_given_back(monke
         start(session, run)
         raise KeyboardInterrupt
 
-    def script(connection):
-        handshake(connection)
-        read_to_end(connection)
-
     monkeypatch.setattr(Session, "start", interrupted)
-    with scripted_server(script) as uri, pytest.raises(KeyboardInterrupt):
+    with scripted_server(only_reads) as uri, pytest.raises(KeyboardInterrupt):
         MessageWebSocket().connect(uri)
 
 
@@ -1235,12 +1049,8 @@ def test_close_at_the_last_moment_of_connect_still_cancels_it(monkeypatch):
         socket.close()
         return make_session(socket, *arguments)
 
-    def script(connection):
-        handshake(connection)
-        read_to_end(connection)
-
     monkeypatch.setattr(MessageWebSocket, "_make_session", close_first)
-    with scripted_server(script) as uri, pytest.raises(OperationCanceledError) as raised:
+    with scripted_server(only_reads) as uri, pytest.raises(OperationCanceledError) as raised:
         MessageWebSocket().connect(uri)
     assert_hresult(raised, HResult.ERROR_CANCELLED)
 
@@ -1355,67 +1165,43 @@ def test_a_bad_close_is_refused_and_closes_nothing(code, reason):
 # Request headers.
 
 
-def test_request_headers_reach_the_server():
+def request_with(*headers):
+    """Return the request of a socket for which these headers were set, one after the other."""
     requests = []
+    with connected(noting_request(requests), lambda socket: [socket.set_request_header(*header) for header in headers]):
+        pass
+    return requests[0]
 
-    def script(connection):
-        requests.append(handshake(connection))
-        read_until_close(connection)
 
-    with scripted_server(script) as uri, MessageWebSocket() as socket:
-        socket.set_request_header("Authorization", "Bearer abc")
-        socket.set_request_header("Cookie", "a=b; c=d")
-        socket.set_request_header("X-Latin", "grün")
-        socket.set_request_header("X-Empty", "")
-        socket.connect(uri)
-    headers = request_headers(requests[0])
+def test_request_headers_reach_the_server():
+    request = request_with(
+        ("Authorization", "Bearer abc"), ("Cookie", "a=b; c=d"), ("X-Latin", "grün"), ("X-Empty", "")
+    )
+    headers = request_headers(request)
     assert headers["authorization"] == "Bearer abc"
     assert headers["cookie"] == "a=b; c=d"
     assert headers["x-latin"] == "grün"
     assert headers["x-empty"] == ""
-    assert b"\r\nAuthorization: Bearer abc\r\n" in requests[0]
+    assert b"\r\nAuthorization: Bearer abc\r\n" in request
 
 
 def test_a_request_header_that_is_set_twice_is_replaced_whatever_its_case():
-    requests = []
-
-    def script(connection):
-        requests.append(handshake(connection))
-        read_until_close(connection)
-
-    with scripted_server(script) as uri, MessageWebSocket() as socket:
-        socket.set_request_header("X-Name", "first")
-        socket.set_request_header("x-name", "second")
-        socket.connect(uri)
-    assert requests[0].lower().count(b"x-name:") == 1
-    assert b"x-name: second" in requests[0]
+    request = request_with(("X-Name", "first"), ("x-name", "second"))
+    assert request.lower().count(b"x-name:") == 1
+    assert b"x-name: second" in request
 
 
 def test_host_and_origin_can_be_set():
-    requests = []
-
-    def script(connection):
-        requests.append(handshake(connection))
-        read_until_close(connection)
-
-    with scripted_server(script) as uri, MessageWebSocket() as socket:
-        socket.set_request_header("Host", "example.org")
-        socket.set_request_header("Origin", "https://example.org")
-        socket.connect(uri)
-    headers = request_headers(requests[0])
+    request = request_with(("Host", "example.org"), ("Origin", "https://example.org"))
+    headers = request_headers(request)
     assert headers["host"] == "example.org"
     assert headers["origin"] == "https://example.org"
-    assert requests[0].lower().count(b"\r\nhost:") == 1
+    assert request.lower().count(b"\r\nhost:") == 1
 
 
 def test_by_default_host_is_that_of_the_uri_and_there_is_no_origin():
     requests = []
-
-    def script(connection):
-        requests.append(handshake(connection))
-        read_until_close(connection)
-
-    with scripted_server(script) as uri, MessageWebSocket() as socket:
+    with scripted_server(noting_request(requests)) as uri, MessageWebSocket() as socket:
         socket.connect(uri)
     headers = request_headers(requests[0])
     assert headers["host"] == uri.removeprefix("ws://").removesuffix("/")
@@ -1480,35 +1266,20 @@ def test_request_headers_cannot_be_set_after_connect():
 # Subprotocols.
 
 
-def offering(*protocols):
-    def prepare(socket):
-        socket.control.supported_protocols.extend(protocols)
-
-    return prepare
-
-
-def choosing(requests, *lines):
-    def script(connection):
-        requests.append(handshake(connection, *lines))
-        read_until_close(connection)
-
-    return script
-
-
 def test_subprotocols_are_offered_in_order_and_with_their_case():
     requests = []
-    with connected(choosing(requests), offering("Chat", "chat", "v2.example.org")):
+    with connected(noting_request(requests), offering("Chat", "chat", "v2.example.org")):
         pass
     assert request_headers(requests[0])["sec-websocket-protocol"] == "Chat, chat, v2.example.org"
 
 
 def test_the_chosen_subprotocol_keeps_its_case():
-    with connected(choosing([], "Sec-WebSocket-Protocol: CHAT"), offering("chat", "CHAT")) as socket:
+    with connected(noting_request([], "Sec-WebSocket-Protocol: CHAT"), offering("chat", "CHAT")) as socket:
         assert socket.information.protocol == "CHAT"
 
 
 def test_a_server_may_choose_no_subprotocol():
-    with connected(choosing([]), offering("chat")) as socket:
+    with connected(noting_request([]), offering("chat")) as socket:
         assert socket.information.protocol == ""
 
 
@@ -1541,15 +1312,15 @@ def test_a_subprotocol_when_none_was_offered_fails_connect():
 @pytest.mark.parametrize(
     ("message", "frame"),
     [
-        ("", (TEXT, b"")),
-        ("Grüße 😀", (TEXT, "Grüße 😀".encode())),
-        (b"", (BINARY, b"")),
-        (b"\x00\xff", (BINARY, b"\x00\xff")),
-        (bytearray(b"\x01\x02"), (BINARY, b"\x01\x02")),
-        (memoryview(b"abcd")[1:3], (BINARY, b"bc")),
-        (memoryview(array.array("H", [0x0101, 0x0202])), (BINARY, b"\x01\x01\x02\x02")),
-        (b"x" * 70_000, (BINARY, b"x" * 70_000)),
-        (bytearray(b"y" * 70_000), (BINARY, b"y" * 70_000)),
+        ("", (FIN | TEXT, b"")),
+        ("Grüße 😀", (FIN | TEXT, "Grüße 😀".encode())),
+        (b"", (FIN | BINARY, b"")),
+        (b"\x00\xff", (FIN | BINARY, b"\x00\xff")),
+        (bytearray(b"\x01\x02"), (FIN | BINARY, b"\x01\x02")),
+        (memoryview(b"abcd")[1:3], (FIN | BINARY, b"bc")),
+        (memoryview(array.array("H", [0x0101, 0x0202])), (FIN | BINARY, b"\x01\x01\x02\x02")),
+        (b"x" * 70_000, (FIN | BINARY, b"x" * 70_000)),
+        (bytearray(b"y" * 70_000), (FIN | BINARY, b"y" * 70_000)),
     ],
     ids=["empty text", "text", "no bytes", "bytes", "bytearray", "view", "wide view", "long", "long bytearray"],
 )
@@ -1557,7 +1328,7 @@ def test_send_sends_str_as_text_and_bytes_as_binary(message, frame):
     frames = []
     with connected(noting(frames)) as socket:
         socket.send(message)
-    assert frames == [frame, (CLOSE, b"")]
+    assert frames == [frame, EMPTY_CLOSE]
 
 
 @pytest.mark.parametrize("message_type", SocketMessageType)
@@ -1567,7 +1338,7 @@ def test_send_does_not_mind_the_message_type(message_type):
         socket.control.message_type = message_type
         socket.send("a")
         socket.send(b"\xff")
-    assert frames[:2] == [(TEXT, b"a"), (BINARY, b"\xff")]
+    assert frames[:2] == [(FIN | TEXT, b"a"), (FIN | BINARY, b"\xff")]
 
 
 @pytest.mark.parametrize("message", [None, 5, ["a"], object(), array.array("B", b"a")])
@@ -1588,7 +1359,7 @@ def test_send_refuses_what_cannot_be_sent_and_the_connection_goes_on(message):
             socket.send(message)
         socket.send("good")
     assert_hresult(raised, HResult.E_INVALIDARG)
-    assert frames[0] == (TEXT, b"good")
+    assert frames[0] == (FIN | TEXT, b"good")
 
 
 USES = {
@@ -1650,9 +1421,9 @@ def test_threads_that_send_at_once_do_not_mix_their_messages():
 
         for call in [Call(body, letter) for letter in "abcd"]:
             call.result()
-    sent = sorted((payload[:1], len(payload)) for opcode, payload in frames if opcode == TEXT)
+    sent = sorted((payload[:1], len(payload)) for first, payload in frames if first == FIN | TEXT)
     assert sent == [(letter, length) for letter in (b"a", b"b", b"c", b"d") for length in (1, 200, 70_000)]
-    assert all(len(set(payload)) == 1 for opcode, payload in frames if opcode == TEXT)
+    assert all(len(set(payload)) == 1 for first, payload in frames if first == FIN | TEXT)
 
 
 # The output stream.
@@ -1668,7 +1439,7 @@ def test_one_write_is_one_message_of_the_type_that_holds_at_that_moment():
         socket.control.message_type = SocketMessageType.BINARY
         assert stream.write(b"") == 0
         assert stream.flush() is True
-    assert frames == [(BINARY, b"one"), (TEXT, "zwölf".encode()), (BINARY, b""), (CLOSE, b"")]
+    assert frames == [(FIN | BINARY, b"one"), (FIN | TEXT, "zwölf".encode()), (FIN | BINARY, b""), EMPTY_CLOSE]
 
 
 def test_the_message_type_counts_when_the_data_is_stored():
@@ -1682,7 +1453,7 @@ def test_the_message_type_counts_when_the_data_is_stored():
         socket.control.message_type = SocketMessageType.UTF8
         writer.store()
         writer.detach_stream()
-    assert frames[:2] == [(BINARY, b"a"), (TEXT, b"b")]
+    assert frames[:2] == [(FIN | BINARY, b"a"), (FIN | TEXT, b"b")]
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"a\xc3", b"\xed\xa0\x80", b"x" * 70_000 + b"\x80"])
@@ -1694,7 +1465,7 @@ def test_text_that_is_not_utf8_is_refused_and_not_sent(data):
             socket.output_stream.write(data)
         socket.output_stream.write(b"good")
     assert_hresult(raised, HResult.E_INVALIDARG)
-    assert frames[0] == (TEXT, b"good")
+    assert frames[0] == (FIN | TEXT, b"good")
 
 
 def test_the_output_stream_is_the_same_as_long_as_somebody_has_it():
@@ -1710,7 +1481,7 @@ def test_a_data_writer_may_be_made_before_connect():
         writer.write_string("early")
         socket.connect(uri)
         writer.store()
-    assert frames[0] == (BINARY, b"early")
+    assert frames[0] == (FIN | BINARY, b"early")
 
 
 def test_a_data_writer_that_is_left_attached_closes_the_stream():
@@ -1744,7 +1515,7 @@ def test_a_detached_stream_can_be_used_again():
                 writer.write_string(text)
                 writer.store()
                 writer.detach_stream()
-    assert frames[:2] == [(BINARY, b"one"), (BINARY, b"two")]
+    assert frames[:2] == [(FIN | BINARY, b"one"), (FIN | BINARY, b"two")]
 
 
 # Receiving by pull.
@@ -1766,14 +1537,7 @@ def test_receive_gives_empty_messages_too():
 
 def test_a_receive_that_times_out_loses_nothing():
     go = threading.Event()
-
-    def script(connection):
-        handshake(connection)
-        wait(go)
-        connection.sendall(server_frame(TEXT, b"late"))
-        read_until_close(connection)
-
-    with connected(script) as socket:
+    with connected(sends(server_frame(TEXT, b"late"), after=go)) as socket:
         for timeout in (0, 0.01, 0):
             with pytest.raises(OperationTimedOutError) as raised:
                 socket.receive(timeout=timeout)
@@ -1783,10 +1547,7 @@ def test_a_receive_that_times_out_loses_nothing():
 
 
 def test_receive_waits_as_long_as_the_control_says_when_it_is_not_told():
-    def prepare(socket):
-        socket.control.receive_timeout = 0
-
-    with connected(noting([]), prepare) as socket, pytest.raises(OperationTimedOutError):
+    with connected(noting([]), receive_timeout=0) as socket, pytest.raises(OperationTimedOutError):
         socket.receive()
 
 
@@ -1823,12 +1584,6 @@ def test_receive_and_iteration_are_refused_when_there_are_handlers():
 def test_a_second_thread_that_receives_is_refused():
     refused = threading.Event()
 
-    def script(connection):
-        handshake(connection)
-        wait(refused)
-        connection.sendall(server_frame(TEXT, b"for the other"))
-        read_until_close(connection)
-
     def receive(socket):
         try:
             return socket.receive(timeout=LIMIT)
@@ -1836,7 +1591,7 @@ def test_a_second_thread_that_receives_is_refused():
             refused.set()
             raise
 
-    with connected(script) as socket:
+    with connected(sends(server_frame(TEXT, b"for the other"), after=refused)) as socket:
         calls = [Call(receive, socket) for _ in range(2)]
         for call in calls:
             wait(call.done)
@@ -1855,11 +1610,7 @@ def test_messages_can_be_received_after_the_peers_close():
 
 
 def test_messages_can_be_received_after_the_connection_was_lost():
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(THREE) + MID_FRAME)
-
-    with connected(script) as socket:
+    with connected(sends_and_ends(*THREE, MID_FRAME)) as socket:
         assert socket.wait_closed(LIMIT)
         assert [socket.receive() for _ in range(3)] == ["one", "two", "three"]
         for _ in range(2):
@@ -1874,12 +1625,8 @@ def test_iteration_ends_when_the_peer_closes():
 
 
 def test_iteration_raises_when_the_connection_is_lost():
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(THREE) + MID_FRAME)
-
     messages = []
-    with connected(script) as socket, pytest.raises(ConnectionLostError):
+    with connected(sends_and_ends(*THREE, MID_FRAME)) as socket, pytest.raises(ConnectionLostError):
         messages.extend(socket)
     assert messages == ["one", "two", "three"]
 
@@ -1905,11 +1652,7 @@ def test_iteration_ends_when_another_thread_closes():
 
 def test_a_full_inbox_stops_reading_and_goes_on_when_there_is_room():
     frames = [server_frame(BINARY, bytes([number]) * 1000) for number in range(100)]
-
-    def prepare(socket):
-        socket.control.inbox_size_in_bytes = 2000
-
-    with connected(sends_and_closes(*frames), prepare) as socket:
+    with connected(sends_and_closes(*frames), inbox_size_in_bytes=2000) as socket:
         assert [message[0] for message in socket] == list(range(100))
 
 
@@ -1917,16 +1660,13 @@ def test_a_first_handler_empties_a_full_inbox():
     frames = [server_frame(BINARY, bytes(1000))] * 100
     ready = threading.Event()
 
-    def prepare(socket):
-        socket.control.inbox_size_in_bytes = 1
-
     def script(connection):
         handshake(connection, behind=frames[0])
         ready.set()
         connection.sendall(b"".join(frames[1:]) + close_frame(1000))
         read_frame(connection)
 
-    with connected(script, prepare) as socket:
+    with connected(script, inbox_size_in_bytes=1) as socket:
         wait(ready)
         record = Record(socket)
         assert socket.wait_closed(LIMIT)
@@ -2154,7 +1894,7 @@ def test_the_function_connect_gives_a_connected_socket():
 @pytest.mark.parametrize("headers", [{"X-One": "1", "X-Two": "2"}, [("X-One", "1"), ("X-Two", "2")]])
 def test_the_function_connect_passes_its_settings_on(headers):
     requests = []
-    script = choosing(requests, "Sec-WebSocket-Protocol: b")
+    script = noting_request(requests, "Sec-WebSocket-Protocol: b")
     with (
         scripted_server(script) as uri,
         syncws.connect(uri, timeout=LIMIT, headers=headers, subprotocols=("a", "b"), max_message_size=5) as socket,
@@ -2194,11 +1934,6 @@ def test_the_function_connect_refuses_bad_settings_before_any_connection(options
 # A socket object that is dropped.
 
 
-def drop(holder):
-    holder.clear()
-    gc.collect()
-
-
 def test_a_dropped_socket_warns_and_says_1001():
     frames = []
     with scripted_server(noting(frames)) as uri:
@@ -2206,7 +1941,7 @@ def test_a_dropped_socket_warns_and_says_1001():
         holder[0].connect(uri)
         with pytest.warns(ResourceWarning, match=r"a MessageWebSocket connected to ws://localhost:\d+ was dropped"):
             drop(holder)
-    assert frames == [(CLOSE, b"\x03\xe9")]
+    assert frames == [(FIN | CLOSE, b"\x03\xe9")]
 
 
 def test_a_dropped_socket_whose_handlers_refer_to_it_warns_and_says_1001():
@@ -2223,7 +1958,7 @@ def test_a_dropped_socket_whose_handlers_refer_to_it_warns_and_says_1001():
         holder = [make(uri)]
         with pytest.warns(ResourceWarning, match="was dropped without close"):
             drop(holder)
-    assert frames == [(CLOSE, b"\x03\xe9")]
+    assert frames == [(FIN | CLOSE, b"\x03\xe9")]
 
 
 def test_a_socket_that_is_dropped_after_messages_have_come_warns_and_says_1001():
@@ -2246,7 +1981,7 @@ def test_a_socket_that_is_dropped_after_messages_have_come_warns_and_says_1001()
         with pytest.warns(ResourceWarning):  # noqa: PT031 - the warning comes during the wait
             drop(holder)
             wait(ended)
-    assert frames == [(CLOSE, b"\x03\xe9")]
+    assert frames == [(FIN | CLOSE, b"\x03\xe9")]
 
 
 def test_a_closed_socket_that_is_dropped_does_not_warn():
@@ -2279,7 +2014,7 @@ def test_the_output_stream_keeps_the_socket_alive():
         streams[0].write(b"alive")
         with pytest.warns(ResourceWarning):
             drop(streams)
-    assert frames == [(BINARY, b"alive"), (CLOSE, b"\x03\xe9")]
+    assert frames == [(FIN | BINARY, b"alive"), (FIN | CLOSE, b"\x03\xe9")]
 
 
 # The rest.
@@ -2298,7 +2033,7 @@ def test_a_socket_that_is_connected_answers_pings():
 
     with connected(script):
         wait(answered)
-    assert pongs == [(0x80 | PONG, b"are you there")]
+    assert pongs == [(FIN | PONG, b"are you there")]
 
 
 def test_frames_that_come_with_the_handshakes_answer_are_not_lost():

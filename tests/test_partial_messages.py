@@ -3,23 +3,19 @@
 import threading
 
 import pytest
-from partial_peers import (
+from partial_peers import BINARY_TYPE, FULL, PARTIAL, UTF8_TYPE, Pieces, connected_for_pieces, sends_one_by_one
+from scripts import (
     BINARY,
-    BINARY_TYPE,
     CLOSE,
     CONTINUATION,
-    FULL,
-    PARTIAL,
+    FIN,
     PING,
     PONG,
     TEXT,
-    UTF8_TYPE,
-    Pieces,
-    connected,
     read_until_close,
     sends,
     sends_and_ends,
-    sends_one_by_one,
+    sends_and_notes_one,
 )
 from support import LIMIT, handshake, read_frame, scripted_server, server_frame, wait
 
@@ -28,7 +24,6 @@ from syncws import (
     DataWriter,
     HResult,
     IllegalMethodCallError,
-    InvalidArgumentTypeError,
     MessageWebSocket,
     NoUnicodeTranslationError,
     PartialTextReader,
@@ -36,38 +31,11 @@ from syncws import (
     SocketMessageType,
 )
 
-
-@pytest.fixture(params=["ws", "wss"])
-def tls(request, server_tls, client_tls):
-    """The contexts of server and client."""
-    return (None, None) if request.param == "ws" else (server_tls, client_tls)
-
-
-# The property.
-
-
-def test_whole_messages_are_the_default():
-    assert MessageWebSocket().control.receive_mode is FULL
-
-
-@pytest.mark.parametrize(("value", "mode"), [(PARTIAL, PARTIAL), (1, PARTIAL), (FULL, FULL), (0, FULL)])
-def test_the_mode_can_be_set_by_name_and_by_number(value, mode):
-    control = MessageWebSocket().control
-    control.receive_mode = value
-    assert control.receive_mode is mode
-
-
-@pytest.mark.parametrize("value", [2, -1, True, None, "PARTIAL_MESSAGE", 1.0, SocketMessageType.UTF8])
-def test_what_is_no_mode_is_refused_and_changes_nothing(value):
-    control = MessageWebSocket().control
-    control.receive_mode = PARTIAL
-    with pytest.raises(InvalidArgumentTypeError, match="must be a MessageWebSocketReceiveMode") as raised:
-        control.receive_mode = value
-    assert (raised.value.hresult, control.receive_mode) == (HResult.E_INVALIDARG, PARTIAL)
+# The property; what it takes is tested in test_control.py.
 
 
 def test_the_mode_cannot_be_set_after_connect():
-    with connected(sends()) as socket:
+    with connected_for_pieces(sends()) as socket:
         with pytest.raises(IllegalMethodCallError) as raised:
             socket.control.receive_mode = FULL
         assert socket.control.receive_mode is PARTIAL
@@ -82,25 +50,13 @@ def test_the_mode_can_be_set_again_after_a_connect_that_failed():
     assert socket.control.receive_mode is PARTIAL
 
 
-def test_the_limit_of_a_message_is_off_in_pieces_as_long_as_nobody_has_set_it():
-    control = MessageWebSocket().control
-    sizes = [control.max_message_size]
-    control.receive_mode = PARTIAL
-    sizes.append(control.max_message_size)
-    control.max_message_size = 5
-    sizes.append(control.max_message_size)
-    control.receive_mode = FULL
-    sizes.append(control.max_message_size)
-    assert sizes == [64 << 20, 0xFFFF_FFFF, 5, 5]
-
-
 # Events.
 
 
 def test_half_a_frame_comes_at_once_and_the_other_half_when_it_is_there(tls):
     pieces = Pieces()
     frame = server_frame(BINARY, b"first half, second half")
-    with connected(sends_one_by_one(pieces, frame[:12], frame[12:]), pieces, tls=tls):
+    with connected_for_pieces(sends_one_by_one(pieces, frame[:12], frame[12:]), pieces, tls=tls):
         wait(pieces.are_complete)
     assert pieces.entries == [(b"first half", False, BINARY_TYPE), (b", second half", True, BINARY_TYPE)]
 
@@ -122,7 +78,7 @@ def test_a_big_frame_comes_in_pieces_of_what_has_arrived(tls):
         pieces.are_complete.set()
         read_until_close(connection)
 
-    with connected(script, pieces, tls=tls):
+    with connected_for_pieces(script, pieces, tls=tls):
         wait(pieces.are_complete)
     assert len(parts) >= 204800 // 65536
     assert {(is_complete, kind) for _, is_complete, kind in parts} == {(False, UTF8_TYPE)}
@@ -138,7 +94,7 @@ def test_every_frame_of_a_message_ends_a_piece_and_keeps_the_type():
         server_frame(CONTINUATION, b"three"),
         server_frame(BINARY, b"\xff"),
     ]
-    with connected(sends(*frames), pieces):
+    with connected_for_pieces(sends(*frames), pieces):
         for _ in frames:
             pieces.wait()
     assert pieces.entries == [
@@ -161,7 +117,7 @@ def test_empty_messages_come_and_empty_fragments_only_at_the_end(opcode, kind):
         server_frame(opcode, fin=False),
         server_frame(CONTINUATION),
     ]
-    with connected(sends(*frames), pieces):
+    with connected_for_pieces(sends(*frames), pieces):
         for _ in range(4):
             pieces.wait()
     assert pieces.entries == [(b"", True, kind), (b"a", False, kind), (b"", True, kind), (b"", True, kind)]
@@ -177,13 +133,14 @@ def test_pings_between_and_behind_pieces_are_answered():
         connection.sendall(server_frame(CONTINUATION, b"b"))
         read_until_close(connection)
 
-    with connected(script) as socket:
+    with connected_for_pieces(script) as socket:
         assert [socket.receive(LIMIT), socket.receive(LIMIT)] == [b"a", b"b"]
-    assert frames == [(0x80 | PONG, b"now")]
+    assert frames == [(FIN | PONG, b"now")]
 
 
 def test_text_that_ends_inside_a_character_cannot_be_read_as_a_string_but_as_bytes():
-    with connected(sends(server_frame(TEXT, b"Gr\xc3", fin=False), server_frame(CONTINUATION, b"\xbc"))) as socket:
+    frames = [server_frame(TEXT, b"Gr\xc3", fin=False), server_frame(CONTINUATION, b"\xbc")]
+    with connected_for_pieces(sends(*frames)) as socket:
         first = socket.receive_args(LIMIT)
         with first.get_data_reader() as reader:
             with pytest.raises(NoUnicodeTranslationError) as raised:
@@ -213,14 +170,14 @@ def test_a_text_reader_decodes_across_events():
             done.set()
 
     frames = [server_frame(TEXT, b"\xe2", fin=False), server_frame(CONTINUATION, b"\x82", fin=False)]
-    with connected(sends(*frames, server_frame(CONTINUATION, b"\xac!")), handler):
+    with connected_for_pieces(sends(*frames, server_frame(CONTINUATION, b"\xac!")), handler):
         wait(done)
     assert given == [("", False), ("", False), ("€!", True)]
 
 
 def test_the_event_of_a_lost_connection_raises_and_is_the_last():
     args_of_events = []
-    with connected(
+    with connected_for_pieces(
         sends_and_ends(server_frame(TEXT, b"half", fin=False)), lambda _, args: args_of_events.append(args)
     ) as socket:
         assert socket.wait_closed(LIMIT)
@@ -235,30 +192,21 @@ def test_the_event_of_a_lost_connection_raises_and_is_the_last():
 @pytest.mark.parametrize("bad", [server_frame(CONTINUATION, b"\xff"), server_frame(CONTINUATION, b"x\xc3")])
 def test_text_that_is_not_utf8_is_not_given_out_and_ends_the_connection_with_1007(bad):
     pieces, frames = Pieces(), []
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(server_frame(TEXT, b"good", fin=False) + bad)
-        frames.append(read_frame(connection))
-
-    with connected(script, pieces) as socket:
+    script = sends_and_notes_one(frames, server_frame(TEXT, b"good", fin=False), bad)
+    with connected_for_pieces(script, pieces) as socket:
         assert socket.wait_closed(LIMIT)
-    assert [(first, payload[:2]) for first, payload in frames] == [(0x80 | CLOSE, (1007).to_bytes(2, "big"))]
+    assert [(first, payload[:2]) for first, payload in frames] == [(FIN | CLOSE, (1007).to_bytes(2, "big"))]
     piece, error = pieces.entries
     assert piece == (b"good", False, UTF8_TYPE)
     assert (type(error), error.close_code) == (ProtocolViolationError, 1007)
 
 
 def test_a_text_that_ends_inside_a_character_in_an_empty_frame_ends_the_connection_too():
-    pieces = Pieces()
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(server_frame(TEXT, b"\xc3", fin=False) + server_frame(CONTINUATION))
-        assert read_frame(connection)[1][:2] == (1007).to_bytes(2, "big")
-
-    with connected(script, pieces) as socket:
+    pieces, frames = Pieces(), []
+    script = sends_and_notes_one(frames, server_frame(TEXT, b"\xc3", fin=False), server_frame(CONTINUATION))
+    with connected_for_pieces(script, pieces) as socket:
         assert socket.wait_closed(LIMIT)
+    assert [(first, payload[:2]) for first, payload in frames] == [(FIN | CLOSE, (1007).to_bytes(2, "big"))]
     assert pieces.entries[0] == (b"\xc3", False, UTF8_TYPE)
     assert type(pieces.entries[1]) is ProtocolViolationError
 
@@ -275,7 +223,7 @@ def answer_fragments(connection):
             connection.sendall(server_frame(CLOSE, payload))
             return
         answer = b'You said: "' + payload + b'"\r\n'
-        connection.sendall(server_frame(first & 0x0F, answer, fin=first >= 0x80))
+        connection.sendall(server_frame(first & 0x0F, answer, fin=first >= FIN))
 
 
 def test_the_samples_fragments_are_answered_piece_by_piece(tls):
@@ -288,7 +236,7 @@ def test_the_samples_fragments_are_answered_piece_by_piece(tls):
         shown.append(f"{'Complete' if args.is_message_complete else 'Partial'} {args.message_type.name} {text}")
         pieces.came.release()
 
-    with connected(answer_fragments, handler, tls=tls) as socket:
+    with connected_for_pieces(answer_fragments, handler, tls=tls) as socket:
         socket.control.message_type = SocketMessageType.UTF8
         for text, send in [("Hello ", socket.send_nonfinal_frame), ("World", socket.send_final_frame)]:
             writer = DataWriter()

@@ -7,21 +7,19 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from partial_peers import (
+from partial_peers import BINARY_TYPE, FULL, PARTIAL, UTF8_TYPE, Pieces, connected_for_pieces
+from scripts import (
     BINARY,
-    BINARY_TYPE,
     CLOSE,
     CONTINUATION,
-    FULL,
-    PARTIAL,
+    FIN,
     PING,
     TEXT,
-    UTF8_TYPE,
-    Pieces,
-    connected,
     read_until_close,
     sends,
+    sends_and_closes,
     sends_and_ends,
+    sends_and_notes_one,
 )
 from support import LIMIT, handshake, read_frame, server_frame, wait
 
@@ -29,7 +27,7 @@ from syncws import ConnectionLostError, HResult, MessageTooBigError, PartialText
 
 MAXIMUM = 0xFFFF_FFFF
 # A header that says 5 GiB, and the first bytes.
-VAST_BEGINNING = bytes([0x80 | BINARY, 127]) + (5 << 30).to_bytes(8, "big") + b"begin"
+VAST_BEGINNING = bytes([FIN | BINARY, 127]) + (5 << 30).to_bytes(8, "big") + b"begin"
 
 
 # Size.
@@ -37,7 +35,7 @@ VAST_BEGINNING = bytes([0x80 | BINARY, 127]) + (5 << 30).to_bytes(8, "big") + b"
 
 def test_without_a_limit_pieces_come_of_a_message_of_any_size():
     pieces = Pieces()
-    with connected(sends_and_ends(VAST_BEGINNING), pieces) as socket:
+    with connected_for_pieces(sends_and_ends(VAST_BEGINNING), pieces) as socket:
         assert socket.wait_closed(LIMIT)
     assert pieces.entries[0] == (b"begin", False, BINARY_TYPE)
     assert type(pieces.entries[1]) is ConnectionLostError
@@ -47,15 +45,9 @@ def test_a_limit_that_was_set_counts_all_fragments_of_a_message():
     pieces, frames = Pieces(), []
     ten = [server_frame(BINARY, b"123456", fin=False), server_frame(CONTINUATION, b"7890")]
     eleven = [server_frame(BINARY, b"123456", fin=False), server_frame(CONTINUATION, b"78901")]
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(ten + eleven))
-        frames.append(read_frame(connection))
-
-    with connected(script, pieces, limit=10) as socket:
+    with connected_for_pieces(sends_and_notes_one(frames, *ten, *eleven), pieces, limit=10) as socket:
         assert socket.wait_closed(LIMIT)
-    assert [(first, payload[:2]) for first, payload in frames] == [(0x80 | CLOSE, (1009).to_bytes(2, "big"))]
+    assert [(first, payload[:2]) for first, payload in frames] == [(FIN | CLOSE, (1009).to_bytes(2, "big"))]
     assert pieces.entries[:3] == [
         (b"123456", False, BINARY_TYPE),
         (b"7890", True, BINARY_TYPE),
@@ -77,7 +69,7 @@ def test_a_limit_that_was_set_counts_all_fragments_of_a_message():
 )
 def test_the_largest_number_means_no_limit(mode, limit, error):
     pieces = Pieces()
-    with connected(sends_and_ends(VAST_BEGINNING), pieces, mode=mode, limit=limit) as socket:
+    with connected_for_pieces(sends_and_ends(VAST_BEGINNING), pieces, mode=mode, limit=limit) as socket:
         assert socket.wait_closed(LIMIT)
     assert type(pieces.entries[-1]) is error
 
@@ -94,7 +86,7 @@ def test_a_large_message_is_not_gathered():
 
     def script(connection):
         handshake(connection)
-        connection.sendall(bytes([0x80 | BINARY, 127]) + size.to_bytes(8, "big"))
+        connection.sendall(bytes([FIN | BINARY, 127]) + size.to_bytes(8, "big"))
         for _ in range(size // len(block)):
             connection.sendall(block)
         read_until_close(connection)
@@ -102,7 +94,7 @@ def test_a_large_message_is_not_gathered():
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        with connected(script, handler):
+        with connected_for_pieces(script, handler):
             wait(done)
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
@@ -122,25 +114,20 @@ def test_receive_gives_text_as_far_as_it_is_complete_and_bytes_as_they_come():
         server_frame(BINARY, b"\xc3", fin=False),
         server_frame(CONTINUATION, b""),
     ]
-    with connected(sends(*frames)) as socket:
+    with connected_for_pieces(sends(*frames)) as socket:
         assert [socket.receive(LIMIT) for _ in frames] == ["", "üb", "ä", b"\xc3", b""]
 
 
 def test_iteration_gives_pieces_until_the_close():
-    def script(connection):
-        handshake(connection)
-        frames = server_frame(TEXT, b"a\xc3", fin=False) + server_frame(CONTINUATION, b"\xbc") + server_frame(TEXT)
-        connection.sendall(frames + server_frame(CLOSE))
-        read_frame(connection)
-
-    with connected(script) as socket:
+    frames = [server_frame(TEXT, b"a\xc3", fin=False), server_frame(CONTINUATION, b"\xbc"), server_frame(TEXT)]
+    with connected_for_pieces(sends_and_closes(*frames, code=None)) as socket:
         assert list(socket) == ["a", "ü", ""]
 
 
 @pytest.mark.parametrize("mode", [FULL, PARTIAL])
 def test_receive_args_tells_where_messages_end(mode):
     frames = [server_frame(TEXT, b"a", fin=False), server_frame(CONTINUATION, b"b"), server_frame(BINARY, b"c")]
-    with connected(sends(*frames), mode=mode) as socket:
+    with connected_for_pieces(sends(*frames), mode=mode) as socket:
         received = []
         while len(received) < 2 or received[-1].message_type is UTF8_TYPE:
             received.append(socket.receive_args(LIMIT))
@@ -163,7 +150,7 @@ def test_a_handler_that_is_added_late_gets_the_pieces_from_before_first():
         pieces.are_complete.set()
         read_until_close(connection)
 
-    with connected(script) as socket:
+    with connected_for_pieces(script) as socket:
         wait(arrived)
         socket.add_message_received(pieces)
         wait(pieces.are_complete)
@@ -192,7 +179,7 @@ def test_pieces_joined_are_the_messages_however_they_are_cut(messages, cuts, fra
             connection.sendall(stream[start:stop])
         read_until_close(connection)
 
-    with connected(script) as socket:
+    with connected_for_pieces(script) as socket:
         for message in messages:
             gathered = []
             while not gathered or not gathered[-1].is_message_complete:

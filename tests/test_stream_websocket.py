@@ -3,14 +3,14 @@
 winrt.md 1.2, 1.4, 1.5 and 2.2.
 """
 
-import gc
 import os
 import socket as tcp
 import threading
 
 import pytest
-from stream_websocket_support import connected, read, read_until_close, wait_closed
-from support import echo, handshake, running_server, scripted_server, wait
+from scripts import CLOSE, FIN, noting, noting_request, on_closed, read_until_close, uri_of_nobody
+from stream_websocket_support import connected_stream, read, wait_closed
+from support import drop, echo, handshake, running_server, scripted_server, wait
 
 from syncws import (
     IllegalMethodCallError,
@@ -46,8 +46,7 @@ ABSENT = ["message_received", "add_message_received", "send", "receive", "send_f
 
 @pytest.fixture
 def socket():
-    with running_server(echo) as uri, StreamWebSocket() as socket:
-        socket.connect(uri)
+    with connected_stream(echo, run=running_server) as socket:
         yield socket
 
 
@@ -78,8 +77,7 @@ def written_types(messages):
             messages.append(message)
             connection.send(message)
 
-    with running_server(handler) as uri, StreamWebSocket() as socket:
-        socket.connect(uri)
+    with connected_stream(handler, run=running_server) as socket:
         socket.output_stream.write(b"one")
         socket.output_stream.write(b"two")
         assert read(socket, 6) == b"onetwo"
@@ -87,8 +85,7 @@ def written_types(messages):
 
 
 def read_from(handler, count):
-    with running_server(handler) as uri, StreamWebSocket() as socket:
-        socket.connect(uri)
+    with connected_stream(handler, run=running_server) as socket:
         return [read(socket, count), read(socket, 1)]
 
 
@@ -144,15 +141,10 @@ def option(socket, level, name):
         return copy.getsockopt(level, name)
 
 
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
 @pytest.mark.parametrize("no_delay", [None, True, False])
-def test_no_delay_is_tcp_nodelay(scheme, no_delay, server_tls, client_tls):
-    is_secure = scheme == "wss"
-    with running_server(echo, ssl_context=server_tls if is_secure else None) as uri, StreamWebSocket() as socket:
-        socket.control.ssl_context = client_tls if is_secure else None
-        if no_delay is not None:
-            socket.control.no_delay = no_delay
-        socket.connect(uri)
+def test_no_delay_is_tcp_nodelay(tls, no_delay):
+    settings = {} if no_delay is None else {"no_delay": no_delay}
+    with connected_stream(echo, run=running_server, tls=tls, **settings) as socket:
         assert bool(option(socket, tcp.IPPROTO_TCP, tcp.TCP_NODELAY)) is (no_delay is not False)
 
 
@@ -165,15 +157,11 @@ def test_a_message_web_socket_does_not_use_nagles_algorithm_either():
 def test_header_and_subprotocol_are_sent_and_the_choice_is_in_information():
     requests = []
 
-    def script(connection):
-        requests.append(handshake(connection, "Sec-WebSocket-Protocol: two"))
-        read_until_close(connection)
-
     def prepare(socket):
         socket.set_request_header("X-One", "1")
         socket.control.supported_protocols.extend(["one", "two"])
 
-    with connected(script, prepare) as socket:
+    with connected_stream(noting_request(requests, "Sec-WebSocket-Protocol: two"), prepare) as socket:
         assert socket.information.protocol == "two"
         assert socket.information.local_address.canonical_name == "127.0.0.1"
         with pytest.raises(IllegalMethodCallError):
@@ -189,10 +177,8 @@ def test_a_socket_connects_once(socket):
 
 def test_after_a_failed_connect_settings_and_connect_work_again():
     socket = StreamWebSocket()
-    with running_server(echo) as uri:
-        pass
     with pytest.raises(OSError, match="HRESULT"):
-        socket.connect(uri)
+        socket.connect(uri_of_nobody())
     socket.control.no_delay = False
     with running_server(echo) as uri, socket:
         socket.connect(uri)
@@ -213,22 +199,17 @@ def test_after_a_failed_connect_settings_and_connect_work_again():
 )
 def test_close_sends_code_and_reason_and_closed_is_raised_once(arguments, payload, closed):
     frames, events = [], []
-
-    def script(connection):
-        handshake(connection)
-        frames.extend(read_until_close(connection))
-
-    prepare = lambda socket: socket.add_closed(lambda sender, args: events.append((sender, args.code, args.reason)))  # noqa: E731
-    with connected(script, prepare) as socket:
+    prepare = on_closed(lambda sender, args: events.append((sender, args.code, args.reason)))
+    with connected_stream(noting(frames), prepare) as socket:
         socket.close(*arguments)
         socket.close()
-    assert frames == [(0x88, payload)]
+    assert frames == [(FIN | CLOSE, payload)]
     assert events == [(socket, *closed)]
 
 
 def test_a_lost_connection_raises_closed_with_1006():
     codes = []
-    with connected(handshake, lambda socket: socket.add_closed(lambda sender, args: codes.append(args.code))) as socket:
+    with connected_stream(handshake, on_closed(lambda sender, args: codes.append(args.code))) as socket:
         wait_closed(socket)
     assert codes == [1006]
 
@@ -241,10 +222,6 @@ def test_a_dropped_socket_is_closed_with_a_warning():
         frames.extend(read_until_close(connection))
         is_over.set()
 
-    def drop(holder):
-        holder.clear()
-        gc.collect()
-
     with scripted_server(script) as uri:
         holder = [StreamWebSocket()]
         holder[0].connect(uri)
@@ -253,4 +230,4 @@ def test_a_dropped_socket_is_closed_with_a_warning():
         with pytest.warns(ResourceWarning, match="a StreamWebSocket connected to ws://localhost"):
             drop(holder)
         wait(is_over)
-    assert frames == [(0x88, b"\x03\xe9")]
+    assert frames == [(FIN | CLOSE, b"\x03\xe9")]

@@ -6,18 +6,21 @@ import socket as tcp
 import threading
 
 import pytest
-from stream_websocket_support import (
+from scripts import (
     BINARY,
+    CLOSE,
+    CONTINUATION,
+    FIN,
     PING,
     PONG,
     Call,
-    assert_hresult,
-    close_frame,
-    connected,
+    noting,
+    on_closed,
     read_until_close,
     sends,
-    wait_closed,
+    sends_and_closes,
 )
+from stream_websocket_support import assert_hresult, connected_stream, wait_closed
 from support import LIMIT, handshake, read_frame, read_to_end, running_server, server_frame, wait
 
 from syncws import (
@@ -66,21 +69,10 @@ def received():
     return Received()
 
 
-@pytest.fixture(params=["ws", "wss"])
-def socket(request, received, server_tls, client_tls):
-    is_secure = request.param == "wss"
-    with running_server(received, ssl_context=server_tls if is_secure else None) as uri, StreamWebSocket() as socket:
-        socket.control.ssl_context = client_tls if is_secure else None
-        socket.connect(uri)
+@pytest.fixture
+def socket(tls, received):
+    with connected_stream(received, run=running_server, tls=tls) as socket:
         yield socket
-
-
-def noting(frames):
-    def script(connection):
-        handshake(connection)
-        frames.extend(read_until_close(connection))
-
-    return script
 
 
 # What the peer gets.
@@ -150,14 +142,14 @@ def test_progress_tells_the_bytes_sent_so_far(socket, size, expected):
 
 def test_a_large_write_goes_out_in_fragments_of_one_message():
     frames = []
-    with connected(noting(frames)) as socket:
+    with connected_stream(noting(frames)) as socket:
         socket.output_stream.write(BIG[:150_000])
         socket.output_stream.write(b"small")
     assert [(first, len(payload)) for first, payload in frames[:4]] == [
-        (0x02, 65536),
-        (0x00, 65536),
-        (0x80, 150_000 - 131_072),
-        (0x82, 5),
+        (BINARY, 65536),
+        (CONTINUATION, 65536),
+        (FIN | CONTINUATION, 150_000 - 131_072),
+        (FIN | BINARY, 5),
     ]
     assert b"".join(payload for _, payload in frames[:3]) == BIG[:150_000]
 
@@ -182,13 +174,13 @@ def test_a_ping_is_answered_between_the_fragments_of_a_write(monkeypatch):
         frames.extend(read_until_close(connection))
 
     data = bytes(16_000_000)
-    with connected(script, outbound_buffer_size_in_bytes=65536) as socket:
+    with connected_stream(script, outbound_buffer_size_in_bytes=65536) as socket:
         assert socket.output_stream.write(data) == len(data)
-    opcodes = [first for first, _ in frames]
-    place = opcodes.index(0x80 | PONG)
-    assert frames[place] == (0x80 | PONG, b"are you there")
-    assert opcodes.index(0x80) > place > opcodes.index(BINARY)
-    assert b"".join(payload for first, payload in frames if first in (BINARY, 0x00, 0x80)) == data
+    firsts = [first for first, _ in frames]
+    place = firsts.index(FIN | PONG)
+    assert frames[place] == (FIN | PONG, b"are you there")
+    assert firsts.index(FIN | CONTINUATION) > place > firsts.index(BINARY)
+    assert b"".join(payload for first, payload in frames if first in (BINARY, CONTINUATION, FIN | CONTINUATION)) == data
 
 
 # A peer that does not read.
@@ -206,10 +198,10 @@ def stuck(taken):
 @pytest.mark.parametrize("make", [lambda: STUCK, lambda: bytearray(STUCK)], ids=["bytes", "bytearray"])
 def test_a_write_to_a_peer_that_reads_nothing_times_out_and_close_still_ends(make):
     taken, closes = threading.Event(), []
-    prepare = lambda socket: socket.add_closed(lambda sender, args: closes.append(args.code))  # noqa: E731
+    prepare = on_closed(lambda sender, args: closes.append(args.code))
     settings = {"send_timeout": 0.2, "close_timeout": 0.3, "outbound_buffer_size_in_bytes": 4096}
     try:
-        with connected(stuck(taken), prepare, **settings) as socket:
+        with connected_stream(stuck(taken), prepare, **settings) as socket:
             with pytest.raises(OperationTimedOutError) as raised:
                 socket.output_stream.write(make())
             assert_hresult(raised, 0x80072EE2)
@@ -232,7 +224,7 @@ def test_a_write_that_waits_is_ended_by_closing(monkeypatch, end):
     )
     settings = {"send_timeout": None, "close_timeout": 0.2, "outbound_buffer_size_in_bytes": 4096}
     try:
-        with connected(stuck(taken), **settings) as socket:
+        with connected_stream(stuck(taken), **settings) as socket:
             writing = Call(socket.output_stream.write, STUCK)
             wait(begun)
             getattr(socket, end)()
@@ -277,7 +269,7 @@ def test_a_write_before_connect_is_illegal(call):
     ids=["close", "abort", "stream closed", "DataWriter not detached"],
 )
 def test_a_write_after_close_is_refused(call, end):
-    with connected(sends()) as socket:
+    with connected_stream(sends()) as socket:
         end(socket)
         with pytest.raises(ObjectClosedError) as raised:
             call(socket)
@@ -286,12 +278,7 @@ def test_a_write_after_close_is_refused(call, end):
 
 @each_write
 def test_a_write_after_the_peers_close_is_refused(call):
-    def script(connection):
-        handshake(connection)
-        connection.sendall(close_frame())
-        read_frame(connection)
-
-    with connected(script) as socket:
+    with connected_stream(sends_and_closes()) as socket:
         wait_closed(socket)
         with pytest.raises(ObjectClosedError) as raised:
             call(socket)
@@ -300,7 +287,7 @@ def test_a_write_after_the_peers_close_is_refused(call):
 
 @each_write
 def test_a_write_after_the_connection_was_lost_raises_that(call):
-    with connected(handshake) as socket:
+    with connected_stream(handshake) as socket:
         wait_closed(socket)
         with pytest.raises(ConnectionLostError) as raised:
             call(socket)
@@ -336,12 +323,12 @@ def test_after_an_exception_of_progress_only_closing_is_left():
     def progress(sent):
         raise LookupError("my own")
 
-    with connected(noting(frames)) as socket:
+    with connected_stream(noting(frames)) as socket:
         with pytest.raises(LookupError, match="my own"):
             socket.output_stream.write(BIG, progress)
         with pytest.raises(IllegalMethodCallError):
             socket.output_stream.write(b"later")
-    assert [first for first, _ in frames] == [0x02, 0x88]
+    assert [first for first, _ in frames] == [BINARY, FIN | CLOSE]
 
 
 # Threads.
@@ -370,7 +357,7 @@ def test_nothing_is_read_from_a_peer_that_only_reads():
         handshake(connection)
         payloads.append(len(read_to_end(connection)))
 
-    with connected(script) as socket:
+    with connected_stream(script) as socket:
         socket.output_stream.write(BIG)
         socket.abort()
         assert socket.wait_closed(LIMIT)

@@ -4,13 +4,13 @@ import contextlib
 import threading
 
 import pytest
-from support import LIMIT, handshake, read_frame, scripted_server, server_frame, wait
+from scripts import BINARY, EMPTY_CLOSE, TEXT, connected, noting
+from support import LIMIT, server_frame, wait
 
-from syncws import MessageWebSocket, MessageWebSocketReceiveMode
+from syncws import MessageWebSocketReceiveMode
 from syncws.threads.message_inbox import MAX_WAITING_MESSAGES
 from syncws.threads.reader import Reader
 
-TEXT, BINARY, CLOSE = 1, 2, 8
 READ_BYTES = 65536
 
 
@@ -30,26 +30,18 @@ def paused(monkeypatch):
 
 
 @contextlib.contextmanager
-def flooded(frames, **control):
-    """Give a socket, with properties of its control, whose peer sends frames as fast as they are taken."""
-
-    def script(connection):
-        handshake(connection)
-        connection.sendall(b"".join(frames))
-        assert read_frame(connection) == (0x80 | CLOSE, b"")
-        connection.sendall(server_frame(CLOSE))
-
-    with scripted_server(script) as uri, MessageWebSocket() as socket:
-        for name, value in control.items():
-            setattr(socket.control, name, value)
-        socket.connect(uri)
+def flooded(*frames, **settings):
+    """Give a socket whose peer sends frames as fast as they are taken, and gets nothing but an empty Close."""
+    noted = []
+    with connected(noting(noted, *frames), **settings) as socket:
         yield socket
+    assert noted == [EMPTY_CLOSE]
 
 
 def test_reading_stops_when_the_bytes_that_wait_are_too_many_and_goes_on_when_there_is_room(paused):
     capacity, count, size = 200_000, 1000, 10_000
     frames = [server_frame(BINARY, number.to_bytes(2, "big") * (size // 2)) for number in range(count)]
-    with flooded(frames, inbox_size_in_bytes=capacity) as socket:
+    with flooded(*frames, inbox_size_in_bytes=capacity) as socket:
         wait(paused)
         buffered = socket.information.bytes_buffered_in
         assert capacity <= buffered < capacity + READ_BYTES + size
@@ -61,7 +53,7 @@ def test_reading_stops_when_the_bytes_that_wait_are_too_many_and_goes_on_when_th
 def test_reading_stops_at_1024_messages_however_small_they_are(paused):
     count = 30_000
     frames = [server_frame(BINARY, b"x")] * count
-    with flooded(frames) as socket:
+    with flooded(*frames) as socket:
         wait(paused)
         assert MAX_WAITING_MESSAGES == 1024
         assert MAX_WAITING_MESSAGES <= socket.information.bytes_buffered_in < MAX_WAITING_MESSAGES + READ_BYTES
@@ -71,7 +63,7 @@ def test_reading_stops_at_1024_messages_however_small_they_are(paused):
 @pytest.mark.parametrize("size", [0, 1])
 def test_empty_messages_count_too(paused, size):
     count = 5000
-    with flooded([server_frame(TEXT, b"x" * size)] * count) as socket:
+    with flooded(*[server_frame(TEXT, b"x" * size)] * count) as socket:
         wait(paused)
         assert [socket.receive(LIMIT) for _ in range(count)] == ["x" * size] * count
 
@@ -80,7 +72,7 @@ def test_pieces_of_a_message_stop_reading_too(paused):
     size = 4 << 20
     mode = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
     frame = server_frame(BINARY, bytes(size))
-    with flooded([frame], receive_mode=mode, inbox_size_in_bytes=100_000) as socket:
+    with flooded(frame, receive_mode=mode, inbox_size_in_bytes=100_000) as socket:
         wait(paused)
         assert 100_000 <= socket.information.bytes_buffered_in < 100_000 + READ_BYTES
         received = 0

@@ -1,22 +1,25 @@
 """Large messages on real connections: progress, a peer that does not read, mapped files."""
 
-import contextlib
 import mmap
 import threading
 import tracemalloc
 
 import pytest
-from support import (
-    LIMIT,
-    handshake,
-    join,
-    read_exactly,
-    read_frame,
-    running_server,
-    scripted_server,
-    server_frame,
-    wait,
+from scripts import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    EMPTY_CLOSE,
+    FIN,
+    PONG,
+    TEXT,
+    Call,
+    connected,
+    noting,
+    pings_in_between,
+    read_until_close,
 )
+from support import LIMIT, handshake, read_exactly, read_frame, running_server, server_frame, wait
 
 from syncws import (
     ConnectionLostError,
@@ -24,28 +27,15 @@ from syncws import (
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidOperationError,
-    MessageWebSocket,
     ObjectClosedError,
     OperationTimedOutError,
     SocketMessageType,
 )
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-FIN = 0x80
 PIECE = 65536
 # More than the buffers of two sockets hold, of which IMPATIENT keeps the near one small.
 LARGE = 8 << 20
 IMPATIENT = {"send_timeout": 0.2, "outbound_buffer_size_in_bytes": PIECE}
-EMPTY_CLOSE = (FIN | CLOSE, b"")
-
-
-def read_until_close(connection):
-    """Read the client's frames up to its Close, and answer that; return their first bytes and payloads."""
-    frames = []
-    while not frames or frames[-1][0] != FIN | CLOSE:
-        frames.append(read_frame(connection))
-    connection.sendall(server_frame(CLOSE, frames[-1][1]))
-    return frames
 
 
 class LatePeer:
@@ -66,37 +56,14 @@ class LatePeer:
         connection.sendall(server_frame(CLOSE, self.frames[-1][1]))
 
 
-def read_nothing(connection, go):
-    handshake(connection)
-    wait(go)
-
-
-def noting(frames):
-    """Return a script that notes all frames of the client."""
+def reads_nothing(go):
+    """Return a script that reads nothing, and ends when the Event has come."""
 
     def script(connection):
         handshake(connection)
-        frames.extend(read_until_close(connection))
+        wait(go)
 
     return script
-
-
-@contextlib.contextmanager
-def connected(script, *, tls=(None, None), **control):
-    """Give a socket that is connected to a scripted server, with properties of its control."""
-    server_context, client_context = tls
-    with scripted_server(script, ssl_context=server_context) as uri, MessageWebSocket() as socket:
-        socket.control.ssl_context = client_context
-        for name, value in control.items():
-            setattr(socket.control, name, value)
-        socket.connect(uri)
-        yield socket
-
-
-@pytest.fixture(params=["ws", "wss"])
-def tls(request, server_tls, client_tls):
-    """The contexts of server and client."""
-    return (None, None) if request.param == "ws" else (server_tls, client_tls)
 
 
 # Writing with progress.
@@ -134,9 +101,7 @@ def test_the_server_sees_one_text_even_when_a_fragment_ends_inside_a_character()
     def handler(connection):
         received.append(connection.recv())
 
-    with running_server(handler) as uri, MessageWebSocket() as socket:
-        socket.control.message_type = SocketMessageType.UTF8
-        socket.connect(uri)
+    with connected(handler, run=running_server, message_type=SocketMessageType.UTF8) as socket:
         assert socket.output_stream.write(text.encode(), [].append) == 1 + 2 * PIECE
         assert socket.wait_closed(LIMIT)
     assert received == [text]
@@ -200,16 +165,15 @@ def test_a_progress_cannot_write_before_the_last_frame():
 
 
 def test_another_thread_waits_until_the_message_is_out():
-    frames = []
+    frames, calls = [], []
     with connected(noting(frames)) as socket:
-        thread = threading.Thread(target=socket.send, args=("other",))
 
         def progress(sent):
             if sent == PIECE:
-                thread.start()
+                calls.append(Call(socket.send, "other"))
 
         socket.output_stream.write(bytes(4 * PIECE), progress)
-        join(thread)
+        calls[0].result()
     assert [first for first, _ in frames[:-2]] == [BINARY, CONTINUATION, CONTINUATION, FIN | CONTINUATION]
     assert frames[-2:] == [(FIN | TEXT, b"other"), EMPTY_CLOSE]
 
@@ -223,13 +187,12 @@ def test_another_thread_waits_no_longer_than_its_own_time():
         wait(go)
 
     with connected(noting(frames), send_timeout=0.2) as socket:
-        thread = threading.Thread(target=socket.output_stream.write, args=(bytes(2 * PIECE), progress))
-        thread.start()
+        writing = Call(socket.output_stream.write, bytes(2 * PIECE), progress)
         wait(sending)
         with pytest.raises(OperationTimedOutError, match="another sender's message") as raised:
             socket.send("other")
         go.set()
-        join(thread)
+        assert writing.result() == 2 * PIECE
     assert raised.value.is_queued is False
     assert frames == [(BINARY, bytes(PIECE)), (FIN | CONTINUATION, bytes(PIECE)), EMPTY_CLOSE]
 
@@ -237,16 +200,7 @@ def test_another_thread_waits_no_longer_than_its_own_time():
 def test_pings_are_answered_between_the_fragments():
     frames = []
     answered = threading.Event()
-
-    def script(connection):
-        handshake(connection)
-        frames.append(read_frame(connection))
-        connection.sendall(server_frame(PING, b"there?"))
-        frames.append(read_frame(connection))
-        answered.set()
-        frames.extend(read_until_close(connection))
-
-    with connected(script) as socket:
+    with connected(pings_in_between(frames, answered)) as socket:
         socket.output_stream.write(bytes(2 * PIECE), lambda _: wait(answered))
     assert [first for first, _ in frames] == [BINARY, FIN | PONG, FIN | CONTINUATION, FIN | CLOSE]
 
@@ -333,7 +287,7 @@ def test_a_nonfinal_frame_that_is_queued_counts_as_sent():
 def test_a_large_buffer_that_may_change_is_not_copied_and_ends_the_connection(name):
     go = threading.Event()
     data = bytearray(LARGE)
-    with connected(lambda connection: read_nothing(connection, go), **IMPATIENT) as socket:
+    with connected(reads_nothing(go), **IMPATIENT) as socket:
         tracemalloc.start()
         try:
             before = tracemalloc.get_traced_memory()[0]
@@ -427,7 +381,7 @@ def test_a_mapped_file_can_be_closed_when_it_was_sent(tls, send, size):
 def test_a_mapped_file_can_be_closed_when_sending_it_timed_out(send):
     go = threading.Event()
     area = mmap.mmap(-1, LARGE)
-    with connected(lambda connection: read_nothing(connection, go), **IMPATIENT) as socket:
+    with connected(reads_nothing(go), **IMPATIENT) as socket:
         with pytest.raises(OperationTimedOutError) as raised:
             send(socket, area)
         # The exception, and with it the frames it came through, is still here.

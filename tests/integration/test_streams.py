@@ -5,15 +5,16 @@ import json
 import random
 import shutil
 import tarfile
-import threading
 import zipfile
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import LIMIT, handshake, join, read_frame, running_server, scripted_server, server_frame
+from scripts import BINARY, CLOSE, CONTINUATION, FIN, PING, Call, close_frame
+from stream_websocket_support import connected_stream
+from support import LIMIT, echo, handshake, read_frame, running_server, server_frame
 
-from syncws import DataReader, InputStreamOptions, OperationTimedOutError, StreamWebSocket
+from syncws import DataReader, InputStreamOptions, OperationTimedOutError
 
 CONTENT = random.Random(6455).randbytes(200_000).replace(b"\0", b"\n")
 
@@ -26,12 +27,9 @@ def return_all(connection):
     connection.send(b"".join(parts))
 
 
-@pytest.fixture(params=["ws", "wss"])
-def socket(request, server_tls, client_tls):
-    is_secure = request.param == "wss"
-    with running_server(return_all, ssl_context=server_tls if is_secure else None) as uri, StreamWebSocket() as socket:
-        socket.control.ssl_context = client_tls if is_secure else None
-        socket.connect(uri)
+@pytest.fixture
+def socket(tls):
+    with connected_stream(return_all, run=running_server, tls=tls) as socket:
         yield socket
 
 
@@ -79,18 +77,12 @@ def test_a_zip_archive_is_written_as_a_stream(socket):
 
 
 def test_sending_and_receiving_at_once_with_more_than_all_buffers_hold():
-    def echo(connection):
-        for message in connection:
-            connection.send(message)
-
     block = CONTENT[:131_072]
-    with running_server(echo) as uri, StreamWebSocket() as socket:
-        socket.connect(uri)
-        sender = threading.Thread(target=lambda: [socket.output_stream.write(block) for _ in range(128)])
-        sender.start()
+    with connected_stream(echo, run=running_server) as socket:
+        sender = Call(lambda: [socket.output_stream.write(block) for _ in range(128)])
         file = socket.input_stream.as_file()
         same = [file.read(len(block)) == block for _ in range(128)]
-        join(sender)
+        assert sender.result() == [len(block)] * 128
     assert same == [True] * 128
 
 
@@ -103,23 +95,23 @@ def frames_of(source):
     while position < len(CONTENT) or is_open:
         size = source.choice([0, 1, 125, 126, 4000, 65535, 65536, 90_000])
         is_last = source.random() < 0.5
-        yield server_frame(0 if is_open else 2, CONTENT[position : position + size], fin=is_last)
+        yield server_frame(CONTINUATION if is_open else BINARY, CONTENT[position : position + size], fin=is_last)
         position += size
         is_open = not is_last
         if source.random() < 0.1:
-            yield server_frame(9, b"ping")
+            yield server_frame(PING, b"ping")
 
 
 def sending(source):
     def script(connection):
         handshake(connection)
-        data = b"".join(frames_of(source)) + server_frame(8, b"\x03\xe8")
+        data = b"".join(frames_of(source)) + close_frame(1000)
         while data:
             size = source.choice([1, 7, 1000, 65536, 200_000])
             connection.sendall(data[:size])
             data = data[size:]
         # The pongs, then the answer to the Close.
-        while read_frame(connection)[0] != 0x88:
+        while read_frame(connection)[0] != FIN | CLOSE:
             pass
 
     return script
@@ -156,10 +148,8 @@ def read_some(socket, source):
 )
 def test_whatever_is_sent_in_whatever_way_is_read_in_whatever_way(reading, seed, timeout, capacity):
     gathered = bytearray()
-    with scripted_server(sending(random.Random(seed))) as uri, StreamWebSocket() as socket:
-        socket.control.receive_timeout = timeout
-        socket.control.inbox_size_in_bytes = capacity
-        socket.connect(uri)
+    script = sending(random.Random(seed))
+    with connected_stream(script, receive_timeout=timeout, inbox_size_in_bytes=capacity) as socket:
         source = random.Random(reading.getrandbits(64))
         while True:
             try:

@@ -7,7 +7,7 @@ from syncws.errors import ObjectClosedError
 from syncws.net import deadline as deadline_module
 from syncws.threads import frame_writer as frame_writer_module
 from syncws.threads.outbox import Outbox
-from threads.doubles import Leftovers, Rig, StreamRig, Waits
+from threads.doubles import Leftovers, Rig, Rooms, StreamRig, Waits
 
 
 @pytest.fixture
@@ -36,6 +36,11 @@ def waits(monkeypatch, clock):
 @pytest.fixture
 def leftovers():
     return Leftovers()
+
+
+@pytest.fixture
+def rooms():
+    return Rooms()
 
 
 @pytest.fixture

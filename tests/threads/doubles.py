@@ -50,6 +50,16 @@ class Meters:
         self.outbound = BandwidthMeter()
 
 
+class Rooms:
+    """Counts how often an inbox tells that there is room."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self):
+        self.count += 1
+
+
 class Rig:
     """A session, what it is made of, and its reader thread once it is started."""
 
@@ -185,6 +195,17 @@ def stuck_sender(outbox, transport, frame=b"0123456789", first=4, pieces=None, t
     while outbox._waker is None:
         pass
     return sender
+
+
+def run_together(outbox, threads):
+    """Run threads that send by the outbox to their ends, and send what they left."""
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        join(thread)
+    while not outbox.flush_without_waiting():
+        pass
+    assert outbox.is_idle
 
 
 def frames_of(data):

@@ -14,21 +14,9 @@ from syncws.errors import InvalidOperationError, ObjectClosedError, OperationCan
 from syncws.hresult import HResult
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.threads.byte_inbox import ByteInbox
-from threads.doubles import Call
+from threads.doubles import Call, Rooms
 
 BYTES = random.Random(1).randbytes(1 << 20)
-
-
-class Rooms:
-    count = 0
-
-    def __call__(self):
-        self.count += 1
-
-
-@pytest.fixture
-def rooms():
-    return Rooms()
 
 
 @pytest.fixture

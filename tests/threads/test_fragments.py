@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from scripts import BINARY, CLOSE, FIN, PONG, TEXT
 from support import wait
 
 from syncws.errors import (
@@ -19,8 +20,6 @@ from syncws.wire.frames import PIECE_BYTES, encode_frame
 from syncws.wire.large import FragmentFrames
 from threads.doubles import Call
 
-TEXT, BINARY, CLOSE, PONG = 1, 2, 8, 10
-FIN = 0x80
 PAYLOAD = bytes(range(256)) * (PIECE_BYTES // 256) * 2 + b"the end"
 FRAMES = [(BINARY, PAYLOAD[:PIECE_BYTES]), (0, PAYLOAD[PIECE_BYTES:-7]), (FIN, b"the end")]
 NEXT = (FIN | TEXT, b"next")

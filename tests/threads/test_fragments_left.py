@@ -4,15 +4,14 @@ import sys
 import threading
 
 import pytest
-from support import LIMIT, join
+from scripts import BINARY, CLOSE, FIN, PONG, TEXT
+from support import LIMIT
 
 from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationTimedOutError
 from syncws.threads.frame_writer import MAX_KEPT_BYTES
 from syncws.wire.frames import PIECE_BYTES, encode_frame
-from threads.doubles import Call, messages_of
+from threads.doubles import Call, messages_of, run_together
 
-TEXT, BINARY, CLOSE, PONG = 1, 2, 8, 10
-FIN = 0x80
 PAYLOAD = bytes(range(256)) * (PIECE_BYTES // 256) * 2 + b"the end"
 NEXT = (FIN | TEXT, b"next")
 SENT_CLOSE = (FIN | CLOSE, b"\x03\xe8")
@@ -104,14 +103,16 @@ def test_a_running_reader_is_told_and_finishes_it(rigs):
 
 
 def test_who_waits_for_its_end_goes_on_with_it(rigs, waits):
-    rig = rigs(send_timeout=5.0)
+    rig = rigs(send_timeout=2 * LIMIT)
     others = []
 
     def let_another_wait():
+        # The other one begins later, so that its own time is not over with the first one's.
+        waits.clock.advance(LIMIT)
         others.append(Call(rig.session.send_message, TEXT, b"next"))
         while not rig.session.outbox._waiting:
             pass
-        waits.clock.advance(5.0)
+        waits.clock.advance(LIMIT)
         rig.transport.is_blocked = False
 
     waits.actions.append(let_another_wait)
@@ -220,13 +221,7 @@ def test_many_threads_never_mix_their_messages(rigs):
 
     threads = [threading.Thread(target=small, args=(letter,)) for letter in (b"a", b"b", b"c", b"d")]
     threads += [threading.Thread(target=large, args=(letter,)) for letter in (b"X", b"Y")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        join(thread)
-    while not outbox.flush_without_waiting():
-        pass
-    assert outbox.is_idle
+    run_together(outbox, threads)
     assert outbox.pending_bytes == 0
     messages = [(TEXT, letter * 50) for letter in (b"a", b"b", b"c", b"d")] * 25
     messages += [(BINARY, letter * (PIECE_BYTES * 2 + 9)) for letter in (b"X", b"Y")] * 5

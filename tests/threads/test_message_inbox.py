@@ -22,18 +22,6 @@ def message(payload=b"x"):
     return made
 
 
-class Rooms:
-    count = 0
-
-    def __call__(self):
-        self.count += 1
-
-
-@pytest.fixture
-def rooms():
-    return Rooms()
-
-
 @pytest.fixture
 def inbox(rooms):
     return MessageInbox(10, rooms)

@@ -93,7 +93,9 @@ def test_retire_waits_for_a_sender_that_leaves(outbox, transport):
     assert transport.closes == 1
 
 
-def test_the_last_sender_closes_the_transport_when_it_did_not_leave_in_time(outbox, transport, monkeypatch):
+@pytest.fixture
+def held(transport, monkeypatch):
+    """Two Events: one that is set inside a send, and one that lets it go on; retire waits for it only shortly."""
     monkeypatch.setattr(module, "_LEAVE_SECONDS", 0.01)
     inside, go_on = threading.Event(), threading.Event()
 
@@ -102,6 +104,11 @@ def test_the_last_sender_closes_the_transport_when_it_did_not_leave_in_time(outb
         wait(go_on)
 
     transport.on_send = hold
+    return inside, go_on
+
+
+def test_the_last_sender_closes_the_transport_when_it_did_not_leave_in_time(outbox, transport, held):
+    inside, go_on = held
     sender = Sender(outbox, b"frame")
     wait(inside)
     outbox.shut(ObjectClosedError("over"))
@@ -112,15 +119,8 @@ def test_the_last_sender_closes_the_transport_when_it_did_not_leave_in_time(outb
     assert transport.closes == 1
 
 
-def test_a_reader_that_flushes_closes_the_transport_when_it_is_the_last(outbox, transport, monkeypatch):
-    monkeypatch.setattr(module, "_LEAVE_SECONDS", 0.01)
-    inside, go_on = threading.Event(), threading.Event()
-
-    def hold(_):
-        inside.set()
-        wait(go_on)
-
-    transport.on_send = hold
+def test_a_reader_that_flushes_closes_the_transport_when_it_is_the_last(outbox, transport, held):
+    inside, go_on = held
     posting = threading.Thread(target=outbox.post_pong, args=(b"pong",))
     posting.start()
     wait(inside)
@@ -131,15 +131,8 @@ def test_a_reader_that_flushes_closes_the_transport_when_it_is_the_last(outbox, 
     assert transport.closes == 1
 
 
-def test_of_two_senders_that_leave_late_one_closes_the_transport(outbox, transport, monkeypatch):
-    monkeypatch.setattr(module, "_LEAVE_SECONDS", 0.01)
-    inside, go_on = threading.Event(), threading.Event()
-
-    def hold(_):
-        inside.set()
-        wait(go_on)
-
-    transport.on_send = hold
+def test_of_two_senders_that_leave_late_one_closes_the_transport(outbox, transport, held):
+    inside, go_on = held
     first = Sender(outbox, b"frame")
     wait(inside)
     second = Sender(outbox, b"second")

@@ -5,12 +5,12 @@ import threading
 
 import pytest
 from fakes import PieceList
-from support import LIMIT, join
+from support import LIMIT
 
 from syncws.errors import ConnectionLostError, ObjectClosedError
 from syncws.hresult import HResult
 from syncws.threads.outbox import Outbox
-from threads.doubles import Sender, stuck_sender
+from threads.doubles import Sender, run_together, stuck_sender
 
 
 def test_a_frame_that_goes_at_once_costs_one_call(outbox, transport):
@@ -233,13 +233,7 @@ def test_many_threads_send_whole_frames_among_pongs(transport):
             outbox.post_pong(b"<p>")
 
     threads = [threading.Thread(target=body, args=(letter,)) for letter in (b"a", b"b", b"c")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        join(thread)
-    while not outbox.flush_without_waiting():
-        pass
-    assert outbox.is_idle
+    run_together(outbox, threads)
     data = bytes(transport.sent).replace(b"<p>", b"")
     frames = [data[index : index + 10] for index in range(0, len(data), 10)]
     assert sorted(frames) == sorted([b"a" * 10, b"b" * 10, b"c" * 10] * 20)

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from fakes import FakeClock
+from scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from support import LIMIT, join, server_frame, wait
 
 from syncws.errors import ConnectionLostError, HResultError, ProtocolViolationError
@@ -14,7 +15,6 @@ from syncws.threads import session as session_module
 from syncws.wire.decoder import Decoder
 from syncws.wire.frames import close_payload
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 
 
@@ -98,7 +98,7 @@ def test_a_failing_handler_is_counted_and_the_connection_goes_on(rigs, caplog):
 def test_a_ping_is_answered_with_its_payload(rigs):
     rig = rigs(server_frame(PING, b"hello"), CLOSE_1000, b"")
     rig.run()
-    assert rig.frames[0] == (0x80 | PONG, b"hello")
+    assert rig.frames[0] == (FIN | PONG, b"hello")
 
 
 def test_a_pong_is_ignored(rigs):

@@ -1,6 +1,7 @@
 """A message that the application sends frame by frame: its type, its text, its turns, and what a timeout leaves."""
 
 import pytest
+from scripts import BINARY, CLOSE, CONTINUATION, FIN, PONG, TEXT
 
 from syncws.errors import (
     IllegalMethodCallError,
@@ -13,8 +14,6 @@ from syncws.hresult import HResult
 from syncws.wire.frames import PIECE_BYTES, encode_frame
 from threads.doubles import Call, messages_of
 
-CONTINUATION, TEXT, BINARY, CLOSE, PONG = 0, 1, 2, 8, 10
-FIN = 0x80
 EURO = "€".encode()
 
 

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from scripts import BINARY, CLOSE, TEXT
 from support import LIMIT, handshake, join, read_to_end, scripted_server, server_frame, wait
 
 import syncws
@@ -16,8 +17,6 @@ from syncws.errors import (
 from syncws.hresult import HResult
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.wire.frames import PIECE_BYTES, close_payload
-
-TEXT, BINARY, CLOSE = 1, 2, 8
 
 
 def answer_close(rig, code=1000):

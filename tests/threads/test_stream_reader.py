@@ -1,6 +1,7 @@
 """StreamReader and StreamSession: the payload of all messages, one after the other, and how it ends."""
 
 import pytest
+from scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from support import LIMIT, server_frame
 
 from syncws.errors import (
@@ -15,7 +16,6 @@ from syncws.threads import reader as module
 from syncws.wire.frames import close_payload
 from threads.doubles import Call
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 
 
@@ -81,7 +81,7 @@ def test_a_ping_between_is_answered(stream_rigs):
         server_frame(BINARY, b"a") + server_frame(PING, b"?") + server_frame(BINARY, b"b"), CLOSE_1000, b""
     )
     rig.run()
-    assert rig.frames[0] == (0x80 | PONG, b"?")
+    assert rig.frames[0] == (FIN | PONG, b"?")
     assert read_to_end(rig.session) == b"ab"
 
 

@@ -6,7 +6,7 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
-from wire_support import parse, pattern
+from wire_support import count_masks, parse, pattern
 
 from syncws.wire import frames
 from syncws.wire.frames import (
@@ -29,15 +29,7 @@ LENGTHS = [0, 1, 3, 4, 5, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537]
 
 @pytest.fixture
 def masks(monkeypatch):
-    """Give the keys 1, 2, 3 … (big-endian) instead of random ones; the list tells how many bytes were asked for."""
-    asked = []
-
-    def urandom(size):
-        asked.append(size)
-        return len(asked).to_bytes(size, "big")
-
-    monkeypatch.setattr(frames, "os", SimpleNamespace(urandom=urandom))
-    return asked
+    return count_masks(monkeypatch, frames)
 
 
 @pytest.fixture

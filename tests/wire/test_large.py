@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from websockets.frames import Frame, Opcode
-from wire_support import naive_mask, parse, parse_all, pattern, peak_bytes
+from wire_support import count_masks, naive_mask, parse, parse_all, pattern, peak_bytes
 
 from syncws.wire import frames, large, masking
 from syncws.wire.frames import BINARY, CONTINUATION, PIECE_BYTES, TEXT, encode_frame
@@ -28,16 +28,7 @@ def any_masking(request, monkeypatch):
 
 @pytest.fixture
 def masks(monkeypatch):
-    """Give the keys 1, 2, 3 … (big-endian) instead of random ones; the list tells how many bytes were asked for."""
-    asked = []
-
-    def urandom(size):
-        asked.append(size)
-        return len(asked).to_bytes(size, "big")
-
-    monkeypatch.setattr(large, "os", SimpleNamespace(urandom=urandom))
-    monkeypatch.setattr(frames, "os", SimpleNamespace(urandom=urandom))
-    return asked
+    return count_masks(monkeypatch, large, frames)
 
 
 def payload_of(pieces):

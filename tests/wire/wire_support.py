@@ -6,6 +6,7 @@ The bytes of the server are made here, by a few lines that share nothing with wi
 import functools
 import struct
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import strategies as st
@@ -74,6 +75,11 @@ def feed(decoder, data, cuts=()):
 def every_cut(data):
     """Return every index of short data; of long data those near its ends, where the headers are."""
     return range(len(data)) if len(data) < 2000 else (*range(300), *range(len(data) - 300, len(data)))
+
+
+def single_cuts(data):
+    """Return every place to cut short data in two; of long data those near its ends, where the headers are."""
+    return range(len(data)) if len(data) < 100 else (*range(20), 127, 128, *range(len(data) - 20, len(data)))
 
 
 def join_pieces(events):
@@ -159,6 +165,19 @@ def pattern(length):
 
 def naive_mask(data, mask):
     return bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+
+
+def count_masks(monkeypatch, *modules):
+    """Give modules the keys 1, 2, 3 … (big-endian) instead of random ones; the list tells how many bytes each had."""
+    asked = []
+
+    def urandom(size):
+        asked.append(size)
+        return len(asked).to_bytes(size, "big")
+
+    for module in modules:
+        monkeypatch.setattr(module, "os", SimpleNamespace(urandom=urandom))
+    return asked
 
 
 def parse_all(data):
