@@ -6,6 +6,7 @@ completed on any thread.
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from syncws.certificates import Certificate
 from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
@@ -26,7 +27,7 @@ class WebSocketServerCustomValidationRequestedEventArgs:
     _certificate: Certificate
     _intermediates: tuple[Certificate, ...]
     _is_rejected: bool
-    _lock: threading.Lock
+    _lock: AbstractContextManager[object]
     _on_change: Callable[[], None]
     _open_deferrals: int
 
@@ -46,7 +47,7 @@ class WebSocketServerCustomValidationRequestedEventArgs:
         args._certificate = certificate
         args._intermediates = intermediates
         args._is_rejected = False
-        args._lock = threading.Lock()
+        args._lock = threading.RLock()
         args._on_change = on_change
         args._open_deferrals = 0
         return args

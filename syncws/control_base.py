@@ -244,7 +244,7 @@ class WebSocketControl:
 
     @property
     def inbox_size_in_bytes(self) -> int:
-        """Bytes that may have arrived and wait to be taken before reading stops (beyond WinRT).
+        """Bytes that may have arrived and wait to be taken before reading stops, as memory counts (beyond WinRT).
 
         Default 16 MiB for the messages of a MessageWebSocket, which are besides at most 1,024, and 1 MiB for a
         StreamWebSocket. Reading goes on when half of it is free again; while it stops, TCP holds the peer. A single

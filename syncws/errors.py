@@ -27,6 +27,7 @@ what else it is in Python and the HRESULT it carries:
 A connect() that runs out of time raises OperationTimedOutError, one that is cancelled OperationCanceledError.
 """
 
+import copy
 import errno as errno_module
 from collections.abc import Mapping
 from typing import ClassVar
@@ -168,6 +169,13 @@ class HResultError(OSError):
 
     def __str__(self) -> str:
         return f"[HRESULT 0x{unsigned(self.hresult):08X}] {self.message}"
+
+
+def fresh(error: HResultError) -> HResultError:
+    """Return a copy to raise: an error that is raised twice keeps the frames of both, and what their locals hold."""
+    made = copy.copy(error)
+    made.__cause__ = error.__cause__
+    return made
 
 
 def _rebuild(cls: type[HResultError], message: str, state: dict[str, object]) -> HResultError:

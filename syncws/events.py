@@ -60,7 +60,7 @@ class Event(Generic[SenderT, ArgsT]):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # Replaced, never changed, so that whoever is calling the handlers sees one state of it.
         self._registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...] = ()
         self.handlers: tuple[Handler[SenderT, ArgsT], ...] = ()
@@ -157,7 +157,7 @@ class Deferral:
         if not callable(handler):
             raise InvalidArgumentTypeError(f"a deferral's handler must be callable, not {type(handler).__name__}")
         self._handler: Callable[[], Any] | None = handler
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def complete(self) -> None:
         """Complete: the event that was put off goes on.

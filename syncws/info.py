@@ -117,9 +117,10 @@ class WebSocketInformation:
 
     @property
     def bytes_buffered_in(self) -> int:
-        """Bytes of payload that have arrived and wait to be taken, at most control.inbox_size_in_bytes and one read.
+        """Bytes of payload that have arrived and wait to be taken (beyond WinRT).
 
-        Of whole messages only complete ones count (beyond WinRT).
+        At most control.inbox_size_in_bytes, and beyond it one read of 64 KiB, or one message. Of whole messages only
+        complete ones count. What a read that timed out has put back counts too.
         """
         return self._take_snapshot().bytes_buffered_in
 

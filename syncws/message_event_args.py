@@ -3,6 +3,7 @@
 May import streams and wire. Made by the reader thread; usable on any thread and after the handler has returned.
 """
 
+from syncws.errors import fresh
 from syncws.streams.data_reader import DataReader
 from syncws.streams.input_stream import InputStream, MemoryInputStream
 from syncws.wire.events import Message, MessagePiece
@@ -50,7 +51,7 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
         Source: MessageWebSocketMessageReceivedEventArgs.GetDataReader.
         """
         if self.error is not None:
-            raise self.error.with_traceback(None)
+            raise fresh(self.error)
         return DataReader._over_message(self.payload, self.text, self.length)
 
     def get_data_stream(self) -> InputStream:
@@ -61,7 +62,7 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
         Source: MessageWebSocketMessageReceivedEventArgs.GetDataStream.
         """
         if self.error is not None:
-            raise self.error.with_traceback(None)
+            raise fresh(self.error)
         return MemoryInputStream(self._bytes())
 
     def _bytes(self) -> bytes:

@@ -119,8 +119,8 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
         Raises:
             InvalidArgumentTypeError: another type (0x80070057).
             InvalidArgumentError: the text holds lone surrogates (0x80070057).
-            IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished
-                (0x8000000E).
+            IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished, or
+                one was given up in the middle of it (0x8000000E).
             ObjectClosedError: closed, or closing (0x80000013).
             OperationTimedOutError: the peer does not read (0x80072EE2).
             OperationCanceledError: closed meanwhile (0x80072EF1).
@@ -162,7 +162,8 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
             InvalidOperationError: another thread is sending a frame in this way (0x800710DD).
             ObjectClosedError: closed, or closing (0x80000013).
             OperationTimedOutError: the peer does not read; when `is_queued` the frame follows and counts as sent, else
-                it can be sent again (0x80072EE2).
+                it can be sent again, unless over 1 MiB of a buffer that may change was broken off: that ends the
+                connection (0x80072EE2).
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
 
@@ -275,7 +276,7 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
 
     # What the session calls on the reader thread.
 
-    def raise_message_received(self, message: Message) -> int:
+    def _raise_message_received(self, message: Message) -> int:
         """Raise message_received with what stands for a failure; for the session."""
         return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 

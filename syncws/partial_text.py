@@ -50,6 +50,8 @@ class PartialTextReader:
             NoUnicodeTranslationError: the bytes are no text in the encoding, or the message ends inside a character;
                 what comes next is read from a fresh start (0x80070459).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: what args.get_data_reader raises.
+
+        Source: beyond WinRT.
         """
         try:
             with args.get_data_reader() as reader:
@@ -64,5 +66,5 @@ class PartialTextReader:
             raise
 
     def reset(self) -> None:
-        """Forget an unfinished character, to begin with another message."""
+        """Forget an unfinished character, to begin with another message. Source: beyond WinRT."""
         self._decoder.reset()

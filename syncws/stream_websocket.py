@@ -145,7 +145,8 @@ class _SocketSource:
 
     def finish(self) -> None:
         """See ByteSource.finish."""
-        self._begun().inbox.finish()
+        if self._session is not None:
+            self._session.inbox.finish()
 
     def close(self) -> None:
         """See ByteSource.close."""

@@ -71,7 +71,7 @@ class WebSocketBase(Generic[SessionT]):
     _session: SessionT | None
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._state = State.NEW
         self._link = _Link()
         self._request_headers: dict[str, tuple[str, str]] = {}
@@ -406,7 +406,7 @@ class WebSocketBase(Generic[SessionT]):
 
     # What the session calls on the reader thread.
 
-    def raise_closed(self, code: int, reason: str) -> int:
+    def _raise_closed(self, code: int, reason: str) -> int:
         """Raise closed; for the session."""
         return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
 
@@ -453,7 +453,7 @@ class _Link:
             bytes_received=received,
             bytes_sent=sent,
             bytes_buffered_in=session.inbox.size,
-            bytes_pending_out=session.outbox.pending_bytes,
+            bytes_pending_out=0 if session.finished.is_set() else session.outbox.pending_bytes,
             handler_failures=session.handler_failures,
         )
 
@@ -467,7 +467,7 @@ class _ConnectTools:
 
     def make_lock(self) -> AbstractContextManager[object]:
         """Return a new lock."""
-        return threading.Lock()
+        return threading.RLock()
 
     def run_aside(self, function: Callable[[], list[Address]], waiter: Waiter) -> list[Address]:
         """Run a name lookup on a helper thread."""

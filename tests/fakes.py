@@ -186,7 +186,7 @@ class PieceList:
         return self.can_detach
 
 
-def _line(frame):
+def line_of(frame):
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
 
 
@@ -204,7 +204,7 @@ def interrupt_at(number, function, *arguments):
             return None
         # Signals come at calls and jumps, never between the end of a `with` block and its __exit__, which counts as a
         # line here.
-        if event == "line" and not _line(frame).startswith(("with ", "try:")):
+        if event == "line" and not line_of(frame).startswith(("with ", "try:")):
             if left == 0:
                 left -= 1
                 sys.settrace(previous)

@@ -34,7 +34,6 @@ MEMBERS = {
     "information",
     "input_stream",
     "output_stream",
-    "raise_closed",
     "remove_closed",
     "remove_server_custom_validation_requested",
     "server_custom_validation_requested",

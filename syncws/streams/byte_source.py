@@ -51,7 +51,7 @@ class ByteSource(Protocol):
         """Undo the taking of `data`, the last bytes taken."""
 
     def finish(self) -> None:
-        """End the operation."""
+        """End the operation; nothing when none runs on this thread."""
 
     def close(self) -> None:
         """Let go of what is there and what may come. Any thread may call it."""

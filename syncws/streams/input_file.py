@@ -29,11 +29,13 @@ class InputFile(io.BufferedIOBase):
 
     def __init__(
         self,
-        begin: Callable[[], ByteSource],
+        source: ByteSource,
+        begin: Callable[[], None],
         read_into: Callable[[memoryview, InputStreamOptions, Callable[[int], int]], int],
     ) -> None:
-        """Make a file over the two operations of a stream."""
+        """Make a file over a stream's source and its two operations."""
         super().__init__()
+        self._source = source
         self._begin = begin
         self._read_into = read_into
 
@@ -71,10 +73,12 @@ class InputFile(io.BufferedIOBase):
         self._check_open()
         if limit == 0:
             return b""
-        source = self._begin()
-        start = source.position
+        source = self._source
+        start: int | None = None
         parts: list[bytes] = []
         try:
+            self._begin()
+            start = source.position
             try:
                 _take(source, parts, limit, is_partial=is_partial, is_line=is_line)
             except ENDINGS:
@@ -84,7 +88,7 @@ class InputFile(io.BufferedIOBase):
             source.finish()
             return data
         except BaseException:
-            if source.position > start:
+            if start is not None and source.position > start:
                 source.put_back(b"".join(parts)[: source.position - start])
             source.finish()
             raise

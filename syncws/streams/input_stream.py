@@ -72,20 +72,31 @@ class InputStream:
         """
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
-        target = buffer if isinstance(buffer, Buffer) else Buffer._over(as_writable_view(buffer, "buffer"))
-        memory = as_writable_view(Buffer.create_memory_buffer_over_ibuffer(target), "buffer")
-        if check_count(count, "count") > len(memory):
-            raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
+        if isinstance(buffer, Buffer):
+            return self._read_buffer(buffer, count, options)
+        target = Buffer._over(as_writable_view(buffer, "buffer"))
+        try:
+            return self._read_buffer(target, count, options)
+        except BaseException:
+            # An exception that is kept must not keep the caller's bytearray from growing.
+            target._memory.release()
+            raise
+
+    def _read_buffer(self, target: Buffer, count: int, options: InputStreamOptions) -> Buffer:
         flags = as_input_stream_options(options)
-        if not count:
-            target.length = 0
-            return target
+        with as_writable_view(Buffer.create_memory_buffer_over_ibuffer(target), "buffer") as memory:
+            if check_count(count, "count") > len(memory):
+                raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
+            if not count:
+                target.length = 0
+                return target
 
-        def give_out(size: int) -> Buffer:
-            target.length = size
-            return target
+            def give_out(size: int) -> Buffer:
+                target.length = size
+                return target
 
-        return self._read_into(memory[:count], flags, give_out)
+            with memory[:count] as part:
+                return self._read_into(part, flags, give_out)
 
     def as_file(self) -> InputFile:
         """Return the stream as a binary file object for reading (beyond WinRT).
@@ -93,14 +104,15 @@ class InputStream:
         It is an io.BufferedIOBase that keeps nothing back: what it has not returned can still be read from the stream.
         Its read(n) waits for all n bytes or the end of the stream, read1() for one. Closing it does not close the
         stream. Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing, as long
-        as no other object (an io.TextIOWrapper, say) gathers what it returns.
+        as no other object (an io.TextIOWrapper, say) gathers what it returns. An io.BufferedReader around it would wait
+        until its own buffer is full.
 
         Raises:
             ObjectClosedError: the stream was closed (0x80000013).
         """
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
-        return InputFile(self._begin, self._read_into)
+        return InputFile(self._source, self._begin, self._read_into)
 
     def close(self) -> None:
         """Close the stream; later reads raise ObjectClosedError (0x80000013). May be repeated.
@@ -113,20 +125,21 @@ class InputStream:
             self._is_closed = True
             self._source.close()
 
-    def _begin(self) -> ByteSource:
-        """Begin an operation of several steps; whoever calls must call finish() of what this returns."""
+    def _begin(self) -> None:
+        """Begin an operation on the source; its finish() must follow, also when this raises."""
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
         self._source.begin()
-        return self._source
 
     def _read_into(
         self, target: memoryview, options: InputStreamOptions, give_out: Callable[[int], _Result]
     ) -> _Result:
         """Fill `target`; what give_out makes of the number of bytes is returned, or they are put back."""
-        source = self._begin()
-        start = source.position
+        source = self._source
+        start: int | None = None
         try:
+            self._begin()
+            start = source.position
             try:
                 _fill(source, target, options)
             except ENDINGS:
@@ -137,7 +150,7 @@ class InputStream:
             # Within the block: what an interruption leaves unreturned is put back.
             return result
         except BaseException:
-            if source.position > start:
+            if start is not None and source.position > start:
                 source.put_back(target[: source.position - start].tobytes())
             source.finish()
             raise

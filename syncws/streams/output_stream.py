@@ -73,15 +73,16 @@ class OutputStream:
             buffer: bytes, any object with the buffer protocol, or a Buffer.
             progress: called with the bytes sent so far after each piece of 64 KiB, the last time with all of them. A
                 MessageWebSocket's message of more than 64 KiB goes out in fragments then, otherwise in one frame. What
-                it raises ends the write: in the midst of a message with the connection.
+                it raises ends the write; in the midst of a message that is never finished then, so that nothing more
+                can be sent, but receiving and closing go on.
 
         Returns:
             The number of bytes written.
 
         Raises:
             ObjectClosedError: the stream was closed, or its socket (0x80000013).
-            IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished
-                (0x8000000E).
+            IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished, or
+                one was given up in the middle of it (0x8000000E).
             InvalidOperationError: called by `progress` of a write that is not over (0x800710DD).
             InvalidArgumentTypeError: `buffer` is no buffer, `progress` not callable (0x80070057).
             OperationTimedOutError: the peer took nothing for control.send_timeout (0x80072EE2).

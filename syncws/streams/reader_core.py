@@ -78,8 +78,9 @@ class ReaderCore(Formatted):
         return self._stream
 
     def _fill(self, stream: InputStream, count: int) -> int:
-        source = stream._begin()
+        source = stream._source
         try:
+            stream._begin()
             start = source.position
             unread = self._unread
             try:

@@ -6,6 +6,7 @@ Nothing is counted but positions in the stream: each chunk knows where it begins
 `position`. So a KeyboardInterrupt anywhere in a read loses no byte and gives none out twice.
 """
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -98,7 +99,7 @@ class ByteInbox(Inbox):
         """
         self._claim("another read runs on this stream: one at a time")
         if self._is_dropping:
-            self._taker = None
+            self._release()
             raise ObjectClosedError("the input stream was closed, or its socket")
         self._deadline = deadline
 
@@ -116,13 +117,16 @@ class ByteInbox(Inbox):
                         "the read was ended: the stream or the socket was closed",
                         hresult=HResult.WININET_E_OPERATION_CANCELLED,
                     )
-                self._forget_taken()
-                if self._chunks:
-                    return self._show(count)
+                view = self._show(count)
+                if view is not None:
+                    return view
                 if self._is_ended:
                     # A new one for each call, because its user releases it.
                     return memoryview(b"")
                 signal = self._make_signal()
+                if self._is_ended or self._is_dropping:
+                    # By a signal handler, just now.
+                    continue
             self._wait(signal, self._deadline, "the bytes did not come in time")
 
     def advance(self, count: int) -> None:
@@ -144,28 +148,39 @@ class ByteInbox(Inbox):
             # An interruption may have come when the read was over, and another thread have begun one.
             if self._is_dropping or self._taker not in (None, threading.get_ident()):
                 return
-            self._forget_taken()
-            if self._chunks and self._chunks[0][0] < self.position:
-                # What is left of the first chunk; it now comes second, and must not begin before it is reached.
+            with contextlib.suppress(IndexError):
+                self._forget_taken()
                 begin, chunk = self._chunks[0]
-                self._chunks[0] = (self.position, bytes(memoryview(chunk)[self.position - begin :]))
+                if begin < self.position:
+                    # What is left of the first chunk; it now comes second, and must not begin before it is reached.
+                    self._chunks[0] = (self.position, bytes(memoryview(chunk)[self.position - begin :]))
             begin = self.position - len(data)
             self._chunks.appendleft((begin, data))
             self.position = begin
 
     def finish(self) -> None:
         """End a read; may be repeated."""
-        if self._taker == threading.get_ident():
-            self._taker = None
+        self._release()
 
     def _forget_taken(self) -> None:
-        """Drop the chunks that were taken whole; requires the lock."""
-        chunks = self._chunks
-        while chunks and chunks[0][0] + len(chunks[0][1]) <= self.position:
-            chunks.popleft()
+        """Drop the chunks that were taken whole; requires the lock.
 
-    def _show(self, count: int) -> memoryview:
-        begin, chunk = self._chunks[0]
+        Raises:
+            IndexError: there are none left.
+        """
+        chunks = self._chunks
+        begin, chunk = chunks[0]
+        while begin + len(chunk) <= self.position:
+            chunks.popleft()
+            begin, chunk = chunks[0]
+
+    def _show(self, count: int) -> memoryview | None:
+        """Return up to `count` bytes of the first chunk, None when there is none; requires the lock."""
+        try:
+            self._forget_taken()
+            begin, chunk = self._chunks[0]
+        except IndexError:
+            return None
         if chunk is self._growing:
             self._growing = None
         start = self.position - begin

@@ -261,7 +261,7 @@ class FrameWriter:
         # TLS may have pushed out a part of what it holds.
         patience.look_at(self._transport.unsent_bytes)
         if self._readiness is None or self._waker is None:
-            self._waker = Waker(threading.Lock())
+            self._waker = Waker(threading.RLock())
             self._readiness = make_readiness(self._transport.fileno(), self._waker.fileno())
         # Asked after the waker stands: shut() sets the reason first and then looks for a waker.
         self._check_not_shut()

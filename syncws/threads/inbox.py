@@ -2,8 +2,10 @@
 
 May import errors and net.deadline. The reader puts in, the user's thread takes out, one at a time.
 
-The lock is a plain one, entered by `with` only: that is one step, which a KeyboardInterrupt cannot split. A Condition
-is Python code around such a lock, and an interruption inside it would leave the lock held for ever.
+The lock is entered by `with` only: that is one step, which a KeyboardInterrupt cannot split. A Condition is Python code
+around such a lock, and an interruption inside it would leave the lock held for ever. It is reentrant, because a signal
+handler may close the socket in the middle of a read of the same thread: what is done under the lock must bear that the
+queue is cleared at any call.
 """
 
 import threading
@@ -33,7 +35,7 @@ class Inbox:
         """
         self._capacity = capacity
         self._on_room = on_room
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # What the taking thread waits for: a lock that whoever changes something releases.
         self._signal: threading.Lock | None = None
         # The taking thread; its own number, when it finds it here, is what an interruption left behind.
@@ -76,8 +78,21 @@ class Inbox:
                 raise InvalidOperationError(what)
             self._taker = own
 
+    def _release(self) -> None:
+        """Be the taking thread no more; nothing when it is another. May be repeated."""
+        if self._taker == threading.get_ident():
+            self._taker = None
+
+    @property
+    def _has_room(self) -> bool:
+        """True when half of the bound is free."""
+        raise NotImplementedError
+
     def _make_signal(self) -> threading.Lock:
         """Return what is released at the next change; requires the lock."""
+        # Nothing is here, and so there is room: an interruption may have kept the reader from hearing of it.
+        if self._must_tell and self._has_room:
+            self._tell_of_room()
         signal = self._signal = threading.Lock()
         signal.acquire()
         return signal

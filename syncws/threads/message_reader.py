@@ -34,6 +34,10 @@ class MessageReader(Reader):
         pulled: list[Message] = []
         for event in events:
             if not isinstance(event, message_class):
+                if pulled:
+                    # A Close frame ends the inbox.
+                    session.inbox.put(pulled)
+                    pulled = []
                 self._answer(event)
             elif message_received is None or session.is_discarding:
                 continue

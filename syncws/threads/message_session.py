@@ -7,7 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from syncws.errors import HResultError, IllegalMethodCallError, InvalidArgumentError, InvalidOperationError
+from syncws.errors import (
+    HResultError,
+    IllegalMethodCallError,
+    InvalidArgumentError,
+    InvalidOperationError,
+    fresh,
+)
 from syncws.events import Event
 from syncws.net.connector import Opened
 from syncws.net.deadline import Deadline
@@ -31,7 +37,7 @@ class MessageOwner(Owner, Protocol):
     def message_received(self) -> Event[Any, Any]:
         """The event that takes messages."""
 
-    def raise_message_received(self, message: Message) -> int:
+    def _raise_message_received(self, message: Message) -> int:
         """Raise message_received with what stands for a failure; return how many handlers raised."""
 
 
@@ -66,7 +72,7 @@ class MessageSession(Session):
             raise IllegalMethodCallError("receive cannot wait inside a handler: it would wait for its own thread")
         message = self.inbox.take(deadline)
         if message is None and self.loss is not None and not self.is_discarding:
-            raise self.loss.with_traceback(None)
+            raise fresh(self.loss)
         return message
 
     # Sending frame by frame: one user thread at a time.
@@ -90,8 +96,16 @@ class MessageSession(Session):
                 raise InvalidOperationError("another thread is sending a frame of the message: one at a time")
             self._send_fragment(opcode, payload, is_final=is_final)
         finally:
-            while self._fragment_turn._is_owned():  # type: ignore[attr-defined]
-                self._fragment_turn.release()
+            try:
+                self._leave_fragment_turn()
+            except BaseException:
+                # An interruption of that: once more.
+                self._leave_fragment_turn()
+                raise
+
+    def _leave_fragment_turn(self) -> None:
+        while self._fragment_turn._is_owned():  # type: ignore[attr-defined]
+            self._fragment_turn.release()
 
     def _send_fragment(self, opcode: int, payload: bytes | memoryview, *, is_final: bool) -> None:
         message = self._fragmented
@@ -127,7 +141,7 @@ class MessageSession(Session):
         owner = self.owner()
         try:
             if owner is not None and self.loss is not None:
-                self.handler_failures += owner.raise_message_received(_error_message(self.loss))
+                self.handler_failures += owner._raise_message_received(_error_message(self.loss))
         finally:
             super()._raise_last_events(code, reason)
 

@@ -121,7 +121,7 @@ class Outbox(FrameWriter):
                 patience = Patience(timeout)
                 self._drain(patience)
             if self._has_posted_close or self._shut_reason is not None:
-                is_under_way = message is not None and message is self._open and message.hold is Hold.BUSY
+                is_under_way = message is not None and message.frames is not None and message.has_begun
                 raise self._canceled_error() if is_under_way else self._closed_error()
             if self._open is not None and self._open is not message:
                 self._is_uncertain = False

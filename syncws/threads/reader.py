@@ -141,10 +141,15 @@ class Reader:
         session = self._session
         if isinstance(event, Ping):
             session.outbox.post_pong(pong_frame(event.payload))
-        elif isinstance(event, CloseFrame):
+            return
+        if isinstance(event, CloseFrame):
             session.take_close(event)
         elif isinstance(event, Violation):
             session.take_violation(event)
+        else:
+            return
+        # Nothing more will come: whoever reads need not wait for the end of TCP.
+        session.inbox.end(keep=not session.is_discarding)
 
     def _linger(self) -> None:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""

@@ -51,7 +51,7 @@ _ABANDON_SECONDS = 1.0
 class Owner(Protocol):
     """What the session needs of the application's object."""
 
-    def raise_closed(self, code: int, reason: str) -> int:
+    def _raise_closed(self, code: int, reason: str) -> int:
         """Raise closed; return how many handlers raised."""
 
 
@@ -80,7 +80,7 @@ class Session:
         # True from a local close() or abort() on: nothing more is given to the application.
         self.is_discarding = False
         self._meters = (opened.socket_transport.outbound, opened.socket_transport.inbound)
-        self._state_lock = threading.Lock()
+        self._state_lock = threading.RLock()
         self._protocol = CloseProtocol()
         self._close_deadline: Deadline | None = None
         self.reader: threading.Thread | None = None
@@ -287,7 +287,7 @@ class Session:
         """Tell the application's object, if it is still there, that the connection is over."""
         owner = self.owner()
         if owner is not None:
-            self.handler_failures += owner.raise_closed(code, reason)
+            self.handler_failures += owner._raise_closed(code, reason)
 
     # For the information object: any thread.
 

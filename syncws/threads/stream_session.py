@@ -3,7 +3,7 @@
 May import errors, settings, net and the rest of this room. What stands here is called by one reading thread at a time.
 """
 
-from syncws.errors import IllegalMethodCallError
+from syncws.errors import IllegalMethodCallError, fresh
 from syncws.net.connector import Opened
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
@@ -45,5 +45,5 @@ class StreamSession(Session):
         """
         view = self.inbox.peek(count)
         if not view and self.loss is not None and not self.is_discarding:
-            raise self.loss.with_traceback(None)
+            raise fresh(self.loss)
         return view

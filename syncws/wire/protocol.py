@@ -60,11 +60,12 @@ class Protocol:
         Returns:
             The Close frame to send; None when closing has begun already, from either side.
         """
+        payload = close_payload(code, reason)
         if self.state is not CloseState.OPEN:
             return None
-        frame = encode_frame(CLOSE, close_payload(code, reason))
+        # Before the frame is made: a signal handler may close while this closes, and only one frame may come of it.
         self.state = CloseState.CLOSE_SENT
-        return frame
+        return encode_frame(CLOSE, payload)
 
     def receive_close(self, frame: CloseFrame) -> bytes | None:
         """Take the peer's Close frame.

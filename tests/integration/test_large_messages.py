@@ -27,7 +27,7 @@ from syncws import (
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidOperationError,
-    ObjectClosedError,
+    OperationCanceledError,
     OperationTimedOutError,
     SocketMessageType,
 )
@@ -208,10 +208,10 @@ def test_pings_are_answered_between_the_fragments():
 def test_a_progress_may_close_and_the_write_ends_there():
     frames = []
     with connected(noting(frames)) as socket:
-        with pytest.raises(ObjectClosedError) as raised:
+        with pytest.raises(OperationCanceledError) as raised:
             socket.output_stream.write(bytes(3 * PIECE), lambda _: socket.close(1000, "enough"))
         assert socket.wait_closed(LIMIT)
-    assert raised.value.hresult == HResult.RO_E_CLOSED
+    assert raised.value.hresult == HResult.WININET_E_OPERATION_CANCELLED
     assert frames == [(BINARY, bytes(PIECE)), (FIN | CLOSE, b"\x03\xe8enough")]
 
 

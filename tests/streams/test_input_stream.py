@@ -186,7 +186,7 @@ def test_a_read_that_fails_in_the_middle_puts_back_what_it_had(error):
 
 
 @pytest.mark.parametrize("read", [lambda s: s.read(Buffer(1), 1), lambda s: s.as_file().read(1)], ids=["read", "file"])
-def test_an_operation_that_the_source_refuses_is_not_finished(read):
+def test_an_operation_that_the_source_refuses_reads_nothing(read):
     class Refusing(Pieces):
         def begin(self):
             raise OperationCanceledError("no")
@@ -194,7 +194,7 @@ def test_an_operation_that_the_source_refuses_is_not_finished(read):
     source = Refusing(b"abc")
     with pytest.raises(OperationCanceledError, match="no"):
         read(source.stream())
-    assert (source.finishes, source.asked) == (0, [])
+    assert (source.position, source.asked) == (0, [])
 
 
 # Close

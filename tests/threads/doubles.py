@@ -33,11 +33,11 @@ class Owner:
     def note_messages(self):
         self.message_received.add(lambda _, message: self.log.append(message.text or bytes(message.payload)))
 
-    def raise_message_received(self, message):
+    def _raise_message_received(self, message):
         self.log.append(message.error)
         return 0
 
-    def raise_closed(self, code, reason):
+    def _raise_closed(self, code, reason):
         self.log.append((code, reason))
         if self.on_closed is not None:
             self.on_closed()

@@ -330,10 +330,29 @@ def test_bytes_pass_between_two_threads_in_order():
 
 def test_room_is_told_of_under_the_lock_so_that_it_cannot_be_filled_at_that_moment_unnoticed():
     held = []
-    inbox = ByteInbox(4, lambda: held.append(inbox._lock.locked()))
+    inbox = ByteInbox(4, lambda: held.append(inbox._lock._is_owned()))
     inbox.begin(FOREVER)
     inbox.put(b"abcd")
     inbox.advance(len(inbox.peek(4)))
     inbox.put(b"efgh")
     inbox.drop()
     assert held == [True, True]
+
+
+def test_room_is_told_of_at_the_next_read_when_an_interruption_kept_the_reader_from_hearing_of_it():
+    told = []
+
+    def tell():
+        told.append(inbox.is_full)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    inbox = ByteInbox(4, tell)
+    inbox.begin(Deadline(0.0))
+    inbox.put(b"abcd")
+    with pytest.raises(KeyboardInterrupt):
+        inbox.advance(len(inbox.peek(4)))
+    # Nothing is left whose taking would tell of room.
+    with pytest.raises(OperationTimedOutError):
+        inbox.peek(1)
+    assert told == [False, False]

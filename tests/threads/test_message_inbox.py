@@ -1,5 +1,6 @@
 """Inbox: messages that wait for receive(), bounded in bytes and in number."""
 
+import sys
 import threading
 
 import pytest
@@ -179,3 +180,38 @@ def test_its_size_is_the_bytes_that_wait(inbox):
     assert inbox.size == 4
     inbox.end(keep=False)
     assert inbox.size == 0
+
+
+def test_room_is_told_of_at_the_next_take_when_an_interruption_kept_the_reader_from_hearing_of_it():
+    told = []
+
+    def tell():
+        told.append(inbox.size)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    inbox = MessageInbox(4, tell)
+    inbox.put([message(b"abcd")])
+    with pytest.raises(KeyboardInterrupt):
+        inbox.take(FOREVER)
+    # The message is lost, but no count is wrong.
+    assert inbox.size == 0
+    with pytest.raises(OperationTimedOutError):
+        inbox.take(Deadline(0.0))
+    assert told == [0, 0]
+    assert not inbox.is_full
+
+
+@pytest.mark.parametrize(("character", "bytes_each"), [("a", 1), ("é", 1), ("€", 2), ("😀", 4)])
+def test_the_bound_is_on_the_memory_that_text_takes(character, bytes_each):
+    inbox = MessageInbox(100_000, lambda: None)
+    text = character + "a" * 9_999
+    count = 0
+    while not inbox.is_full:
+        made = message(text.encode())
+        made.payload, made.text = None, text
+        inbox.put([made])
+        count += 1
+    assert count == -(-100_000 // sys.getsizeof(text))
+    assert abs(sys.getsizeof(text) - 10_000 * bytes_each) < 100
+    assert inbox.size == count * len(text.encode())

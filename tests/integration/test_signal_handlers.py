@@ -1,0 +1,152 @@
+"""A signal handler that closes, looks or sends in the middle of the same thread's own call: nothing hangs.
+
+The handler is called by a trace function at every line that the library runs, which is more often than a signal can
+come; the locks that the interrupted code holds are then held.
+"""
+
+import sys
+import threading
+
+import pytest
+from fakes import ScriptedTransport, line_of
+from scripts import BINARY, connected, noting, sends
+from support import LIMIT, join, server_frame
+
+from syncws import HResultError, MessageWebSocket, StreamWebSocket
+from syncws.errors import ObjectClosedError
+from syncws.net.deadline import Deadline
+from syncws.threads.byte_inbox import ByteInbox
+from syncws.threads.message_inbox import MessageInbox
+from syncws.threads.outbox import Outbox
+from syncws.wire.events import Message
+
+
+def handle_at(number, handler, function):
+    """Call `function`, and `handler` at the `number`th line that this package runs in it; return whether it was."""
+    left = number
+
+    def trace(frame, event, _):
+        nonlocal left
+        if "syncws" not in frame.f_code.co_filename:
+            return None
+        # Between what is one step for signals, which come after calls, no handler runs.
+        if event == "line" and not line_of(frame).startswith("self._role.release()"):
+            left -= 1
+            if left == -1:
+                sys.settrace(previous)
+                handler()
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    except HResultError:
+        pass
+    finally:
+        sys.settrace(previous)
+    return left < 0
+
+
+def at_every_line(make, handle, use):
+    """Call `use` of what `make` makes, with `handle` one line later each time; return the number of lines."""
+    number = 0
+    while True:
+        made = make()
+        if not handle_at(number, lambda made=made: handle(made), lambda made=made: use(made)):
+            return number
+        number += 1
+
+
+def within_limit(function):
+    """Run on a thread that must end."""
+    thread = threading.Thread(target=function, name="within-limit", daemon=True)
+    thread.start()
+    join(thread)
+
+
+def message(data):
+    made = Message()
+    made.payload, made.text, made.length, made.error = data, None, len(data), None
+    return made
+
+
+@pytest.mark.parametrize("end", [lambda inbox: inbox.end(keep=False), lambda inbox: inbox.drop()], ids=["end", "drop"])
+def test_a_stream_s_inbox_may_be_ended_at_any_line_of_a_read(end):
+    lines = []
+
+    def make():
+        inbox = ByteInbox(4, lambda: None)
+        inbox.put(b"abcd")
+        inbox.put(bytes(20000))
+        return inbox
+
+    def read(inbox):
+        inbox.begin(Deadline(LIMIT))
+        inbox.advance(len(inbox.peek(3)))
+        inbox.advance(len(inbox.peek(3)))
+        inbox.put_back(b"d")
+        inbox.advance(len(inbox.peek(30000)))
+        inbox.advance(len(inbox.peek(30000)))
+
+    within_limit(lambda: lines.append(at_every_line(make, end, lambda inbox: (read(inbox), inbox.finish()))))
+    assert lines[0] > 30
+
+
+def test_an_inbox_of_messages_may_be_ended_at_any_line_of_a_receive():
+    lines = []
+
+    def make():
+        inbox = MessageInbox(4, lambda: None)
+        inbox.put([message(b"abcd"), message(b"efgh")])
+        return inbox
+
+    def receive(inbox):
+        while inbox.take(Deadline(LIMIT)) is not None:
+            pass
+
+    def last_receive(inbox):
+        receive(inbox) if inbox.is_ended else [inbox.take(Deadline(LIMIT)) for _ in range(2)]
+
+    within_limit(lambda: lines.append(at_every_line(make, lambda inbox: inbox.end(keep=False), last_receive)))
+    assert lines[0] > 15
+
+
+def test_sending_may_be_shut_at_any_line_of_a_send():
+    lines = []
+    transports = []
+
+    def make():
+        transports.append(ScriptedTransport())
+        transports[-1].takes.extend([2, 1])
+        return Outbox(transports[-1], lambda: None)
+
+    def shut(outbox):
+        outbox.post_close(b"<close>")
+        outbox.shut(ObjectClosedError("over"))
+
+    within_limit(lambda: lines.append(at_every_line(make, shut, lambda outbox: outbox.send(b"frame", None, LIMIT))))
+    for transport in transports:
+        transport.release()
+    assert lines[0] > 10
+
+
+@pytest.mark.parametrize("end", [lambda socket: socket.close(), lambda socket: socket.abort()], ids=["close", "abort"])
+def test_a_signal_handler_may_close_in_the_middle_of_a_read(tls, end):
+    with connected(sends(server_frame(BINARY, b"abc")), socket_class=StreamWebSocket, tls=tls) as socket:
+
+        def use():
+            socket.input_stream.read(bytearray(3), 3)
+            socket.information.bytes_pending_out  # noqa: B018 - looks under the TLS lock
+
+        within_limit(lambda: handle_at(40, lambda: end(socket), use))
+        assert socket.wait_closed(LIMIT)
+
+
+@pytest.mark.parametrize("line", range(0, 60, 4))
+def test_a_signal_handler_may_close_in_the_middle_of_a_send(tls, line):
+    with connected(noting([]), socket_class=MessageWebSocket, tls=tls) as socket:
+        socket.control.close_timeout  # noqa: B018 - there is one
+        within_limit(lambda: handle_at(line, socket.abort, lambda: socket.send(b"hello")))
+        socket.abort()
+        assert socket.wait_closed(LIMIT)
