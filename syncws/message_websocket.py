@@ -140,7 +140,7 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
         else:
             raise InvalidArgumentTypeError(f"a message must be str or bytes, not {type(message).__name__}")
 
-    def send_nonfinal_frame(self, data: "ReadableBuffer", progress: Progress | None = None, /) -> int:
+    def send_nonfinal_frame(self, data: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Send one frame of a message, with more of it to follow.
 
         The message is of the type that control.message_type has at its first frame. Until send_final_frame has ended
@@ -171,7 +171,7 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
         """
         return self._send_frame(data, progress, is_final=False)
 
-    def send_final_frame(self, data: "ReadableBuffer", progress: Progress | None = None, /) -> int:
+    def send_final_frame(self, data: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Send the last frame of a message, or a message of one frame; otherwise as send_nonfinal_frame.
 
         Raises: as send_nonfinal_frame; text that ends inside a character is an InvalidArgumentError too.

@@ -417,3 +417,11 @@ def test_another_connection_knows_nothing_of_an_unfinished_message():
             socket.send_final_frame(text.encode())
             socket.send_nonfinal_frame(b"\xc3")
         assert frames == [(FIN | TEXT, text.encode()), (TEXT, b"\xc3"), EMPTY_CLOSE]
+
+
+def test_progress_may_be_given_by_name():
+    told = []
+    with connected(noting([])) as socket:
+        socket.send_nonfinal_frame(b"ab", progress=told.append)
+        socket.send_final_frame(b"c", progress=told.append)
+    assert told == [2, 1]

@@ -21,12 +21,13 @@ from scripts import (
     sends_and_closes,
 )
 from stream_websocket_support import assert_hresult, connected_stream, wait_closed
-from support import LIMIT, handshake, read_frame, read_to_end, running_server, server_frame, wait
+from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, server_frame, wait
 
 from syncws import (
     ConnectionLostError,
     DataWriter,
     IllegalMethodCallError,
+    InputStreamOptions,
     InvalidArgumentTypeError,
     InvalidOperationError,
     ObjectClosedError,
@@ -362,3 +363,12 @@ def test_nothing_is_read_from_a_peer_that_only_reads():
         socket.abort()
         assert socket.wait_closed(LIMIT)
     assert payloads[0] > len(BIG)
+
+
+def test_progress_and_options_may_be_given_by_name():
+    told = []
+    with connected_stream(echo, run=running_server) as socket:
+        assert socket.output_stream.write(b"abc", progress=told.append) == 3
+        target = bytearray(10)
+        assert socket.input_stream.read(target, 10, options=InputStreamOptions.PARTIAL).length == 3
+    assert told == [3]

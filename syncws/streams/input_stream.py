@@ -42,8 +42,8 @@ class InputStream:
         self,
         buffer: "WriteableBuffer",
         count: int,
-        options: InputStreamOptions = InputStreamOptions.NONE,
         /,
+        options: InputStreamOptions = InputStreamOptions.NONE,
     ) -> Buffer:
         """Read bytes into a buffer. A read that raises has taken nothing: the next one gets the same bytes.
 

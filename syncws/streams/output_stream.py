@@ -63,7 +63,7 @@ class OutputStream:
         self._flush = flush
         self._close: Callable[[], None] | None = close
 
-    def write(self, buffer: "ReadableBuffer", progress: Progress | None = None, /) -> int:
+    def write(self, buffer: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Write all bytes of a buffer as one message; an empty one sends an empty message.
 
         Nothing is copied as a whole: a buffer of any size, also a mapped file, is masked and sent piece by piece. It
