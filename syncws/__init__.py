@@ -5,6 +5,7 @@ every call blocks. Errors are in `syncws.errors`, whose docstring shows their tr
 each class.
 """
 
+from syncws.cancellation import CancellationToken, CancellationTokenSource
 from syncws.certificate_validation import WebSocketServerCustomValidationRequestedEventArgs
 from syncws.certificates import Certificate
 from syncws.closed_event_args import WebSocketClosedEventArgs
@@ -63,6 +64,8 @@ __all__ = [
     "BandwidthStatistics",
     "Buffer",
     "ByteOrder",
+    "CancellationToken",
+    "CancellationTokenSource",
     "CannotConnectError",
     "Certificate",
     "CertificateError",

@@ -6,6 +6,7 @@ May import enums, errors and message_websocket. Runs on the caller's thread.
 import ssl
 from collections.abc import Iterable, Mapping
 
+from syncws.cancellation import CancellationToken
 from syncws.message_websocket import MessageWebSocket
 
 __all__ = ["connect"]
@@ -18,6 +19,7 @@ def connect(
     # HTTP
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
     subprotocols: Iterable[str] = (),
+    cancellation_token: CancellationToken | None = None,
     # TLS
     ssl_context: ssl.SSLContext | None = None,
     # Limits
@@ -33,6 +35,7 @@ def connect(
         headers: request headers to add.
         subprotocols: to offer, best first.
         ssl_context: TLS settings of your own.
+        cancellation_token: ends it when its source is cancelled.
         max_message_size: bytes that an incoming message may have; None leaves control's 64 MiB.
 
     Raises: as MessageWebSocket.connect, set_request_header and the control's properties.
@@ -44,5 +47,5 @@ def connect(
         socket.control.max_message_size = max_message_size
     for name, value in headers.items() if isinstance(headers, Mapping) else headers:
         socket.set_request_header(name, value)
-    socket.connect(uri, timeout=timeout)
+    socket.connect(uri, timeout=timeout, cancellation_token=cancellation_token)
     return socket

@@ -12,8 +12,10 @@ import warnings
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Generic, TypeVar
 
+from syncws.cancellation import CancellationToken, check_token
 from syncws.certificate_validation import WebSocketServerCustomValidationRequestedEventArgs
 from syncws.certificates import Certificate
 from syncws.closed_event_args import WebSocketClosedEventArgs
@@ -187,16 +189,20 @@ class WebSocketBase(Generic[SessionT]):
 
     # Connecting.
 
-    def connect(self, uri: str, /, *, timeout: float | None = None) -> None:
+    def connect(
+        self, uri: str, /, *, timeout: float | None = None, cancellation_token: CancellationToken | None = None
+    ) -> None:
         """Connect to an absolute ws or wss URI; returns when messages can be sent.
 
         Args:
             uri: without fragment and user info.
             timeout: seconds for all of it: name, addresses, TLS, handshake. None (the default) leaves the 60 seconds
                 of control.connect_timeout for each of at most five addresses.
+            cancellation_token: ends it when its source is cancelled; the socket may then be connected again. None (the
+                default) when only close() and abort() can.
 
         Raises:
-            InvalidArgumentError: a bad URI or timeout, before any I/O (0x80070057).
+            InvalidArgumentError: a bad URI, timeout or token, before any I/O (0x80070057).
             IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
             ObjectClosedError: the socket was closed (0x80000013).
             HostNameNotResolvedError: the name has no address (0x80072EE7).
@@ -206,19 +212,25 @@ class WebSocketBase(Generic[SessionT]):
             HandshakeError: the answer is no valid handshake (0x80072F78, 0x83760003, 0x83760004).
             ConnectionLostError: the server hung up (0x80072EFE, 0x80072EFF).
             OperationTimedOutError: the time was over (0x80072EE2).
-            OperationCanceledError: close() or abort() was called meanwhile (0x800704C7).
+            OperationCanceledError: close() or abort() was called meanwhile, or the token cancelled (0x800704C7).
 
         Source: MessageWebSocket.ConnectAsync.
         """
         target = parse_uri(uri)
         deadline = Deadline(check_timeout(timeout, "timeout"))
+        token = check_token(cancellation_token)
         waker = Waker(threading.RLock())
         try:
+            if token is not None:
+                token._add_listener(waker, waker.wake)
             self._begin_connect(waker)
-            self._open(target, deadline, waker).start(self._run_reader())
+            self._open(target, deadline, waker, token).start(self._run_reader())
         except BaseException:
             self._end_failed_connect(waker)
             raise
+        finally:
+            if token is not None:
+                token._remove_listener(waker)
 
     def _begin_connect(self, waker: Waker) -> None:
         with self._lock:
@@ -231,9 +243,15 @@ class WebSocketBase(Generic[SessionT]):
             self._control._set_frozen(True)
             self._state = State.CONNECTING
 
-    def _open(self, target: WebSocketUri, deadline: Deadline, waker: Waker) -> SessionT:
+    def _open(
+        self, target: WebSocketUri, deadline: Deadline, waker: Waker, token: CancellationToken | None
+    ) -> SessionT:
         settings = self._control._to_settings(tuple(self._request_headers.values()))
-        waiter = Waiter(waker, lambda: self._is_canceled, deadline)
+        if token is None:
+            waiter = Waiter(waker, lambda: self._is_canceled, deadline)
+        else:
+            is_canceled = partial(self._is_connect_canceled, token)
+            waiter = Waiter(waker, is_canceled, deadline, limit=token._limit)
         opened = open_connection(target, settings, waiter, _ConnectTools(self, waker))
         session = self._make_session(opened, settings, waker)
         with self._lock:
@@ -252,6 +270,9 @@ class WebSocketBase(Generic[SessionT]):
             # At interpreter exit the sockets go with the process.
             self._finalizer.atexit = False
         return session
+
+    def _is_connect_canceled(self, token: CancellationToken) -> bool:
+        return self._is_canceled or token.is_cancellation_requested
 
     def _end_failed_connect(self, waker: Waker) -> None:
         """Make the socket as it was before the connect that `waker` belongs to."""

@@ -44,7 +44,10 @@ class Deadline:
 
     def earlier(self, timeout: float | None) -> "Deadline":
         """Return the earlier of this deadline and one `timeout` seconds from now."""
-        other = Deadline(timeout)
+        return self.sooner(Deadline(timeout))
+
+    def sooner(self, other: "Deadline") -> "Deadline":
+        """Return the earlier of two deadlines."""
         if other._at is None or (self._at is not None and self._at <= other._at):
             return self
         return other

@@ -16,9 +16,16 @@ __all__ = ["Waiter"]
 class Waiter:
     """Waits for one socket on behalf of one connect operation."""
 
-    __slots__ = ("_deadline", "_descriptor", "_is_canceled", "_readiness", "_waker", "phase")
+    __slots__ = ("_deadline", "_descriptor", "_is_canceled", "_limit", "_readiness", "_waker", "phase")
 
-    def __init__(self, waker: Waker, is_canceled: Callable[[], bool], deadline: Deadline, descriptor: int = -1) -> None:
+    def __init__(
+        self,
+        waker: Waker,
+        is_canceled: Callable[[], bool],
+        deadline: Deadline,
+        descriptor: int = -1,
+        limit: Callable[[Deadline], Deadline] | None = None,
+    ) -> None:
         """Make a waiter.
 
         Args:
@@ -26,10 +33,13 @@ class Waiter:
             is_canceled: asked before and after each wait.
             deadline: the operation's.
             descriptor: the socket to wait for; -1 when there is only the waker.
+            limit: returns a deadline, or the time of a cancellation that is known to come sooner; None when there is
+                no such time.
         """
         self._waker = waker
         self._is_canceled = is_canceled
         self._deadline = deadline
+        self._limit = limit
         self._descriptor = descriptor
         self._readiness = make_readiness(descriptor, waker.fileno())
         self.phase = "connect"
@@ -41,7 +51,7 @@ class Waiter:
 
     def for_descriptor(self, descriptor: int, deadline: Deadline) -> "Waiter":
         """Return a waiter for a socket under an earlier deadline, with the same cancellation."""
-        waiter = Waiter(self._waker, self._is_canceled, deadline, descriptor)
+        waiter = Waiter(self._waker, self._is_canceled, deadline, descriptor, self._limit)
         waiter.phase = self.phase
         return waiter
 
@@ -57,7 +67,7 @@ class Waiter:
             OperationTimedOutError: the deadline passed (0x80072EE2).
         """
         self.check()
-        ready = self._readiness.wait(interest, self._deadline)
+        ready = self._readiness.wait(interest, self._deadline if self._limit is None else self._limit(self._deadline))
         if ready & WOKEN:
             self._waker.clear()
         self.check()
