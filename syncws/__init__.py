@@ -25,6 +25,7 @@ from syncws.enums import (
 from syncws.errors import (
     CannotConnectError,
     CertificateError,
+    ConnectAttempt,
     ConnectFailedError,
     ConnectionLostError,
     HandshakeError,
@@ -70,6 +71,7 @@ __all__ = [
     "Certificate",
     "CertificateError",
     "ChainValidationResult",
+    "ConnectAttempt",
     "ConnectFailedError",
     "ConnectionLostError",
     "DataReader",

@@ -66,6 +66,7 @@ class WebSocketControl:
     __slots__ = (
         "_close_timeout",
         "_connect_timeout",
+        "_happy_eyeballs_delay",
         "_inbox_size_in_bytes",
         "_is_frozen",
         "_max_connect_addresses",
@@ -81,6 +82,7 @@ class WebSocketControl:
     _outbound_buffer_size_in_bytes: int | None
     _connect_timeout: float | None
     _max_connect_addresses: int
+    _happy_eyeballs_delay: float | None
     _send_timeout: float | None
     _receive_timeout: float | None
     _close_timeout: float | None
@@ -99,6 +101,7 @@ class WebSocketControl:
         self._outbound_buffer_size_in_bytes = None
         self._connect_timeout = 60.0
         self._max_connect_addresses = 5
+        self._happy_eyeballs_delay = None
         self._send_timeout = 30.0
         self._receive_timeout = 30.0
         self._close_timeout = 10.0
@@ -120,6 +123,7 @@ class WebSocketControl:
             outbound_buffer_size_in_bytes=self._outbound_buffer_size_in_bytes,
             connect_timeout=self._connect_timeout,
             max_connect_addresses=self._max_connect_addresses,
+            happy_eyeballs_delay=self._happy_eyeballs_delay,
             send_timeout=self._send_timeout,
             receive_timeout=self._receive_timeout,
             close_timeout=self._close_timeout,
@@ -190,6 +194,24 @@ class WebSocketControl:
     def max_connect_addresses(self, value: int) -> None:
         self._check_settable()
         self._max_connect_addresses = check_number(value, "max_connect_addresses", 1, 100)
+
+    @property
+    def happy_eyeballs_delay(self) -> float | None:
+        """Seconds after which the next address is tried beside the ones before it (beyond WinRT, RFC 8305).
+
+        Default None: an address is given up before the next is tried. RFC 8305 recommends 0.25. The first to accept is
+        taken, the others are dropped.
+
+        Raises:
+            InvalidArgumentError: negative or not a number (0x80070057).
+            IllegalMethodCallError: set after connect (0x8000000E).
+        """
+        return self._happy_eyeballs_delay
+
+    @happy_eyeballs_delay.setter
+    def happy_eyeballs_delay(self, value: float | None) -> None:
+        self._check_settable()
+        self._happy_eyeballs_delay = check_timeout(value, "happy_eyeballs_delay")
 
     @property
     def send_timeout(self) -> float | None:

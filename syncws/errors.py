@@ -30,6 +30,7 @@ A connect() that runs out of time raises OperationTimedOutError, one that is can
 import copy
 import errno as errno_module
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from syncws.enums import WebErrorStatus
@@ -38,6 +39,7 @@ from syncws.hresult import HTTP_STATUS_BASE, HResult, signed, unsigned
 __all__ = [
     "CannotConnectError",
     "CertificateError",
+    "ConnectAttempt",
     "ConnectFailedError",
     "ConnectionLostError",
     "HResultError",
@@ -127,6 +129,21 @@ class WebSocketError:
         return _STATUS_OF_HRESULT.get(signed(unsigned(hresult)), WebErrorStatus.UNKNOWN)
 
 
+@dataclass(frozen=True)
+class ConnectAttempt:
+    """What became of one address during a connect() (beyond WinRT).
+
+    Attributes:
+        address (str): the IP address.
+        error (OSError): why it failed: the system's error, or one of this module.
+        seconds (float): how long it was tried.
+    """
+
+    address: str
+    error: OSError
+    seconds: float
+
+
 class HResultError(OSError):
     """Base of every error of this library; an OSError that carries an HRESULT.
 
@@ -135,6 +152,7 @@ class HResultError(OSError):
         status (WebErrorStatus): what WebSocketError.get_status gives for it.
         message (str): what went wrong, for people; also as `strerror`.
         errno (int | None): the nearest POSIX number, None where there is none.
+        attempts (tuple[ConnectAttempt, ...]): of connect(), what became of each address that was tried; else empty.
     """
 
     _default_hresult: ClassVar[int] = HResult.E_FAIL
@@ -151,6 +169,7 @@ class HResultError(OSError):
         self.hresult: int = int(self._default_hresult if hresult is None else hresult)
         self.message = message
         self.strerror = message
+        self.attempts: tuple[ConnectAttempt, ...] = ()
         self.errno = self._default_errno
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -68,6 +68,7 @@ class Snapshot:
     """What the session knows at one moment; made by it, read by the information object."""
 
     local_address: HostName | None = None
+    remote_address: HostName | None = None
     protocol: str = ""
     bandwidth_statistics: BandwidthStatistics = _NO_STATISTICS
     bytes_received: int = 0
@@ -94,6 +95,11 @@ class WebSocketInformation:
     def local_address(self) -> HostName | None:
         """Our IP address; None before connect (….LocalAddress)."""
         return self._take_snapshot().local_address
+
+    @property
+    def remote_address(self) -> HostName | None:
+        """IP address of the server, or of the proxy; None before connect (beyond WinRT)."""
+        return self._take_snapshot().remote_address
 
     @property
     def protocol(self) -> str:

@@ -23,6 +23,7 @@ class Settings:
     no_delay: bool = True
     connect_timeout: float | None = 60.0
     max_connect_addresses: int = 5
+    happy_eyeballs_delay: float | None = None
     send_timeout: float | None = 30.0
     receive_timeout: float | None = 30.0
     close_timeout: float | None = 10.0

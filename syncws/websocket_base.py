@@ -469,6 +469,7 @@ class _Link:
         statistics, received, sent = session.read_statistics()
         return Snapshot(
             local_address=HostName(session.local_address),
+            remote_address=HostName(session.remote_address),
             protocol=session.subprotocol,
             bandwidth_statistics=statistics,
             bytes_received=received,

@@ -4,8 +4,7 @@ May import errors, hresult, settings, wire and the rest of net. Runs on the conn
 must have threads (the name lookup's helper) or locks is handed in.
 """
 
-import errno
-import os
+import copy
 import socket
 import ssl
 from collections.abc import Callable
@@ -13,17 +12,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from syncws.errors import (
-    CannotConnectError,
-    ConnectionLostError,
-    HostNameNotResolvedError,
-    HResultError,
-    OperationTimedOutError,
-)
+from syncws.errors import ConnectAttempt, ConnectionLostError, HostNameNotResolvedError, HResultError
 from syncws.hresult import HResult
-from syncws.net.deadline import Deadline
+from syncws.net.deadline import now
+from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
-from syncws.net.readiness import WRITABLE
 from syncws.net.resolver import Address, addresses_without_waiting, look_up
 from syncws.net.tls import TlsTransport, default_context, tls_error
 from syncws.net.transport import SocketTransport, Transport
@@ -32,8 +25,6 @@ from syncws.settings import Settings
 from syncws.wire.uri import WebSocketUri
 
 __all__ = ["Opened", "Tools", "lost_connection", "open_connection"]
-
-_UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class Tools(Protocol):
@@ -57,12 +48,14 @@ class Opened:
         transport: the pipe for frames.
         socket_transport: the TCP part of it, for the counters.
         local_address: our IP address.
+        remote_address: the IP address that accepted.
         result: what the handshake settled.
     """
 
     transport: Transport
     socket_transport: SocketTransport
     local_address: str
+    remote_address: str
     result: HandshakeResult
 
 
@@ -74,24 +67,40 @@ def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools
         ConnectionLostError, OperationTimedOutError, OperationCanceledError: see syncws.errors.
     """
     addresses = _resolve(uri.host, waiter, tools)[: settings.max_connect_addresses]
-    connected, address_waiter = _connect_to_one(addresses, uri, settings, waiter)
-    with _closing_on_error(connected):
-        local_address = str(connected.getsockname()[0])
-        socket_transport = SocketTransport(connected, tools.make_lock())
-        waiting = address_waiter.for_descriptor(connected.fileno(), address_waiter.deadline)
-        transport: Transport = socket_transport
-        try:
-            if uri.is_secure:
-                transport = _start_tls(socket_transport, uri, settings, waiting, tools)
-            waiting.phase = "waiting for the server's answer to the WebSocket handshake"
-            result = open_websocket(transport, waiting, uri, settings.request_headers, settings.supported_protocols)
-        except HResultError:
-            raise
-        except ssl.SSLError as exc:
-            raise tls_error(exc, uri.server_name) from exc
-        except OSError as exc:
-            raise lost_connection(exc) from exc
-        return Opened(transport, socket_transport, local_address, result)
+    dialer = Dialer(addresses, uri.port, settings, waiter)
+    dialed: Dialed | None = None
+    try:
+        dialed = dialer.dial(uri.host)
+        with _closing_on_error(dialed.socket):
+            return _open_on(dialed, uri, settings, waiter, tools)
+    except HResultError as exc:
+        if dialed is not None:
+            # A copy: an error that held itself would wait for the garbage collector.
+            failure = ConnectAttempt(dialed.address.text, copy.copy(exc), now() - dialed.started)
+            dialer.attempts.append(failure)
+        exc.attempts = tuple(dialer.attempts)
+        raise
+
+
+def _open_on(dialed: Dialed, uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools) -> Opened:
+    """Do TLS and the WebSocket handshake on a connected socket, within its address's time."""
+    connected = dialed.socket
+    local_address = str(connected.getsockname()[0])
+    socket_transport = SocketTransport(connected, tools.make_lock())
+    waiting = waiter.for_descriptor(connected.fileno(), dialed.deadline)
+    transport: Transport = socket_transport
+    try:
+        if uri.is_secure:
+            transport = _start_tls(socket_transport, uri, settings, waiting, tools)
+        waiting.phase = "waiting for the server's answer to the WebSocket handshake"
+        result = open_websocket(transport, waiting, uri, settings.request_headers, settings.supported_protocols)
+    except HResultError:
+        raise
+    except ssl.SSLError as exc:
+        raise tls_error(exc, uri.server_name) from exc
+    except OSError as exc:
+        raise lost_connection(exc) from exc
+    return Opened(transport, socket_transport, local_address, dialed.address.text, result)
 
 
 def lost_connection(error: OSError) -> ConnectionLostError:
@@ -124,66 +133,6 @@ def _resolve(host: str, waiter: Waiter, tools: Tools) -> list[Address]:
     if not addresses:
         raise HostNameNotResolvedError(f"the name {host!r} has no address")
     return addresses
-
-
-def _connect_to_one(
-    addresses: list[Address], uri: WebSocketUri, settings: Settings, waiter: Waiter
-) -> tuple[socket.socket, Waiter]:
-    """Try the addresses in order; return the first socket that connects and the waiter with its address's deadline."""
-    failures: list[OSError] = []
-    for address in addresses:
-        deadline = waiter.deadline.earlier(settings.connect_timeout)
-        waiter.phase = f"connecting to {address.text} port {uri.port}"
-        try:
-            connected = _connect_tcp(address, uri.port, settings, waiter, deadline)
-        except OSError as exc:
-            # The operation's own end, by deadline or cancellation, is not this address's failure.
-            waiter.check()
-            failures.append(exc)
-        else:
-            return connected, waiter.for_descriptor(connected.fileno(), deadline)
-    raise _no_address_error(addresses, failures, uri)
-
-
-def _connect_tcp(address: Address, port: int, settings: Settings, waiter: Waiter, deadline: Deadline) -> socket.socket:
-    """Make a TCP connection to one address.
-
-    Raises:
-        OSError: the system's reason.
-        OperationTimedOutError, OperationCanceledError: as the waiter says.
-    """
-    connecting = socket.socket(address.family, socket.SOCK_STREAM)
-    with _closing_on_error(connecting):
-        connecting.setblocking(False)
-        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings.no_delay)
-        if settings.outbound_buffer_size_in_bytes is not None:
-            connecting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.outbound_buffer_size_in_bytes)
-        error = connecting.connect_ex((address.text, port))
-        if error in (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR):
-            waiting = waiter.for_descriptor(connecting.fileno(), deadline)
-            while not waiting.wait(WRITABLE) & WRITABLE:
-                pass  # Only a stray wake-up.
-            error = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, os.strerror(error))
-    return connecting
-
-
-def _no_address_error(addresses: list[Address], failures: list[OSError], uri: WebSocketUri) -> HResultError:
-    """Return the one error for all the addresses; it names each and what became of it."""
-    reasons = "; ".join(
-        f"{address.text}: {error.strerror or error}" for address, error in zip(addresses, failures, strict=True)
-    )
-    message = f"cannot connect to {uri.host} port {uri.port} ({reasons})"
-    error: HResultError
-    if all(isinstance(failure, OperationTimedOutError) for failure in failures):
-        error = OperationTimedOutError(message)
-    elif all(failure.errno in _UNREACHABLE for failure in failures):
-        error = CannotConnectError(message, hresult=HResult.WININET_E_SERVER_UNREACHABLE)
-    else:
-        error = CannotConnectError(message)
-    error.__cause__ = failures[-1]
-    return error
 
 
 def _start_tls(

@@ -5,12 +5,15 @@ come from any thread.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from syncws.errors import OperationCanceledError, OperationTimedOutError
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import WOKEN, Waker, make_readiness
 
 __all__ = ["Waiter"]
+
+ResultT = TypeVar("ResultT")
 
 
 class Waiter:
@@ -70,6 +73,23 @@ class Waiter:
         ready = self._readiness.wait(interest, self._deadline if self._limit is None else self._limit(self._deadline))
         if ready & WOKEN:
             self._waker.clear()
+        self.check()
+        return ready
+
+    @property
+    def wakings(self) -> int:
+        """Descriptor that is readable when the operation was woken, for wait_with."""
+        return self._waker.fileno()
+
+    def wait_with(self, select: Callable[[float | None], ResultT], until: Deadline) -> ResultT:
+        """Wait with a selector, which watches `wakings` besides, until `until` at the latest.
+
+        Raises: as wait.
+        """
+        self.check()
+        deadline = self._deadline.sooner(until)
+        ready = select((deadline if self._limit is None else self._limit(deadline)).remaining)
+        self._waker.clear()
         self.check()
         return ready
 

@@ -65,6 +65,7 @@ class Session:
         self._send_timeout = settings.send_timeout
         self.remainder = opened.result.remainder
         self.local_address = opened.local_address
+        self.remote_address = opened.remote_address
         self.subprotocol = opened.result.subprotocol
         self.transport: Transport = opened.transport
         self.waker = waker

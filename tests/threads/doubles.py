@@ -67,7 +67,7 @@ class Rig:
         self.transport = ScriptedTransport(*incoming)
         self.owner = Owner()
         self.waker = Waker(threading.RLock())
-        opened = Opened(self.transport, Meters(), "127.0.0.1", HandshakeResult("chat", {}, remainder))
+        opened = Opened(self.transport, Meters(), "127.0.0.1", "127.0.0.2", HandshakeResult("chat", {}, remainder))
         settings.setdefault("max_message_size", 1 << 20)
         settings.setdefault("close_timeout", LIMIT)
         self.session = self._make_session(opened, Settings(**settings))

@@ -1,0 +1,174 @@
+"""Dialer: one address after the other, or overlapping; every failure kept, no descriptor left."""
+
+import contextlib
+import errno
+import logging
+import socket
+import threading
+
+import pytest
+from fakes import FakeClock
+from support import LIMIT
+
+from syncws.errors import CannotConnectError, ConnectAttempt, OperationCanceledError, OperationTimedOutError
+from syncws.net import deadline as deadline_module
+from syncws.net.deadline import Deadline
+from syncws.net.dialer import Dialer
+from syncws.net.readiness import Waker
+from syncws.net.resolver import Address
+from syncws.net.waiter import Waiter
+from syncws.settings import Settings
+
+
+def addresses(*texts):
+    return [Address(socket.AF_INET6 if ":" in text else socket.AF_INET, text) for text in texts]
+
+
+@pytest.fixture
+def dial():
+    """Make a Dialer and dial; gives both."""
+    waker = Waker(threading.RLock())
+
+    def make(texts, port, timeout=LIMIT, is_canceled=lambda: False, **settings):
+        waiter = Waiter(waker, is_canceled, Deadline(timeout))
+        return Dialer(addresses(*texts), port, Settings(max_message_size=1000, **settings), waiter)
+
+    yield make
+    waker.close()
+
+
+@contextlib.contextmanager
+def listening(address, port=0, backlog=5):
+    with socket.socket() as listener:
+        listener.bind((address, port))
+        listener.listen(backlog)
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def silent(address="127.0.0.1"):
+    """Give a port at which an address does not answer, because its backlog is full."""
+    with listening(address, backlog=0) as port, contextlib.ExitStack() as stack:
+        for _ in range(20):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex((address, port))
+        yield port
+
+
+def test_the_first_that_accepts_is_taken_and_the_failures_before_it_are_kept(dial, caplog):
+    caplog.set_level(logging.INFO, "syncws.connect")
+    with listening("127.0.0.3") as port:
+        dialer = dial(["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"], port)
+        dialed = dialer.dial("host")
+        assert dialed.socket.getpeername() == ("127.0.0.3", port)
+        dialed.socket.close()
+    assert dialed.address.text == "127.0.0.3"
+    assert [attempt.address for attempt in dialer.attempts] == ["127.0.0.1", "127.0.0.2"]
+    assert {attempt.error.errno for attempt in dialer.attempts} == {errno.ECONNREFUSED}
+    assert all(attempt.seconds >= 0 for attempt in dialer.attempts)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        f"127.0.0.1 port {port}",
+        f"127.0.0.2 port {port}",
+    ]
+
+
+def test_an_attempt_is_a_value():
+    error = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+    assert ConnectAttempt("127.0.0.1", error, 1.5) == ConnectAttempt("127.0.0.1", error, 1.5)
+
+
+def test_without_a_delay_an_address_is_given_up_before_the_next_is_tried(dial):
+    with silent() as port, listening("127.0.0.2", port):
+        dialer = dial(["127.0.0.1", "127.0.0.2"], port, connect_timeout=0.05)
+        dialer.dial("host").socket.close()
+    (attempt,) = dialer.attempts
+    assert isinstance(attempt.error, OperationTimedOutError)
+    assert attempt.seconds >= 0.05
+
+
+def test_with_a_delay_the_next_address_is_tried_beside_the_first(dial):
+    with silent() as port, listening("127.0.0.2", port):
+        dialer = dial(["127.0.0.1", "127.0.0.2"], port, happy_eyeballs_delay=0.01)
+        dialed = dialer.dial("host")
+        dialed.socket.close()
+    assert dialed.address.text == "127.0.0.2"
+    # The first was dropped, not given up.
+    assert dialer.attempts == []
+
+
+def test_the_delay_does_not_hold_up_the_next_address_after_a_refusal(dial):
+    with listening("127.0.0.2") as port:
+        dialer = dial(["127.0.0.1", "127.0.0.2"], port, happy_eyeballs_delay=LIMIT)
+        dialer.dial("host").socket.close()
+    assert [attempt.address for attempt in dialer.attempts] == ["127.0.0.1"]
+
+
+def test_overlapping_addresses_that_all_fail_are_told_of_in_the_order_of_their_failures(dial):
+    with silent() as port:
+        dialer = dial(["127.0.0.1", "127.0.0.2", "127.0.0.3"], port, happy_eyeballs_delay=0, connect_timeout=0.1)
+        with pytest.raises(CannotConnectError) as caught:
+            dialer.dial("host")
+    assert sorted(attempt.address for attempt in dialer.attempts) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    assert dialer.attempts[-1].address == "127.0.0.1"
+    assert "127.0.0.1: no answer within" in str(caught.value)
+
+
+def test_each_address_has_its_own_time(dial, monkeypatch):
+    clock = FakeClock()
+    monkeypatch.setattr(deadline_module, "clock", clock)
+    with silent() as port:
+        dialer = dial(["127.0.0.1"] * 3, port, timeout=None, connect_timeout=60.0)
+        select = dialer._selector.select
+
+        def answer_nothing(_):
+            clock.advance(60)
+            return select(0)
+
+        monkeypatch.setattr(dialer._selector, "select", answer_nothing)
+        start = clock()
+        with pytest.raises(OperationTimedOutError):
+            dialer.dial("host")
+    assert clock() - start == 180
+    assert [attempt.seconds for attempt in dialer.attempts] == [60, 60, 60]
+
+
+def test_when_the_operation_s_time_is_over_the_addresses_that_wait_are_told_of(dial):
+    with silent() as port:
+        dialer = dial(["127.0.0.1", "127.0.0.1"], port, timeout=0.05, happy_eyeballs_delay=0.0)
+        with pytest.raises(OperationTimedOutError, match=r"connecting to 127\.0\.0\.1"):
+            dialer.dial("host")
+    assert len(dialer.attempts) == 2
+    assert all(isinstance(attempt.error, OperationTimedOutError) for attempt in dialer.attempts)
+
+
+def test_a_cancellation_ends_it(dial):
+    looks = []
+    with silent() as port:
+        dialer = dial(["127.0.0.1"], port, is_canceled=lambda: looks.append(1) or len(looks) > 1)
+        with pytest.raises(OperationCanceledError):
+            dialer.dial("host")
+
+
+def test_a_family_that_the_system_does_not_have_is_a_failure_like_any_other(dial, monkeypatch):
+    real = socket.socket
+
+    def without_ipv6(family, *arguments):
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return real(family, *arguments)
+
+    with listening("127.0.0.1") as port:
+        dialer = dial(["::1", "127.0.0.1"], port)
+        monkeypatch.setattr(socket, "socket", without_ipv6)
+        dialed = dialer.dial("host")
+        monkeypatch.undo()
+        dialed.socket.close()
+    assert [attempt.error.errno for attempt in dialer.attempts] == [errno.EAFNOSUPPORT]
+
+
+def test_an_address_that_cannot_be_tried_is_a_failure_like_any_other(dial):
+    with listening("127.0.0.1") as port:
+        dialer = dial(["fe80::1%nowhere", "127.0.0.1"], port)
+        dialer.dial("host").socket.close()
+    assert [attempt.address for attempt in dialer.attempts] == ["fe80::1%nowhere"]
