@@ -32,6 +32,7 @@ DEFAULTS = {
     "outbound_buffer_size_in_bytes": 0,
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
+    "happy_eyeballs_delay": None,
     "send_timeout": 30.0,
     "receive_timeout": 30.0,
     "close_timeout": 10.0,
@@ -39,7 +40,7 @@ DEFAULTS = {
     "ssl_context": None,
     "receive_mode": FULL,
 }
-TIMEOUTS = ["connect_timeout", "send_timeout", "receive_timeout", "close_timeout"]
+TIMEOUTS = ["connect_timeout", "happy_eyeballs_delay", "send_timeout", "receive_timeout", "close_timeout"]
 NUMBERS = {
     "max_message_size": (0, 0xFFFF_FFFF),
     "outbound_buffer_size_in_bytes": (0, 0x7FFF_FFFF),

@@ -32,6 +32,7 @@ from syncws import (
 
 FACTS = [
     "local_address",
+    "remote_address",
     "protocol",
     "bandwidth_statistics",
     "bytes_received",
@@ -44,6 +45,7 @@ SOCKETS = [MessageWebSocket, StreamWebSocket]
 each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
 BEFORE = {
     "local_address": None,
+    "remote_address": None,
     "protocol": "",
     "bandwidth_statistics": BandwidthStatistics(),
     "bytes_received": 0,
@@ -193,6 +195,7 @@ def test_facts_outlive_the_socket_object():
     del socket
     gc.collect()
     assert information.local_address == HostName("127.0.0.1")
+    assert information.remote_address == HostName("127.0.0.1")
 
 
 def test_the_information_object_does_not_keep_a_dropped_socket_alive():

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 import pytest
-from support import LIMIT, echo, running_server
+from support import LIMIT, echo, read_to_end, running_server, scripted_server
 
 import syncws
 
@@ -21,8 +21,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def run_program(source, *arguments):
-    """Run a program in an interpreter of its own; return what it wrote."""
+def run_program(source, *arguments, code=0):
+    """Run a program in an interpreter of its own, which must end with `code`; return what it wrote."""
     done = subprocess.run(
         [sys.executable, "-W", "error", *source, *arguments],
         capture_output=True,
@@ -31,7 +31,7 @@ def run_program(source, *arguments):
         timeout=LIMIT,
         cwd=ROOT,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     assert done.stderr == ""
     return done.stdout
 
@@ -115,6 +115,23 @@ def test_receive_file_receives_whatever_the_messages_are(tmp_path):
     lines = output.splitlines()
     assert lines[0].startswith("received 3,000,000 bytes in ")
     assert lines[1] == f"sha256 {hashlib.sha256(content).hexdigest()}"
+
+
+def test_connect_timeout_connects_in_time():
+    with running_server(echo) as uri:
+        output = run_program([str(ROOT / "examples" / "connect_timeout.py")], uri)
+    assert output == "connected to 127.0.0.1\n"
+
+
+def test_connect_timeout_gives_up_on_a_server_that_does_not_answer():
+    with scripted_server(read_to_end) as uri:
+        output = run_program([str(ROOT / "examples" / "connect_timeout.py")], uri, "0.2", code=1)
+    lines = output.splitlines()
+    assert lines[0] == "timed out after 0.2 s"
+    assert lines[1].startswith(
+        "  127.0.0.1: [HRESULT 0x800704C7] connect was canceled (waiting for the server's answer"
+    )
+    assert len(lines) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

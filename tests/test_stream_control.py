@@ -14,6 +14,7 @@ DEFAULTS = {
     "outbound_buffer_size_in_bytes": 0,
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
+    "happy_eyeballs_delay": None,
     "send_timeout": 30.0,
     "receive_timeout": 30.0,
     "close_timeout": 10.0,

@@ -228,3 +228,33 @@ def test_a_reset_is_told_apart(error):
 
 def test_another_error_is_a_connection_that_broke():
     assert lost_connection(OSError("odd")).hresult == HResult.WININET_E_CONNECTION_ABORTED
+
+
+# What became of each address.
+
+
+def test_a_handshake_that_fails_is_an_attempt_after_those_that_did_not_connect(connect):
+    addresses = [Address(V4, "127.0.0.2"), LOOPBACK]
+    with scripted_server(lambda _: None) as uri, pytest.raises(ConnectionLostError) as caught:
+        connect(uri, addresses)
+    first, second = caught.value.attempts
+    assert (first.address, first.error.errno) == ("127.0.0.2", errno.ECONNREFUSED)
+    assert second.address == "127.0.0.1"
+    assert isinstance(second.error, ConnectionLostError)
+    # A copy, or the error would hold itself.
+    assert second.error is not caught.value
+    assert second.error.attempts == ()
+
+
+def test_a_name_without_an_address_has_no_attempts(connect, monkeypatch):
+    monkeypatch.setattr(module, "look_up", lambda _, __: [])
+    with pytest.raises(HostNameNotResolvedError) as caught:
+        connect("ws://example.org/", [])
+    assert caught.value.attempts == ()
+
+
+def test_the_address_that_accepted_is_told(connect):
+    with scripted_server(serve_one) as uri:
+        opened = connect(uri)
+        assert opened.remote_address == "127.0.0.1"
+        opened.transport.close()
