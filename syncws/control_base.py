@@ -7,7 +7,7 @@ into a Settings value.
 import math
 import ssl
 from collections.abc import MutableSequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from syncws.errors import IllegalMethodCallError, InvalidArgumentError, InvalidArgumentTypeError
 from syncws.settings import Settings
@@ -72,6 +72,7 @@ class WebSocketControl:
         "_max_connect_addresses",
         "_outbound_buffer_size_in_bytes",
         "_receive_timeout",
+        "_resolver",
         "_send_timeout",
         "_ssl_context",
         "_supported_protocols",
@@ -80,6 +81,7 @@ class WebSocketControl:
     _is_frozen: bool
     _supported_protocols: SubprotocolList
     _outbound_buffer_size_in_bytes: int | None
+    _resolver: Any
     _connect_timeout: float | None
     _max_connect_addresses: int
     _happy_eyeballs_delay: float | None
@@ -99,6 +101,7 @@ class WebSocketControl:
         self._is_frozen = False
         self._supported_protocols = SubprotocolList(self._check_settable)
         self._outbound_buffer_size_in_bytes = None
+        self._resolver = None
         self._connect_timeout = 60.0
         self._max_connect_addresses = 5
         self._happy_eyeballs_delay = None
@@ -121,6 +124,7 @@ class WebSocketControl:
             supported_protocols=tuple(self._supported_protocols),
             request_headers=request_headers,
             outbound_buffer_size_in_bytes=self._outbound_buffer_size_in_bytes,
+            resolver=self._resolver,
             connect_timeout=self._connect_timeout,
             max_connect_addresses=self._max_connect_addresses,
             happy_eyeballs_delay=self._happy_eyeballs_delay,
@@ -179,6 +183,29 @@ class WebSocketControl:
     def connect_timeout(self, value: float | None) -> None:
         self._check_settable()
         self._connect_timeout = check_timeout(value, "connect_timeout")
+
+    @property
+    def resolver(self) -> Any:
+        """Your own dns.resolver.Resolver of dnspython, which alone is then asked (beyond WinRT).
+
+        Default None: the system's name servers, and when those find nothing the system's own resolver. IP addresses,
+        localhost and names in the hosts file are never asked for. Its `lifetime` bounds each lookup, besides the
+        connect's own limits.
+
+        Raises:
+            InvalidArgumentTypeError: neither None nor an object with a method resolve (0x80070057).
+            IllegalMethodCallError: set after connect (0x8000000E).
+        """
+        return self._resolver
+
+    @resolver.setter
+    def resolver(self, value: Any) -> None:
+        self._check_settable()
+        if value is not None and not callable(getattr(value, "resolve", None)):
+            raise InvalidArgumentTypeError(
+                f"resolver must be a dns.resolver.Resolver or None, not {type(value).__name__}"
+            )
+        self._resolver = value
 
     @property
     def max_connect_addresses(self) -> int:

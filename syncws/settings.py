@@ -5,6 +5,7 @@ May import enums. A plain value: any thread may read it.
 
 import ssl
 from dataclasses import dataclass
+from typing import Any
 
 from syncws.enums import MessageWebSocketReceiveMode
 
@@ -21,6 +22,7 @@ class Settings:
     request_headers: tuple[tuple[str, str], ...] = ()
     outbound_buffer_size_in_bytes: int | None = None
     no_delay: bool = True
+    resolver: Any = None
     connect_timeout: float | None = 60.0
     max_connect_addresses: int = 5
     happy_eyeballs_delay: float | None = None

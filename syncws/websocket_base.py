@@ -10,7 +10,7 @@ import ssl
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -34,7 +34,7 @@ from syncws.info import Snapshot, WebSocketInformation
 from syncws.net.connector import Opened, open_connection
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
-from syncws.net.resolver import Address
+from syncws.net.resolver import Answer
 from syncws.net.tls import certificate_chain
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
@@ -491,9 +491,9 @@ class _ConnectTools:
         """Return a new lock."""
         return threading.RLock()
 
-    def run_aside(self, function: Callable[[], list[Address]], waiter: Waiter) -> list[Address]:
-        """Run a name lookup on a helper thread."""
-        return run_aside(function, waiter, self._waker)
+    def run_aside(self, functions: Sequence[Callable[[], Answer]], waiter: Waiter) -> list[Answer]:
+        """Run the parts of a name lookup on helper threads."""
+        return run_aside(functions, waiter, self._waker, lambda answer: bool(answer.addresses))
 
     def validate_server(self, tls: ssl.SSLObject, waiter: Waiter) -> None:
         """Let the application look at the server's certificate."""

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pytest
 from scripts import connected, offering, uri_of_nobody
-from support import echo, running_server
+from support import LIMIT, echo, running_server
 
 from syncws import (
     HResult,
@@ -30,6 +30,7 @@ DEFAULTS = {
     "message_type": SocketMessageType.BINARY,
     "max_message_size": 64 * 1024 * 1024,
     "outbound_buffer_size_in_bytes": 0,
+    "resolver": None,
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
     "happy_eyeballs_delay": None,
@@ -474,3 +475,32 @@ def test_a_bad_uri_freezes_nothing(control):
 def test_a_number_too_long_to_be_written_out_is_refused_like_any_other(control):
     with pytest.raises(InvalidArgumentError, match="got an integer of 33220 bits"):
         control.max_message_size = 10**10000
+
+
+# The resolver.
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1", 5, object()])
+def test_what_is_no_resolver_is_refused(control, value):
+    with pytest.raises(InvalidArgumentTypeError, match=r"resolver must be a dns\.resolver\.Resolver") as caught:
+        control.resolver = value
+    assert caught.value.hresult == HResult.E_INVALIDARG
+    assert control.resolver is None
+
+
+def test_a_socket_asks_its_own_resolver():
+    asked = []
+
+    class Loopback:
+        lifetime = LIMIT
+
+        def resolve(self, name, kind, **_):
+            asked.append((name, kind))
+            return ["127.0.0.1"] if kind == "A" else []
+
+    socket = MessageWebSocket()
+    socket.control.resolver = Loopback()
+    with running_server(echo) as uri, socket:
+        socket.connect(uri.replace("localhost", "example.org"))
+        assert str(socket.information.remote_address) == "127.0.0.1"
+    assert sorted(asked) == [("example.org", "A"), ("example.org", "AAAA")]

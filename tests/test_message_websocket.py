@@ -71,7 +71,7 @@ from syncws import (
     SocketMessageType,
     SocketSslErrorSeverity,
 )
-from syncws.net.resolver import Address
+from syncws.net.resolver import Address, Answer
 from syncws.threads.session import Session
 
 # What the tests share.
@@ -1055,19 +1055,19 @@ def test_close_at_the_last_moment_of_connect_still_cancels_it(monkeypatch):
     assert_hresult(raised, HResult.ERROR_CANCELLED)
 
 
-def test_a_name_that_must_be_looked_up_is_looked_up_on_another_thread(monkeypatch):
-    threads = []
+def test_a_name_that_must_be_looked_up_is_looked_up_on_other_threads(monkeypatch):
+    asked = []
 
-    def look_up(host, *_):
-        threads.append((host, threading.current_thread().name))
-        return [Address(tcp.AF_INET, "127.0.0.1")]
+    def ask(host, kind, *_):
+        asked.append((host, kind, threading.current_thread().name))
+        return Answer([Address(tcp.AF_INET, "127.0.0.1")])
 
-    monkeypatch.setattr("syncws.net.connector.look_up", look_up)
+    monkeypatch.setattr("syncws.net.resolver.ask_name_servers", ask)
     with running_server(echo) as uri, MessageWebSocket() as socket:
         socket.connect(uri.replace("localhost", "server.invalid"))
         socket.send("found")
         assert socket.receive() == "found"
-    assert threads == [("server.invalid", "syncws-lookup")]
+    assert sorted(asked) == [("server.invalid", kind, "syncws-lookup") for kind in ("A", "AAAA")]
 
 
 BAD_URIS = [

@@ -7,17 +7,17 @@ must have threads (the name lookup's helper) or locks is handed in.
 import copy
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from syncws.errors import ConnectAttempt, ConnectionLostError, HostNameNotResolvedError, HResultError
+from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError
 from syncws.hresult import HResult
 from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
-from syncws.net.resolver import Address, addresses_without_waiting, look_up
+from syncws.net.resolver import Address, Answer, addresses_without_waiting, look_up
 from syncws.net.tls import TlsTransport, default_context, tls_error
 from syncws.net.transport import SocketTransport, Transport
 from syncws.net.waiter import Waiter
@@ -33,8 +33,8 @@ class Tools(Protocol):
     def make_lock(self) -> AbstractContextManager[object]:
         """Return a new lock."""
 
-    def run_aside(self, function: Callable[[], list[Address]], waiter: Waiter) -> list[Address]:
-        """Run `function` on a helper thread and wait for its result, or for what ends `waiter`'s wait."""
+    def run_aside(self, functions: Sequence[Callable[[], Answer]], waiter: Waiter) -> list[Answer]:
+        """Run each on a helper thread; return what comes in time, or raise what ends `waiter`'s wait."""
 
     def validate_server(self, tls: ssl.SSLObject, waiter: Waiter) -> None:
         """Let the application look at the server's certificate; raises when it refuses."""
@@ -66,7 +66,7 @@ def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools
         HostNameNotResolvedError, CannotConnectError, TlsError, CertificateError, HandshakeError, HttpStatusError,
         ConnectionLostError, OperationTimedOutError, OperationCanceledError: see syncws.errors.
     """
-    addresses = _resolve(uri.host, waiter, tools)[: settings.max_connect_addresses]
+    addresses = _resolve(uri.host, settings.resolver, waiter, tools)[: settings.max_connect_addresses]
     dialer = Dialer(addresses, uri.port, settings, waiter)
     dialed: Dialed | None = None
     try:
@@ -124,14 +124,12 @@ class _closing_on_error:  # noqa: N801 - reads as a statement
             self._connected.close()
 
 
-def _resolve(host: str, waiter: Waiter, tools: Tools) -> list[Address]:
+def _resolve(host: str, resolver: Any, waiter: Waiter, tools: Tools) -> list[Address]:
     waiter.phase = f"looking up {host}"
     waiter.check()
     addresses = addresses_without_waiting(host)
     if not addresses:
-        addresses = tools.run_aside(lambda: look_up(host, waiter.deadline), waiter)
-    if not addresses:
-        raise HostNameNotResolvedError(f"the name {host!r} has no address")
+        addresses = look_up(host, waiter.deadline, resolver, lambda functions: tools.run_aside(functions, waiter))
     return addresses
 
 

@@ -1,21 +1,31 @@
 """From a host name to addresses: literals, localhost, the hosts file, dnspython, and at last the system's resolver.
 
 May import errors and net.deadline; the only home of dnspython. Runs on the connecting thread as far as it cannot
-wait, and on a helper thread of threads.background where it can.
+wait; ask_name_servers and ask_system, which can, on helper threads of threads.background.
 """
 
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from syncws.errors import HostNameNotResolvedError
+from syncws.errors import HostNameNotResolvedError, OperationTimedOutError
 from syncws.net.deadline import Deadline
 
-__all__ = ["Address", "addresses_without_waiting", "hosts_file", "look_up"]
+__all__ = [
+    "Address",
+    "Answer",
+    "addresses_without_waiting",
+    "ask_name_servers",
+    "ask_system",
+    "hosts_file",
+    "look_up",
+    "make_resolver",
+]
 
 _LOOPBACK = ("127.0.0.1", "::1")
 
@@ -26,6 +36,15 @@ class Address:
 
     family: int
     text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one way of asking found, or why it found nothing."""
+
+    addresses: list[Address] = field(default_factory=list)
+    problem: str = ""
+    is_timeout: bool = False
 
 
 def addresses_without_waiting(host: str) -> list[Address]:
@@ -39,30 +58,77 @@ def addresses_without_waiting(host: str) -> list[Address]:
     return _in_hosts_file(name)
 
 
-def look_up(host: str, deadline: Deadline, resolver_factory: Callable[[], Any] | None = None) -> list[Address]:
-    """Ask name servers for A and AAAA records; then, if that gives nothing, the system. Waits: run it on a helper.
+def look_up(
+    host: str, deadline: Deadline, resolver: Any, run_aside: Callable[[Sequence[Callable[[], Answer]]], list[Answer]]
+) -> list[Address]:
+    """Ask name servers for A and AAAA records at the same time; then, if that gives nothing, the system.
 
     Args:
         host: the name.
-        deadline: bounds the name servers; the system's resolver cannot be bounded, which is why a helper runs this.
-        resolver_factory: makes the dns.resolver.Resolver; the system's settings when None.
+        deadline: bounds the name servers; the system's resolver cannot be bounded, but is not waited for any longer.
+        resolver: a dns.resolver.Resolver that alone is asked; None for the system's name servers, and then the system.
+        run_aside: runs functions that wait, each on a thread of its own, and returns what they return; when one has
+            found addresses, possibly without those that take longer.
 
     Returns:
         Addresses, the families alternating (RFC 8305 4), so that dead ones of one cannot hide the other.
 
     Raises:
-        HostNameNotResolvedError: nobody knows the name (0x80072EE7).
+        HostNameNotResolvedError: nobody knows the name, it has no address, or the name servers failed (0x80072EE7).
+        OperationTimedOutError: the name servers did not answer in time (0x80072EE2).
     """
-    found, reason = _ask_name_servers(host, deadline, resolver_factory)
-    if not found:
-        try:
-            answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as exc:
-            message = f"the name {host!r} has no address: {reason}; the system's resolver says: {exc}"
-            raise HostNameNotResolvedError(message) from exc
-        # The flow label and scope that getaddrinfo adds come back from the text.
-        found = [Address(answer[0], str(answer[4][0])) for answer in answers]
-    return _interleaved(found)
+    answers = run_aside([partial(ask_name_servers, host, kind, deadline, resolver) for kind in ("AAAA", "A")])
+    if resolver is None and not any(answer.addresses for answer in answers):
+        answers = [*answers, *run_aside([partial(ask_system, host)])]
+    found = _interleaved([address for answer in answers for address in answer.addresses])
+    if found:
+        return found
+    # Both families mostly have the same to say.
+    problems = "; ".join(dict.fromkeys(answer.problem for answer in answers))
+    message = f"the name {host!r} has no address: {problems}"
+    if all(answer.is_timeout for answer in answers):
+        raise OperationTimedOutError(message)
+    raise HostNameNotResolvedError(message)
+
+
+def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) -> Answer:
+    """Ask for the records of one kind, "A" or "AAAA"; waits. CNAMEs are followed, search domains tried."""
+    # Here and not above: importing it takes a tenth of a second, and most programs connect without it.
+    import dns.exception
+    import dns.resolver
+
+    family = socket.AF_INET if kind == "A" else socket.AF_INET6
+    try:
+        asked = make_resolver() if resolver is None else resolver
+        remaining = deadline.remaining
+        lifetime = asked.lifetime if remaining is None else min(asked.lifetime, remaining)
+        records = asked.resolve(host, kind, lifetime=lifetime, search=True)
+        return Answer([Address(family, str(record)) for record in records])
+    except dns.resolver.NXDOMAIN:
+        return Answer(problem="the name does not exist")
+    except dns.resolver.NoAnswer:
+        return Answer(problem="the name exists, and has no address of this kind")
+    except dns.exception.Timeout as exc:
+        return Answer(problem=f"the name servers did not answer in time ({exc})", is_timeout=True)
+    except dns.exception.DNSException as exc:
+        return Answer(problem=f"the name servers failed: {str(exc) or type(exc).__name__}")
+
+
+def make_resolver() -> Any:
+    """Return a resolver with the system's settings."""
+    import dns.resolver
+
+    return dns.resolver.Resolver()
+
+
+def ask_system(host: str) -> Answer:
+    """Ask the system's resolver; waits, and nothing can end that."""
+    try:
+        answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        return Answer(problem=f"the system's resolver says: {exc}")
+    # The flow label and scope that getaddrinfo adds come back from the text.
+    return Answer([Address(answer[0], str(answer[4][0])) for answer in answers])
 
 
 def _literal(host: str) -> Address | None:
@@ -99,27 +165,11 @@ def _in_hosts_file(name: str) -> list[Address]:
     return found
 
 
-def _ask_name_servers(
-    host: str, deadline: Deadline, resolver_factory: Callable[[], Any] | None
-) -> tuple[list[Address], str]:
-    """Return the addresses that dnspython finds, and why there are none."""
-    # Here and not above: importing it takes a tenth of a second, and most programs connect without it.
-    import dns.exception
-    import dns.resolver
-
-    try:
-        resolver = dns.resolver.Resolver() if resolver_factory is None else resolver_factory()
-        remaining = deadline.remaining
-        lifetime = resolver.lifetime if remaining is None else min(resolver.lifetime, remaining)
-        answers = resolver.resolve_name(host, lifetime=lifetime)
-        return [Address(family, text) for text, family in answers.addresses_and_families()], ""
-    except dns.exception.DNSException as exc:
-        return [], str(exc) or type(exc).__name__
-
-
 def _interleaved(found: list[Address]) -> list[Address]:
     """Let the families take turns, the first answer's family first; each address once."""
     unique = list(dict.fromkeys(found))
+    if not unique:
+        return []
     first = [address for address in unique if address.family == unique[0].family]
     second = [address for address in unique if address.family != unique[0].family]
     turns: list[Address] = []

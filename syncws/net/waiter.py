@@ -76,6 +76,14 @@ class Waiter:
         self.check()
         return ready
 
+    def wait_until(self, until: Deadline) -> None:
+        """Wait for a wake-up, until `until` at the latest; raises as wait."""
+        self.check()
+        deadline = self._deadline.sooner(until)
+        if self._readiness.wait(0, deadline if self._limit is None else self._limit(deadline)) & WOKEN:
+            self._waker.clear()
+        self.check()
+
     @property
     def wakings(self) -> int:
         """Descriptor that is readable when the operation was woken, for wait_with."""

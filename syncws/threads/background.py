@@ -4,9 +4,10 @@ May import net. `run_aside` is called on the connecting thread.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from syncws.net.deadline import FOREVER, Deadline
 from syncws.net.readiness import Waker
 from syncws.net.waiter import Waiter
 
@@ -14,30 +15,53 @@ __all__ = ["run_aside"]
 
 ResultT = TypeVar("ResultT")
 
+# How long a second answer is waited for when the first would do (RFC 8305 3 calls it the resolution delay).
+_GRACE_SECONDS = 0.25
 
-def run_aside(function: Callable[[], ResultT], waiter: Waiter, waker: Waker) -> ResultT:
-    """Run `function` on a daemon thread and wait for its result.
 
-    When the waiter's deadline passes or it is cancelled, the thread is left to itself: it ends when `function` does,
-    and what it finds then is dropped.
+def run_aside(
+    functions: Sequence[Callable[[], ResultT]],
+    waiter: Waiter,
+    waker: Waker,
+    is_enough: Callable[[ResultT], bool] = lambda _: False,
+) -> list[ResultT]:
+    """Run each of `functions` on a daemon thread of its own, all at the same time, and wait for their results.
+
+    When the waiter's deadline passes or it is cancelled, the threads are left to themselves: each ends when its
+    function does, and what it finds then is dropped.
+
+    Args:
+        functions: what to run.
+        waiter: bounds the wait.
+        waker: the waiter's.
+        is_enough: tells of a result that it would do; the others are then waited for only a moment longer.
+
+    Returns:
+        The results that there are, in the order of the functions: all of them, unless one was enough.
 
     Raises:
         OperationTimedOutError, OperationCanceledError: as the waiter says.
-        Exception: what `function` raised.
+        Exception: what the first function that failed raised.
     """
-    results: list[ResultT] = []
+    results: dict[int, ResultT] = {}
     failures: list[BaseException] = []
 
-    def body() -> None:
+    def body(number: int, function: Callable[[], ResultT]) -> None:
         try:
-            results.append(function())
+            results[number] = function()
         except BaseException as exc:  # noqa: BLE001 - handed to the waiting thread
             failures.append(exc)
         waker.wake()
 
-    threading.Thread(target=body, name="syncws-lookup", daemon=True).start()
-    while not results and not failures:
-        waiter.wait(0)
+    for number, function in enumerate(functions):
+        threading.Thread(target=body, args=(number, function), name="syncws-lookup", daemon=True).start()
+    soon = None
+    while len(results) < len(functions) and not failures:
+        if soon is None and any(is_enough(result) for result in tuple(results.values())):
+            soon = Deadline(_GRACE_SECONDS)
+        if soon is not None and soon.is_expired:
+            break
+        waiter.wait_until(soon or FOREVER)
     if failures:
         raise failures[0]
-    return results[0]
+    return [results[number] for number in sorted(results)]

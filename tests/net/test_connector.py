@@ -4,6 +4,7 @@ import errno
 import socket
 import threading
 
+import dns.resolver
 import pytest
 from support import LIMIT, handshake, read_to_end, scripted_server
 
@@ -38,8 +39,8 @@ class Tools:
     def make_lock(self):
         return threading.Lock()
 
-    def run_aside(self, function, waiter):
-        return function()
+    def run_aside(self, functions, waiter):
+        return [function() for function in functions]
 
     def validate_server(self, tls, waiter):
         self.validated.append(tls)
@@ -195,16 +196,22 @@ def test_a_cancellation_ends_the_wait_for_an_address(connect, silent_port):
 
 
 def test_a_name_is_looked_up_aside(connect, monkeypatch):
-    monkeypatch.setattr(module, "look_up", lambda _, __: [LOOPBACK])
+    monkeypatch.setattr(module, "look_up", lambda *_: [LOOPBACK])
     monkeypatch.setattr(module, "addresses_without_waiting", lambda _: [])
     with scripted_server(serve_one) as uri:
         connect(uri.replace("localhost", "example.org")).transport.close()
 
 
 def test_a_name_without_an_address_is_not_resolved(connect, monkeypatch):
-    monkeypatch.setattr(module, "look_up", lambda _, __: [])
-    with pytest.raises(HostNameNotResolvedError):
-        connect("ws://example.org/", [])
+    class Nobody:
+        lifetime = LIMIT
+
+        def resolve(self, *_, **__):
+            raise dns.resolver.NXDOMAIN
+
+    with pytest.raises(HostNameNotResolvedError, match="the name does not exist") as caught:
+        connect("ws://example.org/", [], resolver=Nobody())
+    assert caught.value.attempts == ()
 
 
 def test_a_server_that_hangs_up_is_a_lost_connection(connect):
@@ -244,13 +251,6 @@ def test_a_handshake_that_fails_is_an_attempt_after_those_that_did_not_connect(c
     # A copy, or the error would hold itself.
     assert second.error is not caught.value
     assert second.error.attempts == ()
-
-
-def test_a_name_without_an_address_has_no_attempts(connect, monkeypatch):
-    monkeypatch.setattr(module, "look_up", lambda _, __: [])
-    with pytest.raises(HostNameNotResolvedError) as caught:
-        connect("ws://example.org/", [])
-    assert caught.value.attempts == ()
 
 
 def test_the_address_that_accepted_is_told(connect):

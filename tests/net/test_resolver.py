@@ -10,13 +10,15 @@ import dns.rcode
 import dns.resolver
 import dns.rrset
 import pytest
-from support import LIMIT, join
+from support import LIMIT, join, read_exactly
 
-from syncws.errors import HostNameNotResolvedError
+from syncws.enums import WebErrorStatus
+from syncws.errors import HostNameNotResolvedError, OperationTimedOutError
 from syncws.hresult import HResult
+from syncws.net import resolver
 from syncws.net import resolver as module
 from syncws.net.deadline import FOREVER, Deadline
-from syncws.net.resolver import Address, addresses_without_waiting, look_up
+from syncws.net.resolver import Address, addresses_without_waiting
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -71,6 +73,20 @@ def name_server():
         client.sendto(b"end", server.getsockname())
     join(thread)
     server.close()
+
+
+def look_up(host, deadline, factory=None, *, system=True):
+    """Look a name up with a resolver that stands for the system's, or with one of the application's own."""
+
+    def run_aside(functions):
+        return [function() for function in functions]
+
+    if not system:
+        return resolver.look_up(host, deadline, factory(), run_aside)
+    with pytest.MonkeyPatch.context() as patch:
+        if factory is not None:
+            patch.setattr(module, "make_resolver", factory)
+        return resolver.look_up(host, deadline, None, run_aside)
 
 
 def record(kind, *texts, name="example.org."):
@@ -232,3 +248,81 @@ def factory_of(real, factory):
 def test_a_name_that_cannot_be_one_is_not_resolved(name_server, host):
     with pytest.raises(HostNameNotResolvedError):
         look_up(host, Deadline(0.2), name_server[1])
+
+
+# A resolver of the application's own.
+
+FAILURES = {
+    "name error": (dns.rcode.NXDOMAIN, HostNameNotResolvedError, "the name does not exist"),
+    "server failure": (dns.rcode.SERVFAIL, HostNameNotResolvedError, "the name servers failed.*SERVFAIL"),
+    "no data": ([], HostNameNotResolvedError, "the name exists, and has no address of this kind"),
+    "silence": (None, OperationTimedOutError, "the name servers did not answer in time"),
+}
+
+
+@pytest.mark.parametrize(("known", "error", "words"), FAILURES.values(), ids=FAILURES)
+def test_failures_are_told_apart(name_server, known, error, words):
+    table, factory = name_server
+    table["example.org.", "A"] = table["example.org.", "AAAA"] = known
+    with pytest.raises(error, match=rf"'example\.org' has no address: {words}") as caught:
+        look_up("example.org", Deadline(0.3 if known is None else LIMIT), factory, system=False)
+    is_timeout = error is OperationTimedOutError
+    assert caught.value.status is (WebErrorStatus.TIMEOUT if is_timeout else WebErrorStatus.HOST_NAME_NOT_RESOLVED)
+
+
+def test_the_system_is_not_asked_beside_an_own_resolver(name_server, monkeypatch):
+    table, factory = name_server
+    table["example.org.", "A"] = table["example.org.", "AAAA"] = dns.rcode.NXDOMAIN
+    monkeypatch.setattr(module, "ask_system", lambda host: pytest.fail("the system was asked"))
+    with pytest.raises(HostNameNotResolvedError):
+        look_up("example.org", Deadline(LIMIT), factory, system=False)
+
+
+@pytest.mark.parametrize(
+    ("host", "found"), [("box", "192.0.2.5"), ("box.corp.example", "192.0.2.5"), ("a.b", "192.0.2.6")]
+)
+def test_search_domains_are_tried_as_ndots_says(name_server, host, found):
+    table, factory = name_server
+    table["box.corp.example.", "A"] = [record("A", "192.0.2.5", name="box.corp.example.")]
+    table["a.b.", "A"] = [record("A", "192.0.2.6", name="a.b.")]
+    table["a.b.corp.example.", "A"] = [record("A", "192.0.2.7", name="a.b.corp.example.")]
+    table["box.", "A"] = table["box.", "AAAA"] = dns.rcode.NXDOMAIN
+
+    def searching():
+        resolver = factory()
+        resolver.search = [dns.name.from_text("corp.example.")]
+        resolver.domain = dns.name.root
+        return resolver
+
+    assert look_up(host, Deadline(LIMIT), searching, system=False) == [Address(V4, found)]
+
+
+def test_a_truncated_answer_is_asked_for_again_over_tcp():
+    # One port for both: the TCP listener comes first, because any UDP port of that number is then free.
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(V4, socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind(listener.getsockname())
+        datagrams.settimeout(LIMIT)
+
+        def body():
+            data, peer = datagrams.recvfrom(4096)
+            short = dns.message.make_response(dns.message.from_wire(data))
+            short.flags |= dns.flags.TC
+            datagrams.sendto(short.to_wire(), peer)
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(LIMIT)
+                query = dns.message.from_wire(
+                    read_exactly(connection, int.from_bytes(read_exactly(connection, 2), "big"))
+                )
+                response = dns.message.make_response(query)
+                response.answer = [dns.rrset.from_text(*record("A", *(f"192.0.2.{last}" for last in range(100))))]
+                wire = response.to_wire()
+                connection.sendall(len(wire).to_bytes(2, "big") + wire)
+
+        thread = threading.Thread(target=body, name="truncating-server")
+        thread.start()
+        asked = dns.resolver.Resolver(configure=False)
+        asked.nameservers, asked.port, asked.lifetime = ["127.0.0.1"], listener.getsockname()[1], LIMIT
+        answer = resolver.ask_name_servers("example.org", "A", Deadline(LIMIT), asked)
+        join(thread)
+    assert len(answer.addresses) == 100

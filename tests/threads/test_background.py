@@ -20,11 +20,11 @@ def waker():
 
 
 def test_the_result_comes_back(waker):
-    assert run_aside(lambda: [1, 2], Waiter(waker, lambda: False, Deadline(LIMIT)), waker) == [1, 2]
+    assert run_aside([lambda: 1, lambda: 2], Waiter(waker, lambda: False, Deadline(LIMIT)), waker) == [1, 2]
 
 
 def test_it_runs_on_a_daemon_thread_of_its_own(waker):
-    thread = run_aside(threading.current_thread, Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
+    (thread,) = run_aside([threading.current_thread], Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
     assert thread is not threading.current_thread()
     assert thread.daemon
     assert thread.name == "syncws-lookup"
@@ -35,13 +35,13 @@ def test_an_exception_comes_back(waker):
         raise LookupError("nobody knows")
 
     with pytest.raises(LookupError, match="nobody knows"):
-        run_aside(fail, Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
+        run_aside([fail], Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
 
 
 def test_the_deadline_does_not_wait_for_the_function(waker):
     go_on = threading.Event()
     with pytest.raises(OperationTimedOutError):
-        run_aside(lambda: wait(go_on), Waiter(waker, lambda: False, Deadline(0.01)), waker)
+        run_aside([lambda: wait(go_on)], Waiter(waker, lambda: False, Deadline(0.01)), waker)
     go_on.set()
 
 
@@ -55,7 +55,7 @@ def test_a_cancellation_does_not_wait_for_the_function(waker):
         wait(go_on)
 
     with pytest.raises(OperationCanceledError):
-        run_aside(function, Waiter(waker, lambda: bool(canceled), Deadline(LIMIT)), waker)
+        run_aside([function], Waiter(waker, lambda: bool(canceled), Deadline(LIMIT)), waker)
     go_on.set()
 
 
@@ -64,14 +64,14 @@ def test_a_stray_wake_up_does_not_end_the_wait(waker):
         waker.wake()
         return 5
 
-    assert run_aside(function, Waiter(waker, lambda: False, Deadline(LIMIT)), waker) == 5
+    assert run_aside([function], Waiter(waker, lambda: False, Deadline(LIMIT)), waker) == [5]
 
 
 def test_a_result_that_comes_too_late_is_dropped_although_the_waker_is_closed():
     waker = Waker(threading.RLock())
     go_on = threading.Event()
     with pytest.raises(OperationTimedOutError):
-        run_aside(lambda: wait(go_on), Waiter(waker, lambda: False, Deadline(0.0)), waker)
+        run_aside([lambda: wait(go_on)], Waiter(waker, lambda: False, Deadline(0.0)), waker)
     waker.close()
     go_on.set()
 
@@ -83,5 +83,46 @@ def test_a_function_that_ends_its_thread_does_not_hang_the_caller(waker, monkeyp
     # Python says nothing of a SystemExit on a thread; pytest does.
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - which one is the library's choice
-        run_aside(function, Waiter(waker, lambda: False, Deadline(0.5)), waker)
+        run_aside([function], Waiter(waker, lambda: False, Deadline(0.5)), waker)
     assert not isinstance(caught.value, OperationTimedOutError)
+
+
+def test_all_run_at_the_same_time(waker):
+    meeting = threading.Barrier(3, timeout=LIMIT)
+    results = run_aside([meeting.wait] * 3, Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
+    assert sorted(results) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("answers", [(True, False), (False, True)])
+def test_when_one_result_is_enough_the_others_are_waited_for_only_a_moment(waker, answers):
+    go_on = threading.Event()
+
+    def late():
+        wait(go_on)
+        return False
+
+    functions = [(lambda: True) if answer else late for answer in answers]
+    results = run_aside(
+        functions, Waiter(waker, lambda: False, Deadline(LIMIT)), waker, is_enough=lambda result: result
+    )
+    go_on.set()
+    assert results == [True]
+
+
+def test_a_result_that_is_not_enough_leaves_all_of_the_time_to_the_others(waker):
+    go_on = threading.Event()
+    looks = []
+
+    def late():
+        wait(go_on)
+        return True
+
+    def is_enough(result):
+        # Asked when the first result is there; the second comes only then.
+        looks.append(result)
+        go_on.set()
+        return result
+
+    waiter = Waiter(waker, lambda: False, Deadline(LIMIT))
+    assert run_aside([lambda: False, late], waiter, waker, is_enough) == [False, True]
+    assert looks[0] is False
