@@ -11,6 +11,7 @@ from syncws.certificates import Certificate
 from syncws.closed_event_args import WebSocketClosedEventArgs
 from syncws.connecting import connect
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl
+from syncws.credentials import PasswordCredential
 from syncws.enums import (
     ByteOrder,
     ChainValidationResult,
@@ -105,6 +106,7 @@ __all__ = [
     "OutOfBoundsError",
     "OutputStream",
     "PartialTextReader",
+    "PasswordCredential",
     "ProtocolViolationError",
     "SocketMessageType",
     "SocketSslErrorSeverity",

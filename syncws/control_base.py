@@ -9,6 +9,7 @@ import ssl
 from collections.abc import MutableSequence
 from typing import Any, TypeVar
 
+from syncws.credentials import PasswordCredential
 from syncws.errors import IllegalMethodCallError, InvalidArgumentError, InvalidArgumentTypeError
 from syncws.settings import Settings
 from syncws.streams.arguments import shown_number
@@ -74,6 +75,7 @@ class WebSocketControl:
         "_receive_timeout",
         "_resolver",
         "_send_timeout",
+        "_server_credential",
         "_ssl_context",
         "_supported_protocols",
     )
@@ -82,6 +84,7 @@ class WebSocketControl:
     _supported_protocols: SubprotocolList
     _outbound_buffer_size_in_bytes: int | None
     _resolver: Any
+    _server_credential: PasswordCredential | None
     _connect_timeout: float | None
     _max_connect_addresses: int
     _happy_eyeballs_delay: float | None
@@ -102,6 +105,7 @@ class WebSocketControl:
         self._supported_protocols = SubprotocolList(self._check_settable)
         self._outbound_buffer_size_in_bytes = None
         self._resolver = None
+        self._server_credential = None
         self._connect_timeout = 60.0
         self._max_connect_addresses = 5
         self._happy_eyeballs_delay = None
@@ -125,6 +129,7 @@ class WebSocketControl:
             request_headers=request_headers,
             outbound_buffer_size_in_bytes=self._outbound_buffer_size_in_bytes,
             resolver=self._resolver,
+            server_credential=self._server_credential,
             connect_timeout=self._connect_timeout,
             max_connect_addresses=self._max_connect_addresses,
             happy_eyeballs_delay=self._happy_eyeballs_delay,
@@ -183,6 +188,31 @@ class WebSocketControl:
     def connect_timeout(self, value: float | None) -> None:
         self._check_settable()
         self._connect_timeout = check_timeout(value, "connect_timeout")
+
+    @property
+    def server_credential(self) -> PasswordCredential | None:
+        """Who we are to the server, if it asks; default None (….ServerCredential).
+
+        Sent by HTTP's Basic scheme, once, after the server has answered 401 and offered it; over ws anybody on the way
+        can read it. Not sent when an Authorization header was set.
+
+        Raises:
+            InvalidArgumentTypeError: neither a PasswordCredential nor None (0x80070057).
+            InvalidArgumentError: the credential is empty (0x80070057).
+            IllegalMethodCallError: set after connect (0x8000000E).
+        """
+        return self._server_credential
+
+    @server_credential.setter
+    def server_credential(self, value: PasswordCredential | None) -> None:
+        self._check_settable()
+        if value is not None:
+            if not isinstance(value, PasswordCredential):
+                kind = type(value).__name__
+                raise InvalidArgumentTypeError(f"server_credential must be a PasswordCredential or None, not {kind}")
+            if not value.user_name or not value.password:
+                raise InvalidArgumentError("server_credential must have a user name and a password")
+        self._server_credential = value
 
     @property
     def resolver(self) -> Any:

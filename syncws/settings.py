@@ -1,12 +1,13 @@
 """The settings of one connection, frozen when connect() is called.
 
-May import enums. A plain value: any thread may read it.
+May import enums and credentials. A plain value: any thread may read it.
 """
 
 import ssl
 from dataclasses import dataclass
 from typing import Any
 
+from syncws.credentials import PasswordCredential
 from syncws.enums import MessageWebSocketReceiveMode
 
 __all__ = ["Settings"]
@@ -23,6 +24,7 @@ class Settings:
     outbound_buffer_size_in_bytes: int | None = None
     no_delay: bool = True
     resolver: Any = None
+    server_credential: PasswordCredential | None = None
     connect_timeout: float | None = 60.0
     max_connect_addresses: int = 5
     happy_eyeballs_delay: float | None = None

@@ -31,6 +31,7 @@ DEFAULTS = {
     "max_message_size": 64 * 1024 * 1024,
     "outbound_buffer_size_in_bytes": 0,
     "resolver": None,
+    "server_credential": None,
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
     "happy_eyeballs_delay": None,

@@ -25,7 +25,7 @@ ROOMS = ("wire", "streams", "net", "threads", "cli")
 # the top of the package or for rooms; every other module at the top, and the package itself, is in PUBLIC.
 PUBLIC = "public classes"
 LAYERS = (
-    ("version", "enums", "hresult", "errors", "certificates"),
+    ("version", "enums", "hresult", "errors", "certificates", "credentials"),
     ("events",),
     ("wire",),
     ("streams",),

@@ -13,6 +13,7 @@ from syncws import HResult, IllegalMethodCallError, InvalidArgumentTypeError, St
 DEFAULTS = {
     "outbound_buffer_size_in_bytes": 0,
     "resolver": None,
+    "server_credential": None,
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
     "happy_eyeballs_delay": None,

@@ -9,11 +9,12 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError
+from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError, HttpStatusError
 from syncws.hresult import HResult
+from syncws.net.basic import asks_for_basic, basic_authorization
 from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
@@ -67,6 +68,31 @@ def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools
         ConnectionLostError, OperationTimedOutError, OperationCanceledError: see syncws.errors.
     """
     addresses = _resolve(uri.host, settings.resolver, waiter, tools)[: settings.max_connect_addresses]
+    attempts: list[ConnectAttempt] = []
+    try:
+        try:
+            return _open_once(addresses, uri, settings, waiter, tools, attempts)
+        except HttpStatusError as exc:
+            authorized = _with_credential(settings, exc)
+            if authorized is None:
+                raise
+        # The server asks who we are: once more, on a new connection to the same address, within the same time.
+        same = [address for address in addresses if address.text == attempts[-1].address]
+        return _open_once(same, uri, authorized, waiter, tools, attempts)
+    except HResultError as exc:
+        exc.attempts = tuple(attempts)
+        raise
+
+
+def _open_once(
+    addresses: list[Address],
+    uri: WebSocketUri,
+    settings: Settings,
+    waiter: Waiter,
+    tools: Tools,
+    attempts: list[ConnectAttempt],
+) -> Opened:
+    """Connect to the first address that accepts and do the handshakes; adds what failed to `attempts`."""
     dialer = Dialer(addresses, uri.port, settings, waiter)
     dialed: Dialed | None = None
     try:
@@ -78,8 +104,21 @@ def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools
             # A copy: an error that held itself would wait for the garbage collector.
             failure = ConnectAttempt(dialed.address.text, copy.copy(exc), now() - dialed.started)
             dialer.attempts.append(failure)
-        exc.attempts = tuple(dialer.attempts)
         raise
+    finally:
+        attempts += dialer.attempts
+
+
+def _with_credential(settings: Settings, refusal: HttpStatusError) -> Settings | None:
+    """Return settings that answer a refusal with the credential; None when there is nothing to answer."""
+    credential = settings.server_credential
+    if credential is None or refusal.status_code != 401:
+        return None
+    has_own = any(name.lower() == "authorization" for name, _ in settings.request_headers)
+    if has_own or not asks_for_basic(refusal.headers.get("www-authenticate", "")):
+        return None
+    header = ("Authorization", basic_authorization(credential))
+    return replace(settings, request_headers=(*settings.request_headers, header))
 
 
 def _open_on(dialed: Dialed, uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools) -> Opened:

@@ -1,0 +1,96 @@
+"""PasswordCredential: a user name and a password (Windows.Security.Credentials.PasswordCredential).
+
+May import errors. A plain value, set before it is used: any thread may read it.
+"""
+
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+__all__ = ["PasswordCredential"]
+
+
+class PasswordCredential:
+    """A user name and a password for control.server_credential; never shown by repr().
+
+    The `resource` is a label for the application's own use.
+    """
+
+    __slots__ = ("_password", "_resource", "_user_name")
+
+    def __init__(self, resource: str = "", user_name: str = "", password: str = "", /) -> None:
+        """Make a credential, of three strings or empty.
+
+        Raises:
+            InvalidArgumentTypeError: an argument is no str (0x80070057).
+            InvalidArgumentError: a resource is given, and user name or password is empty; or as the properties
+                (0x80070057).
+
+        Source: PasswordCredential(), PasswordCredential(String, String, String).
+        """
+        self._resource = self._user_name = self._password = ""
+        self.resource = resource
+        if resource or user_name or password:
+            self.user_name = user_name
+            self.password = password
+
+    @property
+    def resource(self) -> str:
+        """A label; "" at first (PasswordCredential.Resource).
+
+        Raises:
+            InvalidArgumentTypeError: set to something that is no str (0x80070057).
+        """
+        return self._resource
+
+    @resource.setter
+    def resource(self, value: str) -> None:
+        self._resource = _checked(value, "resource")
+
+    @property
+    def user_name(self) -> str:
+        """The user name; "" at first (PasswordCredential.UserName).
+
+        Raises:
+            InvalidArgumentTypeError: set to something that is no str (0x80070057).
+            InvalidArgumentError: set to an empty one, or one with a colon, which HTTP's Basic scheme cannot carry
+                (0x80070057).
+        """
+        return self._user_name
+
+    @user_name.setter
+    def user_name(self, value: str) -> None:
+        if ":" in _checked(value, "user_name", may_be_empty=False):
+            raise InvalidArgumentError("user_name must not hold a colon (RFC 7617 2)")
+        self._user_name = value
+
+    @property
+    def password(self) -> str:
+        """The password; "" at first (PasswordCredential.Password).
+
+        Raises:
+            InvalidArgumentTypeError: set to something that is no str (0x80070057).
+            InvalidArgumentError: set to an empty one (0x80070057).
+        """
+        return self._password
+
+    @password.setter
+    def password(self, value: str) -> None:
+        self._password = _checked(value, "password", may_be_empty=False)
+
+    def retrieve_password(self) -> None:
+        """Do nothing: the password is there; on Windows it fetches one from the vault.
+
+        Source: PasswordCredential.RetrievePassword.
+        """
+
+    def __repr__(self) -> str:
+        return f"<PasswordCredential resource={self._resource!r} user_name={self._user_name!r}>"
+
+
+def _checked(value: object, what: str, *, may_be_empty: bool = True) -> str:
+    if not isinstance(value, str):
+        raise InvalidArgumentTypeError(f"{what} must be str, not {type(value).__name__}")
+    if not value and not may_be_empty:
+        raise InvalidArgumentError(f"{what} must not be empty")
+    if any(character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidArgumentError(f"{what} must not hold control characters or lone surrogates")
+    return value
