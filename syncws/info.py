@@ -1,13 +1,14 @@
 """The information objects of both socket classes, and the structs that they give out.
 
-May import host_name. Read-only, at any time in the life of the socket and on any thread: each property reads one
-snapshot that the session replaces.
+May import certificates and host_name. Read-only, at any time in the life of the socket and on any thread: each property
+reads one snapshot that the session replaces.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from syncws.certificates import Certificate
 from syncws.host_name import HostName
 
 __all__ = [
@@ -70,6 +71,8 @@ class Snapshot:
     local_address: HostName | None = None
     remote_address: HostName | None = None
     protocol: str = ""
+    server_certificate: Certificate | None = None
+    server_intermediate_certificates: tuple[Certificate, ...] = ()
     bandwidth_statistics: BandwidthStatistics = _NO_STATISTICS
     bytes_received: int = 0
     bytes_sent: int = 0
@@ -105,6 +108,19 @@ class WebSocketInformation:
     def protocol(self) -> str:
         """The subprotocol that the server chose; "" before connect and when none (….Protocol)."""
         return self._take_snapshot().protocol
+
+    @property
+    def server_certificate(self) -> Certificate | None:
+        """The server's certificate; None before connect and over ws (….ServerCertificate)."""
+        return self._take_snapshot().server_certificate
+
+    @property
+    def server_intermediate_certificates(self) -> tuple[Certificate, ...]:
+        """Certificates that came with the server's, in its order; empty before connect and over ws.
+
+        Source: ….ServerIntermediateCertificates.
+        """
+        return self._take_snapshot().server_intermediate_certificates
 
     @property
     def bandwidth_statistics(self) -> BandwidthStatistics:

@@ -471,6 +471,8 @@ class _Link:
             local_address=HostName(session.local_address),
             remote_address=HostName(session.remote_address),
             protocol=session.subprotocol,
+            server_certificate=session.certificates[0] if session.certificates else None,
+            server_intermediate_certificates=session.certificates[1:],
             bandwidth_statistics=statistics,
             bytes_received=received,
             bytes_sent=sent,

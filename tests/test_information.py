@@ -2,9 +2,11 @@
 
 import dataclasses
 import gc
+import ssl
 import threading
 
 import pytest
+import trustme
 from scripts import BINARY, CLOSE, connected, round_trip, uri_of_nobody
 from support import (
     LIMIT,
@@ -21,6 +23,7 @@ from support import (
 
 from syncws import (
     BandwidthStatistics,
+    Certificate,
     HostName,
     HostNameType,
     MessageWebSocket,
@@ -34,6 +37,8 @@ FACTS = [
     "local_address",
     "remote_address",
     "protocol",
+    "server_certificate",
+    "server_intermediate_certificates",
     "bandwidth_statistics",
     "bytes_received",
     "bytes_sent",
@@ -47,6 +52,8 @@ BEFORE = {
     "local_address": None,
     "remote_address": None,
     "protocol": "",
+    "server_certificate": None,
+    "server_intermediate_certificates": (),
     "bandwidth_statistics": BandwidthStatistics(),
     "bytes_received": 0,
     "bytes_sent": 0,
@@ -304,3 +311,21 @@ def test_replace_gives_a_changed_copy():
     changed = statistics.__replace__(inbound_bits_per_second=5)
     assert changed == BandwidthStatistics(1, 5)
     assert statistics == BandwidthStatistics(1, 2)
+
+
+@each_socket
+def test_the_server_s_certificates_can_be_looked_at_as_long_as_the_socket_lives(socket_class):
+    root = trustme.CA()
+    issued = root.create_child_ca().issue_cert("localhost")
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued.configure_cert(server_context)
+    client_context = ssl.create_default_context()
+    root.configure_trust(client_context)
+    with connected(echo, socket_class=socket_class, run=running_server, tls=(server_context, client_context)) as socket:
+        while_connected = socket.information.server_certificate
+    certificate = socket.information.server_certificate
+    (intermediate,) = socket.information.server_intermediate_certificates
+    sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in issued.cert_chain_pems[:2]]
+    assert [certificate.get_certificate_blob(), intermediate.get_certificate_blob()] == sent
+    assert certificate is while_connected
+    assert isinstance(certificate, Certificate)

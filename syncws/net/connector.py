@@ -19,7 +19,7 @@ from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
 from syncws.net.resolver import Address, Answer, addresses_without_waiting, look_up
-from syncws.net.tls import TlsTransport, default_context, tls_error
+from syncws.net.tls import TlsTransport, certificate_chain, default_context, tls_error
 from syncws.net.transport import SocketTransport, Transport
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
@@ -51,6 +51,7 @@ class Opened:
         local_address: our IP address.
         remote_address: the IP address that accepted.
         result: what the handshake settled.
+        certificates: what the server sent over TLS, in DER form, its own first.
     """
 
     transport: Transport
@@ -58,6 +59,7 @@ class Opened:
     local_address: str
     remote_address: str
     result: HandshakeResult
+    certificates: tuple[bytes, ...] = ()
 
 
 def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools) -> Opened:
@@ -139,7 +141,8 @@ def _open_on(dialed: Dialed, uri: WebSocketUri, settings: Settings, waiter: Wait
         raise tls_error(exc, uri.server_name) from exc
     except OSError as exc:
         raise lost_connection(exc) from exc
-    return Opened(transport, socket_transport, local_address, dialed.address.text, result)
+    chain = certificate_chain(transport.ssl_object) if isinstance(transport, TlsTransport) else ()
+    return Opened(transport, socket_transport, local_address, dialed.address.text, result, tuple(chain))
 
 
 def lost_connection(error: OSError) -> ConnectionLostError:

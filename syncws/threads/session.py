@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from syncws.certificates import Certificate
 from syncws.errors import (
     ConnectionLostError,
     HResultError,
@@ -66,6 +67,7 @@ class Session:
         self.remainder = opened.result.remainder
         self.local_address = opened.local_address
         self.remote_address = opened.remote_address
+        self.certificates = tuple(Certificate(der) for der in opened.certificates)
         self.subprotocol = opened.result.subprotocol
         self.transport: Transport = opened.transport
         self.waker = waker
