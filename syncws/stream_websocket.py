@@ -125,11 +125,10 @@ class _SocketSource:
         """See ByteSource.position."""
         return 0 if self._session is None else self._session.inbox.position
 
-    def begin(self) -> None:
+    def begin(self) -> object:
         """See ByteSource.begin."""
-        session = self._socket._input_session()
-        session.begin_read()
-        self._session = session
+        session = self._session = self._socket._input_session()
+        return session.begin_read()
 
     def peek(self, count: int) -> memoryview:
         """See ByteSource.peek."""
@@ -145,8 +144,7 @@ class _SocketSource:
 
     def finish(self) -> None:
         """See ByteSource.finish."""
-        if self._session is not None:
-            self._session.inbox.finish()
+        self._begun().inbox.finish()
 
     def close(self) -> None:
         """See ByteSource.close."""

@@ -24,8 +24,11 @@ class ByteSource(Protocol):
     def position(self) -> int:
         """Number of bytes taken since the beginning."""
 
-    def begin(self) -> None:
+    def begin(self) -> object:
         """Begin an operation, with its own time limit; finish() must follow.
+
+        Returns:
+            What stands for the operation: when nobody holds it any more, because of an interruption, it is over.
 
         Raises:
             InvalidOperationError: another operation runs (0x800710DD).
@@ -51,7 +54,7 @@ class ByteSource(Protocol):
         """Undo the taking of `data`, the last bytes taken."""
 
     def finish(self) -> None:
-        """End the operation; nothing when none runs on this thread."""
+        """End the operation."""
 
     def close(self) -> None:
         """Let go of what is there and what may come. Any thread may call it."""
@@ -69,8 +72,9 @@ class MemorySource:
         self._content = content
         self.position = 0
 
-    def begin(self) -> None:
+    def begin(self) -> object:
         """See ByteSource.begin."""
+        return self
 
     def peek(self, count: int) -> memoryview:
         """See ByteSource.peek; never waits."""

@@ -30,7 +30,7 @@ class InputFile(io.BufferedIOBase):
     def __init__(
         self,
         source: ByteSource,
-        begin: Callable[[], None],
+        begin: Callable[[], object],
         read_into: Callable[[memoryview, InputStreamOptions, Callable[[int], int]], int],
     ) -> None:
         """Make a file over a stream's source and its two operations."""
@@ -74,10 +74,10 @@ class InputFile(io.BufferedIOBase):
         if limit == 0:
             return b""
         source = self._source
-        start: int | None = None
+        operation = start = None
         parts: list[bytes] = []
         try:
-            self._begin()
+            operation = self._begin()
             start = source.position
             try:
                 _take(source, parts, limit, is_partial=is_partial, is_line=is_line)
@@ -90,7 +90,8 @@ class InputFile(io.BufferedIOBase):
         except BaseException:
             if start is not None and source.position > start:
                 source.put_back(b"".join(parts)[: source.position - start])
-            source.finish()
+            if operation is not None:
+                source.finish()
             raise
 
     def _check_open(self) -> None:

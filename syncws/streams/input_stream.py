@@ -125,20 +125,20 @@ class InputStream:
             self._is_closed = True
             self._source.close()
 
-    def _begin(self) -> None:
-        """Begin an operation on the source; its finish() must follow, also when this raises."""
+    def _begin(self) -> object:
+        """Begin an operation on the source; its finish() must follow. What this returns must be held until then."""
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
-        self._source.begin()
+        return self._source.begin()
 
     def _read_into(
         self, target: memoryview, options: InputStreamOptions, give_out: Callable[[int], _Result]
     ) -> _Result:
         """Fill `target`; what give_out makes of the number of bytes is returned, or they are put back."""
         source = self._source
-        start: int | None = None
+        operation = start = None
         try:
-            self._begin()
+            operation = self._begin()
             start = source.position
             try:
                 _fill(source, target, options)
@@ -152,7 +152,8 @@ class InputStream:
         except BaseException:
             if start is not None and source.position > start:
                 source.put_back(target[: source.position - start].tobytes())
-            source.finish()
+            if operation is not None:
+                source.finish()
             raise
 
     def __enter__(self) -> "InputStream":

@@ -79,8 +79,9 @@ class ReaderCore(Formatted):
 
     def _fill(self, stream: InputStream, count: int) -> int:
         source = stream._source
+        operation = None
         try:
-            stream._begin()
+            operation = stream._begin()
             start = source.position
             unread = self._unread
             try:
@@ -93,7 +94,8 @@ class ReaderCore(Formatted):
                 self._unread = 0 if self._is_closed else unread + source.position - start
             return source.position - start
         finally:
-            source.finish()
+            if operation is not None:
+                source.finish()
 
     def _append_from(self, source: ByteSource, count: int) -> None:
         loaded = 0

@@ -90,18 +90,19 @@ class ByteInbox(Inbox):
 
     # The taking side.
 
-    def begin(self, deadline: Deadline) -> None:
-        """Begin a read; finish() must follow.
+    def begin(self, deadline: Deadline) -> object:
+        """Begin a read; finish() must follow, and what this returns must be held until then.
 
         Raises:
-            InvalidOperationError: another thread reads (0x800710DD).
+            InvalidOperationError: another read runs (0x800710DD).
             ObjectClosedError: nothing can be read any more, because this side has closed (0x80000013).
         """
-        self._claim("another read runs on this stream: one at a time")
+        claim = self._claim("another read runs on this stream: one at a time")
         if self._is_dropping:
             self._release()
             raise ObjectClosedError("the input stream was closed, or its socket")
         self._deadline = deadline
+        return claim
 
     def peek(self, count: int) -> memoryview:
         """Wait for bytes and show up to `count` of them; empty when there will be no more.

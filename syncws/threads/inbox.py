@@ -9,12 +9,23 @@ queue is cleared at any call.
 """
 
 import threading
+import weakref
 from collections.abc import Callable
 
 from syncws.errors import InvalidOperationError, OperationTimedOutError
 from syncws.net.deadline import Deadline
 
 __all__ = ["Inbox"]
+
+
+def _nobody() -> None:
+    """Stand for the weak reference to a claim that there is not."""
+
+
+class _Claim:
+    """What the frame of a taking operation holds."""
+
+    __slots__ = ("__weakref__",)
 
 
 class Inbox:
@@ -24,7 +35,17 @@ class Inbox:
         is_full (bool): True from the moment the bound is reached until half of it is free again.
     """
 
-    __slots__ = ("_capacity", "_is_ended", "_lock", "_must_tell", "_on_room", "_signal", "_taker", "is_full")
+    __slots__ = (
+        "_capacity",
+        "_claimed",
+        "_is_ended",
+        "_lock",
+        "_must_tell",
+        "_on_room",
+        "_signal",
+        "_taker",
+        "is_full",
+    )
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """Make an inbox.
@@ -38,7 +59,8 @@ class Inbox:
         self._lock = threading.RLock()
         # What the taking thread waits for: a lock that whoever changes something releases.
         self._signal: threading.Lock | None = None
-        # The taking thread; its own number, when it finds it here, is what an interruption left behind.
+        # The taking operation, as long as its frame lives: an interruption can leave nothing behind.
+        self._claimed: Callable[[], object] = _nobody
         self._taker: int | None = None
         self._is_ended = False
         self._must_tell = False
@@ -66,22 +88,26 @@ class Inbox:
         """Drop what waits; requires the lock."""
         raise NotImplementedError
 
-    def _claim(self, what: str) -> None:
-        """Become the taking thread, until `_taker` is None again.
+    def _claim(self, what: str) -> object:
+        """Become the taking thread, until _release(), or until nobody holds what this returns.
 
         Raises:
-            InvalidOperationError: another thread is (0x800710DD).
+            InvalidOperationError: another thread is, or this one in a call that a signal handler has interrupted
+                (0x800710DD).
         """
-        own = threading.get_ident()
+        claim = _Claim()
         with self._lock:
-            if self._taker not in (None, own):
+            if self._claimed() is not None:
                 raise InvalidOperationError(what)
-            self._taker = own
+            self._claimed = weakref.ref(claim)
+            self._taker = threading.get_ident()
+        return claim
 
     def _release(self) -> None:
         """Be the taking thread no more; nothing when it is another. May be repeated."""
         if self._taker == threading.get_ident():
             self._taker = None
+            self._claimed = _nobody
 
     @property
     def _has_room(self) -> bool:

@@ -78,8 +78,9 @@ class MessageInbox(Inbox):
             OperationTimedOutError: none came in time (0x80072EE2); one that comes later is there for the next call.
             InvalidOperationError: another thread is taking (0x800710DD).
         """
+        claim = None
         try:
-            self._claim("another thread is receiving on this socket: one at a time")
+            claim = self._claim("another receive runs on this socket: one at a time")
             while True:
                 with self._lock:
                     message = self._pop()
@@ -91,7 +92,8 @@ class MessageInbox(Inbox):
                         continue
                 self._wait(signal, deadline, "no message came in time")
         finally:
-            self._release()
+            if claim is not None:
+                self._release()
 
     @property
     def has_messages(self) -> bool:

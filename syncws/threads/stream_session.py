@@ -23,7 +23,7 @@ class StreamSession(Session):
         """See Session."""
         super().__init__(opened, settings, waker, owner, ByteInbox(settings.inbox_size_in_bytes, waker.wake))
 
-    def begin_read(self) -> None:
+    def begin_read(self) -> object:
         """Begin a read; see ByteSource.begin.
 
         Raises:
@@ -33,7 +33,7 @@ class StreamSession(Session):
         """
         if self.is_on_reader and not self.inbox.is_ended:
             raise IllegalMethodCallError("a read cannot wait inside a handler: it would wait for its own thread")
-        self.inbox.begin(Deadline(self.settings.receive_timeout))
+        return self.inbox.begin(Deadline(self.settings.receive_timeout))
 
     def peek(self, count: int) -> memoryview:
         """Wait for bytes; see ByteSource.peek.

@@ -6,13 +6,14 @@ come; the locks that the interrupted code holds are then held.
 
 import sys
 import threading
+from functools import partial
 
 import pytest
 from fakes import ScriptedTransport, line_of
 from scripts import BINARY, connected, noting, sends
 from support import LIMIT, join, server_frame
 
-from syncws import HResultError, MessageWebSocket, StreamWebSocket
+from syncws import HResult, HResultError, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket
 from syncws.errors import ObjectClosedError
 from syncws.net.deadline import Deadline
 from syncws.threads.byte_inbox import ByteInbox
@@ -150,3 +151,39 @@ def test_a_signal_handler_may_close_in_the_middle_of_a_send(tls, line):
         within_limit(lambda: handle_at(line, socket.abort, lambda: socket.send(b"hello")))
         socket.abort()
         assert socket.wait_closed(LIMIT)
+
+
+def test_a_read_in_a_signal_handler_does_not_go_into_the_middle_of_another():
+    refused = []
+
+    def nest(stream):
+        try:
+            stream.read(bytearray(1), 1)
+        except InvalidOperationError as exc:
+            refused.append(exc.hresult)
+
+    number = 0
+    while True:
+        stream = InputStream(SourceOfAnInbox(b"abc", b"defg"))
+        target = bytearray(7)
+        read = partial(stream.read, target, 7)
+        if not handle_at(number, partial(nest, stream), read):
+            break
+        # Either the other one came before or after it, or it was refused; nothing is mixed up.
+        assert bytes(target) in (b"abcdefg", b"bcdefg\0"), number
+        number += 1
+    assert len(refused) > 20
+    assert set(refused) == {HResult.ERROR_INVALID_OPERATION}
+
+
+class SourceOfAnInbox(ByteInbox):
+    """A source of an InputStream that has everything there, and then ends."""
+
+    def __init__(self, *pieces):
+        super().__init__(1 << 20, lambda: None)
+        for piece in pieces:
+            self.put(piece)
+        self.end(keep=True)
+
+    def begin(self):
+        return super().begin(Deadline(LIMIT))

@@ -48,6 +48,7 @@ class Pieces:
 
     def begin(self):
         self.begins += 1
+        return self
 
     def peek(self, count):
         self.asked.append(count)
@@ -102,6 +103,7 @@ class Watched(MemorySource):
 
     def begin(self):
         self.begins += 1
+        return self
 
     def peek(self, count):
         self.peeks += 1

@@ -190,7 +190,8 @@ def test_peek_ends_when_its_time_is_over_and_the_bytes_come_for_the_next(inbox):
 
 
 def test_a_second_thread_is_refused_until_the_first_has_finished(inbox):
-    inbox.begin(FOREVER)
+    operation = inbox.begin(FOREVER)
+    assert operation is not None
     error = Call(inbox.begin, FOREVER).end()
     assert isinstance(error, InvalidOperationError)
     assert error.hresult & 0xFFFFFFFF == 0x800710DD
@@ -356,3 +357,9 @@ def test_room_is_told_of_at_the_next_read_when_an_interruption_kept_the_reader_f
     with pytest.raises(OperationTimedOutError):
         inbox.peek(1)
     assert told == [False, False]
+
+
+def test_an_operation_that_nobody_holds_any_more_is_over(inbox):
+    # As after an interruption between the begin and whatever would have finished it.
+    inbox.begin(FOREVER)
+    assert Call(inbox.begin, FOREVER).end() is None
