@@ -205,3 +205,17 @@ def drop(holder: list[Any]) -> None:
     """Drop the only reference to a socket, which is the list's entry, and let the collector look for it."""
     holder.clear()
     gc.collect()
+
+
+@contextlib.contextmanager
+def black_hole(address: str = "0.0.0.0") -> Iterator[int]:
+    """Give a port at which an address of ours, or all of loopback, does not answer, because its backlog is full."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind((address, 0))
+        listener.listen(0)
+        port: int = listener.getsockname()[1]
+        for _ in range(20):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1" if address == "0.0.0.0" else address, port))
+        yield port

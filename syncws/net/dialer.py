@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncws.errors import CannotConnectError, ConnectAttempt, HResultError, OperationTimedOutError
+from syncws.errors import CannotConnectError, ConnectAttempt, HResultError, OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
 from syncws.net.deadline import FOREVER, Deadline, now
 from syncws.net.resolver import Address
@@ -82,9 +82,9 @@ class Dialer:
                     return dialed
                 if not self._pending and not self._waiting:
                     raise self._error(host)
-        except OperationTimedOutError as exc:
+        except (OperationTimedOutError, OperationCanceledError) as exc:
             for dialed in tuple(self._pending):
-                self._fail(dialed, OperationTimedOutError(exc.message))
+                self._fail(dialed, type(exc)(exc.message))
             raise
         finally:
             self._selector.close()

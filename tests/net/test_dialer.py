@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from fakes import FakeClock
-from support import LIMIT
+from support import LIMIT, black_hole
 
 from syncws.errors import CannotConnectError, ConnectAttempt, OperationCanceledError, OperationTimedOutError
 from syncws.net import deadline as deadline_module
@@ -38,22 +38,11 @@ def dial():
 
 
 @contextlib.contextmanager
-def listening(address, port=0, backlog=5):
+def listening(address, port=0):
     with socket.socket() as listener:
         listener.bind((address, port))
-        listener.listen(backlog)
+        listener.listen()
         yield listener.getsockname()[1]
-
-
-@contextlib.contextmanager
-def silent(address="127.0.0.1"):
-    """Give a port at which an address does not answer, because its backlog is full."""
-    with listening(address, backlog=0) as port, contextlib.ExitStack() as stack:
-        for _ in range(20):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex((address, port))
-        yield port
 
 
 def test_the_first_that_accepts_is_taken_and_the_failures_before_it_are_kept(dial, caplog):
@@ -79,7 +68,7 @@ def test_an_attempt_is_a_value():
 
 
 def test_without_a_delay_an_address_is_given_up_before_the_next_is_tried(dial):
-    with silent() as port, listening("127.0.0.2", port):
+    with black_hole("127.0.0.1") as port, listening("127.0.0.2", port):
         dialer = dial(["127.0.0.1", "127.0.0.2"], port, connect_timeout=0.05)
         dialer.dial("host").socket.close()
     (attempt,) = dialer.attempts
@@ -88,7 +77,7 @@ def test_without_a_delay_an_address_is_given_up_before_the_next_is_tried(dial):
 
 
 def test_with_a_delay_the_next_address_is_tried_beside_the_first(dial):
-    with silent() as port, listening("127.0.0.2", port):
+    with black_hole("127.0.0.1") as port, listening("127.0.0.2", port):
         dialer = dial(["127.0.0.1", "127.0.0.2"], port, happy_eyeballs_delay=0.01)
         dialed = dialer.dial("host")
         dialed.socket.close()
@@ -105,7 +94,7 @@ def test_the_delay_does_not_hold_up_the_next_address_after_a_refusal(dial):
 
 
 def test_overlapping_addresses_that_all_fail_are_told_of_in_the_order_of_their_failures(dial):
-    with silent() as port:
+    with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1", "127.0.0.2", "127.0.0.3"], port, happy_eyeballs_delay=0, connect_timeout=0.1)
         with pytest.raises(CannotConnectError) as caught:
             dialer.dial("host")
@@ -117,7 +106,7 @@ def test_overlapping_addresses_that_all_fail_are_told_of_in_the_order_of_their_f
 def test_each_address_has_its_own_time(dial, monkeypatch):
     clock = FakeClock()
     monkeypatch.setattr(deadline_module, "clock", clock)
-    with silent() as port:
+    with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1"] * 3, port, timeout=None, connect_timeout=60.0)
         select = dialer._selector.select
 
@@ -134,7 +123,7 @@ def test_each_address_has_its_own_time(dial, monkeypatch):
 
 
 def test_when_the_operation_s_time_is_over_the_addresses_that_wait_are_told_of(dial):
-    with silent() as port:
+    with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1", "127.0.0.1"], port, timeout=0.05, happy_eyeballs_delay=0.0)
         with pytest.raises(OperationTimedOutError, match=r"connecting to 127\.0\.0\.1"):
             dialer.dial("host")
@@ -144,7 +133,7 @@ def test_when_the_operation_s_time_is_over_the_addresses_that_wait_are_told_of(d
 
 def test_a_cancellation_ends_it(dial):
     looks = []
-    with silent() as port:
+    with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1"], port, is_canceled=lambda: looks.append(1) or len(looks) > 1)
         with pytest.raises(OperationCanceledError):
             dialer.dial("host")
