@@ -1,4 +1,4 @@
-"""Fixtures for all tests: certificates of a throw-away authority, and the watch over what a test leaves behind."""
+"""Fixtures for all tests: certificates of a throw-away authority, a clock, the watch over what a test leaves behind."""
 
 import gc
 import os
@@ -8,7 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 import trustme
+from fakes import FakeClock
 from support import LIMIT
+
+from syncws.net import deadline
 
 
 def descriptor_numbers() -> set[str]:
@@ -77,3 +80,11 @@ def tls(
 ) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
     """The contexts of server and client, for ws and for wss."""
     return (None, None) if request.param == "ws" else (server_tls, client_tls)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """A clock that stands still until it is told to move."""
+    fake = FakeClock()
+    monkeypatch.setattr(deadline, "clock", fake)
+    return fake

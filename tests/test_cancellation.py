@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-from fakes import FakeClock
 from support import LIMIT, echo, handshake, join, read_request, read_to_end, running_server, scripted_server, wait
 
 import syncws
@@ -20,15 +19,6 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws.net import deadline as deadline_module
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that stands still until it is told to move."""
-    fake = FakeClock()
-    monkeypatch.setattr(deadline_module, "clock", fake)
-    return fake
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from fakes import FakeClock
 from requirements_support import Server, innermost
 from scripts import uri_of_nobody
 from support import (
@@ -31,7 +30,6 @@ from syncws import (
     WebErrorStatus,
     WebSocketError,
 )
-from syncws.net import deadline as deadline_module
 from syncws.net import dialer, waiter
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import READABLE, make_readiness
@@ -46,14 +44,6 @@ def server():
 def uri(server):
     with running_server(server) as uri:
         yield uri
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that stands still until it is told to move."""
-    fake = FakeClock()
-    monkeypatch.setattr(deadline_module, "clock", fake)
-    return fake
 
 
 @pytest.fixture

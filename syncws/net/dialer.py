@@ -13,7 +13,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncws.errors import CannotConnectError, ConnectAttempt, HResultError, OperationCanceledError, OperationTimedOutError
+from syncws.errors import (
+    CannotConnectError,
+    ConnectAttempt,
+    HResultError,
+    OperationCanceledError,
+    OperationTimedOutError,
+)
 from syncws.hresult import HResult
 from syncws.net.deadline import FOREVER, Deadline, now
 from syncws.net.resolver import Address

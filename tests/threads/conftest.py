@@ -1,10 +1,9 @@
 """Fixtures of the threads room: an outbox over a scripted transport, sessions over one, and waits without time."""
 
 import pytest
-from fakes import FakeClock, ScriptedTransport
+from fakes import ScriptedTransport
 
 from syncws.errors import ObjectClosedError
-from syncws.net import deadline as deadline_module
 from syncws.threads import frame_writer as frame_writer_module
 from syncws.threads.outbox import Outbox
 from threads.doubles import Leftovers, Rig, Rooms, StreamRig, Waits
@@ -15,14 +14,6 @@ def transport():
     made = ScriptedTransport()
     yield made
     made.release()
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that stands still until it is told to move."""
-    fake = FakeClock()
-    monkeypatch.setattr(deadline_module, "clock", fake)
-    return fake
 
 
 @pytest.fixture
