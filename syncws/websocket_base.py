@@ -1,4 +1,4 @@
-"""What both socket classes share: connecting, closing, the events closed and server_custom_validation_requested.
+"""What both socket classes share: connecting, closing, sending and what belongs to it.
 
 May import everything but the socket classes and cli. Methods run on the caller's thread and may be called on any
 thread; handlers of closed run on the connection's reader thread, those of server_custom_validation_requested on the
@@ -16,31 +16,24 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from syncws.cancellation import CancellationToken, check_token
-from syncws.certificate_validation import WebSocketServerCustomValidationRequestedEventArgs
-from syncws.certificates import Certificate
-from syncws.closed_event_args import WebSocketClosedEventArgs
 from syncws.control_base import WebSocketControl, check_timeout
 from syncws.errors import (
-    CertificateError,
     IllegalMethodCallError,
-    InvalidArgumentTypeError,
     ObjectClosedError,
     OperationCanceledError,
 )
-from syncws.events import Event, EventRegistrationToken, Handler
 from syncws.host_name import HostName
-from syncws.hresult import HResult
 from syncws.info import Snapshot, WebSocketInformation
 from syncws.net.connector import Opened, open_connection
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
 from syncws.net.resolver import Answer
-from syncws.net.tls import certificate_chain
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 from syncws.streams.output_stream import OutputStream, Progress
 from syncws.threads.background import run_aside
 from syncws.threads.session import Session
+from syncws.websocket_events import WebSocketEvents
 from syncws.wire.closing import check_close
 from syncws.wire.headers import check_request_header
 from syncws.wire.uri import WebSocketUri, parse_uri
@@ -50,8 +43,6 @@ __all__ = ["State", "WebSocketBase"]
 # How long leaving a `with` block by an exception waits for the peer.
 _HURRIED_CLOSE_SECONDS = 0.5
 
-ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
-ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
 SelfT = TypeVar("SelfT", bound="WebSocketBase[Any]")
 SessionT = TypeVar("SessionT", bound=Session)
 
@@ -65,7 +56,7 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
-class WebSocketBase(Generic[SessionT]):
+class WebSocketBase(WebSocketEvents, Generic[SessionT]):
     """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
 
     _control: WebSocketControl
@@ -73,14 +64,11 @@ class WebSocketBase(Generic[SessionT]):
     _session: SessionT | None
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.RLock()
         self._state = State.NEW
         self._link = _Link()
         self._request_headers: dict[str, tuple[str, str]] = {}
-        self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
-        self._validation: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
-            "server_custom_validation_requested"
-        )
         self._session = None
         # While connecting: what cancels it.
         self._waker: Waker | None = None
@@ -126,66 +114,6 @@ class WebSocketBase(Generic[SessionT]):
             if self._state is not State.NEW:
                 raise IllegalMethodCallError("request headers cannot be set after connect was called")
             self._request_headers[header_name.lower()] = (header_name, header_value)
-
-    # Events.
-
-    @property
-    def closed(self) -> Event[Any, WebSocketClosedEventArgs]:
-        """Raised once, last, when the connection is over, however it ended (….Closed).
-
-        Unlike in WinRT it is raised too when the connection was lost: with code 1006.
-        """
-        return self._closed
-
-    @closed.setter
-    def closed(self, value: Event[Any, WebSocketClosedEventArgs]) -> None:
-        self._check_same_event(value, self._closed)
-
-    @property
-    def server_custom_validation_requested(
-        self,
-    ) -> Event[Any, WebSocketServerCustomValidationRequestedEventArgs]:
-        """Raised during a wss connect, after the server's certificate has passed (….ServerCustomValidationRequested).
-
-        Handlers run on the connecting thread and may reject the server; one that raises rejects it.
-        """
-        return self._validation
-
-    @server_custom_validation_requested.setter
-    def server_custom_validation_requested(
-        self, value: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
-    ) -> None:
-        self._check_same_event(value, self._validation)
-
-    @staticmethod
-    def _check_same_event(value: object, event: object) -> None:
-        # `socket.closed += handler` gets the event, adds, and sets it again.
-        if value is not event:
-            raise InvalidArgumentTypeError("an event cannot be assigned: use += and -=, or its add_… and remove_…")
-
-    def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:
-        """Add a handler(socket, args); return the token that removes it (….add_Closed).
-
-        Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
-        """
-        return self._closed.add(handler)
-
-    def remove_closed(self, token: EventRegistrationToken, /) -> None:
-        """Remove a handler; a token that is not known does nothing (….remove_Closed)."""
-        self._closed.remove(token)
-
-    def add_server_custom_validation_requested(self, handler: ValidationHandler, /) -> EventRegistrationToken:
-        """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
-
-        Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
-        """
-        return self._validation.add(handler)
-
-    def remove_server_custom_validation_requested(self, token: EventRegistrationToken, /) -> None:
-        """Remove a handler; a token that is not known does nothing (….remove_ServerCustomValidationRequested)."""
-        self._validation.remove(token)
 
     # Connecting.
 
@@ -425,33 +353,11 @@ class WebSocketBase(Generic[SessionT]):
         is_over = self._session is not None and self._session.finished.is_set()
         return f"<{type(self).__name__} {State.CLOSED.name if is_over else self._state.name}>"
 
-    # What the session calls on the reader thread.
-
-    def _raise_closed(self, code: int, reason: str) -> int:
-        """Raise closed; for the session."""
-        return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
-
     def _wake_reader(self) -> None:
         # It may be waiting with a full inbox, which a first handler empties.
         session = self._session
         if session is not None:
             session.waker.wake()
-
-    def _validate_server(self, tls: ssl.SSLObject, waiter: Waiter, on_change: Callable[[], None]) -> None:
-        """Raise server_custom_validation_requested and wait for the verdict."""
-        if not self._validation.handlers:
-            return
-        waiter.phase = "custom validation of the server's certificate"
-        certificate, *intermediates = (Certificate(der) for der in certificate_chain(tls))
-        args = WebSocketServerCustomValidationRequestedEventArgs._create(certificate, tuple(intermediates), on_change)
-        failures = self._validation(self, args)
-        while not args._is_settled:
-            waiter.wait(0)
-        if failures or args._is_rejected:
-            raise CertificateError(
-                "a handler of server_custom_validation_requested refused the server's certificate",
-                hresult=HResult.INET_E_SECURITY_PROBLEM,
-            )
 
 
 class _Link:
