@@ -32,7 +32,7 @@ from syncws.threads.reader import run_reader
 from syncws.websocket_base import State, WebSocketBase
 from syncws.wire.decoder import Decoder
 from syncws.wire.events import Message
-from syncws.wire.frames import BINARY, PIECE_BYTES, TEXT
+from syncws.wire.frames import BINARY, TEXT
 from syncws.wire.piece_decoder import PieceDecoder
 from syncws.wire.utf8 import NotUtf8Error, check_text
 
@@ -196,15 +196,8 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
         if self._control._message_type is SocketMessageType.UTF8:
             _check_whole_text(data)
             opcode = TEXT
-        size = len(data)
-        if progress is None:
-            session.send_message(opcode, data)
-        elif size > PIECE_BYTES:
-            session.send_in_fragments(opcode, data, progress)
-        else:
-            session.send_message(opcode, data)
-            progress(size)
-        return size
+        # One frame, unless its progress is asked for: that can only be told between frames.
+        return session.write(opcode, data, progress, may_split=progress is not None)
 
     def _write_text(self, data: bytes) -> int:
         session = self._session

@@ -19,7 +19,7 @@ from syncws.threads.reader import run_reader
 from syncws.threads.stream_reader import StreamReader
 from syncws.threads.stream_session import StreamSession
 from syncws.websocket_base import WebSocketBase
-from syncws.wire.frames import BINARY, PIECE_BYTES
+from syncws.wire.frames import BINARY
 
 __all__ = ["StreamWebSocket"]
 
@@ -87,16 +87,8 @@ class StreamWebSocket(WebSocketBase[StreamSession]):
             session.inbox.drop()
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
-        session = self._output_session()
-        size = len(data)
-        if size > PIECE_BYTES:
-            # In fragments, so that pongs and the Close frame need not wait for the end of a message without bounds.
-            session.send_in_fragments(BINARY, data, progress or _tell_nobody)
-            return size
-        session.send_message(BINARY, data)
-        if progress is not None:
-            progress(size)
-        return size
+        # In fragments, so that pongs and the Close frame need not wait for the end of a message without bounds.
+        return self._output_session().write(BINARY, data, progress, may_split=True)
 
     def _write_text(self, data: bytes) -> int:
         return self._write(data, None)
@@ -157,7 +149,3 @@ class _SocketSource:
 
 def _read_stream(session: StreamSession) -> None:
     run_reader(session, StreamReader)
-
-
-def _tell_nobody(sent: int) -> None:
-    """Stand for the progress callback of a write that has none."""

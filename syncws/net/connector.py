@@ -4,7 +4,6 @@ May import errors, hresult, settings, wire and the rest of net. Runs on the conn
 must have threads (the name lookup's helper) or locks is handed in.
 """
 
-import copy
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError, HttpStatusError
+from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError, HttpStatusError, fresh
 from syncws.hresult import HResult
 from syncws.net.basic import asks_for_basic, basic_authorization
 from syncws.net.deadline import now
@@ -104,7 +103,7 @@ def _open_once(
     except HResultError as exc:
         if dialed is not None:
             # A copy: an error that held itself would wait for the garbage collector.
-            failure = ConnectAttempt(dialed.address.text, copy.copy(exc), now() - dialed.started)
+            failure = ConnectAttempt(dialed.address.text, fresh(exc), now() - dialed.started)
             dialer.attempts.append(failure)
         raise
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from syncws.errors import OperationCanceledError, OperationTimedOutError
-from syncws.net.deadline import Deadline
+from syncws.net.deadline import FOREVER, Deadline
 from syncws.net.readiness import WOKEN, Waker, make_readiness
 
 __all__ = ["Waiter"]
@@ -62,27 +62,27 @@ class Waiter:
         """Return a waiter for the same socket that gives up after `seconds` at the latest."""
         return self.for_descriptor(self._descriptor, self._deadline.earlier(seconds))
 
-    def wait(self, interest: int) -> int:
-        """Wait for READABLE, WRITABLE, or with 0 for a wake-up; return what is ready, as Readiness.wait does.
+    def wait(self, interest: int, until: Deadline = FOREVER) -> int:
+        """Wait for READABLE, WRITABLE, or with 0 for a wake-up, until `until` at the latest.
+
+        Returns:
+            What is ready, as Readiness.wait does.
 
         Raises:
             OperationCanceledError: close(), abort() or a cancellation came (0x800704C7).
             OperationTimedOutError: the deadline passed (0x80072EE2).
         """
         self.check()
-        ready = self._readiness.wait(interest, self._deadline if self._limit is None else self._limit(self._deadline))
+        ready = self._readiness.wait(interest, self._latest(until))
         if ready & WOKEN:
             self._waker.clear()
         self.check()
         return ready
 
-    def wait_until(self, until: Deadline) -> None:
-        """Wait for a wake-up, until `until` at the latest; raises as wait."""
-        self.check()
+    def _latest(self, until: Deadline) -> Deadline:
+        """Return when a wait must end: by the operation's deadline, a known cancellation, or `until`."""
         deadline = self._deadline.sooner(until)
-        if self._readiness.wait(0, deadline if self._limit is None else self._limit(deadline)) & WOKEN:
-            self._waker.clear()
-        self.check()
+        return deadline if self._limit is None else self._limit(deadline)
 
     @property
     def wakings(self) -> int:
@@ -95,8 +95,7 @@ class Waiter:
         Raises: as wait.
         """
         self.check()
-        deadline = self._deadline.sooner(until)
-        ready = select((deadline if self._limit is None else self._limit(deadline)).remaining)
+        ready = select(self._latest(until).remaining)
         self._waker.clear()
         self.check()
         return ready

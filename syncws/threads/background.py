@@ -61,7 +61,7 @@ def run_aside(
             soon = Deadline(_GRACE_SECONDS)
         if soon is not None and soon.is_expired:
             break
-        waiter.wait_until(soon or FOREVER)
+        waiter.wait(0, soon or FOREVER)
     if failures:
         raise failures[0]
     return [results[number] for number in sorted(results)]

@@ -76,7 +76,6 @@ class ByteInbox(Inbox):
     def drop(self) -> None:
         """Throw away what waits and what may come; a read that waits is canceled."""
         with self._lock:
-            self._is_dropping = True
             self._clear()
             self._tell_of_room()
             self._wake_taker()

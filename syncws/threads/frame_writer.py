@@ -13,6 +13,7 @@ from syncws.errors import (
     ObjectClosedError,
     OperationCanceledError,
     OperationTimedOutError,
+    fresh,
 )
 from syncws.hresult import HResult
 from syncws.net.deadline import Deadline
@@ -237,12 +238,16 @@ class FrameWriter:
             self._forget_rest()
         elif self._pieces is not None and not self._pieces.detach(MAX_KEPT_BYTES):
             # Neither can the frame be finished nor taken back.
-            self.given_up = ConnectionLostError("sending was given up in the middle of a frame")
-            self._transport.abort()
-            self.shut(self.given_up)
-            self._forget_rest()
+            self._cut("sending was given up in the middle of a frame")
         elif isinstance(error, OperationTimedOutError):
             error.is_queued = True
+
+    def _cut(self, reason: str) -> None:
+        """End the connection in the middle of a frame."""
+        self.given_up = ConnectionLostError(reason)
+        self._transport.abort()
+        self.shut(self.given_up)
+        self._forget_rest()
 
     def _forget_rest(self) -> None:
         self._rest = _NOTHING
@@ -252,8 +257,7 @@ class FrameWriter:
         reason = self._shut_reason
         if reason is None:
             return ObjectClosedError("the connection is closing: nothing can be sent any more")
-        # A fresh one: an exception that is raised twice gathers the tracebacks of both.
-        error = type(reason)(reason.message, hresult=reason.hresult)
+        error = fresh(reason)
         error.__cause__ = reason
         return error
 

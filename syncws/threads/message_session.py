@@ -12,7 +12,6 @@ from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidOperationError,
-    fresh,
 )
 from syncws.events import Event
 from syncws.net.connector import Opened
@@ -71,8 +70,8 @@ class MessageSession(Session):
         if self.is_on_reader:
             raise IllegalMethodCallError("receive cannot wait inside a handler: it would wait for its own thread")
         message = self.inbox.take(deadline)
-        if message is None and self.loss is not None and not self.is_discarding:
-            raise fresh(self.loss)
+        if message is None:
+            self._check_not_lost()
         return message
 
     # Sending frame by frame: one user thread at a time.

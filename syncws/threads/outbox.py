@@ -19,7 +19,6 @@ import threading
 from collections.abc import Callable
 
 from syncws.errors import (
-    ConnectionLostError,
     HResultError,
     IllegalMethodCallError,
     InvalidOperationError,
@@ -328,10 +327,7 @@ class Outbox(FrameWriter):
     def _give_up_if_uncertain(self) -> None:
         """After an interruption other than in a wait nobody knows what has gone: give the connection up."""
         if self._is_uncertain:
-            self.given_up = ConnectionLostError("sending was interrupted in the middle of a frame")
-            self._transport.abort()
-            self.shut(self.given_up)
-            self._forget_rest()
+            self._cut("sending was interrupted in the middle of a frame")
             self._is_uncertain = False
 
     def _broken(self, error: OSError) -> HResultError:

@@ -20,6 +20,7 @@ from syncws.errors import (
     IllegalMethodCallError,
     ObjectClosedError,
     OperationCanceledError,
+    fresh,
 )
 from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics
@@ -134,7 +135,25 @@ class Session:
         else:
             self._send_large(FramePieces(opcode, payload), None)
 
-    def send_in_fragments(self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object]) -> None:
+    def write(
+        self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None, *, may_split: bool
+    ) -> int:
+        """Send one message, in fragments if it is large and `may_split`; tell `progress`, and return, the bytes sent.
+
+        Raises: as Outbox.send, and what `progress` raises.
+        """
+        size = len(payload)
+        if may_split and size > PIECE_BYTES:
+            self.send_in_fragments(opcode, payload, progress)
+            return size
+        self.send_message(opcode, payload)
+        if progress is not None:
+            progress(size)
+        return size
+
+    def send_in_fragments(
+        self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None
+    ) -> None:
         """Send one message in frames of PIECE_BYTES, and call `progress` with the bytes sent after each of them.
 
         Nothing is held during the call, and pongs and the Close frame pass between the frames. An exception of
@@ -148,9 +167,10 @@ class Session:
         try:
             while (frame := message.next_frame()) is not None:
                 self.outbox.send(frame, None, self._send_timeout, message)
-                is_telling = True
-                progress(frames.position)
-                is_telling = False
+                if progress is not None:
+                    is_telling = True
+                    progress(frames.position)
+                    is_telling = False
         except BaseException as exc:
             self.outbox.leave(message, None if is_telling else exc)
             raise
@@ -164,6 +184,11 @@ class Session:
             self.outbox.send(next(pieces), pieces, self._send_timeout, message)
         finally:
             pieces.release()
+
+    def _check_not_lost(self) -> None:
+        """Raise how the connection was lost, for a receive that finds nothing more; not after a close of our own."""
+        if self.loss is not None and not self.is_discarding:
+            raise fresh(self.loss)
 
     # Closing: any thread, several at once.
 

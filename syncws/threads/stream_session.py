@@ -3,7 +3,7 @@
 May import errors, settings, net and the rest of this room. What stands here is called by one reading thread at a time.
 """
 
-from syncws.errors import IllegalMethodCallError, fresh
+from syncws.errors import IllegalMethodCallError
 from syncws.net.connector import Opened
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
@@ -44,6 +44,6 @@ class StreamSession(Session):
             ConnectionLostError, ProtocolViolationError, MessageTooBigError: how the connection was lost.
         """
         view = self.inbox.peek(count)
-        if not view and self.loss is not None and not self.is_discarding:
-            raise fresh(self.loss)
+        if not view:
+            self._check_not_lost()
         return view
