@@ -1,13 +1,14 @@
 """What the handlers of server_custom_validation_requested receive, and how connect waits for their verdict.
 
-May import enums, certificates, events. Made on the connecting thread, which also calls the handlers; deferrals may be
-completed on any thread.
+May import enums, certificates, certificate_errors and events. Made on the connecting thread, which also calls the
+handlers; deferrals may be completed on any thread.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from syncws.certificate_errors import severity_of
 from syncws.certificates import Certificate
 from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
 from syncws.events import Deferral
@@ -22,10 +23,10 @@ class WebSocketServerCustomValidationRequestedEventArgs:
     handler calls reject() or raises. The server waits meanwhile, and connect's deadline runs.
     """
 
-    __slots__ = ("_certificate", "_intermediates", "_is_rejected", "_lock", "_on_change", "_open_deferrals")
+    __slots__ = ("_certificates", "_errors", "_is_rejected", "_lock", "_on_change", "_open_deferrals")
 
-    _certificate: Certificate
-    _intermediates: tuple[Certificate, ...]
+    _certificates: tuple[Certificate, ...]
+    _errors: tuple[ChainValidationResult, ...]
     _is_rejected: bool
     _lock: AbstractContextManager[object]
     _on_change: Callable[[], None]
@@ -41,11 +42,14 @@ class WebSocketServerCustomValidationRequestedEventArgs:
 
     @classmethod
     def _create(
-        cls, certificate: Certificate, intermediates: tuple[Certificate, ...], on_change: Callable[[], None]
+        cls,
+        certificates: tuple[Certificate, ...],
+        errors: tuple[ChainValidationResult, ...],
+        on_change: Callable[[], None],
     ) -> "WebSocketServerCustomValidationRequestedEventArgs":
         args = object.__new__(cls)
-        args._certificate = certificate
-        args._intermediates = intermediates
+        args._certificates = certificates
+        args._errors = errors
         args._is_rejected = False
         args._lock = threading.RLock()
         args._on_change = on_change
@@ -55,22 +59,25 @@ class WebSocketServerCustomValidationRequestedEventArgs:
     @property
     def server_certificate(self) -> Certificate:
         """The server's certificate (….ServerCertificate)."""
-        return self._certificate
+        return self._certificates[0]
 
     @property
     def server_intermediate_certificates(self) -> Sequence[Certificate]:
         """What else the server sent (….ServerIntermediateCertificates)."""
-        return self._intermediates
+        return self._certificates[1:]
 
     @property
     def server_certificate_errors(self) -> Sequence[ChainValidationResult]:
-        """Errors that were let pass: none, for a certificate with errors does not come this far."""
-        return ()
+        """Errors of the certificate that control.ignorable_server_certificate_errors let pass; mostly none.
+
+        Source: ….ServerCertificateErrors.
+        """
+        return self._errors
 
     @property
     def server_certificate_error_severity(self) -> SocketSslErrorSeverity:
-        """NONE, for a certificate with errors does not come this far."""
-        return SocketSslErrorSeverity.NONE
+        """NONE, or IGNORABLE when errors were let pass (….ServerCertificateErrorSeverity)."""
+        return severity_of(self._errors)
 
     def reject(self) -> None:
         """Refuse the server: connect raises CertificateError with 0x800C000E. May be called again (….Reject)."""

@@ -1,7 +1,7 @@
 """What the control objects of both socket classes share, and the checks of what is set.
 
-May import errors, settings, streams and wire. Properties may be read and set on any thread; connect() freezes them
-into a Settings value.
+May import certificate_errors, checked_list, credentials, enums, errors, settings, streams and wire. Properties may be
+read and set on any thread; connect() freezes them into a Settings value.
 """
 
 import math
@@ -9,12 +9,15 @@ import ssl
 from collections.abc import MutableSequence
 from typing import Any, TypeVar
 
+from syncws.certificate_errors import check_ignorable_errors
+from syncws.checked_list import CheckedList
 from syncws.credentials import PasswordCredential
+from syncws.enums import ChainValidationResult
 from syncws.errors import IllegalMethodCallError, InvalidArgumentError, InvalidArgumentTypeError
 from syncws.settings import Settings
 from syncws.streams.arguments import shown_number
-from syncws.subprotocol_list import SubprotocolList
 from syncws.wire.frame_decoder import NO_LIMIT
+from syncws.wire.headers import check_subprotocols
 
 __all__ = ["MAX_UINT32", "WebSocketControl", "check_number", "check_timeout"]
 
@@ -68,6 +71,7 @@ class WebSocketControl:
         "_close_timeout",
         "_connect_timeout",
         "_happy_eyeballs_delay",
+        "_ignorable_errors",
         "_inbox_size_in_bytes",
         "_is_frozen",
         "_max_connect_addresses",
@@ -81,7 +85,8 @@ class WebSocketControl:
     )
 
     _is_frozen: bool
-    _supported_protocols: SubprotocolList
+    _supported_protocols: CheckedList[str]
+    _ignorable_errors: CheckedList[ChainValidationResult]
     _outbound_buffer_size_in_bytes: int | None
     _resolver: Any
     _server_credential: PasswordCredential | None
@@ -102,7 +107,8 @@ class WebSocketControl:
 
     def _set_defaults(self) -> None:
         self._is_frozen = False
-        self._supported_protocols = SubprotocolList(self._check_settable)
+        self._supported_protocols = CheckedList(self._check_settable, check_subprotocols)
+        self._ignorable_errors = CheckedList(self._check_settable, check_ignorable_errors)
         self._outbound_buffer_size_in_bytes = None
         self._resolver = None
         self._server_credential = None
@@ -126,6 +132,7 @@ class WebSocketControl:
         return Settings(
             max_message_size=NO_LIMIT,
             supported_protocols=tuple(self._supported_protocols),
+            ignorable_server_certificate_errors=frozenset(self._ignorable_errors),
             request_headers=request_headers,
             outbound_buffer_size_in_bytes=self._outbound_buffer_size_in_bytes,
             resolver=self._resolver,
@@ -157,6 +164,34 @@ class WebSocketControl:
         # `control.supported_protocols += [...]` gets the sequence, extends it, and sets it again.
         if value is not self._supported_protocols:
             raise InvalidArgumentTypeError("supported_protocols cannot be assigned: edit the sequence")
+
+    @property
+    def ignorable_server_certificate_errors(self) -> MutableSequence[ChainValidationResult]:
+        """Errors of the server's certificate that are let pass; default none (….IgnorableServerCertificateErrors).
+
+        Edit the sequence. Each entry relaxes its own check and no other: a certificate that is self-signed and for
+        another name needs UNTRUSTED and INVALID_NAME. These may be let pass: UNTRUSTED, EXPIRED (also not yet valid),
+        INCOMPLETE_CHAIN, WRONG_USAGE (needs the extra `certificates`), INVALID_NAME, REVOCATION_INFORMATION_MISSING and
+        REVOCATION_FAILURE; the last two only matter with an ssl_context that checks revocation. When the issuer of the
+        last certificate that came is not known, nobody can tell whether a certificate is missing or the authority is
+        a strange one: that counts as UNTRUSTED and INCOMPLETE_CHAIN, and either entry lets it pass. What was found,
+        passed or not, stands in information.server_certificate_errors.
+
+        With an ssl_context that verifies, the connection is made with a copy of its versions, ciphers and options; a
+        client certificate that it holds is not in that copy: set client_certificate.
+
+        Raises, on an edit:
+            InvalidArgumentTypeError: an entry that is no ChainValidationResult, nor its number (0x80070057).
+            InvalidArgumentError: an error that can never be let pass (0x80070057).
+            IllegalMethodCallError: after connect (0x8000000E).
+        """
+        return self._ignorable_errors
+
+    @ignorable_server_certificate_errors.setter
+    def ignorable_server_certificate_errors(self, value: MutableSequence[ChainValidationResult]) -> None:
+        # `control.ignorable_server_certificate_errors += [...]` gets the sequence, extends it, and sets it again.
+        if value is not self._ignorable_errors:
+            raise InvalidArgumentTypeError("ignorable_server_certificate_errors cannot be assigned: edit the sequence")
 
     @property
     def outbound_buffer_size_in_bytes(self) -> int:

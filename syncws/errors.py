@@ -20,7 +20,7 @@ what else it is in Python and the HRESULT it carries:
         ├── HostNameNotResolvedError                            0x80072EE7
         ├── CannotConnectError                                  0x80072EFD, 0x80072F84
         ├── TlsError                                            0x80072F7D
-        │   └── CertificateError                                0x80072F05, …06, …0D, …17, …89, 0x800C000E
+        │   └── CertificateError                                0x80072F05, …06, …0D, …17, …19, …89, …8A, 0x800C000E
         └── HandshakeError                                      0x80072F78, 0x83760003, 0x83760004
             └── HttpStatusError                                 0x80190000 + status, 0x80190001 … 5
 
@@ -29,11 +29,11 @@ A connect() that runs out of time raises OperationTimedOutError, one that is can
 
 import copy
 import errno as errno_module
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from syncws.enums import WebErrorStatus
+from syncws.enums import ChainValidationResult, WebErrorStatus
 from syncws.hresult import HTTP_STATUS_BASE, HResult, signed, unsigned
 
 __all__ = [
@@ -328,9 +328,22 @@ class TlsError(ConnectFailedError):
 
 
 class CertificateError(TlsError):
-    """The server's certificate did not pass; the HRESULT tells why (0x80072F05, …06, …0D, …17, …89, 0x800C000E)."""
+    """The server's certificate did not pass; the HRESULT tells why (0x80072F05, …06, …0D, …17, …19, …89, …8A).
+
+    0x800C000E when a handler of server_custom_validation_requested has refused it.
+
+    Attributes:
+        certificate_errors (tuple[ChainValidationResult, ...]): what did not pass; empty after a handler's refusal.
+    """
 
     _default_hresult = HResult.WININET_E_SEC_INVALID_CERT
+
+    def __init__(
+        self, message: str, *, hresult: int | None = None, certificate_errors: Iterable[ChainValidationResult] = ()
+    ) -> None:
+        """Make the error; see the class for the arguments."""
+        super().__init__(message, hresult=hresult)
+        self.certificate_errors = tuple(certificate_errors)
 
 
 class HandshakeError(ConnectFailedError):

@@ -1,14 +1,16 @@
 """The information objects of both socket classes, and the structs that they give out.
 
-May import certificates and host_name. Read-only, at any time in the life of the socket and on any thread: each property
-reads one snapshot that the session replaces.
+May import certificates, certificate_errors, enums and host_name. Read-only, at any time in the life of the socket and
+on any thread: each property reads one snapshot that the session replaces.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from syncws.certificate_errors import severity_of
 from syncws.certificates import Certificate
+from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
 from syncws.host_name import HostName
 
 __all__ = [
@@ -73,6 +75,7 @@ class Snapshot:
     protocol: str = ""
     server_certificate: Certificate | None = None
     server_intermediate_certificates: tuple[Certificate, ...] = ()
+    server_certificate_errors: tuple[ChainValidationResult, ...] = ()
     bandwidth_statistics: BandwidthStatistics = _NO_STATISTICS
     bytes_received: int = 0
     bytes_sent: int = 0
@@ -111,7 +114,10 @@ class WebSocketInformation:
 
     @property
     def server_certificate(self) -> Certificate | None:
-        """The server's certificate; None before connect and over ws (….ServerCertificate)."""
+        """The server's certificate, also one that was refused; None before connect and over ws.
+
+        Source: ….ServerCertificate.
+        """
         return self._take_snapshot().server_certificate
 
     @property
@@ -121,6 +127,22 @@ class WebSocketInformation:
         Source: ….ServerIntermediateCertificates.
         """
         return self._take_snapshot().server_intermediate_certificates
+
+    @property
+    def server_certificate_errors(self) -> tuple[ChainValidationResult, ...]:
+        """All that was wrong with the server's certificate, let pass or not; empty when it passed the usual checks.
+
+        Filled also after a connect that failed because of it, until the next one. When the issuer is not known it
+        holds UNTRUSTED and INCOMPLETE_CHAIN. Behind an error that nobody can let pass nothing more is looked for.
+
+        Source: ….ServerCertificateErrors.
+        """
+        return self._take_snapshot().server_certificate_errors
+
+    @property
+    def server_certificate_error_severity(self) -> SocketSslErrorSeverity:
+        """NONE, IGNORABLE when all the errors may be let pass, or FATAL (….ServerCertificateErrorSeverity)."""
+        return severity_of(self._take_snapshot().server_certificate_errors)
 
     @property
     def bandwidth_statistics(self) -> BandwidthStatistics:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncws.credentials import PasswordCredential
-from syncws.enums import MessageWebSocketReceiveMode
+from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode
 
 __all__ = ["Settings"]
 
@@ -20,6 +20,7 @@ class Settings:
     max_message_size: int
     receive_mode: MessageWebSocketReceiveMode = MessageWebSocketReceiveMode.FULL_MESSAGE
     supported_protocols: tuple[str, ...] = ()
+    ignorable_server_certificate_errors: frozenset[ChainValidationResult] = frozenset()
     request_headers: tuple[tuple[str, str], ...] = ()
     outbound_buffer_size_in_bytes: int | None = None
     no_delay: bool = True

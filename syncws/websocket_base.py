@@ -6,16 +6,17 @@ connecting thread.
 """
 
 import enum
-import ssl
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from syncws.cancellation import CancellationToken, check_token
+from syncws.certificates import Certificate
 from syncws.control_base import WebSocketControl, check_timeout
 from syncws.errors import (
     IllegalMethodCallError,
@@ -28,6 +29,7 @@ from syncws.net.connector import Opened, open_connection
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
 from syncws.net.resolver import Answer
+from syncws.net.verification import CertificateReport
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 from syncws.streams.output_stream import OutputStream, Progress
@@ -168,6 +170,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
                 raise IllegalMethodCallError("connect was called already: a socket connects once")
             self._waker = waker
             self._is_canceled = False
+            self._link.note(CertificateReport())
             self._control._set_frozen(True)
             self._state = State.CONNECTING
 
@@ -363,22 +366,31 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
 class _Link:
     """Leads from the information object to the session, without holding the socket."""
 
-    __slots__ = ("session",)
+    __slots__ = ("certificate_errors", "certificates", "session")
 
     def __init__(self) -> None:
         self.session: Session | None = None
+        self.note(CertificateReport())
+
+    def note(self, report: CertificateReport) -> None:
+        self.certificates = tuple(Certificate(der) for der in report.chain)
+        self.certificate_errors = report.errors
 
     def take_snapshot(self) -> Snapshot:
         session = self.session
+        shown = Snapshot(
+            server_certificate=self.certificates[0] if self.certificates else None,
+            server_intermediate_certificates=self.certificates[1:],
+            server_certificate_errors=self.certificate_errors,
+        )
         if session is None:
-            return Snapshot()
+            return shown
         statistics, received, sent = session.read_statistics()
-        return Snapshot(
+        return replace(
+            shown,
             local_address=HostName(session.local_address),
             remote_address=HostName(session.remote_address),
             protocol=session.subprotocol,
-            server_certificate=session.certificates[0] if session.certificates else None,
-            server_intermediate_certificates=session.certificates[1:],
             bandwidth_statistics=statistics,
             bytes_received=received,
             bytes_sent=sent,
@@ -403,9 +415,13 @@ class _ConnectTools:
         """Run the parts of a name lookup on helper threads."""
         return run_aside(functions, waiter, self._waker, lambda answer: bool(answer.addresses))
 
-    def validate_server(self, tls: ssl.SSLObject, waiter: Waiter) -> None:
+    def note_certificates(self, report: CertificateReport) -> None:
+        """Keep what the server showed, for the information object."""
+        self._socket._link.note(report)
+
+    def validate_server(self, report: CertificateReport, waiter: Waiter) -> None:
         """Let the application look at the server's certificate."""
-        self._socket._validate_server(tls, waiter, self._waker.wake)
+        self._socket._validate_server(report, waiter, self._waker.wake)
 
 
 def _close_dropped(session: Session, what: str) -> None:

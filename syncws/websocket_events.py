@@ -4,7 +4,6 @@ May import errors, events, the args classes and net. Handlers of closed run on t
 server_custom_validation_requested on the connecting thread; adding and removing may be done on any thread.
 """
 
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from syncws.closed_event_args import WebSocketClosedEventArgs
 from syncws.errors import CertificateError, InvalidArgumentTypeError
 from syncws.events import Event, EventRegistrationToken, Handler
 from syncws.hresult import HResult
-from syncws.net.tls import certificate_chain
+from syncws.net.verification import CertificateReport
 from syncws.net.waiter import Waiter
 
 __all__ = ["WebSocketEvents"]
@@ -96,13 +95,13 @@ class WebSocketEvents:
         """Raise closed; for the session."""
         return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
 
-    def _validate_server(self, tls: ssl.SSLObject, waiter: Waiter, on_change: Callable[[], None]) -> None:
+    def _validate_server(self, report: CertificateReport, waiter: Waiter, on_change: Callable[[], None]) -> None:
         """Raise server_custom_validation_requested and wait for the verdict."""
         if not self._validation.handlers:
             return
         waiter.phase = "custom validation of the server's certificate"
-        certificate, *intermediates = (Certificate(der) for der in certificate_chain(tls))
-        args = WebSocketServerCustomValidationRequestedEventArgs._create(certificate, tuple(intermediates), on_change)
+        certificates = tuple(Certificate(der) for der in report.chain)
+        args = WebSocketServerCustomValidationRequestedEventArgs._create(certificates, report.errors, on_change)
         failures = self._validation(self, args)
         while not args._is_settled:
             waiter.wait(0)

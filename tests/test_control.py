@@ -146,7 +146,7 @@ def test_defaults(control, name):
 
 def test_a_control_has_no_properties_but_these():
     names = {name for name in dir(MessageWebSocketControl) if not name.startswith("_")}
-    assert names == {*DEFAULTS, "supported_protocols"}
+    assert names == {*DEFAULTS, "ignorable_server_certificate_errors", "supported_protocols"}
 
 
 def test_a_message_socket_has_no_no_delay(control):

@@ -25,11 +25,11 @@ ROOMS = ("wire", "streams", "net", "threads", "cli")
 # the top of the package or for rooms; every other module at the top, and the package itself, is in PUBLIC.
 PUBLIC = "public classes"
 LAYERS = (
-    ("version", "enums", "hresult", "errors", "certificates", "credentials"),
+    ("version", "enums", "hresult", "errors", "certificates", "certificate_errors", "credentials"),
     ("events",),
     ("wire",),
     ("streams",),
-    ("subprotocol_list", "control_base", "control", "info", "host_name", "settings", "bandwidth"),
+    ("checked_list", "control_base", "control", "info", "host_name", "settings", "bandwidth"),
     ("net",),
     ("threads",),
     (PUBLIC,),
@@ -53,9 +53,9 @@ ALLOWED = {
 # Third-party libraries and their homes: modules, or rooms with all that is in them.
 HOMES = {
     "dns": ("syncws.net.resolver",),
-    "urllib3": ("syncws.wire.uri", "syncws.net.tls", "syncws.net.proxy"),
+    "urllib3": ("syncws.wire.uri", "syncws.net.tls", "syncws.net.proxy", "syncws.net.misused_certificate"),
     "websocket": ("syncws.wire", "syncws.net.handshake"),
-    "cryptography": ("syncws.certificates",),
+    "cryptography": ("syncws.certificates", "syncws.net.misused_certificate"),
     "websockets": ("syncws.cli",),
     "trustme": ("syncws.cli",),
 }

@@ -51,7 +51,7 @@ def test_defaults_of_a_stream(control, name):
 
 def test_a_control_has_no_properties_but_these():
     names = {name for name in dir(StreamWebSocketControl) if not name.startswith("_")}
-    assert names == {*DEFAULTS, "supported_protocols"}
+    assert names == {*DEFAULTS, "ignorable_server_certificate_errors", "supported_protocols"}
 
 
 @pytest.mark.parametrize("name", ["message_type", "max_message_size", "receive_mode"])

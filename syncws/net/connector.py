@@ -7,7 +7,6 @@ must have threads (the name lookup's helper) or locks is handed in.
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -18,7 +17,8 @@ from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
 from syncws.net.resolver import Address, Answer, addresses_without_waiting, look_up
-from syncws.net.tls import TlsTransport, certificate_chain, default_context, tls_error
+from syncws.net.server_tls import CertificateTools, start_tls
+from syncws.net.tls import tls_error
 from syncws.net.transport import SocketTransport, Transport
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
@@ -27,17 +27,11 @@ from syncws.wire.uri import WebSocketUri
 __all__ = ["Opened", "Tools", "lost_connection", "open_connection"]
 
 
-class Tools(Protocol):
-    """What the connector may not make itself, because it has to do with threads."""
-
-    def make_lock(self) -> AbstractContextManager[object]:
-        """Return a new lock."""
+class Tools(CertificateTools, Protocol):
+    """What the connector may not make or do itself, because it has to do with threads or with the application."""
 
     def run_aside(self, functions: Sequence[Callable[[], Answer]], waiter: Waiter) -> list[Answer]:
         """Run each on a helper thread; return what comes in time, or raise what ends `waiter`'s wait."""
-
-    def validate_server(self, tls: ssl.SSLObject, waiter: Waiter) -> None:
-        """Let the application look at the server's certificate; raises when it refuses."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,6 @@ class Opened:
         local_address: our IP address.
         remote_address: the IP address that accepted.
         result: what the handshake settled.
-        certificates: what the server sent over TLS, in DER form, its own first.
     """
 
     transport: Transport
@@ -58,7 +51,6 @@ class Opened:
     local_address: str
     remote_address: str
     result: HandshakeResult
-    certificates: tuple[bytes, ...] = ()
 
 
 def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools) -> Opened:
@@ -131,7 +123,7 @@ def _open_on(dialed: Dialed, uri: WebSocketUri, settings: Settings, waiter: Wait
     transport: Transport = socket_transport
     try:
         if uri.is_secure:
-            transport = _start_tls(socket_transport, uri, settings, waiting, tools)
+            transport = start_tls(socket_transport, uri, settings, waiting, tools)
         waiting.phase = "waiting for the server's answer to the WebSocket handshake"
         result = open_websocket(transport, waiting, uri, settings.request_headers, settings.supported_protocols)
     except HResultError:
@@ -140,8 +132,7 @@ def _open_on(dialed: Dialed, uri: WebSocketUri, settings: Settings, waiter: Wait
         raise tls_error(exc, uri.server_name) from exc
     except OSError as exc:
         raise lost_connection(exc) from exc
-    chain = certificate_chain(transport.ssl_object) if isinstance(transport, TlsTransport) else ()
-    return Opened(transport, socket_transport, local_address, dialed.address.text, result, tuple(chain))
+    return Opened(transport, socket_transport, local_address, dialed.address.text, result)
 
 
 def lost_connection(error: OSError) -> ConnectionLostError:
@@ -172,14 +163,3 @@ def _resolve(host: str, resolver: Any, waiter: Waiter, tools: Tools) -> list[Add
     if not addresses:
         addresses = look_up(host, waiter.deadline, resolver, lambda functions: tools.run_aside(functions, waiter))
     return addresses
-
-
-def _start_tls(
-    inner: SocketTransport, uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools
-) -> TlsTransport:
-    waiter.phase = f"TLS handshake with {uri.server_name}"
-    context = settings.ssl_context if settings.ssl_context is not None else default_context()
-    transport = TlsTransport(inner, context, uri.server_name, tools.make_lock())
-    transport.handshake(waiter.wait, waiter.check)
-    tools.validate_server(transport.ssl_object, waiter)
-    return transport

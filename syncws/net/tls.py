@@ -1,6 +1,6 @@
 """TLS as an SSLObject over two memory BIOs, under one lock, with the socket outside it.
 
-May import errors, hresult and net.transport; the only other home of urllib3 (the context's defaults). A TlsTransport
+May import errors and net.transport; the only other home of urllib3 (the context's defaults). A TlsTransport
 follows the rules of Transport: one thread receives, one sends, and these may be two.
 
 The plan. An OpenSSL connection must not be used by two threads at once, and CPython's SSLSocket lets them: a reader
@@ -13,18 +13,16 @@ stays there until the sending side flushes; `has_unsent` tells that there is som
 
 import errno
 import ssl
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from urllib3.util.ssl_ import create_urllib3_context
 
-from syncws.errors import CertificateError, ConnectFailedError, TlsError
-from syncws.hresult import HResult
+from syncws.errors import TlsError
 from syncws.net.readiness import READABLE, WRITABLE
 from syncws.net.transport import Transport
 
-__all__ = ["TlsTransport", "certificate_chain", "default_context", "tls_error"]
+__all__ = ["TlsTransport", "default_context", "tls_error"]
 
 _CIPHERTEXT_BYTES = 65536
 # Plaintext encrypted at a time: four records; all of it counts as sent once it is encrypted.
@@ -35,20 +33,6 @@ _FEEDS_AT_A_TIME = 16
 # What receiving may want sent (answers to KeyUpdate, alerts) before the peer counts as hostile. More than one send()
 # encrypts at a time, for that passes through here too.
 _MAX_ANSWER_BYTES = 262144
-
-# OpenSSL's X509_V_ERR_… numbers (x509_vfy.h).
-_HRESULT_OF_VERIFY_CODE = {
-    2: HResult.WININET_E_INVALID_CA,  # issuer not found
-    9: HResult.WININET_E_SEC_CERT_DATE_INVALID,  # not yet valid
-    10: HResult.WININET_E_SEC_CERT_DATE_INVALID,  # expired
-    18: HResult.WININET_E_INVALID_CA,  # self-signed
-    19: HResult.WININET_E_INVALID_CA,  # self-signed in the chain
-    20: HResult.WININET_E_INVALID_CA,  # issuer not in the store
-    21: HResult.WININET_E_INVALID_CA,  # nothing to verify the first one with
-    23: HResult.WININET_E_SEC_CERT_REVOKED,
-    62: HResult.WININET_E_SEC_CERT_CN_INVALID,  # host name
-    64: HResult.WININET_E_SEC_CERT_CN_INVALID,  # IP address
-}
 
 
 def default_context() -> ssl.SSLContext:
@@ -64,28 +48,12 @@ def default_context() -> ssl.SSLContext:
     return context
 
 
-def tls_error(error: ssl.SSLError, server_name: str) -> ConnectFailedError:
-    """Turn OpenSSL's error of a handshake into one of this library's, with the HRESULT for its reason."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        hresult = _HRESULT_OF_VERIFY_CODE.get(error.verify_code, HResult.WININET_E_SEC_INVALID_CERT)
-        message = f"the certificate of {server_name} did not pass: {error.verify_message}"
-        return CertificateError(message, hresult=hresult)
+def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
+    """Turn OpenSSL's error of a handshake into one of this library's."""
     if isinstance(error, ssl.SSLEOFError):
         return TlsError(f"{server_name} ended the connection during the TLS handshake")
     reason = error.reason or error.strerror or "no reason given"
     return TlsError(f"TLS handshake with {server_name} failed: {reason}")
-
-
-def certificate_chain(tls: ssl.SSLObject) -> list[bytes]:
-    """Return the certificates that the server sent, in DER form, its own first."""
-    own = tls.getpeercert(binary_form=True)
-    assert own is not None
-    if sys.version_info >= (3, 13):
-        chain = [bytes(certificate) for certificate in tls.get_unverified_chain()]
-    else:
-        # The same call, which had no public name before 3.13; 2 is the number of DER.
-        chain = [certificate.public_bytes(2) for certificate in tls._sslobj.get_unverified_chain() or ()]  # type: ignore[attr-defined]
-    return [own, *(certificate for certificate in chain if certificate != own)]
 
 
 class TlsTransport:

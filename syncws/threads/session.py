@@ -13,7 +13,6 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from syncws.certificates import Certificate
 from syncws.errors import (
     ConnectionLostError,
     HResultError,
@@ -68,7 +67,6 @@ class Session:
         self.remainder = opened.result.remainder
         self.local_address = opened.local_address
         self.remote_address = opened.remote_address
-        self.certificates = tuple(Certificate(der) for der in opened.certificates)
         self.subprotocol = opened.result.subprotocol
         self.transport: Transport = opened.transport
         self.waker = waker

@@ -35,6 +35,7 @@ class Tools:
 
     def __init__(self):
         self.validated = []
+        self.noted = []
 
     def make_lock(self):
         return threading.Lock()
@@ -42,8 +43,11 @@ class Tools:
     def run_aside(self, functions, waiter):
         return [function() for function in functions]
 
-    def validate_server(self, tls, waiter):
-        self.validated.append(tls)
+    def note_certificates(self, report):
+        self.noted.append(report)
+
+    def validate_server(self, report, waiter):
+        self.validated.append(report)
 
 
 def serve_one(connection):
@@ -109,7 +113,10 @@ def test_a_connection_is_opened(connect):
 def test_a_tls_connection_is_opened_and_shown_to_the_application(connect, tools, server_tls, client_tls):
     with scripted_server(serve_one, ssl_context=server_tls) as uri:
         opened = connect(uri, ssl_context=client_tls)
-        assert tools.validated == [opened.transport.ssl_object]
+        (report,) = tools.validated
+        assert tools.noted == [report]
+        assert report.chain[0] == opened.transport.ssl_object.getpeercert(binary_form=True)
+        assert report.errors == ()
         opened.transport.close()
 
 

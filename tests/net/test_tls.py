@@ -1,22 +1,13 @@
 """TlsTransport: TLS in memory, against a server's engine in the same thread."""
 
-import datetime as dt
-import ipaddress
 import ssl
 import threading
 
 import pytest
-import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from syncws.errors import CertificateError, TlsError
+from syncws.errors import TlsError
 from syncws.hresult import HResult
-from syncws.net.tls import TlsTransport, certificate_chain, default_context, tls_error
-
-NOW = dt.datetime.now(dt.timezone.utc)
+from syncws.net.tls import TlsTransport, default_context, tls_error
 
 
 class Wire:
@@ -287,93 +278,11 @@ def test_tls_goes_inside_tls(server_tls, client_tls):
     assert data == b"back"
 
 
-def test_the_chain_begins_with_the_servers_own_certificate(ends):
-    chain = certificate_chain(ends[0].ssl_object)
-    assert chain[0] == ends[0].ssl_object.getpeercert(binary_form=True)
-    assert len(chain) == len(set(chain))
-
-
 def test_the_default_context_verifies_everything():
     context = default_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-
-
-# Verification, each for real.
-
-
-def server_context(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
-def self_signed(tmp_path):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW - dt.timedelta(days=1))
-        .not_valid_after(NOW + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "own.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
-
-
-def refusal(context, client_tls, name="localhost"):
-    transport = TlsTransport(Wire(context), client_tls, name, threading.Lock())
-    with pytest.raises(ssl.SSLError) as caught:
-        transport.handshake(no_wait)
-    return tls_error(caught.value, name)
-
-
-DAY = dt.timedelta(days=1)
-
-
-@pytest.mark.parametrize(
-    ("identity", "name", "dates", "hresult"),
-    [
-        ("localhost", "localhost", {"not_before": NOW - 9 * DAY, "not_after": NOW - DAY}, "SEC_CERT_DATE_INVALID"),
-        ("localhost", "localhost", {"not_before": NOW + DAY, "not_after": NOW + 9 * DAY}, "SEC_CERT_DATE_INVALID"),
-        ("other.example", "localhost", {}, "SEC_CERT_CN_INVALID"),
-        ("127.0.0.2", "127.0.0.1", {}, "SEC_CERT_CN_INVALID"),
-    ],
-    ids=["expired", "not yet valid", "wrong name", "wrong address"],
-)
-def test_a_certificate_that_does_not_pass_has_its_number(authority, client_tls, identity, name, dates, hresult):
-    error = refusal(server_context(authority.issue_cert(identity, **dates)), client_tls, name)
-    assert isinstance(error, CertificateError)
-    assert error.hresult == HResult[f"WININET_E_{hresult}"]
-    assert name in str(error)
-
-
-def test_a_self_signed_certificate_is_refused(tmp_path, client_tls):
-    assert refusal(self_signed(tmp_path), client_tls).hresult == HResult.WININET_E_INVALID_CA
-
-
-def test_an_unknown_authority_is_refused(client_tls):
-    error = refusal(server_context(trustme.CA().issue_cert("localhost")), client_tls)
-    assert error.hresult == HResult.WININET_E_INVALID_CA
-
-
-def test_an_unknown_reason_of_verification_is_an_invalid_certificate():
-    error = ssl.SSLCertVerificationError(1, "odd")
-    error.verify_code, error.verify_message = 999, "odd"
-    assert tls_error(error, "localhost").hresult == HResult.WININET_E_SEC_INVALID_CERT
 
 
 @pytest.mark.parametrize("error", [ssl.SSLError(1, "text"), ssl.SSLError()])

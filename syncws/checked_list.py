@@ -1,0 +1,85 @@
+"""The lists behind properties of the control objects: they check what goes in, and are frozen with the rest.
+
+May import nothing of the package: the checks are handed in. They may be read and edited on any thread, as far as the
+control object allows.
+"""
+
+from collections.abc import Callable, Iterable, MutableSequence
+from typing import TypeVar, overload
+
+__all__ = ["CheckedList"]
+
+EntryT = TypeVar("EntryT")
+
+
+class CheckedList(MutableSequence[EntryT]):
+    """A list whose every state has passed a check; an edit that does not pass changes nothing."""
+
+    def __init__(
+        self, check_settable: Callable[[], None], check_all: Callable[[Iterable[object]], list[EntryT]]
+    ) -> None:
+        """Make an empty list.
+
+        Args:
+            check_settable: called before each edit; raises when it is too late.
+            check_all: returns the entries as they are to be kept, or raises.
+        """
+        self._check_settable = check_settable
+        self._check_all = check_all
+        self._entries: list[EntryT] = []
+
+    @overload
+    def __getitem__(self, index: int) -> EntryT: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[EntryT]: ...
+
+    def __getitem__(self, index: int | slice) -> EntryT | list[EntryT]:
+        return self._entries[index]
+
+    @overload
+    def __setitem__(self, index: int, value: EntryT) -> None: ...
+
+    @overload
+    def __setitem__(self, index: slice, value: Iterable[EntryT]) -> None: ...
+
+    def __setitem__(self, index: int | slice, value: EntryT | Iterable[EntryT]) -> None:
+        self._check_settable()
+        changed: list[object] = list(self._entries)
+        if isinstance(index, slice):
+            changed[index] = self._check_all(value)  # type: ignore[arg-type]
+        else:
+            changed[index] = value
+        self._entries = self._check_all(changed)
+
+    def __delitem__(self, index: int | slice) -> None:
+        self._check_settable()
+        del self._entries[index]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def extend(self, values: Iterable[EntryT]) -> None:
+        """Put several entries at the end, all or none; errors as the property says."""
+        self._check_settable()
+        self._entries = self._check_all([*self._entries, *self._check_all(values)])
+
+    def reverse(self) -> None:
+        """Turn the order round; errors as the property says."""
+        self._check_settable()
+        self._entries.reverse()
+
+    def insert(self, index: int, value: EntryT) -> None:
+        """Put an entry in; errors as the property says."""
+        self._check_settable()
+        changed: list[object] = list(self._entries)
+        changed.insert(index, value)
+        self._entries = self._check_all(changed)
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, list | tuple | CheckedList) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._entries)
