@@ -44,6 +44,7 @@ from syncws.errors import (
     OperationTimedOutError,
     OutOfBoundsError,
     ProtocolViolationError,
+    RedirectError,
     TlsError,
     WebSocketError,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "PartialTextReader",
     "PasswordCredential",
     "ProtocolViolationError",
+    "RedirectError",
     "SocketMessageType",
     "SocketSslErrorSeverity",
     "StreamWebSocket",

@@ -75,6 +75,7 @@ class WebSocketControl:
         "_inbox_size_in_bytes",
         "_is_frozen",
         "_max_connect_addresses",
+        "_max_redirects",
         "_outbound_buffer_size_in_bytes",
         "_receive_timeout",
         "_resolver",
@@ -92,6 +93,7 @@ class WebSocketControl:
     _server_credential: PasswordCredential | None
     _connect_timeout: float | None
     _max_connect_addresses: int
+    _max_redirects: int
     _happy_eyeballs_delay: float | None
     _send_timeout: float | None
     _receive_timeout: float | None
@@ -114,6 +116,7 @@ class WebSocketControl:
         self._server_credential = None
         self._connect_timeout = 60.0
         self._max_connect_addresses = 5
+        self._max_redirects = 0
         self._happy_eyeballs_delay = None
         self._send_timeout = 30.0
         self._receive_timeout = 30.0
@@ -139,6 +142,7 @@ class WebSocketControl:
             server_credential=self._server_credential,
             connect_timeout=self._connect_timeout,
             max_connect_addresses=self._max_connect_addresses,
+            max_redirects=self._max_redirects,
             happy_eyeballs_delay=self._happy_eyeballs_delay,
             send_timeout=self._send_timeout,
             receive_timeout=self._receive_timeout,
@@ -286,6 +290,26 @@ class WebSocketControl:
     def max_connect_addresses(self, value: int) -> None:
         self._check_settable()
         self._max_connect_addresses = check_number(value, "max_connect_addresses", 1, 100)
+
+    @property
+    def max_redirects(self) -> int:
+        """How many redirects of the server are followed; default 0, none (beyond WinRT).
+
+        A redirect that is not followed is an HttpStatusError with its status and `location`. One that is followed may
+        lead to http and https, which stand for ws and wss, but never from wss to ws. To another scheme, host or port go
+        no credentials, no client certificate, and of the request headers only Origin, User-Agent and Accept-Language;
+        what an ssl_context of your own holds stays in it.
+
+        Raises:
+            InvalidArgumentError: not from 0 to 100 (0x80070057).
+            IllegalMethodCallError: set after connect (0x8000000E).
+        """
+        return self._max_redirects
+
+    @max_redirects.setter
+    def max_redirects(self, value: int) -> None:
+        self._check_settable()
+        self._max_redirects = check_number(value, "max_redirects", 0, 100)
 
     @property
     def happy_eyeballs_delay(self) -> float | None:

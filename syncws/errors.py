@@ -22,7 +22,8 @@ what else it is in Python and the HRESULT it carries:
         ├── TlsError                                            0x80072F7D
         │   └── CertificateError                                0x80072F05, …06, …0D, …17, …19, …89, …8A, 0x800C000E
         └── HandshakeError                                      0x80072F78, 0x83760003, 0x83760004
-            └── HttpStatusError                                 0x80190000 + status, 0x80190001 … 5
+            ├── HttpStatusError                                 0x80190000 + status, 0x80190001 … 5
+            └── RedirectError                                   0x80072F7C, 0x80072F08
 
 A connect() that runs out of time raises OperationTimedOutError, one that is cancelled OperationCanceledError.
 """
@@ -57,6 +58,7 @@ __all__ = [
     "OperationTimedOutError",
     "OutOfBoundsError",
     "ProtocolViolationError",
+    "RedirectError",
     "TlsError",
     "WebSocketError",
 ]
@@ -376,6 +378,23 @@ class HttpStatusError(HandshakeError):
     def location(self) -> str | None:
         """Value of the Location header, None when there is none."""
         return self.headers.get("location")
+
+
+class RedirectError(HandshakeError):
+    """A redirect that is not followed although control.max_redirects allows some: WININET_E_REDIRECT_FAILED 0x80072F7C.
+
+    There were too many, or it leads to no WebSocket URI; from wss to ws it is 0x80072F08.
+
+    Attributes:
+        location (str | None): where it leads.
+    """
+
+    _default_hresult = HResult.WININET_E_REDIRECT_FAILED
+
+    def __init__(self, message: str, *, hresult: int | None = None, location: str | None = None) -> None:
+        """Make the error; see the class for the arguments."""
+        super().__init__(message, hresult=hresult)
+        self.location = location
 
 
 def _hresult_of_status(status_code: int) -> int:

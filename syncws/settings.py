@@ -26,6 +26,7 @@ class Settings:
     no_delay: bool = True
     resolver: Any = None
     server_credential: PasswordCredential | None = None
+    max_redirects: int = 0
     connect_timeout: float | None = 60.0
     max_connect_addresses: int = 5
     happy_eyeballs_delay: float | None = None

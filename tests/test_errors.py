@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncws import errors
-from syncws.enums import WebErrorStatus
+from syncws.enums import ChainValidationResult, WebErrorStatus
 from syncws.errors import (
     CannotConnectError,
     CertificateError,
@@ -35,6 +35,7 @@ from syncws.errors import (
     OperationTimedOutError,
     OutOfBoundsError,
     ProtocolViolationError,
+    RedirectError,
     TlsError,
     WebSocketError,
 )
@@ -148,6 +149,7 @@ CLASSES = {
     CertificateError: (ConnectionError, 0x80072F89, 5, errno.EPROTO),
     HandshakeError: (ConnectionError, 0x80072F78, 8, errno.EPROTO),
     HttpStatusError: (ConnectionError, 0x80190194, 404, errno.EPROTO),
+    RedirectError: (ConnectionError, 0x80072F7C, 17, errno.EPROTO),
 }
 
 BUILTINS = (ValueError, TypeError, RuntimeError, IndexError, UnicodeError, TimeoutError, ConnectionError)
@@ -415,6 +417,8 @@ def test_every_error_survives_being_copied(way):
         OperationTimedOutError("late", hresult=as_signed(0x800704C7), is_queued=True),
         ProtocolViolationError("bad text", close_code=1007),
         HttpStatusError("moved", status_code=308, headers={"location": "/x"}, body=b"body"),
+        RedirectError("moved", location="/x"),
+        CertificateError("bad", certificate_errors=[ChainValidationResult.EXPIRED]),
     ],
     ids=lambda error: type(error).__name__,
 )

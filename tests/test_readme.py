@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 
+import certificate_factory
 import pytest
 from support import LIMIT, echo, read_to_end, running_server, scripted_server
 
@@ -115,6 +116,26 @@ def test_receive_file_receives_whatever_the_messages_are(tmp_path):
     lines = output.splitlines()
     assert lines[0].startswith("received 3,000,000 bytes in ")
     assert lines[1] == f"sha256 {hashlib.sha256(content).hexdigest()}"
+
+
+def test_certificate_pinning_takes_the_known_certificate_and_no_other():
+    own = certificate_factory.make(names=["other.test"])
+    known = hashlib.sha256(own.der).hexdigest()
+    example = str(ROOT / "examples" / "certificate_pinning.py")
+    with running_server(echo, ssl_context=own.server_context()) as uri:
+        let_pass = f"SHA-256 {known}, let pass: UNTRUSTED, INVALID_NAME"
+        assert run_program([example], uri, known.upper()).splitlines() == [let_pass, "Hello, World!"]
+        lines = run_program([example], uri, "ab" * 32, code=1).splitlines()
+        assert lines == [let_pass, "not the certificate that is known"]
+        assert run_program([example], uri, code=1).splitlines() == lines
+
+
+def test_certificate_pinning_does_not_take_one_that_has_expired():
+    own = certificate_factory.make(dates=certificate_factory.LONG_AGO)
+    with running_server(echo, ssl_context=own.server_context()) as uri:
+        example = str(ROOT / "examples" / "certificate_pinning.py")
+        output = run_program([example], uri, hashlib.sha256(own.der).hexdigest(), code=1)
+    assert output.startswith("failed: CERTIFICATE_EXPIRED: the certificate of localhost did not pass")
 
 
 def test_connect_timeout_connects_in_time():

@@ -16,6 +16,7 @@ DEFAULTS = {
     "server_credential": None,
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
+    "max_redirects": 0,
     "happy_eyeballs_delay": None,
     "send_timeout": 30.0,
     "receive_timeout": 30.0,

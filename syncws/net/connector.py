@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError, HttpStatusError, fresh
+from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError, HttpStatusError, RedirectError, fresh
 from syncws.hresult import HResult
 from syncws.net.basic import asks_for_basic, basic_authorization
 from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
+from syncws.net.redirects import is_redirect, redirected
 from syncws.net.resolver import Address, Answer, addresses_without_waiting, look_up
 from syncws.net.server_tls import CertificateTools, start_tls
 from syncws.net.tls import tls_error
@@ -58,23 +59,41 @@ def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools
 
     Raises:
         HostNameNotResolvedError, CannotConnectError, TlsError, CertificateError, HandshakeError, HttpStatusError,
-        ConnectionLostError, OperationTimedOutError, OperationCanceledError: see syncws.errors.
+        RedirectError, ConnectionLostError, OperationTimedOutError, OperationCanceledError: see syncws.errors.
     """
-    addresses = _resolve(uri.host, settings.resolver, waiter, tools)[: settings.max_connect_addresses]
     attempts: list[ConnectAttempt] = []
+    redirects_left = settings.max_redirects
     try:
-        try:
-            return _open_once(addresses, uri, settings, waiter, tools, attempts)
-        except HttpStatusError as exc:
-            authorized = _with_credential(settings, exc)
-            if authorized is None:
-                raise
-        # The server asks who we are: once more, on a new connection to the same address, within the same time.
-        same = [address for address in addresses if address.text == attempts[-1].address]
-        return _open_once(same, uri, authorized, waiter, tools, attempts)
+        while True:
+            try:
+                return _open_authorized(uri, settings, waiter, tools, attempts)
+            except HttpStatusError as exc:
+                if not settings.max_redirects or not is_redirect(exc):
+                    raise
+                if not redirects_left:
+                    message = f"the server redirects more than {settings.max_redirects} times"
+                    raise RedirectError(message, location=exc.location) from exc
+                uri, settings = redirected(exc, uri, settings)
+            redirects_left -= 1
     except HResultError as exc:
         exc.attempts = tuple(attempts)
         raise
+
+
+def _open_authorized(
+    uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools, attempts: list[ConnectAttempt]
+) -> Opened:
+    """Connect and do the handshakes; once more with the credential when the server asks for it."""
+    addresses = _resolve(uri.host, settings.resolver, waiter, tools)[: settings.max_connect_addresses]
+    try:
+        return _open_once(addresses, uri, settings, waiter, tools, attempts)
+    except HttpStatusError as exc:
+        authorized = _with_credential(settings, exc)
+        if authorized is None:
+            raise
+    # On a new connection to the same address, within the same time.
+    same = [address for address in addresses if address.text == attempts[-1].address]
+    return _open_once(same, uri, authorized, waiter, tools, attempts)
 
 
 def _open_once(

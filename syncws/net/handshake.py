@@ -12,6 +12,7 @@ answer is read strictly here before the library sees it.
 import base64
 import binascii
 import hashlib
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +23,15 @@ import websocket
 from syncws.errors import ConnectionLostError, HandshakeError, HResultError, HttpStatusError
 from syncws.hresult import HResult
 from syncws.net.readiness import READABLE, WRITABLE
+from syncws.net.trace import trace_head
 from syncws.net.transport import Transport
 from syncws.net.waiter import Waiter
 from syncws.wire.headers import is_token
 from syncws.wire.uri import WebSocketUri
 
 __all__ = ["MAX_BODY_BYTES", "MAX_HEAD_BYTES", "HandshakeResult", "open_websocket"]
+
+_logger = logging.getLogger("syncws.handshake")
 
 MAX_HEAD_BYTES = 65536
 """Bytes that the answer's status line and headers may take."""
@@ -189,6 +193,7 @@ class _Guard:
         return len(data)
 
     def _send_all(self, request: bytes) -> None:
+        trace_head(_logger, ">", request)
         unsent = memoryview(request)
         while unsent:
             sent = self._transport.send(unsent)
@@ -217,6 +222,7 @@ class _Guard:
         received = b""
         for _ in range(_MAX_HEADS):
             raw, received = self._read_head(received)
+            trace_head(_logger, "<", raw)
             head = _parse_head(raw)
             if head.status_code == 101:
                 break

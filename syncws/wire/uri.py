@@ -49,6 +49,12 @@ class WebSocketUri:
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
+    def authority(self) -> str:
+        """Host and port as a URI has them, for making another one from this: zone id and port included."""
+        host = self.host.replace("%", "%25")
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
     def server_name(self) -> str:
         """Name or address that the server's certificate must be for: no zone id, no dot at the end."""
         return self.host.partition("%")[0].removesuffix(".")
