@@ -1,7 +1,7 @@
 """What the control objects of both socket classes share, and the checks of what is set.
 
-May import errors, settings, streams and wire. Properties may be read and set on any thread; connect() freezes them
-into a Settings value.
+May import certificates, credentials, errors, settings, streams and wire. Properties may be read and set on any thread;
+connect() freezes them into a Settings value.
 """
 
 import math
@@ -9,6 +9,7 @@ import ssl
 from collections.abc import MutableSequence
 from typing import Any, TypeVar
 
+from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
 from syncws.errors import IllegalMethodCallError, InvalidArgumentError, InvalidArgumentTypeError
 from syncws.settings import Settings
@@ -65,6 +66,7 @@ class WebSocketControl:
     """
 
     __slots__ = (
+        "_client_certificate",
         "_close_timeout",
         "_connect_timeout",
         "_happy_eyeballs_delay",
@@ -93,6 +95,7 @@ class WebSocketControl:
     _close_timeout: float | None
     _inbox_size_in_bytes: int
     _ssl_context: ssl.SSLContext | None
+    _client_certificate: Certificate | None
 
     @classmethod
     def _create(cls: type[ControlT]) -> ControlT:
@@ -114,6 +117,7 @@ class WebSocketControl:
         self._close_timeout = 10.0
         self._inbox_size_in_bytes = 0
         self._ssl_context = None
+        self._client_certificate = None
 
     def _check_settable(self) -> None:
         if self._is_frozen:
@@ -138,6 +142,7 @@ class WebSocketControl:
             close_timeout=self._close_timeout,
             inbox_size_in_bytes=self._inbox_size_in_bytes,
             ssl_context=self._ssl_context,
+            client_certificate=self._client_certificate,
         )
 
     @property
@@ -356,6 +361,34 @@ class WebSocketControl:
         if value is not None and not isinstance(value, ssl.SSLContext):
             raise InvalidArgumentTypeError(f"ssl_context must be an ssl.SSLContext or None, not {type(value).__name__}")
         self._ssl_context = value
+
+    @property
+    def client_certificate(self) -> Certificate | None:
+        """Who we are to a server that asks by TLS; default None (….ClientCertificate).
+
+        Shown to the server only, never to a proxy, together with its intermediate_certificates. Make one with
+        Certificate.from_pem or Certificate.from_pkcs12. Over ws it has no effect. Together with ssl_context connect
+        raises InvalidArgumentError (0x80070057): load the certificate into that context.
+
+        Raises:
+            InvalidArgumentTypeError: neither a Certificate nor None (0x80070057).
+            InvalidArgumentError: the certificate has no private key (0x80070057).
+            IllegalMethodCallError: set after connect (0x8000000E).
+        """
+        return self._client_certificate
+
+    @client_certificate.setter
+    def client_certificate(self, value: Certificate | None) -> None:
+        self._check_settable()
+        if value is not None:
+            if not isinstance(value, Certificate):
+                kind = type(value).__name__
+                raise InvalidArgumentTypeError(f"client_certificate must be a Certificate or None, not {kind}")
+            if not value.has_private_key:
+                raise InvalidArgumentError(
+                    "client_certificate must have a private key: make it with Certificate.from_pem or from_pkcs12"
+                )
+        self._client_certificate = value
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'frozen' if self._is_frozen else 'settable'}>"

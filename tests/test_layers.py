@@ -62,7 +62,7 @@ ALLOWED = {
 # Third-party libraries and their homes: modules, or rooms with all that is in them.
 HOMES = {
     "dns": ("syncws.net.resolver",),
-    "urllib3": ("syncws.wire.uri", "syncws.net.tls", "syncws.net.proxy"),
+    "urllib3": ("syncws.wire.uri", "syncws.net.tls_context", "syncws.net.proxy"),
     "websocket": ("syncws.wire", "syncws.net.handshake"),
     "cryptography": ("syncws.certificate_fields", "syncws.certificate_loading"),
     "websockets": ("syncws.cli",),

@@ -18,7 +18,8 @@ from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
 from syncws.net.resolver import Address, Answer, addresses_without_waiting, look_up
-from syncws.net.tls import TlsTransport, certificate_chain, default_context, tls_error
+from syncws.net.tls import TlsTransport, certificate_chain, tls_error
+from syncws.net.tls_context import make_context
 from syncws.net.transport import SocketTransport, Transport
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
@@ -178,8 +179,7 @@ def _start_tls(
     inner: SocketTransport, uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools
 ) -> TlsTransport:
     waiter.phase = f"TLS handshake with {uri.server_name}"
-    context = settings.ssl_context if settings.ssl_context is not None else default_context()
-    transport = TlsTransport(inner, context, uri.server_name, tools.make_lock())
+    transport = TlsTransport(inner, make_context(settings), uri.server_name, tools.make_lock())
     transport.handshake(waiter.wait, waiter.check)
     tools.validate_server(transport.ssl_object, waiter)
     return transport
