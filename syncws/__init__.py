@@ -6,6 +6,7 @@ each class.
 """
 
 from syncws.cancellation import CancellationToken, CancellationTokenSource
+from syncws.certificate_fields import CertificateKeyUsages, SubjectAlternativeNameInfo
 from syncws.certificate_validation import WebSocketServerCustomValidationRequestedEventArgs
 from syncws.certificates import Certificate
 from syncws.closed_event_args import WebSocketClosedEventArgs
@@ -72,6 +73,7 @@ __all__ = [
     "CannotConnectError",
     "Certificate",
     "CertificateError",
+    "CertificateKeyUsages",
     "ChainValidationResult",
     "ConnectAttempt",
     "ConnectFailedError",
@@ -115,6 +117,7 @@ __all__ = [
     "StreamWebSocket",
     "StreamWebSocketControl",
     "StreamWebSocketInformation",
+    "SubjectAlternativeNameInfo",
     "TlsError",
     "UnicodeEncoding",
     "WebErrorStatus",

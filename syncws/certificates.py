@@ -1,31 +1,41 @@
-"""Certificates: what a TLS server showed (Windows.Security.Cryptography.Certificates.Certificate).
+"""Certificates: what a TLS server showed, or who we are (Windows.Security.Cryptography.Certificates.Certificate).
 
-May import errors; the only home of `cryptography`, which is imported when a field is first asked for, because programs
-that never look at a certificate need not install it (extra `certificates`). Plain values: any thread may use them.
+May import certificate_fields, certificate_loading and errors. Plain values, whose friendly_name alone can be changed:
+any thread may use them.
 """
 
 import datetime as dt
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-from syncws.errors import HResultError, InvalidArgumentError, InvalidArgumentTypeError
-
-if TYPE_CHECKING:
-    from cryptography import x509
+from syncws import certificate_fields as fields
+from syncws.certificate_fields import CertificateKeyUsages, Parsed, SubjectAlternativeNameInfo
+from syncws.certificate_loading import Loaded, PrivateKey, Source, encrypted_key, load_pem, load_pkcs12
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["Certificate"]
 
-_COMMON_NAME = "2.5.4.3"
 _HASHES = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
 
 
-class Certificate:
-    """An X.509 certificate."""
+CertificateT = TypeVar("CertificateT", bound="Certificate")
 
-    __slots__ = ("_blob", "_parsed")
+
+class Certificate:
+    """An X.509 certificate, with its private key or without.
+
+    Certificates are equal when their DER bytes are, whatever else belongs to them. Looking into one needs the extra
+    `certificates`, without which HResultError (0x80004005) names it; bytes that are no certificate raise
+    InvalidArgumentError (0x80070057) then.
+
+    The private key cannot be got out again. A copy by the module copy shares it; pickling a certificate that has one
+    raises TypeError, because the key would go along: pickle `Certificate(certificate.get_certificate_blob())`.
+    """
+
+    __slots__ = ("_blob", "_friendly_name", "_intermediates", "_parsed", "_private_key")
 
     def __init__(self, cert_blob: bytes, /) -> None:
-        """Take a certificate in DER form.
+        """Take a certificate in DER form, without a private key; see from_pem and from_pkcs12 for those with one.
 
         Raises:
             InvalidArgumentTypeError: `cert_blob` is no bytes-like object (0x80070057).
@@ -36,7 +46,55 @@ class Certificate:
         self._blob = bytes(cert_blob)
         if not self._blob:
             raise InvalidArgumentError("a certificate is made from DER bytes; these are none")
-        self._parsed: x509.Certificate | None = None
+        self._friendly_name = ""
+        self._intermediates: tuple[Certificate, ...] = ()
+        self._parsed: Parsed | None = None
+        self._private_key: PrivateKey | None = None
+
+    @classmethod
+    def from_pem(
+        cls: type[CertificateT],
+        certificate: Source,
+        private_key: Source | None = None,
+        password: str | bytes | None = None,
+    ) -> CertificateT:
+        """Make a certificate with its private key from PEM (beyond WinRT, where it comes from Windows' store).
+
+        Args:
+            certificate: a path (str or os.PathLike), or the content as bytes. Holds the certificate that the key fits;
+                others in it become intermediate_certificates, in the chain's order whatever theirs was.
+            private_key: the same for the key; None (the default) when it stands with the certificate.
+            password: of an encrypted key; None (the default) without. Not looked at when the key is not encrypted.
+
+        Raises:
+            InvalidArgumentError: no certificate, none or several keys, a wrong password, a key that does not fit, or
+                something that cannot be read; the message says which (0x80070057).
+            InvalidArgumentTypeError: an argument of another type (0x80070057).
+            HResultError: the extra `certificates` is missing (0x80004005).
+            OSError: the system's, for a file that cannot be read.
+        """
+        return cls._from_loaded(load_pem(certificate, private_key, password))
+
+    @classmethod
+    def from_pkcs12(cls: type[CertificateT], data_or_path: Source, password: str | bytes | None = None) -> CertificateT:
+        """Make a certificate with its private key from PKCS #12, a .p12 or .pfx file (beyond WinRT).
+
+        Args:
+            data_or_path: a path (str or os.PathLike), or the content as bytes. Other certificates in it become
+                intermediate_certificates, its name for the certificate friendly_name.
+            password: None (the default) and "" when there is none.
+
+        Raises: as from_pem.
+        """
+        return cls._from_loaded(load_pkcs12(data_or_path, password))
+
+    @classmethod
+    def _from_loaded(cls: type[CertificateT], loaded: Loaded) -> CertificateT:
+        certificate = cls(loaded.blob)
+        certificate._friendly_name = loaded.friendly_name
+        certificate._intermediates = tuple(map(Certificate, loaded.intermediates))
+        certificate._private_key = loaded.private_key
+        return certificate
 
     def get_certificate_blob(self) -> bytes:
         """Return the DER bytes (Certificate.GetCertificateBlob)."""
@@ -61,12 +119,12 @@ class Certificate:
     @property
     def subject(self) -> str:
         """The subject's common name, or its whole name when it has none (Certificate.Subject)."""
-        return _name(self._x509().subject)
+        return fields.shown_name(self._x509().subject)
 
     @property
     def issuer(self) -> str:
         """The issuer's common name, or its whole name when it has none (Certificate.Issuer)."""
-        return _name(self._x509().issuer)
+        return fields.shown_name(self._x509().issuer)
 
     @property
     def serial_number(self) -> bytes:
@@ -84,19 +142,131 @@ class Certificate:
         """When it ceases to be valid, in UTC (Certificate.ValidTo)."""
         return self._x509().not_valid_after_utc
 
-    def _x509(self) -> "x509.Certificate":
+    @property
+    def friendly_name(self) -> str:
+        """A name for people; "" unless PKCS #12 gave one or it was set (Certificate.FriendlyName).
+
+        Raises:
+            InvalidArgumentTypeError: set to something that is no str (0x80070057).
+        """
+        return self._friendly_name
+
+    @friendly_name.setter
+    def friendly_name(self, value: str) -> None:
+        if not isinstance(value, str):
+            raise InvalidArgumentTypeError(f"friendly_name must be str, not {type(value).__name__}")
+        self._friendly_name = value
+
+    @property
+    def subject_alternative_name(self) -> SubjectAlternativeNameInfo:
+        """The subject's further names, by kind; without any all are empty (Certificate.SubjectAlternativeName)."""
+        return fields.subject_alternative_name(self._x509())
+
+    @property
+    def enhanced_key_usages(self) -> tuple[str, ...]:
+        """What it may be used for, as OIDs (Certificate.EnhancedKeyUsages).
+
+        1.3.6.1.5.5.7.3.1 is a TLS server, 1.3.6.1.5.5.7.3.2 a TLS client. Empty when it does not say: nothing is
+        excluded then.
+        """
+        return fields.enhanced_key_usages(self._x509())
+
+    @property
+    def key_usages(self) -> CertificateKeyUsages:
+        """What the key may be used for (Certificate.KeyUsages).
+
+        All are False when the certificate does not say: nothing is excluded then.
+        """
+        return fields.key_usages(self._x509())
+
+    @property
+    def has_private_key(self) -> bool:
+        """Whether the private key is here, so that it can be a client_certificate (Certificate.HasPrivateKey)."""
+        return self._private_key is not None
+
+    @property
+    def intermediate_certificates(self) -> tuple["Certificate", ...]:
+        """What from_pem and from_pkcs12 found besides, each before its issuer; else none (beyond WinRT)."""
+        return self._intermediates
+
+    @property
+    def key_algorithm_name(self) -> str:
+        """The key's algorithm: RSA, ECDSA_P256, ECDSA_P384, ECDSA_P521, Ed25519 … (Certificate.KeyAlgorithmName).
+
+        ECDSA on other curves; of an algorithm without a name here the OID.
+        """
+        return fields.key_algorithm_name(self._x509())
+
+    @property
+    def signature_algorithm_name(self) -> str:
+        """The issuer's signature: RSA, RSASSA-PSS, ECDSA, Ed25519 … (Certificate.SignatureAlgorithmName).
+
+        Of an algorithm without a name here the OID.
+        """
+        return fields.signature_algorithm_name(self._x509())
+
+    @property
+    def signature_hash_algorithm_name(self) -> str:
+        """The hash function of the issuer's signature: SHA256 … (Certificate.SignatureHashAlgorithmName).
+
+        "" where it has none of its own, as Ed25519, or one that is not known.
+        """
+        return fields.signature_hash_algorithm_name(self._x509())
+
+    @property
+    def is_strongly_protected(self) -> bool:
+        """False: no key store asks before the key is used (Certificate.IsStronglyProtected)."""
+        return False
+
+    @property
+    def is_security_device_bound(self) -> bool:
+        """False: the key is in memory, in no security device (Certificate.IsSecurityDeviceBound)."""
+        return False
+
+    @property
+    def is_per_user(self) -> bool:
+        """False: it is in no user's store (Certificate.IsPerUser)."""
+        return False
+
+    @property
+    def key_storage_provider_name(self) -> str:
+        """Empty: no key store holds the key (Certificate.KeyStorageProviderName)."""
+        return ""
+
+    @property
+    def store_name(self) -> str:
+        """Empty: it is in no store (Certificate.StoreName)."""
+        return ""
+
+    def _x509(self) -> Parsed:
         if self._parsed is None:
-            # Here and not above: it is an optional dependency, and a heavy one.
-            try:
-                from cryptography import x509
-            except ImportError as exc:
-                message = "reading a certificate's fields needs an extra: pip install syncws[certificates]"
-                raise HResultError(message) from exc
-            try:
-                self._parsed = x509.load_der_x509_certificate(self._blob)
-            except ValueError as exc:
-                raise InvalidArgumentError("these bytes are no DER certificate") from exc
+            self._parsed = fields.parse(self._blob)
         return self._parsed
+
+    def _encrypted_key(self, password: bytes) -> bytes:
+        """Return the private key in PEM form, encrypted; there must be one."""
+        assert self._private_key is not None
+        return encrypted_key(self._private_key, password)
+
+    def __copy__(self) -> "Certificate":
+        made = type(self)(self._blob)
+        made._friendly_name = self._friendly_name
+        made._intermediates = self._intermediates
+        made._private_key = self._private_key
+        return made
+
+    def __deepcopy__(self, _: object) -> "Certificate":
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle what is public.
+
+        Raises:
+            TypeError: there is a private key, which would go along.
+        """
+        if self.has_private_key:
+            raise TypeError("a Certificate with a private key cannot be pickled: its key would go along")
+        return (_rebuild, (type(self), self._blob, self._friendly_name))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self._blob == other._blob
@@ -108,6 +278,7 @@ class Certificate:
         return f"<Certificate SHA256={self.get_hash_value('SHA256').hex()}>"
 
 
-def _name(name: "x509.Name") -> str:
-    common_names = [attribute.value for attribute in name if attribute.oid.dotted_string == _COMMON_NAME]
-    return str(common_names[0]) if common_names else name.rfc4514_string()
+def _rebuild(cls: type[Certificate], blob: bytes, friendly_name: str) -> Certificate:
+    certificate = cls(blob)
+    certificate.friendly_name = friendly_name
+    return certificate

@@ -10,6 +10,7 @@ from collections.abc import MutableSequence
 from typing import Any, TypeVar
 
 from syncws.certificate_errors import check_ignorable_errors
+from syncws.certificates import Certificate
 from syncws.checked_list import CheckedList
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult
@@ -68,6 +69,7 @@ class WebSocketControl:
     """
 
     __slots__ = (
+        "_client_certificate",
         "_close_timeout",
         "_connect_timeout",
         "_happy_eyeballs_delay",
@@ -100,6 +102,7 @@ class WebSocketControl:
     _close_timeout: float | None
     _inbox_size_in_bytes: int
     _ssl_context: ssl.SSLContext | None
+    _client_certificate: Certificate | None
 
     @classmethod
     def _create(cls: type[ControlT]) -> ControlT:
@@ -123,6 +126,7 @@ class WebSocketControl:
         self._close_timeout = 10.0
         self._inbox_size_in_bytes = 0
         self._ssl_context = None
+        self._client_certificate = None
 
     def _check_settable(self) -> None:
         if self._is_frozen:
@@ -149,6 +153,7 @@ class WebSocketControl:
             close_timeout=self._close_timeout,
             inbox_size_in_bytes=self._inbox_size_in_bytes,
             ssl_context=self._ssl_context,
+            client_certificate=self._client_certificate,
         )
 
     @property
@@ -182,7 +187,7 @@ class WebSocketControl:
         passed or not, stands in information.server_certificate_errors.
 
         With an ssl_context that verifies, the connection is made with a copy of its versions, ciphers and options; a
-        client certificate that it holds is not in that copy: set client_certificate.
+        client certificate that it holds is not in that copy: set client_certificate. It must allow TLS 1.2.
 
         Raises, on an edit:
             InvalidArgumentTypeError: an entry that is no ChainValidationResult, nor its number (0x80070057).
@@ -415,6 +420,37 @@ class WebSocketControl:
         if value is not None and not isinstance(value, ssl.SSLContext):
             raise InvalidArgumentTypeError(f"ssl_context must be an ssl.SSLContext or None, not {type(value).__name__}")
         self._ssl_context = value
+
+    @property
+    def client_certificate(self) -> Certificate | None:
+        """Who we are to a server that asks by TLS; default None (….ClientCertificate).
+
+        Shown to the server only, never to a proxy, together with its intermediate_certificates. Make one with
+        Certificate.from_pem or Certificate.from_pkcs12. Over ws it has no effect.
+
+        With an ssl_context the connection is made with a copy of its versions, ciphers and options that has this
+        certificate; the server is checked by the ssl_context's own rules after the handshake and before anything is
+        sent. That context must allow TLS 1.2.
+
+        Raises:
+            InvalidArgumentTypeError: neither a Certificate nor None (0x80070057).
+            InvalidArgumentError: the certificate has no private key (0x80070057).
+            IllegalMethodCallError: set after connect (0x8000000E).
+        """
+        return self._client_certificate
+
+    @client_certificate.setter
+    def client_certificate(self, value: Certificate | None) -> None:
+        self._check_settable()
+        if value is not None:
+            if not isinstance(value, Certificate):
+                kind = type(value).__name__
+                raise InvalidArgumentTypeError(f"client_certificate must be a Certificate or None, not {kind}")
+            if not value.has_private_key:
+                raise InvalidArgumentError(
+                    "client_certificate must have a private key: make it with Certificate.from_pem or from_pkcs12"
+                )
+        self._client_certificate = value
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'frozen' if self._is_frozen else 'settable'}>"

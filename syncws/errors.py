@@ -19,7 +19,7 @@ what else it is in Python and the HRESULT it carries:
     └── ConnectFailedError             ConnectionError          (connect() failed)
         ├── HostNameNotResolvedError                            0x80072EE7
         ├── CannotConnectError                                  0x80072EFD, 0x80072F84
-        ├── TlsError                                            0x80072F7D
+        ├── TlsError                                            0x80072F7D, client certificate needed 0x80072F0C
         │   └── CertificateError                                0x80072F05, …06, …0D, …17, …19, …89, …8A, 0x800C000E
         └── HandshakeError                                      0x80072F78, 0x83760003, 0x83760004
             ├── HttpStatusError                                 0x80190000 + status, 0x80190001 … 5
@@ -323,7 +323,12 @@ class CannotConnectError(ConnectFailedError):
 
 
 class TlsError(ConnectFailedError):
-    """The TLS handshake failed: WININET_E_SECURITY_CHANNEL_ERROR 0x80072F7D."""
+    """The TLS handshake failed: WININET_E_SECURITY_CHANNEL_ERROR 0x80072F7D.
+
+    0x80072F0C (WININET_E_CLIENT_AUTH_CERT_NEEDED) when the server says that it wants a client certificate and got none.
+    Only TLS 1.3 has an alert for that; before it servers answer with others, which stand in the message by their names,
+    as do those about a client certificate that is not accepted (unknown_ca, certificate_expired …).
+    """
 
     _default_hresult = HResult.WININET_E_SECURITY_CHANNEL_ERROR
     _default_errno = errno_module.EPROTO

@@ -1,12 +1,13 @@
 """The settings of one connection, frozen when connect() is called.
 
-May import enums and credentials. A plain value: any thread may read it.
+May import enums, certificates and credentials. A plain value: any thread may read it.
 """
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode
 
@@ -35,3 +36,6 @@ class Settings:
     close_timeout: float | None = 10.0
     inbox_size_in_bytes: int = 16 * 1024 * 1024
     ssl_context: ssl.SSLContext | None = None
+    client_certificate: Certificate | None = None
+    # What net.tls_context made of these settings, by client certificate; the connecting thread's.
+    made_plans: dict[Certificate | None, Any] = field(default_factory=dict, repr=False, compare=False)

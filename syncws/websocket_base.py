@@ -29,6 +29,7 @@ from syncws.net.connector import Opened, open_connection
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
 from syncws.net.resolver import Answer
+from syncws.net.tls_context import make_plan
 from syncws.net.verification import CertificateReport
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
@@ -132,12 +133,13 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
                 default) when only close() and abort() can.
 
         Raises:
-            InvalidArgumentError: a bad URI, timeout or token, before any I/O (0x80070057).
+            InvalidArgumentError: a bad URI, timeout or token, or a client_certificate that TLS cannot use, before any
+                I/O (0x80070057).
             IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
             ObjectClosedError: the socket was closed (0x80000013).
             HostNameNotResolvedError: the name has no address (0x80072EE7).
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84).
-            CertificateError, TlsError: TLS failed (0x80072F05, …06, …0D, …89, 0x80072F7D, 0x800C000E).
+            CertificateError, TlsError: TLS failed (0x80072F05, …06, …0C, …0D, …89, 0x80072F7D, 0x800C000E).
             HttpStatusError: another status than 101 (0x80190000 + status).
             HandshakeError: the answer is no valid handshake (0x80072F78, 0x83760003, 0x83760004).
             ConnectionLostError: the server hung up (0x80072EFE, 0x80072EFF).
@@ -178,6 +180,9 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
         self, target: WebSocketUri, deadline: Deadline, waker: Waker, token: CancellationToken | None
     ) -> SessionT:
         settings = self._control._to_settings(tuple(self._request_headers.values()))
+        if target.is_secure:
+            # Kept in the settings; now, because what TLS cannot use shall be told before anything is sent.
+            make_plan(settings)
         if token is None:
             waiter = Waiter(waker, lambda: self._is_canceled, deadline)
         else:

@@ -1,18 +1,16 @@
-"""Certificates of every kind for tests, made with `cryptography`: good ones and each way of being bad."""
+"""Servers' certificates for tests, made with `cryptography`: good ones and each way of being bad."""
 
-import datetime as dt
 import ipaddress
 import ssl
 import tempfile
-from dataclasses import dataclass
 
+import certificate_support
+from certificate_support import DAY, NOW
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-NOW = dt.datetime.now(dt.timezone.utc)
-DAY = dt.timedelta(days=1)
 LONG_AGO = (NOW - 9 * DAY, NOW - DAY)
 LATER = (NOW + DAY, NOW + 9 * DAY)
 SERVER, CLIENT, CODE = (
@@ -28,32 +26,16 @@ _KEYS = {
 }
 
 
-@dataclass
-class Made:
+class Made(certificate_support.Made):
     """A certificate with its key and the way to its authority.
 
     Attributes:
-        certificate, key: as `cryptography` has them.
         issuer: who signed it; None when it did so itself.
     """
 
-    certificate: x509.Certificate
-    key: object
-    issuer: "Made | None"
-
-    @property
-    def der(self):
-        return self.certificate.public_bytes(serialization.Encoding.DER)
-
-    @property
-    def pem(self):
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-    @property
-    def key_pem(self):
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+    def __init__(self, certificate, key, issuer):
+        super().__init__(certificate, key)
+        self.issuer = issuer
 
     @property
     def chain(self):
@@ -70,7 +52,7 @@ class Made:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         shown = self.chain if chain is None else chain
         with tempfile.NamedTemporaryFile() as file:
-            file.write(b"".join(made.pem for made in shown) + self.key_pem)
+            file.write(b"".join(made.pem for made in shown) + self.key_pem())
             file.flush()
             context.load_cert_chain(file.name)
         return context

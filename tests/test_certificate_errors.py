@@ -22,7 +22,7 @@ from syncws import (
     WebErrorStatus,
 )
 from syncws.certificate_errors import IGNORABLE_ERRORS
-from syncws.net.tls_plan import make_plan
+from syncws.net.tls_context import make_plan
 from syncws.settings import Settings
 
 UNTRUSTED = ChainValidationResult.UNTRUSTED

@@ -41,6 +41,7 @@ DEFAULTS = {
     "close_timeout": 10.0,
     "inbox_size_in_bytes": 16 * 1024 * 1024,
     "ssl_context": None,
+    "client_certificate": None,
     "receive_mode": FULL,
 }
 TIMEOUTS = ["connect_timeout", "happy_eyeballs_delay", "send_timeout", "receive_timeout", "close_timeout"]

@@ -7,12 +7,14 @@ import hashlib
 import os
 import pathlib
 import re
+import ssl
 import struct
 import subprocess
 import sys
 
 import certificate_factory
 import pytest
+from certificate_support import PASSWORD, asking_context, make, make_authority
 from support import LIMIT, echo, read_to_end, running_server, scripted_server
 
 import syncws
@@ -153,6 +155,44 @@ def test_connect_timeout_gives_up_on_a_server_that_does_not_answer():
         "  127.0.0.1: [HRESULT 0x800704C7] connect was canceled (waiting for the server's answer"
     )
     assert len(lines) == 2
+
+
+@pytest.fixture
+def asking_server(authority, tmp_path, monkeypatch):
+    """The URI of a server that insists on a client certificate and tells whose it is, and the clients' authority."""
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    root = make_authority("Root of the clients")
+
+    def tell(connection):
+        for message in connection:
+            subject = dict(field[0] for field in connection.socket.getpeercert()["subject"])
+            connection.send(f"{subject['commonName']} sent: {message}")
+
+    context = asking_context(authority.issue_cert("localhost"), [root], ssl.TLSVersion.TLSv1_3)
+    with running_server(tell, ssl_context=context) as uri:
+        yield uri, root
+
+
+@pytest.mark.parametrize("suffix", [".pem", ".p12"])
+def test_client_certificate_shows_who_is_who(asking_server, tmp_path, monkeypatch, suffix):
+    uri, root = asking_server
+    made = make("A Client", root)
+    path = tmp_path / f"client{suffix}"
+    path.write_bytes(made.pem + made.key_pem(PASSWORD) if suffix == ".pem" else made.bundle(password=PASSWORD))
+    monkeypatch.setenv("CLIENT_PASSWORD", PASSWORD)
+    lines = run_program([str(ROOT / "examples" / "client_certificate.py")], uri, str(path)).splitlines()
+    until = f"{made.certificate.not_valid_after_utc:%Y-%m-%d}"
+    assert lines == [
+        f"we are A Client, says Root of the clients, until {until}",
+        "the server is localhost",
+        "A Client sent: Hello, World!",
+    ]
+
+
+def test_client_certificate_says_that_one_is_wanted(asking_server):
+    output = run_program([str(ROOT / "examples" / "client_certificate.py")], asking_server[0], code=1)
+    assert output == "the server wants a client certificate\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -3,9 +3,11 @@
 import contextlib
 
 import pytest
+from certificate_support import make
 from support import LIMIT, accept_key, read_request, read_to_end, request_headers, scripted_server
 
 from syncws import (
+    Certificate,
     HResult,
     HttpStatusError,
     IllegalMethodCallError,
@@ -166,6 +168,15 @@ def test_a_credential_is_not_for_another_origin():
             connect(uri, credential=PasswordCredential("", "name", "secret"))
     assert caught.value.status_code == 401
     assert len(other.requests) == 1
+
+
+def test_a_client_certificate_is_not_for_another_origin():
+    made = make("client")
+    given = settings(client_certificate=Certificate.from_pem(made.pem, made.key_pem()))
+    _, kept = redirected(answer(302, "/there"), parse_uri("wss://host/"), given)
+    assert kept.client_certificate is given.client_certificate
+    _, kept = redirected(answer(302, "wss://other/"), parse_uri("wss://host/"), given)
+    assert kept.client_certificate is None
 
 
 def test_from_wss_to_ws_leads_no_redirect(server_tls, client_tls):

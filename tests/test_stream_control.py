@@ -23,6 +23,7 @@ DEFAULTS = {
     "close_timeout": 10.0,
     "inbox_size_in_bytes": 1024 * 1024,
     "ssl_context": None,
+    "client_certificate": None,
     "no_delay": True,
 }
 each_property = pytest.mark.parametrize("name", DEFAULTS)

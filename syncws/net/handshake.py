@@ -169,6 +169,7 @@ class _Guard:
         self.remainder = b""
         # What ended the handshake, if that was not the library.
         self.failure: HResultError | None = None
+        self._send_failure: ConnectionError | None = None
 
     def gettimeout(self) -> None:
         """Tell the library that this socket blocks: the deadline is the waiter's."""
@@ -190,6 +191,9 @@ class _Guard:
         except HResultError as exc:
             self.failure = exc
             raise
+        except ConnectionError as exc:
+            # The server hung up on our request. Why may have come before: a refusal, or TLS's alert.
+            self._send_failure = exc
         return len(data)
 
     def _send_all(self, request: bytes) -> None:
@@ -255,6 +259,8 @@ class _Guard:
             searched = max(0, len(buffer) - 3)
             piece = self._receive(self._waiter)
             if not piece:
+                if self._send_failure is not None:
+                    raise self._send_failure
                 raise ConnectionLostError("the server ended the connection before it answered the handshake")
             buffer += piece
 

@@ -60,4 +60,4 @@ def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
 
 def _for_strangers(settings: Settings) -> Settings:
     headers = tuple(header for header in settings.request_headers if header[0].lower() in _HARMLESS_HEADERS)
-    return replace(settings, request_headers=headers, server_credential=None)
+    return replace(settings, request_headers=headers, server_credential=None, client_certificate=None)

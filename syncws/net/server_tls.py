@@ -9,7 +9,7 @@ from typing import Protocol
 
 from syncws.net.chain_judge import sent_chain
 from syncws.net.tls import TlsTransport
-from syncws.net.tls_plan import make_plan
+from syncws.net.tls_context import make_plan
 from syncws.net.transport import Transport
 from syncws.net.verification import CertificateReport, certificate_error, examine, not_forgiven, refused_at_once
 from syncws.net.waiter import Waiter

@@ -1,7 +1,7 @@
 """TLS as an SSLObject over two memory BIOs, under one lock, with the socket outside it.
 
-May import errors and net.transport; the only other home of urllib3 (the context's defaults). A TlsTransport
-follows the rules of Transport: one thread receives, one sends, and these may be two.
+May import errors, hresult and net.transport; the context is net.tls_context's business. A TlsTransport follows the
+rules of Transport: one thread receives, one sends, and these may be two.
 
 The plan. An OpenSSL connection must not be used by two threads at once, and CPython's SSLSocket lets them: a reader
 and a writer on one break connections. A lock around a blocking SSLSocket would stop the writer while the reader waits.
@@ -12,17 +12,17 @@ stays there until the sending side flushes; `has_unsent` tells that there is som
 """
 
 import errno
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from urllib3.util.ssl_ import create_urllib3_context
-
 from syncws.errors import TlsError
+from syncws.hresult import HResult
 from syncws.net.readiness import READABLE, WRITABLE
 from syncws.net.transport import Transport
 
-__all__ = ["TlsTransport", "default_context", "tls_error"]
+__all__ = ["TlsTransport", "tls_error"]
 
 _CIPHERTEXT_BYTES = 65536
 # Plaintext encrypted at a time: four records; all of it counts as sent once it is encrypted.
@@ -34,18 +34,18 @@ _FEEDS_AT_A_TIME = 16
 # encrypts at a time, for that passes through here too.
 _MAX_ANSWER_BYTES = 262144
 
-
-def default_context() -> ssl.SSLContext:
-    """Return a context that verifies certificate and host name against the system's authorities.
-
-    TLS 1.2 or later. SSL_CERT_FILE and SSL_CERT_DIR replace the system's authorities, SSLKEYLOGFILE is honoured.
-    """
-    context = create_urllib3_context()
-    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    # A server that began to renegotiate could make sending wait for receiving.
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+# How OpenSSL names the alerts (RFC 8446 6.2) that it received, less its prefixes.
+_ALERT = re.compile(r"_ALERT_(\w+)$")
+_ALERTS_ABOUT_OUR_CERTIFICATE = {
+    "access_denied",
+    "bad_certificate",
+    "certificate_expired",
+    "certificate_revoked",
+    "certificate_unknown",
+    "no_certificate",
+    "unknown_ca",
+    "unsupported_certificate",
+}
 
 
 def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
@@ -53,7 +53,19 @@ def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
     if isinstance(error, ssl.SSLEOFError):
         return TlsError(f"{server_name} ended the connection during the TLS handshake")
     reason = error.reason or error.strerror or "no reason given"
+    alert = _ALERT.search(reason)
+    if alert is not None:
+        return _alert_error(alert[1].lower(), server_name)
     return TlsError(f"TLS handshake with {server_name} failed: {reason}")
+
+
+def _alert_error(alert: str, server_name: str) -> TlsError:
+    """Return the error for what the server says is wrong; since TLS 1.3 it may say so after our side is done."""
+    if alert == "certificate_required":
+        message = f"{server_name} wants a client certificate (alert {alert}): set control.client_certificate"
+        return TlsError(message, hresult=HResult.WININET_E_CLIENT_AUTH_CERT_NEEDED)
+    about = ", about the client certificate" if alert in _ALERTS_ABOUT_OUR_CERTIFICATE else ""
+    return TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
 
 
 class TlsTransport:

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import ssl
 import threading
 
 import pytest
@@ -516,6 +517,30 @@ def test_a_cancellation_ends_the_wait(peer):
     peer.answer = cancel
     with pytest.raises(OperationCanceledError):
         peer.open()
+
+
+@pytest.mark.parametrize("failure", [BrokenPipeError(32, "pipe"), ConnectionResetError(104, "reset")])
+def test_a_refusal_that_came_before_the_server_hung_up_on_the_request_is_told(peer, failure):
+    peer.transport.takes.append(failure)
+    peer.transport.feed(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(HttpStatusError, match="503 Busy"):
+        peer.open()
+
+
+def test_an_alert_that_came_before_the_server_hung_up_on_the_request_is_told(peer):
+    peer.transport.takes.append(BrokenPipeError(32, "pipe"))
+    peer.transport.feed(ssl.SSLError(1, "alert"))
+    with pytest.raises(ssl.SSLError, match="alert"):
+        peer.open()
+
+
+def test_a_server_that_hangs_up_on_the_request_and_said_nothing_has_reset_the_connection(peer):
+    failure = BrokenPipeError(32, "pipe")
+    peer.transport.takes.append(failure)
+    peer.transport.feed(b"")
+    with pytest.raises(BrokenPipeError) as caught:
+        peer.open()
+    assert caught.value is failure
 
 
 def test_the_guard_gives_the_library_no_timeout_and_no_close(peer):

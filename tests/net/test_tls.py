@@ -7,7 +7,7 @@ import pytest
 
 from syncws.errors import TlsError
 from syncws.hresult import HResult
-from syncws.net.tls import TlsTransport, default_context, tls_error
+from syncws.net.tls import TlsTransport, tls_error
 
 
 class Wire:
@@ -278,14 +278,25 @@ def test_tls_goes_inside_tls(server_tls, client_tls):
     assert data == b"back"
 
 
-def test_the_default_context_verifies_everything():
-    context = default_context()
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-
-
 @pytest.mark.parametrize("error", [ssl.SSLError(1, "text"), ssl.SSLError()])
 def test_an_error_without_a_reason_has_a_message_all_the_same(error):
     error.reason = None
     assert "TLS handshake with localhost failed" in str(tls_error(error, "localhost"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("SSLV3_ALERT_BAD_CERTIFICATE", "alert bad_certificate, about the client certificate"),
+        ("SSLV3_ALERT_CERTIFICATE_REVOKED", "alert certificate_revoked, about the client certificate"),
+        ("TLSV1_ALERT_ACCESS_DENIED", "alert access_denied, about the client certificate"),
+        ("TLSV1_ALERT_INTERNAL_ERROR", "alert internal_error"),
+    ],
+)
+def test_an_alert_is_told_by_its_name(reason, words):
+    alert = ssl.SSLError(1, "alert")
+    alert.reason = reason
+    error = tls_error(alert, "localhost")
+    assert type(error) is TlsError
+    assert error.hresult == HResult.WININET_E_SECURITY_CHANNEL_ERROR
+    assert str(error).endswith(words)

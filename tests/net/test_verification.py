@@ -8,15 +8,14 @@ import pytest
 from certificate_factory import (
     CLIENT,
     CODE,
-    DAY,
     LATER,
     LONG_AGO,
-    NOW,
     SERVER,
     make,
     make_authority,
     make_revocation_list,
 )
+from certificate_support import DAY, NOW
 from cryptography import x509
 
 from syncws.enums import ChainValidationResult
@@ -25,7 +24,7 @@ from syncws.hresult import HResult
 from syncws.net import verification
 from syncws.net.chain_judge import PASSED, UNJUDGED, judge, sent_chain
 from syncws.net.misused_certificate import errors_besides_usage
-from syncws.net.tls import default_context
+from syncws.net.tls_context import default_context
 from syncws.net.verification import certificate_error, examine, not_forgiven, refused_at_once
 
 UNTRUSTED = ChainValidationResult.UNTRUSTED
