@@ -84,7 +84,7 @@ def make(
         issuer: the Made that signs; None for a certificate that signs itself.
         is_authority: whether it may sign others.
         dates: from when to when it is valid.
-        names: DNS names and IP addresses that it is for.
+        names: DNS names and IP addresses that it is for; none leaves the extension out.
         usages: OIDs of the extended key usage; none leaves the extension out.
         path_length: of an authority, how many authorities may be below it.
         permitted: of an authority, the only DNS name that it may issue for.
@@ -116,8 +116,9 @@ def make(
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         builder = builder.add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
     else:
-        alternatives = [_general_name(text) for text in names]
-        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        if names:
+            alternatives = x509.SubjectAlternativeName([_general_name(text) for text in names])
+            builder = builder.add_extension(alternatives, critical=False)
         if usages:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     if permitted is not None:
