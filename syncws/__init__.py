@@ -44,6 +44,7 @@ from syncws.errors import (
     OperationTimedOutError,
     OutOfBoundsError,
     ProtocolViolationError,
+    ProxyError,
     TlsError,
     WebSocketError,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "PartialTextReader",
     "PasswordCredential",
     "ProtocolViolationError",
+    "ProxyError",
     "SocketMessageType",
     "SocketSslErrorSeverity",
     "StreamWebSocket",

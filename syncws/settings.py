@@ -4,7 +4,7 @@ May import enums and credentials. A plain value: any thread may read it.
 """
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from syncws.credentials import PasswordCredential
@@ -25,6 +25,9 @@ class Settings:
     no_delay: bool = True
     resolver: Any = None
     server_credential: PasswordCredential | None = None
+    # Not shown: it may hold a password.
+    proxy: str | None = field(default=None, repr=False)
+    proxy_credential: PasswordCredential | None = None
     connect_timeout: float | None = 60.0
     max_connect_addresses: int = 5
     happy_eyeballs_delay: float | None = None

@@ -35,6 +35,7 @@ from syncws.errors import (
     OperationTimedOutError,
     OutOfBoundsError,
     ProtocolViolationError,
+    ProxyError,
     TlsError,
     WebSocketError,
 )
@@ -82,7 +83,7 @@ CATALOGUE = [
     (0x80072F7D, "WININET_E_SECURITY_CHANNEL_ERROR", 0),
     (0x80072F83, "WININET_E_DISCONNECTED", 11),
     (0x80072F84, "WININET_E_SERVER_UNREACHABLE", 6),
-    (0x80072F85, "WININET_E_PROXY_SERVER_UNREACHABLE", 0),
+    (0x80072F85, "WININET_E_PROXY_SERVER_UNREACHABLE", 6),
     (0x80072F07, "WININET_E_HTTP_TO_HTTPS_ON_REDIR", 12),
     (0x80072F08, "WININET_E_HTTPS_TO_HTTP_ON_REDIR", 13),
     (0x80072F10, "WININET_E_REDIRECT_SCHEME_CHANGE", 0),
@@ -144,6 +145,7 @@ CLASSES = {
     ConnectFailedError: (ConnectionError, 0x80004005, 0, None),
     HostNameNotResolvedError: (ConnectionError, 0x80072EE7, 15, None),
     CannotConnectError: (ConnectionError, 0x80072EFD, 14, errno.ECONNREFUSED),
+    ProxyError: (ConnectionError, 0x80072F85, 6, errno.ECONNREFUSED),
     TlsError: (ConnectionError, 0x80072F7D, 0, errno.EPROTO),
     CertificateError: (ConnectionError, 0x80072F89, 5, errno.EPROTO),
     HandshakeError: (ConnectionError, 0x80072F78, 8, errno.EPROTO),
@@ -415,6 +417,8 @@ def test_every_error_survives_being_copied(way):
         OperationTimedOutError("late", hresult=as_signed(0x800704C7), is_queued=True),
         ProtocolViolationError("bad text", close_code=1007),
         HttpStatusError("moved", status_code=308, headers={"location": "/x"}, body=b"body"),
+        HttpStatusError("who are you", status_code=407, is_from_proxy=True),
+        ProxyError("refused", hresult=as_signed(0x80072EFD), is_about_server=True),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -36,6 +36,7 @@ from syncws import (
 FACTS = [
     "local_address",
     "remote_address",
+    "proxy",
     "protocol",
     "server_certificate",
     "server_intermediate_certificates",
@@ -51,6 +52,7 @@ each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
 BEFORE = {
     "local_address": None,
     "remote_address": None,
+    "proxy": None,
     "protocol": "",
     "server_certificate": None,
     "server_intermediate_certificates": (),

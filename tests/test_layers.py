@@ -53,9 +53,10 @@ ALLOWED = {
 # Third-party libraries and their homes: modules, or rooms with all that is in them.
 HOMES = {
     "dns": ("syncws.net.resolver",),
-    "urllib3": ("syncws.wire.uri", "syncws.net.tls", "syncws.net.proxy"),
+    "urllib3": ("syncws.wire.uri", "syncws.net.tls"),
     "websocket": ("syncws.wire", "syncws.net.handshake"),
     "cryptography": ("syncws.certificates",),
+    "socksio": ("syncws.net.socks",),
     "websockets": ("syncws.cli",),
     "trustme": ("syncws.cli",),
 }
@@ -64,7 +65,7 @@ HOMES = {
 STUBS = {"_typeshed"}
 
 # Heavy and optional: these alone may be imported inside a function.
-LAZY = {"dns", "cryptography", "websockets", "trustme"}
+LAZY = {"dns", "cryptography", "socksio", "websockets", "trustme"}
 
 CLOCK = "syncws.net.deadline"
 

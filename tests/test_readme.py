@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import pytest
+from proxies import real_proxy
 from support import LIMIT, echo, read_to_end, running_server, scripted_server
 
 import syncws
@@ -132,6 +133,21 @@ def test_connect_timeout_gives_up_on_a_server_that_does_not_answer():
         "  127.0.0.1: [HRESULT 0x800704C7] connect was canceled (waiting for the server's answer"
     )
     assert len(lines) == 2
+
+
+def test_through_a_proxy_tells_which_it_was(monkeypatch):
+    program = [str(ROOT / "examples" / "through_a_proxy.py")]
+    with real_proxy("http", "name:word") as address, running_server(echo) as uri:
+        assert run_program(program, uri) == "received 'Hello, World!'\nthrough no proxy\n"
+        refused = run_program(program, uri, f"http://{address}", code=1)
+        assert refused.startswith(
+            f"the proxy wants another user name and password: the proxy http://{address} answered"
+        )
+        monkeypatch.setenv("PROXY_USER", "name")
+        monkeypatch.setenv("PROXY_PASSWORD", "word")
+        monkeypatch.setenv("ws_proxy", f"http://{address}")
+        assert run_program(program, uri) == f"received 'Hello, World!'\nthrough http://{address}\n"
+        assert run_program(program, uri, "") == "received 'Hello, World!'\nthrough no proxy\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
