@@ -355,7 +355,10 @@ class CertificateError(TlsError):
 
 
 class HandshakeError(ConnectFailedError):
-    """The server's answer is no valid WebSocket handshake: 0x80072F78, 0x83760003 or 0x83760004."""
+    """The server's answer is no valid WebSocket handshake: 0x80072F78, 0x83760003 or 0x83760004.
+
+    Or a proxy answers something else than its protocol allows: 0x80072F78.
+    """
 
     _default_hresult = HResult.WININET_E_INVALID_SERVER_RESPONSE
     _default_errno = errno_module.EPROTO

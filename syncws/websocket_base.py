@@ -132,6 +132,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
         Raises:
             InvalidArgumentError: a bad URI, timeout or token, or a bad proxy in the environment, before any I/O
                 (0x80070057).
+            HResultError: a SOCKS proxy, and the extra for it is not installed, before any I/O (0x80004005).
             IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
             ObjectClosedError: the socket was closed (0x80000013).
             HostNameNotResolvedError: the name has no address (0x80072EE7).
@@ -139,7 +140,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
             ProxyError: the proxy cannot be reached, or refuses (0x80072F85, 0x80190197, 0x80072EFD, 0x80072F84).
             CertificateError, TlsError: TLS failed (0x80072F05, …06, …0D, …89, 0x80072F7D, 0x800C000E).
             HttpStatusError: another status than 101, or of a proxy than 2xx (0x80190000 + status).
-            HandshakeError: the answer is no valid handshake (0x80072F78, 0x83760003, 0x83760004).
+            HandshakeError: the answer, or a proxy's, is none that is valid (0x80072F78, 0x83760003, 0x83760004).
             ConnectionLostError: the server hung up (0x80072EFE, 0x80072EFF).
             OperationTimedOutError: the time was over (0x80072EE2).
             OperationCanceledError: close() or abort() was called meanwhile, or the token cancelled (0x800704C7).

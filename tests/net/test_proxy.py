@@ -1,11 +1,13 @@
 """Which proxy is chosen: control.proxy, the environment, and what no_proxy exempts from it."""
 
 import importlib.util
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
+from syncws.control_base import WebSocketControl
 from syncws.credentials import PasswordCredential
 from syncws.errors import HResultError, InvalidArgumentError
 from syncws.hresult import HResult
@@ -30,6 +32,13 @@ def environment(monkeypatch):
 
 
 # What decides.
+
+
+def test_every_variable_is_documented():
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for variable in ("wss_proxy", "https_proxy", "ws_proxy", "http_proxy", "all_proxy", "no_proxy"):
+        assert variable in WebSocketControl.proxy.__doc__
+        assert variable in readme
 
 
 def test_without_anything_it_goes_straight():
