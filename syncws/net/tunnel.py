@@ -157,7 +157,10 @@ def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
     if proxy.login is not None:
         # At once: a proxy may end the connection with its 407.
         lines.append(f"Proxy-Authorization: {basic_authorization(proxy.login)}")
-    send_all(transport, waiter, "\r\n".join([*lines, "", ""]).encode("ascii"))
+    try:
+        send_all(transport, waiter, "\r\n".join([*lines, "", ""]).encode("ascii"))
+    except ConnectionError:
+        pass  # It hung up on the request, perhaps behind an answer that says why.
 
     def refusal(why: str) -> HandshakeError:
         return HandshakeError(f"the answer of the proxy {proxy.shown} to CONNECT is no valid HTTP: {why}")

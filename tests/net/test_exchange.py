@@ -72,7 +72,6 @@ def test_a_peer_that_sends_without_end_does_not_outlive_the_deadline(transport, 
 
         def receive(self, size):
             clock.advance(1)
-            return None
 
     endless = Endless()
     endless.has_buffered = True
