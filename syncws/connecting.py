@@ -20,6 +20,7 @@ def connect(
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
     subprotocols: Iterable[str] = (),
     cancellation_token: CancellationToken | None = None,
+    proxy: str | None = None,
     # TLS
     ssl_context: ssl.SSLContext | None = None,
     # Limits
@@ -36,6 +37,7 @@ def connect(
         subprotocols: to offer, best first.
         ssl_context: TLS settings of your own.
         cancellation_token: ends it when its source is cancelled.
+        proxy: a proxy's URL; None for what the environment says, "" for none.
         max_message_size: bytes that an incoming message may have; None leaves control's 64 MiB.
 
     Raises: as MessageWebSocket.connect, set_request_header and the control's properties.
@@ -43,6 +45,7 @@ def connect(
     socket = MessageWebSocket()
     socket.control.supported_protocols.extend(subprotocols)
     socket.control.ssl_context = ssl_context
+    socket.control.proxy = proxy
     if max_message_size is not None:
         socket.control.max_message_size = max_message_size
     for name, value in headers.items() if isinstance(headers, Mapping) else headers:

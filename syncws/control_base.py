@@ -19,6 +19,7 @@ from syncws.settings import Settings
 from syncws.streams.arguments import shown_number
 from syncws.wire.frame_decoder import NO_LIMIT
 from syncws.wire.headers import check_subprotocols
+from syncws.wire.proxy_url import parse_proxy_url
 
 __all__ = ["MAX_UINT32", "WebSocketControl", "check_number", "check_timeout"]
 
@@ -62,6 +63,16 @@ def check_number(value: object, what: str, lowest: int, highest: int) -> int:
     return value
 
 
+def _check_credential(value: PasswordCredential | None, what: str) -> PasswordCredential | None:
+    if value is None:
+        return None
+    if not isinstance(value, PasswordCredential):
+        raise InvalidArgumentTypeError(f"{what} must be a PasswordCredential or None, not {type(value).__name__}")
+    if not value.user_name or not value.password:
+        raise InvalidArgumentError(f"{what} must have a user name and a password")
+    return value
+
+
 class WebSocketControl:
     """Settings of either socket class; what WinRT calls IWebSocketControl2, and more. Not for use by itself.
 
@@ -79,6 +90,8 @@ class WebSocketControl:
         "_max_connect_addresses",
         "_max_redirects",
         "_outbound_buffer_size_in_bytes",
+        "_proxy",
+        "_proxy_credential",
         "_receive_timeout",
         "_resolver",
         "_send_timeout",
@@ -93,6 +106,8 @@ class WebSocketControl:
     _outbound_buffer_size_in_bytes: int | None
     _resolver: Any
     _server_credential: PasswordCredential | None
+    _proxy: str | None
+    _proxy_credential: PasswordCredential | None
     _connect_timeout: float | None
     _max_connect_addresses: int
     _max_redirects: int
@@ -117,6 +132,8 @@ class WebSocketControl:
         self._outbound_buffer_size_in_bytes = None
         self._resolver = None
         self._server_credential = None
+        self._proxy = None
+        self._proxy_credential = None
         self._connect_timeout = 60.0
         self._max_connect_addresses = 5
         self._max_redirects = 0
@@ -144,6 +161,8 @@ class WebSocketControl:
             outbound_buffer_size_in_bytes=self._outbound_buffer_size_in_bytes,
             resolver=self._resolver,
             server_credential=self._server_credential,
+            proxy=self._proxy,
+            proxy_credential=self._proxy_credential,
             connect_timeout=self._connect_timeout,
             max_connect_addresses=self._max_connect_addresses,
             max_redirects=self._max_redirects,
@@ -250,13 +269,53 @@ class WebSocketControl:
     @server_credential.setter
     def server_credential(self, value: PasswordCredential | None) -> None:
         self._check_settable()
-        if value is not None:
-            if not isinstance(value, PasswordCredential):
-                kind = type(value).__name__
-                raise InvalidArgumentTypeError(f"server_credential must be a PasswordCredential or None, not {kind}")
-            if not value.user_name or not value.password:
-                raise InvalidArgumentError("server_credential must have a user name and a password")
-        self._server_credential = value
+        self._server_credential = _check_credential(value, "server_credential")
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy to go through; default None: what the environment says; "" for none (beyond WinRT).
+
+        A URL: http://, https:// (TLS to the proxy), socks4://, socks4a://, socks5:// or socks5h://, with host and port
+        (80, 443 and 1080 when left out), and user_name:password@ before them if the proxy asks for that. socks4 and
+        socks5 have names looked up here, the others by the proxy. SOCKS needs an extra: pip install syncws[socks].
+
+        None takes for wss the first of the environment variables wss_proxy, https_proxy and all_proxy, for ws that of
+        ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals.
+
+        Raises:
+            InvalidArgumentTypeError: neither str nor None (0x80070057).
+            InvalidArgumentError: another scheme, no host, a bad port, something behind it, or user info that the
+                proxy's protocol cannot carry (0x80070057).
+            IllegalMethodCallError: set after connect (0x8000000E).
+        """
+        return self._proxy
+
+    @proxy.setter
+    def proxy(self, value: str | None) -> None:
+        self._check_settable()
+        # "" is no proxy, None is for connect to find out.
+        if value is not None and value != "":
+            parse_proxy_url(value)
+        self._proxy = value
+
+    @property
+    def proxy_credential(self) -> PasswordCredential | None:
+        """Who we are to the proxy; default None: the user info of its URL (….ProxyCredential).
+
+        Sent to an HTTP proxy by the Basic scheme without waiting to be asked, to a SOCKS5 proxy by RFC 1929; of a
+        SOCKS4 proxy's only the user name. Never sent to the server.
+
+        Raises:
+            InvalidArgumentTypeError: neither a PasswordCredential nor None (0x80070057).
+            InvalidArgumentError: the credential is empty (0x80070057).
+            IllegalMethodCallError: set after connect (0x8000000E).
+        """
+        return self._proxy_credential
+
+    @proxy_credential.setter
+    def proxy_credential(self, value: PasswordCredential | None) -> None:
+        self._check_settable()
+        self._proxy_credential = _check_credential(value, "proxy_credential")
 
     @property
     def resolver(self) -> Any:

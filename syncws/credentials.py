@@ -9,7 +9,7 @@ __all__ = ["PasswordCredential"]
 
 
 class PasswordCredential:
-    """A user name and a password for control.server_credential; never shown by repr().
+    """A user name and a password for control.server_credential or proxy_credential; never shown by repr().
 
     The `resource` is a label for the application's own use.
     """

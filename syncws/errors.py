@@ -19,6 +19,7 @@ what else it is in Python and the HRESULT it carries:
     └── ConnectFailedError             ConnectionError          (connect() failed)
         ├── HostNameNotResolvedError                            0x80072EE7
         ├── CannotConnectError                                  0x80072EFD, 0x80072F84
+        │   └── ProxyError                                      0x80072F85; see there
         ├── TlsError                                            0x80072F7D, client certificate needed 0x80072F0C
         │   └── CertificateError                                0x80072F05, …06, …0D, …17, …19, …89, …8A, 0x800C000E
         └── HandshakeError                                      0x80072F78, 0x83760003, 0x83760004
@@ -58,6 +59,7 @@ __all__ = [
     "OperationTimedOutError",
     "OutOfBoundsError",
     "ProtocolViolationError",
+    "ProxyError",
     "RedirectError",
     "TlsError",
     "WebSocketError",
@@ -78,6 +80,7 @@ _STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
     HResult.WININET_E_REDIRECT_FAILED: WebErrorStatus.REDIRECT_FAILED,
     HResult.WININET_E_DISCONNECTED: WebErrorStatus.DISCONNECTED,
     HResult.WININET_E_SERVER_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
+    HResult.WININET_E_PROXY_SERVER_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
     HResult.WININET_E_HTTP_TO_HTTPS_ON_REDIR: WebErrorStatus.HTTP_TO_HTTPS_ON_REDIRECTION,
     HResult.WININET_E_HTTPS_TO_HTTP_ON_REDIR: WebErrorStatus.HTTPS_TO_HTTP_ON_REDIRECTION,
     HResult.ERROR_CONNECTION_REFUSED: WebErrorStatus.CANNOT_CONNECT,
@@ -322,6 +325,24 @@ class CannotConnectError(ConnectFailedError):
     _default_errno = errno_module.ECONNREFUSED
 
 
+class ProxyError(CannotConnectError):
+    """The proxy cannot be reached, or refuses: WININET_E_PROXY_SERVER_UNREACHABLE 0x80072F85 (beyond WinRT).
+
+    A SOCKS proxy that does not take our user name and password: 0x80190197, as an HTTP proxy's 407 has it. One that
+    says why it did not reach the server: refused 0x80072EFD, unreachable 0x80072F84.
+
+    Attributes:
+        is_about_server (bool): the proxy works, but could not or would not connect to the server.
+    """
+
+    _default_hresult = HResult.WININET_E_PROXY_SERVER_UNREACHABLE
+
+    def __init__(self, message: str, *, hresult: int | None = None, is_about_server: bool = False) -> None:
+        """Make the error; see the class for the arguments."""
+        super().__init__(message, hresult=hresult)
+        self.is_about_server = is_about_server
+
+
 class TlsError(ConnectFailedError):
     """The TLS handshake failed: WININET_E_SECURITY_CHANNEL_ERROR 0x80072F7D.
 
@@ -354,7 +375,10 @@ class CertificateError(TlsError):
 
 
 class HandshakeError(ConnectFailedError):
-    """The server's answer is no valid WebSocket handshake: 0x80072F78, 0x83760003 or 0x83760004."""
+    """The server's answer is no valid WebSocket handshake: 0x80072F78, 0x83760003 or 0x83760004.
+
+    Or a proxy answers something else than its protocol allows: 0x80072F78.
+    """
 
     _default_hresult = HResult.WININET_E_INVALID_SERVER_RESPONSE
     _default_errno = errno_module.EPROTO
@@ -363,26 +387,36 @@ class HandshakeError(ConnectFailedError):
 class HttpStatusError(HandshakeError):
     """The server answered with another status than 101: 0x80190000 + status, or 0x80190001 … 5.
 
+    Or the proxy answered CONNECT with another status than 2xx; 407 is PROXY_AUTHENTICATION_REQUIRED.
+
     Attributes:
         status_code (int): the HTTP status code.
         headers (Mapping[str, str]): the answer's headers, names in lower case; repeated ones joined by ", ".
         body (bytes): the first bytes of the answer's body, at most 4,096.
         location (str | None): the Location header of a redirect, which is not followed.
+        is_from_proxy (bool): the answer came from the proxy, not from the server.
     """
 
     def __init__(
-        self, message: str, *, status_code: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+        self,
+        message: str,
+        *,
+        status_code: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        is_from_proxy: bool = False,
     ) -> None:
         """Make the error; see the class for the arguments."""
         super().__init__(message, hresult=_hresult_of_status(status_code))
         self.status_code = status_code
         self.headers: Mapping[str, str] = dict(headers or {})
         self.body = body
+        self.is_from_proxy = is_from_proxy
 
     @property
     def location(self) -> str | None:
-        """Value of the Location header, None when there is none."""
-        return self.headers.get("location")
+        """Value of the Location header; None when there is none, or it is a proxy's, which must lead nobody away."""
+        return None if self.is_from_proxy else self.headers.get("location")
 
 
 class RedirectError(HandshakeError):

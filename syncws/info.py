@@ -72,6 +72,7 @@ class Snapshot:
 
     local_address: HostName | None = None
     remote_address: HostName | None = None
+    proxy: str | None = None
     protocol: str = ""
     server_certificate: Certificate | None = None
     server_intermediate_certificates: tuple[Certificate, ...] = ()
@@ -106,6 +107,14 @@ class WebSocketInformation:
     def remote_address(self) -> HostName | None:
         """IP address of the server, or of the proxy; None before connect (beyond WinRT)."""
         return self._take_snapshot().remote_address
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy that the connection goes through; None before connect and when it goes straight (beyond WinRT).
+
+        Scheme, host and port, as in "http://proxy.example:3128"; never a user name or a password.
+        """
+        return self._take_snapshot().proxy
 
     @property
     def protocol(self) -> str:

@@ -27,6 +27,9 @@ class Settings:
     no_delay: bool = True
     resolver: Any = None
     server_credential: PasswordCredential | None = None
+    # Not shown: it may hold a password.
+    proxy: str | None = field(default=None, repr=False)
+    proxy_credential: PasswordCredential | None = None
     max_redirects: int = 0
     connect_timeout: float | None = 60.0
     max_connect_addresses: int = 5

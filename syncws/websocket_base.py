@@ -127,21 +127,23 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
 
         Args:
             uri: without fragment and user info.
-            timeout: seconds for all of it: name, addresses, TLS, handshake. None (the default) leaves the 60 seconds
-                of control.connect_timeout for each of at most five addresses.
+            timeout: seconds for all of it: name, addresses, proxy, TLS, handshake. None (the default) leaves the 60
+                seconds of control.connect_timeout for each of at most five addresses.
             cancellation_token: ends it when its source is cancelled; the socket may then be connected again. None (the
                 default) when only close() and abort() can.
 
         Raises:
-            InvalidArgumentError: a bad URI, timeout or token, or a client_certificate that TLS cannot use, before any
-                I/O (0x80070057).
+            InvalidArgumentError: a bad URI, timeout or token, a bad proxy in the environment, or a client_certificate
+                that TLS cannot use, before any I/O (0x80070057).
+            HResultError: a SOCKS proxy, and the extra for it is not installed, before any I/O (0x80004005).
             IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
             ObjectClosedError: the socket was closed (0x80000013).
             HostNameNotResolvedError: the name has no address (0x80072EE7).
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84).
+            ProxyError: the proxy cannot be reached, or refuses (0x80072F85, 0x80190197, 0x80072EFD, 0x80072F84).
             CertificateError, TlsError: TLS failed (0x80072F05, …06, …0C, …0D, …89, 0x80072F7D, 0x800C000E).
-            HttpStatusError: another status than 101 (0x80190000 + status).
-            HandshakeError: the answer is no valid handshake (0x80072F78, 0x83760003, 0x83760004).
+            HttpStatusError: another status than 101, or of a proxy than 2xx (0x80190000 + status).
+            HandshakeError: the answer, or a proxy's, is none that is valid (0x80072F78, 0x83760003, 0x83760004).
             ConnectionLostError: the server hung up (0x80072EFE, 0x80072EFF).
             OperationTimedOutError: the time was over (0x80072EE2).
             OperationCanceledError: close() or abort() was called meanwhile, or the token cancelled (0x800704C7).
@@ -395,6 +397,7 @@ class _Link:
             shown,
             local_address=HostName(session.local_address),
             remote_address=HostName(session.remote_address),
+            proxy=session.proxy,
             protocol=session.subprotocol,
             bandwidth_statistics=statistics,
             bytes_received=received,

@@ -52,6 +52,14 @@ def leaves_nothing_behind() -> Iterator[None]:
     assert not left, f"the test left descriptors: {left}"
 
 
+@pytest.fixture(autouse=True)
+def no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the proxies of the machine, and its exceptions, out of the environment."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     """A certificate authority that only these tests trust."""

@@ -3,8 +3,10 @@
 import contextlib
 import socket as tcp
 import threading
+from functools import partial
 
 import pytest
+from proxies import scripted_proxy
 from support import LIMIT, black_hole, handshake, join, read_exactly, read_request, read_to_end, scripted_server, wait
 
 from syncws import (
@@ -42,6 +44,7 @@ def connect_in_time(socket):
         handshake(connection)
         read_to_end(connection)
 
+    socket.control.proxy = ""
     with scripted_server(script) as uri:
         socket.connect(uri, timeout=LIMIT)
         assert socket.information.remote_address.canonical_name == "127.0.0.1"
@@ -164,9 +167,54 @@ def silent_validation(socket, is_reached, request):
             deferral.complete()
 
 
+@contextlib.contextmanager
+def silent_proxy(socket, is_reached, request, scheme="http", count=7):
+    def script(connection):
+        read_exactly(connection, count)
+        is_reached.set()
+        read_to_end(connection)
+
+    with scripted_proxy(script, scheme=scheme) as socket.control.proxy:
+        yield "wss://server.invalid/"
+
+
+@contextlib.contextmanager
+def silent_proxy_tcp(socket, is_reached, request):
+    with silent_tcp(socket, is_reached, request) as uri:
+        socket.control.proxy = uri.replace("ws:", "http:")
+        yield "wss://server.invalid/"
+
+
+@contextlib.contextmanager
+def silent_tls_behind_a_proxy(socket, is_reached, request):
+    def script(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        read_exactly(connection, 5)
+        is_reached.set()
+        read_to_end(connection)
+
+    with scripted_proxy(script) as socket.control.proxy:
+        yield "wss://server.invalid/"
+
+
+@contextlib.contextmanager
+def name_for_a_silent_proxy(socket, is_reached, request):
+    socket.control.proxy = "socks5://127.0.0.1:9"
+    with silent_name_servers(socket, is_reached, request) as uri:
+        yield uri
+
+
 PHASES = {
     "name": (silent_name_servers, "looking up silent.test", 0),
     "TCP": (silent_tcp, "connecting to 127.0.0.1 port", 1),
+    "name of the proxy's target": (name_for_a_silent_proxy, "looking up silent.test", 0),
+    "TCP to the proxy": (silent_proxy_tcp, "connecting to 127.0.0.1 port", 1),
+    "TLS to the proxy": (partial(silent_proxy, scheme="https", count=5), "TLS handshake with the proxy https://", 1),
+    "HTTP proxy": (silent_proxy, "waiting for the proxy's answer, http://127.0.0.1:", 1),
+    "SOCKS4 proxy": (partial(silent_proxy, scheme="socks4a", count=8), "waiting for the proxy's answer, socks4a://", 1),
+    "SOCKS5 proxy": (partial(silent_proxy, scheme="socks5h", count=3), "waiting for the proxy's answer, socks5h://", 1),
+    "TLS behind a proxy": (silent_tls_behind_a_proxy, "TLS handshake with server.invalid", 1),
     "TLS": (silent_tls, "TLS handshake with localhost", 1),
     "handshake": (silent_handshake, "waiting for the server's answer to the WebSocket handshake", 1),
     "validation": (silent_validation, "custom validation of the server's certificate", 1),
@@ -224,7 +272,7 @@ def test_a_time_limit_ends_a_connect_in_any_phase(socket, request, phase):
         connect_in_time(socket)
 
 
-@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase != "name"])
+@pytest.mark.parametrize("phase", [phase for phase in PHASES if not phase.startswith("name")])
 def test_the_time_of_an_address_covers_every_phase_but_the_name(socket, request, phase):
     stage = PHASES[phase][0]
     socket.control.connect_timeout = 0.1

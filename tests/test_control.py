@@ -32,6 +32,8 @@ DEFAULTS = {
     "outbound_buffer_size_in_bytes": 0,
     "resolver": None,
     "server_credential": None,
+    "proxy": None,
+    "proxy_credential": None,
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
     "max_redirects": 0,

@@ -37,6 +37,7 @@ from syncws import (
 FACTS = [
     "local_address",
     "remote_address",
+    "proxy",
     "protocol",
     "server_certificate",
     "server_certificate_error_severity",
@@ -54,6 +55,7 @@ each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
 BEFORE = {
     "local_address": None,
     "remote_address": None,
+    "proxy": None,
     "protocol": "",
     "server_certificate": None,
     "server_certificate_error_severity": SocketSslErrorSeverity.NONE,

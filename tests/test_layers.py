@@ -63,9 +63,10 @@ ALLOWED = {
 # Third-party libraries and their homes: modules, or rooms with all that is in them.
 HOMES = {
     "dns": ("syncws.net.resolver",),
-    "urllib3": ("syncws.wire.uri", "syncws.net.tls_context", "syncws.net.proxy", "syncws.net.misused_certificate"),
+    "urllib3": ("syncws.wire.uri", "syncws.net.tls_context", "syncws.net.misused_certificate"),
     "websocket": ("syncws.wire", "syncws.net.handshake"),
     "cryptography": ("syncws.certificate_fields", "syncws.certificate_loading", "syncws.net.misused_certificate"),
+    "socksio": ("syncws.net.socks",),
     "websockets": ("syncws.cli",),
     "trustme": ("syncws.cli",),
 }
@@ -74,7 +75,7 @@ HOMES = {
 STUBS = {"_typeshed"}
 
 # Heavy and optional: these alone may be imported inside a function.
-LAZY = {"dns", "cryptography", "websockets", "trustme"}
+LAZY = {"dns", "cryptography", "socksio", "websockets", "trustme"}
 
 CLOCK = "syncws.net.deadline"
 

@@ -15,6 +15,7 @@ import sys
 import certificate_factory
 import pytest
 from certificate_support import PASSWORD, asking_context, make, make_authority
+from proxies import real_proxy
 from support import LIMIT, echo, read_to_end, running_server, scripted_server
 
 import syncws
@@ -193,6 +194,21 @@ def test_client_certificate_shows_who_is_who(asking_server, tmp_path, monkeypatc
 def test_client_certificate_says_that_one_is_wanted(asking_server):
     output = run_program([str(ROOT / "examples" / "client_certificate.py")], asking_server[0], code=1)
     assert output == "the server wants a client certificate\n"
+
+
+def test_through_a_proxy_tells_which_it_was(monkeypatch):
+    program = [str(ROOT / "examples" / "through_a_proxy.py")]
+    with real_proxy("http", "name:word") as address, running_server(echo) as uri:
+        assert run_program(program, uri) == "received 'Hello, World!'\nthrough no proxy\n"
+        refused = run_program(program, uri, f"http://{address}", code=1)
+        assert refused.startswith(
+            f"the proxy wants another user name and password: the proxy http://{address} answered"
+        )
+        monkeypatch.setenv("PROXY_USER", "name")
+        monkeypatch.setenv("PROXY_PASSWORD", "word")
+        monkeypatch.setenv("ws_proxy", f"http://{address}")
+        assert run_program(program, uri) == f"received 'Hello, World!'\nthrough http://{address}\n"
+        assert run_program(program, uri, "") == "received 'Hello, World!'\nthrough no proxy\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -1,12 +1,11 @@
 """HTTP's Basic authentication (RFC 7617): whether a server asks for it, and the answer.
 
-May import credentials. Pure functions: any thread may call them.
+Imports only the standard library. Pure functions: any thread may call them.
 """
 
 import base64
 import re
-
-from syncws.credentials import PasswordCredential
+from typing import Protocol
 
 __all__ = ["asks_for_basic", "basic_authorization"]
 
@@ -15,12 +14,24 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BASIC = re.compile(r"(?:^|,)\s*basic(?:\s|,|$)", re.IGNORECASE)
 
 
+class NameAndPassword(Protocol):
+    """What is needed of a credential."""
+
+    @property
+    def user_name(self) -> str:
+        """The user name, without a colon."""
+
+    @property
+    def password(self) -> str:
+        """The password."""
+
+
 def asks_for_basic(challenges: str) -> bool:
     """Tell whether a WWW-Authenticate or Proxy-Authenticate header, all its lines joined by commas, offers Basic."""
     return _BASIC.search(_QUOTED.sub('""', challenges)) is not None
 
 
-def basic_authorization(credential: PasswordCredential) -> str:
+def basic_authorization(credential: NameAndPassword) -> str:
     """Return the value of an Authorization or Proxy-Authorization header; user name and password go in UTF-8."""
     pair = f"{credential.user_name}:{credential.password}".encode()
     return f"Basic {base64.b64encode(pair).decode('ascii')}"

@@ -16,11 +16,13 @@ from syncws.net.basic import asks_for_basic, basic_authorization
 from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
+from syncws.net.proxy import choose_proxy
 from syncws.net.redirects import is_redirect, redirected
 from syncws.net.resolver import Address, Answer, addresses_without_waiting, look_up
 from syncws.net.server_tls import CertificateTools, start_tls
 from syncws.net.tls import tls_error
 from syncws.net.transport import SocketTransport, Transport
+from syncws.net.tunnel import Route, dial_proxy, first_open, look_up_proxy, open_tunnel, plan_routes
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 from syncws.wire.uri import WebSocketUri
@@ -43,8 +45,9 @@ class Opened:
         transport: the pipe for frames.
         socket_transport: the TCP part of it, for the counters.
         local_address: our IP address.
-        remote_address: the IP address that accepted.
+        remote_address: the IP address that accepted, the proxy's if there is one.
         result: what the handshake settled.
+        proxy: what it goes through, as it may be shown; None when it goes straight.
     """
 
     transport: Transport
@@ -52,21 +55,24 @@ class Opened:
     local_address: str
     remote_address: str
     result: HandshakeResult
+    proxy: str | None = None
 
 
 def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools) -> Opened:
     """Connect and do the handshakes; leaves no descriptor behind when it raises.
 
     Raises:
-        HostNameNotResolvedError, CannotConnectError, TlsError, CertificateError, HandshakeError, HttpStatusError,
-        RedirectError, ConnectionLostError, OperationTimedOutError, OperationCanceledError: see syncws.errors.
+        HostNameNotResolvedError, CannotConnectError, ProxyError, TlsError, CertificateError, HandshakeError,
+        HttpStatusError, RedirectError, ConnectionLostError, OperationTimedOutError, OperationCanceledError: see
+        syncws.errors.
+        InvalidArgumentError, HResultError: see choose_proxy; before any I/O.
     """
     attempts: list[ConnectAttempt] = []
     redirects_left = settings.max_redirects
     try:
         while True:
             try:
-                return _open_authorized(uri, settings, waiter, tools, attempts)
+                return _open_by_some_route(uri, settings, waiter, tools, attempts)
             except HttpStatusError as exc:
                 if not settings.max_redirects or not is_redirect(exc):
                     raise
@@ -80,37 +86,63 @@ def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools
         raise
 
 
-def _open_authorized(
+def _open_by_some_route(
     uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools, attempts: list[ConnectAttempt]
 ) -> Opened:
+    """Connect and do the handshakes, straight or through the proxy that is chosen for this URI."""
+    proxy = choose_proxy(uri, settings)
+    limit = settings.max_connect_addresses
+
+    def look_up(host: str) -> list[Address]:
+        return _resolve(host, settings.resolver, waiter, tools)
+
+    addresses = (look_up(uri.host) if proxy is None else look_up_proxy(proxy, look_up))[:limit]
+
+    def open_by(route: Route | None) -> Opened:
+        return _open_authorized(addresses, uri, route, settings, waiter, tools, attempts)
+
+    if proxy is None:
+        return open_by(None)
+    return first_open(plan_routes(proxy, uri, limit, look_up), open_by)
+
+
+def _open_authorized(
+    addresses: list[Address],
+    uri: WebSocketUri,
+    route: Route | None,
+    settings: Settings,
+    waiter: Waiter,
+    tools: Tools,
+    attempts: list[ConnectAttempt],
+) -> Opened:
     """Connect and do the handshakes; once more with the credential when the server asks for it."""
-    addresses = _resolve(uri.host, settings.resolver, waiter, tools)[: settings.max_connect_addresses]
     try:
-        return _open_once(addresses, uri, settings, waiter, tools, attempts)
+        return _open_once(addresses, uri, route, settings, waiter, tools, attempts)
     except HttpStatusError as exc:
         authorized = _with_credential(settings, exc)
         if authorized is None:
             raise
     # On a new connection to the same address, within the same time.
     same = [address for address in addresses if address.text == attempts[-1].address]
-    return _open_once(same, uri, authorized, waiter, tools, attempts)
+    return _open_once(same, uri, route, authorized, waiter, tools, attempts)
 
 
 def _open_once(
     addresses: list[Address],
     uri: WebSocketUri,
+    route: Route | None,
     settings: Settings,
     waiter: Waiter,
     tools: Tools,
     attempts: list[ConnectAttempt],
 ) -> Opened:
     """Connect to the first address that accepts and do the handshakes; adds what failed to `attempts`."""
-    dialer = Dialer(addresses, uri.port, settings, waiter)
+    dialer = Dialer(addresses, uri.port if route is None else route.proxy.port, settings, waiter)
     dialed: Dialed | None = None
     try:
-        dialed = dialer.dial(uri.host)
+        dialed = dialer.dial(uri.host) if route is None else dial_proxy(dialer, route.proxy)
         with _closing_on_error(dialed.socket):
-            return _open_on(dialed, uri, settings, waiter, tools)
+            return _open_on(dialed, uri, route, settings, waiter, tools)
     except HResultError as exc:
         if dialed is not None:
             # A copy: an error that held itself would wait for the garbage collector.
@@ -124,7 +156,7 @@ def _open_once(
 def _with_credential(settings: Settings, refusal: HttpStatusError) -> Settings | None:
     """Return settings that answer a refusal with the credential; None when there is nothing to answer."""
     credential = settings.server_credential
-    if credential is None or refusal.status_code != 401:
+    if credential is None or refusal.status_code != 401 or refusal.is_from_proxy:
         return None
     has_own = any(name.lower() == "authorization" for name, _ in settings.request_headers)
     if has_own or not asks_for_basic(refusal.headers.get("www-authenticate", "")):
@@ -133,16 +165,20 @@ def _with_credential(settings: Settings, refusal: HttpStatusError) -> Settings |
     return replace(settings, request_headers=(*settings.request_headers, header))
 
 
-def _open_on(dialed: Dialed, uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools) -> Opened:
-    """Do TLS and the WebSocket handshake on a connected socket, within its address's time."""
+def _open_on(
+    dialed: Dialed, uri: WebSocketUri, route: Route | None, settings: Settings, waiter: Waiter, tools: Tools
+) -> Opened:
+    """Do what the proxy asks for, TLS and the WebSocket handshake on a connected socket, within its address's time."""
     connected = dialed.socket
     local_address = str(connected.getsockname()[0])
     socket_transport = SocketTransport(connected, tools.make_lock())
     waiting = waiter.for_descriptor(connected.fileno(), dialed.deadline)
     transport: Transport = socket_transport
     try:
+        if route is not None:
+            transport = open_tunnel(route, transport, waiting, settings.ssl_context, tools.make_lock)
         if uri.is_secure:
-            transport = start_tls(socket_transport, uri, settings, waiting, tools)
+            transport = start_tls(transport, uri, settings, waiting, tools)
         waiting.phase = "waiting for the server's answer to the WebSocket handshake"
         result = open_websocket(transport, waiting, uri, settings.request_headers, settings.supported_protocols)
     except HResultError:
@@ -151,7 +187,8 @@ def _open_on(dialed: Dialed, uri: WebSocketUri, settings: Settings, waiter: Wait
         raise tls_error(exc, uri.server_name) from exc
     except OSError as exc:
         raise lost_connection(exc) from exc
-    return Opened(transport, socket_transport, local_address, dialed.address.text, result)
+    shown = None if route is None else route.proxy.shown
+    return Opened(transport, socket_transport, local_address, dialed.address.text, result, shown)
 
 
 def lost_connection(error: OSError) -> ConnectionLostError:

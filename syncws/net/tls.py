@@ -164,7 +164,8 @@ class TlsTransport:
     def has_buffered(self) -> bool:
         """See Transport.has_buffered."""
         with self._lock:
-            return bool(self._incoming.pending or self._ssl.pending())
+            # Of TLS inside TLS the inner one may hold several records, of which receive() took one.
+            return bool(self._incoming.pending or self._ssl.pending() or self._inner.has_buffered)
 
     def receive(self, size: int) -> bytes | None:
         """See Transport.receive. An end without TLS's own farewell is an end like any other: WebSocket has its own.

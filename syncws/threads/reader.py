@@ -130,7 +130,8 @@ class Reader:
                 session.loss = lost_connection(exc)
             data = b""
         if data is None:
-            self._may_have_more = False
+            # TLS inside TLS may have stopped in the middle of what the inner one holds.
+            self._may_have_more = transport.has_buffered
             return b""
         self._is_at_end = not data
         # A full read has left more behind, most likely; so has TLS when it holds another record.

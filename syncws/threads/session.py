@@ -67,6 +67,7 @@ class Session:
         self.remainder = opened.result.remainder
         self.local_address = opened.local_address
         self.remote_address = opened.remote_address
+        self.proxy = opened.proxy
         self.subprotocol = opened.result.subprotocol
         self.transport: Transport = opened.transport
         self.waker = waker

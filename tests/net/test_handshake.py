@@ -19,8 +19,10 @@ from syncws.errors import (
 )
 from syncws.hresult import HResult, unsigned
 from syncws.net import handshake as module
+from syncws.net import http_head
 from syncws.net.deadline import Deadline
-from syncws.net.handshake import MAX_BODY_BYTES, MAX_HEAD_BYTES, open_websocket
+from syncws.net.handshake import open_websocket
+from syncws.net.http_head import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from syncws.net.readiness import Waker
 from syncws.net.waiter import Waiter
 from syncws.wire.uri import parse_uri
@@ -474,7 +476,7 @@ def test_a_body_without_a_length_is_read_to_its_end(peer):
 
 
 def test_a_body_that_does_not_come_is_not_waited_for_long(peer, monkeypatch):
-    monkeypatch.setattr(module, "_BODY_SECONDS", 0.01)
+    monkeypatch.setattr(http_head, "_BODY_SECONDS", 0.01)
     assert refusal(peer, b"HTTP/1.1 500 No\r\nContent-Length: 10\r\n\r\n", b"half").body == b"half"
 
 

@@ -1,5 +1,6 @@
 """TlsTransport: TLS in memory, against a server's engine in the same thread."""
 
+import contextlib
 import ssl
 import threading
 
@@ -276,6 +277,32 @@ def test_tls_goes_inside_tls(server_tls, client_tls):
     while (data := inner.receive(100)) is None:
         pass
     assert data == b"back"
+
+
+def test_records_that_the_tls_below_has_taken_in_are_told(ends, server_tls, client_tls):
+    """Each record of the upper TLS in one of the lower, all of them come at once: the socket tells of none any more."""
+    lower, wire = ends
+    upper_wire = Wire(server_tls)
+
+    def relay():
+        upper_wire.to_server.write(wire.server.read(1 << 20))
+        upper_wire.step()
+        if ciphertext := upper_wire.from_server.read():
+            wire.server.write(ciphertext)
+
+    upper = TlsTransport(lower, client_tls, "localhost", threading.Lock())
+    with contextlib.suppress(ssl.SSLWantReadError):
+        upper.handshake(lambda _: relay())
+    relay()
+    while upper.receive(100) is not None:
+        pass
+    for word in (b"one", b"two", b"three"):
+        upper_wire.server.write(word)
+        wire.server.write(upper_wire.from_server.read())
+    received = [upper.receive(100)]
+    while upper.has_buffered:
+        received.append(upper.receive(100))
+    assert received == [b"one", b"two", b"three"]
 
 
 @pytest.mark.parametrize("error", [ssl.SSLError(1, "text"), ssl.SSLError()])

@@ -1,0 +1,50 @@
+"""open_tunnel over a scripted transport: what a real connection brings about only by chance."""
+
+import errno
+import threading
+
+import pytest
+from fakes import ScriptedTransport
+from support import LIMIT
+
+from syncws.errors import HttpStatusError, ProxyError
+from syncws.net.deadline import Deadline
+from syncws.net.readiness import Waker
+from syncws.net.tunnel import Route, open_tunnel
+from syncws.net.waiter import Waiter
+from syncws.wire.proxy_url import parse_proxy_url
+
+
+@pytest.fixture
+def ask():
+    """Have a proxy that is a script of pieces asked for a tunnel, after a send that fails."""
+    waker = Waker(threading.RLock())
+    made = []
+
+    def run(*incoming, proxy="http://proxy"):
+        transport = ScriptedTransport(*incoming)
+        made.append(transport)
+        transport.takes.append(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+        waiter = Waiter(waker, lambda: False, Deadline(LIMIT), transport.fileno())
+        open_tunnel(Route(parse_proxy_url(proxy), "server.test", 80), transport, waiter, None, threading.RLock)
+
+    yield run
+    for transport in made:
+        transport.release()
+    waker.close()
+
+
+def test_the_answer_of_a_proxy_that_hangs_up_on_the_request_is_read(ask):
+    with pytest.raises(HttpStatusError, match="answered 403 Not You") as caught:
+        ask(b"HTTP/1.1 403 Not You\r\nContent-Length: 2\r\n\r\nno", b"")
+    assert caught.value.body == b"no"
+
+
+def test_a_proxy_that_hangs_up_on_the_request_without_a_word_is_a_proxy_error(ask):
+    with pytest.raises(ProxyError, match="the proxy http://proxy:80 ended the connection before it answered"):
+        ask(b"")
+
+
+def test_a_socks_proxy_that_hangs_up_on_the_request_is_a_proxy_error(ask):
+    with pytest.raises(ProxyError, match="the connection to the proxy socks5h://proxy:1080 broke: Broken pipe"):
+        ask(proxy="socks5h://proxy")
