@@ -73,14 +73,19 @@ def echo(connection: ServerConnection) -> None:
 
 @contextlib.contextmanager
 def scripted_server(
-    script: Callable[[socket.socket], None], *, ssl_context: ssl.SSLContext | None = None, connections: int = 1
+    script: Callable[[socket.socket], None],
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    connections: int = 1,
+    address: str = "127.0.0.1",
 ) -> Iterator[str]:
     """Run `script(connection)` for each of `connections` accepted sockets, one after the other; gives the ws URI.
 
+    The URI is that of localhost, whatever `address` the server listens on.
     The connection is closed when the script returns. An exception in the script fails the test. OSErrors of a peer
     that the client has left already are not failures.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
     failures: list[BaseException] = []
 
     def body() -> None:

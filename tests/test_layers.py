@@ -53,6 +53,7 @@ ALLOWED = {
 # Third-party libraries and their homes: modules, or rooms with all that is in them.
 HOMES = {
     "dns": ("syncws.net.resolver",),
+    "idna": ("syncws.wire.uri",),
     "urllib3": ("syncws.wire.uri", "syncws.net.tls", "syncws.net.proxy"),
     "websocket": ("syncws.wire", "syncws.net.handshake"),
     "cryptography": ("syncws.certificates",),
@@ -63,8 +64,8 @@ HOMES = {
 # Exists for type checkers only; the standard library's stubs are in it.
 STUBS = {"_typeshed"}
 
-# Heavy and optional: these alone may be imported inside a function.
-LAZY = {"dns", "cryptography", "websockets", "trustme"}
+# Heavy, and seldom needed or optional: these alone may be imported inside a function.
+LAZY = {"dns", "idna", "cryptography", "websockets", "trustme"}
 
 CLOCK = "syncws.net.deadline"
 

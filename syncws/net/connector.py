@@ -13,11 +13,12 @@ from typing import Any, Protocol
 
 from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError, HttpStatusError, fresh
 from syncws.hresult import HResult
+from syncws.net.address import Address
 from syncws.net.basic import asks_for_basic, basic_authorization
 from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
-from syncws.net.resolver import Address, Answer, addresses_without_waiting, look_up
+from syncws.net.resolver import Answer, addresses_without_waiting, look_up
 from syncws.net.tls import TlsTransport, certificate_chain, default_context, tls_error
 from syncws.net.transport import SocketTransport, Transport
 from syncws.net.waiter import Waiter

@@ -21,8 +21,8 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult
+from syncws.net.address import Address
 from syncws.net.deadline import FOREVER, Deadline, now
-from syncws.net.resolver import Address
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 
@@ -118,7 +118,7 @@ class Dialer:
         self._pending.append(dialed)
         try:
             self._set_options(connecting)
-            error = connecting.connect_ex((address.text, self._port))
+            error = connecting.connect_ex(address.at_port(self._port))
         except OSError as exc:
             self._fail(dialed, exc)
             return None

@@ -12,10 +12,10 @@ from support import LIMIT, black_hole
 
 from syncws.errors import CannotConnectError, ConnectAttempt, OperationCanceledError, OperationTimedOutError
 from syncws.net import deadline as deadline_module
+from syncws.net.address import Address
 from syncws.net.deadline import Deadline
 from syncws.net.dialer import Dialer
 from syncws.net.readiness import Waker
-from syncws.net.resolver import Address
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 
