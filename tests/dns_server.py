@@ -40,6 +40,15 @@ def records(*texts: str) -> Script:
 NO_DATA = records()
 
 
+def ipv4(*texts: str) -> Script:
+    """Answer with addresses of IPv4; there are none of IPv6."""
+
+    def script(query: dns.message.Message, is_tcp: bool) -> list[Any]:
+        return (records(*texts) if query.question[0].rdtype == dns.rdatatype.A else NO_DATA)(query, is_tcp)
+
+    return script
+
+
 def chain(*names: str, to: tuple[str, ...] = ()) -> Script:
     """Answer with the CNAMEs that lead from the name through `names`, and the addresses of the last of them."""
 

@@ -161,6 +161,8 @@ class Dialer:
         self._note(dialed.address, error, now() - dialed.started)
 
     def _note(self, address: Address, error: OSError, seconds: float) -> None:
+        # The delay is for an address that may still answer; after one that failed the next begins at once.
+        self._next_start = Deadline(0.0)
         attempt = ConnectAttempt(address.text, error, seconds)
         self.attempts.append(attempt)
         _logger.info("%s port %d: %s after %.3f s", address.text, self._port, error.strerror or error, seconds)
