@@ -85,7 +85,7 @@ def scripted_server(
     The connection is closed when the script returns. An exception in the script fails the test. OSErrors of a peer
     that the client has left already are not failures.
     """
-    listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+    listener = listening_on(address)
     failures: list[BaseException] = []
 
     def body() -> None:
@@ -118,6 +118,12 @@ def scripted_server(
         listener.close()
     if failures:
         raise failures[0]
+
+
+def listening_on(address: str) -> socket.socket:
+    """Return a socket that listens on any port of an address, which may have a zone id."""
+    family, *_, found = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
+    return socket.create_server(found, family=family)
 
 
 def read_request(connection: socket.socket) -> bytes:
