@@ -27,8 +27,8 @@ class Address:
     def at_port(self, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
         """Return what socket.connect takes, the zone id as a number.
 
-        A zone id that is left in the text would go through the system's resolver, which looks an unknown one up as
-        if it were a name, on this thread.
+        A zone id that is left in the text does not reach the kernel, and has the text pass through the system's
+        resolver, on this thread.
 
         Raises:
             OSError: this system has no such network interface (errno.ENODEV).
