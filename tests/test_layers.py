@@ -415,6 +415,7 @@ BREAKS = [
     ("libraries_away_from_home", {"syncws.net.tls": "import websocket"}),
     ("libraries_away_from_home", {"syncws.net.tls": "from cryptography import x509"}),
     ("libraries_away_from_home", {"syncws.net.resolver_of_mine": "import dns"}),
+    ("libraries_away_from_home", {"syncws.net.resolver": "import idna"}),
     ("libraries_away_from_home", {"syncws.message_websocket": "def f():\n    import websockets"}),
     ("libraries_away_from_home", {"syncws.cli.main": "import requests"}),
     ("short_docstrings", {"syncws.a": ""}),

@@ -123,12 +123,12 @@ def _idna_problem(authority: str) -> str:
     # Here and not above: few names need it.
     import idna
 
-    for label in authority.partition(":")[0].split("."):
+    labels = authority.partition(":")[0].split(".")
+    for label in (label.lower() for label in labels if not label.isascii()):
         try:
-            idna.encode(label.lower(), strict=True, std3_rules=True)
+            idna.encode(label, strict=True, std3_rules=True)
         except idna.IDNAError as exc:
-            if not label.isascii():
-                return f": {label!r} is not allowed in an international name (IDNA 2008): {exc}"
+            return f": {label!r} is not allowed in an international name (IDNA 2008): {exc}"
     return ""
 
 

@@ -200,6 +200,7 @@ def test_a_name_beyond_ascii_is_encoded_once(host, encoded):
 NOT_ALLOWED = {
     "☃.example": r"U\+2603 at position 1 of '☃'",
     "a.😀.example": r"U\+1F600 at position 1 of '😀'",
+    "a_b.büc_her": r"U\+005F at position 4 of 'büc_her'",
     "a。b": r"U\+3002",
     "\uff11\uff12\uff17.0.0.1": r"U\+FF11",
     "bu\u0308cher.example": "Normalization Form C",
