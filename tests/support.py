@@ -122,8 +122,14 @@ def scripted_server(
 
 def listening_on(address: str) -> socket.socket:
     """Return a socket that listens on any port of an address, which may have a zone id."""
-    family, *_, found = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
-    return socket.create_server(found, family=family)
+    # Not by getaddrinfo, which tests replace.
+    if ":" not in address:
+        return socket.create_server((address, 0))
+    bare, _, zone = address.partition("%")
+    return socket.create_server(
+        (bare, 0, 0, socket.if_nametoindex(zone) if zone else 0),
+        family=socket.AF_INET6,
+    )
 
 
 def read_request(connection: socket.socket) -> bytes:
