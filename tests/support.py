@@ -73,14 +73,19 @@ def echo(connection: ServerConnection) -> None:
 
 @contextlib.contextmanager
 def scripted_server(
-    script: Callable[[socket.socket], None], *, ssl_context: ssl.SSLContext | None = None, connections: int = 1
+    script: Callable[[socket.socket], None],
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    connections: int = 1,
+    address: str = "127.0.0.1",
 ) -> Iterator[str]:
     """Run `script(connection)` for each of `connections` accepted sockets, one after the other; gives the ws URI.
 
+    The URI is that of localhost, whatever `address` the server listens on.
     The connection is closed when the script returns. An exception in the script fails the test. OSErrors of a peer
     that the client has left already are not failures.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening_on(address)
     failures: list[BaseException] = []
 
     def body() -> None:
@@ -113,6 +118,18 @@ def scripted_server(
         listener.close()
     if failures:
         raise failures[0]
+
+
+def listening_on(address: str) -> socket.socket:
+    """Return a socket that listens on any port of an address, which may have a zone id."""
+    # Not by getaddrinfo, which tests replace.
+    if ":" not in address:
+        return socket.create_server((address, 0))
+    bare, _, zone = address.partition("%")
+    return socket.create_server(
+        (bare, 0, 0, socket.if_nametoindex(zone) if zone else 0),
+        family=socket.AF_INET6,
+    )
 
 
 def read_request(connection: socket.socket) -> bytes:

@@ -19,7 +19,7 @@ from syncws import (
     WebErrorStatus,
 )
 from syncws.net import connector, dialer
-from syncws.net.resolver import Address
+from syncws.net.address import Address
 
 FIVE = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]
 

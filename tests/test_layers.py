@@ -63,6 +63,7 @@ ALLOWED = {
 # Third-party libraries and their homes: modules, or rooms with all that is in them.
 HOMES = {
     "dns": ("syncws.net.resolver",),
+    "idna": ("syncws.wire.uri",),
     "urllib3": ("syncws.wire.uri", "syncws.net.tls_context", "syncws.net.misused_certificate"),
     "websocket": ("syncws.wire", "syncws.net.handshake"),
     "cryptography": ("syncws.certificate_fields", "syncws.certificate_loading", "syncws.net.misused_certificate"),
@@ -74,8 +75,8 @@ HOMES = {
 # Exists for type checkers only; the standard library's stubs are in it.
 STUBS = {"_typeshed"}
 
-# Heavy and optional: these alone may be imported inside a function.
-LAZY = {"dns", "cryptography", "socksio", "websockets", "trustme"}
+# Heavy, and seldom needed or optional: these alone may be imported inside a function.
+LAZY = {"dns", "idna", "cryptography", "socksio", "websockets", "trustme"}
 
 CLOCK = "syncws.net.deadline"
 
@@ -425,6 +426,7 @@ BREAKS = [
     ("libraries_away_from_home", {"syncws.net.tls": "import websocket"}),
     ("libraries_away_from_home", {"syncws.net.tls": "from cryptography import x509"}),
     ("libraries_away_from_home", {"syncws.net.resolver_of_mine": "import dns"}),
+    ("libraries_away_from_home", {"syncws.net.resolver": "import idna"}),
     ("libraries_away_from_home", {"syncws.message_websocket": "def f():\n    import websockets"}),
     ("libraries_away_from_home", {"syncws.cli.main": "import requests"}),
     ("short_docstrings", {"syncws.a": ""}),

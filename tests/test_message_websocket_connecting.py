@@ -24,7 +24,8 @@ from syncws import (
     OperationCanceledError,
     OperationTimedOutError,
 )
-from syncws.net.resolver import Address, Answer
+from syncws.net.address import Address
+from syncws.net.resolver import Answer
 from syncws.threads.session import Session
 
 # connect.

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 
 from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError, HttpStatusError, RedirectError, fresh
 from syncws.hresult import HResult
+from syncws.net.address import Address
 from syncws.net.basic import asks_for_basic, basic_authorization
 from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.handshake import HandshakeResult, open_websocket
 from syncws.net.proxy import choose_proxy
 from syncws.net.redirects import is_redirect, redirected
-from syncws.net.resolver import Address, Answer, addresses_without_waiting, look_up
+from syncws.net.resolver import Answer, addresses_without_waiting, look_up
 from syncws.net.server_tls import CertificateTools, start_tls
 from syncws.net.tls import tls_error
 from syncws.net.transport import SocketTransport, Transport

@@ -21,8 +21,8 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult
+from syncws.net.address import Address
 from syncws.net.deadline import FOREVER, Deadline, now
-from syncws.net.resolver import Address
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 
@@ -118,7 +118,7 @@ class Dialer:
         self._pending.append(dialed)
         try:
             self._set_options(connecting)
-            error = connecting.connect_ex((address.text, self._port))
+            error = connecting.connect_ex(address.at_port(self._port))
         except OSError as exc:
             self._fail(dialed, exc)
             return None
@@ -161,6 +161,8 @@ class Dialer:
         self._note(dialed.address, error, now() - dialed.started)
 
     def _note(self, address: Address, error: OSError, seconds: float) -> None:
+        # The delay is for an address that may still answer; after one that failed the next begins at once.
+        self._next_start = Deadline(0.0)
         attempt = ConnectAttempt(address.text, error, seconds)
         self.attempts.append(attempt)
         _logger.info("%s port %d: %s after %.3f s", address.text, self._port, error.strerror or error, seconds)

@@ -1,41 +1,30 @@
 """From a host name to addresses: literals, localhost, the hosts file, dnspython, and at last the system's resolver.
 
-May import errors and net.deadline; the only home of dnspython. Runs on the connecting thread as far as it cannot
-wait; ask_name_servers and ask_system, which can, on helper threads of threads.background.
+May import errors, net.address, net.deadline and net.hosts_file; the only home of dnspython. Runs on the connecting
+thread as far as it cannot wait; ask_name_servers and ask_system, which can, on helper threads of threads.background.
 """
 
-import ipaddress
-import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from syncws.errors import HostNameNotResolvedError, OperationTimedOutError
+from syncws.net.address import Address, interleaved, parse_address
 from syncws.net.deadline import Deadline
+from syncws.net.hosts_file import find_in_hosts_file
 
 __all__ = [
-    "Address",
     "Answer",
     "addresses_without_waiting",
     "ask_name_servers",
     "ask_system",
-    "hosts_file",
     "look_up",
     "make_resolver",
 ]
 
-_LOOPBACK = ("127.0.0.1", "::1")
-
-
-@dataclass(frozen=True)
-class Address:
-    """An IP address to connect to: socket.AF_INET or AF_INET6, and the text, with the zone id if there is one."""
-
-    family: int
-    text: str
+_LOOPBACK = (Address(socket.AF_INET, "127.0.0.1"), Address(socket.AF_INET6, "::1"))
 
 
 @dataclass(frozen=True)
@@ -48,14 +37,23 @@ class Answer:
 
 
 def addresses_without_waiting(host: str) -> list[Address]:
-    """Return the addresses that need no name server: literals, localhost (RFC 6761), the hosts file; else none."""
-    literal = _literal(host)
+    """Return the addresses that need no name server: literals, localhost (RFC 6761), the hosts file; else none.
+
+    Raises:
+        HostNameNotResolvedError: the hosts file gives 0.0.0.0 or :: for the name, which is how names are blocked there
+            (0x80072EE7).
+    """
+    literal = parse_address(host)
     if literal is not None:
         return [literal]
-    name = host.lower().rstrip(".")
+    name = host.lower().removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
-        return [Address(_family(text), text) for text in _LOOPBACK]
-    return _in_hosts_file(name)
+        return list(_LOOPBACK)
+    known = find_in_hosts_file(name)
+    usable = [address for address in known if not address.is_unspecified]
+    if known and not usable:
+        raise HostNameNotResolvedError(f"the name {host!r} has no address: the hosts file blocks it ({known[0].text})")
+    return interleaved(usable)
 
 
 def look_up(
@@ -75,12 +73,12 @@ def look_up(
 
     Raises:
         HostNameNotResolvedError: nobody knows the name, it has no address, or the name servers failed (0x80072EE7).
-        OperationTimedOutError: the name servers did not answer in time (0x80072EE2).
+        OperationTimedOutError: nobody answered in time (0x80072EE2).
     """
     answers = run_aside([partial(ask_name_servers, host, kind, deadline, resolver) for kind in ("AAAA", "A")])
     if resolver is None and not any(answer.addresses for answer in answers):
         answers = [*answers, *run_aside([partial(ask_system, host)])]
-    found = _interleaved([address for answer in answers for address in answer.addresses])
+    found = interleaved([address for answer in answers for address in answer.addresses])
     if found:
         return found
     # Both families mostly have the same to say.
@@ -97,21 +95,25 @@ def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) ->
     import dns.exception
     import dns.resolver
 
-    family = socket.AF_INET if kind == "A" else socket.AF_INET6
+    asked = resolver
+    if asked is None:
+        try:
+            asked = make_resolver()
+        except (dns.exception.DNSException, OSError, ValueError) as exc:
+            return Answer(problem=f"the system's name servers are not known: {str(exc) or type(exc).__name__}")
+    remaining = deadline.remaining
+    lifetime = asked.lifetime if remaining is None else min(asked.lifetime, remaining)
     try:
-        asked = make_resolver() if resolver is None else resolver
-        remaining = deadline.remaining
-        lifetime = asked.lifetime if remaining is None else min(asked.lifetime, remaining)
         records = asked.resolve(host, kind, lifetime=lifetime, search=True)
-        return Answer([Address(family, str(record)) for record in records])
     except dns.resolver.NXDOMAIN:
         return Answer(problem="the name does not exist")
     except dns.resolver.NoAnswer:
-        return Answer(problem="the name exists, and has no address of this kind")
+        return _answer([])
     except dns.exception.Timeout as exc:
         return Answer(problem=f"the name servers did not answer in time ({exc})", is_timeout=True)
     except dns.exception.DNSException as exc:
         return Answer(problem=f"the name servers failed: {str(exc) or type(exc).__name__}")
+    return _answer([str(record) for record in records])
 
 
 def make_resolver() -> Any:
@@ -126,53 +128,28 @@ def ask_system(host: str) -> Answer:
     try:
         answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:
-        return Answer(problem=f"the system's resolver says: {exc}")
-    # The flow label and scope that getaddrinfo adds come back from the text.
-    return Answer([Address(answer[0], str(answer[4][0])) for answer in answers])
+        # Its name servers were silent, or failed for the moment.
+        is_temporary = isinstance(exc, socket.gaierror) and exc.errno == socket.EAI_AGAIN
+        return Answer(problem=f"the system's resolver says: {exc}", is_timeout=is_temporary)
+    return _answer([_text(answer[4]) for answer in answers if answer[0] in (socket.AF_INET, socket.AF_INET6)])
 
 
-def _literal(host: str) -> Address | None:
-    try:
-        version = ipaddress.ip_address(host).version
-    except ValueError:
-        return None
-    return Address(socket.AF_INET if version == 4 else socket.AF_INET6, host)
+def _text(found: tuple[Any, ...]) -> str:
+    """Return a socket address's IP address; its zone is a number beside it, for which mDNS has a use."""
+    is_scoped = len(found) == 4 and found[3]
+    return f"{found[0]}%{found[3]}" if is_scoped else str(found[0])
 
 
-def _family(text: str) -> int:
-    return socket.AF_INET6 if ":" in text else socket.AF_INET
+def _answer(texts: Sequence[str]) -> Answer:
+    """Return what of an answer can be connected to.
 
-
-def hosts_file() -> Path:
-    """Return where this system keeps its hosts file."""
-    if os.name == "nt":
-        return Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "drivers", "etc", "hosts")
-    return Path("/etc/hosts")
-
-
-def _in_hosts_file(name: str) -> list[Address]:
-    try:
-        lines = hosts_file().read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        fields = line.partition("#")[0].split()
-        if name in (field.lower().rstrip(".") for field in fields[1:]):
-            literal = _literal(fields[0])
-            if literal is not None:
-                found.append(literal)
-    return found
-
-
-def _interleaved(found: list[Address]) -> list[Address]:
-    """Let the families take turns, the first answer's family first; each address once."""
-    unique = list(dict.fromkeys(found))
-    if not unique:
-        return []
-    first = [address for address in unique if address.family == unique[0].family]
-    second = [address for address in unique if address.family != unique[0].family]
-    turns: list[Address] = []
-    for index in range(max(len(first), len(second))):
-        turns += first[index : index + 1] + second[index : index + 1]
-    return turns
+    0.0.0.0 and :: cannot: name servers give them for names that they block, and some systems would take them for
+    themselves.
+    """
+    parsed = [parse_address(text) for text in texts]
+    usable = [address for address in parsed if address is not None and not address.is_unspecified]
+    if usable:
+        return Answer(usable)
+    if texts:
+        return Answer(problem=f"the answer {texts[0]} is no address to connect to")
+    return Answer(problem="the name exists, and has no address of this kind")

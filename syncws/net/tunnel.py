@@ -19,11 +19,11 @@ from syncws.errors import (
     HttpStatusError,
     ProxyError,
 )
+from syncws.net.address import Address
 from syncws.net.basic import basic_authorization
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.exchange import send_all
 from syncws.net.http_head import HeadReader
-from syncws.net.resolver import Address
 from syncws.net.socks import ask_socks
 from syncws.net.tls import TlsTransport, tls_error
 from syncws.net.tls_context import default_context

@@ -1,11 +1,12 @@
 """WebSocket URIs (RFC 6455 3), read by urllib3's parser under stricter rules.
 
-May import errors and urllib3. Pure functions over strings: any thread may call them.
+May import errors, urllib3 and idna. Pure functions over strings: any thread may call them.
 """
 
-import importlib.util
 import ipaddress
+import re
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
@@ -17,6 +18,8 @@ __all__ = ["WebSocketUri", "bracketed", "check_characters", "parse_uri", "read_h
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 # urllib3 normalises paths and hosts for these schemes only.
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+# The last part of a name is never a number; what ends in one is an IPv4 address in the eyes of some resolvers.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class WebSocketUri:
 
     Attributes:
         is_secure: True for wss.
-        host: name or address to connect to: lower case, IDNA-encoded, IPv6 without brackets, zone id included.
+        host: name or address to connect to: a name in lower case and IDNA-encoded, with its dot at the end if there
+            is one; IPv6 without brackets, the zone id included and percent-decoded.
         port: the port, the scheme's default filled in.
         resource: path and query for the request line, percent-encoded, never empty.
     """
@@ -49,8 +53,9 @@ class WebSocketUri:
     @property
     def authority(self) -> str:
         """Host and port as a URI has them, for making another one from this: zone id and port included."""
-        host = self.host.replace("%", "%25")
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        address, percent, zone = self.host.partition("%")
+        host = f"{address}%25{quote(zone, safe='')}" if percent else address
+        return f"[{host}]:{self.port}" if ":" in address else f"{host}:{self.port}"
 
     @property
     def server_name(self) -> str:
@@ -96,9 +101,8 @@ def read_http_url(url: str, shown: str) -> tuple[Url, str]:
     try:
         parsed = parse_url(url)
     except LocationParseError:
-        needs_idna = not url.isascii() and importlib.util.find_spec("idna") is None
-        hint = " (host names beyond ASCII need the package idna)" if needs_idna else ""
-        raise InvalidArgumentError(f"{shown} has a host or port that cannot be read{hint}") from None
+        why = _idna_problem(_authority(url.partition(":")[2]))
+        raise InvalidArgumentError(f"{shown} has a host or port that cannot be read{why}") from None
     if not parsed.host:
         raise InvalidArgumentError(f"{shown} has no host")
     if parsed.port is not None and not 1 <= parsed.port <= 65535:
@@ -139,21 +143,55 @@ def check_characters(text: str, what: str) -> None:
             )
 
 
+def _idna_problem(authority: str) -> str:
+    """Return which part of a name beyond ASCII is not allowed, and why; empty when that is not what is wrong."""
+    if authority.isascii() or "@" in authority:
+        return ""
+    # Here and not above: few names need it.
+    import idna
+
+    labels = authority.partition(":")[0].split(".")
+    for label in (label.lower() for label in labels if not label.isascii()):
+        try:
+            idna.encode(label, strict=True, std3_rules=True)
+        except idna.IDNAError as exc:
+            return f": {label!r} is not allowed in an international name (IDNA 2008): {exc}"
+    return ""
+
+
 def _bare_host(host: str, shown: str) -> str:
-    """Take the brackets off an IPv6 literal and check it."""
-    if not host.startswith("["):
-        if "%" in host:
-            # Only IPv6 has zone ids; in a name an escape would make us connect to one host and verify another.
-            raise InvalidArgumentError(f"{shown} has the host {host!r}, which holds a percent sign")
-        name = host.removesuffix(".")
-        if len(name) > 253 or any(not 1 <= len(label) <= 63 for label in name.split(".")):
-            raise InvalidArgumentError(
-                f"{shown} has the host {host!r}: each part of a name has 1 to 63 characters, all 253"
-            )
-        return host
-    address = host[1:-1]
+    """Check a host; of an IPv6 address take the brackets off and decode the zone id."""
+    if host.startswith("["):
+        return _ipv6_address(host, shown)
+    if "%" in host:
+        # Only IPv6 has zone ids; in a name an escape would make us connect to one host and verify another.
+        raise InvalidArgumentError(f"{shown} has the host {host!r}, which holds a percent sign")
+    name = host.removesuffix(".")
+    if len(name) > 253 or any(not 1 <= len(label) <= 63 for label in name.split(".")):
+        raise InvalidArgumentError(
+            f"{shown} has the host {host!r}: each part of a name has 1 to 63 characters, all 253"
+        )
+    return _ipv4_address(name, shown) if _NUMBER.fullmatch(name.rpartition(".")[2]) else host
+
+
+def _ipv4_address(name: str, shown: str) -> str:
+    """Check an IPv4 address. Old forms of it, as 0x7f.1 for 127.0.0.1, would get past lists of forbidden hosts."""
     try:
+        return str(ipaddress.IPv4Address(name))
+    except ValueError:
+        raise InvalidArgumentError(
+            f"{shown} has the host {name!r}, which ends in a number and is no IPv4 address: four decimal "
+            "numbers of 0 to 255 without leading zeros"
+        ) from None
+
+
+def _ipv6_address(host: str, shown: str) -> str:
+    address, percent, zone = host[1:-1].partition("%")
+    try:
+        address += percent + unquote(zone, errors="strict")
         ipaddress.IPv6Address(address)
     except ValueError as exc:
         raise InvalidArgumentError(f"{shown} has the host {host!r}, which is no IPv6 address") from exc
+    if not address.isprintable() or " " in address:
+        raise InvalidArgumentError(f"{shown} has the host {host!r}, whose zone id is no interface's name")
     return address

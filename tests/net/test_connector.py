@@ -18,10 +18,10 @@ from syncws.errors import (
 )
 from syncws.hresult import HResult
 from syncws.net import connector as module
+from syncws.net.address import Address
 from syncws.net.connector import lost_connection, open_connection
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
-from syncws.net.resolver import Address
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 from syncws.wire.uri import parse_uri

@@ -5,6 +5,7 @@ import errno
 import logging
 import socket
 import threading
+from typing import ClassVar
 
 import pytest
 from fakes import FakeClock
@@ -12,10 +13,10 @@ from support import LIMIT, black_hole
 
 from syncws.errors import CannotConnectError, ConnectAttempt, OperationCanceledError, OperationTimedOutError
 from syncws.net import deadline as deadline_module
+from syncws.net.address import Address
 from syncws.net.deadline import Deadline
 from syncws.net.dialer import Dialer
 from syncws.net.readiness import Waker
-from syncws.net.resolver import Address
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 
@@ -156,8 +157,85 @@ def test_a_family_that_the_system_does_not_have_is_a_failure_like_any_other(dial
     assert [attempt.error.errno for attempt in dialer.attempts] == [errno.EAFNOSUPPORT]
 
 
-def test_an_address_that_cannot_be_tried_is_a_failure_like_any_other(dial):
+def test_an_interface_that_does_not_exist_is_a_failure_like_any_other(dial, caplog):
+    caplog.set_level(logging.INFO, "syncws.connect")
     with listening("127.0.0.1") as port:
-        dialer = dial(["fe80::1%nowhere", "127.0.0.1"], port)
+        dialer = dial(["fe80::1%nowhere", "fe80::1%999999", "127.0.0.1"], port)
         dialer.dial("host").socket.close()
-    assert [attempt.address for attempt in dialer.attempts] == ["fe80::1%nowhere"]
+    assert [attempt.address for attempt in dialer.attempts] == ["fe80::1%nowhere", "fe80::1%999999"]
+    assert [attempt.error.errno for attempt in dialer.attempts] == [errno.ENODEV] * 2
+    assert "fe80::1%nowhere port" in caplog.text
+    assert "this system has no network interface 'nowhere'" in caplog.text
+
+
+def test_nothing_is_looked_up_when_an_address_is_connected_to(dial, monkeypatch):
+    """CPython hands the system's resolver what inet_pton does not take, and that may wait for name servers."""
+    taken = []
+
+    class Noting(socket.socket):
+        def connect_ex(self, address):
+            taken.append((self.family, *address))
+            return errno.ECONNREFUSED
+
+    index, name = socket.if_nameindex()[0]
+    dialer = dial(["127.0.0.1", "::1", f"fe80::1%{name}", f"fe80::1%{index}", "fe80::1%nowhere"], 9)
+    monkeypatch.setattr(socket, "socket", Noting)
+    with pytest.raises(CannotConnectError):
+        dialer.dial("host")
+    monkeypatch.undo()
+    assert [address[1] for address in taken] == ["127.0.0.1", "::1", "fe80::1", "fe80::1"]
+    for family, text, *_ in taken:
+        assert socket.inet_pton(family, text)
+    assert [address[4] for address in taken[2:]] == [index, index]
+
+
+# Happy eyeballs: what becomes of the others.
+
+
+class Watched(socket.socket):
+    """A socket that is kept, so that a test can ask whether it was closed."""
+
+    made: ClassVar[list[socket.socket]] = []
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.made.append(self)
+
+
+def test_the_socket_of_the_slower_address_is_closed(dial, monkeypatch):
+    monkeypatch.setattr(Watched, "made", [])
+    with black_hole("127.0.0.1") as port, listening("127.0.0.2", port):
+        dialer = dial(["127.0.0.1", "127.0.0.2", "127.0.0.3"], port, happy_eyeballs_delay=0.01)
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", Watched)
+            dialed = dialer.dial("host")
+        first, second = Watched.made
+        assert dialed.socket is second
+        assert first.fileno() == -1
+        assert second.getpeername() == ("127.0.0.2", port)
+        second.close()
+
+
+def test_an_address_that_fails_beside_another_lets_the_next_begin_at_once(dial, monkeypatch):
+    clock = FakeClock()
+    monkeypatch.setattr(deadline_module, "clock", clock)
+    with black_hole("127.0.0.1") as port, listening("127.0.0.3", port):
+        texts = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"]
+        dialer = dial(texts, port, timeout=LIMIT, happy_eyeballs_delay=0.25, connect_timeout=None)
+        select = dialer._selector.select
+
+        def pass_the_delay(timeout):
+            # Nobody answers for the first; the others do while it is looked.
+            ready = select(0.05)
+            if not ready:
+                clock.advance(timeout)
+            return ready
+
+        monkeypatch.setattr(dialer._selector, "select", pass_the_delay)
+        start = clock()
+        dialed = dialer.dial("host")
+        dialed.socket.close()
+    assert dialed.address.text == "127.0.0.3"
+    assert [attempt.address for attempt in dialer.attempts] == ["127.0.0.2"]
+    # One delay, for the second; the third begins when that is refused.
+    assert clock() - start == 0.25

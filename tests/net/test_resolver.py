@@ -1,96 +1,83 @@
 """From names to addresses: without waiting, by name servers, and by the system."""
 
-import os
 import socket
 import threading
-from pathlib import Path
 
-import dns.message
 import dns.rcode
 import dns.resolver
-import dns.rrset
 import pytest
-from support import LIMIT, join, read_exactly
+from dns_server import NO_DATA, after_forgeries, chain, code, dns_server, records, silence, together, truncated
+from support import LIMIT
 
 from syncws.enums import WebErrorStatus
 from syncws.errors import HostNameNotResolvedError, OperationTimedOutError
 from syncws.hresult import HResult
-from syncws.net import resolver
+from syncws.net import hosts_file
 from syncws.net import resolver as module
+from syncws.net.address import Address
 from syncws.net.deadline import FOREVER, Deadline
-from syncws.net.resolver import Address, addresses_without_waiting
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
 
 @pytest.fixture
-def no_system(monkeypatch):
-    """The system's resolver knows nothing."""
-
-    def getaddrinfo(*_, **__):
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+def names():
+    """A name server."""
+    with dns_server() as server:
+        yield server
 
 
 @pytest.fixture
-def name_server():
-    """A name server on loopback: answers from a table of (name, type) to lines of an answer, or a code, or None."""
-    table = {}
-    server = socket.socket(V4, socket.SOCK_DGRAM)
-    server.bind(("127.0.0.1", 0))
-    server.settimeout(LIMIT)
+def system(monkeypatch):
+    """What the system's resolver says: a list of socket addresses, or an exception; and the names it was asked for."""
 
-    def body():
-        while True:
-            data, peer = server.recvfrom(4096)
-            if data == b"end":
-                return
-            query = dns.message.from_wire(data)
-            question = query.question[0]
-            known = table.get((str(question.name), dns.rdatatype.to_text(question.rdtype)), [])
-            if known is None:
-                continue
-            response = dns.message.make_response(query)
-            if isinstance(known, dns.rcode.Rcode):
-                response.set_rcode(known)
-            else:
-                response.answer = [dns.rrset.from_text(*line) for line in known]
-            server.sendto(response.to_wire(), peer)
+    class System:
+        answer = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    thread = threading.Thread(target=body, name="name-server")
-    thread.start()
+        def __init__(self):
+            self.asked = []
 
-    def make_resolver():
-        resolver = dns.resolver.Resolver(configure=False)
-        resolver.nameservers = ["127.0.0.1"]
-        resolver.port = server.getsockname()[1]
-        resolver.lifetime = LIMIT
-        return resolver
+        def getaddrinfo(self, host, *_, type):  # noqa: A002 - the name of socket.getaddrinfo's argument
+            assert type == socket.SOCK_STREAM
+            self.asked.append(host)
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return [(V6 if len(found) == 4 else V4, type, 6, "", found) for found in self.answer]
 
-    yield table, make_resolver
-    with socket.socket(V4, socket.SOCK_DGRAM) as client:
-        client.sendto(b"end", server.getsockname())
-    join(thread)
-    server.close()
+    made = System()
+    monkeypatch.setattr(socket, "getaddrinfo", made.getaddrinfo)
+    return made
 
 
-def look_up(host, deadline, factory=None, *, system=True):
-    """Look a name up with a resolver that stands for the system's, or with one of the application's own."""
-
-    def run_aside(functions):
-        return [function() for function in functions]
-
-    if not system:
-        return resolver.look_up(host, deadline, factory(), run_aside)
-    with pytest.MonkeyPatch.context() as patch:
-        if factory is not None:
-            patch.setattr(module, "make_resolver", factory)
-        return resolver.look_up(host, deadline, None, run_aside)
+def in_turn(functions):
+    return [function() for function in functions]
 
 
-def record(kind, *texts, name="example.org."):
-    return (name, 60, "IN", kind, *texts)
+def at_once(functions):
+    results = {}
+    threads = [
+        threading.Thread(target=lambda number=number, function=function: results.update({number: function()}))
+        for number, function in enumerate(functions)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+    return [results[number] for number in sorted(results)]
+
+
+def look_up(host, resolver, deadline=FOREVER, run_aside=in_turn):
+    """Look a name up with a resolver of the application's own."""
+    return module.look_up(host, deadline, resolver, run_aside)
+
+
+def look_up_by_default(monkeypatch, host, make_resolver, deadline=FOREVER):
+    """Look a name up by the system's name servers, for which `make_resolver` stands, and then by the system."""
+    monkeypatch.setattr(module, "make_resolver", make_resolver)
+    return module.look_up(host, deadline, None, in_turn)
+
+
+# Without waiting.
 
 
 @pytest.mark.parametrize(
@@ -99,230 +86,254 @@ def record(kind, *texts, name="example.org."):
         ("192.0.2.1", Address(V4, "192.0.2.1")),
         ("2001:db8::1", Address(V6, "2001:db8::1")),
         ("fe80::1%lo", Address(V6, "fe80::1%lo")),
+        ("::ffff:192.0.2.1", Address(V4, "192.0.2.1")),
+        # Whoever writes it means it: some systems take it for themselves.
+        ("0.0.0.0", Address(V4, "0.0.0.0")),
     ],
 )
 def test_a_literal_is_its_own_address(host, address):
-    assert addresses_without_waiting(host) == [address]
+    assert module.addresses_without_waiting(host) == [address]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "a.localhost", "a.b.localhost."])
 def test_localhost_is_loopback(host):
-    assert addresses_without_waiting(host) == [Address(V4, "127.0.0.1"), Address(V6, "::1")]
+    assert module.addresses_without_waiting(host) == [Address(V4, "127.0.0.1"), Address(V6, "::1")]
 
 
 def test_a_name_that_only_ends_like_localhost_is_not(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "hosts_file", lambda: tmp_path / "none")
-    assert addresses_without_waiting("notlocalhost") == []
+    monkeypatch.setattr(hosts_file, "hosts_file", lambda: tmp_path / "none")
+    assert module.addresses_without_waiting("notlocalhost") == []
 
 
-@pytest.fixture
-def hosts(monkeypatch, tmp_path):
-    path = tmp_path / "hosts"
-    monkeypatch.setattr(module, "hosts_file", lambda: path)
-    return path
+# By name servers.
 
 
-@pytest.mark.parametrize("host", ["box", "BOX", "box.example", "box.", "alias"])
-def test_the_hosts_file_knows_names_and_aliases(hosts, host):
-    hosts.write_text("# comment\n\n192.0.2.7 box.example box Alias. # box2\n2001:db8::7\tbox\n")
-    assert addresses_without_waiting(host)[0] == Address(V4, "192.0.2.7")
-
-
-def test_the_hosts_file_may_know_several_addresses(hosts):
-    hosts.write_text("192.0.2.7 box\n2001:db8::7 box\n")
-    assert addresses_without_waiting("box") == [Address(V4, "192.0.2.7"), Address(V6, "2001:db8::7")]
-
-
-@pytest.mark.parametrize("text", ["192.0.2.7 other # box", "nonsense box", "box", "", "192.0.2.7"])
-def test_other_lines_of_the_hosts_file_mean_nothing(hosts, text):
-    hosts.write_text(text)
-    assert addresses_without_waiting("box") == []
-
-
-def test_a_hosts_file_that_is_no_text_is_read_as_far_as_it_goes(hosts):
-    hosts.write_bytes(b"\xff\xfe garbage\n192.0.2.7 box\n")
-    assert addresses_without_waiting("box") == [Address(V4, "192.0.2.7")]
-
-
-def test_no_hosts_file_is_no_error(hosts):
-    assert addresses_without_waiting("box") == []
-
-
-def test_the_hosts_file_is_where_this_system_has_it(monkeypatch):
-    assert module.hosts_file() == Path("/etc/hosts")
-
-
-def test_the_hosts_file_of_windows_is_under_its_root(monkeypatch):
-    monkeypatch.setenv("SYSTEMROOT", "/windows")
-    monkeypatch.setattr(module, "Path", lambda *parts: parts)
-    monkeypatch.setattr(os, "name", "nt")
-    parts = module.hosts_file()
-    monkeypatch.undo()
-    assert parts == ("/windows", "System32", "drivers", "etc", "hosts")
-
-
-def test_a_and_aaaa_records_are_found_and_take_turns(name_server, no_system):
-    table, factory = name_server
-    table["example.org.", "A"] = [record("A", "192.0.2.1", "192.0.2.2", "192.0.2.3")]
-    table["example.org.", "AAAA"] = [record("AAAA", "2001:db8::1")]
-    found = look_up("example.org", Deadline(LIMIT), factory)
-    assert len(found) == 4
-    assert found[0].family != found[1].family
-    assert [address.family for address in found[2:]] == [V4, V4]
+def test_a_and_aaaa_are_asked_for_at_the_same_time(names):
+    meeting = threading.Barrier(2)
+    names.scripts["example.test.", "A"] = together(meeting, records("192.0.2.1", "192.0.2.2", "192.0.2.3"))
+    names.scripts["example.test.", "AAAA"] = together(meeting, records("2001:db8::1"))
+    found = look_up("example.test", names.resolver(), run_aside=at_once)
+    assert [address.family for address in found] == [V6, V4, V4, V4]
 
 
 @pytest.mark.parametrize(("kind", "text", "family"), [("A", "192.0.2.1", V4), ("AAAA", "2001:db8::1", V6)])
-def test_one_family_is_enough(name_server, no_system, kind, text, family):
-    table, factory = name_server
-    table["example.org.", kind] = [record(kind, text)]
-    assert look_up("example.org", FOREVER, factory) == [Address(family, text)]
+@pytest.mark.parametrize("other", [NO_DATA, code(dns.rcode.SERVFAIL), code(dns.rcode.NXDOMAIN)])
+def test_one_family_is_enough_whatever_becomes_of_the_other(names, kind, text, family, other):
+    names.scripts["example.test."] = other
+    names.scripts["example.test.", kind] = records(text)
+    assert look_up("example.test", names.resolver()) == [Address(family, text)]
 
 
-def test_a_cname_is_followed(name_server, no_system):
-    table, factory = name_server
-    table["example.org.", "A"] = [record("CNAME", "other.example."), record("A", "192.0.2.9", name="other.example.")]
-    table["example.org.", "AAAA"] = [record("CNAME", "other.example.")]
-    assert look_up("example.org", FOREVER, factory) == [Address(V4, "192.0.2.9")]
+def test_cnames_are_followed(names):
+    names.scripts["example.test.", "A"] = chain("one.test.", "two.example.", to=("192.0.2.9",))
+    names.scripts["example.test.", "AAAA"] = chain("one.test.", "two.example.")
+    assert look_up("example.test", names.resolver()) == [Address(V4, "192.0.2.9")]
 
 
-@pytest.mark.parametrize("code", [dns.rcode.NXDOMAIN, dns.rcode.SERVFAIL, dns.rcode.REFUSED])
-def test_a_name_that_nobody_knows_is_an_error_that_says_why(name_server, no_system, code):
-    table, factory = name_server
-    table["example.org.", "A"] = table["example.org.", "AAAA"] = code
-    with pytest.raises(HostNameNotResolvedError, match=r"example\.org.*Name or service not known") as caught:
-        look_up("example.org", Deadline(LIMIT), factory)
-    assert caught.value.hresult == HResult.WININET_E_NAME_NOT_RESOLVED
+def test_a_truncated_answer_is_asked_for_again_over_tcp(names):
+    names.scripts["example.test.", "A"] = truncated(records(*(f"192.0.2.{last}" for last in range(1, 251))))
+    names.scripts["example.test.", "AAAA"] = truncated(NO_DATA)
+    assert len(look_up("example.test", names.resolver())) == 250
+    assert sorted(names.asked) == [("example.test.", kind, way) for kind in ("A", "AAAA") for way in ("TCP", "UDP")]
 
 
-def test_a_silent_name_server_ends_with_the_deadline(name_server, no_system):
-    table, factory = name_server
-    table["example.org.", "A"] = table["example.org.", "AAAA"] = None
-    with pytest.raises(HostNameNotResolvedError):
-        look_up("example.org", Deadline(0.2), factory)
+def test_what_is_no_answer_to_the_question_is_passed_over(names):
+    names.scripts["example.test."] = after_forgeries(NO_DATA)
+    names.scripts["example.test.", "A"] = after_forgeries(records("192.0.2.1"))
+    assert look_up("example.test", names.resolver()) == [Address(V4, "192.0.2.1")]
 
 
-def test_the_system_is_asked_when_the_name_servers_know_nothing(name_server, monkeypatch):
-    table, factory = name_server
-    table["example.org.", "A"] = table["example.org.", "AAAA"] = dns.rcode.NXDOMAIN
-    answers = [
-        (V6, socket.SOCK_STREAM, 6, "", ("2001:db8::1", 0, 0, 0)),
-        (V6, socket.SOCK_STREAM, 6, "", ("2001:db8::2", 0, 0, 0)),
-        (V4, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0)),
-        (V4, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0)),
-    ]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
-    assert [address.text for address in look_up("example.org", FOREVER, factory)] == [
-        "2001:db8::1",
-        "192.0.2.1",
-        "2001:db8::2",
-    ]
+def test_addresses_that_are_the_same_or_nobody_s_are_left_out(names):
+    names.scripts["example.test.", "A"] = records("192.0.2.1", "0.0.0.0")
+    names.scripts["example.test.", "AAAA"] = records("::ffff:192.0.2.1", "::")
+    assert look_up("example.test", names.resolver()) == [Address(V4, "192.0.2.1")]
 
 
-def test_the_system_is_asked_when_there_is_no_name_server(monkeypatch):
-    def no_configuration():
-        raise dns.resolver.NoResolverConfiguration
-
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(V4, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))])
-    assert look_up("example.org", FOREVER, no_configuration) == [Address(V4, "192.0.2.1")]
-
-
-def test_the_systems_own_settings_are_the_default(monkeypatch, name_server, no_system):
-    table, factory = name_server
-    table["example.org.", "A"] = [record("A", "192.0.2.1")]
-    monkeypatch.setattr(dns.resolver, "Resolver", lambda real=dns.resolver.Resolver: factory_of(real, factory))
-    assert look_up("example.org", FOREVER) == [Address(V4, "192.0.2.1")]
-
-
-def factory_of(real, factory):
-    resolver = real(configure=False)
-    dns.resolver.Resolver, fake = real, dns.resolver.Resolver
-    try:
-        made = factory()
-    finally:
-        dns.resolver.Resolver = fake
-    resolver.nameservers, resolver.port, resolver.lifetime = made.nameservers, made.port, made.lifetime
-    return resolver
-
-
-@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "x" * 300])
-def test_a_name_that_cannot_be_one_is_not_resolved(name_server, host):
-    with pytest.raises(HostNameNotResolvedError):
-        look_up(host, Deadline(0.2), name_server[1])
-
-
-# A resolver of the application's own.
-
-FAILURES = {
-    "name error": (dns.rcode.NXDOMAIN, HostNameNotResolvedError, "the name does not exist"),
-    "server failure": (dns.rcode.SERVFAIL, HostNameNotResolvedError, "the name servers failed.*SERVFAIL"),
-    "no data": ([], HostNameNotResolvedError, "the name exists, and has no address of this kind"),
-    "silence": (None, OperationTimedOutError, "the name servers did not answer in time"),
+# Search domains: names, ndots, and what is asked for until there is an answer.
+SEARCHES = {
+    "relative": ("box", None, ["box.corp.test.", "box.lan.test."], "192.0.2.2"),
+    "relative, known as it is": ("top", None, ["top.corp.test.", "top.lan.test.", "top."], "192.0.2.3"),
+    "absolute": ("top.", None, ["top."], "192.0.2.3"),
+    "absolute, unknown": ("box.", None, ["box."], None),
+    "absolute in capitals": ("TOP.", None, ["top."], "192.0.2.3"),
+    "with a dot": ("a.b", None, ["a.b."], "192.0.2.4"),
+    "with a dot, unknown": ("x.y", None, ["x.y.", "x.y.corp.test."], "192.0.2.6"),
+    "with a dot, of two": ("a.b", 2, ["a.b.corp.test."], "192.0.2.5"),
+    "with a dot at the end, of two": ("a.b.", 2, ["a.b."], "192.0.2.4"),
+    "relative, of none": ("top", 0, ["top."], "192.0.2.3"),
 }
 
 
-@pytest.mark.parametrize(("known", "error", "words"), FAILURES.values(), ids=FAILURES)
-def test_failures_are_told_apart(name_server, known, error, words):
-    table, factory = name_server
-    table["example.org.", "A"] = table["example.org.", "AAAA"] = known
-    with pytest.raises(error, match=rf"'example\.org' has no address: {words}") as caught:
-        look_up("example.org", Deadline(0.3 if known is None else LIMIT), factory, system=False)
+@pytest.mark.parametrize(("host", "ndots", "asked", "address"), SEARCHES.values(), ids=SEARCHES)
+def test_search_domains_are_tried_as_ndots_says(names, host, ndots, asked, address):
+    names.scripts |= {
+        ("box.lan.test.", "A"): records("192.0.2.2"),
+        ("top.", "A"): records("192.0.2.3"),
+        ("a.b.", "A"): records("192.0.2.4"),
+        ("a.b.corp.test.", "A"): records("192.0.2.5"),
+        ("x.y.corp.test.", "A"): records("192.0.2.6"),
+    }
+    search = [dns.name.from_text(domain) for domain in ("corp.test.", "lan.test.")]
+    resolver = names.resolver(search=search, ndots=ndots)
+    if address is None:
+        with pytest.raises(HostNameNotResolvedError, match="the name does not exist"):
+            look_up(host, resolver)
+    else:
+        assert look_up(host, resolver) == [Address(V4, address)]
+    assert names.names_asked("A") == asked
+
+
+# Failures: script, error, what it says.
+FAILURES = {
+    "name error": (code(dns.rcode.NXDOMAIN), HostNameNotResolvedError, "the name does not exist"),
+    "server failure": (code(dns.rcode.SERVFAIL), HostNameNotResolvedError, "the name servers failed: .*SERVFAIL"),
+    "refused": (code(dns.rcode.REFUSED), HostNameNotResolvedError, "the name servers failed: .*REFUSED"),
+    "no data": (NO_DATA, HostNameNotResolvedError, "the name exists, and has no address of this kind"),
+    "CNAME of nothing": (chain("one.test."), HostNameNotResolvedError, "the name exists, and has no address"),
+    "CNAME loop": (chain("one.test.", "example.test."), HostNameNotResolvedError, "the name servers failed: .*CNAME"),
+    "silence": (silence, OperationTimedOutError, "the name servers did not answer in time"),
+    "silence over TCP": (truncated(silence), HostNameNotResolvedError, "the name servers failed"),
+    "nothing but forgeries": (after_forgeries(silence), OperationTimedOutError, "the name servers did not answer"),
+}
+
+
+@pytest.mark.parametrize(("script", "error", "words"), FAILURES.values(), ids=FAILURES)
+def test_failures_are_told_apart(names, system, script, error, words):
+    names.scripts["example.test."] = script
+    lifetime = 0.3 if error is OperationTimedOutError else LIMIT
+    with pytest.raises(error, match=rf"'example\.test' has no address: {words}") as caught:
+        look_up("example.test", names.resolver(), Deadline(lifetime), at_once)
     is_timeout = error is OperationTimedOutError
+    assert caught.value.hresult == (HResult.WININET_E_TIMEOUT if is_timeout else HResult.WININET_E_NAME_NOT_RESOLVED)
     assert caught.value.status is (WebErrorStatus.TIMEOUT if is_timeout else WebErrorStatus.HOST_NAME_NOT_RESOLVED)
+    # A resolver of the application's own alone is asked.
+    assert system.asked == []
 
 
-def test_the_system_is_not_asked_beside_an_own_resolver(name_server, monkeypatch):
-    table, factory = name_server
-    table["example.org.", "A"] = table["example.org.", "AAAA"] = dns.rcode.NXDOMAIN
-    monkeypatch.setattr(module, "ask_system", lambda host: pytest.fail("the system was asked"))
+@pytest.mark.parametrize(("kind", "text"), [("A", "0.0.0.0"), ("AAAA", "::")])
+def test_a_name_that_the_name_server_blocks_has_no_address(names, kind, text):
+    names.scripts["example.test."] = NO_DATA
+    names.scripts["example.test.", kind] = records(text)
+    with pytest.raises(HostNameNotResolvedError, match=f"the answer {text} is no address to connect to"):
+        look_up("example.test", names.resolver())
+
+
+def test_the_lifetime_of_the_resolver_bounds_the_lookup_besides_the_deadline(names):
+    names.scripts["example.test."] = silence
+    with pytest.raises(OperationTimedOutError):
+        look_up("example.test", names.resolver(lifetime=0.2), Deadline(LIMIT), at_once)
+
+
+def test_two_kinds_of_failure_are_both_told(names):
+    names.scripts["example.test.", "A"] = code(dns.rcode.SERVFAIL)
+    with pytest.raises(HostNameNotResolvedError, match=r"the name does not exist; the name servers failed"):
+        look_up("example.test", names.resolver())
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "x" * 300])
+def test_a_name_that_cannot_be_one_is_not_resolved(names, host):
     with pytest.raises(HostNameNotResolvedError):
-        look_up("example.org", Deadline(LIMIT), factory, system=False)
+        look_up(host, names.resolver())
+    assert names.asked == []
+
+
+def test_what_a_resolver_brings_must_be_addresses():
+    class Odd:
+        lifetime = LIMIT
+
+        def resolve(self, host, kind, **_):
+            return ["other.example"]
+
+    with pytest.raises(HostNameNotResolvedError, match=r"the answer other\.example is no address"):
+        look_up("example.test", Odd())
+
+
+# By the system.
+
+
+def test_the_system_is_not_asked_when_the_name_servers_know_the_name(names, system, monkeypatch):
+    names.scripts["example.test.", "A"] = records("192.0.2.1")
+    assert look_up_by_default(monkeypatch, "example.test", names.resolver) == [Address(V4, "192.0.2.1")]
+    assert system.asked == []
+
+
+@pytest.mark.parametrize("script", [code(dns.rcode.NXDOMAIN), code(dns.rcode.SERVFAIL), NO_DATA, records("0.0.0.0")])
+def test_the_system_is_asked_when_the_name_servers_know_nothing(names, system, monkeypatch, script):
+    names.scripts["example.test."] = NO_DATA
+    names.scripts["example.test.", "A"] = script
+    system.answer = [
+        ("2001:db8::1", 0, 0, 0),
+        ("2001:db8::2", 0, 0, 0),
+        ("192.0.2.1", 0),
+        ("192.0.2.1", 0),
+        ("::ffff:192.0.2.1", 0, 0, 0),
+        ("0.0.0.0", 0),
+    ]
+    found = look_up_by_default(monkeypatch, "example.test", names.resolver)
+    assert [address.text for address in found] == ["2001:db8::1", "192.0.2.1", "2001:db8::2"]
+    assert system.asked == ["example.test"]
+
+
+def test_the_interface_that_the_system_tells_of_is_kept(names, system, monkeypatch):
+    """Names of one link (mDNS) have addresses that mean nothing without it."""
+    system.answer = [("fe80::1", 0, 0, 3)]
+    (address,) = look_up_by_default(monkeypatch, "printer.local", names.resolver)
+    assert address == Address(V6, "fe80::1%3")
+
+
+def test_families_that_the_system_knows_besides_are_left_out(names, monkeypatch):
+    answers = [(99, socket.SOCK_STREAM, 0, "", (b"\0\0", 1)), (V4, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    assert look_up_by_default(monkeypatch, "example.test", names.resolver) == [Address(V4, "192.0.2.1")]
+
+
+UNKNOWN_SERVERS = [
+    dns.resolver.NoResolverConfiguration("no nameservers"),
+    ValueError("nameserver x is no address"),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    PermissionError(13, "Permission denied"),
+]
+
+
+@pytest.mark.parametrize("error", UNKNOWN_SERVERS, ids=lambda error: type(error).__name__)
+def test_the_system_is_asked_when_its_name_servers_are_not_known(system, monkeypatch, error):
+    def make_resolver():
+        raise error
+
+    with pytest.raises(HostNameNotResolvedError, match=r"the system's name servers are not known: .*Name or service"):
+        look_up_by_default(monkeypatch, "example.test", make_resolver)
+    system.answer = [("192.0.2.1", 0)]
+    assert look_up_by_default(monkeypatch, "example.test", make_resolver) == [Address(V4, "192.0.2.1")]
+
+
+@pytest.mark.parametrize("number", [dns.rcode.NXDOMAIN, dns.rcode.SERVFAIL, dns.rcode.REFUSED])
+def test_a_name_that_nobody_knows_is_an_error_that_says_why(names, system, monkeypatch, number):
+    names.scripts["example.test."] = code(number)
+    with pytest.raises(HostNameNotResolvedError, match=r"example\.test.*the system's resolver says: .*Name or service"):
+        look_up_by_default(monkeypatch, "example.test", names.resolver)
 
 
 @pytest.mark.parametrize(
-    ("host", "found"), [("box", "192.0.2.5"), ("box.corp.example", "192.0.2.5"), ("a.b", "192.0.2.6")]
+    ("number", "error"), [(socket.EAI_AGAIN, OperationTimedOutError), (socket.EAI_NONAME, HostNameNotResolvedError)]
 )
-def test_search_domains_are_tried_as_ndots_says(name_server, host, found):
-    table, factory = name_server
-    table["box.corp.example.", "A"] = [record("A", "192.0.2.5", name="box.corp.example.")]
-    table["a.b.", "A"] = [record("A", "192.0.2.6", name="a.b.")]
-    table["a.b.corp.example.", "A"] = [record("A", "192.0.2.7", name="a.b.corp.example.")]
-    table["box.", "A"] = table["box.", "AAAA"] = dns.rcode.NXDOMAIN
-
-    def searching():
-        resolver = factory()
-        resolver.search = [dns.name.from_text("corp.example.")]
-        resolver.domain = dns.name.root
-        return resolver
-
-    assert look_up(host, Deadline(LIMIT), searching, system=False) == [Address(V4, found)]
+def test_silence_everywhere_is_a_timeout_unless_the_system_knows_better(names, system, monkeypatch, number, error):
+    names.scripts["example.test."] = silence
+    system.answer = socket.gaierror(number, "the system's words")
+    with pytest.raises(error, match=r"did not answer in time .*the system's words"):
+        look_up_by_default(monkeypatch, "example.test", lambda: names.resolver(lifetime=0.2))
 
 
-def test_a_truncated_answer_is_asked_for_again_over_tcp():
-    # One port for both: the TCP listener comes first, because any UDP port of that number is then free.
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(V4, socket.SOCK_DGRAM) as datagrams:
-        datagrams.bind(listener.getsockname())
-        datagrams.settimeout(LIMIT)
+def test_a_name_that_the_system_cannot_encode_is_not_resolved(names, system, monkeypatch):
+    system.answer = UnicodeError("label empty or too long")
+    with pytest.raises(HostNameNotResolvedError, match="label empty or too long"):
+        look_up_by_default(monkeypatch, "a..b", names.resolver)
 
-        def body():
-            data, peer = datagrams.recvfrom(4096)
-            short = dns.message.make_response(dns.message.from_wire(data))
-            short.flags |= dns.flags.TC
-            datagrams.sendto(short.to_wire(), peer)
-            connection, _ = listener.accept()
-            with connection:
-                connection.settimeout(LIMIT)
-                query = dns.message.from_wire(
-                    read_exactly(connection, int.from_bytes(read_exactly(connection, 2), "big"))
-                )
-                response = dns.message.make_response(query)
-                response.answer = [dns.rrset.from_text(*record("A", *(f"192.0.2.{last}" for last in range(100))))]
-                wire = response.to_wire()
-                connection.sendall(len(wire).to_bytes(2, "big") + wire)
 
-        thread = threading.Thread(target=body, name="truncating-server")
-        thread.start()
-        asked = dns.resolver.Resolver(configure=False)
-        asked.nameservers, asked.port, asked.lifetime = ["127.0.0.1"], listener.getsockname()[1], LIMIT
-        answer = resolver.ask_name_servers("example.org", "A", Deadline(LIMIT), asked)
-        join(thread)
-    assert len(answer.addresses) == 100
+def test_the_system_s_own_settings_are_the_default(monkeypatch, tmp_path):
+    settings = tmp_path / "resolv.conf"
+    settings.write_text("nameserver 192.0.2.53\nsearch corp.test\noptions ndots:2\n")
+    real = dns.resolver.Resolver
+    monkeypatch.setattr(dns.resolver, "Resolver", lambda: real(filename=str(settings)))
+    made = module.make_resolver()
+    assert (made.nameservers, made.ndots) == (["192.0.2.53"], 2)
+    assert made.search == [dns.name.from_text("corp.test.")]

@@ -9,6 +9,7 @@ from syncws.errors import OperationCanceledError, OperationTimedOutError
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
 from syncws.net.waiter import Waiter
+from syncws.threads import background
 from syncws.threads.background import run_aside
 
 
@@ -107,6 +108,15 @@ def test_when_one_result_is_enough_the_others_are_waited_for_only_a_moment(waker
     )
     go_on.set()
     assert results == [True]
+
+
+def test_a_moment_for_the_others_is_not_all_of_the_time_that_is_left(waker, monkeypatch):
+    monkeypatch.setattr(background, "_GRACE_SECONDS", LIMIT)
+    go_on = threading.Event()
+    waiter = Waiter(waker, lambda: False, Deadline(1.0))
+    assert run_aside([lambda: True, lambda: wait(go_on)], waiter, waker, is_enough=lambda result: result) == [True]
+    assert not waiter.deadline.is_expired
+    go_on.set()
 
 
 def test_a_result_that_is_not_enough_leaves_all_of_the_time_to_the_others(waker):

@@ -1,6 +1,5 @@
 """Tests of wire.uri: which URIs are taken, what becomes of them, and what an error may show."""
 
-import sys
 import traceback
 
 import pytest
@@ -33,6 +32,18 @@ GOOD = {
     "ws://[::ffff:192.0.2.1]/": (False, "::ffff:192.0.2.1", 80, "/", "[::ffff:192.0.2.1]", "::ffff:192.0.2.1"),
     "ws://[fe80::1%25eth0]/": (False, "fe80::1%eth0", 80, "/", "[fe80::1]", "fe80::1"),
     "ws://[fe80::1%eth0]:81/": (False, "fe80::1%eth0", 81, "/", "[fe80::1]:81", "fe80::1"),
+    "ws://[fe80::1%25br%2Dlan%30]/": (False, "fe80::1%br-lan0", 80, "/", "[fe80::1]", "fe80::1"),
+    "ws://[fe80::1%br%2dlan]/": (False, "fe80::1%br-lan", 80, "/", "[fe80::1]", "fe80::1"),
+    "ws://[fe80::1%25B%C3%BCro]/": (False, "fe80::1%Büro", 80, "/", "[fe80::1]", "fe80::1"),
+    "ws://[fe80::1%253]/": (False, "fe80::1%3", 80, "/", "[fe80::1]", "fe80::1"),
+    # Without a name behind it, %25 is no encoded percent sign: the bare form, interface 25.
+    "ws://[fe80::1%25]/": (False, "fe80::1%25", 80, "/", "[fe80::1]", "fe80::1"),
+    "ws://[fe80::1%2525]/": (False, "fe80::1%25", 80, "/", "[fe80::1]", "fe80::1"),
+    "wss://example.org./": (True, "example.org.", 443, "/", "example.org.", "example.org"),
+    "ws://127.0.0.1./": (False, "127.0.0.1", 80, "/", "127.0.0.1", "127.0.0.1"),
+    "ws://0.0.0.0/": (False, "0.0.0.0", 80, "/", "0.0.0.0", "0.0.0.0"),
+    "ws://1.example/": (False, "1.example", 80, "/", "1.example", "1.example"),
+    "ws://0xg/": (False, "0xg", 80, "/", "0xg", "0xg"),
 }
 
 # uri: the target of the request line
@@ -101,7 +112,14 @@ BAD = {
     "ws://[::1]x/": "host or port",
     "ws://[1.2.3.4]/": "host or port",
     "ws://[v1.a]/": "host or port",
-    "ws://[fe80::1%25eth%30]/": "no IPv6 address",
+    "ws://[fe80::1%25]eth0/": "host or port",
+    "ws://[fe80::1%]/": "host or port",
+    "ws://[fe80::1%25eth%2F0]/": "no IPv6 address",
+    "ws://[fe80::1%25eth%25]/": "no IPv6 address",
+    "ws://[fe80::1%25eth%FF]/": "no IPv6 address",
+    "ws://[fe80::1%25eth%200]/": "no interface's name",
+    "ws://[fe80::1%25eth%C2%A00]/": "no interface's name",
+    "ws://[fe80::1%25eth%000]/": "host or port",
     "ws://a%00b/": "host",
 }
 
@@ -159,36 +177,64 @@ def test_equal_uris_are_equal_values():
 
 # Names beyond ASCII.
 
-
-def test_a_name_beyond_ascii_is_encoded():
-    pytest.importorskip("idna")
-    assert parts(parse_uri("wss://bücher.example:8443/ü"))[1:5] == (
-        "xn--bcher-kva.example",
-        8443,
-        "/%C3%BC",
-        "xn--bcher-kva.example:8443",
-    )
-
-
-def test_without_the_package_idna_the_error_names_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "idna", None)
-    with pytest.raises(InvalidArgumentError, match="need the package idna"):
-        parse_uri("ws://bücher.example/")
+ENCODED = {
+    "bücher.example": "xn--bcher-kva.example",
+    "BÜCHER.Example": "xn--bcher-kva.example",
+    "bücher.example.": "xn--bcher-kva.example.",
+    "xn--bcher-kva.example": "xn--bcher-kva.example",
+    "XN--Bcher-KVA.example": "xn--bcher-kva.example",
+    "straße.example": "xn--strae-oqa.example",
+    "例え.テスト": "xn--r8jz45g.xn--zckzah",
+    "a_b.bücher": "a_b.xn--bcher-kva",
+    # The name servers know best whether there is such a name.
+    "xn--zzzzzz999.example": "xn--zzzzzz999.example",
+}
 
 
-def test_an_error_about_an_ascii_name_does_not_speak_of_idna():
-    with pytest.raises(InvalidArgumentError) as raised:
-        parse_uri("ws://h:8a/")
-    assert "idna" not in raised.value.message
+@pytest.mark.parametrize(("host", "encoded"), ENCODED.items())
+def test_a_name_beyond_ascii_is_encoded_once(host, encoded):
+    uri = parse_uri(f"wss://{host}:8443/ü")
+    assert parts(uri)[1:] == (encoded, 8443, "/%C3%BC", f"{encoded}:8443", encoded.removesuffix("."))
 
 
-# sends the user the wrong way.
-@pytest.mark.parametrize("text", ["ws://☃.example/", "ws://h:99999/ü"])
-def test_an_error_does_not_ask_for_idna_when_it_is_installed(text):
-    pytest.importorskip("idna")
-    with pytest.raises(InvalidArgumentError) as raised:
+NOT_ALLOWED = {
+    "☃.example": r"U\+2603 at position 1 of '☃'",
+    "a.😀.example": r"U\+1F600 at position 1 of '😀'",
+    "a_b.büc_her": r"U\+005F at position 4 of 'büc_her'",
+    "a。b": r"U\+3002",
+    "\uff11\uff12\uff17.0.0.1": r"U\+FF11",
+    "bu\u0308cher.example": "Normalization Form C",
+    "bücher_x.example": r"U\+005F",
+    "-ü.example": "hyphen",
+    "ü" * 60 + ".example": "too long",
+    "\u0660" * 100_000: "too long",
+}
+
+
+@pytest.mark.parametrize(("host", "why"), NOT_ALLOWED.items(), ids=range(len(NOT_ALLOWED)))
+def test_a_name_that_idna_does_not_allow_is_refused_and_told_why(host, why):
+    with pytest.raises(InvalidArgumentError, match=rf"IDNA 2008.*{why}") as raised:
+        parse_uri(f"ws://{host}/")
+    assert raised.value.hresult == HResult.E_INVALIDARG
+
+
+@pytest.mark.parametrize("text", ["ws://h:8a/", "ws://h:8a/ü", "ws://bücher:99999/", "ws://[ü]/", "ws://[ü:/"])
+def test_an_error_that_is_not_idna_s_says_so(text):
+    with pytest.raises(InvalidArgumentError, match="host or port that cannot be read") as raised:
         parse_uri(text)
-    assert "need the package idna" not in raised.value.message
+    assert ("IDNA" in raised.value.message) == ("[ü" in text)
+
+
+# What looks like an address.
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["2130706433", "127.1", "0x7f.1", "0X7F000001", "0177.0.0.1", "127.0.0.256", "1.2.3.4.5", "a.1", "1.2.3", "0x"],
+)
+def test_what_some_resolvers_take_for_an_ipv4_address_is_refused(host):
+    with pytest.raises(InvalidArgumentError, match=f"(?i){host!r}, which ends in a number and is no IPv4 address"):
+        parse_uri(f"ws://{host}/")
 
 
 # "good.example%25evil.example" and "h%2Fa", but Host header and certificate name are "good.example" and "h".
@@ -243,6 +289,8 @@ def test_a_name_of_254_characters_without_a_dot_behind_them_is_refused():
         "ws://user:hunter2?x@example.org/",
         "ws://user:hunter2#x@example.org/",
         "ws://user:hun@ter2@example.org/",
+        "ws://user:hunter2ü_?x@example.org/",
+        "ws://user:hunter2@exämple_.org/",
         "ws://user:hunter2@",
     ],
 )
