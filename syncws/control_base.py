@@ -1,64 +1,29 @@
-"""What the control objects of both socket classes share, and the checks of what is set.
+"""What the control objects of both socket classes share.
 
-May import errors, settings, streams and wire. Properties may be read and set on any thread; connect() freezes them
-into a Settings value.
+May import errors, settings, checks, streams and wire. Properties may be read and set on any thread; connect() freezes
+them into a Settings value.
 """
 
-import math
 import ssl
 from collections.abc import MutableSequence
 from typing import Any, TypeVar
 
+from syncws.checks import Default, check_number, check_timeout
 from syncws.credentials import PasswordCredential
 from syncws.errors import IllegalMethodCallError, InvalidArgumentError, InvalidArgumentTypeError
+from syncws.keep_alive_control import KeepAliveControl
 from syncws.settings import Settings
-from syncws.streams.arguments import shown_number
 from syncws.subprotocol_list import SubprotocolList
 from syncws.wire.frame_decoder import NO_LIMIT
 
-__all__ = ["MAX_UINT32", "WebSocketControl", "check_number", "check_timeout"]
+__all__ = ["MAX_UINT32", "Default", "WebSocketControl", "check_number", "check_timeout"]
 
 MAX_UINT32 = 0xFFFF_FFFF
 
 ControlT = TypeVar("ControlT", bound="WebSocketControl")
 
 
-def check_timeout(value: object, what: str) -> float | None:
-    """Check a time limit in seconds.
-
-    Raises:
-        InvalidArgumentTypeError: neither a number nor None (0x80070057).
-        InvalidArgumentError: negative or not a number (0x80070057).
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidArgumentTypeError(f"{what} must be seconds as a number, or None, not {type(value).__name__}")
-    try:
-        seconds = float(value)
-    except OverflowError:
-        raise InvalidArgumentError(f"{what} must be seconds that fit a float, or None for ever") from None
-    if math.isnan(seconds) or seconds < 0:
-        raise InvalidArgumentError(f"{what} must be 0 or more seconds, or None for ever; got {value!r}")
-    # Infinity is for ever as well.
-    return None if math.isinf(seconds) else seconds
-
-
-def check_number(value: object, what: str, lowest: int, highest: int) -> int:
-    """Check a whole number.
-
-    Raises:
-        InvalidArgumentTypeError: it is no int (0x80070057).
-        InvalidArgumentError: it is out of range (0x80070057).
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidArgumentTypeError(f"{what} must be an int, not {type(value).__name__}")
-    if not lowest <= value <= highest:
-        raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {shown_number(value)}")
-    return value
-
-
-class WebSocketControl:
+class WebSocketControl(KeepAliveControl):
     """Settings of either socket class; what WinRT calls IWebSocketControl2, and more. Not for use by itself.
 
     Times are in seconds, None is for ever.
@@ -101,6 +66,7 @@ class WebSocketControl:
         return control
 
     def _set_defaults(self) -> None:
+        super()._set_defaults()
         self._is_frozen = False
         self._supported_protocols = SubprotocolList(self._check_settable)
         self._outbound_buffer_size_in_bytes = None
@@ -120,6 +86,7 @@ class WebSocketControl:
             raise IllegalMethodCallError("control cannot be changed after connect was called")
 
     def _set_frozen(self, is_frozen: bool) -> None:
+        super()._set_frozen(is_frozen)
         self._is_frozen = is_frozen
 
     def _to_settings(self, request_headers: tuple[tuple[str, str], ...]) -> Settings:
@@ -136,6 +103,9 @@ class WebSocketControl:
             send_timeout=self._send_timeout,
             receive_timeout=self._receive_timeout,
             close_timeout=self._close_timeout,
+            keep_alive_interval=self._keep_alive_interval or None,
+            keep_alive_timeout=self._keep_alive_timeout,
+            unsolicited_pong_interval=self._pong_interval.total_seconds(),
             inbox_size_in_bytes=self._inbox_size_in_bytes,
             ssl_context=self._ssl_context,
         )
@@ -327,7 +297,8 @@ class WebSocketControl:
 
         Default 16 MiB for the messages of a MessageWebSocket, which are besides at most 1,024, and 1 MiB for a
         StreamWebSocket. Reading goes on when half of it is free again; while it stops, TCP holds the peer. A single
-        message may be larger. With handlers of message_received nothing waits.
+        message may be larger. With handlers of message_received nothing waits, but
+        while one of them takes long.
 
         Raises:
             InvalidArgumentError: not from 1 to 0xFFFFFFFF (0x80070057).
