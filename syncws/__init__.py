@@ -15,6 +15,7 @@ from syncws.credentials import PasswordCredential
 from syncws.enums import (
     ByteOrder,
     ChainValidationResult,
+    CloseCause,
     HostNameType,
     InputStreamOptions,
     MessageWebSocketReceiveMode,
@@ -72,6 +73,7 @@ __all__ = [
     "Certificate",
     "CertificateError",
     "ChainValidationResult",
+    "CloseCause",
     "ConnectAttempt",
     "ConnectFailedError",
     "ConnectionLostError",

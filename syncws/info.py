@@ -1,7 +1,7 @@
 """The information objects of both socket classes, and the structs that they give out.
 
-May import certificates and host_name. Read-only, at any time in the life of the socket and on any thread: each property
-reads one snapshot that the session replaces.
+May import certificates, enums and host_name. Read-only, at any time in the life of the socket and on any thread: each
+property reads one snapshot that the session replaces.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from syncws.certificates import Certificate
+from syncws.enums import CloseCause
 from syncws.host_name import HostName
 
 __all__ = [
@@ -79,6 +80,9 @@ class Snapshot:
     bytes_buffered_in: int = 0
     bytes_pending_out: int = 0
     handler_failures: int = 0
+    close_cause: CloseCause = CloseCause.NONE
+    close_code: int | None = None
+    close_reason: str = ""
 
 
 class WebSocketInformation:
@@ -158,6 +162,25 @@ class WebSocketInformation:
     def handler_failures(self) -> int:
         """How many times a handler raised; each is on the logger `syncws` with its traceback (beyond WinRT)."""
         return self._take_snapshot().handler_failures
+
+    @property
+    def close_cause(self) -> CloseCause:
+        """Why the connection is over, or closing; CloseCause.NONE while it is open (beyond WinRT).
+
+        What came first counts: after close() it is LOCAL, also when the server never answered. It is set before
+        receive, a read, wait_closed or closed tells of the end.
+        """
+        return self._take_snapshot().close_cause
+
+    @property
+    def close_code(self) -> int | None:
+        """The code that closed tells or will tell; None as long as it is not known (beyond WinRT)."""
+        return self._take_snapshot().close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The reason that goes with close_code; "" as long as there is none (beyond WinRT)."""
+        return self._take_snapshot().close_reason
 
     def __repr__(self) -> str:
         snapshot = self._take_snapshot()

@@ -24,6 +24,7 @@ from support import (
 from syncws import (
     BandwidthStatistics,
     Certificate,
+    CloseCause,
     HostName,
     HostNameType,
     MessageWebSocket,
@@ -45,6 +46,9 @@ FACTS = [
     "bytes_buffered_in",
     "bytes_pending_out",
     "handler_failures",
+    "close_cause",
+    "close_code",
+    "close_reason",
 ]
 SOCKETS = [MessageWebSocket, StreamWebSocket]
 each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
@@ -60,6 +64,9 @@ BEFORE = {
     "bytes_buffered_in": 0,
     "bytes_pending_out": 0,
     "handler_failures": 0,
+    "close_cause": CloseCause.NONE,
+    "close_code": None,
+    "close_reason": "",
 }
 
 

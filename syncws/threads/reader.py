@@ -153,7 +153,7 @@ class Reader:
         else:
             return
         # Nothing more will come: whoever reads need not wait for the end of TCP.
-        session.inbox.end(keep=not session.is_discarding)
+        session.end_inbox()
 
     def _linger(self) -> None:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
