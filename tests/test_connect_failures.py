@@ -11,7 +11,10 @@ import ssl
 import threading
 import time
 
+import dns.rcode
 import pytest
+from dns_server import NO_DATA, code, dns_server, silence
+from proxies import answering, closed_port, scripted_proxy
 from support import (
     LIMIT,
     accept_key,
@@ -29,10 +32,12 @@ from syncws import (
     CertificateError,
     ConnectionLostError,
     HandshakeError,
+    HostNameNotResolvedError,
     HResultError,
     HttpStatusError,
     MessageWebSocket,
     OperationTimedOutError,
+    ProxyError,
     TlsError,
     WebErrorStatus,
 )
@@ -304,6 +309,67 @@ def test_a_connect_fails_with_its_reason_and_in_time(row, monkeypatch):
             break
     else:
         pytest.fail(f"it took {seconds:.2f} s")
+
+
+# Names and proxies, which are set up by control.
+
+
+@contextlib.contextmanager
+def named(script):
+    with dns_server() as server:
+        if script is not None:
+            server.scripts["name.test."] = script
+        yield "ws://name.test:9/", {"resolver": server.resolver()}
+
+
+@contextlib.contextmanager
+def proxied(script):
+    with scripted_proxy(script) as proxy:
+        yield "ws://name.test/", {"proxy": proxy}
+
+
+@contextlib.contextmanager
+def no_proxy_there(_):
+    yield "ws://name.test/", {"proxy": f"http://127.0.0.1:{closed_port()}"}
+
+
+LOGIN_WANTED = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+ROWS_BY_CONTROL = {
+    "name: does not exist": (named, None, HostNameNotResolvedError, 0x80072EE7, "HOST_NAME_NOT_RESOLVED"),
+    "name: no data": (named, NO_DATA, HostNameNotResolvedError, 0x80072EE7, "HOST_NAME_NOT_RESOLVED"),
+    "name: servers fail": (
+        named,
+        code(dns.rcode.SERVFAIL),
+        HostNameNotResolvedError,
+        0x80072EE7,
+        "HOST_NAME_NOT_RESOLVED",
+    ),
+    "name: silence": (named, silence, OperationTimedOutError, 0x80072EE2, "TIMEOUT"),
+    "proxy: refused": (no_proxy_there, None, ProxyError, 0x80072F85, "SERVER_UNREACHABLE"),
+    "proxy: 407": (proxied, answering(LOGIN_WANTED), HttpStatusError, 0x80190197, "PROXY_AUTHENTICATION_REQUIRED"),
+    "proxy: garbage": (
+        proxied,
+        answering(b"SSH-2.0-x\r\n"),
+        HandshakeError,
+        0x80072F78,
+        "ERROR_HTTP_INVALID_SERVER_RESPONSE",
+    ),
+    "proxy: silence": (proxied, read_to_end, OperationTimedOutError, 0x80072EE2, "TIMEOUT"),
+}
+
+
+@pytest.mark.parametrize("row", ROWS_BY_CONTROL)
+def test_a_name_or_a_proxy_fails_with_its_reason(row):
+    run, script, kind, hresult, name = ROWS_BY_CONTROL[row]
+    with run(script) as (uri, settings), MessageWebSocket() as socket:
+        for setting, value in settings.items():
+            setattr(socket.control, setting, value)
+        # Only what ends by the deadline has a short one: the others must not depend on the machine's speed.
+        with pytest.raises(HResultError) as caught:
+            socket.connect(uri, timeout=TIMEOUT if "silence" in row else LIMIT)
+    assert type(caught.value) is kind, caught.value
+    assert caught.value.hresult & 0xFFFF_FFFF == hresult
+    assert caught.value.status is WebErrorStatus[name]
 
 
 @pytest.mark.parametrize("code", [*OWN_STATUSES, *OTHER_STATUSES])
