@@ -22,6 +22,8 @@ __all__ = [
     "Parsed",
     "SubjectAlternativeNameInfo",
     "enhanced_key_usages",
+    "extension",
+    "extensions",
     "key_algorithm_name",
     "key_usages",
     "missing_extra",
@@ -148,22 +150,38 @@ def shown_name(name: "x509.Name") -> str:
     return str(common_names[0]) if common_names else name.rfc4514_string()
 
 
-def _extension(certificate: Parsed, kind: type[ExtensionT]) -> ExtensionT | None:
+def extensions(certificate: Parsed) -> "x509.Extensions":
+    """Return all extensions.
+
+    Raises:
+        InvalidArgumentError: `cryptography` cannot read them (0x80070057).
+    """
     from cryptography import x509
 
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+        return certificate.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as exc:
         raise InvalidArgumentError(f"the certificate's extensions cannot be read: {exc}") from exc
+
+
+def extension(certificate: Parsed, kind: type[ExtensionT]) -> ExtensionT | None:
+    """Return one extension; None when the certificate has none of that kind.
+
+    Raises: as extensions.
+    """
+    from cryptography import x509
+
+    try:
+        return extensions(certificate).get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
 
 
 def subject_alternative_name(certificate: Parsed) -> SubjectAlternativeNameInfo:
     """Return the names of the extension subjectAltName (RFC 5280 4.2.1.6)."""
     from cryptography import x509
 
-    names = _extension(certificate, x509.SubjectAlternativeName)
+    names = extension(certificate, x509.SubjectAlternativeName)
     if names is None:
         return SubjectAlternativeNameInfo()
     others = names.get_values_for_type(x509.OtherName)
@@ -190,7 +208,7 @@ def enhanced_key_usages(certificate: Parsed) -> tuple[str, ...]:
     """Return the OIDs of the extension extKeyUsage (RFC 5280 4.2.1.12)."""
     from cryptography import x509
 
-    usages = _extension(certificate, x509.ExtendedKeyUsage)
+    usages = extension(certificate, x509.ExtendedKeyUsage)
     return tuple(usage.dotted_string for usage in usages or ())
 
 
@@ -198,7 +216,7 @@ def key_usages(certificate: Parsed) -> CertificateKeyUsages:
     """Return what the extension keyUsage allows (RFC 5280 4.2.1.3)."""
     from cryptography import x509
 
-    usages = _extension(certificate, x509.KeyUsage)
+    usages = extension(certificate, x509.KeyUsage)
     if usages is None:
         return CertificateKeyUsages()
     return CertificateKeyUsages(

@@ -1,7 +1,7 @@
 """What is left to check of a chain whose only known fault is its usage, when the application lets that pass.
 
-May import enums and errors; urllib3 for comparing names, and `cryptography`, which is imported when it is needed. Pure
-functions over memory: any thread may call them.
+May import certificate_fields, enums and errors; urllib3 for comparing names, and `cryptography`, which is imported when
+it is needed. Pure functions over memory: any thread may call them.
 
 OpenSSL looks at the usage early, cannot be told to go on, and by then has built the chain to an authority that is
 trusted, but has checked no name, signature or time. These checks are made here, on the chain that it has built; what
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
 
+from syncws.certificate_fields import extension, extensions
 from syncws.enums import ChainValidationResult
 from syncws.errors import HResultError
 
@@ -70,10 +71,10 @@ def _errors(
     for certificate in chain:
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             yield ChainValidationResult.EXPIRED
-        for extension in certificate.extensions:
-            if extension.oid.dotted_string == _NAME_CONSTRAINTS:
+        for found in extensions(certificate):
+            if found.oid.dotted_string == _NAME_CONSTRAINTS:
                 yield ChainValidationResult.OTHER_ERRORS
-            elif extension.critical and extension.oid.dotted_string not in _KNOWN_EXTENSIONS:
+            elif found.critical and found.oid.dotted_string not in _KNOWN_EXTENSIONS:
                 yield ChainValidationResult.UNKNOWN_CRITICAL_EXTENSION
     for depth, (certificate, issuer) in enumerate(pairwise(chain)):
         if not _may_issue(issuer, depth):
@@ -88,14 +89,11 @@ def _may_issue(issuer: "x509.Certificate", intermediates_below: int) -> bool:
     """Tell whether a certificate is an authority's, for so many others below it (RFC 5280 4.2.1.3, 4.2.1.9)."""
     from cryptography import x509
 
-    try:
-        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
+    constraints = extension(issuer, x509.BasicConstraints)
+    if constraints is None:
         return False
-    try:
-        signs = issuer.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
-    except x509.ExtensionNotFound:
-        signs = True
+    usage = extension(issuer, x509.KeyUsage)
+    signs = usage is None or usage.key_cert_sign
     is_near = constraints.path_length is None or intermediates_below <= constraints.path_length
     return constraints.ca and signs and is_near
 
@@ -113,9 +111,8 @@ def _is_signed_by(certificate: "x509.Certificate", issuer: "x509.Certificate") -
 def _is_for(certificate: "x509.Certificate", server_name: str) -> bool:
     from cryptography import x509
 
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    names = extension(certificate, x509.SubjectAlternativeName)
+    if names is None:
         return False
     pairs = [("DNS", name) for name in names.get_values_for_type(x509.DNSName)]
     pairs += [

@@ -283,6 +283,13 @@ def test_a_wrong_usage_needs_the_extra_to_be_looked_behind(monkeypatch):
         errors_besides_usage([leaf.der], "localhost", NOW)
 
 
+def test_a_wrong_usage_with_names_that_cannot_be_read_does_not_pass():
+    # An ediPartyName (RFC 5280 4.2.1.6): OpenSSL takes it, `cryptography` knows no such name.
+    odd_names = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), bytes.fromhex("3007a505a1030c0161"))
+    leaf = make(issuer=ROOT, names=(), extensions=[(odd_names, False)], usages=[CLIENT])
+    assert found(leaf.chain) == [WRONG_USAGE, OTHER_ERRORS]
+
+
 def test_an_expired_certificate_is_found_by_the_time_that_is_given():
     leaf = make(issuer=ROOT, usages=[CLIENT])
     assert errors_besides_usage([leaf.der], None, NOW) == set()
