@@ -12,7 +12,6 @@ answer is read strictly before the library sees it (net.http_head).
 import base64
 import binascii
 import hashlib
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,8 +28,6 @@ from syncws.net.waiter import Waiter
 from syncws.wire.uri import WebSocketUri
 
 __all__ = ["HandshakeResult", "open_websocket"]
-
-_logger = logging.getLogger("syncws.handshake")
 
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LIBRARY_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
@@ -159,7 +156,7 @@ class _Guard:
         lines.append(b"\r\n")
         try:
             request = b"".join(lines)
-            trace_head(_logger, ">", request)
+            trace_head(">", request)
             send_all(self._transport, self._waiter, request)
         except HResultError as exc:
             self.failure = exc

@@ -29,7 +29,7 @@ def hosts_file() -> Path:
 def find_in_hosts_file(name: str) -> list[Address]:
     """Return the addresses of a name, given in lower case without a dot at the end, in the order of the file.
 
-    None when there is no file or it cannot be read.
+    There are none when there is no file, or it cannot be read.
     """
     found = []
     wanted = name.encode("utf-8")

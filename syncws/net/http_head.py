@@ -4,7 +4,6 @@ May import errors, wire, net.exchange and what that imports. Runs on the connect
 a proxy's answer to CONNECT are read by it.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,8 +15,6 @@ from syncws.net.waiter import Waiter
 from syncws.wire.headers import is_token
 
 __all__ = ["MAX_BODY_BYTES", "MAX_HEAD_BYTES", "Head", "HeadReader"]
-
-_logger = logging.getLogger("syncws.handshake")
 
 MAX_HEAD_BYTES = 65536
 """Bytes that the answer's status line and headers may take."""
@@ -93,7 +90,7 @@ class HeadReader:
             raw = self._read_raw()
             if raw is None:
                 return None
-            trace_head(_logger, "<", raw)
+            trace_head("<", raw)
             head = self._parse(raw)
             if head.status_code == 101 or head.status_code >= 200:
                 return head

@@ -8,6 +8,8 @@ import re
 
 __all__ = ["trace_head"]
 
+_logger = logging.getLogger("syncws.handshake")
+
 _HIDDEN = "***"
 # Whose values are shown. A header that nobody knows may hold a key, so the others are hidden.
 _SHOWN = frozenset(
@@ -38,22 +40,21 @@ _QUERY = re.compile(r"\?[^\s#]*")
 _USER_INFO = re.compile(r"//[^/?#\s]*@")
 
 
-def trace_head(logger: logging.Logger, direction: str, head: bytes) -> None:
-    """Log a request's or an answer's head at DEBUG, a line each.
+def trace_head(direction: str, head: bytes) -> None:
+    """Log a request's or an answer's head at DEBUG, a line each, on the logger `syncws.handshake`.
 
     Args:
-        logger: where.
         direction: what stands before each line.
         head: up to the empty line or with it.
     """
-    if not logger.isEnabledFor(logging.DEBUG):
+    if not _logger.isEnabledFor(logging.DEBUG):
         return
     first, *lines = head.decode("latin-1").replace("\r\n", "\n").rstrip("\n").split("\n")
-    logger.debug("%s %s", direction, _without_secrets(first))
+    _logger.debug("%s %s", direction, _without_secrets(first))
     for line in lines:
         name, _, value = line.partition(":")
         shown = _without_secrets(value.strip()) if name.strip().lower() in _SHOWN else _HIDDEN
-        logger.debug("%s %s: %s", direction, name, shown)
+        _logger.debug("%s %s: %s", direction, name, shown)
 
 
 def _without_secrets(text: str) -> str:

@@ -4,7 +4,6 @@ May import errors, wire and the rest of net. Runs on the connecting thread, with
 about the server but its host and port is told to a proxy.
 """
 
-import logging
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -35,8 +34,6 @@ from syncws.wire.proxy_url import ProxyUrl
 from syncws.wire.uri import WebSocketUri, bracketed
 
 __all__ = ["Route", "dial_proxy", "first_open", "look_up_proxy", "open_tunnel", "plan_routes"]
-
-_logger = logging.getLogger("syncws.handshake")
 
 OpenedT = TypeVar("OpenedT")
 
@@ -167,7 +164,7 @@ def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
         # At once: a proxy may end the connection with its 407.
         lines.append(f"Proxy-Authorization: {basic_authorization(proxy.login)}")
     request = "\r\n".join([*lines, "", ""]).encode("ascii")
-    trace_head(_logger, ">", request)
+    trace_head(">", request)
     try:
         send_all(transport, waiter, request)
     except ConnectionError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
-from syncws.wire.uri import bracketed, check_characters, read_http_url, shown_without_password
+from syncws.wire.uri import bracketed, check_characters, read_http_url, server_name_of, shown_without_password
 
 __all__ = ["Login", "ProxyUrl", "check_login", "parse_proxy_url"]
 
@@ -49,7 +49,7 @@ class ProxyUrl:
     @property
     def server_name(self) -> str:
         """Name or address that an https proxy's certificate must be for: no zone id, no dot at the end."""
-        return self.host.partition("%")[0].removesuffix(".")
+        return server_name_of(self.host)
 
     @property
     def shown(self) -> str:

@@ -13,7 +13,15 @@ from urllib3.util import Url, parse_url
 
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
-__all__ = ["WebSocketUri", "bracketed", "check_characters", "parse_uri", "read_http_url", "shown_without_password"]
+__all__ = [
+    "WebSocketUri",
+    "bracketed",
+    "check_characters",
+    "parse_uri",
+    "read_http_url",
+    "server_name_of",
+    "shown_without_password",
+]
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 # urllib3 normalises paths and hosts for these schemes only.
@@ -60,7 +68,7 @@ class WebSocketUri:
     @property
     def server_name(self) -> str:
         """Name or address that the server's certificate must be for: no zone id, no dot at the end."""
-        return self.host.partition("%")[0].removesuffix(".")
+        return server_name_of(self.host)
 
 
 def parse_uri(text: str) -> WebSocketUri:
@@ -118,6 +126,11 @@ def bracketed(host: str) -> str:
     """Return a host as it stands before a port: IPv6 in brackets, without zone id."""
     host = host.partition("%")[0]
     return f"[{host}]" if ":" in host else host
+
+
+def server_name_of(host: str) -> str:
+    """Return what a certificate must be for: no zone id, no dot at the end."""
+    return host.partition("%")[0].removesuffix(".")
 
 
 def shown_without_password(text: str) -> str:

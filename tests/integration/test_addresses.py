@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from dns_server import dns_server, ipv4
-from support import LIMIT, black_hole, handshake, listening_on, read_to_end, request_headers, scripted_server
+from support import LIMIT, black_hole, listening_on, request_headers, scripted_server
 
 from syncws import CannotConnectError, HResult, MessageWebSocket, OperationTimedOutError, WebErrorStatus
 from syncws.net import hosts_file
@@ -41,23 +41,6 @@ def can_listen(address):
 LINK_LOCAL = link_local()
 needs_ipv6 = pytest.mark.skipif(not can_listen("::1"), reason="this machine has no ::1")
 needs_link_local = pytest.mark.skipif(LINK_LOCAL is None, reason="this machine has no link-local IPv6 address")
-
-
-@pytest.fixture
-def requests():
-    """What `serve` was asked for."""
-    return []
-
-
-@pytest.fixture
-def serve(requests):
-    """A script that does the handshake, notes the request and reads to the end."""
-
-    def script(connection):
-        requests.append(handshake(connection))
-        read_to_end(connection)
-
-    return script
 
 
 def connect_to(uri, **control):

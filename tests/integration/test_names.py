@@ -10,7 +10,7 @@ import dns.rcode
 import pytest
 from dns_server import NO_DATA, chain, code, dns_server, held, ipv4, records, silence, together, truncated
 from scripts import Call
-from support import LIMIT, handshake, join, read_to_end, request_headers, scripted_server, wait
+from support import LIMIT, join, request_headers, scripted_server, wait
 
 from syncws import (
     CancellationTokenSource,
@@ -41,23 +41,6 @@ def released(names):
     event = threading.Event()
     yield event
     event.set()
-
-
-@pytest.fixture
-def requests():
-    """What `serve` was asked for."""
-    return []
-
-
-@pytest.fixture
-def serve(requests):
-    """A script that does the handshake, notes the request and reads to the end."""
-
-    def script(connection):
-        requests.append(handshake(connection))
-        read_to_end(connection)
-
-    return script
 
 
 def socket_of(names, **attributes):

@@ -8,12 +8,12 @@ from support import LIMIT, handshake, read_to_end, scripted_server
 from syncws import MessageWebSocket
 from syncws.net.trace import trace_head
 
-LOGGER = logging.getLogger("syncws.test")
+LOGGER = "syncws.handshake"
 
 
 def traced(caplog, head):
-    with caplog.at_level(logging.DEBUG, LOGGER.name):
-        trace_head(LOGGER, ">", head)
+    with caplog.at_level(logging.DEBUG, LOGGER):
+        trace_head(">", head)
     return caplog.messages
 
 
@@ -45,8 +45,8 @@ def test_queries_user_info_and_controls_are_hidden(caplog, head, line):
 
 
 def test_nothing_is_logged_unless_debug_is_on(caplog):
-    with caplog.at_level(logging.INFO, LOGGER.name):
-        trace_head(LOGGER, ">", b"GET / HTTP/1.1\n\n")
+    with caplog.at_level(logging.INFO, LOGGER):
+        trace_head(">", b"GET / HTTP/1.1\n\n")
     assert caplog.messages == []
 
 
