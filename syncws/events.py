@@ -111,7 +111,11 @@ class Event(Generic[SenderT, ArgsT]):
         self.handlers = tuple(handler for _, handler in registrations)
 
     def __call__(self, sender: SenderT, args: ArgsT) -> int:
-        """Call the handlers one after the other.
+        """Call the handlers; see call."""
+        return self.call(self.handlers, sender, args)
+
+    def call(self, handlers: tuple[Handler[SenderT, ArgsT], ...], sender: SenderT, args: ArgsT) -> int:
+        """Call the handlers that `handlers` gave at some time, one after the other.
 
         A handler's exception is logged at ERROR with its traceback on the logger `syncws` and does not keep the next
         handler from running; what is not an Exception (KeyboardInterrupt, SystemExit) goes through.
@@ -120,7 +124,7 @@ class Event(Generic[SenderT, ArgsT]):
             How many handlers raised.
         """
         failures = 0
-        for handler in self.handlers:
+        for handler in handlers:
             try:
                 handler(sender, args)
             except Exception:  # noqa: BLE001 - whatever it is, it is the application's and it is shown

@@ -23,23 +23,24 @@ class BandwidthMeter:
 
     Attributes:
         total_bytes (int): bytes so far.
+        last_time (float): when the latest of them moved, on the clock of net.deadline; before that when it was made.
     """
 
     __slots__ = (
         "_bits_per_second",
         "_has_sample",
         "_instability",
-        "_last_time",
         "_peaked",
         "_sample_bytes",
         "_sample_start",
+        "last_time",
         "total_bytes",
     )
 
     def __init__(self) -> None:
         self.total_bytes = 0
         self._sample_bytes = 0
-        self._sample_start = self._last_time = deadline.now()
+        self._sample_start = self.last_time = deadline.now()
         self._has_sample = False
         self._bits_per_second = 0.0
         self._instability = 0.0
@@ -50,12 +51,12 @@ class BandwidthMeter:
         # `now` spelled out: this is on the path of every message.
         time = deadline.clock()
         self.total_bytes += count
-        if time - self._last_time > _IDLE_SECONDS:
-            self._sample_start = self._last_time = time
+        if time - self.last_time > _IDLE_SECONDS:
+            self._sample_start = self.last_time = time
             self._sample_bytes = count
             return
         self._sample_bytes += count
-        self._last_time = time
+        self.last_time = time
         elapsed = time - self._sample_start
         if elapsed >= _SAMPLE_SECONDS:
             self._take_sample(self._sample_bytes * 8 / elapsed)
@@ -80,5 +81,5 @@ class BandwidthMeter:
         """
         if self._has_sample or not self.total_bytes:
             return int(self._bits_per_second), int(self._instability), self._peaked
-        elapsed = max(self._last_time - self._sample_start, 0.001)
+        elapsed = max(self.last_time - self._sample_start, 0.001)
         return max(1, int(self._sample_bytes * 8 / elapsed)), 0, False

@@ -66,6 +66,7 @@ class FrameWriter:
 
     __slots__ = (
         "_close_frame",
+        "_controls",
         "_has_posted_close",
         "_is_uncertain",
         "_open",
@@ -91,6 +92,8 @@ class FrameWriter:
         self._waiting: dict[int, int] = {}
         # One place only: appending to a full one drops what was there, in one step.
         self._pong: deque[bytes] = deque(maxlen=1)
+        # Pings of our own, and pongs that nobody asked for: at most one for each thread that pings, and the monitor's.
+        self._controls: deque[bytes] = deque()
         self._close_frame: bytes | None = None
         self._has_posted_close = False
         self._shut_reason: HResultError | None = None
@@ -107,6 +110,7 @@ class FrameWriter:
             bool(self._rest)
             or self._pieces is not None
             or bool(self._pong)
+            or bool(self._controls)
             or self._close_frame is not None
             or self._has_left_frames
             or self._transport.has_unsent
@@ -165,6 +169,8 @@ class FrameWriter:
         message = self._open
         if self._pong:
             self._rest = memoryview(self._pong.popleft())
+        elif self._controls and (frame := self._take_control()):
+            self._rest = memoryview(frame)
         elif self._close_frame is not None:
             self._rest, self._close_frame = memoryview(self._close_frame), None
         elif message is not None and self._has_left_frames:
@@ -173,6 +179,12 @@ class FrameWriter:
         else:
             return False
         return True
+
+    def _take_control(self) -> bytes:
+        try:
+            return self._controls.popleft()
+        except IndexError:  # withdrawn just now
+            return b""
 
     def _note_begun(self, message: OpenMessage) -> None:
         """Note that a frame of `message` cannot be taken back; requires the role."""
@@ -185,7 +197,7 @@ class FrameWriter:
             self._open = message
 
     def _drain(self, patience: Patience | None) -> bool:
-        """Push out what is left over, then pong, then Close, then the rest of a message; requires the role.
+        """Push out what is left over, then pong, pings, Close, then the rest of a message; requires the role.
 
         Returns:
             False when there is no patience to wait with and the transport takes no more.

@@ -15,6 +15,7 @@ The rule for handing over: post first, then try for the role; release the role f
 Whichever comes first, one of the two sees the other.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -113,6 +114,7 @@ class Outbox(FrameWriter):
             if (
                 self._rest
                 or self._pong
+                or self._controls
                 or self._has_posted_close
                 or self._open is not message
                 or self._transport.has_unsent
@@ -155,6 +157,7 @@ class Outbox(FrameWriter):
             # _has_work, spelled out: this is the path of every message.
             if (
                 self._pong
+                or self._controls
                 or self._rest
                 or self._close_frame is not None
                 or self._retire is not None
@@ -188,6 +191,15 @@ class Outbox(FrameWriter):
         """Leave a Pong for the next frame boundary, in the place of one that has not gone yet (RFC 6455 5.5.3)."""
         self._pong.append(frame)
         self.flush_without_waiting()
+
+    def post_control(self, frame: bytes) -> None:
+        """Leave a Ping, or a Pong that nobody asked for, for the next boundary; whoever posts wakes the reader."""
+        self._controls.append(frame)
+
+    def withdraw_control(self, frame: bytes) -> None:
+        """Take back what post_control() was given, if it has not gone yet."""
+        with contextlib.suppress(ValueError):
+            self._controls.remove(frame)
 
     def post_close(self, frame: bytes) -> None:
         """Leave the Close frame for the next frame boundary; no data frame goes after it."""
@@ -335,6 +347,7 @@ class Outbox(FrameWriter):
         self._is_uncertain = False
         self._forget_rest()
         self._pong.clear()
+        self._controls.clear()
         self._close_frame = None
         self.shut(lost_connection(error))
         return self._closed_error()

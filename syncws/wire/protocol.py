@@ -4,7 +4,7 @@ May import errors and the rest of this room. Runs under the session's state lock
 
     OPEN ──start_close──► CLOSE_SENT ──Close received──► CLOSED
       └───Close received, answered──────────────────────► CLOSED
-      └───violation, Close sent─────────────────────────► FAILED
+      └───violation or our own reason, Close sent───────► FAILED
 """
 
 import enum
@@ -81,19 +81,28 @@ class Protocol:
             self.close_reason = frame.reason
         return answer
 
+    def fail(self, code: int, reason: str) -> bytes | None:
+        """Fail the connection for a reason of our own (RFC 6455 7.1.7), an ASCII one.
+
+        Returns:
+            The Close frame that names it; None, and nothing is changed, when closing has begun already.
+        """
+        if self.state is not CloseState.OPEN:
+            return None
+        self.state = CloseState.FAILED
+        self.close_code = code
+        self.close_reason = reason
+        return encode_frame(CLOSE, close_payload(code, _shortened(reason)))
+
     def receive_violation(self, violation: Violation) -> bytes | None:
         """Fail the connection (RFC 6455 7.1.7).
 
         Returns:
             The Close frame that names the violation's code; None when ours has gone already.
         """
-        is_first = self.state is CloseState.OPEN
+        frame = self.fail(violation.code, violation.error.message)
         self.state = CloseState.FAILED
-        if not is_first:
-            return None
-        self.close_code = violation.code
-        self.close_reason = violation.error.message
-        return encode_frame(CLOSE, close_payload(violation.code, _shortened(violation.error.message)))
+        return frame
 
 
 def _shortened(reason: str) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections import deque
 
 import pytest
 from fakes import PieceList
@@ -103,6 +104,55 @@ def test_a_pong_goes_before_the_close_frame(outbox, transport):
     transport.unblock()
     assert sender.end() is None
     assert transport.sent == b"0123456789pongclose"
+
+
+def test_a_ping_goes_between_two_frames_after_the_pong_and_before_the_close_frame(outbox, transport):
+    sender = stuck_sender(outbox, transport)
+    outbox.post_close(b"close")
+    outbox.post_control(b"ping")
+    outbox.post_pong(b"pong")
+    transport.unblock()
+    sender.end()
+    assert transport.sent == b"0123456789pongpingclose"
+
+
+def test_a_ping_goes_before_the_next_data_frame(outbox, transport):
+    outbox.post_control(b"ping")
+    outbox.send(b"frame", None, LIMIT)
+    assert transport.sent == b"pingframe"
+
+
+def test_all_pings_go_in_their_order(outbox, transport):
+    for frame in (b"one", b"two", b"three"):
+        outbox.post_control(frame)
+    assert outbox.flush_without_waiting()
+    assert transport.sends == [b"one", b"two", b"three"]
+
+
+def test_a_ping_that_is_withdrawn_does_not_go(outbox, transport):
+    outbox.post_control(b"one")
+    outbox.post_control(b"two")
+    outbox.withdraw_control(b"one")
+    outbox.withdraw_control(b"one")
+    assert outbox.flush_without_waiting()
+    assert transport.sent == b"two"
+
+
+def test_a_ping_that_is_withdrawn_at_the_last_moment_does_not_go(outbox, transport):
+    class Vanishing(deque):
+        """Says twice that there is something, and then has nothing."""
+
+        looks = 0
+
+        def __bool__(self):
+            self.clear()
+            self.looks += 1
+            return self.looks <= 2
+
+    outbox._controls = Vanishing([b"ping"])
+    outbox.post_close(b"close")
+    assert transport.sent == b"close"
+    outbox._controls = deque()
 
 
 def test_posted_frames_go_before_the_next_data_frame(outbox, transport):

@@ -167,3 +167,28 @@ def test_a_violation_fails_the_connection_with_its_code_and_whole_message():
 @pytest.mark.parametrize("state", ["CLOSE_SENT", "CLOSED", "FAILED"])
 def test_a_violation_is_not_answered_when_closing_began_before(state):
     assert in_state(state).receive_violation(violation()) is None
+
+
+# A reason of our own.
+
+
+def test_failing_for_a_reason_of_our_own_sends_and_notes_it():
+    protocol = Protocol()
+    assert unmasked(protocol.fail(1011, "keep-alive")) == (Opcode.CLOSE, Close(1011, "keep-alive").serialize())
+    assert protocol.state is CloseState.FAILED
+    assert (protocol.close_code, protocol.close_reason) == (1011, "keep-alive")
+
+
+def test_a_long_reason_is_cut_on_the_wire_only():
+    protocol = Protocol()
+    _, payload = unmasked(protocol.fail(1011, "x" * 200))
+    assert payload == Close(1011, "x" * 123).serialize()
+    assert protocol.close_reason == "x" * 200
+
+
+@pytest.mark.parametrize("name", ["CLOSE_SENT", "CLOSED", "FAILED"])
+def test_failing_when_closing_has_begun_changes_nothing(name):
+    protocol = in_state(name)
+    before = (protocol.state, protocol.close_code, protocol.close_reason)
+    assert protocol.fail(1011, "too late") is None
+    assert (protocol.state, protocol.close_code, protocol.close_reason) == before
