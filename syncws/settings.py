@@ -37,6 +37,9 @@ class Settings:
     send_timeout: float | None = 30.0
     receive_timeout: float | None = 30.0
     close_timeout: float | None = 10.0
+    keep_alive_interval: float | None = 20.0
+    keep_alive_timeout: float | None = 20.0
+    unsolicited_pong_interval: float = 0.0
     inbox_size_in_bytes: int = 16 * 1024 * 1024
     ssl_context: ssl.SSLContext | None = None
     client_certificate: Certificate | None = None

@@ -3,10 +3,14 @@
 May import events, wire and the rest of this room. Everything here runs on one connection's reader thread.
 
 The handlers are called here and not on a thread of their own: an answer that is sent in a handler then costs no change
-of threads.
+of threads. Once a handler has been slow they are called by the dispatcher, and all messages go through the inbox.
 """
 
-from syncws.threads.message_session import MessageSession
+from collections.abc import Iterator
+from typing import Any
+
+from syncws.events import Handler
+from syncws.threads.message_session import MessageOwner, MessageSession
 from syncws.threads.reader import Reader
 from syncws.wire.events import Message
 from syncws.wire.frame_decoder import Event, FrameDecoder
@@ -17,7 +21,7 @@ __all__ = ["MessageReader"]
 class MessageReader(Reader):
     """Delivers messages, whole or in pieces."""
 
-    __slots__ = ("_message_class",)
+    __slots__ = ("_batch", "_is_handed_over", "_last_event", "_message_class")
 
     _session: MessageSession
 
@@ -25,45 +29,99 @@ class MessageReader(Reader):
         """Make a reader whose `decoder` makes messages of `message_class`."""
         super().__init__(session, decoder)
         self._message_class = message_class
+        # What the last read has brought. Two threads may take from it for a moment: the one whose handler was slow goes
+        # on with the next event, if it comes before the one that takes over, which takes all that is left in one step.
+        self._batch: Iterator[Event] = iter(())
+        # The Close frame or violation at its end, kept apart: it is for whoever reads when the rest is done.
+        self._last_event: Event | None = None
+        self._is_handed_over = False
+
+    def hand_over(self) -> bool:
+        """See Reader.hand_over."""
+        self._is_handed_over = True
+        self._is_handed_over = super().hand_over()
+        return self._is_handed_over
 
     def _process(self, events: list[Event]) -> None:
         session = self._session
+        if self._decoder.is_dead:
+            self._last_event = events.pop()
+        self._batch = iter(events)
         owner = session.owner()
-        message_received = None if owner is None else owner.message_received
+        if (
+            owner is not None
+            and (handlers := owner.message_received.handlers)
+            and not (self._is_handed_over or session.is_discarding or session.inbox.has_messages)
+            and self._deliver(owner, handlers)
+            and self._last_event is None
+        ):
+            return
+        # A handler that is added in the meantime gets it by _deliver_waiting: what came first goes first.
+        self._finish_batch()
+
+    def _deliver(self, owner: MessageOwner, handlers: tuple[Handler[Any, Any], ...]) -> bool:
+        """Call handlers for the messages of the batch; return False when something may be left that has none.
+
+        `handlers` is for the first message. They are looked at before an event is taken: one that was taken and had no
+        handler could not be put back in its place, for the reading may have passed to another thread.
+
+        Raises:
+            Relieved: another thread has the reading role now, and what is left.
+        """
+        session = self._session
+        delivery = session.delivery
         message_class = self._message_class
+        message_received = owner.message_received
+        is_whole = True
+        delivery.begin(self)
+        try:
+            for event in self._batch:
+                if isinstance(event, message_class):
+                    failures = message_received.call(handlers, owner, event)
+                    if failures:
+                        session.handler_failures += failures
+                    handlers = message_received.handlers
+                    if not handlers or session.is_discarding:
+                        is_whole = False
+                        break
+                else:
+                    self._answer(event)
+        except BaseException as exc:
+            delivery.end(exc)
+            raise
+        delivery.end()
+        return is_whole
+
+    def _finish_batch(self) -> None:
+        session = self._session
         pulled: list[Message] = []
-        for event in events:
-            if not isinstance(event, message_class):
-                if pulled:
-                    # A Close frame ends the inbox.
-                    session.inbox.put(pulled)
-                    pulled = []
-                self._answer(event)
-            elif message_received is None or session.is_discarding:
-                continue
-            elif pulled or session.inbox.has_messages or not message_received.handlers:
-                # A handler may have been added in the meantime: what came first goes first.
+        # One step, so that the other thread cannot take one in between: a list made of an iterator runs no byte code.
+        for event in list(self._batch):
+            if isinstance(event, self._message_class):
                 pulled.append(event)
-                if message_received.handlers:
-                    session.inbox.put(pulled)
-                    pulled = []
-                    self._deliver_waiting()
             else:
-                failures = message_received(owner, event)
-                if failures:
-                    session.handler_failures += failures
-        if pulled:
+                self._answer(event)
+        if pulled and not session.is_discarding and session.owner() is not None:
             session.inbox.put(pulled)
+        last, self._last_event = self._last_event, None
+        if last is not None:
+            # A Close frame ends the inbox.
+            self._answer(last)
 
     def _deliver_waiting(self) -> None:
         """Give handlers that were added late what came before them."""
         session = self._session
         if not session.inbox.has_messages:
             return
-        owner = session.owner()
-        # One at a time: a handler may take itself away, and then the rest is for receive().
-        while owner is not None and owner.message_received.handlers and not session.is_discarding:
-            message = session.inbox.take_now()
-            if message is None:
-                return
-            session.handler_failures += owner.message_received(owner, message)
+        if self._is_handed_over:
+            session.delivery.bell.ring()
+        elif session.has_handlers:
+            session.delivery.begin(self)
+            try:
+                while session.deliver_one():
+                    pass
+            except BaseException as exc:
+                session.delivery.end(exc)
+                raise
+            session.delivery.end()
+            session.note_pause(session.is_paused)

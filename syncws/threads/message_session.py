@@ -134,7 +134,29 @@ class MessageSession(Session):
                 self._is_fragmented_text = is_text
                 self._fragment_tail = tail
 
-    # The reader's side.
+    # The reader's side, and the dispatcher's.
+
+    @property
+    def has_handlers(self) -> bool:
+        """True when there is somebody to deliver messages to."""
+        owner = self.owner()
+        return owner is not None and bool(owner.message_received.handlers) and not self.is_discarding
+
+    def deliver_one(self) -> bool:
+        """Give the first message that waits to the handlers; return False when it, or they, are not there."""
+        owner = self.owner()
+        if owner is None or self.is_discarding:
+            return False
+        # Asked each time: a handler may take itself away, and then the rest is for receive(). And before a message is
+        # taken, which could not be put back.
+        handlers = owner.message_received.handlers
+        message = self.inbox.take_now() if handlers else None
+        if message is None:
+            return False
+        failures = owner.message_received.call(handlers, owner, message)
+        if failures:
+            self.handler_failures += failures
+        return True
 
     def _raise_last_events(self, code: int, reason: str) -> None:
         owner = self.owner()

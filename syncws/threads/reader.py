@@ -1,7 +1,8 @@
 """The reader thread: waits for bytes and decodes them; what becomes of them is for message_reader and stream_reader.
 
 May import errors, wire, net and the rest of this room. Everything here runs on one connection's reader thread, which
-is a daemon named `syncws-reader-N`; the functions that can be called elsewhere are in threads.session.
+is a daemon named `syncws-reader-N`; the functions that can be called elsewhere are in threads.session. When a handler
+is slow its thread becomes the dispatcher, and a new one takes over the reading: see threads.delivery.
 
 The reader never waits to send; what it posts and cannot push out, it pushes when poll says so.
 """
@@ -14,8 +15,11 @@ from syncws.errors import HResultError
 from syncws.net.connector import lost_connection
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.net.readiness import READABLE, WOKEN, WRITABLE, make_readiness
+from syncws.threads.delivery import Relieved
+from syncws.threads.dispatcher import dispatch, start_another_reader
+from syncws.threads.keep_alive import Silence
 from syncws.threads.session import Session
-from syncws.wire.events import CloseFrame, Ping, Violation
+from syncws.wire.events import CloseFrame, Ping, Pong, Violation
 from syncws.wire.frame_decoder import Event, FrameDecoder
 from syncws.wire.protocol import pong_frame
 
@@ -36,17 +40,40 @@ def run_reader(session: SessionT, make_reader: Callable[[SessionT], "Reader"]) -
         # The connect that started this thread was interrupted, and has given everything back.
         return
     try:
-        make_reader(session).run()
-    except Exception as exc:  # a defect of ours: the connection ends all the same
-        _logger.exception("reader %d failed", session.number)
-        if session.loss is None:
-            session.loss = HResultError(f"the reader failed: {exc}")
+        is_over, interruption = _read(session, lambda: make_reader(session).run())
+        while not is_over:
+            role = dispatch(session, interruption)
+            if role is None:
+                return
+            is_over, interruption = _read(session, role.run)
     finally:
         session.finish()
 
 
+def _read(session: Session, run: Callable[[], None]) -> tuple[bool, BaseException | None]:
+    """Read to the end of the connection, and give everything back.
+
+    Returns:
+        False when another thread has taken over the reading, and with it the rest; and what a handler has raised that
+        is to end this thread, if it has.
+    """
+    try:
+        run()
+    except Relieved as relieved:
+        return False, relieved.interruption
+    except Exception as exc:  # a defect of ours: the connection ends all the same
+        _logger.exception("reader %d failed", session.number)
+        if session.loss is None:
+            session.loss = HResultError(f"the reader failed: {exc}")
+    except BaseException:
+        session.end()
+        raise
+    session.end()
+    return True, None
+
+
 class Reader:
-    """The reading role of a session."""
+    """The reading role of a session. One thread at a time has it."""
 
     __slots__ = ("_decoder", "_is_at_end", "_may_have_more", "_readiness", "_session")
 
@@ -68,9 +95,22 @@ class Reader:
     def _deliver_waiting(self) -> None:
         """Give on what has waited, if it can be given on now."""
 
-    def run(self) -> None:
-        """Read, decode and deliver until the peer or we are done."""
+    def _finish_batch(self) -> None:
+        """Deal with what another thread has left of the events of its last read."""
+
+    def hand_over(self) -> bool:
+        """Let a new thread go on reading; return whether it was started. The monitor calls it, holding the ticket."""
         session = self._session
+        return start_another_reader(session, lambda: _read(session, self.run))
+
+    def run(self) -> None:
+        """Read, decode and deliver until the peer or we are done.
+
+        Raises:
+            Relieved: another thread goes on with that.
+        """
+        session = self._session
+        self._finish_batch()
         data = session.remainder
         session.remainder = b""
         if data:
@@ -80,7 +120,7 @@ class Reader:
             if not data:
                 break
             self._process(self._decoder.receive_data(data))
-        if self._decoder.is_dead:
+        if self._decoder.is_dead or session.is_failed:
             self._linger()
         # A first handler may have come in the meantime.
         self._deliver_waiting()
@@ -99,6 +139,10 @@ class Reader:
                 return b""
             self._deliver_waiting()
             is_paused = inbox.is_full and not session.is_discarding
+            if is_paused is not session.is_paused:
+                session.note_pause(is_paused)
+            if session.silence is not None and self._is_silent(session.silence):
+                return b""
             if self._may_have_more and not is_paused:
                 data = self._receive()
                 if data:
@@ -117,6 +161,16 @@ class Reader:
             session.waker.clear()
         if ready & READABLE & interest:
             self._may_have_more = True
+
+    def _is_silent(self, silence: Silence) -> bool:
+        """Fail the connection if keep-alive is right that the peer is gone; return whether it was."""
+        session = self._session
+        session.silence = None
+        # This process may have slept, and the answer lie in the socket.
+        self._wait(READABLE, Deadline(0.0))
+        if session.is_paused or self._may_have_more or session.inbound.total_bytes != silence.received_bytes:
+            return False
+        return session.take_silence(silence.reason, _LINGER_SECONDS)
 
     def _receive(self) -> bytes:
         """Take what the transport has; notes the end of the stream."""
@@ -143,6 +197,9 @@ class Reader:
         if isinstance(event, Ping):
             session.outbox.post_pong(pong_frame(event.payload))
             return
+        if isinstance(event, Pong):
+            session.pings.take_pong(event.payload)
+            return
         if isinstance(event, CloseFrame):
             session.take_close(event)
         elif isinstance(event, Violation):
@@ -150,7 +207,7 @@ class Reader:
         else:
             return
         # Nothing more will come: whoever reads need not wait for the end of TCP.
-        session.inbox.end(keep=not session.is_discarding)
+        session.end_input()
 
     def _linger(self) -> None:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""

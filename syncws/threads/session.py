@@ -24,14 +24,18 @@ from syncws.errors import (
 from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics
 from syncws.net.connector import Opened
-from syncws.net.deadline import Deadline
+from syncws.net.deadline import Deadline, now
 from syncws.net.readiness import Waker
 from syncws.net.transport import Transport
 from syncws.settings import Settings
+from syncws.threads.delivery import Delivery
 from syncws.threads.inbox import Inbox
+from syncws.threads.keep_alive import KeepAlive, Silence, UnsolicitedPongs
 from syncws.threads.latch import Latch
+from syncws.threads.monitor import the_monitor
 from syncws.threads.open_message import OpenMessage
 from syncws.threads.outbox import Outbox
+from syncws.threads.pings import Pings
 from syncws.wire.events import CloseFrame, Violation
 from syncws.wire.frames import PIECE_BYTES, encode_frame
 from syncws.wire.large import FragmentFrames, FramePieces
@@ -82,17 +86,49 @@ class Session:
         self.is_abandoned = False
         # True from a local close() or abort() on: nothing more is given to the application.
         self.is_discarding = False
-        self._meters = (opened.socket_transport.outbound, opened.socket_transport.inbound)
+        self.outbound, self.inbound = opened.socket_transport.outbound, opened.socket_transport.inbound
+        self.pings = Pings(self.outbox, waker.wake)
+        # True while the reader stops because the inbox is full; and when this side last began to read again.
+        self.is_paused = False
+        self.resumed_at = 0.0
+        # What keep-alive has noticed and the reader is to look at.
+        self.silence: Silence | None = None
+        self.is_failed = False
+        self.delivery = Delivery(the_monitor())
+        self._timers: list[KeepAlive | UnsolicitedPongs] = []
+        # True when the reader has given everything back.
+        self.is_over = False
         self._state_lock = threading.RLock()
         self._protocol = CloseProtocol()
         self._close_deadline: Deadline | None = None
         self.reader: threading.Thread | None = None
+        # Set when a handler was slow: the thread that calls the handlers and reads no more.
+        self.dispatcher: threading.Thread | None = None
         self._turn = threading.Lock()
 
     def start(self: SessionT, run: Callable[[SessionT], None]) -> None:
         """Start the reader thread on `run`; the connecting thread calls it once."""
         self.reader = threading.Thread(target=run, args=(self,), name=f"syncws-reader-{self.number}", daemon=True)
         self.reader.start()
+        self._start_timers()
+
+    def _start_timers(self) -> None:
+        settings = self.settings
+        monitor = the_monitor()
+        if settings.keep_alive_interval:
+            self._timers.append(KeepAlive(self, monitor, settings.keep_alive_interval, settings.keep_alive_timeout))
+        if settings.unsolicited_pong_interval:
+            self._timers.append(UnsolicitedPongs(self, monitor, settings.unsolicited_pong_interval))
+        for timer in self._timers:
+            timer.start()
+        if self.is_over:
+            # Just now: the reader may not have seen them.
+            self._close_timers()
+
+    def _close_timers(self) -> None:
+        self.delivery.watch.close()
+        for timer in self._timers:
+            timer.close()
 
     def claim(self) -> bool:
         """Take on giving everything back; return whether nobody has yet.
@@ -104,8 +140,18 @@ class Session:
 
     @property
     def is_on_reader(self) -> bool:
-        """True when the calling thread is the reader, which must not wait for itself."""
-        return threading.current_thread() is self.reader
+        """True when the calling thread is the reader or the dispatcher, which must not wait for themselves."""
+        return threading.current_thread() in (self.reader, self.dispatcher)
+
+    @property
+    def is_open(self) -> bool:
+        """True until a Close frame was sent or received."""
+        return self._protocol.is_open
+
+    @property
+    def is_reading(self) -> bool:
+        """False while the reader does not look at what comes: handlers run on it, or the inbox is full."""
+        return not self.is_paused and not self.delivery.ticket
 
     @property
     def close_code(self) -> int:
@@ -189,6 +235,17 @@ class Session:
         if self.loss is not None and not self.is_discarding:
             raise fresh(self.loss)
 
+    def ping(self, payload: bytes | None, deadline: Deadline) -> float:
+        """Send a Ping and wait for its Pong; see Pings.ping.
+
+        Raises:
+            IllegalMethodCallError: called in a handler (0x8000000E).
+            OperationTimedOutError, ObjectClosedError, ConnectionLostError: as Pings.ping.
+        """
+        if self.is_on_reader:
+            raise IllegalMethodCallError("ping cannot wait inside a handler: it would wait for its own thread")
+        return self.pings.ping(payload, deadline)
+
     # Closing: any thread, several at once.
 
     def close(self, code: int | None, reason: str, timeout: float | None) -> None:
@@ -202,6 +259,7 @@ class Session:
             if frame is not None:
                 self.outbox.post_close(frame)
             self.inbox.end(keep=False)
+            self.pings.end(ObjectClosedError("the socket was closed: no pong is waited for any more"))
         finally:
             self.waker.wake()
         if self.is_on_reader:
@@ -218,6 +276,7 @@ class Session:
         self.outbox.shut(
             OperationCanceledError("the connection was aborted", hresult=HResult.WININET_E_OPERATION_CANCELLED)
         )
+        self.pings.end(ObjectClosedError("the connection was aborted: no pong is waited for any more"))
         self.transport.abort()
         self.waker.wake()
 
@@ -254,9 +313,11 @@ class Session:
         while not self.finished.wait(deadline.remaining):
             if deadline.is_expired:
                 return False
-        if self.reader is not None and not self.is_on_reader:
-            # The event is the reader's last act but one; a moment later the thread is gone.
-            self.reader.join(deadline.remaining)
+        if not self.is_on_reader:
+            for thread in (self.dispatcher, self.reader):
+                if thread is not None:
+                    # The event is its last act but one; a moment later the thread is gone.
+                    thread.join(deadline.remaining)
         return True
 
     # The reader's side.
@@ -281,20 +342,61 @@ class Session:
         if frame is not None:
             self.outbox.post_close(frame)
 
-    def finish(self) -> None:
-        """Give everything back and raise Closed; the reader's last act, whatever ended it."""
+    def take_silence(self, reason: str, timeout: float) -> bool:
+        """Fail the connection because nothing comes; return False when it is closing already.
+
+        It is over in `timeout` seconds: whoever is gone answers no Close frame.
+        """
+        with self._state_lock:
+            frame = self._protocol.fail(1011, reason)
+            if frame is None:
+                return False
+            self._close_deadline = Deadline(timeout).earlier(self.settings.close_timeout)
+        self.is_failed = True
+        if not self.is_discarding:
+            self.loss = ConnectionLostError(reason)
+        self.outbox.post_close(frame)
+        self.end_input()
+        return True
+
+    def end_input(self) -> None:
+        """Say that neither messages nor pongs will come; the end of TCP may be some time away."""
+        self.inbox.end(keep=not self.is_discarding)
+        self.pings.end(self._reason_for_senders(self._protocol.state))
+
+    def note_pause(self, is_paused: bool) -> None:
+        """Note that the reader stops, or goes on: meanwhile it could hear nothing."""
+        self.is_paused = is_paused
+        self.resumed_at = now()
+
+    def deliver_one(self) -> bool:
+        """Give on something that waits for handlers; return whether there was something."""
+        return False
+
+    def end(self) -> None:
+        """Give everything back; the reader's last act, whatever ended it. Does nothing when that is done."""
+        if self.is_over:
+            return
         with self._state_lock:
             state = self._protocol.state
-            code, reason = self._protocol.close_code, self._protocol.close_reason
         if state in (CloseState.OPEN, CloseState.CLOSE_SENT) and self.loss is None and not self.is_discarding:
             self.loss = self.outbox.given_up or ConnectionLostError(
                 "the server ended the connection without a Close frame"
             )
-        self.outbox.shut(self._reason_for_senders(state))
-        self.outbox.retire(self._close_transport)
-        self.inbox.end(keep=not self.is_discarding)
         try:
-            self._raise_last_events(code, reason)
+            self.outbox.shut(self._reason_for_senders(state))
+            self.outbox.retire(self._close_transport)
+            self.end_input()
+        finally:
+            self.is_over = True
+            self._close_timers()
+            self.delivery.bell.ring()
+
+    def finish(self) -> None:
+        """Raise Closed; the last act of the thread that calls the handlers."""
+        self.end()
+        try:
+            self._raise_last_events(self._protocol.close_code, self._protocol.close_reason)
         finally:
             # Also when a handler ends the thread by SystemExit.
             self.waker.close()
@@ -320,7 +422,7 @@ class Session:
 
     def read_statistics(self) -> tuple[BandwidthStatistics, int, int]:
         """Return the estimates, and the bytes received and sent."""
-        outbound, inbound = self._meters
+        outbound, inbound = self.outbound, self.inbound
         out_rate, out_instability, out_peaked = outbound.read()
         in_rate, in_instability, in_peaked = inbound.read()
         statistics = BandwidthStatistics(out_rate, in_rate, out_instability, in_instability, out_peaked, in_peaked)

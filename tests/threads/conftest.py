@@ -5,8 +5,9 @@ from fakes import ScriptedTransport
 
 from syncws.errors import ObjectClosedError
 from syncws.threads import frame_writer as frame_writer_module
+from syncws.threads import session as session_module
 from syncws.threads.outbox import Outbox
-from threads.doubles import Leftovers, Rig, Rooms, StreamRig, Waits
+from threads.doubles import HandMonitor, Leftovers, Rig, Rooms, StreamRig, Waits
 
 
 @pytest.fixture
@@ -21,6 +22,14 @@ def waits(monkeypatch, clock):
     """Senders' waits for the transport, which follow a script and take no time."""
     made = Waits(clock)
     monkeypatch.setattr(frame_writer_module, "make_readiness", made)
+    return made
+
+
+@pytest.fixture
+def monitor(monkeypatch, clock):
+    """The monitor of all sessions, run by hand on the fake clock."""
+    made = HandMonitor(clock)
+    monkeypatch.setattr(session_module, "the_monitor", lambda: made)
     return made
 
 

@@ -15,6 +15,7 @@ from syncws.net.readiness import WRITABLE, Waker
 from syncws.settings import Settings
 from syncws.threads.message_reader import MessageReader
 from syncws.threads.message_session import MessageSession
+from syncws.threads.monitor import Monitor
 from syncws.threads.reader import run_reader
 from syncws.threads.stream_reader import StreamReader
 from syncws.threads.stream_session import StreamSession
@@ -67,9 +68,12 @@ class Rig:
         self.transport = ScriptedTransport(*incoming)
         self.owner = Owner()
         self.waker = Waker(threading.RLock())
-        opened = Opened(self.transport, Meters(), "127.0.0.1", "127.0.0.2", HandshakeResult("chat", {}, remainder))
+        self.meters = Meters()
+        opened = Opened(self.transport, self.meters, "127.0.0.1", "127.0.0.2", HandshakeResult("chat", {}, remainder))
         settings.setdefault("max_message_size", 1 << 20)
         settings.setdefault("close_timeout", LIMIT)
+        # Most tests want no monitor.
+        settings.setdefault("keep_alive_interval", None)
         self.session = self._make_session(opened, Settings(**settings))
         self.session_ref = weakref.ref(self.session)
 
@@ -118,6 +122,34 @@ class StreamRig(Rig):
     @staticmethod
     def make_reader(session):
         return StreamReader(session)
+
+
+class HandMonitor(Monitor):
+    """A monitor without a thread: the test turns the clock and runs what is due.
+
+    Attributes:
+        starts: how often it would have seen to its thread.
+    """
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+        self.starts = 0
+
+    def _start_thread(self):
+        self.starts += 1
+
+    def pass_time(self, seconds):
+        """Turn the clock, and run everything at the time at which it is due."""
+        end = self.clock() + seconds
+        while (left := self.run_due()) is not None and self.clock() + left <= end:
+            self.clock.advance(left)
+        self.clock.time = end
+        self.run_due()
+
+    @property
+    def has_timers(self):
+        return bool(self._open)
 
 
 class Leftovers:

@@ -1,0 +1,169 @@
+"""The monitor: one thread of the process that keeps all timers of all connections.
+
+May import net.deadline and this room's bell. Timers are set on any thread and run on the monitor's, `syncws-monitor`, a
+daemon. It starts when the first timer is set, sleeps until the next one is due, and ends, woken, when the last timer
+was closed. What a timer does must not wait.
+
+The heap holds timers weakly, and a timer holds its session weakly: being watched keeps nothing alive.
+"""
+
+import heapq
+import itertools
+import logging
+import threading
+import weakref
+
+from syncws.net.deadline import Deadline, now
+from syncws.threads.bell import Bell
+
+__all__ = ["Monitor", "Timer", "the_monitor"]
+
+_logger = logging.getLogger("syncws.monitor")
+
+# So that a tiny interval of the application's cannot keep the processor busy.
+_SHORTEST_SECONDS = 0.01
+
+
+class Timer:
+    """One thing that is to be done at its time; nothing is due as long as no time is set."""
+
+    __slots__ = ("__weakref__", "_monitor", "_number")
+
+    def __init__(self, monitor: "Monitor") -> None:
+        """Make a timer for which no time is set."""
+        self._monitor = monitor
+        # Of the entry in the heap that counts; others are what is left of earlier times.
+        self._number = -1
+        monitor._add(self)
+
+    def run(self) -> float | None:
+        """Do what is due; return in how many seconds again, None to wait for the next set(). The monitor calls it."""
+        raise NotImplementedError
+
+    def set(self, seconds: float) -> None:
+        """Have it run `seconds` from now, instead of when it would have; nothing after close(). Any thread."""
+        self._monitor._set(self, seconds)
+
+    def close(self) -> None:
+        """Never run again. Any thread."""
+        self._monitor._remove(self)
+
+
+class Monitor:
+    """Runs timers when they are due."""
+
+    def __init__(self) -> None:
+        """Make a monitor without timers; the thread starts with the first that is set."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._bell = Bell()
+        self._thread: threading.Thread | None = None
+        self._open: set[weakref.ref[Timer]] = set()
+        self._heap: list[tuple[float, int, weakref.ref[Timer]]] = []
+        self._numbers = itertools.count()
+
+    # Any thread.
+
+    def _add(self, timer: Timer) -> None:
+        self._open.add(weakref.ref(timer, self._forget))
+
+    def _forget(self, timer: "weakref.ref[Timer]") -> None:
+        # Of a timer that nobody holds any more. The garbage collector calls it, anywhere: so it takes no lock.
+        self._open.discard(timer)
+        self._bell.ring()
+
+    def _remove(self, timer: Timer) -> None:
+        with self._lock:
+            timer._number = -1
+            self._open.discard(weakref.ref(timer))
+        self._bell.ring()
+
+    def _set(self, timer: Timer, seconds: float) -> None:
+        with self._lock:
+            reference = weakref.ref(timer)
+            if reference not in self._open:
+                return
+            number = timer._number = next(self._numbers)
+            heapq.heappush(self._heap, (now() + max(seconds, _SHORTEST_SECONDS), number, reference))
+            is_next = self._heap[0][1] == number
+            self._start_thread()
+        if is_next:
+            self._bell.ring()
+
+    def _start_thread(self) -> None:
+        """See to it that the thread runs; requires the lock."""
+        # A start that was interrupted may still come to be: then _goes_on() tells it that another has its place.
+        if self._thread is not None and (self._thread.is_alive() or self._thread is threading.current_thread()):
+            return
+        self._thread = threading.Thread(target=self._serve, name="syncws-monitor", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as exc:
+            # The next timer that is set tries again. While the interpreter ends there is nothing left to watch.
+            self._thread = None
+            if threading.main_thread().is_alive():
+                _logger.warning("no thread for keep-alive and slow handlers: %s", exc)
+
+    # The monitor's thread; tests call run_due() by hand.
+
+    def _serve(self) -> None:
+        while self._goes_on():
+            self._bell.wait(self.run_due())
+
+    def _goes_on(self) -> bool:
+        with self._lock:
+            if self._thread is not threading.current_thread():
+                return False
+            if self._open:
+                return True
+            self._heap.clear()
+            self._thread = None
+            return False
+
+    def run_due(self) -> float | None:
+        """Run all that is due; return the seconds until something else is, None when nothing will be."""
+        while (timer := self._take_due()) is not None:
+            _run(timer)
+            del timer
+        with self._lock:
+            return Deadline(self._heap[0][0] - now()).remaining if self._heap else None
+
+    def _take_due(self) -> Timer | None:
+        """Take the first timer out of the heap if it is due."""
+        with self._lock:
+            while self._heap:
+                due, number, reference = self._heap[0]
+                timer = reference()
+                if timer is not None and timer._number == number:
+                    if due > now():
+                        return None
+                    heapq.heappop(self._heap)
+                    return timer
+                heapq.heappop(self._heap)
+        return None
+
+
+def _run(timer: Timer) -> None:
+    """Run one timer; what it raises ends nothing but its own times."""
+    try:
+        seconds = timer.run()
+    except Exception:
+        _logger.exception("a timer of the monitor failed")
+        return
+    if seconds is not None:
+        timer.set(seconds)
+
+
+_monitor = Monitor()
+
+
+def the_monitor() -> Monitor:
+    """Return the monitor of this process."""
+    return _monitor
+
+
+def _reset_after_fork() -> None:
+    """In the child of a fork, where the thread is not: forget the parent's timers, and whoever held the lock."""
+    _monitor._reset()

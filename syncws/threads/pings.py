@@ -1,0 +1,152 @@
+"""Pings that wait for their pongs, and the round trip (RFC 6455 5.5.2, 5.5.3).
+
+May import errors, net.deadline, wire and this room's outbox. Any number of threads may ping; pongs are brought by the
+reader.
+"""
+
+import contextlib
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from syncws.errors import HResultError, OperationTimedOutError, fresh
+from syncws.net.deadline import Deadline, now
+from syncws.threads.outbox import Outbox
+from syncws.wire.frames import PING, encode_frame
+
+__all__ = ["Pings"]
+
+
+class _Ping:
+    """One Ping on its way.
+
+    Attributes:
+        seconds: the round trip, None until the pong has come.
+    """
+
+    __slots__ = ("frame", "payload", "seconds", "sent", "signal")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self.frame = encode_frame(PING, payload)
+        self.sent = now()
+        self.seconds: float | None = None
+        self.signal = threading.Lock()
+        self.signal.acquire()
+
+    def tell(self) -> None:
+        """Let the thread that waits look."""
+        try:
+            self.signal.release()
+        except RuntimeError:
+            pass  # It has not looked since it was told last.
+
+
+class Pings:
+    """The pings of one connection.
+
+    Attributes:
+        round_trip_time (float | None): seconds that the latest one took; None before the first.
+    """
+
+    __slots__ = (
+        "_end_reason",
+        "_lock",
+        "_numbers",
+        "_outbox",
+        "_own",
+        "_salt",
+        "_sent",
+        "_wake_reader",
+        "round_trip_time",
+    )
+
+    def __init__(self, outbox: Outbox, wake_reader: Callable[[], None]) -> None:
+        """Make it over the sending half of the connection, whose reader sends what is posted."""
+        self._outbox = outbox
+        self._wake_reader = wake_reader
+        # Keeps the order here and in the outbox the same: a pong answers its ping and those before it.
+        self._lock = threading.RLock()
+        self._sent: deque[_Ping] = deque()
+        # Keep-alive's, for which nobody waits.
+        self._own: _Ping | None = None
+        self._end_reason: HResultError | None = None
+        self._salt = os.urandom(4)
+        self._numbers = itertools.count(1)
+        self.round_trip_time: float | None = None
+
+    def ping(self, payload: bytes | None, deadline: Deadline) -> float:
+        """Send a Ping and wait for its Pong; return the seconds in between.
+
+        Args:
+            payload: at most 125 bytes; None for bytes that no other ping of this connection has.
+            deadline: bounds the wait.
+
+        Raises:
+            OperationTimedOutError: no pong came in time (0x80072EE2).
+            HResultError: what end() was given.
+        """
+        ping = _Ping(self._unique() if payload is None else payload)
+        try:
+            self._post(ping)
+            # Not sent on this thread: an interruption in the middle of a frame would end the connection.
+            self._wake_reader()
+            while ping.seconds is None:
+                if self._end_reason is not None:
+                    raise fresh(self._end_reason)
+                if deadline.is_expired:
+                    raise OperationTimedOutError("no pong came in time")
+                remaining = deadline.remaining
+                ping.signal.acquire(timeout=-1 if remaining is None else remaining)
+            return ping.seconds
+        finally:
+            self._forget(ping)
+
+    def post_own(self) -> None:
+        """Leave keep-alive's Ping, in the place of the one before."""
+        if self._own is not None:
+            self._forget(self._own)
+        self._own = _Ping(self._unique())
+        self._post(self._own)
+        self._wake_reader()
+
+    def take_pong(self, payload: bytes) -> None:
+        """Take a Pong: it answers the latest ping with that payload, and all before it. The reader calls it.
+
+        Two pings with the same payload cannot be told apart, and a peer may answer only the second: so both have their
+        answer.
+        """
+        time = now()
+        with self._lock:
+            pings = tuple(self._sent)
+            last = max((index for index, ping in enumerate(pings) if ping.payload == payload), default=None)
+            if last is None:
+                return
+            for ping in pings[: last + 1]:
+                ping.seconds = time - ping.sent
+                self._sent.remove(ping)
+                ping.tell()
+            self.round_trip_time = pings[last].seconds
+
+    def end(self, reason: HResultError) -> None:
+        """Say that no pong will come; whoever waits, and whoever comes, gets `reason`. The first one stays."""
+        if self._end_reason is None:
+            self._end_reason = reason
+        for ping in tuple(self._sent):
+            ping.tell()
+
+    def _unique(self) -> bytes:
+        return self._salt + next(self._numbers).to_bytes(4, "big")
+
+    def _post(self, ping: _Ping) -> None:
+        with self._lock:
+            ping.sent = now()
+            self._sent.append(ping)
+            self._outbox.post_control(ping.frame)
+
+    def _forget(self, ping: _Ping) -> None:
+        self._outbox.withdraw_control(ping.frame)
+        with self._lock, contextlib.suppress(ValueError):
+            self._sent.remove(ping)

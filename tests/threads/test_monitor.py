@@ -1,0 +1,257 @@
+"""The monitor: timers of all connections on one thread, run at their time, held by nobody."""
+
+import gc
+import logging
+import threading
+import weakref
+
+import pytest
+from support import LIMIT, join, wait
+
+from syncws.threads import monitor as module
+from syncws.threads.monitor import Monitor, Timer
+
+
+class Noting(Timer):
+    """A timer that notes its runs, and goes on as it is told."""
+
+    def __init__(self, monitor, log=None, name="", again=None):
+        super().__init__(monitor)
+        self.log = [] if log is None else log
+        self.name = name
+        self.again = again
+        self.ran = threading.Event()
+
+    def run(self):
+        self.log.append(self.name)
+        self.ran.set()
+        return self.again
+
+
+class Failing(Noting):
+    def run(self):
+        super().run()
+        raise ValueError("a defect")
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "syncws-monitor"]
+
+
+@pytest.fixture
+def real():
+    """A monitor with a thread, on the real clock."""
+    return Monitor()
+
+
+# By hand, on a clock that stands still.
+
+
+def test_a_timer_runs_when_it_is_due_and_not_before(monitor):
+    timer = Noting(monitor)
+    timer.set(5.0)
+    monitor.pass_time(4.9)
+    assert timer.log == []
+    monitor.pass_time(0.1)
+    assert len(timer.log) == 1
+    monitor.pass_time(100)
+    assert len(timer.log) == 1
+
+
+def test_timers_run_in_the_order_of_their_times(monitor):
+    log = []
+    timers = [Noting(monitor, log, name) for name in "abc"]
+    for timer, seconds in zip(timers, (3.0, 1.0, 2.0), strict=True):
+        timer.set(seconds)
+    monitor.pass_time(3.0)
+    assert log == ["b", "c", "a"]
+
+
+def test_a_timer_runs_again_in_the_seconds_that_it_returns(monitor):
+    timer = Noting(monitor, again=2.0)
+    timer.set(1.0)
+    monitor.pass_time(5.0)
+    assert len(timer.log) == 3
+
+
+def test_a_timer_that_is_set_anew_runs_at_the_new_time_only(monitor):
+    timer = Noting(monitor)
+    timer.set(1.0)
+    timer.set(5.0)
+    monitor.pass_time(4.0)
+    assert timer.log == []
+    monitor.pass_time(1.0)
+    assert len(timer.log) == 1
+
+
+def test_a_closed_timer_never_runs_and_cannot_be_set(monitor):
+    timer = Noting(monitor)
+    timer.set(1.0)
+    timer.close()
+    timer.set(1.0)
+    monitor.pass_time(2.0)
+    assert timer.log == []
+    assert not monitor.has_timers
+
+
+def test_a_timer_that_closes_itself_does_not_run_again(monitor):
+    timer = Noting(monitor, again=1.0)
+    run = timer.run
+    timer.run = lambda: (timer.close(), run())[1]
+    timer.set(1.0)
+    monitor.pass_time(10.0)
+    assert len(timer.log) == 1
+
+
+def test_no_timer_keeps_the_processor_busy_however_short_its_time(monitor):
+    timer = Noting(monitor, again=0.0)
+    timer.set(0.0)
+    monitor.pass_time(1.0)
+    assert len(timer.log) <= 101
+
+
+def test_a_timer_that_fails_is_logged_and_the_others_go_on(monitor, caplog):
+    failing, other = Failing(monitor), Noting(monitor)
+    failing.set(1.0)
+    other.set(2.0)
+    monitor.pass_time(10.0)
+    assert len(failing.log) == len(other.log) == 1
+    assert "a defect" in caplog.text
+    failing.set(1.0)
+    monitor.pass_time(1.0)
+    assert len(failing.log) == 2
+
+
+def test_the_monitor_keeps_no_timer_alive(monitor):
+    timer = Noting(monitor)
+    timer.set(1.0)
+    reference = weakref.ref(timer)
+    del timer
+    gc.collect()
+    assert reference() is None
+    assert not monitor.has_timers
+    assert monitor.run_due() is None
+
+
+def test_a_thousand_timers_have_one_thread(real):
+    timers = [Noting(real) for _ in range(1000)]
+    for timer in timers:
+        timer.set(0.0)
+    for timer in timers:
+        wait(timer.ran)
+    assert len(threads()) == 1
+    for timer in timers:
+        timer.close()
+
+
+# With its thread.
+
+
+def test_the_thread_starts_with_the_first_timer_that_is_set_and_ends_with_the_last(real):
+    first, second = Noting(real), Noting(real)
+    assert threads() == []
+    first.set(LIMIT)
+    second.set(LIMIT)
+    (thread,) = threads()
+    assert thread.daemon
+    first.close()
+    assert thread.is_alive()
+    second.close()
+    join(thread)
+
+
+def test_the_thread_ends_when_the_last_timer_is_dropped(real):
+    timer = Noting(real)
+    timer.set(LIMIT)
+    (thread,) = threads()
+    del timer
+    gc.collect()
+    join(thread)
+
+
+def test_the_thread_starts_anew(real):
+    for _ in range(3):
+        timer = Noting(real)
+        timer.set(0.0)
+        wait(timer.ran)
+        timer.close()
+        for thread in threads():
+            join(thread)
+
+
+def test_an_earlier_time_wakes_the_thread(real):
+    late, soon = Noting(real), Noting(real)
+    late.set(LIMIT * 10)
+    soon.set(0.0)
+    wait(soon.ran)
+    late.close()
+    soon.close()
+
+
+def test_without_a_thread_to_be_had_it_is_tried_again_with_the_next_timer(real, monkeypatch, caplog):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    timer = Noting(real)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        timer.set(0.0)
+    assert "can't start new thread" in caplog.text
+    timer.set(0.0)
+    wait(timer.ran)
+    timer.close()
+
+
+def test_while_the_interpreter_ends_a_thread_that_cannot_be_had_is_not_worth_a_word(real, monkeypatch, caplog):
+    def refuse(_):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    caplog.set_level(logging.DEBUG)
+    timer = Noting(real)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        patch.setattr(threading.main_thread(), "is_alive", lambda: False)
+        timer.set(0.0)
+    assert caplog.text == ""
+
+
+def test_a_start_that_was_interrupted_is_made_good_by_the_next_timer(real, monkeypatch):
+    started = []
+
+    def interrupt(thread):
+        started.append(thread)
+        raise KeyboardInterrupt
+
+    timer = Noting(real)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            timer.set(0.0)
+    timer.set(0.0)
+    wait(timer.ran)
+    # If it comes to run after all, it finds that another has its place.
+    started[0].start()
+    join(started[0])
+    assert len(threads()) == 1
+    timer.close()
+
+
+def test_after_a_fork_the_child_has_no_timers_and_no_thread_of_the_parents(monkeypatch):
+    parent = Monitor()
+    monkeypatch.setattr(module, "_monitor", parent)
+    old = Noting(parent)
+    old.set(LIMIT)
+    (thread,) = threads()
+    bell, lock = parent._bell, parent._lock
+    lock.acquire()
+    module._reset_after_fork()
+    old.set(0.0)
+    new = Noting(module.the_monitor())
+    new.set(0.0)
+    wait(new.ran)
+    new.close()
+    assert old.log == []
+    # The parent's thread, which here goes on to be, finds that it is not the one.
+    lock.release()
+    bell.ring()
+    join(thread)
