@@ -1,10 +1,9 @@
-"""What the control objects of both socket classes share, and the checks of what is set.
+"""What the control objects of both socket classes share.
 
-May import certificate_errors, checked_list, credentials, enums, errors, settings, streams and wire. Properties may be
-read and set on any thread; connect() freezes them into a Settings value.
+May import certificate_errors, certificates, checked_list, checks, credentials, enums, errors, keep_alive_control,
+settings, streams and wire. Properties may be read and set on any thread; connect() freezes them into a Settings value.
 """
 
-import math
 import ssl
 from collections.abc import MutableSequence
 from typing import Any, TypeVar
@@ -12,55 +11,21 @@ from typing import Any, TypeVar
 from syncws.certificate_errors import check_ignorable_errors
 from syncws.certificates import Certificate
 from syncws.checked_list import CheckedList
+from syncws.checks import Default, check_number, check_timeout
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult
 from syncws.errors import IllegalMethodCallError, InvalidArgumentError, InvalidArgumentTypeError
+from syncws.keep_alive_control import KeepAliveControl
 from syncws.settings import Settings
-from syncws.streams.arguments import shown_number
 from syncws.wire.frame_decoder import NO_LIMIT
 from syncws.wire.headers import check_subprotocols
 from syncws.wire.proxy_url import parse_proxy_url
 
-__all__ = ["MAX_UINT32", "WebSocketControl", "check_number", "check_timeout"]
+__all__ = ["MAX_UINT32", "Default", "WebSocketControl", "check_number", "check_timeout"]
 
 MAX_UINT32 = 0xFFFF_FFFF
 
 ControlT = TypeVar("ControlT", bound="WebSocketControl")
-
-
-def check_timeout(value: object, what: str) -> float | None:
-    """Check a time limit in seconds.
-
-    Raises:
-        InvalidArgumentTypeError: neither a number nor None (0x80070057).
-        InvalidArgumentError: negative or not a number (0x80070057).
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidArgumentTypeError(f"{what} must be seconds as a number, or None, not {type(value).__name__}")
-    try:
-        seconds = float(value)
-    except OverflowError:
-        raise InvalidArgumentError(f"{what} must be seconds that fit a float, or None for ever") from None
-    if math.isnan(seconds) or seconds < 0:
-        raise InvalidArgumentError(f"{what} must be 0 or more seconds, or None for ever; got {value!r}")
-    # Infinity is for ever as well.
-    return None if math.isinf(seconds) else seconds
-
-
-def check_number(value: object, what: str, lowest: int, highest: int) -> int:
-    """Check a whole number.
-
-    Raises:
-        InvalidArgumentTypeError: it is no int (0x80070057).
-        InvalidArgumentError: it is out of range (0x80070057).
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidArgumentTypeError(f"{what} must be an int, not {type(value).__name__}")
-    if not lowest <= value <= highest:
-        raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {shown_number(value)}")
-    return value
 
 
 def _check_credential(value: PasswordCredential | None, what: str) -> PasswordCredential | None:
@@ -73,7 +38,7 @@ def _check_credential(value: PasswordCredential | None, what: str) -> PasswordCr
     return value
 
 
-class WebSocketControl:
+class WebSocketControl(KeepAliveControl):
     """Settings of either socket class; what WinRT calls IWebSocketControl2, and more. Not for use by itself.
 
     Times are in seconds, None is for ever.
@@ -126,6 +91,7 @@ class WebSocketControl:
         return control
 
     def _set_defaults(self) -> None:
+        super()._set_defaults()
         self._is_frozen = False
         self._supported_protocols = CheckedList(self._check_settable, check_subprotocols)
         self._ignorable_errors = CheckedList(self._check_settable, check_ignorable_errors)
@@ -150,6 +116,7 @@ class WebSocketControl:
             raise IllegalMethodCallError("control cannot be changed after connect was called")
 
     def _set_frozen(self, is_frozen: bool) -> None:
+        super()._set_frozen(is_frozen)
         self._is_frozen = is_frozen
 
     def _to_settings(self, request_headers: tuple[tuple[str, str], ...]) -> Settings:
@@ -170,6 +137,9 @@ class WebSocketControl:
             send_timeout=self._send_timeout,
             receive_timeout=self._receive_timeout,
             close_timeout=self._close_timeout,
+            keep_alive_interval=self._keep_alive_interval or None,
+            keep_alive_timeout=self._keep_alive_timeout,
+            unsolicited_pong_interval=self._pong_interval.total_seconds(),
             inbox_size_in_bytes=self._inbox_size_in_bytes,
             ssl_context=self._ssl_context,
             client_certificate=self._client_certificate,
@@ -450,7 +420,8 @@ class WebSocketControl:
 
         Default 16 MiB for the messages of a MessageWebSocket, which are besides at most 1,024, and 1 MiB for a
         StreamWebSocket. Reading goes on when half of it is free again; while it stops, TCP holds the peer. A single
-        message may be larger. With handlers of message_received nothing waits.
+        message may be larger. With handlers of message_received nothing waits, but
+        while one of them takes long.
 
         Raises:
             InvalidArgumentError: not from 1 to 0xFFFFFFFF (0x80070057).

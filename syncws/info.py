@@ -83,6 +83,7 @@ class Snapshot:
     bytes_buffered_in: int = 0
     bytes_pending_out: int = 0
     handler_failures: int = 0
+    round_trip_time: float | None = None
 
 
 class WebSocketInformation:
@@ -189,6 +190,14 @@ class WebSocketInformation:
     def handler_failures(self) -> int:
         """How many times a handler raised; each is on the logger `syncws` with its traceback (beyond WinRT)."""
         return self._take_snapshot().handler_failures
+
+    @property
+    def round_trip_time(self) -> float | None:
+        """Seconds from the latest ping that was answered to its pong, ping()'s or keep-alive's (beyond WinRT).
+
+        None as long as there is none. Time that a handler took before the pong was read is part of it.
+        """
+        return self._take_snapshot().round_trip_time
 
     def __repr__(self) -> str:
         snapshot = self._take_snapshot()

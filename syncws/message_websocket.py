@@ -1,15 +1,14 @@
 """MessageWebSocket: whole messages, by events or by pull (Windows.Networking.Sockets.MessageWebSocket).
 
 May import everything but cli. Its methods run on the caller's thread and may be called on any thread; handlers of
-message_received run on the connection's reader thread, one at a time and in order.
+message_received run on the connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
-import enum
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from syncws.control import MessageWebSocketControl
-from syncws.control_base import check_timeout
+from syncws.control_base import Default, check_timeout
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import (
     IllegalMethodCallError,
@@ -40,13 +39,6 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 __all__ = ["MessageWebSocket"]
-
-
-class _Default(enum.Enum):
-    TIMEOUT = "control.receive_timeout"
-
-    def __repr__(self) -> str:
-        return self.value
 
 
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
@@ -208,7 +200,7 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
 
     # Receiving by pull.
 
-    def receive(self, timeout: float | _Default | None = _Default.TIMEOUT) -> str | bytes:
+    def receive(self, timeout: float | Default | None = Default.TIMEOUT) -> str | bytes:
         """Wait for the next message and return it: text as str, binary as bytes (beyond WinRT).
 
         Only without handlers of message_received, or when the connection is over. Messages that came before the
@@ -230,7 +222,7 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
         return _content(self._receive(timeout))
 
     def receive_args(
-        self, timeout: float | _Default | None = _Default.TIMEOUT
+        self, timeout: float | Default | None = Default.TIMEOUT
     ) -> MessageWebSocketMessageReceivedEventArgs:
         """Wait for the next message, or piece of one, and return what a handler would receive (beyond WinRT).
 
@@ -249,8 +241,8 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
         while (message := self._take(session, None)) is not None:
             yield _content(message)
 
-    def _receive(self, timeout: float | _Default | None) -> Message:
-        limit = self._control.receive_timeout if timeout is _Default.TIMEOUT else check_timeout(timeout, "timeout")
+    def _receive(self, timeout: float | Default | None) -> Message:
+        limit = self._control.receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
         session = self._connected_session()
         message = self._take(session, limit)
         if message is None:

@@ -17,9 +17,11 @@ from typing import Any, Generic, TypeVar
 
 from syncws.cancellation import CancellationToken, check_token
 from syncws.certificates import Certificate
-from syncws.control_base import WebSocketControl, check_timeout
+from syncws.control_base import Default, WebSocketControl, check_timeout
 from syncws.errors import (
     IllegalMethodCallError,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
     ObjectClosedError,
     OperationCanceledError,
 )
@@ -38,6 +40,7 @@ from syncws.threads.background import run_aside
 from syncws.threads.session import Session
 from syncws.websocket_events import WebSocketEvents
 from syncws.wire.closing import check_close
+from syncws.wire.frames import MAX_CONTROL_PAYLOAD
 from syncws.wire.headers import check_request_header
 from syncws.wire.uri import WebSocketUri, parse_uri
 
@@ -199,6 +202,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
             self._session = self._link.session = session
             self._state = State.CONNECTED
             self._waker = None
+            self._control._set_connected()
             self._finalizer = weakref.finalize(
                 self,
                 _close_dropped,
@@ -272,6 +276,34 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
         if self._state is State.CLOSED:
             raise ObjectClosedError("the socket was closed")
         raise IllegalMethodCallError("the socket is not connected: call connect first")
+
+    # Keep-alive.
+
+    def ping(
+        self, payload: bytes | bytearray | memoryview | None = None, timeout: float | Default | None = Default.TIMEOUT
+    ) -> float:
+        """Send a Ping and wait for the answer; return the round trip in seconds (beyond WinRT, RFC 6455 5.5.2).
+
+        Any number of threads may ping at the same time, whatever else is sent or received. A pong that answers a later
+        ping answers the earlier ones too; pings with the same payload cannot be told apart, and one pong answers them
+        all. As long as the inbox is full, and so nothing is read, no pong is seen.
+
+        Args:
+            payload: at most 125 bytes; None (the default) for bytes that no other ping has.
+            timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes the
+                connection goes on.
+
+        Raises:
+            InvalidArgumentTypeError: `payload` is no bytes, bytearray or memoryview (0x80070057).
+            InvalidArgumentError: more than 125 bytes, or a bad timeout (0x80070057).
+            IllegalMethodCallError: not connected yet, or called in a handler (0x8000000E).
+            OperationTimedOutError: no answer in time (0x80072EE2).
+            ObjectClosedError: closed, or closing (0x80000013).
+            ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
+        """
+        checked = _check_ping_payload(payload)
+        limit = self._control.receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
+        return self._connected_session().ping(checked, Deadline(limit))
 
     # Closing.
 
@@ -370,6 +402,19 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
             session.waker.wake()
 
 
+def _check_ping_payload(payload: object) -> bytes | None:
+    if payload is None:
+        return None
+    if not isinstance(payload, bytes | bytearray | memoryview):
+        raise InvalidArgumentTypeError(f"the payload of a ping must be bytes or None, not {type(payload).__name__}")
+    checked = bytes(payload)
+    if len(checked) > MAX_CONTROL_PAYLOAD:
+        raise InvalidArgumentError(
+            f"the payload of a ping has {len(checked)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
+        )
+    return checked
+
+
 class _Link:
     """Leads from the information object to the session, without holding the socket."""
 
@@ -405,6 +450,7 @@ class _Link:
             bytes_buffered_in=session.inbox.size,
             bytes_pending_out=0 if session.finished.is_set() else session.outbox.pending_bytes,
             handler_failures=session.handler_failures,
+            round_trip_time=session.pings.round_trip_time,
         )
 
 

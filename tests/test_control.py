@@ -6,6 +6,7 @@ How a control is made, what each property takes, and the freezing at connect.
 import math
 import ssl
 from collections.abc import MutableSequence
+from datetime import timedelta
 from fractions import Fraction
 
 import pytest
@@ -41,12 +42,22 @@ DEFAULTS = {
     "send_timeout": 30.0,
     "receive_timeout": 30.0,
     "close_timeout": 10.0,
+    "keep_alive_interval": 20.0,
+    "keep_alive_timeout": 20.0,
+    "desired_unsolicited_pong_interval": timedelta(0),
     "inbox_size_in_bytes": 16 * 1024 * 1024,
     "ssl_context": None,
     "client_certificate": None,
     "receive_mode": FULL,
 }
-TIMEOUTS = ["connect_timeout", "happy_eyeballs_delay", "send_timeout", "receive_timeout", "close_timeout"]
+TIMEOUTS = [
+    "connect_timeout",
+    "happy_eyeballs_delay",
+    "send_timeout",
+    "receive_timeout",
+    "close_timeout",
+    "keep_alive_interval",
+]
 NUMBERS = {
     "max_message_size": (0, 0xFFFF_FFFF),
     "outbound_buffer_size_in_bytes": (0, 0x7FFF_FFFF),
@@ -150,7 +161,12 @@ def test_defaults(control, name):
 
 def test_a_control_has_no_properties_but_these():
     names = {name for name in dir(MessageWebSocketControl) if not name.startswith("_")}
-    assert names == {*DEFAULTS, "ignorable_server_certificate_errors", "supported_protocols"}
+    assert names == {
+        *DEFAULTS,
+        "ignorable_server_certificate_errors",
+        "supported_protocols",
+        "actual_unsolicited_pong_interval",
+    }
 
 
 def test_a_message_socket_has_no_no_delay(control):

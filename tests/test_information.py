@@ -49,6 +49,7 @@ FACTS = [
     "bytes_buffered_in",
     "bytes_pending_out",
     "handler_failures",
+    "round_trip_time",
 ]
 SOCKETS = [MessageWebSocket, StreamWebSocket]
 each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
@@ -67,6 +68,7 @@ BEFORE = {
     "bytes_buffered_in": 0,
     "bytes_pending_out": 0,
     "handler_failures": 0,
+    "round_trip_time": None,
 }
 
 

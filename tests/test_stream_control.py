@@ -3,6 +3,8 @@
 What it shares with MessageWebSocketControl is tested in test_control.py.
 """
 
+from datetime import timedelta
+
 import pytest
 from scripts import uri_of_nobody
 from stream_websocket_support import connected_stream
@@ -23,6 +25,9 @@ DEFAULTS = {
     "send_timeout": 30.0,
     "receive_timeout": 30.0,
     "close_timeout": 10.0,
+    "keep_alive_interval": 20.0,
+    "keep_alive_timeout": 20.0,
+    "desired_unsolicited_pong_interval": timedelta(0),
     "inbox_size_in_bytes": 1024 * 1024,
     "ssl_context": None,
     "client_certificate": None,
@@ -55,7 +60,12 @@ def test_defaults_of_a_stream(control, name):
 
 def test_a_control_has_no_properties_but_these():
     names = {name for name in dir(StreamWebSocketControl) if not name.startswith("_")}
-    assert names == {*DEFAULTS, "ignorable_server_certificate_errors", "supported_protocols"}
+    assert names == {
+        *DEFAULTS,
+        "ignorable_server_certificate_errors",
+        "supported_protocols",
+        "actual_unsolicited_pong_interval",
+    }
 
 
 @pytest.mark.parametrize("name", ["message_type", "max_message_size", "receive_mode"])

@@ -34,6 +34,7 @@ MEMBERS = {
     "information",
     "input_stream",
     "output_stream",
+    "ping",
     "remove_closed",
     "remove_server_custom_validation_requested",
     "server_custom_validation_requested",

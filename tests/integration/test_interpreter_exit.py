@@ -34,6 +34,22 @@ SCRIPTS = {
         socket.connect(uri)
         assert inside.wait(30)
         """,
+    "a handler that has been slow": """
+        import syncws.threads.delivery
+        syncws.threads.delivery._PATIENCE_SECONDS = syncws.threads.delivery._LOOK_SECONDS = 0.0
+        socket = syncws.MessageWebSocket()
+        socket.message_received += lambda *_: threading.Event().wait()
+        socket.connect(uri)
+        while socket._session.dispatcher is None:
+            pass
+        """,
+    "keep-alive": """
+        socket = syncws.MessageWebSocket()
+        socket.control.keep_alive_interval = 0.01
+        socket.connect(uri)
+        while not socket._session.pings._sent:
+            pass
+        """,
     "a send that is stuck": """
         socket = syncws.connect(uri)
         threading.Thread(target=socket.send, args=(bytes(1 << 24),), daemon=True).start()
