@@ -88,21 +88,27 @@ class Pings:
             OperationTimedOutError: no pong came in time (0x80072EE2).
             HResultError: what end() was given.
         """
+        # Before any lock is taken.
+        self._check_not_ended()
         ping = _Ping(self._unique() if payload is None else payload)
         try:
             self._post(ping)
             # Not sent on this thread: an interruption in the middle of a frame would end the connection.
             self._wake_reader()
             while ping.seconds is None:
-                if self._end_reason is not None:
-                    raise fresh(self._end_reason)
+                self._check_not_ended()
                 if deadline.is_expired:
                     raise OperationTimedOutError("no pong came in time")
                 remaining = deadline.remaining
                 ping.signal.acquire(timeout=-1 if remaining is None else remaining)
             return ping.seconds
         finally:
-            self._forget(ping)
+            try:
+                self._forget(ping)
+            except BaseException:
+                # An interruption of that: once more.
+                self._forget(ping)
+                raise
 
     def post_own(self) -> None:
         """Leave keep-alive's Ping, in the place of the one before."""
@@ -136,6 +142,10 @@ class Pings:
             self._end_reason = reason
         for ping in tuple(self._sent):
             ping.tell()
+
+    def _check_not_ended(self) -> None:
+        if self._end_reason is not None:
+            raise fresh(self._end_reason)
 
     def _unique(self) -> bytes:
         return self._salt + next(self._numbers).to_bytes(4, "big")
