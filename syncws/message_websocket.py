@@ -5,6 +5,7 @@ message_received run on the connection's reader thread, or its dispatcher, one a
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syncws.control import MessageWebSocketControl
@@ -25,6 +26,7 @@ from syncws.net.readiness import Waker
 from syncws.settings import Settings
 from syncws.streams.buffer import as_bytes_view
 from syncws.streams.output_stream import Progress, check_progress
+from syncws.threads.message_inbox import Taking
 from syncws.threads.message_reader import MessageReader
 from syncws.threads.message_session import MessageSession
 from syncws.threads.reader import run_reader
@@ -219,7 +221,17 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
-        return _content(self._receive(timeout))
+        taking = None
+        try:
+            taking = self._await_message(timeout)
+            content = _content(taking.message)
+            # The last step: nothing can interrupt between it and the return, and if something does it is undone.
+            taking.place.message = None
+            return content
+        except BaseException:
+            if taking is not None:
+                taking.undo()
+            raise
 
     def receive_args(
         self, timeout: float | Default | None = Default.TIMEOUT
@@ -228,36 +240,42 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
 
         Args, Raises: as receive.
         """
-        message = self._receive(timeout)
-        assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
-        return message
+        taking = None
+        try:
+            taking = self._await_message(timeout)
+            message = taking.message
+            assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
+            taking.place.message = None
+            return message
+        except BaseException:
+            if taking is not None:
+                taking.undo()
+            raise
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Yield messages as receive() returns them, waiting for ever, until the connection is closed (beyond WinRT).
 
         Raises: as receive(), but an orderly close ends the iteration.
         """
-        session = self._connected_session()
-        while (message := self._take(session, None)) is not None:
-            yield _content(message)
+        return _Messages(partial(self._begin_receive, self._connected_session(), None))
 
-    def _receive(self, timeout: float | Default | None) -> Message:
+    def _await_message(self, timeout: float | Default | None) -> Taking:
         limit = self._control.receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
         session = self._connected_session()
-        message = self._take(session, limit)
-        if message is None:
+        taking = self._begin_receive(session, limit)
+        if taking is None:
             raise ObjectClosedError(
                 f"the connection is closed: code {session.close_code} {session.close_reason}".rstrip()
             )
-        return message
+        return taking
 
-    def _take(self, session: MessageSession, limit: float | None) -> Message | None:
+    def _begin_receive(self, session: MessageSession, limit: float | None) -> Taking | None:
         # When the connection is over no handler gets what still waits.
         if self._message_received.handlers and not session.finished.is_set():
             raise IllegalMethodCallError(
                 "receive is for sockets without message_received handlers: they get the messages"
             )
-        return session.receive(Deadline(limit))
+        return session.begin_receive(Deadline(limit))
 
     # What the session calls on the reader thread.
 
@@ -270,6 +288,32 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
 
     def _run_reader(self) -> Callable[[MessageSession], None]:
         return _read_messages
+
+
+class _Messages:
+    """The iterator over a socket's messages. Not a generator, which would lose the one that an interruption meets."""
+
+    __slots__ = ("_begin_receive",)
+
+    def __init__(self, begin_receive: Callable[[], Taking | None]) -> None:
+        self._begin_receive = begin_receive
+
+    def __iter__(self) -> "_Messages":
+        return self
+
+    def __next__(self) -> str | bytes:
+        taking = None
+        try:
+            taking = self._begin_receive()
+            if taking is None:
+                raise StopIteration
+            content = _content(taking.message)
+            taking.place.message = None
+            return content
+        except BaseException:
+            if taking is not None:
+                taking.undo()
+            raise
 
 
 def _read_messages(session: MessageSession) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from syncws.errors import ObjectClosedError, OperationCanceledError
 from syncws.hresult import HResult
 from syncws.net.deadline import FOREVER, Deadline
-from syncws.threads.inbox import Inbox
+from syncws.threads.inbox import Claim, Inbox
 
 __all__ = ["ByteInbox"]
 
@@ -96,7 +96,8 @@ class ByteInbox(Inbox):
             InvalidOperationError: another read runs (0x800710DD).
             ObjectClosedError: nothing can be read any more, because this side has closed (0x80000013).
         """
-        claim = self._claim("another read runs on this stream: one at a time")
+        claim = Claim()
+        self._claim(claim, "another read runs on this stream: one at a time")
         if self._is_dropping:
             self._release()
             raise ObjectClosedError("the input stream was closed, or its socket")

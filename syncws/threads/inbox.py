@@ -15,14 +15,14 @@ from collections.abc import Callable
 from syncws.errors import InvalidOperationError, OperationTimedOutError
 from syncws.net.deadline import Deadline
 
-__all__ = ["Inbox"]
+__all__ = ["Claim", "Inbox"]
 
 
 def _nobody() -> None:
     """Stand for the weak reference to a claim that there is not."""
 
 
-class _Claim:
+class Claim:
     """What the frame of a taking operation holds."""
 
     __slots__ = ("__weakref__",)
@@ -33,6 +33,8 @@ class Inbox:
 
     Attributes:
         is_full (bool): True from the moment the bound is reached until half of it is free again.
+        is_denied (bool): True when the reader wanted something that a taking operation had before it: nobody tells the
+            reader when that is over, so it must look again.
     """
 
     __slots__ = (
@@ -44,6 +46,7 @@ class Inbox:
         "_on_room",
         "_signal",
         "_taker",
+        "is_denied",
         "is_full",
     )
 
@@ -64,6 +67,7 @@ class Inbox:
         self._taker: int | None = None
         self._is_ended = False
         self._must_tell = False
+        self.is_denied = False
         self.is_full = False
 
     @property
@@ -88,20 +92,18 @@ class Inbox:
         """Drop what waits; requires the lock."""
         raise NotImplementedError
 
-    def _claim(self, what: str) -> object:
-        """Become the taking thread, until _release(), or until nobody holds what this returns.
+    def _claim(self, claim: Claim, what: str) -> None:
+        """Become the taking thread, until _release(), or until nobody holds `claim`.
 
         Raises:
             InvalidOperationError: another thread is, or this one in a call that a signal handler has interrupted
                 (0x800710DD).
         """
-        claim = _Claim()
         with self._lock:
             if self._claimed() is not None:
                 raise InvalidOperationError(what)
             self._claimed = weakref.ref(claim)
             self._taker = threading.get_ident()
-        return claim
 
     def _release(self) -> None:
         """Be the taking thread no more; nothing when it is another. May be repeated."""

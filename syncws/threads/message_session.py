@@ -18,7 +18,7 @@ from syncws.net.connector import Opened
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
 from syncws.settings import Settings
-from syncws.threads.message_inbox import MessageInbox
+from syncws.threads.message_inbox import MessageInbox, Taking
 from syncws.threads.open_message import OpenMessage
 from syncws.threads.session import Owner, Session
 from syncws.wire.events import Message
@@ -58,8 +58,10 @@ class MessageSession(Session):
 
     # Receiving by pull: one user thread at a time.
 
-    def receive(self, deadline: Deadline) -> Message | None:
-        """Take the next message that no handler took; None at the end of an orderly connection.
+    def begin_receive(self, deadline: Deadline) -> Taking | None:
+        """Wait for the next message that no handler took; None at the end of an orderly connection.
+
+        Whoever gives it to the application takes it; see Taking.
 
         Raises:
             OperationTimedOutError: none in time (0x80072EE2).
@@ -69,10 +71,10 @@ class MessageSession(Session):
         """
         if self.is_on_reader:
             raise IllegalMethodCallError("receive cannot wait inside a handler: it would wait for its own thread")
-        message = self.inbox.take(deadline)
-        if message is None:
+        taking = self.inbox.begin_take(deadline)
+        if taking is None:
             self._check_not_lost()
-        return message
+        return taking
 
     # Sending frame by frame: one user thread at a time.
 

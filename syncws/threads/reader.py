@@ -32,6 +32,8 @@ _logger = logging.getLogger("syncws.reader")
 _READ_BYTES = 65536
 # Both Close frames have gone by, or the peer broke the protocol: how long it has to end TCP, which is its part.
 _LINGER_SECONDS = 1.0
+# A receive has before it what a handler that was added meanwhile is to get: how soon to look whether it is over.
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 def run_reader(session: SessionT, make_reader: Callable[[SessionT], "Reader"]) -> None:
@@ -156,6 +158,8 @@ class Reader:
         session = self._session
         if not session.outbox.flush_without_waiting():
             interest |= WRITABLE
+        if session.inbox.is_denied:
+            deadline = deadline.earlier(_LOOK_AGAIN_SECONDS)
         ready = self._readiness.wait(interest, deadline)
         if ready & WOKEN:
             session.waker.clear()

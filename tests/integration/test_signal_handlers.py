@@ -12,6 +12,7 @@ import pytest
 from fakes import ScriptedTransport, line_of
 from scripts import BINARY, connected, noting, sends
 from support import LIMIT, join, server_frame
+from threads.doubles import take
 
 from syncws import HResult, HResultError, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket
 from syncws.errors import ObjectClosedError
@@ -103,11 +104,11 @@ def test_an_inbox_of_messages_may_be_ended_at_any_line_of_a_receive():
         return inbox
 
     def receive(inbox):
-        while inbox.take(Deadline(LIMIT)) is not None:
+        while take(inbox, Deadline(LIMIT)) is not None:
             pass
 
     def last_receive(inbox):
-        receive(inbox) if inbox.is_ended else [inbox.take(Deadline(LIMIT)) for _ in range(2)]
+        receive(inbox) if inbox.is_ended else [take(inbox, Deadline(LIMIT)) for _ in range(2)]
 
     within_limit(lambda: lines.append(at_every_line(make, lambda inbox: inbox.end(keep=False), last_receive)))
     assert lines[0] > 15

@@ -14,6 +14,7 @@ from syncws.threads import reader as module
 from syncws.threads import session as session_module
 from syncws.wire.decoder import Decoder
 from syncws.wire.frames import close_payload
+from threads.doubles import taken
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 
@@ -164,8 +165,8 @@ def test_a_full_inbox_stops_the_reading_until_there_is_room(rigs):
         pass
     rig.transport.feed(server_frame(BINARY, b"456"))
     rig.waker.wake()
-    taken = [rig.session.receive(deadline_module.Deadline(LIMIT)).payload for _ in range(2)]
-    assert taken == [b"123", b"456"]
+    received = [taken(rig.session.begin_receive(deadline_module.Deadline(LIMIT))).payload for _ in range(2)]
+    assert received == [b"123", b"456"]
 
 
 def test_a_full_inbox_stops_the_reading_also_when_there_is_more_at_hand(rigs, monkeypatch):
@@ -173,8 +174,8 @@ def test_a_full_inbox_stops_the_reading_also_when_there_is_more_at_hand(rigs, mo
     monkeypatch.setattr(module, "_READ_BYTES", len(frame))
     rig = rigs(frame * 2, inbox_size_in_bytes=3)
     rig.start()
-    taken = [rig.session.receive(deadline_module.Deadline(LIMIT)).payload for _ in range(2)]
-    assert taken == [b"123", b"123"]
+    received = [taken(rig.session.begin_receive(deadline_module.Deadline(LIMIT))).payload for _ in range(2)]
+    assert received == [b"123", b"123"]
 
 
 def test_a_pong_that_does_not_go_now_goes_when_the_transport_is_writable(rigs):

@@ -17,6 +17,7 @@ from syncws.errors import (
 from syncws.hresult import HResult
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.wire.frames import PIECE_BYTES, close_payload
+from threads.doubles import taken
 
 
 def answer_close(rig, code=1000):
@@ -158,7 +159,7 @@ def test_abort_wakes_who_receives(rigs):
     rig = rigs()
     rig.start()
     results = []
-    receiver = threading.Thread(target=lambda: results.append(rig.session.receive(FOREVER)))
+    receiver = threading.Thread(target=lambda: results.append(taken(rig.session.begin_receive(FOREVER))))
     receiver.start()
     rig.session.abort()
     join(receiver)
@@ -169,23 +170,23 @@ def test_receive_ends_when_its_time_is_over(rigs):
     rig = rigs()
     rig.start()
     with pytest.raises(OperationTimedOutError):
-        rig.session.receive(Deadline(0.01))
+        taken(rig.session.begin_receive(Deadline(0.01)))
 
 
 def test_receive_raises_how_the_connection_was_lost(rigs):
     rig = rigs(ConnectionResetError(104, "reset"))
     rig.run()
     with pytest.raises(ConnectionLostError) as caught:
-        rig.session.receive(FOREVER)
+        taken(rig.session.begin_receive(FOREVER))
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
 
 
 def test_receive_gives_what_came_before_the_loss_first(rigs):
     rig = rigs(server_frame(TEXT, b"last"), b"")
     rig.run()
-    assert rig.session.receive(FOREVER).text == "last"
+    assert taken(rig.session.begin_receive(FOREVER)).text == "last"
     with pytest.raises(ConnectionLostError):
-        rig.session.receive(FOREVER)
+        taken(rig.session.begin_receive(FOREVER))
 
 
 def test_receive_in_a_handler_is_refused(rigs):
@@ -194,7 +195,7 @@ def test_receive_in_a_handler_is_refused(rigs):
 
     def handler(*_):
         try:
-            rig.session.receive(FOREVER)
+            taken(rig.session.begin_receive(FOREVER))
         except IllegalMethodCallError as exc:
             errors.append(exc.hresult)
 
