@@ -15,11 +15,15 @@ from typing import Protocol
 
 from syncws.net.deadline import Deadline
 
-__all__ = ["READABLE", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness"]
+__all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness"]
 
 READABLE = 1
 WRITABLE = 2
 WOKEN = 4
+
+SLICE_SECONDS = 0.1
+"""How long a thread of the application's waits at a time. A signal that comes just before a system call begins to wait
+does not end that (and on Windows none ever does), so Ctrl-C is looked for in between."""
 
 
 class Waker:
@@ -80,19 +84,33 @@ class Readiness(Protocol):
         """
 
 
-def make_readiness(descriptor: int, waker: int) -> Readiness:
-    """Return the Readiness of this system; `descriptor` -1 means no socket."""
-    return PollReadiness(descriptor, waker) if hasattr(select, "poll") else SelectReadiness(descriptor, waker)
+def make_readiness(descriptor: int, waker: int, longest: float | None = None) -> Readiness:
+    """Return the Readiness of this system.
+
+    Args:
+        descriptor: the socket's; -1 means no socket.
+        waker: the waker's descriptor.
+        longest: seconds after which a wait returns 0 at the latest; None for no such limit.
+    """
+    kind = PollReadiness if hasattr(select, "poll") else SelectReadiness
+    return kind(descriptor, waker, longest)
+
+
+def _shorter(remaining: float | None, longest: float | None) -> float | None:
+    if remaining is None or longest is None:
+        return longest if remaining is None else remaining
+    return min(remaining, longest)
 
 
 class PollReadiness:
     """Readiness by poll."""
 
-    __slots__ = ("_descriptor", "_interest", "_poll", "_waker")
+    __slots__ = ("_descriptor", "_interest", "_longest", "_poll", "_waker")
 
-    def __init__(self, descriptor: int, waker: int) -> None:
+    def __init__(self, descriptor: int, waker: int, longest: float | None = None) -> None:
         self._descriptor = descriptor
         self._waker = waker
+        self._longest = longest
         self._interest = 0
         self._poll = select.poll()
         self._poll.register(waker, select.POLLIN)
@@ -101,7 +119,7 @@ class PollReadiness:
         """See Readiness.wait."""
         if interest != self._interest:
             self._watch(interest)
-        remaining = deadline.remaining
+        remaining = _shorter(deadline.remaining, self._longest)
         ready = 0
         for descriptor, events in self._poll.poll(None if remaining is None else math.ceil(remaining * 1000)):
             if descriptor == self._waker:
@@ -126,17 +144,18 @@ class PollReadiness:
 class SelectReadiness:
     """Readiness by select, for systems without poll (Windows)."""
 
-    __slots__ = ("_descriptor", "_waker")
+    __slots__ = ("_descriptor", "_longest", "_waker")
 
-    def __init__(self, descriptor: int, waker: int) -> None:
+    def __init__(self, descriptor: int, waker: int, longest: float | None = None) -> None:
         self._descriptor = descriptor
         self._waker = waker
+        self._longest = longest
 
     def wait(self, interest: int, deadline: Deadline) -> int:
         """See Readiness.wait."""
         readers = [self._waker] + ([self._descriptor] if interest & READABLE else [])
         writers = [self._descriptor] if interest & WRITABLE else []
-        remaining = deadline.remaining
+        remaining = _shorter(deadline.remaining, self._longest)
         # Windows reports a failed non-blocking connect as an exception, not as writable.
         readable, writable, failed = select.select(readers, writers, writers, remaining)
         ready = WOKEN if self._waker in readable else 0

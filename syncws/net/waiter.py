@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from syncws.errors import OperationCanceledError, OperationTimedOutError
 from syncws.net.deadline import FOREVER, Deadline
-from syncws.net.readiness import WOKEN, Waker, make_readiness
+from syncws.net.readiness import SLICE_SECONDS, WOKEN, Waker, make_readiness
 
 __all__ = ["Waiter"]
 
@@ -44,7 +44,7 @@ class Waiter:
         self._deadline = deadline
         self._limit = limit
         self._descriptor = descriptor
-        self._readiness = make_readiness(descriptor, waker.fileno())
+        self._readiness = make_readiness(descriptor, waker.fileno(), SLICE_SECONDS)
         self.phase = "connect"
 
     @property
@@ -63,7 +63,7 @@ class Waiter:
         return self.for_descriptor(self._descriptor, self._deadline.earlier(seconds))
 
     def wait(self, interest: int, until: Deadline = FOREVER) -> int:
-        """Wait for READABLE, WRITABLE, or with 0 for a wake-up, until `until` at the latest.
+        """Wait for READABLE, WRITABLE, or with 0 for a wake-up, until `until` at the latest, and possibly less.
 
         Returns:
             What is ready, as Readiness.wait does.
@@ -90,12 +90,13 @@ class Waiter:
         return self._waker.fileno()
 
     def wait_with(self, select: Callable[[float | None], ResultT], until: Deadline) -> ResultT:
-        """Wait with a selector, which watches `wakings` besides, until `until` at the latest.
+        """Wait with a selector, which watches `wakings` besides, until `until` at the latest, and possibly less.
 
         Raises: as wait.
         """
         self.check()
-        ready = select(self._latest(until).remaining)
+        remaining = self._latest(until).remaining
+        ready = select(SLICE_SECONDS if remaining is None else min(remaining, SLICE_SECONDS))
         self._waker.clear()
         self.check()
         return ready

@@ -17,7 +17,7 @@ from syncws.errors import (
 )
 from syncws.hresult import HResult
 from syncws.net.deadline import Deadline
-from syncws.net.readiness import WOKEN, WRITABLE, Readiness, Waker, make_readiness
+from syncws.net.readiness import SLICE_SECONDS, WOKEN, WRITABLE, Readiness, Waker, make_readiness
 from syncws.net.transport import Transport
 from syncws.threads.open_message import Hold, OpenMessage
 from syncws.wire.large import FramePieces
@@ -278,7 +278,7 @@ class FrameWriter:
         patience.look_at(self._transport.unsent_bytes)
         if self._readiness is None or self._waker is None:
             self._waker = Waker(threading.RLock())
-            self._readiness = make_readiness(self._transport.fileno(), self._waker.fileno())
+            self._readiness = make_readiness(self._transport.fileno(), self._waker.fileno(), SLICE_SECONDS)
         # Asked after the waker stands: shut() sets the reason first and then looks for a waker.
         self._check_not_shut()
         # All that has gone is noted: whoever interrupts the wait interrupts nothing else.

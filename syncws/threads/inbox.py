@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from syncws.errors import InvalidOperationError, OperationTimedOutError
 from syncws.net.deadline import Deadline
+from syncws.threads.waiting import acquire_within
 
 __all__ = ["Claim", "Inbox"]
 
@@ -133,8 +134,7 @@ class Inbox:
         """
         if deadline.is_expired:
             raise OperationTimedOutError(what)
-        remaining = deadline.remaining
-        signal.acquire(timeout=-1 if remaining is None else remaining)
+        acquire_within(signal, deadline.remaining)
 
     def _note_full(self) -> None:
         """The reader has put in as much as may wait; requires the lock."""

@@ -1,12 +1,14 @@
 """A flag that is set once and can be waited for, whatever interrupts the waiting thread.
 
-Imports only the standard library. Any thread may use it.
+May import this room's waiting. Any thread may use it.
 
 Not threading.Event: its wait() is Python code around a lock, and a KeyboardInterrupt at the wrong moment leaves that
 lock held, so that the thread which wants to set the event hangs for ever.
 """
 
 import threading
+
+from syncws.threads.waiting import acquire_within
 
 __all__ = ["Latch"]
 
@@ -38,7 +40,7 @@ class Latch:
         """Wait until it is set, at most `timeout` seconds, and possibly less; return whether it is."""
         if not self._is_set:
             limit = _LOOK_AGAIN_SECONDS if timeout is None else min(timeout, _LOOK_AGAIN_SECONDS)
-            if self._lock.acquire(timeout=limit):
+            if acquire_within(self._lock, limit):
                 # For the next one that waits.
                 self._lock.release()
         return self._is_set

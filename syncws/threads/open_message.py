@@ -1,6 +1,7 @@
 """A message of several frames that has begun and is not over.
 
-May import wire. It belongs to the outbox, which changes it under the writer role; waiting senders are the exception.
+May import wire and this room's waiting. It belongs to the outbox, which changes it under the writer role; waiting
+senders are the exception.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from syncws.threads.waiting import acquire_within
 from syncws.wire.large import FragmentFrames
 
 __all__ = ["Hold", "OpenMessage"]
@@ -84,7 +86,7 @@ class OpenMessage:
         try:
             # Asked after the signal stands: whoever changes something wakes after that.
             if not is_over():
-                signal.acquire(timeout=-1 if timeout is None else timeout)
+                acquire_within(signal, timeout)
         finally:
             with contextlib.suppress(ValueError):
                 self._waiting.remove(signal)

@@ -30,6 +30,7 @@ from syncws.net.deadline import Deadline
 from syncws.net.transport import Transport
 from syncws.threads.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
 from syncws.threads.open_message import Hold, OpenMessage
+from syncws.threads.waiting import acquire_within
 from syncws.wire.large import FramePieces
 
 __all__ = ["Outbox"]
@@ -320,10 +321,9 @@ class Outbox(FrameWriter):
     def _wait_for_role(self, size: int, deadline: Deadline) -> None:
         # A lock cannot be woken, but whoever holds the role can, and hands it on.
         own = threading.get_ident()
-        remaining = deadline.remaining
         try:
             self._waiting[own] = size
-            if not self._role.acquire(timeout=-1 if remaining is None else remaining):
+            if not acquire_within(self._role, deadline.remaining):
                 raise OperationTimedOutError("other senders held the connection for longer than control.send_timeout")
         finally:
             self._waiting.pop(own, None)

@@ -1,0 +1,30 @@
+"""Waiting for a lock on a thread of the application's, so that Ctrl-C ends it.
+
+May import net.readiness. Any thread may call it.
+
+The main thread waits in slices. On POSIX a signal ends a lock's wait, unless it comes in the moment between the last
+look for signals and the system call; on Windows it never does.
+"""
+
+import threading
+from typing import Protocol
+
+from syncws.net.readiness import SLICE_SECONDS
+
+__all__ = ["acquire_within"]
+
+
+class _Lock(Protocol):
+    def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool:
+        """See threading.Lock."""
+
+
+def acquire_within(lock: _Lock, seconds: float | None) -> bool:
+    """Take a lock, waiting at most `seconds`, None for ever; return whether that came about."""
+    if threading.current_thread() is threading.main_thread():
+        while seconds is None or seconds > SLICE_SECONDS:
+            if lock.acquire(timeout=SLICE_SECONDS):
+                return True
+            if seconds is not None:
+                seconds -= SLICE_SECONDS
+    return lock.acquire(timeout=-1 if seconds is None else seconds)
