@@ -16,6 +16,7 @@ from syncws.credentials import PasswordCredential
 from syncws.enums import (
     ByteOrder,
     ChainValidationResult,
+    CloseCause,
     HostNameType,
     InputStreamOptions,
     MessageWebSocketReceiveMode,
@@ -76,6 +77,7 @@ __all__ = [
     "CertificateError",
     "CertificateKeyUsages",
     "ChainValidationResult",
+    "CloseCause",
     "ConnectAttempt",
     "ConnectFailedError",
     "ConnectionLostError",

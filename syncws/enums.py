@@ -1,4 +1,4 @@
-"""The enumerations of the Windows API, with PyWinRT's spelling and Windows' numbers.
+"""The enumerations of the Windows API, with PyWinRT's spelling and Windows' numbers; CloseCause is beyond it.
 
 Imports only the standard library's enum. Plain values: any thread may use them.
 """
@@ -8,6 +8,7 @@ import enum
 __all__ = [
     "ByteOrder",
     "ChainValidationResult",
+    "CloseCause",
     "HostNameType",
     "InputStreamOptions",
     "MessageWebSocketReceiveMode",
@@ -92,6 +93,31 @@ class ChainValidationResult(enum.IntEnum):
     REVOCATION_INFORMATION_MISSING = 11
     REVOCATION_FAILURE = 12
     OTHER_ERRORS = 13
+
+
+class CloseCause(enum.IntEnum):
+    """Why a connection is over, or ending: whoever began it (beyond WinRT)."""
+
+    NONE = 0
+    """It is open, or was never connected."""
+    PEER = 1
+    """The server sent a Close frame."""
+    LOCAL = 2
+    """close() was called, a `with` block was left, or the program ended."""
+    ABORTED = 3
+    """abort() was called."""
+    DROPPED = 4
+    """The socket object was dropped without close()."""
+    CONNECTION_LOST = 5
+    """TCP or TLS ended or broke, without a Close frame."""
+    KEEP_ALIVE = 6
+    """The server was silent for longer than keep-alive bears."""
+    PROTOCOL_ERROR = 7
+    """The server broke RFC 6455."""
+    MESSAGE_TOO_BIG = 8
+    """A message was over control.max_message_size, or in too many fragments."""
+    FORKED = 9
+    """This is a forked child, and the connection is its parent's."""
 
 
 class WebErrorStatus(enum.IntEnum):

@@ -106,6 +106,10 @@ class Event(Generic[SenderT, ArgsT]):
                     break
         return self
 
+    def _let_go_in_child(self) -> None:
+        """In a forked child: another thread may have held the lock at that moment."""
+        self._lock = threading.RLock()
+
     def _set(self, registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...]) -> None:
         self._registrations = registrations
         self.handlers = tuple(handler for _, handler in registrations)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from syncws.certificate_errors import severity_of
 from syncws.certificates import Certificate
-from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
+from syncws.enums import ChainValidationResult, CloseCause, SocketSslErrorSeverity
 from syncws.host_name import HostName
 
 __all__ = [
@@ -84,6 +84,9 @@ class Snapshot:
     bytes_pending_out: int = 0
     handler_failures: int = 0
     round_trip_time: float | None = None
+    close_cause: CloseCause = CloseCause.NONE
+    close_code: int | None = None
+    close_reason: str = ""
 
 
 class WebSocketInformation:
@@ -198,6 +201,25 @@ class WebSocketInformation:
         None as long as there is none. Time that a handler took before the pong was read is part of it.
         """
         return self._take_snapshot().round_trip_time
+
+    @property
+    def close_cause(self) -> CloseCause:
+        """Why the connection is over, or closing; CloseCause.NONE while it is open (beyond WinRT).
+
+        What came first counts: after close() it is LOCAL, also when the server never answered. It is set before
+        receive, a read, wait_closed or closed tells of the end.
+        """
+        return self._take_snapshot().close_cause
+
+    @property
+    def close_code(self) -> int | None:
+        """The code that closed tells or will tell; None as long as it is not known (beyond WinRT)."""
+        return self._take_snapshot().close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The reason that goes with close_code; "" as long as there is none (beyond WinRT)."""
+        return self._take_snapshot().close_reason
 
     def __repr__(self) -> str:
         snapshot = self._take_snapshot()

@@ -6,7 +6,7 @@ message_received run on the connection's reader thread, or its dispatcher, one a
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncws.control import MessageWebSocketControl
 from syncws.control_base import Default, check_timeout
@@ -90,6 +90,10 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
     def message_received(self, value: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]) -> None:
         self._check_same_event(value, self._message_received)
         self._wake_reader()
+
+    @property
+    def _events(self) -> tuple[Event[Any, Any], ...]:
+        return (*super()._events, self._message_received)
 
     def add_message_received(self, handler: MessageHandler, /) -> EventRegistrationToken:
         """Add a handler(socket, args); return the token that removes it (….add_MessageReceived).
@@ -264,9 +268,7 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
         session = self._connected_session()
         taking = self._begin_receive(session, limit)
         if taking is None:
-            raise ObjectClosedError(
-                f"the connection is closed: code {session.close_code} {session.close_reason}".rstrip()
-            )
+            raise ObjectClosedError(f"the connection is closed: {session.describe_end()}")
         return taking
 
     def _begin_receive(self, session: MessageSession, limit: float | None) -> Taking | None:

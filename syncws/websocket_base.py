@@ -29,6 +29,7 @@ from syncws.host_name import HostName
 from syncws.info import Snapshot, WebSocketInformation
 from syncws.net.connector import Opened, open_connection
 from syncws.net.deadline import Deadline
+from syncws.net.inherited import watch
 from syncws.net.readiness import Waker
 from syncws.net.resolver import Answer
 from syncws.net.tls_context import make_plan
@@ -46,8 +47,9 @@ from syncws.wire.uri import WebSocketUri, parse_uri
 
 __all__ = ["State", "WebSocketBase"]
 
-# How long leaving a `with` block by an exception waits for the peer.
-_HURRIED_CLOSE_SECONDS = 0.5
+# How long leaving a `with` block by an exception waits for the peer; with what close() needs to abort after that, it is
+# half a second.
+_HURRIED_CLOSE_SECONDS = 0.3
 
 SelfT = TypeVar("SelfT", bound="WebSocketBase[Any]")
 SessionT = TypeVar("SessionT", bound=Session)
@@ -82,6 +84,17 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
         self._is_output_closed = False
         self._output_stream: weakref.ref[OutputStream] | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
+        watch(self)
+
+    def _let_go_in_child(self) -> None:
+        """In a forked child: a connect that was under way has failed; see net.inherited."""
+        self._lock = threading.RLock()
+        for event in self._events:
+            event._let_go_in_child()
+        if self._state is State.CONNECTING:
+            self._is_canceled = True
+            self._state = State.NEW
+            self._control._set_frozen(False)
 
     # What a socket class brings.
 
@@ -274,7 +287,8 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
         if self._state is State.CONNECTED and session is not None:
             return session
         if self._state is State.CLOSED:
-            raise ObjectClosedError("the socket was closed")
+            why = "" if session is None else f": {session.describe_end()}"
+            raise ObjectClosedError(f"the socket was closed{why}")
         raise IllegalMethodCallError("the socket is not connected: call connect first")
 
     # Keep-alive.
@@ -448,6 +462,9 @@ class _Link:
             bytes_received=received,
             bytes_sent=sent,
             bytes_buffered_in=session.inbox.size,
+            close_cause=session.close_cause,
+            close_code=session.close_code if session.is_close_known else None,
+            close_reason=session.close_reason if session.is_close_known else "",
             bytes_pending_out=0 if session.finished.is_set() else session.outbox.pending_bytes,
             handler_failures=session.handler_failures,
             round_trip_time=session.pings.round_trip_time,

@@ -32,6 +32,11 @@ class WebSocketEvents:
         )
 
     @property
+    def _events(self) -> tuple[Event[Any, Any], ...]:
+        """All events of the object."""
+        return (self._closed, self._validation)
+
+    @property
     def closed(self) -> Event[Any, WebSocketClosedEventArgs]:
         """Raised once, last, when the connection is over, however it ended (….Closed).
 

@@ -24,6 +24,7 @@ from support import (
 from syncws import (
     BandwidthStatistics,
     Certificate,
+    CloseCause,
     HostName,
     HostNameType,
     MessageWebSocket,
@@ -50,6 +51,9 @@ FACTS = [
     "bytes_pending_out",
     "handler_failures",
     "round_trip_time",
+    "close_cause",
+    "close_code",
+    "close_reason",
 ]
 SOCKETS = [MessageWebSocket, StreamWebSocket]
 each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
@@ -69,6 +73,9 @@ BEFORE = {
     "bytes_pending_out": 0,
     "handler_failures": 0,
     "round_trip_time": None,
+    "close_cause": CloseCause.NONE,
+    "close_code": None,
+    "close_reason": "",
 }
 
 

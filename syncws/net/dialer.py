@@ -23,6 +23,8 @@ from syncws.errors import (
 from syncws.hresult import HResult
 from syncws.net.address import Address
 from syncws.net.deadline import FOREVER, Deadline, now
+from syncws.net.inherited import watch
+from syncws.net.readiness import SLICE_SECONDS
 from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 
@@ -32,8 +34,17 @@ _logger = logging.getLogger("syncws.connect")
 
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _PENDING = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR)
+
+
 # Not epoll, which would cost a descriptor.
-_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+class _Selector(getattr(selectors, "PollSelector", selectors.SelectSelector)):  # type: ignore[misc]
+    """A selector whose waits may end early, so that Ctrl-C reaches them."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait; see selectors."""
+        longest = SLICE_SECONDS if timeout is None else min(timeout, SLICE_SECONDS)
+        ready: list[tuple[selectors.SelectorKey, int]] = super().select(longest)
+        return ready
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,12 @@ class Dialer:
         self._selector = _Selector()
         self._next_start = FOREVER
         self.attempts: list[ConnectAttempt] = []
+        watch(self)
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited."""
+        for dialed in self._pending:
+            dialed.socket.close()
 
     def dial(self, host: str) -> Dialed:
         """Return the first connection; leaves no other descriptor behind.

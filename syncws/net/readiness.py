@@ -1,7 +1,7 @@
 """Waiting for a socket, for a wake-up or for a deadline, whichever comes first.
 
-May import net.deadline. A Waker may be woken by any thread; each Readiness is used by one thread at a time, so the
-reader and the writer of a connection have one each.
+May import net.deadline and net.inherited. A Waker may be woken by any thread; each Readiness is used by one thread at a
+time, so the reader and the writer of a connection have one each.
 
 `poll` rather than `select` where it exists, because select cannot take descriptors over 1023; rather than epoll,
 because epoll costs a descriptor for each connection and thread, and saves nothing for two descriptors.
@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from syncws.net.deadline import Deadline
+from syncws.net.inherited import watch
 
 __all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness"]
 
@@ -27,9 +28,13 @@ does not end that (and on Windows none ever does), so Ctrl-C is looked for in be
 
 
 class Waker:
-    """Wakes a thread that waits in a Readiness. Wakings stay until `clear`, however many came."""
+    """Wakes a thread that waits in a Readiness. Wakings stay until `clear`, however many came.
 
-    __slots__ = ("_is_closed", "_lock", "_receiver", "_sender")
+    Attributes:
+        is_inherited (bool): True in a forked child.
+    """
+
+    __slots__ = ("__weakref__", "_is_closed", "_lock", "_receiver", "_sender", "is_inherited")
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
         """Make a waker; `lock` keeps wake() and close() apart and is never held for longer than one system call."""
@@ -38,6 +43,8 @@ class Waker:
         self._receiver, self._sender = socket.socketpair()
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
+        self.is_inherited = False
+        watch(self)
 
     def fileno(self) -> int:
         """Descriptor that is readable while there is a waking."""
@@ -56,8 +63,8 @@ class Waker:
         """Forget the wakings so far; the waiting thread calls it before it looks for what happened."""
         try:
             self._receiver.recv(4096)
-        except BlockingIOError:
-            pass
+        except OSError:
+            pass  # There are none, or it was closed by a fork in a signal handler during the wait.
 
     def close(self) -> None:
         """Give the descriptors back; nobody may be waiting any more."""
@@ -65,6 +72,12 @@ class Waker:
             self._is_closed = True
             self._receiver.close()
             self._sender.close()
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited."""
+        self._lock = type(self._lock)()
+        self.is_inherited = True
+        self.close()
 
 
 class Readiness(Protocol):

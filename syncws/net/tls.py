@@ -1,7 +1,7 @@
 """TLS as an SSLObject over two memory BIOs, under one lock, with the socket outside it.
 
-May import errors, hresult and net.transport; the context is net.tls_context's business. A TlsTransport follows the
-rules of Transport: one thread receives, one sends, and these may be two.
+May import errors, hresult, net.inherited and net.transport; the context is net.tls_context's business. A TlsTransport
+follows the rules of Transport: one thread receives, one sends, and these may be two.
 
 The plan. An OpenSSL connection must not be used by two threads at once, and CPython's SSLSocket lets them: a reader
 and a writer on one break connections. A lock around a blocking SSLSocket would stop the writer while the reader waits.
@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 
 from syncws.errors import TlsError
 from syncws.hresult import HResult
+from syncws.net.inherited import watch
 from syncws.net.readiness import READABLE, WRITABLE
 from syncws.net.transport import Transport
 
@@ -71,7 +72,7 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
 class TlsTransport:
     """TLS over another transport; over a TlsTransport it is TLS inside TLS."""
 
-    __slots__ = ("_incoming", "_inner", "_lock", "_outgoing", "_ssl", "_unsent")
+    __slots__ = ("__weakref__", "_incoming", "_inner", "_lock", "_outgoing", "_ssl", "_unsent")
 
     def __init__(
         self,
@@ -95,6 +96,7 @@ class TlsTransport:
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
         # Ciphertext taken from the outgoing BIO that the transport below has not taken yet.
         self._unsent = memoryview(b"")
+        watch(self)
 
     @property
     def ssl_object(self) -> ssl.SSLObject:
@@ -240,3 +242,7 @@ class TlsTransport:
     def close(self) -> None:
         """See Transport.close."""
         self._inner.close()
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited; the engine is never used again, for its next record would be one of the parent's."""
+        self._lock = type(self._lock)()

@@ -1,13 +1,14 @@
 """The byte pipe under a connection: a non-blocking socket (TLS over it is net.tls).
 
-May import net.deadline. Of a transport one thread at a time receives and one at a time sends, and these may be two
-different threads; abort() may be called by any.
+May import net.inherited and net.meter. Of a transport one thread at a time receives and one at a time sends, and these
+may be two different threads; abort() may be called by any.
 """
 
 import socket
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from syncws.net.inherited import watch
 from syncws.net.meter import BandwidthMeter
 
 __all__ = ["SocketTransport", "Transport"]
@@ -57,7 +58,7 @@ class SocketTransport:
         inbound, outbound (BandwidthMeter): bytes really moved.
     """
 
-    __slots__ = ("_descriptor", "_is_closed", "_lock", "_socket", "inbound", "outbound")
+    __slots__ = ("__weakref__", "_descriptor", "_is_closed", "_lock", "_socket", "inbound", "outbound")
 
     has_unsent = False
     unsent_bytes = 0
@@ -75,6 +76,7 @@ class SocketTransport:
         self._is_closed = False
         self.inbound = BandwidthMeter()
         self.outbound = BandwidthMeter()
+        watch(self)
 
     def receive(self, size: int) -> bytes | None:
         """See Transport.receive."""
@@ -123,3 +125,8 @@ class SocketTransport:
         with self._lock:
             self._is_closed = True
             self._socket.close()
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited: the descriptor only; a shutdown() would be one of the parent's connection."""
+        self._lock = type(self._lock)()
+        self.close()

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from syncws.errors import OperationCanceledError, OperationTimedOutError
 from syncws.net.deadline import FOREVER, Deadline
+from syncws.net.inherited import forked_error
 from syncws.net.readiness import SLICE_SECONDS, WOKEN, Waker, make_readiness
 
 __all__ = ["Waiter"]
@@ -90,19 +91,20 @@ class Waiter:
         return self._waker.fileno()
 
     def wait_with(self, select: Callable[[float | None], ResultT], until: Deadline) -> ResultT:
-        """Wait with a selector, which watches `wakings` besides, until `until` at the latest, and possibly less.
+        """Wait with a selector, which watches `wakings` besides, until `until` at the latest.
 
         Raises: as wait.
         """
         self.check()
-        remaining = self._latest(until).remaining
-        ready = select(SLICE_SECONDS if remaining is None else min(remaining, SLICE_SECONDS))
+        ready = select(self._latest(until).remaining)
         self._waker.clear()
         self.check()
         return ready
 
     def check(self) -> None:
-        """Raise as wait() does when the operation is over, without waiting."""
+        """Raise as wait() does when the operation is over, without waiting; in a forked child it is."""
+        if self._waker.is_inherited:
+            raise forked_error()
         if self._is_canceled():
             raise OperationCanceledError(f"connect was canceled ({self.phase})")
         if self._deadline.is_expired:

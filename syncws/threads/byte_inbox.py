@@ -83,6 +83,9 @@ class ByteInbox(Inbox):
     def _clear(self) -> None:
         # Whoever takes meanwhile may finish with the chunk that it has; nothing is behind that.
         self._is_dropping = True
+        self._forget_all()
+
+    def _forget_all(self) -> None:
         self._chunks.clear()
         self._growing = None
         self._end = self.position

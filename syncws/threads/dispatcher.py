@@ -11,7 +11,10 @@ from collections.abc import Callable
 from syncws.threads.delivery import Role
 from syncws.threads.session import Session
 
-__all__ = ["dispatch", "start_another_reader"]
+__all__ = ["LOOK_AGAIN_SECONDS", "dispatch", "start_another_reader"]
+
+LOOK_AGAIN_SECONDS = 0.05
+"""How soon to look whether a receive is over that has before it what a handler, added meanwhile, is to get."""
 
 _logger = logging.getLogger("syncws.reader")
 
@@ -59,7 +62,7 @@ def dispatch(session: Session, interruption: BaseException | None) -> Role | Non
                 return None
             if delivery.ticket:
                 return delivery.ticket.pop()
-            delivery.bell.wait(None)
+            delivery.bell.wait(LOOK_AGAIN_SECONDS if session.inbox.is_denied else None)
     except BaseException:
         _end_reading(session)
         raise

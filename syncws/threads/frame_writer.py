@@ -20,6 +20,7 @@ from syncws.net.deadline import Deadline
 from syncws.net.readiness import SLICE_SECONDS, WOKEN, WRITABLE, Readiness, Waker, make_readiness
 from syncws.net.transport import Transport
 from syncws.threads.open_message import Hold, OpenMessage
+from syncws.threads.process import stay_quiet
 from syncws.wire.large import FramePieces
 
 __all__ = ["MAX_KEPT_BYTES", "FrameWriter", "Patience"]
@@ -62,6 +63,7 @@ class FrameWriter:
 
     Attributes:
         given_up (ConnectionLostError | None): set when this side ended the connection in the middle of a frame.
+        is_quiet (bool): True when the program ends: who waits is not woken, and daemon threads do not raise.
     """
 
     __slots__ = (
@@ -78,7 +80,9 @@ class FrameWriter:
         "_transport",
         "_waiting",
         "_waker",
+        "_why_closing",
         "given_up",
+        "is_quiet",
     )
 
     def __init__(self, transport: Transport) -> None:
@@ -100,6 +104,8 @@ class FrameWriter:
         # True while nobody could say how much of a frame has gone, were this thread interrupted now.
         self._is_uncertain = False
         self.given_up: ConnectionLostError | None = None
+        self.is_quiet = False
+        self._why_closing = ""
         # Made when a send has to wait for the first time: most connections never need them.
         self._waker: Waker | None = None
         self._readiness: Readiness | None = None
@@ -139,14 +145,14 @@ class FrameWriter:
         if self._shut_reason is None:
             self._shut_reason = reason
         waker = self._waker
-        if waker is not None:
+        if waker is not None and not self.is_quiet:
             waker.wake()
         self._wake_turn()
 
     def _wake_turn(self) -> None:
         """Let those look again who wait for an open message to end; needs no role."""
         message = self._open
-        if message is not None:
+        if message is not None and not self.is_quiet:
             message.wake()
 
     def _send_some(self) -> bool:
@@ -266,9 +272,11 @@ class FrameWriter:
         self._pieces = None
 
     def _closed_error(self) -> HResultError:
+        if self.is_quiet:
+            stay_quiet()
         reason = self._shut_reason
         if reason is None:
-            return ObjectClosedError("the connection is closing: nothing can be sent any more")
+            return ObjectClosedError(f"the connection is closing, nothing can be sent any more: {self._why_closing}")
         error = fresh(reason)
         error.__cause__ = reason
         return error
@@ -298,7 +306,7 @@ class FrameWriter:
 
     def _canceled_error(self) -> HResultError:
         """Return the error of a send that was under way when sending ended."""
-        if isinstance(self._shut_reason, ConnectionLostError):
+        if isinstance(self._shut_reason, ConnectionLostError) or self.is_quiet:
             return self._closed_error()
         reason = "the connection is closing" if self._shut_reason is None else self._shut_reason.message
         return OperationCanceledError(f"sending was ended: {reason}", hresult=HResult.WININET_E_OPERATION_CANCELLED)

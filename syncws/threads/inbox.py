@@ -93,6 +93,18 @@ class Inbox:
         """Drop what waits; requires the lock."""
         raise NotImplementedError
 
+    def _let_go_in_child(self) -> None:
+        """See net.inherited: nothing more will come, and what waits is the parent's."""
+        self._lock = threading.RLock()
+        self._claimed = _nobody
+        self._is_ended = True
+        self._forget_all()
+        self._wake_taker()
+
+    def _forget_all(self) -> None:
+        """Drop what waits, as if it had never come."""
+        raise NotImplementedError
+
     def _claim(self, claim: Claim, what: str) -> None:
         """Become the taking thread, until _release(), or until nobody holds `claim`.
 

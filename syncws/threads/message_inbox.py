@@ -122,6 +122,8 @@ class MessageInbox(Inbox):
     def _clear(self) -> None:
         self._places.clear()
 
+    _forget_all = _clear
+
     def begin_take(self, deadline: Deadline) -> Taking | None:
         """Wait for a message and show it; None when there will be no more. It is taken by emptying its place.
 

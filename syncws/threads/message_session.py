@@ -71,6 +71,7 @@ class MessageSession(Session):
         """
         if self.is_on_reader:
             raise IllegalMethodCallError("receive cannot wait inside a handler: it would wait for its own thread")
+        self._check_program_goes_on()
         taking = self.inbox.begin_take(deadline)
         if taking is None:
             self._check_not_lost()
@@ -135,6 +136,12 @@ class MessageSession(Session):
                 self._fragmented = None if is_final else message
                 self._is_fragmented_text = is_text
                 self._fragment_tail = tail
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited."""
+        super()._let_go_in_child()
+        self._fragment_turn = threading.RLock()
+        self._fragmented = None
 
     # The reader's side, and the dispatcher's.
 

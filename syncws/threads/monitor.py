@@ -1,8 +1,8 @@
 """The monitor: one thread of the process that keeps all timers of all connections.
 
-May import net.deadline and this room's bell. Timers are set on any thread and run on the monitor's, `syncws-monitor`, a
-daemon. It starts when the first timer is set, sleeps until the next one is due, and ends, woken, when the last timer
-was closed. What a timer does must not wait.
+May import net.deadline, net.inherited and this room's bell. Timers are set on any thread and run on the monitor's,
+`syncws-monitor`, a daemon. It starts when the first timer is set, sleeps until the next one is due, and ends, woken,
+when the last timer was closed. What a timer does must not wait.
 
 The heap holds timers weakly, and a timer holds its session weakly: being watched keeps nothing alive.
 """
@@ -14,6 +14,7 @@ import threading
 import weakref
 
 from syncws.net.deadline import Deadline, now
+from syncws.net.inherited import watch
 from syncws.threads.bell import Bell
 
 __all__ = ["Monitor", "Timer", "the_monitor"]
@@ -55,6 +56,7 @@ class Monitor:
     def __init__(self) -> None:
         """Make a monitor without timers; the thread starts with the first that is set."""
         self._reset()
+        watch(self)
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
@@ -63,6 +65,10 @@ class Monitor:
         self._open: set[weakref.ref[Timer]] = set()
         self._heap: list[tuple[float, int, weakref.ref[Timer]]] = []
         self._numbers = itertools.count()
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited: in the child the thread is not, and the parent's timers are not its own."""
+        self._reset()
 
     # Any thread.
 
@@ -162,8 +168,3 @@ _monitor = Monitor()
 def the_monitor() -> Monitor:
     """Return the monitor of this process."""
     return _monitor
-
-
-def _reset_after_fork() -> None:
-    """In the child of a fork, where the thread is not: forget the parent's timers, and whoever held the lock."""
-    _monitor._reset()

@@ -202,8 +202,9 @@ class Outbox(FrameWriter):
         with contextlib.suppress(ValueError):
             self._controls.remove(frame)
 
-    def post_close(self, frame: bytes) -> None:
-        """Leave the Close frame for the next frame boundary; no data frame goes after it."""
+    def post_close(self, frame: bytes, why: str = "") -> None:
+        """Leave the Close frame for the next frame boundary; no data frame goes after it, `why` tells senders."""
+        self._why_closing = why
         self._close_frame = frame
         self._has_posted_close = True
         self._wake_turn()
@@ -260,14 +261,28 @@ class Outbox(FrameWriter):
         """Close the transport as soon as no sender uses it; the reader calls it last, after shut().
 
         Senders leave at once, for shut() has woken them; a thread that the system does not run for a second closes
-        the transport itself when it leaves.
+        the transport itself when it leaves. So does one that was not woken because the program ends, if it ever does.
         """
         self._retire = close_transport
         try:
-            if self._role.acquire(timeout=_LEAVE_SECONDS):
+            if self._role.acquire(timeout=0 if self.is_quiet else _LEAVE_SECONDS):
                 self._close_once()
         finally:
             self._leave_role(False)
+
+    def _let_go_in_child(self, error: HResultError) -> None:
+        """See net.inherited: whoever sends gets `error`."""
+        message = self._open
+        self._shut_reason = error
+        self._role = threading.RLock()
+        self._is_inside = False
+        self._open = self._retire = self._close_frame = None
+        self._has_posted_close = False
+        self._pong.clear()
+        self._waiting = {}
+        self._forget_rest()
+        if message is not None:
+            message.wake()
 
     def _after_release(self) -> None:
         """Look for what was posted while the role was held, and for whether this was the last sender."""

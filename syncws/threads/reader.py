@@ -16,7 +16,7 @@ from syncws.net.connector import lost_connection
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.net.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws.threads.delivery import Relieved
-from syncws.threads.dispatcher import dispatch, start_another_reader
+from syncws.threads.dispatcher import LOOK_AGAIN_SECONDS, dispatch, start_another_reader
 from syncws.threads.keep_alive import Silence
 from syncws.threads.session import Session
 from syncws.wire.events import CloseFrame, Ping, Pong, Violation
@@ -32,8 +32,6 @@ _logger = logging.getLogger("syncws.reader")
 _READ_BYTES = 65536
 # Both Close frames have gone by, or the peer broke the protocol: how long it has to end TCP, which is its part.
 _LINGER_SECONDS = 1.0
-# A receive has before it what a handler that was added meanwhile is to get: how soon to look whether it is over.
-_LOOK_AGAIN_SECONDS = 0.05
 
 
 def run_reader(session: SessionT, make_reader: Callable[[SessionT], "Reader"]) -> None:
@@ -159,7 +157,7 @@ class Reader:
         if not session.outbox.flush_without_waiting():
             interest |= WRITABLE
         if session.inbox.is_denied:
-            deadline = deadline.earlier(_LOOK_AGAIN_SECONDS)
+            deadline = deadline.earlier(LOOK_AGAIN_SECONDS)
         ready = self._readiness.wait(interest, deadline)
         if ready & WOKEN:
             session.waker.clear()

@@ -13,10 +13,12 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from syncws.enums import CloseCause
 from syncws.errors import (
     ConnectionLostError,
     HResultError,
     IllegalMethodCallError,
+    MessageTooBigError,
     ObjectClosedError,
     OperationCanceledError,
     fresh,
@@ -25,9 +27,11 @@ from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics
 from syncws.net.connector import Opened
 from syncws.net.deadline import Deadline, now
+from syncws.net.inherited import forked_error, watch
 from syncws.net.readiness import Waker
 from syncws.net.transport import Transport
 from syncws.settings import Settings
+from syncws.threads import process
 from syncws.threads.delivery import Delivery
 from syncws.threads.inbox import Inbox
 from syncws.threads.keep_alive import KeepAlive, Silence, UnsolicitedPongs
@@ -51,6 +55,23 @@ _numbers = itertools.count(1)
 _ABORT_SECONDS = 0.2
 # A socket object that was dropped says good-bye, but nobody waits for the answer.
 _ABANDON_SECONDS = 1.0
+
+_CAUSE_TEXTS = {
+    CloseCause.NONE: "it is open",
+    CloseCause.PEER: "the server closed it",
+    CloseCause.LOCAL: "close() was called",
+    CloseCause.ABORTED: "abort() was called",
+    CloseCause.DROPPED: "its socket object was dropped",
+    CloseCause.CONNECTION_LOST: "it was lost",
+    CloseCause.KEEP_ALIVE: "the server was silent for too long (keep-alive)",
+    CloseCause.PROTOCOL_ERROR: "the server broke the protocol",
+    CloseCause.MESSAGE_TOO_BIG: "a message was too big",
+    CloseCause.FORKED: "it belongs to the parent process",
+}
+
+
+def _nobody() -> None:
+    """Stand for the weak reference to the application's object in a forked child."""
 
 
 class Owner(Protocol):
@@ -98,6 +119,10 @@ class Session:
         self._timers: list[KeepAlive | UnsolicitedPongs] = []
         # True when the reader has given everything back.
         self.is_over = False
+        # True when the program ends: nobody is told of anything any more.
+        self.is_exiting = False
+        # The first one counts. A list, because appending to it is one step on any thread.
+        self._causes: list[CloseCause] = []
         self._state_lock = threading.RLock()
         self._protocol = CloseProtocol()
         self._close_deadline: Deadline | None = None
@@ -105,6 +130,8 @@ class Session:
         # Set when a handler was slow: the thread that calls the handlers and reads no more.
         self.dispatcher: threading.Thread | None = None
         self._turn = threading.Lock()
+        watch(self)
+        process.add(self)
 
     def start(self: SessionT, run: Callable[[SessionT], None]) -> None:
         """Start the reader thread on `run`; the connecting thread calls it once."""
@@ -162,6 +189,26 @@ class Session:
     def close_reason(self) -> str:
         """The reason that goes with close_code."""
         return self._protocol.close_reason
+
+    @property
+    def is_close_known(self) -> bool:
+        """True when close_code and close_reason are those of the end."""
+        return self.finished.is_set() or self._protocol.state in (CloseState.CLOSED, CloseState.FAILED)
+
+    @property
+    def close_cause(self) -> CloseCause:
+        """What began the end of the connection; NONE while it is open."""
+        return self._causes[0] if self._causes else CloseCause.NONE
+
+    def note_cause(self, cause: CloseCause) -> None:
+        """Note why the connection ends, unless that is known already. Any thread; takes no lock."""
+        if not self._causes:
+            self._causes.append(cause)
+
+    def describe_end(self) -> str:
+        """Say why the connection is over or ending, for the text of an error."""
+        text = _CAUSE_TEXTS[self.close_cause]
+        return f"{text}, code {self.close_code} {self.close_reason}".rstrip() if self.is_close_known else text
 
     @property
     def close_deadline(self) -> Deadline | None:
@@ -244,6 +291,7 @@ class Session:
         """
         if self.is_on_reader:
             raise IllegalMethodCallError("ping cannot wait inside a handler: it would wait for its own thread")
+        self._check_program_goes_on()
         return self.pings.ping(payload, deadline)
 
     # Closing: any thread, several at once.
@@ -256,10 +304,11 @@ class Session:
                 deadline = self._close_deadline = self._close_deadline or Deadline(timeout)
                 self.is_discarding = True
                 frame = self._protocol.start_close(code, reason)
+                if frame is not None:
+                    self.note_cause(CloseCause.LOCAL)
             if frame is not None:
-                self.outbox.post_close(frame)
-            self.inbox.end(keep=False)
-            self.pings.end(ObjectClosedError("the socket was closed: no pong is waited for any more"))
+                self.outbox.post_close(frame, self.describe_end())
+            self._end_waits(ObjectClosedError("the socket was closed: no pong is waited for any more"))
         finally:
             self.waker.wake()
         if self.is_on_reader:
@@ -270,15 +319,21 @@ class Session:
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
+        self.note_cause(CloseCause.ABORTED)
         self.is_discarding = True
         self.is_aborted = True
-        self.inbox.end(keep=False)
+        self._end_waits(ObjectClosedError("the connection was aborted: no pong is waited for any more"))
         self.outbox.shut(
             OperationCanceledError("the connection was aborted", hresult=HResult.WININET_E_OPERATION_CANCELLED)
         )
-        self.pings.end(ObjectClosedError("the connection was aborted: no pong is waited for any more"))
         self.transport.abort()
         self.waker.wake()
+
+    def _end_waits(self, reason: HResultError) -> None:
+        """Let whoever waits for a message or, with `reason`, for a pong go on: neither will come."""
+        if not self.is_exiting:
+            self.inbox.end(keep=not self.is_discarding)
+            self.pings.end(reason)
 
     def abandon(self) -> None:
         """Say that the application's object was dropped; the reader closes.
@@ -295,9 +350,10 @@ class Session:
             frame = self._protocol.start_close(1001, "")
             if frame is not None:
                 self._close_deadline = Deadline(_ABANDON_SECONDS)
+                self.note_cause(CloseCause.DROPPED)
             self.is_discarding = True
         if frame is not None:
-            self.outbox.post_close(frame)
+            self.outbox.post_close(frame, self.describe_end())
 
     def wait_closed(self, deadline: Deadline) -> bool:
         """Wait until the connection is over and the Closed handlers have returned; return whether it is.
@@ -320,27 +376,77 @@ class Session:
                     thread.join(deadline.remaining)
         return True
 
+    # The end of the program, and a fork: see process and net.inherited.
+
+    def begin_exit(self) -> None:
+        """See process.Ending; the main thread calls it."""
+        self.is_exiting = self.outbox.is_quiet = True
+        self.is_discarding = True
+        try:
+            with self._state_lock:
+                frame = self._protocol.start_close(1001, "")
+                if frame is not None:
+                    self.note_cause(CloseCause.LOCAL)
+            if frame is not None:
+                self.outbox.post_close(frame, "the program ends")
+        finally:
+            self.waker.wake()
+
+    def drop_at_exit(self) -> None:
+        """See process.Ending."""
+        self.is_aborted = True
+        self.transport.abort()
+        self.waker.wake()
+
+    def _check_program_goes_on(self) -> None:
+        """Raise for a receive that would wait while the program ends; a daemon thread need not hear of it."""
+        if self.is_exiting:
+            process.stay_quiet()
+            raise ObjectClosedError("the connection is closed: the program ends")
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited: the connection is over here, and nobody but who uses it is told."""
+        error = forked_error()
+        self._state_lock = threading.RLock()
+        # Taken: a reader that is started now must not begin.
+        self._turn = threading.Lock()
+        self._turn.acquire()
+        self.outbox._let_go_in_child(error)
+        self.inbox._let_go_in_child()
+        self.pings.end(error)
+        self.note_cause(CloseCause.FORKED)
+        if not self.finished.is_set():
+            self.loss = error
+        self.is_aborted = True
+        self.owner = _nobody
+        self.reader = self.dispatcher = None
+        self.finished = Latch()
+        self.finished.set()
+
     # The reader's side.
 
     def take_close(self, frame: CloseFrame) -> None:
         """Answer the peer's Close frame."""
         with self._state_lock:
+            self.note_cause(CloseCause.PEER)
             answer = self._protocol.receive_close(frame)
             if self._close_deadline is None:
                 self._close_deadline = Deadline(self.settings.close_timeout)
         if answer is not None:
-            self.outbox.post_close(answer)
+            self.outbox.post_close(answer, self.describe_end())
 
     def take_violation(self, violation: Violation) -> None:
         """Fail the connection for what the peer did."""
         with self._state_lock:
+            is_too_big = isinstance(violation.error, MessageTooBigError)
+            self.note_cause(CloseCause.MESSAGE_TOO_BIG if is_too_big else CloseCause.PROTOCOL_ERROR)
             frame = self._protocol.receive_violation(violation)
             if self._close_deadline is None:
                 self._close_deadline = Deadline(self.settings.close_timeout)
         if not self.is_discarding:
             self.loss = violation.error
         if frame is not None:
-            self.outbox.post_close(frame)
+            self.outbox.post_close(frame, self.describe_end())
 
     def take_silence(self, reason: str, timeout: float) -> bool:
         """Fail the connection because nothing comes; return False when it is closing already.
@@ -351,18 +457,18 @@ class Session:
             frame = self._protocol.fail(1011, reason)
             if frame is None:
                 return False
+            self.note_cause(CloseCause.KEEP_ALIVE)
             self._close_deadline = Deadline(timeout).earlier(self.settings.close_timeout)
         self.is_failed = True
         if not self.is_discarding:
             self.loss = ConnectionLostError(reason)
-        self.outbox.post_close(frame)
+        self.outbox.post_close(frame, self.describe_end())
         self.end_input()
         return True
 
     def end_input(self) -> None:
         """Say that neither messages nor pongs will come; the end of TCP may be some time away."""
-        self.inbox.end(keep=not self.is_discarding)
-        self.pings.end(self._reason_for_senders(self._protocol.state))
+        self._end_waits(self._reason_for_senders(self._protocol.state))
 
     def note_pause(self, is_paused: bool) -> None:
         """Note that the reader stops, or goes on: meanwhile it could hear nothing."""
@@ -383,6 +489,7 @@ class Session:
             self.loss = self.outbox.given_up or ConnectionLostError(
                 "the server ended the connection without a Close frame"
             )
+        self.note_cause(CloseCause.CONNECTION_LOST)
         try:
             self.outbox.shut(self._reason_for_senders(state))
             self.outbox.retire(self._close_transport)
@@ -396,7 +503,8 @@ class Session:
         """Raise Closed; the last act of the thread that calls the handlers."""
         self.end()
         try:
-            self._raise_last_events(self._protocol.close_code, self._protocol.close_reason)
+            if not self.is_exiting:
+                self._raise_last_events(self._protocol.close_code, self._protocol.close_reason)
         finally:
             # Also when a handler ends the thread by SystemExit.
             self.waker.close()
@@ -405,7 +513,7 @@ class Session:
     def _reason_for_senders(self, state: CloseState) -> HResultError:
         if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:
             return ConnectionLostError(self.loss.message, hresult=self.loss.hresult)
-        return ObjectClosedError("the connection is closed: nothing can be sent any more")
+        return ObjectClosedError(f"the connection is closed, nothing can be sent any more: {self.describe_end()}")
 
     def _close_transport(self) -> None:
         if not self.is_aborted and self.outbox.is_idle:

@@ -33,6 +33,7 @@ class StreamSession(Session):
         """
         if self.is_on_reader and not self.inbox.is_ended:
             raise IllegalMethodCallError("a read cannot wait inside a handler: it would wait for its own thread")
+        self._check_program_goes_on()
         return self.inbox.begin(Deadline(self.settings.receive_timeout))
 
     def peek(self, count: int) -> memoryview:

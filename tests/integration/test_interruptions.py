@@ -33,7 +33,7 @@ def test_a_close_that_was_interrupted_leaves_no_reader(monkeypatch):
         def interrupt(_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(type(session.outbox), "post_close", lambda self, frame: interrupt(frame))
+        monkeypatch.setattr(type(session.outbox), "post_close", lambda self, frame, why: interrupt(frame))
         with pytest.raises(KeyboardInterrupt):
             socket.close()
         wait(ended)

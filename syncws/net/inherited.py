@@ -1,0 +1,47 @@
+"""What a forked child inherits of this library's objects, and lets go at once.
+
+Imports only errors and the standard library. Any thread of the parent may call watch(); the rest runs in the child, on
+its only thread, before anything else of it does.
+
+After os.fork() the child has a copy of every object and of every descriptor, but only one thread. The connections are
+the parent's: a byte, a TLS alert or a shutdown() by the child would break them for the parent, and a lock that another
+thread held at that moment stays held for ever. So each object that has descriptors or locks is told: it closes its
+descriptors, which the parent's copies do not notice, makes new locks, and refuses to be used.
+"""
+
+import os
+import weakref
+from typing import Protocol
+
+from syncws.errors import ConnectionLostError
+
+__all__ = ["forked_error", "watch"]
+
+
+class Holder(Protocol):
+    """Something with descriptors or locks; hashed by identity."""
+
+    def _let_go_in_child(self) -> None:
+        """Close descriptors, make new locks, and be over. Must not wait, send or raise."""
+
+
+_holders: "weakref.WeakSet[Holder]" = weakref.WeakSet()
+
+
+def watch(holder: Holder) -> None:
+    """Have `holder` told in a child, as long as it lives."""
+    _holders.add(holder)
+
+
+def forked_error() -> ConnectionLostError:
+    """Return the error for every use in the child."""
+    return ConnectionLostError("the connection belongs to the parent process: after a fork the child must connect anew")
+
+
+def _let_go() -> None:
+    for holder in tuple(_holders):
+        holder._let_go_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
