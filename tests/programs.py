@@ -1,5 +1,6 @@
 """Programs of their own, run by this interpreter: for what happens at their end, in a fork or at a real signal."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -30,12 +31,11 @@ def run(script, uri, *options, authority=None):
         options: of the interpreter.
         authority: path of a certificate file that the program trusts; None for the system's.
     """
-    environment = dict(os.environ) if authority is None else os.environ | {"SSL_CERT_FILE": str(authority)}
     start = time.monotonic()
     done = subprocess.run(
-        [sys.executable, *options, "-c", HEAD + textwrap.dedent(script), uri],
+        _command(script, uri, options),
         cwd=ROOT,
-        env=environment,
+        env=environment(authority),
         capture_output=True,
         text=True,
         timeout=2 * LIMIT,
@@ -43,6 +43,42 @@ def run(script, uri, *options, authority=None):
     )
     done.seconds = time.monotonic() - start
     return done
+
+
+@contextlib.contextmanager
+def started(script, uri, authority):
+    """Start a program that goes step by step with the test: it says `print(…, flush=True)` and reads from stdin.
+
+    Gives a function that waits for its next line. At the end of the block it must end well, and without a word on
+    stderr; arguments as of run().
+    """
+    with subprocess.Popen(
+        _command(script, uri, ()),
+        cwd=ROOT,
+        env=environment(authority),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+
+        def next_line(told=""):
+            running.stdin.write(f"{told}\n")
+            running.stdin.flush()
+            return running.stdout.readline().rstrip()
+
+        yield next_line
+        _, errors = running.communicate(timeout=LIMIT)
+    assert (running.returncode, errors) == (0, "")
+
+
+def environment(authority):
+    """Return the environment of a program that trusts an authority's certificate file."""
+    return dict(os.environ) if authority is None else os.environ | {"SSL_CERT_FILE": str(authority)}
+
+
+def _command(script, uri, options):
+    return [sys.executable, *options, "-c", HEAD + textwrap.dedent(script), uri]
 
 
 def assert_quiet(done):

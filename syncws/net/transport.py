@@ -8,7 +8,7 @@ import socket
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from syncws.net.inherited import watch
+from syncws.net.inherited import forked_error, watch
 from syncws.net.meter import BandwidthMeter
 
 __all__ = ["SocketTransport", "Transport"]
@@ -51,6 +51,24 @@ class Transport(Protocol):
         """Give the descriptor back; nobody may be using it any more."""
 
 
+class _InheritedSocket:
+    """Stands for the socket in a forked child: refuses to carry anything."""
+
+    def recv(self, _: object) -> bytes:
+        """Refuse."""
+        raise forked_error()
+
+    def send(self, _: object) -> int:
+        """Refuse."""
+        raise forked_error()
+
+    def shutdown(self, _: object) -> None:
+        """Do nothing; see socket.socket.shutdown."""
+
+    def close(self) -> None:
+        """Do nothing: the descriptor was closed."""
+
+
 class SocketTransport:
     """A TCP socket.
 
@@ -70,7 +88,7 @@ class SocketTransport:
         `lock` keeps abort() and close() apart, so that a descriptor which another part of the program was given in
         the meantime is never touched. It is never held for longer than one system call that cannot wait.
         """
-        self._socket = connected
+        self._socket: socket.socket | _InheritedSocket = connected
         self._descriptor = connected.fileno()
         self._lock = lock
         self._is_closed = False
@@ -130,3 +148,4 @@ class SocketTransport:
         """See net.inherited: the descriptor only; a shutdown() would be one of the parent's connection."""
         self._lock = type(self._lock)()
         self.close()
+        self._socket = _InheritedSocket()

@@ -1,16 +1,14 @@
 """What happens to a connection when its program ends: nothing that anybody has to wait for, or to read on stderr."""
 
-import subprocess
-import sys
-import textwrap
+import contextlib
+import socket
 import threading
-import time
-from pathlib import Path
 
 import pytest
-from support import LIMIT, handshake, read_to_end, scripted_server, server_frame, wait
-
-ROOT = Path(__file__).parents[2]
+from programs import assert_quiet, run
+from scripts import CLOSE, FIN, TEXT, read_until_close
+from support import LIMIT, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
+from websockets.exceptions import ConnectionClosed
 
 SCRIPTS = {
     "an idle connection": """
@@ -87,37 +85,226 @@ SCRIPTS = {
 }
 
 
-def run(script, uri, *options):
-    program = "import sys, threading, syncws\nuri = sys.argv[1]\n" + textwrap.dedent(script)
-    start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *options, "-c", program, uri], cwd=ROOT, capture_output=True, timeout=LIMIT, check=False
-    )
-    assert time.monotonic() - start < LIMIT / 2
-    return done
-
-
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
-def test_a_program_ends_with(script):
+def test_a_program_ends_with(script, tls, authority_file):
     left = threading.Event()
 
     def serve(connection):
         handshake(connection, behind=server_frame(1, b"hello"))
         wait(left)
 
-    with scripted_server(serve) as uri:
+    with scripted_server(serve, ssl_context=tls[0]) as uri:
         try:
-            done = run(script, uri)
+            done = run(script, uri, authority=authority_file)
         finally:
             left.set()
-    assert (done.returncode, done.stderr.decode()) == (0, "")
+    assert_quiet(done)
+    assert done.seconds < LIMIT / 3
+
+
+ENDINGS = {
+    "its last line": ("", 0, ""),
+    "sys.exit": ("sys.exit(3)", 3, ""),
+    "an exception": ("raise ValueError('of the program')", 1, "ValueError: of the program"),
+    "Ctrl-C": ("signal.raise_signal(signal.SIGINT)", -2, "KeyboardInterrupt"),
+}
+LISTENERS = {
+    "a receive on a daemon thread": "threading.Thread(target=socket.receive, args=(None,), daemon=True).start()",
+    "an iteration on a daemon thread": "threading.Thread(target=list, args=(socket,), daemon=True).start()",
+    "handlers": "socket.message_received += print\nsocket.closed += print",
+    "a daemon thread that sends all the time": """
+def send():
+    while True:
+        socket.send("x")
+
+threading.Thread(target=send, daemon=True).start()
+""",
+}
+
+
+def answering(frames):
+    """Return a script that notes the frames but data, and answers the Close."""
+
+    def serve(connection):
+        handshake(connection)
+        frames.extend(frame for frame in read_until_close(connection) if frame[0] != FIN | TEXT)
+        frames.append(read_to_end(connection))
+
+    return serve
+
+
+WAYS = {f"{name}, with nobody": ("", *ending) for name, ending in ENDINGS.items()} | {
+    f"its last line, with {name}": (listener, *ENDINGS["its last line"]) for name, listener in LISTENERS.items()
+}
+
+
+@pytest.mark.parametrize(("listener", "end", "code", "error"), WAYS.values(), ids=WAYS.keys())
+def test_the_server_gets_1001_when_a_program_ends_by(listener, end, code, error, tls, authority_file):
+    frames = []
+    program = f"socket = syncws.connect(uri)\n{listener}\n{end}\n"
+    with scripted_server(answering(frames), ssl_context=tls[0]) as uri:
+        done = run(program, uri, authority=authority_file)
+    assert done.returncode == code
+    # The program's own error, and nothing of ours.
+    assert done.stderr.strip().endswith(error)
+    assert done.stderr.count("Traceback") == bool(error)
+    assert done.stdout == ""
+    assert frames == [(FIN | CLOSE, b"\x03\xe9"), b""]
+
+
+# Puts a stop-watch around what is done at the end.
+MEASURED = """
+import atexit
+from syncws.threads import process
+atexit.unregister(process.close_all)
+
+def measured():
+    start = time.monotonic()
+    process.close_all()
+    print(time.monotonic() - start)
+
+atexit.register(measured)
+"""
+
+
+def test_many_connections_are_closed_together(tls, authority_file):
+    codes = []
+
+    def serve(connection):
+        with contextlib.suppress(ConnectionClosed):
+            connection.recv()
+        codes.append(connection.protocol.close_rcvd and connection.protocol.close_rcvd.code)
+
+    program = MEASURED + "sockets = [syncws.connect(uri) for _ in range(40)]\n"
+    with running_server(serve, ssl_context=tls[0]) as uri:
+        done = run(program, uri, authority=authority_file)
+    assert_quiet(done)
+    assert codes == [1001] * 40
+
+
+def test_servers_that_do_not_answer_cost_a_second_altogether_and_not_each(tls, authority_file):
+    count = 10
+    left = threading.Event()
+    closed = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.ExitStack() as stack:
+            connections = []
+            for _ in range(count):
+                connection = stack.enter_context(listener.accept()[0])
+                connection.settimeout(LIMIT)
+                if tls[0] is not None:
+                    connection = stack.enter_context(tls[0].wrap_socket(connection, server_side=True))
+                handshake(connection)
+                connections.append(connection)
+            closed.extend(read_frame(connection) for connection in connections)
+            wait(left)
+
+    server = Call(serve)
+    scheme = "ws" if tls[0] is None else "wss"
+    program = MEASURED + f"sockets = [syncws.connect(uri) for _ in range({count})]\n"
+    try:
+        done = run(program, f"{scheme}://localhost:{listener.getsockname()[1]}/", authority=authority_file)
+    finally:
+        left.set()
+        listener.close()
+    server.result()
+    assert_quiet(done)
+    assert closed == [(FIN | CLOSE, b"\x03\xe9")] * count
+    # A second, and what a busy machine adds; one second for each would be ten.
+    assert float(done.stdout) < count / 2
+
+
+def test_the_close_frame_goes_out_although_the_reader_is_in_a_handler(tls, authority_file):
+    frames = []
+
+    def serve(connection):
+        handshake(connection, behind=server_frame(TEXT, b"hello"))
+        frames.append(read_frame(connection))
+
+    program = SCRIPTS["a handler that runs"]
+    with scripted_server(serve, ssl_context=tls[0]) as uri:
+        assert_quiet(run(program, uri, authority=authority_file))
+    assert frames == [(FIN | CLOSE, b"\x03\xe9")]
+
+
+def test_the_close_frame_goes_out_although_the_inbox_is_full(tls, authority_file):
+    frames = []
+
+    def serve(connection):
+        handshake(connection)
+        connection.sendall(server_frame(TEXT, b"x" * 100) * 10)
+        frames.extend(read_until_close(connection))
+
+    program = """
+        socket = MessageWebSocket()
+        socket.control.inbox_size_in_bytes = 100
+        socket.connect(uri)
+        while not socket._session.inbox.is_full:
+            pass
+        """
+    with scripted_server(serve, ssl_context=tls[0]) as uri:
+        assert_quiet(run(program, uri, authority=authority_file))
+    assert frames == [(FIN | CLOSE, b"\x03\xe9")]
+
+
+def test_an_atexit_function_that_was_registered_before_gets_an_error_and_no_hang(tls, authority_file):
+    frames = []
+    program = """
+        import atexit
+        from syncws.threads import process
+        socket = syncws.connect(uri)
+
+        def late():
+            for call in (lambda: socket.send("late"), lambda: socket.receive(None), lambda: next(iter(socket))):
+                try:
+                    call()
+                except ObjectClosedError as exc:
+                    assert "the program ends" in str(exc) or "close() was called" in str(exc), exc
+                else:
+                    print("no error")
+            socket.close()
+
+        # Last registered, first called.
+        atexit.unregister(process.close_all)
+        atexit.register(late)
+        atexit.register(process.close_all)
+        """
+    with scripted_server(answering(frames), ssl_context=tls[0]) as uri:
+        done = run(program, uri, authority=authority_file)
+    assert_quiet(done)
+    assert done.stdout == ""
+
+
+def test_no_thread_of_the_library_is_none_but_a_daemon(tls, authority_file):
+    program = """
+        class Resolver:
+            lifetime = 60
+            def resolve(self, *_, **__):
+                asked.set()
+                threading.Event().wait(60)
+
+        asked = threading.Event()
+        socket = syncws.connect(uri)
+        looking = MessageWebSocket()
+        looking.control.resolver = Resolver()
+        connecting = threading.Thread(target=looking.connect, args=("ws://name.example/",), daemon=True)
+        connecting.start()
+        assert asked.wait(30)
+        own = [thread for thread in threading.enumerate() if thread.name.startswith("syncws")]
+        assert len(own) >= 2, own
+        assert all(thread.daemon for thread in own), own
+        """
+    with scripted_server(answering([]), ssl_context=tls[0]) as uri:
+        assert_quiet(run(program, uri, authority=authority_file))
 
 
 def test_a_program_that_dropped_its_socket_warns_when_it_wants_to_know():
     with scripted_server(lambda connection: (handshake(connection), read_to_end(connection))) as uri:
         done = run("socket = syncws.connect(uri)\ndel socket\n", uri, "-W", "always::ResourceWarning")
     assert done.returncode == 0
-    assert "ResourceWarning: a MessageWebSocket connected to ws://" in done.stderr.decode()
+    assert "ResourceWarning: a MessageWebSocket connected to ws://" in done.stderr
 
 
 def test_a_program_that_dropped_its_socket_tells_the_server():
@@ -130,5 +317,5 @@ def test_a_program_that_dropped_its_socket_tells_the_server():
     with scripted_server(serve) as uri:
         script = "socket = syncws.connect(uri)\nreader = socket._session.reader\ndel socket\nreader.join(5)\n"
         done = run(script, uri)
-    assert (done.returncode, done.stderr.decode()) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "")
     assert frames[0][0] == 0x88

@@ -1,0 +1,607 @@
+"""After a fork: in the child every connection is dead at once, and the parent's goes on as if nothing had happened."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+from programs import ROOT, assert_quiet, environment, run, started
+from scripts import CLOSE, FIN, TEXT, read_until_close
+from support import (
+    LIMIT,
+    accept_key,
+    black_hole,
+    echo,
+    handshake,
+    read_frame,
+    read_request,
+    running_server,
+    scripted_server,
+    server_frame,
+    wait,
+)
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+
+# A child that hangs is ended by the alarm; it leaves without atexit unless it says so itself.
+FORK = """
+import traceback
+warnings.simplefilter("ignore", DeprecationWarning)
+
+def child(function):
+    pid = os.fork()
+    if not pid:
+        signal.alarm(20)
+        code = 1
+        try:
+            function()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
+    return pid
+
+def end(pid):
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code == 0, code
+
+def in_child(function):
+    end(child(function))
+
+def refused(call):
+    try:
+        call()
+    except ConnectionLostError as exc:
+        assert "parent process" in str(exc), exc
+        assert exc.hresult & 0xFFFFFFFF == 0x80072EFE
+    else:
+        raise AssertionError("it was not refused")
+
+def sockets():
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.add(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
+            pass  # The one that listed them.
+    return {target for target in found if target.startswith("socket:")}
+
+"""
+
+USES = """
+def use_message_socket():
+    for call in (
+        lambda: socket.send("a"),
+        lambda: socket.send(bytes(1 << 20)),
+        lambda: socket.output_stream.write(b"a"),
+        lambda: socket.send_nonfinal_frame(b"a"),
+        lambda: socket.receive(None),
+        lambda: socket.receive(0),
+        lambda: socket.receive_args(None),
+        lambda: next(iter(socket)),
+    ):
+        refused(call)
+    end_socket()
+
+def use_stream_socket():
+    for call in (
+        lambda: socket.output_stream.write(bytes(1 << 20)),
+        lambda: socket.input_stream.read(bytearray(1), 1),
+        lambda: socket.input_stream.as_file().readline(),
+        lambda: DataReader(socket.input_stream).load(1),
+    ):
+        refused(call)
+    end_socket()
+
+def end_socket():
+    assert socket.information.close_cause is CloseCause.FORKED
+    assert socket.information.close_code == 1006
+    assert socket.wait_closed() is True
+    socket.closed += lambda *_: None
+    with socket:
+        pass
+    socket.close()
+    socket.abort()
+    assert repr(socket).endswith("CLOSED>")
+"""
+
+AGAIN = """
+for number in range(20):
+    socket.send(f"{number}")
+    assert socket.receive(30) == f"{number}"
+socket.close(1000, "parent")
+"""
+
+
+@pytest.fixture(name="echoing")
+def echoing_fixture(tls):
+    with running_server(echo, ssl_context=tls[0]) as uri:
+        yield uri
+
+
+@pytest.mark.parametrize("kind", ["Message", "Stream"])
+def test_every_use_in_the_child_is_refused_and_says_why(kind, echoing, authority_file):
+    program = FORK + USES + f"socket = {kind}WebSocket()\nsocket.connect(uri)\nin_child(use_{kind.lower()}_socket)\n"
+    assert_quiet(run(program + "socket.close()\n", echoing, authority=authority_file))
+
+
+def test_the_parents_connection_goes_on_whatever_the_child_does(echoing, authority_file):
+    program = (
+        FORK
+        + USES
+        + textwrap.dedent("""
+        socket = syncws.connect(uri)
+        in_child(use_message_socket)
+        in_child(lambda: socket.close())
+        in_child(lambda: socket.abort())
+        """)
+        + AGAIN
+    )
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
+@pytest.mark.parametrize(
+    "leave", ["sys.exit()", "del socket; gc.collect(); gc.collect(); sys.exit()", "raise SystemExit(0)"]
+)
+def test_a_child_that_ends_as_programs_do_sends_nothing(leave, tls, authority_file):
+    # No Close frame, no TLS alert, no end of TCP: the parent's next frame is the first thing that comes.
+    frames = []
+
+    def serve(connection):
+        handshake(connection)
+        frames.extend(read_until_close(connection))
+
+    program = (
+        FORK
+        + "socket = syncws.connect(uri)\npid = os.fork()\nif not pid:\n    signal.alarm(20)\n    "
+        + leave
+        + "\nend(pid)\nsocket.send('after')\nsocket.close(1000, 'parent')\n"
+    )
+    with scripted_server(serve, ssl_context=tls[0]) as uri:
+        assert_quiet(run(program, uri, authority=authority_file))
+    assert frames == [(FIN | TEXT, b"after"), (FIN | CLOSE, b"\x03\xe8parent")]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_the_child_closes_its_copies_of_the_descriptors(echoing, authority_file):
+    program = FORK + textwrap.dedent("""
+        before = sockets()
+        socket = syncws.connect(uri)
+        threading.Thread(target=lambda: socket.receive(None), daemon=True).start()
+        assert len(sockets() - before) == 3, sockets()
+
+        def look():
+            assert sockets() <= before, sockets()
+
+        in_child(look)
+        assert len(sockets() - before) == 3, sockets()
+        socket.abort()
+        """)
+    done = run(program, echoing, authority=authority_file)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_child_makes_connections_of_its_own(echoing, authority_file):
+    program = (
+        FORK
+        + textwrap.dedent("""
+        socket = syncws.connect(uri)
+        unused = MessageWebSocket()
+
+        def connect_anew():
+            for own in (MessageWebSocket(), unused):
+                own.connect(uri)
+                with own:
+                    own.send("child")
+                    assert own.receive(30) == "child"
+
+        in_child(connect_anew)
+        """)
+        + AGAIN
+    )
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
+def test_the_childs_own_connection_gets_its_close_frame_when_the_child_ends(tls, authority_file):
+    frames = []
+
+    def serve(connection):
+        handshake(connection)
+        frames.append(read_until_close(connection))
+
+    program = FORK + textwrap.dedent("""
+        pid = os.fork()
+        if not pid:
+            signal.alarm(20)
+            socket = syncws.connect(uri)
+            sys.exit()
+        end(pid)
+        """)
+    with scripted_server(serve, ssl_context=tls[0]) as uri:
+        assert_quiet(run(program, uri, authority=authority_file))
+    assert frames == [[(FIN | CLOSE, b"\x03\xe9")]]
+
+
+def test_locks_that_other_threads_held_at_the_fork_do_not_hang_the_child(echoing, authority_file):
+    program = (
+        FORK
+        + USES
+        + textwrap.dedent("""
+        socket = syncws.connect(uri)
+        session = socket._session
+        locks = [
+            socket._lock, socket._closed._lock, socket._message_received._lock, session._state_lock,
+            session.inbox._lock, session.outbox._role, session._fragment_turn, session.waker._lock,
+            session.transport._lock, getattr(session.transport, "_inner", session.transport)._lock,
+        ]
+        held, go_on = threading.Event(), threading.Event()
+
+        def hold():
+            for lock in locks:
+                lock.acquire()
+            held.set()
+            go_on.wait()
+            for lock in reversed(locks):
+                lock.release()
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait()
+
+        def use():
+            use_message_socket()
+            socket.closed -= print
+            socket.message_received += print
+
+        try:
+            in_child(use)
+        finally:
+            go_on.set()
+        holder.join()
+        """)
+        + AGAIN
+    )
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
+def test_a_thread_that_receives_at_the_fork_does_not_refuse_the_child(echoing, authority_file):
+    program = (
+        FORK
+        + USES
+        + textwrap.dedent("""
+        socket = syncws.connect(uri)
+        got = []
+        receiver = threading.Thread(target=lambda: got.append(socket.receive(None)))
+        receiver.start()
+        while socket._session.inbox._claimed() is None:
+            pass
+        in_child(use_message_socket)
+        socket.send("for the parent")
+        receiver.join()
+        assert got == ["for the parent"]
+        """)
+        + AGAIN
+    )
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
+def test_a_send_that_is_stuck_at_the_fork_goes_on_in_the_parent_alone(tls, authority_file):
+    go_on = threading.Event()
+    sizes = []
+
+    def serve(connection):
+        handshake(connection)
+        connection.sendall(server_frame(TEXT, b"hello"))
+        wait(go_on)
+        sizes.append(len(read_frame(connection)[1]))
+        read_until_close(connection)
+
+    program = (
+        FORK
+        + USES
+        + textwrap.dedent("""
+        socket = syncws.connect(uri)
+        sender = threading.Thread(target=socket.send, args=(bytes(1 << 24),))
+        sender.start()
+        while socket._session.outbox._waker is None:
+            pass
+        in_child(use_message_socket)
+        print("forked", flush=True)
+        sender.join()
+        socket.close()
+        """)
+    )
+    with scripted_server(serve, ssl_context=tls[0]) as uri, started(program, uri, authority_file) as next_line:
+        try:
+            assert next_line() == "forked"
+        finally:
+            go_on.set()
+    assert sizes == [1 << 24]
+
+
+def test_what_had_arrived_is_given_out_by_the_parent_alone(tls, authority_file):
+    def serve(connection):
+        handshake(connection, behind=server_frame(TEXT, b"one") + server_frame(TEXT, b"two"))
+        read_until_close(connection)
+
+    program = FORK + textwrap.dedent("""
+        socket = syncws.connect(uri)
+        while socket.information.bytes_buffered_in != 6:
+            pass
+        in_child(lambda: refused(lambda: socket.receive(30)))
+        assert [socket.receive(30), socket.receive(30)] == ["one", "two"]
+        socket.close()
+        """)
+    with scripted_server(serve, ssl_context=tls[0]) as uri:
+        assert_quiet(run(program, uri, authority=authority_file))
+
+
+def test_a_fork_in_a_handler_leaves_a_child_without_connection_and_the_parent_with_it(echoing, authority_file):
+    program = FORK + textwrap.dedent("""
+        done = threading.Event()
+        socket = MessageWebSocket()
+        texts = []
+
+        def handler(sender, args):
+            if not texts:
+                in_child(lambda: refused(lambda: sender.send("a")))
+            texts.append(args.get_data_reader().read_string(args.length))
+            if len(texts) == 2:
+                done.set()
+
+        socket.message_received += handler
+        socket.connect(uri)
+        socket.send("one")
+        socket.send("two")
+        assert done.wait(30)
+        assert socket.information.handler_failures == 0
+        socket.close()
+        """)
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
+def test_a_reader_that_finds_itself_in_the_child_ends_without_a_word(echoing, authority_file):
+    program = FORK + textwrap.dedent("""
+        pids = []
+        socket = MessageWebSocket()
+        socket.closed += lambda *_: print("closed", os.getpid() == parent)
+        parent = os.getpid()
+        forked = threading.Event()
+
+        def handler(sender, args):
+            pid = os.fork()
+            if not pid:
+                signal.alarm(20)
+                return
+            pids.append(pid)
+            forked.set()
+
+        socket.message_received += handler
+        socket.connect(uri)
+        socket.send("fork")
+        assert forked.wait(30)
+        end(pids[0])
+        socket.close()
+        """)
+    done = run(program, echoing, authority=authority_file)
+    assert_quiet(done)
+    assert done.stdout == "closed True\n"
+
+
+def test_a_fork_in_a_signal_handler_ends_the_childs_receive(echoing, authority_file):
+    program = (
+        FORK
+        + textwrap.dedent("""
+        socket = syncws.connect(uri)
+        pids = []
+
+        def fork(*_):
+            pids.append(os.fork())
+            if not pids[0]:
+                signal.alarm(20)
+            else:
+                socket.send("go on")
+
+        signal.signal(signal.SIGUSR1, fork)
+        main = threading.get_ident()
+
+        def kill():
+            while sys._current_frames()[main].f_code.co_name != "acquire_within":
+                pass
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        threading.Thread(target=kill).start()
+        try:
+            message = socket.receive(30)
+        except ConnectionLostError as exc:
+            assert pids == [0]
+            assert "parent process" in str(exc)
+            os._exit(0)
+        assert message == "go on"
+        end(pids[0])
+        """)
+        + AGAIN
+    )
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
+# A connect that is under way.
+
+
+class Phase:
+    """A server that holds a connect until it is told to go on."""
+
+    def __init__(self):
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def http(self, connection):
+        request = read_request(connection)
+        self.reached.set()
+        wait(self.go_on)
+        lines = ["HTTP/1.1 101 x", "Upgrade: websocket", "Connection: Upgrade"]
+        lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        read_until_close(connection)
+
+
+CONNECTING = """
+socket = MessageWebSocket()
+errors = []
+
+def connect():
+    try:
+        socket.connect(uri, timeout=30)
+    except OSError as exc:
+        errors.append(exc)
+
+before = sockets()
+connecting = threading.Thread(target=connect)
+connecting.start()
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_a_connect_on_another_thread_has_failed_in_the_child_and_goes_on_in_the_parent(tls, authority_file):
+    phase = Phase()
+    program = (
+        FORK
+        + CONNECTING
+        + textwrap.dedent("""
+        sys.stdin.readline()
+
+        def look():
+            assert sockets() <= before, sockets()
+            assert "NEW" in repr(socket)
+            try:
+                socket.send("a")
+            except IllegalMethodCallError:
+                pass
+            else:
+                raise AssertionError("it sent")
+            socket.control.connect_timeout = 1
+            socket.close()
+
+        in_child(look)
+        print("forked", flush=True)
+        connecting.join()
+        assert not errors, errors
+        socket.close()
+        """)
+    )
+    with scripted_server(phase.http, ssl_context=tls[0]) as uri, started(program, uri, authority_file) as next_line:
+        try:
+            wait(phase.reached)
+            assert next_line() == "forked"
+        finally:
+            phase.go_on.set()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+@pytest.mark.parametrize("phase", ["TCP", "a name lookup"])
+def test_a_connect_that_has_no_connection_yet_leaves_the_child_no_descriptor(phase):
+    prepare = (
+        ""
+        if phase == "TCP"
+        else """
+class Resolver:
+    lifetime = 60
+    def resolve(self, *_, **__):
+        asked.set()
+        threading.Event().wait(60)
+
+asked = threading.Event()
+uri = "ws://name.example/"
+"""
+    )
+    program = (
+        FORK
+        + prepare
+        + (
+            CONNECTING
+            if phase == "TCP"
+            else CONNECTING.replace("errors =", "socket.control.resolver = Resolver()\nerrors =")
+        )
+        + ("while len(sockets() - before) < 3:\n    pass\n" if phase == "TCP" else "assert asked.wait(30)\n")
+        + textwrap.dedent("""
+        def look():
+            assert sockets() <= before, sockets()
+            assert "NEW" in repr(socket)
+
+        in_child(look)
+        socket.close()
+        connecting.join()
+        assert isinstance(errors[0], OperationCanceledError), errors
+        """)
+    )
+    with black_hole("127.0.0.1") as port:
+        assert_quiet(run(program, f"ws://127.0.0.1:{port}/"))
+
+
+def test_a_fork_in_a_handler_of_custom_validation_ends_the_childs_connect(server_tls, authority_file):
+    program = (
+        FORK
+        + textwrap.dedent("""
+        socket = MessageWebSocket()
+        pids = []
+
+        def handler(sender, args):
+            pids.append(os.fork())
+
+        socket.server_custom_validation_requested += handler
+        try:
+            socket.connect(uri)
+        except ConnectionLostError as exc:
+            assert pids == [0] and "parent process" in str(exc)
+            assert "NEW" in repr(socket)
+            os._exit(0)
+        end(pids[0])
+        """)
+        + AGAIN
+    )
+    with running_server(echo, ssl_context=server_tls) as uri:
+        assert_quiet(run(program, uri, authority=authority_file))
+
+
+MULTIPROCESSING = """
+import multiprocessing, os, sys, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+import syncws
+
+def work(uri, results):
+    with syncws.connect(uri) as socket:
+        socket.send("child")
+        results.put(socket.receive(30))
+
+if __name__ == "__main__":
+    uri, method = sys.argv[1:]
+    context = multiprocessing.get_context(method)
+    with syncws.connect(uri) as socket:
+        results = context.Queue()
+        processes = [context.Process(target=work, args=(uri, results)) for _ in range(3)]
+        for process in processes:
+            process.start()
+        assert [results.get(timeout=30) for _ in processes] == ["child"] * 3
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0, process.exitcode
+        socket.send("parent")
+        assert socket.receive(30) == "parent"
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_multiprocessing_works_beside_an_open_connection(method, echoing, authority_file, tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(MULTIPROCESSING, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script), echoing, method],
+        cwd=ROOT,
+        env=environment(authority_file) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT,
+        check=False,
+    )
+    assert_quiet(done)
