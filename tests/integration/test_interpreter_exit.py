@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from programs import assert_quiet, run
-from scripts import CLOSE, FIN, TEXT, read_until_close
+from scripts import CLOSE, FIN, TEXT, Call, read_until_close
 from support import LIMIT, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
 from websockets.exceptions import ConnectionClosed
 

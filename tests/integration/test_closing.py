@@ -1,0 +1,532 @@
+"""Closing: bounded whatever state the connection is in, and everybody can learn why it is over."""
+
+import contextlib
+import ssl
+import threading
+import time
+
+import pytest
+from scripts import (
+    BINARY,
+    CLOSE,
+    FIN,
+    TEXT,
+    Call,
+    close_frame,
+    connected,
+    only_reads,
+    read_until_close,
+    sends,
+    sends_and_ends,
+    sends_and_notes_one,
+)
+from support import (
+    LIMIT,
+    drop,
+    handshake,
+    read_request,
+    read_to_end,
+    reset,
+    scripted_server,
+    server_frame,
+    wait,
+)
+
+from syncws import (
+    CloseCause,
+    ConnectionLostError,
+    HResultError,
+    MessageTooBigError,
+    MessageWebSocket,
+    ObjectClosedError,
+    OperationCanceledError,
+    ProtocolViolationError,
+    StreamWebSocket,
+)
+from syncws.net.deadline import Deadline
+
+SHORT = 0.2
+BIG = bytes(1 << 24)
+
+
+class State:
+    """A peer, and what the client does, so that the connection is in the state in which it is to be closed."""
+
+    socket_class = MessageWebSocket
+
+    def __init__(self):
+        self.left = threading.Event()
+        self.calls = []
+
+    def script(self, connection):
+        handshake(connection)
+        wait(self.left)
+
+    def prepare(self, socket):
+        pass
+
+    def begin(self, socket):
+        pass
+
+    def end(self):
+        self.left.set()
+        for call in self.calls:
+            with contextlib.suppress(HResultError):
+                call.result()
+
+
+class SilentPeer(State):
+    def script(self, connection):
+        only_reads(connection)
+
+
+class PeerThatDoesNotRead(State):
+    pass
+
+
+class StuckSend(State):
+    def prepare(self, socket):
+        socket.control.send_timeout = None
+
+    def begin(self, socket):
+        self.calls.append(Call(socket.send, BIG))
+        while socket._session.outbox._waker is None:
+            pass
+
+
+class StuckFragments(StuckSend):
+    socket_class = StreamWebSocket
+
+    def begin(self, socket):
+        self.calls.append(Call(socket.output_stream.write, BIG))
+        while socket._session.outbox._waker is None:
+            pass
+
+
+class SenderBehindAStuckOne(StuckSend):
+    def begin(self, socket):
+        super().begin(socket)
+        self.calls.append(Call(socket.send, b"behind"))
+        while len(socket._session.outbox._waiting) < 1:
+            pass
+
+
+class OpenFragment(State):
+    def begin(self, socket):
+        socket.send_nonfinal_frame(b"not finished")
+
+
+class RunningHandler(State):
+    def __init__(self):
+        super().__init__()
+        self.inside = threading.Event()
+
+    def script(self, connection):
+        handshake(connection, behind=server_frame(TEXT, b"hello"))
+        wait(self.left)
+
+    def prepare(self, socket):
+        socket.add_message_received(lambda *_: (self.inside.set(), wait(self.left)))
+
+    def begin(self, socket):
+        wait(self.inside)
+
+
+class FullInbox(State):
+    def script(self, connection):
+        handshake(connection)
+        connection.sendall(server_frame(BINARY, bytes(100)) * 10)
+        wait(self.left)
+
+    def prepare(self, socket):
+        socket.control.inbox_size_in_bytes = 100
+
+    def begin(self, socket):
+        while not socket._session.inbox.is_full:
+            pass
+
+
+class FullInboxOfAStream(FullInbox):
+    socket_class = StreamWebSocket
+
+
+class Receiver(State):
+    def begin(self, socket):
+        self.calls.append(Call(socket.receive, None))
+        while socket._session.inbox._claimed() is None:
+            pass
+
+
+class Reader(State):
+    socket_class = StreamWebSocket
+
+    def begin(self, socket):
+        self.calls.append(Call(socket.input_stream.read, bytearray(1), 1))
+        while socket._session.inbox._claimed() is None:
+            pass
+
+
+class HalfAFrame(State):
+    def script(self, connection):
+        handshake(connection, behind=server_frame(BINARY, bytes(1000))[:500])
+        wait(self.left)
+
+
+class EndlessSender(State):
+    def script(self, connection):
+        handshake(connection)
+        while not self.left.is_set():
+            connection.sendall(server_frame(BINARY, bytes(60000)))
+
+
+class OtherCloser(SilentPeer):
+    def begin(self, socket):
+        self.calls.append(Call(socket.close, 1000, "first"))
+        while socket.information.close_cause is CloseCause.NONE:
+            pass
+
+
+STATES = [
+    SilentPeer,
+    PeerThatDoesNotRead,
+    StuckSend,
+    StuckFragments,
+    SenderBehindAStuckOne,
+    OpenFragment,
+    RunningHandler,
+    FullInbox,
+    FullInboxOfAStream,
+    Receiver,
+    Reader,
+    HalfAFrame,
+    EndlessSender,
+    OtherCloser,
+]
+
+
+class ProgramError(Exception):
+    pass
+
+
+def leave_by_an_exception(socket):
+    # Whatever control.close_timeout says.
+    with contextlib.suppress(ProgramError), socket:
+        raise ProgramError
+
+
+ENDS = {
+    "close": lambda socket: socket.close(1000, "over"),
+    "close on another thread": lambda socket: Call(socket.close).result(),
+    "five closes at once": lambda socket: [call.result() for call in [Call(socket.close) for _ in range(5)]],
+    "abort": lambda socket: socket.abort(),
+    "an exception in a with block": leave_by_an_exception,
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize("state", STATES)
+def test_closing_is_bounded(state, end, tls):
+    state = state()
+    with connected(
+        state.script,
+        state.prepare,
+        socket_class=state.socket_class,
+        tls=tls,
+        close_timeout=LIMIT * 4 if end is leave_by_an_exception else SHORT,
+    ) as socket:
+        try:
+            state.begin(socket)
+            start = time.monotonic()
+            end(socket)
+            # Far from the ten seconds of the default, and from the tests' own limit.
+            assert time.monotonic() - start < LIMIT / 6
+        finally:
+            state.end()
+        assert socket.wait_closed(LIMIT)
+        assert socket.information.close_cause in (CloseCause.LOCAL, CloseCause.ABORTED)
+
+
+def test_half_a_tls_record_does_not_hold_a_close(server_tls, client_tls):
+    left, stopped = threading.Event(), threading.Event()
+
+    def script(connection):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        engine = server_tls.wrap_bio(incoming, outgoing, server_side=True)
+        peer = ByHand(connection, engine, incoming, outgoing)
+        peer.do(engine.do_handshake)
+        connection.sendall(outgoing.read())
+        handshake(peer)
+        engine.write(server_frame(BINARY, bytes(4000)))
+        connection.sendall(outgoing.read()[:100])
+        stopped.set()
+        wait(left)
+
+    with scripted_server(script) as uri, MessageWebSocket() as socket:
+        socket.control.ssl_context = client_tls
+        socket.control.close_timeout = SHORT
+        socket.connect(uri.replace("ws:", "wss:"))
+        wait(stopped)
+        start = time.monotonic()
+        socket.close()
+        assert time.monotonic() - start < LIMIT / 6
+        left.set()
+
+
+class ByHand:
+    """A server's TLS whose records the test sends itself."""
+
+    def __init__(self, connection, engine, incoming, outgoing):
+        self.connection, self.engine, self.incoming, self.outgoing = connection, engine, incoming, outgoing
+
+    def do(self, function, *arguments):
+        while True:
+            try:
+                return function(*arguments)
+            except ssl.SSLWantReadError:
+                self.connection.sendall(self.outgoing.read())
+                self.incoming.write(self.connection.recv(65536))
+
+    def recv(self, size):
+        return self.do(self.engine.read, size)
+
+    def sendall(self, data):
+        self.engine.write(data)
+        self.connection.sendall(self.outgoing.read())
+
+
+def test_a_with_block_that_an_exception_leaves_takes_half_a_second(monkeypatch):
+    # By the library's own clock: what it waits for the peer, and for its reader after that.
+    waits = []
+    with connected(only_reads) as socket:
+        session = socket._session
+        wait_finished = session._wait_finished
+
+        def note(deadline):
+            waits.append(deadline.remaining)
+            return wait_finished(deadline) if len(waits) > 1 else False
+
+        monkeypatch.setattr(session, "_wait_finished", note)
+        socket.__exit__(ProgramError, None, None)
+        monkeypatch.undo()
+        assert len(waits) == 2
+        assert sum(waits) <= 0.5
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_closing_ends_a_connect_in_every_phase(end, tls):
+    for answer in (read_to_end, lambda connection: (read_request(connection), read_to_end(connection))):
+        asked = threading.Event()
+
+        def script(connection, answer=answer, asked=asked):
+            asked.set()
+            answer(connection)
+
+        with scripted_server(script, ssl_context=tls[0]) as uri:
+            socket = MessageWebSocket()
+            socket.control.ssl_context = tls[1]
+            connecting = Call(socket.connect, uri)
+            wait(asked)
+            start = time.monotonic()
+            getattr(socket, end)()
+            with pytest.raises(OperationCanceledError):
+                connecting.result()
+            assert time.monotonic() - start < LIMIT / 6
+            assert socket.information.close_cause is CloseCause.NONE
+
+
+# Why it is over.
+
+
+def lose(connection):
+    handshake(connection)
+    connection.sendall(server_frame(BINARY, bytes(100))[:50])
+
+
+CAUSES = {
+    "the server's Close": (
+        sends_and_notes_one([], close_frame(4000, "enough")),
+        None,
+        CloseCause.PEER,
+        (4000, "enough"),
+        "the server closed it, code 4000 enough",
+        ObjectClosedError,
+    ),
+    "an empty Close of the server's": (
+        sends_and_notes_one([], close_frame()),
+        None,
+        CloseCause.PEER,
+        (1005, ""),
+        "the server closed it, code 1005",
+        ObjectClosedError,
+    ),
+    "close": (
+        sends(),
+        lambda socket: socket.close(1000, "done"),
+        CloseCause.LOCAL,
+        (1000, "done"),
+        "close.. was called, code 1000 done",
+        ObjectClosedError,
+    ),
+    "abort": (
+        only_reads,
+        lambda socket: socket.abort(),
+        CloseCause.ABORTED,
+        (1006, ""),
+        "abort.. was called, code 1006",
+        ObjectClosedError,
+    ),
+    "the end of TCP": (
+        sends_and_ends(),
+        None,
+        CloseCause.CONNECTION_LOST,
+        (1006, ""),
+        "ended the connection without a Close frame",
+        ConnectionLostError,
+    ),
+    "the end of TCP in a frame": (
+        lose,
+        None,
+        CloseCause.CONNECTION_LOST,
+        (1006, ""),
+        "ended the connection without a Close frame",
+        ConnectionLostError,
+    ),
+    "a violation": (
+        sends_and_notes_one([], server_frame(3)),
+        None,
+        CloseCause.PROTOCOL_ERROR,
+        1002,
+        "opcode",
+        ProtocolViolationError,
+    ),
+    "a message that is too big": (
+        sends_and_notes_one([], server_frame(TEXT, bytes(101))),
+        None,
+        CloseCause.MESSAGE_TOO_BIG,
+        1009,
+        "101 bytes",
+        MessageTooBigError,
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "end", "cause", "closed", "text", "error"), CAUSES.values(), ids=[*CAUSES.keys()])
+def test_the_cause_is_told_by_information_and_by_the_errors(script, end, cause, closed, text, error, tls):
+    told = []
+
+    def prepare(socket):
+        socket.control.max_message_size = 100
+        socket.add_closed(lambda sender, args: told.append((sender.information.close_cause, args.code)))
+
+    with connected(script, prepare, tls=tls) as socket:
+        information = socket.information
+        if end is not None:
+            assert (information.close_cause, information.close_code, information.close_reason) == (0, None, "")
+            end(socket)
+        assert socket.wait_closed(LIMIT)
+        code = closed if isinstance(closed, int) else closed[0]
+        assert information.close_cause is cause
+        assert information.close_code == code
+        if isinstance(closed, tuple):
+            assert information.close_reason == closed[1]
+        assert told == [(cause, code)]
+        for _ in range(2):
+            with pytest.raises(error, match=text):
+                socket.receive(LIMIT)
+        with pytest.raises((ObjectClosedError, ConnectionLostError), match=text):
+            socket.send("late")
+
+
+def test_a_reset_is_a_lost_connection(tls):
+    go = threading.Event()
+
+    def script(connection):
+        handshake(connection)
+        wait(go)
+        reset(connection)
+
+    with connected(script, tls=tls) as socket:
+        go.set()
+        assert socket.wait_closed(LIMIT)
+        assert socket.information.close_cause is CloseCause.CONNECTION_LOST
+
+
+def test_a_stream_s_reads_and_writes_name_the_cause(tls):
+    with connected(sends(), socket_class=StreamWebSocket, tls=tls) as socket:
+        socket.close(3000, "through")
+        for use in (
+            lambda: socket.input_stream.read(bytearray(1), 1),
+            lambda: socket.output_stream.write(b"a"),
+            lambda: socket.input_stream.as_file().read(1),
+        ):
+            with pytest.raises(ObjectClosedError, match=r"close\(\) was called, code 3000 through"):
+                use()
+
+
+def test_the_first_cause_counts(tls):
+    # The server answers, or not; what began it stays.
+    with connected(only_reads, tls=tls, close_timeout=SHORT) as socket:
+        socket.close()
+        assert socket.information.close_cause is CloseCause.LOCAL
+        socket.abort()
+        assert socket.wait_closed(LIMIT)
+        assert socket.information.close_cause is CloseCause.LOCAL
+        assert socket.information.close_code == 1006
+
+
+def test_a_cause_that_was_noted_by_others_stays():
+    with connected(only_reads) as socket:
+        socket._session.note_cause(CloseCause.KEEP_ALIVE)
+        socket.abort()
+        assert socket.wait_closed(LIMIT)
+        assert socket.information.close_cause is CloseCause.KEEP_ALIVE
+        with pytest.raises(ObjectClosedError, match="keep-alive"):
+            socket.receive(LIMIT)
+
+
+def test_a_send_while_closing_names_the_cause():
+    closing = threading.Event()
+
+    def script(connection):
+        handshake(connection)
+        connection.sendall(close_frame(1001, "going away"))
+        wait(closing)
+
+    with connected(script) as socket:
+        while socket.information.close_cause is CloseCause.NONE:
+            pass
+        with pytest.raises(ObjectClosedError, match="the server closed it, code 1001 going away"):
+            send_for_ever(socket)
+        closing.set()
+
+
+def send_for_ever(socket):
+    # The cause is noted a moment before nothing can be sent any more.
+    while True:
+        socket.send("late")
+
+
+def test_the_cause_of_a_dropped_socket_is_seen_on_its_information():
+    frames = []
+
+    def script(connection):
+        handshake(connection)
+        frames.extend(read_until_close(connection))
+
+    with scripted_server(script) as uri:
+        holder = [MessageWebSocket()]
+        holder[0].connect(uri)
+        information, session = holder[0].information, holder[0]._session
+        with pytest.warns(ResourceWarning):
+            drop(holder)
+        assert session.wait_closed(Deadline(LIMIT))
+        assert information.close_cause is CloseCause.DROPPED
+    assert frames == [(FIN | CLOSE, b"\x03\xe9")]
+
+
+def test_a_socket_that_was_never_connected_has_no_cause():
+    socket = MessageWebSocket()
+    socket.close()
+    assert socket.information.close_cause is CloseCause.NONE
+    with pytest.raises(ObjectClosedError, match=r"the socket was closed$"):
+        socket.send("a")

@@ -1,0 +1,244 @@
+"""Socket objects that nobody holds any more: the garbage collector closes them, and nothing of ours holds them."""
+
+import contextlib
+import functools
+import gc
+import threading
+import warnings
+import weakref
+
+import pytest
+from scripts import CLOSE, FIN, TEXT, connected, read_until_close, sends
+from support import LIMIT, echo, handshake, running_server, scripted_server, server_frame, wait
+
+from syncws import DataReader, DataWriter, MessageWebSocket, StreamWebSocket
+from syncws.net.deadline import Deadline
+
+
+def with_a_closure(socket):
+    seen = []
+
+    def handler(sender, args):
+        seen.append((socket, args.length))
+
+    return handler
+
+
+def with_a_bound_method(socket):
+    class Program:
+        def __init__(self):
+            self.socket = socket
+            self.seen = []
+
+        def handler(self, sender, args):
+            self.seen.append(self.socket)
+
+    return Program().handler
+
+
+def with_a_partial(socket):
+    return functools.partial(lambda kept, sender, args: None, socket)
+
+
+def with_its_own_method(socket):
+    return lambda sender, args: socket.send("again") if args.length < 0 else None
+
+
+HANDLERS = [with_a_closure, with_a_bound_method, with_a_partial, with_its_own_method]
+
+
+@pytest.mark.parametrize("make_handler", HANDLERS)
+def test_a_socket_whose_handler_refers_to_it_is_closed_when_it_is_dropped(make_handler, tls):
+    frames = []
+    received = threading.Event()
+
+    def script(connection):
+        handshake(connection, behind=server_frame(TEXT, b"hello"))
+        frames.extend(read_until_close(connection))
+
+    with scripted_server(script, ssl_context=tls[0]) as uri:
+        socket = MessageWebSocket()
+        socket.control.ssl_context = tls[1]
+        handler = make_handler(socket)
+        socket.message_received += handler
+        socket.message_received += lambda *_: received.set()
+        socket.closed += handler
+        socket.connect(uri)
+        wait(received)
+        session = socket._session
+        gone = weakref.ref(socket)
+        del handler
+        with pytest.warns(ResourceWarning, match="a MessageWebSocket connected to .* was dropped without close"):  # noqa: PT031
+            del socket
+            gc.collect()
+        assert gone() is None
+        assert session.wait_closed(Deadline(LIMIT))
+    assert frames == [(FIN | CLOSE, b"\x03\xe9")]
+
+
+# How a program may hold a StreamWebSocket's ends, and whether that holds the socket.
+ENDS = {
+    "nothing": lambda socket: None,
+    "its streams, once": lambda socket: (socket.input_stream, socket.output_stream)[2:],
+    "a file, once": lambda socket: socket.input_stream.as_file().close(),
+    "its information and control": lambda socket: (socket.information, socket.control),
+}
+HOLDING = {
+    "the input stream": lambda socket: socket.input_stream,
+    "the output stream": lambda socket: socket.output_stream,
+    "a DataReader": lambda socket: DataReader(socket.input_stream),
+    "a DataWriter": lambda socket: DataWriter(socket.output_stream),
+    "a file": lambda socket: socket.input_stream.as_file(),
+}
+
+
+@pytest.mark.parametrize("hold", ENDS.values(), ids=ENDS.keys())
+def test_a_stream_socket_is_closed_when_it_is_dropped_although_the_program_holds(hold, tls):
+    with scripted_server(sends(), ssl_context=tls[0]) as uri:
+        socket = StreamWebSocket()
+        socket.control.ssl_context = tls[1]
+        socket.connect(uri)
+        held = hold(socket)
+        session = socket._session
+        with pytest.warns(ResourceWarning):  # noqa: PT031 - one act
+            del socket
+            gc.collect()
+        assert session.wait_closed(Deadline(LIMIT))
+        del held
+
+
+@pytest.mark.parametrize("hold", HOLDING.values(), ids=HOLDING.keys())
+def test_a_stream_socket_lives_as_long_as_the_program_holds(hold, tls):
+    with scripted_server(sends(), ssl_context=tls[0]) as uri:
+        socket = StreamWebSocket()
+        socket.control.ssl_context = tls[1]
+        socket.connect(uri)
+        held = hold(socket)
+        session = socket._session
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            del socket
+            gc.collect()
+        assert not session.is_abandoned
+        with pytest.warns(ResourceWarning):  # noqa: PT031 - one act
+            del held
+            gc.collect()
+        assert session.wait_closed(Deadline(LIMIT))
+
+
+CELLS = {
+    "pulled": """
+socket = MessageWebSocket()
+socket.control.ssl_context = context
+socket.connect(uri)
+socket.send("cell")
+print(socket.receive(30))
+""",
+    "with handlers": """
+socket = MessageWebSocket()
+socket.control.ssl_context = context
+texts = []
+came = threading.Event()
+
+def received(sender, args):
+    texts.append(args.get_data_reader().read_string(args.length))
+    assert socket is sender
+    came.set()
+
+socket.message_received += received
+socket.closed += lambda sender, args: texts.append(args.code)
+socket.connect(uri)
+socket.send("cell")
+assert came.wait(30)
+""",
+    "with a class that holds it": """
+class Client:
+    def __init__(self):
+        self.came = threading.Event()
+        self.socket = MessageWebSocket()
+        self.socket.control.ssl_context = context
+        self.socket.message_received += self.received
+        self.socket.connect(uri)
+
+    def received(self, sender, args):
+        self.came.set()
+
+client = Client()
+client.socket.send("cell")
+assert client.came.wait(30)
+""",
+    "a stream": """
+socket = StreamWebSocket()
+socket.control.ssl_context = context
+socket.connect(uri)
+file = socket.input_stream.as_file()
+socket.output_stream.write(b"cell")
+assert file.read(4) == b"cell"
+""",
+}
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+def test_five_runs_of_a_notebook_cell_leave_one_connection(cell, tls):
+    open_ones = []
+    closed = threading.Semaphore(0)
+
+    def serve(connection):
+        open_ones.append(connection)
+        try:
+            echo(connection)
+        finally:
+            open_ones.remove(connection)
+            closed.release()
+
+    namespace = {"context": tls[1], "threading": threading, "print": lambda *_: None}
+    namespace |= {"MessageWebSocket": MessageWebSocket, "StreamWebSocket": StreamWebSocket}
+    with running_server(serve, ssl_context=tls[0]) as uri:
+        namespace["uri"] = uri
+        before = readers()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            code = compile(cell, "<cell>", "exec")
+            for _ in range(5):
+                exec(code, namespace)
+            gc.collect()
+            for _ in range(4):
+                assert closed.acquire(timeout=LIMIT), "a connection of an earlier run is still open"
+            wait_until(lambda: len(readers() - before) == 1)
+            assert len(open_ones) == 1
+            namespace.clear()
+            gc.collect()
+            assert closed.acquire(timeout=LIMIT)
+            wait_until(lambda: readers() <= before)
+
+
+def readers():
+    return {thread for thread in threading.enumerate() if thread.name.startswith("syncws")}
+
+
+def wait_until(is_so):
+    """Wait for threads that are about to end."""
+    for thread in readers():
+        if not is_so():
+            thread.join(0.5)
+    assert is_so()
+
+
+def test_a_socket_that_was_closed_is_collected_without_a_warning(tls):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with connected(sends(), tls=tls) as socket:
+            handler = with_a_closure(socket)
+            socket.message_received += handler
+        del socket, handler
+        gc.collect()
+
+
+def test_a_failed_connect_leaves_nothing_that_holds_the_socket():
+    socket = MessageWebSocket()
+    with contextlib.suppress(OSError):
+        socket.connect("ws://127.0.0.1:1/")
+    gone = weakref.ref(socket)
+    del socket
+    gc.collect()
+    assert gone() is None
