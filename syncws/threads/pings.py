@@ -1,7 +1,7 @@
 """Pings that wait for their pongs, and the round trip (RFC 6455 5.5.2, 5.5.3).
 
-May import errors, net.deadline, wire and this room's outbox. Any number of threads may ping; pongs are brought by the
-reader.
+May import errors, net.deadline, wire and this room's outbox and waiting. Any number of threads may ping; pongs are
+brought by the reader.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from syncws.errors import HResultError, OperationTimedOutError, fresh
 from syncws.net.deadline import Deadline, now
 from syncws.threads.outbox import Outbox
+from syncws.threads.waiting import acquire_within
 from syncws.wire.frames import PING, encode_frame
 
 __all__ = ["Pings"]
@@ -99,8 +100,7 @@ class Pings:
                 self._check_not_ended()
                 if deadline.is_expired:
                     raise OperationTimedOutError("no pong came in time")
-                remaining = deadline.remaining
-                ping.signal.acquire(timeout=-1 if remaining is None else remaining)
+                acquire_within(ping.signal, deadline.remaining)
             return ping.seconds
         finally:
             try:

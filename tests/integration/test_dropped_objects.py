@@ -179,7 +179,7 @@ assert file.read(4) == b"cell"
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
-def test_five_runs_of_a_notebook_cell_leave_one_connection(cell, tls):
+def test_five_runs_of_a_notebook_cell_leave_one_connection_and_two_threads(cell, tls):
     open_ones = []
     closed = threading.Semaphore(0)
 
@@ -195,7 +195,7 @@ def test_five_runs_of_a_notebook_cell_leave_one_connection(cell, tls):
     namespace |= {"MessageWebSocket": MessageWebSocket, "StreamWebSocket": StreamWebSocket}
     with running_server(serve, ssl_context=tls[0]) as uri:
         namespace["uri"] = uri
-        before = readers()
+        before = our_threads()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             code = compile(cell, "<cell>", "exec")
@@ -204,21 +204,25 @@ def test_five_runs_of_a_notebook_cell_leave_one_connection(cell, tls):
             gc.collect()
             for _ in range(4):
                 assert closed.acquire(timeout=LIMIT), "a connection of an earlier run is still open"
-            wait_until(lambda: len(readers() - before) == 1)
+            wait_until(lambda: len(our_threads() - before) == 2)
+            assert sorted(thread.name.rstrip("0123456789") for thread in our_threads()) == [
+                "syncws-monitor",
+                "syncws-reader-",
+            ]
             assert len(open_ones) == 1
             namespace.clear()
             gc.collect()
             assert closed.acquire(timeout=LIMIT)
-            wait_until(lambda: readers() <= before)
+            wait_until(lambda: our_threads() <= before)
 
 
-def readers():
+def our_threads():
     return {thread for thread in threading.enumerate() if thread.name.startswith("syncws")}
 
 
 def wait_until(is_so):
     """Wait for threads that are about to end."""
-    for thread in readers():
+    for thread in our_threads():
         if not is_so():
             thread.join(0.5)
     assert is_so()
