@@ -1,0 +1,106 @@
+"""What the campaigns count: threads and descriptors left behind, errors on other threads, calls that take too long.
+
+May import the standard library only. Figures go from a campaign's process to the one that prints them as JSON.
+"""
+
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Figures", "Leaks", "Stages", "background_errors", "descriptors"]
+
+_SHOWN = 10
+
+
+@dataclass
+class Figures:
+    """What a campaign counted for one client; `failures` are the first of them, each with how to see it again."""
+
+    client: str
+    connections: int = 0
+    hangs: int = 0
+    lost: int = 0
+    doubled: int = 0
+    threads: int = 0
+    descriptors: int = 0
+    undocumented: int = 0
+    seconds: float = 0.0
+    overrun: float = 0.0
+    other: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """True when nothing was found."""
+        return not (self.hangs or self.lost or self.doubled or self.threads or self.descriptors or self.undocumented)
+
+    def note(self, failure: str) -> None:
+        """Keep a failure's description, if there are not too many."""
+        if len(self.failures) < _SHOWN:
+            self.failures.append(failure)
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Count something besides."""
+        self.other[name] = self.other.get(name, 0) + number
+
+
+def descriptors() -> set[str]:
+    """Return the numbers of this process's open descriptors."""
+    return set(os.listdir("/proc/self/fd"))
+
+
+class Leaks:
+    """Threads and descriptors that were not there at the beginning."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        self._threads = set(threading.enumerate())
+        self._descriptors = len(descriptors())
+
+    def count(self, patience: float) -> tuple[int, int]:
+        """Return how many threads and descriptors are left after `patience` seconds at most."""
+        end = time.monotonic() + patience
+        gc.collect()
+        for thread in set(threading.enumerate()) - self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, end - time.monotonic()))
+        gc.collect()
+        left = [thread for thread in set(threading.enumerate()) - self._threads if thread.is_alive()]
+        return len(left), max(0, len(descriptors()) - self._descriptors)
+
+
+class Stages:
+    """Says what a thread is doing, and by how much its calls overran their limits."""
+
+    def __init__(self) -> None:
+        self.now = "not begun"
+        self.overrun = 0.0
+
+    def call(self, name: str, limit: float, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function that should take `limit` seconds at most."""
+        self.now = name
+        start = time.monotonic()
+        try:
+            return function(*arguments)
+        finally:
+            self.overrun = max(self.overrun, time.monotonic() - start - limit)
+            self.now = f"after {name}"
+
+
+@contextmanager
+def background_errors() -> Iterator[list[str]]:
+    """Give a list of the exceptions that end threads, or that nobody can raise, in the block."""
+    errors: list[str] = []
+    old_thread, old_unraisable = threading.excepthook, sys.unraisablehook
+    threading.excepthook = lambda args: errors.append(f"{args.exc_value!r} ended a thread")
+    sys.unraisablehook = lambda args: errors.append(f"{args.exc_value!r} could not be raised")
+    try:
+        yield errors
+    finally:
+        threading.excepthook, sys.unraisablehook = old_thread, old_unraisable
