@@ -9,8 +9,9 @@ import contextlib
 import queue
 import select
 import ssl
-
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import websocket
@@ -21,6 +22,9 @@ import syncws
 from compliance.conversation import Message
 
 __all__ = ["CLIENTS", "Client", "Connection", "Ended", "Limits", "TimedOut", "expected_error"]
+
+
+Errors = Mapping[str, tuple[type[BaseException], ...]]
 
 
 class TimedOut(Exception):
@@ -63,7 +67,7 @@ class Client(Protocol):
     """A way to connect."""
 
     name: str
-    errors: dict[str, tuple[type[BaseException], ...]]
+    errors: Errors
     """What is documented, by the name of the method."""
 
     def connect(self, uri: str, context: ssl.SSLContext | None, number: int) -> Connection:
@@ -93,7 +97,7 @@ def _settle(control: Any, context: ssl.SSLContext | None) -> None:
 
 
 def _ping(socket: Any) -> None:
-    # What a version without ping() does instead is the demo of an unasked pong: nothing.
+    # A version without ping() does nothing instead.
     if hasattr(socket, "ping"):
         with contextlib.suppress(syncws.OperationTimedOutError):
             socket.ping(timeout=Limits.receive)
@@ -193,18 +197,20 @@ class SyncwsClient:
     """syncws: by receive(), by events and as a stream, in turn."""
 
     name = "syncws"
-    errors: dict[str, tuple[type[BaseException], ...]] = {
-        "connect": (syncws.ConnectFailedError, syncws.ConnectionLostError, syncws.OperationTimedOutError),
-        "send": (
-            syncws.ObjectClosedError,
-            syncws.ConnectionLostError,
-            syncws.OperationTimedOutError,
-            syncws.OperationCanceledError,
-        ),
-        # Several threads may receive at once in the storm.
-        "receive": (TimedOut, Ended, syncws.InvalidOperationError),
-        "ping": (syncws.ObjectClosedError, syncws.ConnectionLostError, syncws.OperationCanceledError),
-    }
+    errors: Errors = MappingProxyType(
+        {
+            "connect": (syncws.ConnectFailedError, syncws.ConnectionLostError, syncws.OperationTimedOutError),
+            "send": (
+                syncws.ObjectClosedError,
+                syncws.ConnectionLostError,
+                syncws.OperationTimedOutError,
+                syncws.OperationCanceledError,
+            ),
+            # Several threads may receive at once in the storm.
+            "receive": (TimedOut, Ended, syncws.InvalidOperationError),
+            "ping": (syncws.ObjectClosedError, syncws.ConnectionLostError, syncws.OperationCanceledError),
+        }
+    )
     ways: tuple[Callable[[str, ssl.SSLContext | None], Connection], ...] = (_SyncwsPull, _SyncwsEvents, _SyncwsStream)
 
     def connect(self, uri: str, context: ssl.SSLContext | None, number: int) -> Connection:
@@ -257,12 +263,14 @@ class WebsocketsClient:
     """The sync client of websockets."""
 
     name = "websockets"
-    errors: dict[str, tuple[type[BaseException], ...]] = {
-        "connect": (OSError, TimeoutError, websockets.exceptions.InvalidHandshake),
-        "send": (websockets.exceptions.ConnectionClosed,),
-        "receive": (TimedOut, Ended, websockets.exceptions.ConcurrencyError),
-        "ping": (websockets.exceptions.ConnectionClosed,),
-    }
+    errors: Errors = MappingProxyType(
+        {
+            "connect": (OSError, TimeoutError, websockets.exceptions.InvalidHandshake),
+            "send": (websockets.exceptions.ConnectionClosed,),
+            "receive": (TimedOut, Ended, websockets.exceptions.ConcurrencyError),
+            "ping": (websockets.exceptions.ConnectionClosed,),
+        }
+    )
 
     def connect(self, uri: str, context: ssl.SSLContext | None, number: int) -> Connection:
         """See Client.connect."""
@@ -276,8 +284,13 @@ class _WebSocketClient:
     is_stream = False
 
     def __init__(self, uri: str, context: ssl.SSLContext | None) -> None:
-        options = {} if context is None else {"sslopt": {"context": context}}
-        self._socket = websocket.create_connection(uri, timeout=Limits.send, enable_multithread=True, **options)
+        self._socket = websocket.create_connection(
+            uri,
+            timeout=Limits.send,
+            enable_multithread=True,
+            sslopt=None if context is None else {"context": context},
+        )
+        self._turn = threading.Lock()
 
     def send(self, message: Message) -> None:
         if isinstance(message, str):
@@ -286,6 +299,15 @@ class _WebSocketClient:
             self._socket.send_binary(message)
 
     def receive(self, timeout: float) -> Message:
+        # One thread at a time, as the other two see to it themselves: a second one would wait without a limit.
+        if not self._turn.acquire(timeout=timeout):
+            raise TimedOut
+        try:
+            return self._receive(timeout)
+        finally:
+            self._turn.release()
+
+    def _receive(self, timeout: float) -> Message:
         # There is one time-out for all of a socket, sending included: so it is not set, but waited for beforehand.
         self._wait_readable(timeout)
         try:
@@ -322,13 +344,15 @@ class WebSocketClientClient:
     """websocket-client's WebSocket, with its own locks turned on."""
 
     name = "websocket-client"
-    errors: dict[str, tuple[type[BaseException], ...]] = {
-        "connect": (websocket.WebSocketException, OSError),
-        "send": (websocket.WebSocketException, OSError),
-        "receive": (TimedOut, Ended),
-        "ping": (websocket.WebSocketException, OSError),
-        "close": (websocket.WebSocketException, OSError),
-    }
+    errors: Errors = MappingProxyType(
+        {
+            "connect": (websocket.WebSocketException, OSError),
+            "send": (websocket.WebSocketException, OSError),
+            "receive": (TimedOut, Ended),
+            "ping": (websocket.WebSocketException, OSError),
+            "close": (websocket.WebSocketException, OSError),
+        }
+    )
 
     def connect(self, uri: str, context: ssl.SSLContext | None, number: int) -> Connection:
         """See Client.connect."""

@@ -71,7 +71,9 @@ def _run_in_process(module: str, name: str, limit: float) -> Figures:
     try:
         return Figures(**json.loads(done.stdout.splitlines()[-1]))
     except (IndexError, ValueError):
-        return Figures(name, undocumented=1, failures=[f"the process ended with {done.returncode}: {done.stderr[-800:]}"])
+        return Figures(
+            name, undocumented=1, failures=[f"the process ended with {done.returncode}: {done.stderr[-800:]}"]
+        )
 
 
 def _print(figures: Figures) -> None:

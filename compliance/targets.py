@@ -233,6 +233,7 @@ def release() -> None:
 
 def _shake_hands(data: bytes, split: Callable[[bytes], Iterable[bytes]]) -> _Answered:
     transport = _AnsweringTransport(data, split)
+    numbers: tuple[int, ...] = ()
     waiter = Waiter(_waker(), lambda: False, Deadline(None))
     try:
         result = open_websocket(transport, waiter, _TARGET_URI, (), _PROTOCOLS)
@@ -242,7 +243,7 @@ def _shake_hands(data: bytes, split: Callable[[bytes], Iterable[bytes]]) -> _Ans
     except (HandshakeError, ConnectionLostError) as exc:
         return _Answered(type(exc).__name__, (exc.hresult,), (), b"")
     else:
-        outcome, numbers = f"connected {result.subprotocol}", ()
+        outcome = f"connected {result.subprotocol}"
         headers, rest = result.headers, result.remainder + transport.unread()
     accept = transport.accept
     return _Answered(
