@@ -186,7 +186,7 @@ class _Talk:
                 outcome.got.append(outcome.stages.call("receive", limit, self._connection.receive, limit))
             except TimedOut:
                 # Not by the time alone: the machine may be busy.
-                self._is_over = was_faulted and (self._has_all() or time.monotonic() > self._end)
+                self._is_over = (was_faulted and self._has_all()) or time.monotonic() > self._end
             except Ended:
                 self._is_over = True
             except Exception as exc:  # noqa: BLE001 - classified

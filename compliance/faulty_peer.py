@@ -99,6 +99,7 @@ class FaultyPeer:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 self._hold_conversation()
+                self._socket.close()
             except _Cut as cut:
                 self._break(self._socket, cut.rest)
         except OSError:

@@ -106,7 +106,9 @@ def _fuzz(name: str, *arguments: str | Path) -> str:
 
 def _show_bad(name: str, data: bytes, engine: str, seed: int) -> None:
     target = TARGETS[name]
-    shortest = shrink(data, lambda shorter: failure(target, shorter) is not None)
+    # A saved input that is bad too may be shorter than what the found one can be shrunk to.
+    bad = [one for one in (data, *corpus.load(name)) if failure(target, one) is not None]
+    shortest = shrink(min(bad, key=len), lambda shorter: failure(target, shorter) is not None)
     print(f"FOUND by the engine {engine} with seed {seed}: {failure(target, shortest)!r}")
     print(f"  again: python -m compliance.fuzz --target {name} --input {shortest.hex()}", flush=True)
 

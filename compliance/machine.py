@@ -20,14 +20,21 @@ from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 import syncws
 from compliance.conversation import Message, as_bytes
 
-__all__ = ["MACHINES", "SocketMachine", "run", "running_server"]
+__all__ = ["MACHINES", "SocketMachine", "run", "running_server", "serve_connection"]
 
 _LIMIT = 30.0
 _CLOSE, _CUT = b"!close", b"!cut"
@@ -36,7 +43,8 @@ _NEW, _CONNECTED, _ENDED, _LOST, _CLOSED = "new", "connected", "ended by the ser
 _messages = st.text(max_size=20) | st.binary(max_size=20) | st.sampled_from(["x" * 70_000, bytes(70_000)])
 
 
-def _serve(connection: ServerConnection) -> None:
+def serve_connection(connection: ServerConnection) -> None:
+    """Handler of the server: echoes, closes or cuts."""
     with contextlib.suppress(ConnectionClosed):
         for message in connection:
             data = as_bytes(message)
@@ -51,7 +59,7 @@ def _serve(connection: ServerConnection) -> None:
 @contextlib.contextmanager
 def running_server() -> Iterator[str]:
     """Run the server that the machines need; gives its URI."""
-    with serve(_serve, "127.0.0.1", 0, compression=None, max_size=None, ping_interval=None) as server:
+    with serve(serve_connection, "127.0.0.1", 0, compression=None, max_size=None, ping_interval=None) as server:
         thread = threading.Thread(target=server.serve_forever, name="machine-server")
         thread.start()
         try:
@@ -163,8 +171,14 @@ class SocketMachine(RuleBasedStateMachine):
             self._end(_CLOSED, (1006, ""))
         self.state = _CLOSED
 
-    @rule()
-    def drop(self) -> None:
+    @initialize(must_connect=st.booleans())
+    def begin(self, must_connect: bool) -> None:
+        """Begin connected, or not."""
+        if must_connect:
+            self.connect()
+
+    @rule(must_connect=st.booleans())
+    def drop(self, must_connect: bool) -> None:
         """Drop the object, which closes it with a warning if it is connected; go on with a new one."""
         was_connected = self.state == _CONNECTED
         threads = _reader_threads()
@@ -177,6 +191,7 @@ class SocketMachine(RuleBasedStateMachine):
             thread.join(_LIMIT)
             assert not thread.is_alive()
         self.make_new()
+        self.begin(must_connect)
 
     @invariant()
     def closed_is_raised_once_and_last(self) -> None:
@@ -289,7 +304,13 @@ def run(kind: str, uri: str, *, examples: int, steps: int, seed_number: int) -> 
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(seed(seed_number)(machine), settings=chosen)
+    # What is there already need not be looked through at every drop.
+    gc.collect()
+    gc.freeze()
+    try:
+        run_state_machine_as_test(seed(seed_number)(machine), settings=chosen)
+    finally:
+        gc.unfreeze()
     count: int = machine.steps
     return count
 

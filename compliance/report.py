@@ -27,6 +27,7 @@ _COLUMNS = (
     ("threads left", "threads"),
     ("fds left", "descriptors"),
     ("undocumented", "undocumented"),
+    ("broken", "broken"),
     ("overrun s", "overrun"),
     ("seconds", "seconds"),
 )
@@ -62,10 +63,10 @@ def run_clients(
 
 
 def _run_in_process(module: str, name: str, limit: float) -> Figures:
-    arguments = [argument for argument in sys.argv[1:] if argument != "--json"]
-    command = [sys.executable, "-m", module, *arguments, "--client", name, "--json"]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)
+        done = subprocess.run(
+            _command(module, name), cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False
+        )
     except subprocess.TimeoutExpired:
         return Figures(name, hangs=1, seconds=limit, failures=["the process did not end and was killed"])
     try:
@@ -74,6 +75,10 @@ def _run_in_process(module: str, name: str, limit: float) -> Figures:
         return Figures(
             name, undocumented=1, failures=[f"the process ended with {done.returncode}: {done.stderr[-800:]}"]
         )
+
+
+def _command(module: str, name: str) -> list[str]:
+    return [sys.executable, "-m", module, *sys.argv[1:], "--client", name, "--json"]
 
 
 def _print(figures: Figures) -> None:

@@ -15,6 +15,7 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 from compliance.clients import CLIENTS, Client, Connection, Ended, Limits, SyncwsMessages, TimedOut, expected_error
@@ -72,14 +73,14 @@ class Storm:
         self.figures = Figures(client.name)
         self._servers: dict[str, EchoServer] = {}
 
-    def run(self, seconds: float) -> Figures:
-        """Let the threads work, then settle the account."""
+    def run(self, seconds: float, actions: int | None = None) -> Figures:
+        """Let the threads work, for `seconds` or until each has done so many actions; then settle the account."""
         figures = self.figures
         with background_errors() as errors:
             leaks = Leaks()
             with EchoServer() as plain, EchoServer(self._server_context) as secure:
                 self._servers = {"ws": plain, "wss": secure}
-                self._work(seconds)
+                self._work(seconds, actions)
                 self._finish()
             figures.threads, figures.descriptors = leaks.count(_PATIENCE_SECONDS)
         figures.connections = len(self._lives)
@@ -90,15 +91,19 @@ class Storm:
             figures.note(f"{error}, with seed {self._seed}")
         return figures
 
-    def _work(self, seconds: float) -> None:
+    def _work(self, seconds: float, actions: int | None) -> None:
         stages = [Stages() for _ in range(self._threads)]
         threads = [
-            threading.Thread(target=self._act, args=(number, stages[number]), name=f"storm-{number}", daemon=True)
+            threading.Thread(
+                target=self._act, args=(number, stages[number], actions), name=f"storm-{number}", daemon=True
+            )
             for number in range(self._threads)
         ]
         for thread in threads:
             thread.start()
-        self._is_over.wait(seconds)
+        end = time.monotonic() + seconds
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
         self._is_over.set()
         end = time.monotonic() + _PATIENCE_SECONDS
         for number, thread in enumerate(threads):
@@ -113,18 +118,18 @@ class Storm:
 
     # The threads.
 
-    def _act(self, number: int, stages: Stages) -> None:
+    def _act(self, number: int, stages: Stages, actions: int | None) -> None:
         rng = random.Random(f"{self._seed}/{number}")
         count = 0
-        while not self._is_over.is_set():
+        while not self._is_over.is_set() and count != actions:
             place = rng.randrange(len(self._locks))
             action = "close" if rng.random() < _CLOSE_CHANCE else rng.choice(_ACTIONS)
             size = rng.choice((0, 10, 100, 1000)) if rng.random() < 0.99 else 150_000
             is_text = rng.random() < 0.5
             life = self._life_at(place, stages)
+            count += 1
             if life is None:
                 continue
-            count += 1
             if action == "send":
                 self._send(life, f"{number}/{count}/{'x' * size}", is_text=is_text, stages=stages)
             elif action == "receive":
@@ -239,19 +244,15 @@ class Storm:
         arrived = self._servers[life.scheme].received.get(life.path, [])
         counts = Counter(arrived)
         lost = (life.sent - life.failed) - counts.keys()
-        doubled = len(arrived) - len(counts) + len(counts.keys() - life.sent)
-        doubled += _disorder(arrived)
         echoes = Counter(message for part in life.received.values() for message in part)
-        doubled += echoes.total() - len(echoes) + len(echoes.keys() - counts.keys())
-        places = {message: place for place, message in enumerate(arrived)}
-        for part in life.received.values():
-            order = [places[message] for message in part if message in places]
-            doubled += order != sorted(order)
+        doubled = _excess(counts, life.sent) + _disorder(arrived)
+        doubled += _excess(echoes, counts.keys()) + _disordered_parts(arrived, life.received.values())
         never_came = 0
         if not life.is_closed_by_us:
             never_came = len(counts.keys() - echoes.keys())
             if life.is_broken:
-                self.figures.count("broken connections")
+                self.figures.broken += 1
+                self._note(f"a connection over {life.scheme} broke that nobody closed")
         figures = self.figures
         figures.count("sent", len(life.sent) - len(life.failed))
         figures.count("told failed", len(life.failed))
@@ -267,6 +268,18 @@ class Storm:
             )
 
 
+def _excess(counts: Counter[bytes], allowed: Set[bytes]) -> int:
+    """Return how many messages came more than once, or from nowhere."""
+    return counts.total() - len(counts) + len(counts.keys() - allowed)
+
+
+def _disordered_parts(arrived: list[bytes], parts: Iterable[list[bytes]]) -> int:
+    """Return how many threads received in another order than the server sent."""
+    places = {message: place for place, message in enumerate(arrived)}
+    orders = [[places[message] for message in part if message in places] for part in parts]
+    return sum(order != sorted(order) for order in orders)
+
+
 def _disorder(arrived: list[bytes]) -> int:
     """Return how many messages came before one that the same thread had sent earlier."""
     latest: dict[bytes, int] = {}
@@ -278,10 +291,12 @@ def _disorder(arrived: list[bytes]) -> int:
     return found
 
 
-def run(client: Client, seconds: float, seed: int, *, connections: int, threads: int) -> Figures:
+def run(
+    client: Client, seconds: float, seed: int, *, connections: int, threads: int, actions: int | None = None
+) -> Figures:
     """Run the storm for one client in this process."""
     start = time.monotonic()
-    figures = Storm(client, seed, connections, threads).run(seconds)
+    figures = Storm(client, seed, connections, threads).run(seconds, actions)
     figures.seconds = time.monotonic() - start
     return figures
 

@@ -20,7 +20,20 @@ _SHOWN = 10
 
 @dataclass
 class Figures:
-    """What a campaign counted for one client; `failures` are the first of them, each with how to see it again."""
+    """What a campaign counted for one client.
+
+    Attributes:
+        connections: how many there were.
+        hangs: calls that did not end, or not within a few seconds of their limit.
+        lost, doubled: messages; those out of order, or from nowhere, count as doubled.
+        threads, descriptors: what was left in the end.
+        undocumented: errors that the client's documentation does not name, on any thread.
+        broken: connections that ended, though nobody ended them.
+        seconds: how long it took.
+        overrun: by how many seconds the slowest call overran its limit.
+        other: what else was counted, by name.
+        failures: the first of them, each with how to see it again.
+    """
 
     client: str
     connections: int = 0
@@ -30,6 +43,7 @@ class Figures:
     threads: int = 0
     descriptors: int = 0
     undocumented: int = 0
+    broken: int = 0
     seconds: float = 0.0
     overrun: float = 0.0
     other: dict[str, int] = field(default_factory=dict)
@@ -38,7 +52,8 @@ class Figures:
     @property
     def is_good(self) -> bool:
         """True when nothing was found."""
-        return not (self.hangs or self.lost or self.doubled or self.threads or self.descriptors or self.undocumented)
+        found = (self.hangs, self.lost, self.doubled, self.threads, self.descriptors, self.undocumented, self.broken)
+        return not any(found)
 
     def note(self, failure: str) -> None:
         """Keep a failure's description, if there are not too many."""
