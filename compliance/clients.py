@@ -231,7 +231,7 @@ class _Websockets:
     is_stream = False
 
     def __init__(self, uri: str, context: ssl.SSLContext | None) -> None:
-        self._connection = websockets.sync.client.connect(
+        opening = websockets.sync.client.connect(
             uri,
             ssl=context,
             compression=None,
@@ -240,6 +240,8 @@ class _Websockets:
             open_timeout=Limits.connect,
             close_timeout=Limits.close,
         )
+        # As a `with` block does; close() is what leaves it.
+        self._connection = opening.__enter__()
 
     def send(self, message: Message) -> None:
         self._connection.send(message)

@@ -126,7 +126,9 @@ class Campaign:
         figures.overrun = max(figures.overrun, outcome.stages.overrun)
         if hung is not None or outcome.stages.overrun > _OVERRUN_SECONDS:
             figures.hangs += 1
-            found.append(f"hang in {hung}" if hung is not None else f"a call overran by {outcome.stages.overrun:.1f} s")
+            found.append(
+                f"hang in {hung}" if hung is not None else f"hang: a call overran by {outcome.stages.overrun:.1f} s"
+            )
         elif outcome.is_connected:
             lost, doubled = _compare(plan, peer, outcome)
             figures.lost += lost

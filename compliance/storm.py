@@ -113,7 +113,7 @@ class Storm:
                 what = (
                     stages[number].now if thread.is_alive() else f"a call, for {stages[number].overrun:.1f} s too long"
                 )
-                self._note(f"thread {number} hung in {what}")
+                self._note(f"hang of thread {number} in {what}")
             self.figures.overrun = max(self.figures.overrun, stages[number].overrun)
 
     # The threads.
@@ -229,7 +229,7 @@ class Storm:
             thread.join(max(0.0, end - time.monotonic()))
             if thread.is_alive():
                 self.figures.hangs += 1
-                self._note("the end of a connection hung")
+                self._note("hang at the end of a connection")
 
     def _end(self, life: _Life, stages: Stages) -> None:
         end = time.monotonic() + _PATIENCE_SECONDS

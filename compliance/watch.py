@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["Figures", "Leaks", "Stages", "background_errors", "descriptors"]
 
-_SHOWN = 10
+_SHOWN = 8
 
 
 @dataclass
@@ -56,8 +56,9 @@ class Figures:
         return not any(found)
 
     def note(self, failure: str) -> None:
-        """Keep a failure's description, if there are not too many."""
-        if len(self.failures) < _SHOWN:
+        """Keep a failure's description, if there are not too many of those that are hangs, or not hangs."""
+        alike = [one for one in self.failures if ("hang" in one) == ("hang" in failure)]
+        if len(alike) < _SHOWN:
             self.failures.append(failure)
 
     def count(self, name: str, number: int = 1) -> None:

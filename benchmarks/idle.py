@@ -1,0 +1,188 @@
+"""A thousand idle connections: what each costs in threads, memory and CPU, for syncws and its two peers.
+
+    python benchmarks/idle.py [--connections 1000] [--seconds 60]
+
+The echo server of compliance/ runs in a process of its own, and so does each client, with its library's own settings;
+websocket-client once as WebSocket, which has no thread and answers nothing while nobody receives, and once as
+WebSocketApp with a ping every 20 seconds. After the idle time one message is echoed over each connection: those where
+that fails have broken. Exit code 1 when one of syncws has.
+"""
+
+import argparse
+import gc
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import websocket
+import websockets.sync.client
+
+import syncws
+
+ROOT = pathlib.Path(__file__).parent.parent
+LIMIT = 60.0
+# Sockets, and what a client needs to wake its threads.
+_DESCRIPTORS_EACH = 8
+
+Check = Callable[[], bool]
+"""Echoes a message over one connection; returns whether that went well."""
+
+
+def _open_syncws(uri: str) -> Check:
+    socket = syncws.connect(uri, timeout=LIMIT)
+
+    def check() -> bool:
+        socket.send("still there?")
+        return socket.receive(LIMIT) == "still there?"
+
+    return check
+
+
+def _open_websockets(uri: str) -> Check:
+    connection = websockets.sync.client.connect(uri, proxy=None).__enter__()
+
+    def check() -> bool:
+        connection.send("still there?")
+        return connection.recv(LIMIT) == "still there?"
+
+    return check
+
+
+def _open_websocket_client(uri: str) -> Check:
+    connection = websocket.create_connection(uri, timeout=LIMIT)
+
+    def check() -> bool:
+        connection.send("still there?")
+        return bool(connection.recv() == "still there?")
+
+    return check
+
+
+def _open_websocket_app(uri: str) -> Check:
+    is_open, has_come = threading.Event(), threading.Event()
+    app = websocket.WebSocketApp(
+        uri, on_open=lambda _: is_open.set(), on_message=lambda _, message: has_come.set() if message else None
+    )
+    options = {"ping_interval": 20, "ping_timeout": 10}
+    threading.Thread(target=app.run_forever, kwargs=options, daemon=True).start()
+    if not is_open.wait(LIMIT):
+        raise TimeoutError("WebSocketApp did not connect")
+
+    def check() -> bool:
+        app.send("still there?")
+        return has_come.wait(LIMIT)
+
+    return check
+
+
+CLIENTS: dict[str, Callable[[str], Check]] = {
+    "syncws": _open_syncws,
+    "websockets": _open_websockets,
+    "websocket-client": _open_websocket_client,
+    "… WebSocketApp": _open_websocket_app,
+}
+
+
+def _state() -> dict[str, float]:
+    """Return this process's threads, descriptors and resident bytes."""
+    gc.collect()
+    pages = pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return {
+        "threads": threading.active_count(),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "bytes": int(pages[1]) * os.sysconf("SC_PAGE_SIZE"),
+    }
+
+
+def measure_here(name: str, port: int, count: int, seconds: float) -> dict[str, float]:
+    """Open the connections in this process, wait, and check them; return the figures for each connection."""
+    uri = f"ws://127.0.0.1:{port}/"
+    # The first connection imports what is imported late.
+    first = CLIENTS[name](uri)
+    before = _state()
+    start = time.perf_counter()
+    checks = [CLIENTS[name](uri) for _ in range(count)]
+    opening = time.perf_counter() - start
+    after = _state()
+    used = time.process_time()
+    threading.Event().wait(seconds)
+    used = time.process_time() - used
+    figures = {key: (after[key] - before[key]) / count for key in before}
+    broken = sum(not _is_alive(check) for check in (first, *checks))
+    return figures | {"opening": opening / count, "cpu": used / count / seconds, "broken": broken}
+
+
+def _is_alive(check: Check) -> bool:
+    try:
+        return check()
+    except Exception:  # noqa: BLE001 - of any library; what breaks a connection is not the question
+        return False
+
+
+def measure(name: str, count: int, seconds: float) -> dict[str, Any]:
+    """Measure a client in a process of its own, against a server in another."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "compliance.echo_server"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        port = int(server.stdout.readline())
+        command = [sys.executable, __file__, "--client", name, "--port", str(port)]
+        command += ["--connections", str(count), "--seconds", str(seconds)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds + 10 * LIMIT, check=True)
+        figures: dict[str, Any] = json.loads(done.stdout)
+        return figures
+    finally:
+        server.stdin.close()
+        server.wait(LIMIT)
+        server.stdout.close()
+
+
+def raise_descriptor_limit(count: int) -> int:
+    """Let this process, and those it starts, open that many descriptors, as far as it may; return how many it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft
+
+
+def main() -> int:
+    """Measure each client and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=60, help="for which nothing is sent (default 60)")
+    parser.add_argument("--client", choices=CLIENTS, help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.client is not None:
+        print(json.dumps(measure_here(options.client, options.port, options.connections, options.seconds)), flush=True)
+        # Not by closing a thousand connections, each with its library's patience.
+        os._exit(0)
+    count = min(options.connections, raise_descriptor_limit(options.connections * _DESCRIPTORS_EACH) // 6)
+    print(f"{count} connections, idle for {options.seconds:g} s; for each connection:")
+    print(f"{'':<20}{'threads':>10}{'descriptors':>13}{'KiB':>10}{'CPU, ppm':>12}{'opening, ms':>14}{'broken':>9}")
+    exit_code = 0
+    for name in CLIENTS:
+        got = measure(name, count, options.seconds)
+        print(
+            f"{name:<20}{got['threads']:>10.2f}{got['descriptors']:>13.2f}{got['bytes'] / 1024:>10.1f}"
+            f"{got['cpu'] * 1e6:>12.2f}{got['opening'] * 1e3:>14.2f}{got['broken']:>9}",
+            flush=True,
+        )
+        if name == "syncws" and got["broken"]:
+            exit_code = 1
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
