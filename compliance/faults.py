@@ -91,9 +91,13 @@ class Campaign:
                 target=self._converse, args=(peer, plan.scheme, number // 2, self._client, outcome), daemon=True
             )
             thread.start()
-            thread.join(HANG_SECONDS)
+            self._wait(thread)
             hung = outcome.stages.now if thread.is_alive() else None
         self._judge(number, plan, peer, outcome, hung, figures)
+
+    def _wait(self, thread: threading.Thread) -> None:
+        """Wait for a conversation to end, or to take too long."""
+        thread.join(HANG_SECONDS)
 
     def _converse(
         self, peer: FaultyPeer, scheme: str, number: int, client: Client, outcome: _Outcome | None = None
