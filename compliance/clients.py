@@ -97,10 +97,8 @@ def _settle(control: Any, context: ssl.SSLContext | None) -> None:
 
 
 def _ping(socket: Any) -> None:
-    # A version without ping() does nothing instead.
-    if hasattr(socket, "ping"):
-        with contextlib.suppress(syncws.OperationTimedOutError):
-            socket.ping(timeout=Limits.receive)
+    with contextlib.suppress(syncws.OperationTimedOutError):
+        socket.ping(timeout=Limits.receive)
 
 
 class _SyncwsPull:

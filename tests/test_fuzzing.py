@@ -12,7 +12,7 @@ from support import LIMIT
 from compliance import corpus, fuzz, targets
 from compliance.mutator import Mutator, shrink
 from syncws.errors import HandshakeError
-from syncws.net import handshake
+from syncws.net import http_head
 from syncws.streams import reader_core
 from syncws.wire.decoder import Decoder
 
@@ -80,8 +80,8 @@ def test_the_saved_frames_find_a_wrong_code(monkeypatch):
 
 def test_the_saved_answers_find_a_defect_of_the_handshake(monkeypatch):
     # Looks for the empty line in the latest piece only.
-    find = handshake._end_of_head
-    monkeypatch.setattr(handshake, "_end_of_head", lambda buffer, start: find(buffer, start + 3 if start else 0))
+    find = http_head._end_of_head
+    monkeypatch.setattr(http_head, "_end_of_head", lambda buffer, start: find(buffer, start + 3 if start else 0))
     assert any(isinstance(one, targets.Finding) for one in defects_found("handshake"))
 
 
