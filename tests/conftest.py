@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import ssl
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from fakes import FakeClock
 from support import LIMIT
 
 from syncws.net import deadline
+
+
+def pytest_configure() -> None:
+    """Have Python's own handling of Ctrl-C, which it leaves out in a process that a shell starts in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def descriptor_numbers() -> set[str]:

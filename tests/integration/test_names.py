@@ -310,15 +310,6 @@ def test_the_threads_of_a_lookup_end_with_the_resolver_s_lifetime(names, release
     assert not released.is_set()
 
 
-@pytest.fixture
-def control_c():
-    """Python's own handling of Ctrl-C, which it leaves out in a process that was started in the background."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
-
-
-@pytest.mark.usefixtures("control_c")
 def test_control_c_ends_a_lookup(names, serve, released):
     asked = threading.Barrier(3)
     names.scripts["server.test."] = together(asked, held(released, LOOPBACK))
