@@ -21,6 +21,12 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish() -> None:
+    """Leave what the tests are made of out of the collections to come, which are many."""
+    gc.collect()
+    gc.freeze()
+
+
 def descriptor_numbers() -> set[str]:
     """Return the numbers of this process's open descriptors, where the system tells."""
     try:
@@ -48,6 +54,9 @@ def leaves_nothing_behind() -> Iterator[None]:
     threads = set(threading.enumerate())
     numbers = descriptor_numbers()
     yield
+    for thread in set(threading.enumerate()) - threads:
+        # The monitor, most often, which is about to end.
+        thread.join(0.1)
     if set(threading.enumerate()) <= threads and descriptor_numbers() <= numbers:
         return
     # Only now: a collection after each of some thousand tests would take a minute.
