@@ -22,11 +22,12 @@ from syncws import (
 
 def send_message(socket: MessageWebSocket, message: str) -> None:
     """Send one message; the scope of the DataWriter ends after the stream was detached."""
+    # Before it is sent: afterwards the handler may be printing at the same time.
+    print(f"Sending message using MessageWebSocket: {message}")
     with DataWriter(socket.output_stream) as writer:
         writer.write_string(message)
         writer.store()
         writer.detach_stream()
-    print(f"Sending message using MessageWebSocket: {message}")
 
 
 def message_received(sender: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None:

@@ -39,12 +39,13 @@ def receive_message(socket: StreamWebSocket) -> None:
 
 def send_message(socket: StreamWebSocket, message: bytes) -> None:
     """Write one message; the writer gives the stream back, so that it can be used again."""
+    # Before it is sent: afterwards the other thread may be printing at the same time.
+    print(f"Sending data using StreamWebSocket: {len(message)} bytes")
     try:
         with DataWriter(socket.output_stream) as writer:
             writer.write_bytes(message)
             writer.store()
             writer.detach_stream()
-        print(f"Sending data using StreamWebSocket: {len(message)} bytes")
     except HResultError as error:
         _failures.append(error)
 
