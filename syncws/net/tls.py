@@ -25,7 +25,7 @@ from syncws.net.transport import Transport
 
 __all__ = ["TlsTransport", "tls_error"]
 
-_CIPHERTEXT_BYTES = 65536
+_CIPHERTEXT_BYTES = 4096
 # Plaintext encrypted at a time: four records; all of it counts as sent once it is encrypted.
 _PLAINTEXT_BYTES = 65536
 

@@ -30,6 +30,11 @@ SessionT = TypeVar("SessionT", bound=Session)
 _logger = logging.getLogger("syncws.reader")
 
 _READ_BYTES = 65536
+# A connection of small messages reads this much at a time. Python makes room for all that is asked for, and gives back
+# what did not come: of 64 KiB for a small message that leaves the C library's heap in holes, and it grows for long.
+_SMALL_READ_BYTES = 4096
+# Reads that fill less than that, in a row, before the next one asks for no more.
+_SMALL_READS = 16
 # Both Close frames have gone by, or the peer broke the protocol: how long it has to end TCP, which is its part.
 _LINGER_SECONDS = 1.0
 
@@ -75,7 +80,14 @@ def _read(session: Session, run: Callable[[], None]) -> tuple[bool, BaseExceptio
 class Reader:
     """The reading role of a session. One thread at a time has it."""
 
-    __slots__ = ("_decoder", "_is_at_end", "_may_have_more", "_readiness", "_session")
+    __slots__ = (
+        "_decoder",
+        "_is_at_end",
+        "_large_reads",
+        "_may_have_more",
+        "_readiness",
+        "_session",
+    )
 
     def __init__(self, session: Session, decoder: FrameDecoder) -> None:
         """Make a reader; `run` does the rest."""
@@ -85,6 +97,8 @@ class Reader:
         # True when a receive may give data although poll has not been asked: then that call is spared.
         self._may_have_more = session.transport.has_buffered
         self._is_at_end = False
+        # How many of the next reads are large; another full one begins the count anew.
+        self._large_reads = 0
 
     # What becomes of the messages.
 
@@ -178,8 +192,9 @@ class Reader:
         """Take what the transport has; notes the end of the stream."""
         session = self._session
         transport = session.transport
+        size = _READ_BYTES if self._large_reads else _SMALL_READ_BYTES
         try:
-            data = transport.receive(_READ_BYTES)
+            data = transport.receive(size)
         except OSError as exc:
             # After the Close frames, or a violation, the peer may end TCP as it likes.
             if not self._decoder.is_dead and not session.is_discarding:
@@ -191,7 +206,11 @@ class Reader:
             return b""
         self._is_at_end = not data
         # A full read has left more behind, most likely; so has TLS when it holds another record.
-        self._may_have_more = len(data) == _READ_BYTES or transport.has_buffered
+        self._may_have_more = len(data) == size or transport.has_buffered
+        if len(data) >= _SMALL_READ_BYTES:
+            self._large_reads = _SMALL_READS
+        elif self._large_reads:
+            self._large_reads -= 1
         return data
 
     def _answer(self, event: Event) -> None:
