@@ -34,6 +34,7 @@ class ScriptedTransport:
         takes: what each of the next sends does: a number of bytes to take, or an exception to raise. When it is used
             up a send takes everything, or nothing while the transport is blocked.
         flushes: what each of the next flushes answers, or raises; True when it is used up.
+        sizes: what each receive asked for.
         refused: set when a send or a flush was told to wait.
         has_unsent, has_buffered: what these properties say; a flush that succeeds clears has_unsent.
     """
@@ -44,6 +45,7 @@ class ScriptedTransport:
         self.takes = deque()
         self.flushes = deque()
         self.incoming = deque()
+        self.sizes = []
         self.refused = threading.Event()
         self.on_send = None
         self.has_unsent = False
@@ -94,6 +96,7 @@ class ScriptedTransport:
     # The transport.
 
     def receive(self, size):
+        self.sizes.append(size)
         with contextlib.suppress(OSError):
             self._near.recv(1)
         if not self.incoming:

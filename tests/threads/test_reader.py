@@ -171,11 +171,21 @@ def test_a_full_inbox_stops_the_reading_until_there_is_room(rigs):
 
 def test_a_full_inbox_stops_the_reading_also_when_there_is_more_at_hand(rigs, monkeypatch):
     frame = server_frame(BINARY, b"123")
+    monkeypatch.setattr(module, "_SMALL_READ_BYTES", len(frame))
     monkeypatch.setattr(module, "_READ_BYTES", len(frame))
     rig = rigs(frame * 2, inbox_size_in_bytes=3)
     rig.start()
     received = [taken(rig.session.begin_receive(deadline_module.Deadline(LIMIT))).payload for _ in range(2)]
     assert received == [b"123", b"123"]
+
+
+def test_small_messages_are_read_by_4_kib_and_large_ones_by_64(rigs):
+    small, large = server_frame(BINARY, b"small"), server_frame(BINARY, bytes(4096))
+    rig = rigs(small, large, *[small] * 18, CLOSE_1000, b"")
+    rig.run()
+    sizes = rig.transport.sizes
+    # The large one takes a read of each kind; of the sixteen after a full read the first has its rest.
+    assert sizes[:20] == [4096] * 2 + [65536] * 16 + [4096] * 2
 
 
 def test_a_pong_that_does_not_go_now_goes_when_the_transport_is_writable(rigs):
