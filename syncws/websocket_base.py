@@ -7,16 +7,13 @@ connecting thread.
 
 import enum
 import threading
-import warnings
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from syncws.cancellation import CancellationToken, check_token
-from syncws.certificates import Certificate
+from syncws.connect_tools import ConnectTools
 from syncws.control_base import Default, WebSocketControl, check_timeout
 from syncws.errors import (
     IllegalMethodCallError,
@@ -25,19 +22,17 @@ from syncws.errors import (
     ObjectClosedError,
     OperationCanceledError,
 )
-from syncws.host_name import HostName
-from syncws.info import Snapshot, WebSocketInformation
+from syncws.info import WebSocketInformation
 from syncws.net.connector import Opened, open_connection
 from syncws.net.deadline import Deadline
 from syncws.net.inherited import watch
 from syncws.net.readiness import Waker
-from syncws.net.resolver import Answer
 from syncws.net.tls_context import make_plan
 from syncws.net.verification import CertificateReport
 from syncws.net.waiter import Waiter
+from syncws.session_link import SessionLink, close_dropped
 from syncws.settings import Settings
 from syncws.streams.output_stream import OutputStream, Progress
-from syncws.threads.background import run_aside
 from syncws.threads.session import Session
 from syncws.websocket_events import WebSocketEvents
 from syncws.wire.closing import check_close
@@ -75,7 +70,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
         super().__init__()
         self._lock = threading.RLock()
         self._state = State.NEW
-        self._link = _Link()
+        self._link = SessionLink()
         self._request_headers: dict[str, tuple[str, str]] = {}
         self._session = None
         # While connecting: what cancels it.
@@ -206,7 +201,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
         else:
             is_canceled = partial(self._is_connect_canceled, token)
             waiter = Waiter(waker, is_canceled, deadline, limit=token._limit)
-        opened = open_connection(target, settings, waiter, _ConnectTools(self, waker))
+        opened = open_connection(target, settings, waiter, ConnectTools(waker, self._link.note, self._validate_server))
         session = self._make_session(opened, settings, waker)
         with self._lock:
             if self._is_canceled:
@@ -218,7 +213,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
             self._control._set_connected()
             self._finalizer = weakref.finalize(
                 self,
-                _close_dropped,
+                close_dropped,
                 session,
                 f"a {type(self).__name__} connected to {target.scheme}://{target.host}:{target.port}",
             )
@@ -427,81 +422,3 @@ def _check_ping_payload(payload: object) -> bytes | None:
             f"the payload of a ping has {len(checked)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
         )
     return checked
-
-
-class _Link:
-    """Leads from the information object to the session, without holding the socket."""
-
-    __slots__ = ("certificate_errors", "certificates", "session")
-
-    def __init__(self) -> None:
-        self.session: Session | None = None
-        self.note(CertificateReport())
-
-    def note(self, report: CertificateReport) -> None:
-        self.certificates = tuple(Certificate(der) for der in report.chain)
-        self.certificate_errors = report.errors
-
-    def take_snapshot(self) -> Snapshot:
-        session = self.session
-        shown = Snapshot(
-            server_certificate=self.certificates[0] if self.certificates else None,
-            server_intermediate_certificates=self.certificates[1:],
-            server_certificate_errors=self.certificate_errors,
-        )
-        if session is None:
-            return shown
-        statistics, received, sent = session.read_statistics()
-        return replace(
-            shown,
-            local_address=HostName(session.local_address),
-            remote_address=HostName(session.remote_address),
-            proxy=session.proxy,
-            protocol=session.subprotocol,
-            bandwidth_statistics=statistics,
-            bytes_received=received,
-            bytes_sent=sent,
-            bytes_buffered_in=session.inbox.size,
-            close_cause=session.close_cause,
-            close_code=session.close_code if session.is_close_known else None,
-            close_reason=session.close_reason if session.is_close_known else "",
-            bytes_pending_out=0 if session.finished.is_set() else session.outbox.pending_bytes,
-            handler_failures=session.handler_failures,
-            round_trip_time=session.pings.round_trip_time,
-        )
-
-
-class _ConnectTools:
-    """What the connector needs and may not make itself."""
-
-    def __init__(self, socket: WebSocketBase[Any], waker: Waker) -> None:
-        self._socket = socket
-        self._waker = waker
-
-    def make_lock(self) -> AbstractContextManager[object]:
-        """Return a new lock."""
-        return threading.RLock()
-
-    def run_aside(self, functions: Sequence[Callable[[], Answer]], waiter: Waiter) -> list[Answer]:
-        """Run the parts of a name lookup on helper threads."""
-        return run_aside(functions, waiter, self._waker, lambda answer: bool(answer.addresses))
-
-    def note_certificates(self, report: CertificateReport) -> None:
-        """Keep what the server showed, for the information object."""
-        self._socket._link.note(report)
-
-    def validate_server(self, report: CertificateReport, waiter: Waiter) -> None:
-        """Let the application look at the server's certificate."""
-        self._socket._validate_server(report, waiter, self._waker.wake)
-
-
-def _close_dropped(session: Session, what: str) -> None:
-    """Close the connection of a socket object that nobody holds any more."""
-    if session.finished.is_set():
-        return
-    try:
-        # Not for one whose close() was interrupted, or has not come to its end.
-        if not session.is_discarding:
-            warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
-    finally:
-        session.abandon()

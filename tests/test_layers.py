@@ -43,6 +43,7 @@ LAYERS = (
         "checked_list",
         "checks",
         "keep_alive_control",
+        "connect_control",
         "control_base",
         "control",
         "info",

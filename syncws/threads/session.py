@@ -32,17 +32,16 @@ from syncws.net.readiness import Waker
 from syncws.net.transport import Transport
 from syncws.settings import Settings
 from syncws.threads import process
+from syncws.threads.causes import Causes
 from syncws.threads.delivery import Delivery
 from syncws.threads.inbox import Inbox
 from syncws.threads.keep_alive import KeepAlive, Silence, UnsolicitedPongs
 from syncws.threads.latch import Latch
 from syncws.threads.monitor import the_monitor
-from syncws.threads.open_message import OpenMessage
 from syncws.threads.outbox import Outbox
 from syncws.threads.pings import Pings
+from syncws.threads.sending import Sending
 from syncws.wire.events import CloseFrame, Violation
-from syncws.wire.frames import PIECE_BYTES, encode_frame
-from syncws.wire.large import FragmentFrames, FramePieces
 from syncws.wire.protocol import CloseState
 from syncws.wire.protocol import Protocol as CloseProtocol
 
@@ -56,19 +55,6 @@ _ABORT_SECONDS = 0.2
 # A socket object that was dropped says good-bye, but nobody waits for the answer.
 _ABANDON_SECONDS = 1.0
 
-_CAUSE_TEXTS = {
-    CloseCause.NONE: "it is open",
-    CloseCause.PEER: "the server closed it",
-    CloseCause.LOCAL: "close() was called",
-    CloseCause.ABORTED: "abort() was called",
-    CloseCause.DROPPED: "its socket object was dropped",
-    CloseCause.CONNECTION_LOST: "it was lost",
-    CloseCause.KEEP_ALIVE: "the server was silent for too long (keep-alive)",
-    CloseCause.PROTOCOL_ERROR: "the server broke the protocol",
-    CloseCause.MESSAGE_TOO_BIG: "a message was too big",
-    CloseCause.FORKED: "it belongs to the parent process",
-}
-
 
 def _nobody() -> None:
     """Stand for the weak reference to the application's object in a forked child."""
@@ -81,14 +67,14 @@ class Owner(Protocol):
         """Raise closed; return how many handlers raised."""
 
 
-class Session:
+class Session(Sending):
     """State of one connection; the base of the sessions of messages and of a stream."""
 
     def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
+        super().__init__(Outbox(opened.transport, waker.wake), settings.send_timeout)
         self.number = next(_numbers)
         self.settings = settings
-        self._send_timeout = settings.send_timeout
         self.remainder = opened.result.remainder
         self.local_address = opened.local_address
         self.remote_address = opened.remote_address
@@ -97,7 +83,6 @@ class Session:
         self.transport: Transport = opened.transport
         self.waker = waker
         self.owner: Callable[[], Owner | None] = weakref.ref(owner)
-        self.outbox = Outbox(opened.transport, waker.wake)
         self.inbox = inbox
         self.finished = Latch()
         self.handler_failures = 0
@@ -121,8 +106,7 @@ class Session:
         self.is_over = False
         # True when the program ends: nobody is told of anything any more.
         self.is_exiting = False
-        # The first one counts. A list, because appending to it is one step on any thread.
-        self._causes: list[CloseCause] = []
+        self._causes = Causes()
         self._state_lock = threading.RLock()
         self._protocol = CloseProtocol()
         self._close_deadline: Deadline | None = None
@@ -198,16 +182,11 @@ class Session:
     @property
     def close_cause(self) -> CloseCause:
         """What began the end of the connection; NONE while it is open."""
-        return self._causes[0] if self._causes else CloseCause.NONE
-
-    def note_cause(self, cause: CloseCause) -> None:
-        """Note why the connection ends, unless that is known already. Any thread; takes no lock."""
-        if not self._causes:
-            self._causes.append(cause)
+        return self._causes.first
 
     def describe_end(self) -> str:
         """Say why the connection is over or ending, for the text of an error."""
-        text = _CAUSE_TEXTS[self.close_cause]
+        text = self._causes.text
         return f"{text}, code {self.close_code} {self.close_reason}".rstrip() if self.is_close_known else text
 
     @property
@@ -215,67 +194,7 @@ class Session:
         """When closing must be over; None as long as it has not begun."""
         return self._close_deadline
 
-    # Sending: any thread.
-
-    def send_message(self, opcode: int, payload: bytes | memoryview) -> None:
-        """Send one message as one frame.
-
-        Raises: as Outbox.send.
-        """
-        if len(payload) <= PIECE_BYTES:
-            self.outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
-        else:
-            self._send_large(FramePieces(opcode, payload), None)
-
-    def write(
-        self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None, *, may_split: bool
-    ) -> int:
-        """Send one message, in fragments if it is large and `may_split`; tell `progress`, and return, the bytes sent.
-
-        Raises: as Outbox.send, and what `progress` raises.
-        """
-        size = len(payload)
-        if may_split and size > PIECE_BYTES:
-            self.send_in_fragments(opcode, payload, progress)
-            return size
-        self.send_message(opcode, payload)
-        if progress is not None:
-            progress(size)
-        return size
-
-    def send_in_fragments(
-        self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None
-    ) -> None:
-        """Send one message in frames of PIECE_BYTES, and call `progress` with the bytes sent after each of them.
-
-        Nothing is held during the call, and pongs and the Close frame pass between the frames. An exception of
-        `progress` leaves the message unfinished: after it only closing is possible.
-
-        Raises: as Outbox.send.
-        """
-        frames = FragmentFrames(opcode, payload)
-        message = OpenMessage(frames)
-        is_telling = False
-        try:
-            while (frame := message.next_frame()) is not None:
-                self.outbox.send(frame, None, self._send_timeout, message)
-                if progress is not None:
-                    is_telling = True
-                    progress(frames.position)
-                    is_telling = False
-        except BaseException as exc:
-            self.outbox.leave(message, None if is_telling else exc)
-            raise
-        finally:
-            # Also when leaving was interrupted: nobody waits for this thread any more.
-            message.let_go()
-            frames.release()
-
-    def _send_large(self, pieces: FramePieces, message: OpenMessage | None) -> None:
-        try:
-            self.outbox.send(next(pieces), pieces, self._send_timeout, message)
-        finally:
-            pieces.release()
+    # Receiving and pinging: the program's threads.
 
     def _check_not_lost(self) -> None:
         """Raise how the connection was lost, for a receive that finds nothing more; not after a close of our own."""
@@ -305,7 +224,7 @@ class Session:
                 self.is_discarding = True
                 frame = self._protocol.start_close(code, reason)
                 if frame is not None:
-                    self.note_cause(CloseCause.LOCAL)
+                    self._causes.note(CloseCause.LOCAL)
             if frame is not None:
                 self.outbox.post_close(frame, self.describe_end())
             self._end_waits(ObjectClosedError("the socket was closed: no pong is waited for any more"))
@@ -319,7 +238,7 @@ class Session:
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
-        self.note_cause(CloseCause.ABORTED)
+        self._causes.note(CloseCause.ABORTED)
         self.is_discarding = True
         self.is_aborted = True
         self._end_waits(ObjectClosedError("the connection was aborted: no pong is waited for any more"))
@@ -350,7 +269,7 @@ class Session:
             frame = self._protocol.start_close(1001, "")
             if frame is not None:
                 self._close_deadline = Deadline(_ABANDON_SECONDS)
-                self.note_cause(CloseCause.DROPPED)
+                self._causes.note(CloseCause.DROPPED)
             self.is_discarding = True
         if frame is not None:
             self.outbox.post_close(frame, self.describe_end())
@@ -386,7 +305,7 @@ class Session:
             with self._state_lock:
                 frame = self._protocol.start_close(1001, "")
                 if frame is not None:
-                    self.note_cause(CloseCause.LOCAL)
+                    self._causes.note(CloseCause.LOCAL)
             if frame is not None:
                 self.outbox.post_close(frame, "the program ends")
         finally:
@@ -414,7 +333,7 @@ class Session:
         self.outbox._let_go_in_child(error)
         self.inbox._let_go_in_child()
         self.pings.end(error)
-        self.note_cause(CloseCause.FORKED)
+        self._causes.note(CloseCause.FORKED)
         if not self.finished.is_set():
             self.loss = error
         self.is_aborted = True
@@ -428,7 +347,7 @@ class Session:
     def take_close(self, frame: CloseFrame) -> None:
         """Answer the peer's Close frame."""
         with self._state_lock:
-            self.note_cause(CloseCause.PEER)
+            self._causes.note(CloseCause.PEER)
             answer = self._protocol.receive_close(frame)
             if self._close_deadline is None:
                 self._close_deadline = Deadline(self.settings.close_timeout)
@@ -439,7 +358,7 @@ class Session:
         """Fail the connection for what the peer did."""
         with self._state_lock:
             is_too_big = isinstance(violation.error, MessageTooBigError)
-            self.note_cause(CloseCause.MESSAGE_TOO_BIG if is_too_big else CloseCause.PROTOCOL_ERROR)
+            self._causes.note(CloseCause.MESSAGE_TOO_BIG if is_too_big else CloseCause.PROTOCOL_ERROR)
             frame = self._protocol.receive_violation(violation)
             if self._close_deadline is None:
                 self._close_deadline = Deadline(self.settings.close_timeout)
@@ -457,7 +376,7 @@ class Session:
             frame = self._protocol.fail(1011, reason)
             if frame is None:
                 return False
-            self.note_cause(CloseCause.KEEP_ALIVE)
+            self._causes.note(CloseCause.KEEP_ALIVE)
             self._close_deadline = Deadline(timeout).earlier(self.settings.close_timeout)
         self.is_failed = True
         if not self.is_discarding:
@@ -489,7 +408,7 @@ class Session:
             self.loss = self.outbox.given_up or ConnectionLostError(
                 "the server ended the connection without a Close frame"
             )
-        self.note_cause(CloseCause.CONNECTION_LOST)
+        self._causes.note(CloseCause.CONNECTION_LOST)
         try:
             self.outbox.shut(self._reason_for_senders(state))
             self.outbox.retire(self._close_transport)
