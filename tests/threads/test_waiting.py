@@ -1,0 +1,39 @@
+"""Waiting for a lock: in slices on the main thread, where Ctrl-C comes; at once elsewhere."""
+
+import pytest
+from scripts import Call
+
+from syncws.net.readiness import SLICE_SECONDS
+from syncws.threads.waiting import acquire_within
+
+
+class Lock:
+    """Can be had at the last of so many tries; notes how long each would wait."""
+
+    def __init__(self, tries):
+        self.tries = tries
+        self.waits = []
+
+    def acquire(self, blocking=True, timeout=-1.0):
+        assert blocking
+        self.waits.append(timeout)
+        return len(self.waits) == self.tries
+
+
+def test_the_main_thread_waits_in_slices():
+    lock = Lock(50)
+    assert acquire_within(lock, None)
+    assert lock.waits == [SLICE_SECONDS] * 50
+
+
+def test_the_main_thread_waits_as_long_as_it_was_told_altogether():
+    lock = Lock(None)
+    assert not acquire_within(lock, 2.5 * SLICE_SECONDS)
+    assert lock.waits == pytest.approx([SLICE_SECONDS, SLICE_SECONDS, SLICE_SECONDS / 2])
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(None, [-1.0]), (7.0, [7.0])])
+def test_other_threads_wait_at_once(seconds, waits):
+    lock = Lock(1)
+    assert Call(acquire_within, lock, seconds).result()
+    assert lock.waits == waits
