@@ -12,6 +12,7 @@ class Slow:
         texts: what has come.
         inside: set when it blocks.
         release: set to let it go on.
+        has_left: true when it has gone on, also because nobody released it in time.
         threads: the names of the threads that have called it, as they were then.
     """
 
@@ -21,6 +22,7 @@ class Slow:
         self.threads = []
         self.inside = threading.Event()
         self.release = threading.Event()
+        self.has_left = False
 
     def __call__(self, sender, args):
         text = text_of(args)
@@ -28,7 +30,10 @@ class Slow:
         self.threads.append(threading.current_thread().name)
         if text in self.blocking:
             self.inside.set()
-            wait(self.release)
+            try:
+                wait(self.release)
+            finally:
+                self.has_left = True
 
 
 def text_of(args):

@@ -386,7 +386,7 @@ def test_a_handler_that_does_not_return_does_not_hold_up(end, slow, tls):
         wait_promoted(socket)
         end(socket)
         wait(ended)
-        assert not slow.release.is_set()
+        assert not slow.has_left
         slow.release.set()
         assert socket.wait_closed(LIMIT)
 
