@@ -164,8 +164,8 @@ MECHANISMS = (
     Mechanism(
         "close() and abort() end a connect",
         "websocket_base.py",
-        "        return self._is_canceled or token.is_cancellation_requested\n",
-        "        return token.is_cancellation_requested\n",
+        "                self._is_canceled = True\n                if self._waker is not None:\n",
+        "                if self._waker is not None:\n",
         _CLOSING + "test_closing_ends_a_connect_in_every_phase",
     ),
     Mechanism(
@@ -178,8 +178,8 @@ MECHANISMS = (
     Mechanism(
         "the first cause counts",
         "threads/causes.py",
-        "        return self._noted[0] if self._noted else CloseCause.NONE\n",
-        "        return self._noted[-1] if self._noted else CloseCause.NONE\n",
+        "        if not self._noted:\n            self._noted.append(cause)\n",
+        "        self._noted.insert(0, cause)\n",
         _CLOSING + "test_the_first_cause_counts",
     ),
     # The end of the program.
@@ -188,7 +188,7 @@ MECHANISMS = (
         "threads/process.py",
         "atexit.register(close_all)\n",
         "",
-        _EXIT + "test_many_connections_are_closed_together",
+        _EXIT + "test_the_server_gets_1001_when_a_program_ends_by",
     ),
     Mechanism(
         "servers that do not answer hold up the end no longer than a second altogether",
@@ -198,11 +198,11 @@ MECHANISMS = (
         _EXIT + "test_servers_that_do_not_answer_cost_a_second_altogether_and_not_each",
     ),
     Mechanism(
-        "no traceback of a thread that waits when the program ends",
-        "threads/session.py",
-        "        if not self.is_exiting:\n            self.inbox.end(keep=not self.is_discarding)\n",
-        "        if True:\n            self.inbox.end(keep=not self.is_discarding)\n",
-        _EXIT + "test_a_program_ends_with",
+        "no traceback of a daemon thread that sends when the program ends",
+        "threads/frame_writer.py",
+        "            stay_quiet()\n",
+        "            pass\n",
+        _EXIT + "test_the_server_gets_1001_when_a_program_ends_by",
     ),
     # Dropped objects.
     Mechanism(
