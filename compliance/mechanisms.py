@@ -50,6 +50,7 @@ _EXIT = "integration/test_interpreter_exit.py::"
 _DROPPED = "integration/test_dropped_objects.py::"
 _FORK = "integration/test_fork.py::"
 _CTRL_C = "integration/test_ctrl_c.py::"
+_MEMORY = "integration/test_memory_bounds.py::"
 _RULES = "integration/test_concurrency_rules.py::"
 
 MECHANISMS = (
@@ -292,21 +293,42 @@ MECHANISMS = (
         "threads/frame_writer.py",
         "deque(maxlen=1)",
         "deque()",
-        "threads/test_outbox_order.py::test_only_the_latest_pong_goes",
+        _MEMORY + "test_of_pings_that_cannot_be_answered_only_the_latest_is_answered_when_that_is_possible",
     ),
     Mechanism(
-        "a length over the limit is refused before memory is taken",
+        "endless fragments, also empty ones, are ended",
+        "wire/decoder.py",
+        "        check_fragments(self._fragments, MAX_FRAGMENTS)\n",
+        "",
+        _MEMORY + "test_endless_empty_fragments_take_no_memory_and_are_ended",
+    ),
+    Mechanism(
+        "a length over the limit is refused before its payload comes",
         "wire/frame_decoder.py",
         "        if self._message_length + length > self._max_message_size:\n",
         "        if False:\n",
-        "integration/test_hostile_servers.py::test_a_violation_is_answered_with_its_code_and_raised",
+        _MEMORY + "test_a_length_over_the_limit_is_refused_before_the_payload_comes",
+    ),
+    Mechanism(
+        "messages that nobody takes stop the reading, however small they are",
+        "threads/message_inbox.py",
+        "            if self._waiting_weight >= self._capacity or len(self._places) >= MAX_WAITING_MESSAGES:\n",
+        "            if self._waiting_weight >= self._capacity:\n",
+        _MEMORY + "test_messages_that_are_not_taken_stop_the_reading",
+    ),
+    Mechanism(
+        "a send to a server that never reads ends in time",
+        "threads/frame_writer.py",
+        "            self._deadline = Deadline(self._timeout)\n",
+        "            self._deadline = Deadline(None)\n",
+        _MEMORY + "test_a_server_that_sends_and_never_reads_holds_neither_receive_nor_send_nor_close",
     ),
     Mechanism(
         "headers without end are refused",
         "net/http_head.py",
         "            if len(buffer) > MAX_HEAD_BYTES:\n",
         "            if False:\n",
-        "integration/test_hostile_servers.py::test_headers_without_end",
+        "integration/test_endless_answers.py::test_an_answer_without_an_end_is_refused_and_takes_no_memory",
     ),
 )
 
