@@ -240,7 +240,7 @@ def test_every_example_is_named_in_the_readme_and_run_here():
 
 def test_the_readme_has_both_commands_on_one_line_each():
     assert len(re.findall(r"^python3 -m venv .venv && .*-m syncws demo$", README, re.MULTILINE)) == 1
-    assert len(re.findall(r"^python3 -m venv .venv && .*-m pytest$", README, re.MULTILINE)) == 1
+    assert len(re.findall(r"^python3 -m venv .venv && .*-m pytest -n 4$", README, re.MULTILINE)) == 1
 
 
 def test_the_demo_holds_and_says_so():
