@@ -60,12 +60,13 @@ class MessageWebSocket(WebSocketBase[MessageSession]):
 
     def __init__(self) -> None:
         """Make a socket; nothing is connected yet. Source: MessageWebSocket constructor."""
-        super().__init__()
-        self._control = MessageWebSocketControl._create()
-        self._information = MessageWebSocketInformation._over(self._link.take_snapshot)
+        # First: from super().__init__() on a forked child tells this object, and asks for its events.
         self._message_received: Event[MessageWebSocket, MessageWebSocketMessageReceivedEventArgs] = Event(
             "message_received"
         )
+        super().__init__()
+        self._control = MessageWebSocketControl._create()
+        self._information = MessageWebSocketInformation._over(self._link.take_snapshot)
 
     @property
     def control(self) -> MessageWebSocketControl:

@@ -337,6 +337,8 @@ class Session(Sending):
         if not self.finished.is_set():
             self.loss = error
         self.is_aborted = True
+        # The fork may have been in a slow handler: the reader that its thread would wait for is not here.
+        self.is_over = True
         self.owner = _nobody
         self.reader = self.dispatcher = None
         self.finished = Latch()

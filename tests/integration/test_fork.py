@@ -390,6 +390,59 @@ def test_a_reader_that_finds_itself_in_the_child_ends_without_a_word(echoing, au
     assert done.stdout == "closed True\n"
 
 
+@pytest.mark.parametrize("leave", ["return", "sys.exit()", "raise ValueError"])
+def test_a_dispatcher_that_finds_itself_in_the_child_ends_too(leave, echoing, authority_file):
+    program = FORK + textwrap.dedent("""
+        import logging
+        logging.disable()
+        from syncws.threads import delivery
+        delivery._PATIENCE_SECONDS = delivery._LOOK_SECONDS = 0.05
+        pids = []
+        socket = MessageWebSocket()
+        forked = threading.Event()
+
+        def handler(sender, args):
+            while not threading.current_thread().name.startswith("syncws-dispatcher"):
+                pass
+            pid = os.fork()
+            if not pid:
+                signal.alarm(20)
+                LEAVE
+            pids.append(pid)
+            forked.set()
+
+        socket.message_received += handler
+        socket.connect(uri)
+        socket.send("fork")
+        assert forked.wait(30)
+        end(pids[0])
+        assert socket.ping() > 0
+        socket.close()
+        """).replace("LEAVE", leave)
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
+def test_a_fork_while_a_socket_is_being_made_leaves_no_connection_in_the_child(echoing, authority_file):
+    program = FORK + textwrap.dedent("""
+        from syncws.websocket_base import WebSocketBase
+        made = WebSocketBase.__init__
+
+        def fork_half_way(self):
+            made(self)
+            in_child(lambda: [refused(lambda: other.send("a")) for other in sockets_before])
+
+        sockets_before = [MessageWebSocket() for _ in range(5)]
+        for socket in sockets_before:
+            socket.connect(uri)
+        WebSocketBase.__init__ = fork_half_way
+        MessageWebSocket()
+        StreamWebSocket()
+        for socket in sockets_before:
+            socket.close()
+        """)
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
 def test_a_fork_in_a_signal_handler_ends_the_childs_receive(echoing, authority_file):
     program = (
         FORK
