@@ -37,17 +37,18 @@ class Ending(Protocol):
         """Cut the connection, without waiting."""
 
 
-_open: "weakref.WeakSet[Ending]" = weakref.WeakSet()
+# Not a WeakSet, whose iteration is Python code: a thread that connects in the middle of it would break it off.
+_open: "set[weakref.ref[Ending]]" = set()
 
 
 def add(session: Ending) -> None:
     """Have a session closed at the end of the program, as long as it lives and is not finished."""
-    _open.add(session)
+    _open.add(weakref.ref(session, _open.discard))
 
 
 def close_all() -> None:
     """Say good-bye to every server, within a second altogether."""
-    sessions = [session for session in tuple(_open) if not session.finished.is_set()]
+    sessions = [session for reference in _open.copy() if (session := reference()) and not session.finished.is_set()]
     for session in sessions:
         session.begin_exit()
     _wait(sessions, Deadline(_CLOSE_SECONDS))

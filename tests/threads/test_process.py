@@ -1,0 +1,45 @@
+"""The end of the program, as far as it needs no program of its own: see also integration/test_interpreter_exit.py."""
+
+import sys
+
+from syncws.threads import process
+from syncws.threads.latch import Latch
+
+
+class EndingConnection:
+    """A connection that closes as soon as it is told."""
+
+    def __init__(self):
+        self.finished = Latch()
+
+    def begin_exit(self):
+        self.finished.set()
+
+
+def test_connections_made_in_the_meantime_keep_no_other_from_being_closed(monkeypatch):
+    monkeypatch.setattr(process, "_open", type(process._open)())
+    connections = [EndingConnection() for _ in range(3)]
+    for connection in connections:
+        process.add(connection)
+    late = []
+
+    def connect_at_every_line(*_):
+        # As another thread may.
+        late.append(EndingConnection())
+        process.add(late[-1])
+        return connect_at_every_line
+
+    former = sys.gettrace()
+    sys.settrace(connect_at_every_line)
+    try:
+        process.close_all()
+    finally:
+        sys.settrace(former)
+    assert late
+    assert all(connection.finished.is_set() for connection in connections)
+
+
+def test_a_connection_that_is_gone_is_forgotten(monkeypatch):
+    monkeypatch.setattr(process, "_open", type(process._open)())
+    process.add(EndingConnection())
+    assert not list(process._open)
