@@ -118,6 +118,8 @@ class CloseCause(enum.IntEnum):
     """A message was over control.max_message_size, or in too many fragments."""
     FORKED = 9
     """This is a forked child, and the connection is its parent's."""
+    HANDLER = 10
+    """A handler raised what is no Exception, such as SystemExit, and so ended the thread that calls handlers."""
 
 
 class WebErrorStatus(enum.IntEnum):

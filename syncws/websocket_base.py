@@ -16,6 +16,7 @@ from syncws.cancellation import CancellationToken, check_token
 from syncws.connect_tools import ConnectTools
 from syncws.control_base import Default, WebSocketControl, check_timeout
 from syncws.errors import (
+    CannotConnectError,
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidArgumentTypeError,
@@ -32,6 +33,7 @@ from syncws.net.verification import CertificateReport
 from syncws.net.waiter import Waiter
 from syncws.session_link import SessionLink, close_dropped
 from syncws.settings import Settings
+from syncws.streams.buffer import as_bytes_view
 from syncws.streams.output_stream import OutputStream, Progress
 from syncws.threads.session import Session
 from syncws.websocket_events import WebSocketEvents
@@ -150,7 +152,8 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
             IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
             ObjectClosedError: the socket was closed (0x80000013).
             HostNameNotResolvedError: the name has no address (0x80072EE7).
-            CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84).
+            CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84); or the system
+                gives no thread or no descriptor (0x80072EFD).
             ProxyError: the proxy cannot be reached, or refuses (0x80072F85, 0x80190197, 0x80072EFD, 0x80072F84).
             CertificateError, TlsError: TLS failed (0x80072F05, …06, …0C, …0D, …89, 0x80072F7D, 0x800C000E).
             HttpStatusError: another status than 101, or of a proxy than 2xx (0x80190000 + status).
@@ -164,7 +167,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
         target = parse_uri(uri)
         deadline = Deadline(check_timeout(timeout, "timeout"))
         token = check_token(cancellation_token)
-        waker = Waker(threading.RLock())
+        waker = _make_waker()
         try:
             if token is not None:
                 token._add_listener(waker, waker.wake)
@@ -304,7 +307,7 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
 
         Raises:
             InvalidArgumentTypeError: `payload` is no bytes, bytearray or memoryview (0x80070057).
-            InvalidArgumentError: more than 125 bytes, or a bad timeout (0x80070057).
+            InvalidArgumentError: more than 125 bytes, a memoryview that was released, or a bad timeout (0x80070057).
             IllegalMethodCallError: not connected yet, or called in a handler (0x8000000E).
             OperationTimedOutError: no answer in time (0x80072EE2).
             ObjectClosedError: closed, or closing (0x80000013).
@@ -411,14 +414,21 @@ class WebSocketBase(WebSocketEvents, Generic[SessionT]):
             session.waker.wake()
 
 
+def _make_waker() -> Waker:
+    try:
+        return Waker(threading.RLock())
+    except OSError as exc:
+        raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
+
+
 def _check_ping_payload(payload: object) -> bytes | None:
     if payload is None:
         return None
     if not isinstance(payload, bytes | bytearray | memoryview):
         raise InvalidArgumentTypeError(f"the payload of a ping must be bytes or None, not {type(payload).__name__}")
-    checked = bytes(payload)
-    if len(checked) > MAX_CONTROL_PAYLOAD:
+    view = as_bytes_view(payload, "the payload of a ping")
+    if len(view) > MAX_CONTROL_PAYLOAD:
         raise InvalidArgumentError(
-            f"the payload of a ping has {len(checked)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
+            f"the payload of a ping has {len(view)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
         )
-    return checked
+    return bytes(view)

@@ -111,6 +111,7 @@ OWN = {
         "PROTOCOL_ERROR": 7,
         "MESSAGE_TOO_BIG": 8,
         "FORKED": 9,
+        "HANDLER": 10,
     }
 }
 

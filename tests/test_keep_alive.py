@@ -81,10 +81,18 @@ def test_without_a_payload_no_two_pings_are_the_same():
     assert frames[0] != frames[1]
 
 
+def released():
+    view = memoryview(b"released")
+    view.release()
+    return view
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
         ((bytes(126),), InvalidArgumentError),
+        ((memoryview(bytes(64)).cast("H"), -1), InvalidArgumentError),
+        ((released(),), InvalidArgumentError),
         (("text",), InvalidArgumentTypeError),
         ((5,), InvalidArgumentTypeError),
         ((b"", -1), InvalidArgumentError),

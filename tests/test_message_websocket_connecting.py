@@ -1,6 +1,7 @@
 """Tests of MessageWebSocket.connect and of the function syncws.connect, on real connections over loopback."""
 
 import contextlib
+import errno
 import socket as tcp
 import threading
 
@@ -16,6 +17,7 @@ from support import LIMIT, echo, read_request, read_to_end, request_headers, run
 
 import syncws
 from syncws import (
+    CannotConnectError,
     HResult,
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -143,6 +145,20 @@ def test_a_thread_that_cannot_be_started_fails_connect_and_leaves_nothing_open(m
             socket.connect(uri)
         socket.close()
         del socket
+
+
+def test_without_descriptors_connect_fails_and_may_be_tried_again(monkeypatch):
+    def refuse(_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with scripted_server(only_reads) as uri, MessageWebSocket() as socket:
+        socket.control.close_timeout = 0.5
+        with monkeypatch.context() as patch:
+            patch.setattr("syncws.websocket_base.Waker", refuse)
+            with pytest.raises(CannotConnectError, match="no descriptors for the connection") as raised:
+                socket.connect(uri)
+        assert_hresult(raised, HResult.WININET_E_CANNOT_CONNECT)
+        socket.connect(uri)
 
 
 def test_a_reader_that_was_interrupted_right_after_its_start_is_given_back(monkeypatch):

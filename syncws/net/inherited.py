@@ -39,8 +39,14 @@ def forked_error() -> ConnectionLostError:
 
 
 def _let_go() -> None:
+    errors = []
     for holder in tuple(_holders):
-        holder._let_go_in_child()
+        try:
+            holder._let_go_in_child()
+        except Exception as exc:  # noqa: BLE001 - a defect of ours, of which the others are to be spared
+            errors.append(exc)
+    if errors:
+        raise errors[0]
 
 
 if hasattr(os, "register_at_fork"):

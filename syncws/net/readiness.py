@@ -102,7 +102,7 @@ def make_readiness(descriptor: int, waker: int, longest: float | None = None) ->
 
     Args:
         descriptor: the socket's; -1 means no socket.
-        waker: the waker's descriptor.
+        waker: the waker's descriptor; -1 for none.
         longest: seconds after which a wait returns 0 at the latest; None for no such limit.
     """
     kind = PollReadiness if hasattr(select, "poll") else SelectReadiness
@@ -126,7 +126,8 @@ class PollReadiness:
         self._longest = longest
         self._interest = 0
         self._poll = select.poll()
-        self._poll.register(waker, select.POLLIN)
+        if waker >= 0:
+            self._poll.register(waker, select.POLLIN)
 
     def wait(self, interest: int, deadline: Deadline) -> int:
         """See Readiness.wait."""
@@ -166,7 +167,8 @@ class SelectReadiness:
 
     def wait(self, interest: int, deadline: Deadline) -> int:
         """See Readiness.wait."""
-        readers = [self._waker] + ([self._descriptor] if interest & READABLE else [])
+        readers = [self._waker] if self._waker >= 0 else []
+        readers += [self._descriptor] if interest & READABLE else []
         writers = [self._descriptor] if interest & WRITABLE else []
         remaining = _shorter(deadline.remaining, self._longest)
         # Windows reports a failed non-blocking connect as an exception, not as writable.

@@ -1,17 +1,18 @@
 """Running something that may wait, and that no wake-up can reach, on a helper thread.
 
-May import net. `run_aside` is called on the connecting thread.
+May import errors and net. Everything is called on the connecting thread.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from syncws.errors import CannotConnectError
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.net.readiness import Waker
 from syncws.net.waiter import Waiter
 
-__all__ = ["run_aside"]
+__all__ = ["run_aside", "start_thread"]
 
 ResultT = TypeVar("ResultT")
 
@@ -41,6 +42,7 @@ def run_aside(
 
     Raises:
         OperationTimedOutError, OperationCanceledError: as the waiter says.
+        CannotConnectError: the system gives no thread (0x80072EFD).
         Exception: what the first function that failed raised.
     """
     results: dict[int, ResultT] = {}
@@ -54,7 +56,7 @@ def run_aside(
         waker.wake()
 
     for number, function in enumerate(functions):
-        threading.Thread(target=body, args=(number, function), name="syncws-lookup", daemon=True).start()
+        start_thread(threading.Thread(target=body, args=(number, function), name="syncws-lookup", daemon=True))
     soon = None
     while len(results) < len(functions) and not failures:
         if soon is None and any(is_enough(result) for result in tuple(results.values())):
@@ -67,3 +69,15 @@ def run_aside(
     if failures:
         raise failures[0]
     return [results[number] for number in sorted(results)]
+
+
+def start_thread(thread: threading.Thread) -> None:
+    """Start a thread that a connect needs.
+
+    Raises:
+        CannotConnectError: the system gives none (0x80072EFD).
+    """
+    try:
+        thread.start()
+    except RuntimeError as exc:
+        raise CannotConnectError(f"the system gives no thread for the connection: {exc}") from exc

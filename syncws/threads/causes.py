@@ -5,7 +5,7 @@ May import enums. Any thread notes and asks; nothing here takes a lock.
 
 from syncws.enums import CloseCause
 
-__all__ = ["Causes"]
+__all__ = ["Causes", "text_of"]
 
 _TEXTS = {
     CloseCause.NONE: "it is open",
@@ -18,7 +18,13 @@ _TEXTS = {
     CloseCause.PROTOCOL_ERROR: "the server broke the protocol",
     CloseCause.MESSAGE_TOO_BIG: "a message was too big",
     CloseCause.FORKED: "it belongs to the parent process",
+    CloseCause.HANDLER: "a handler raised what is no Exception, and ended its thread",
 }
+
+
+def text_of(cause: CloseCause) -> str:
+    """Return a cause in words, for an error."""
+    return _TEXTS[cause]
 
 
 class Causes:
@@ -39,8 +45,3 @@ class Causes:
     def first(self) -> CloseCause:
         """What began the end of the connection; NONE while it is open."""
         return self._noted[0] if self._noted else CloseCause.NONE
-
-    @property
-    def text(self) -> str:
-        """The same in words, for an error."""
-        return _TEXTS[self.first]

@@ -149,7 +149,11 @@ class Watch(Timer):
             is_handed_over = role.hand_over()
         finally:
             if not is_handed_over:
-                # Nobody reads: give the role back, wherever its thread is, and let it be.
+                # Nobody reads: give the role back, wherever its thread is.
                 delivery.ticket.append(role)
                 delivery.bell.ring()
-        return None
+        if is_handed_over:
+            return None
+        # Threads are short at the moment; in a second there may be one.
+        self._since = now()
+        return _LOOK_SECONDS

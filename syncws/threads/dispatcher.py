@@ -70,6 +70,7 @@ def dispatch(session: Session, interruption: BaseException | None) -> Role | Non
 
 def _end_reading(session: Session) -> None:
     """End the connection, because the thread that calls the handlers ends, and wait for the reader."""
+    session.give_up()
     session.is_aborted = True
     session.transport.abort()
     session.waker.wake()

@@ -16,14 +16,14 @@ from syncws.errors import (
     fresh,
 )
 from syncws.hresult import HResult
-from syncws.net.deadline import Deadline
+from syncws.net.deadline import Deadline, now
 from syncws.net.readiness import SLICE_SECONDS, WOKEN, WRITABLE, Readiness, Waker, make_readiness
 from syncws.net.transport import Transport
 from syncws.threads.open_message import Hold, OpenMessage
 from syncws.threads.process import stay_quiet
 from syncws.wire.large import FramePieces
 
-__all__ = ["MAX_KEPT_BYTES", "FrameWriter", "Patience"]
+__all__ = ["MAX_KEPT_BYTES", "ControlFrame", "FrameWriter", "Patience"]
 
 _NOTHING = memoryview(b"")
 MAX_KEPT_BYTES = 1 << 20
@@ -56,6 +56,22 @@ class Patience:
         if unsent < self._unsent:
             self.renew()
         self._unsent = unsent
+
+
+class ControlFrame:
+    """A Ping, or a Pong that nobody asked for, on its way.
+
+    Attributes:
+        frame (bytes): the frame.
+        sent (float | None): when it began to go, on the clock of net.deadline; None while it waits for its turn.
+    """
+
+    __slots__ = ("frame", "sent")
+
+    def __init__(self, frame: bytes) -> None:
+        """Make one that waits."""
+        self.frame = frame
+        self.sent: float | None = None
 
 
 class FrameWriter:
@@ -97,7 +113,7 @@ class FrameWriter:
         # One place only: appending to a full one drops what was there, in one step.
         self._pong: deque[bytes] = deque(maxlen=1)
         # Pings of our own, and pongs that nobody asked for: at most one for each thread that pings, and the monitor's.
-        self._controls: deque[bytes] = deque()
+        self._controls: deque[ControlFrame] = deque()
         self._close_frame: bytes | None = None
         self._has_posted_close = False
         self._shut_reason: HResultError | None = None
@@ -188,9 +204,11 @@ class FrameWriter:
 
     def _take_control(self) -> bytes:
         try:
-            return self._controls.popleft()
+            control = self._controls.popleft()
         except IndexError:  # withdrawn just now
             return b""
+        control.sent = now()
+        return control.frame
 
     def _note_begun(self, message: OpenMessage) -> None:
         """Note that a frame of `message` cannot be taken back; requires the role."""
@@ -284,21 +302,30 @@ class FrameWriter:
     def _wait_writable(self, patience: Patience) -> None:
         # TLS may have pushed out a part of what it holds.
         patience.look_at(self._transport.unsent_bytes)
-        if self._readiness is None or self._waker is None:
-            self._waker = Waker(threading.RLock())
-            self._readiness = make_readiness(self._transport.fileno(), self._waker.fileno(), SLICE_SECONDS)
+        if self._readiness is None:
+            self._readiness = self._prepare_to_wait()
         # Asked after the waker stands: shut() sets the reason first and then looks for a waker.
         self._check_not_shut()
         # All that has gone is noted: whoever interrupts the wait interrupts nothing else.
         self._is_uncertain = False
         ready = self._readiness.wait(WRITABLE, patience.deadline)
         self._is_uncertain = True
-        if ready & WOKEN:
+        if ready & WOKEN and self._waker is not None:
             self._waker.clear()
         self._check_not_shut()
         # Also when it is writable: TLS may want to read first, and would ask again and again.
         if patience.deadline.is_expired:
             raise OperationTimedOutError("the peer read nothing for longer than control.send_timeout")
+
+    def _prepare_to_wait(self) -> Readiness:
+        try:
+            waker = Waker(threading.RLock())
+        except OSError:
+            # Descriptors are short, which is no reason to end a connection that is well. Each wait lasts a tenth of a
+            # second at most, so that shut() is noticed also without.
+            return make_readiness(self._transport.fileno(), -1, SLICE_SECONDS)
+        self._waker = waker
+        return make_readiness(self._transport.fileno(), waker.fileno(), SLICE_SECONDS)
 
     def _check_not_shut(self) -> None:
         if self._shut_reason is not None:

@@ -1,7 +1,7 @@
 """Keep-alive: notices that the peer is gone although TCP says nothing, and keeps quiet connections known on the way.
 
-May import net.deadline, wire and this room's monitor. Everything here runs on the monitor's thread, and waits for
-nothing: frames are left in the outbox, and the reader, which is woken, sends them.
+May import net, wire and this room's frame_writer, monitor, outbox and pings. Everything here runs on the monitor's
+thread, and waits for nothing: frames are left in the outbox, and the reader, which is woken, sends them.
 """
 
 import weakref
@@ -11,6 +11,7 @@ from typing import Protocol
 from syncws.net.deadline import now
 from syncws.net.meter import BandwidthMeter
 from syncws.net.readiness import Waker
+from syncws.threads.frame_writer import ControlFrame
 from syncws.threads.monitor import Monitor, Timer
 from syncws.threads.outbox import Outbox
 from syncws.threads.pings import Pings
@@ -38,6 +39,7 @@ class Watched(Protocol):
     """What keep-alive needs of a session."""
 
     inbound: BandwidthMeter
+    outbound: BandwidthMeter
     outbox: Outbox
     pings: Pings
     waker: Waker
@@ -56,10 +58,11 @@ class Watched(Protocol):
 class KeepAlive(Timer):
     """Pings when nothing has come for a time, and reports a peer that then sends nothing either.
 
-    Any byte is a sign of life. Time during which this side does not read is nobody's silence.
+    Any byte is a sign of life. Time during which this side does not read is nobody's silence. Nor is the time that a
+    long frame of our own takes, as long as the peer takes it: the ping waits for its end, and the answer with it.
     """
 
-    __slots__ = ("_asked_at", "_asked_bytes", "_interval", "_session", "_timeout")
+    __slots__ = ("_asked_at", "_asked_bytes", "_interval", "_sent_bytes", "_session", "_timeout")
 
     def __init__(self, session: Watched, monitor: Monitor, interval: float, timeout: float | None) -> None:
         """Make it; `interval` and `timeout` in seconds, the latter None for ever."""
@@ -67,9 +70,11 @@ class KeepAlive(Timer):
         self._session: Callable[[], Watched | None] = weakref.ref(session)
         self._interval = interval
         self._timeout = timeout
-        # When the ping was sent that has had no answer, and what had come until then.
+        # Since when the ping is without an answer, and what had come until then.
         self._asked_at: float | None = None
         self._asked_bytes = 0
+        # What had gone out at the last look, while that ping waited for its turn.
+        self._sent_bytes = 0
 
     def start(self) -> None:
         """Begin to watch."""
@@ -89,38 +94,53 @@ class KeepAlive(Timer):
             if meter.total_bytes != self._asked_bytes or session.resumed_at > self._asked_at:
                 self._asked_at = None
             elif self._timeout is not None:
-                return self._await_answer(session, time, self._asked_at + self._timeout)
+                return self._await_answer(session, time, self._timeout)
         quiet = time - max(meter.last_time, session.resumed_at)
         if quiet < self._interval:
             return self._interval - quiet
         if self._asked_at is None:
             self._asked_at, self._asked_bytes = time, meter.total_bytes
+        self._sent_bytes = session.outbound.total_bytes
         session.pings.post_own()
         # If the answer comes at once the next ping is due in an interval.
         return self._interval if self._timeout is None else min(self._interval, self._timeout)
 
-    def _await_answer(self, session: Watched, time: float, limit: float) -> float | None:
+    def _await_answer(self, session: Watched, time: float, timeout: float) -> float | None:
+        limit = self._unanswered_since(session, time) + timeout
         if time < limit:
             return min(limit - time, self._interval)
-        reason = f"keep-alive: nothing came for {self._interval:g} s, nor in the {self._timeout:g} s after a ping"
+        reason = f"keep-alive: nothing came for {self._interval:g} s, nor in the {timeout:g} s after a ping"
         session.silence = Silence(reason, self._asked_bytes)
         session.waker.wake()
         # If the reader finds that the peer lives after all, this goes on.
         self._asked_at = None
         return self._interval
 
+    def _unanswered_since(self, session: Watched, time: float) -> float:
+        since = time if self._asked_at is None else self._asked_at
+        sent = session.pings.own_sent
+        if sent is not None:
+            since = max(since, sent)
+        elif session.outbound.total_bytes != self._sent_bytes:
+            # Behind a frame that the peer takes. Only then: what goes besides may have gone into the system's memory
+            # alone, which is full where a ping has to wait.
+            self._sent_bytes = session.outbound.total_bytes
+            since = time
+        self._asked_at = since
+        return since
+
 
 class UnsolicitedPongs(Timer):
     """Sends a Pong now and then, which nobody answers (RFC 6455 5.5.3): WinRT's one-way heartbeat."""
 
-    __slots__ = ("_frame", "_interval", "_session")
+    __slots__ = ("_interval", "_pong", "_session")
 
     def __init__(self, session: Watched, monitor: Monitor, interval: float) -> None:
         """Make it; `interval` in seconds."""
         super().__init__(monitor)
         self._session: Callable[[], Watched | None] = weakref.ref(session)
         self._interval = interval
-        self._frame = b""
+        self._pong = ControlFrame(b"")
 
     def start(self) -> None:
         """Begin to send."""
@@ -132,8 +152,8 @@ class UnsolicitedPongs(Timer):
         if session is None or not session.is_open:
             return None
         # In the place of one that has not gone yet: a peer that does not read is not to fill the memory.
-        session.outbox.withdraw_control(self._frame)
-        self._frame = pong_frame(b"")
-        session.outbox.post_control(self._frame)
+        session.outbox.withdraw_control(self._pong)
+        self._pong = ControlFrame(pong_frame(b""))
+        session.outbox.post_control(self._pong)
         session.waker.wake()
         return self._interval

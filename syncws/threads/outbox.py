@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable
 
 from syncws.errors import (
+    ConnectionLostError,
     HResultError,
     IllegalMethodCallError,
     InvalidOperationError,
@@ -28,7 +29,7 @@ from syncws.errors import (
 from syncws.net.connector import lost_connection
 from syncws.net.deadline import Deadline
 from syncws.net.transport import Transport
-from syncws.threads.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
+from syncws.threads.frame_writer import MAX_KEPT_BYTES, ControlFrame, FrameWriter, Patience
 from syncws.threads.open_message import Hold, OpenMessage
 from syncws.threads.waiting import acquire_within
 from syncws.wire.large import FramePieces
@@ -193,14 +194,14 @@ class Outbox(FrameWriter):
         self._pong.append(frame)
         self.flush_without_waiting()
 
-    def post_control(self, frame: bytes) -> None:
+    def post_control(self, control: ControlFrame) -> None:
         """Leave a Ping, or a Pong that nobody asked for, for the next boundary; whoever posts wakes the reader."""
-        self._controls.append(frame)
+        self._controls.append(control)
 
-    def withdraw_control(self, frame: bytes) -> None:
+    def withdraw_control(self, control: ControlFrame) -> None:
         """Take back what post_control() was given, if it has not gone yet."""
         with contextlib.suppress(ValueError):
-            self._controls.remove(frame)
+            self._controls.remove(control)
 
     def post_close(self, frame: bytes, why: str = "") -> None:
         """Leave the Close frame for the next frame boundary; no data frame goes after it, `why` tells senders."""
@@ -251,6 +252,16 @@ class Outbox(FrameWriter):
                 if self._retire is not None:
                     self._after_release()
         return True
+
+    @property
+    def is_interrupted_here(self) -> bool:
+        """True in a signal handler that interrupted this thread's own send: only its return lets that go on."""
+        return self._is_inside and self._role._is_owned()  # type: ignore[attr-defined]
+
+    @property
+    def is_broken(self) -> bool:
+        """True when sending has found out that the connection is lost, or has cut it."""
+        return isinstance(self._shut_reason, ConnectionLostError)
 
     @property
     def is_idle(self) -> bool:

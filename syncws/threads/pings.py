@@ -1,7 +1,7 @@
 """Pings that wait for their pongs, and the round trip (RFC 6455 5.5.2, 5.5.3).
 
-May import errors, net.deadline, wire and this room's outbox and waiting. Any number of threads may ping; pongs are
-brought by the reader.
+May import errors, net.deadline, wire and this room's frame_writer, outbox and waiting. Any number of threads may ping;
+pongs are brought by the reader.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from syncws.errors import HResultError, OperationTimedOutError, fresh
 from syncws.net.deadline import Deadline, now
+from syncws.threads.frame_writer import ControlFrame
 from syncws.threads.outbox import Outbox
 from syncws.threads.waiting import acquire_within
 from syncws.wire.frames import PING, encode_frame
@@ -20,19 +21,18 @@ from syncws.wire.frames import PING, encode_frame
 __all__ = ["Pings"]
 
 
-class _Ping:
-    """One Ping on its way.
+class _Ping(ControlFrame):
+    """One Ping, and who waits for its Pong.
 
     Attributes:
         seconds: the round trip, None until the pong has come.
     """
 
-    __slots__ = ("frame", "payload", "seconds", "sent", "signal")
+    __slots__ = ("payload", "seconds", "signal")
 
     def __init__(self, payload: bytes) -> None:
+        super().__init__(encode_frame(PING, payload))
         self.payload = payload
-        self.frame = encode_frame(PING, payload)
-        self.sent = now()
         self.seconds: float | None = None
         self.signal = threading.Lock()
         self.signal.acquire()
@@ -81,6 +81,8 @@ class Pings:
     def ping(self, payload: bytes | None, deadline: Deadline) -> float:
         """Send a Ping and wait for its Pong; return the seconds in between.
 
+        A Ping that has to wait for the end of a frame does not count that time.
+
         Args:
             payload: at most 125 bytes; None for bytes that no other ping of this connection has.
             deadline: bounds the wait.
@@ -118,6 +120,11 @@ class Pings:
         self._post(self._own)
         self._wake_reader()
 
+    @property
+    def own_sent(self) -> float | None:
+        """When keep-alive's latest Ping went; None while it waits behind a frame."""
+        return None if self._own is None else self._own.sent
+
     def take_pong(self, payload: bytes) -> None:
         """Take a Pong: it answers the latest ping with that payload, and all before it. The reader calls it.
 
@@ -126,15 +133,15 @@ class Pings:
         """
         time = now()
         with self._lock:
-            pings = tuple(self._sent)
-            last = max((index for index, ping in enumerate(pings) if ping.payload == payload), default=None)
+            # In the order in which they went; what has not gone yet no pong can answer.
+            pings = [(ping, ping.sent) for ping in self._sent if ping.sent is not None]
+            last = max((index for index, (ping, _) in enumerate(pings) if ping.payload == payload), default=None)
             if last is None:
                 return
-            for ping in pings[: last + 1]:
-                ping.seconds = time - ping.sent
+            for ping, sent in pings[: last + 1]:
+                self.round_trip_time = ping.seconds = time - sent
                 self._sent.remove(ping)
                 ping.tell()
-            self.round_trip_time = pings[last].seconds
 
     def end(self, reason: HResultError) -> None:
         """Say that no pong will come; whoever waits, and whoever comes, gets `reason`. The first one stays."""
@@ -152,11 +159,10 @@ class Pings:
 
     def _post(self, ping: _Ping) -> None:
         with self._lock:
-            ping.sent = now()
             self._sent.append(ping)
-            self._outbox.post_control(ping.frame)
+            self._outbox.post_control(ping)
 
     def _forget(self, ping: _Ping) -> None:
-        self._outbox.withdraw_control(ping.frame)
+        self._outbox.withdraw_control(ping)
         with self._lock, contextlib.suppress(ValueError):
             self._sent.remove(ping)

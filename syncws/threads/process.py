@@ -21,7 +21,7 @@ __all__ = ["add", "close_all", "stay_quiet"]
 # For all connections together: for the closing handshakes, and then for readers to leave what they do.
 _CLOSE_SECONDS = 0.8
 _DROP_SECONDS = 0.1
-# Longer than the two, so that a daemon thread never raises in the meantime; and not for ever, in case it is waited for.
+# Longer than the two, so that the process is gone by then, most often; and not for ever, in case it is waited for.
 _QUIET_SECONDS = 2.0
 
 
@@ -65,11 +65,16 @@ def _wait(sessions: list[Ending], deadline: Deadline) -> None:
 
 
 def stay_quiet() -> None:
-    """Keep a daemon thread from raising while the program ends; other threads go on."""
+    """Keep a daemon thread from raising while the program ends; other threads go on.
+
+    Raises:
+        SystemExit: the program takes its time to end, or waits for this thread: that ends it, without a traceback.
+    """
     if threading.current_thread().daemon:
         silence = threading.Lock()
         silence.acquire()
         silence.acquire(timeout=_QUIET_SECONDS)
+        raise SystemExit
 
 
 atexit.register(close_all)

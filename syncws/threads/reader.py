@@ -71,6 +71,7 @@ def _read(session: Session, run: Callable[[], None]) -> tuple[bool, BaseExceptio
         if session.loss is None:
             session.loss = HResultError(f"the reader failed: {exc}")
     except BaseException:
+        session.give_up()
         session.end()
         raise
     session.end()

@@ -32,7 +32,8 @@ from syncws.net.readiness import Waker
 from syncws.net.transport import Transport
 from syncws.settings import Settings
 from syncws.threads import process
-from syncws.threads.causes import Causes
+from syncws.threads.background import start_thread
+from syncws.threads.causes import Causes, text_of
 from syncws.threads.delivery import Delivery
 from syncws.threads.inbox import Inbox
 from syncws.threads.keep_alive import KeepAlive, Silence, UnsolicitedPongs
@@ -118,9 +119,13 @@ class Session(Sending):
         process.add(self)
 
     def start(self: SessionT, run: Callable[[SessionT], None]) -> None:
-        """Start the reader thread on `run`; the connecting thread calls it once."""
+        """Start the reader thread on `run`; the connecting thread calls it once.
+
+        Raises:
+            CannotConnectError: the system gives no thread (0x80072EFD).
+        """
         self.reader = threading.Thread(target=run, args=(self,), name=f"syncws-reader-{self.number}", daemon=True)
-        self.reader.start()
+        start_thread(self.reader)
         self._start_timers()
 
     def _start_timers(self) -> None:
@@ -182,11 +187,14 @@ class Session(Sending):
     @property
     def close_cause(self) -> CloseCause:
         """What began the end of the connection; NONE while it is open."""
+        if self.outbox.is_broken:
+            # The reader is about to find out too.
+            self._causes.note(CloseCause.CONNECTION_LOST)
         return self._causes.first
 
     def describe_end(self) -> str:
         """Say why the connection is over or ending, for the text of an error."""
-        text = self._causes.text
+        text = text_of(self.close_cause)
         return f"{text}, code {self.close_code} {self.close_reason}".rstrip() if self.is_close_known else text
 
     @property
@@ -216,7 +224,10 @@ class Session(Sending):
     # Closing: any thread, several at once.
 
     def close(self, code: int | None, reason: str, timeout: float | None) -> None:
-        """Do the closing handshake within `timeout` seconds; on the reader thread only begin it."""
+        """Do the closing handshake within `timeout` seconds.
+
+        Only begin it on the reader thread, and in a signal handler that interrupted this thread's own send.
+        """
         try:
             with self._state_lock:
                 # First of all: the reader keeps to it even if this thread is interrupted at the next line.
@@ -230,7 +241,8 @@ class Session(Sending):
             self._end_waits(ObjectClosedError("the socket was closed: no pong is waited for any more"))
         finally:
             self.waker.wake()
-        if self.is_on_reader:
+        if self.is_on_reader or self.outbox.is_interrupted_here:
+            # Both would wait for their own thread: for the handler's return, or for the frame that it is sending.
             return
         if not self._wait_finished(deadline.earlier(timeout)):
             self.abort()
@@ -399,6 +411,11 @@ class Session(Sending):
     def deliver_one(self) -> bool:
         """Give on something that waits for handlers; return whether there was something."""
         return False
+
+    def give_up(self) -> None:
+        """Note that the thread that calls the handlers ends, for one has raised what is no Exception."""
+        self._causes.note(CloseCause.HANDLER)
+        self.is_discarding = True
 
     def end(self) -> None:
         """Give everything back; the reader's last act, whatever ended it. Does nothing when that is done."""

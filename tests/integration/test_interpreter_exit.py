@@ -7,7 +7,7 @@ import threading
 import pytest
 from programs import assert_quiet, run
 from scripts import CLOSE, FIN, TEXT, Call, read_until_close
-from support import LIMIT, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
+from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
 from websockets.exceptions import ConnectionClosed
 
 SCRIPTS = {
@@ -319,3 +319,28 @@ def test_a_program_that_dropped_its_socket_tells_the_server():
         done = run(script, uri)
     assert (done.returncode, done.stderr) == (0, "")
     assert frames[0][0] == 0x88
+
+
+def test_a_thread_that_the_program_waits_for_after_all_was_closed_ends_without_a_word(tls, authority_file):
+    program = """
+        import atexit
+        from syncws.threads import process
+
+        def receive():
+            while True:
+                try:
+                    socket.receive(0.01)
+                except TimeoutError:
+                    pass
+
+        process._QUIET_SECONDS = 0.0
+        socket = syncws.connect(uri)
+        thread = threading.Thread(target=receive, daemon=True)
+        atexit.unregister(process.close_all)
+        # What is registered later runs earlier.
+        atexit.register(thread.join)
+        atexit.register(process.close_all)
+        thread.start()
+        """
+    with running_server(echo, ssl_context=tls[0]) as uri:
+        assert_quiet(run(program, uri, authority=authority_file))

@@ -4,14 +4,15 @@ The handler is called by a trace function at every line that the library runs, w
 come; the locks that the interrupted code holds are then held.
 """
 
+import signal
 import sys
 import threading
 from functools import partial
 
 import pytest
 from fakes import ScriptedTransport, line_of
-from scripts import BINARY, connected, noting, sends
-from support import LIMIT, join, server_frame
+from scripts import BINARY, Call, connected, noting, read_until_close, sends
+from support import LIMIT, handshake, join, server_frame, wait
 from threads.doubles import take
 
 from syncws import HResult, HResultError, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket
@@ -188,3 +189,35 @@ class SourceOfAnInbox(ByteInbox):
 
     def begin(self):
         return super().begin(Deadline(LIMIT))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for a thread")
+def test_a_close_in_the_middle_of_this_thread_s_send_begins_and_does_not_wait_for_it(tls):
+    closed = threading.Event()
+    frames = []
+
+    def script(connection):
+        handshake(connection)
+        wait(closed)
+        frames.extend(read_until_close(connection))
+
+    def close(*_):
+        socket.close(1000, "enough")
+        closed.set()
+
+    def interrupt():
+        while socket._session.outbox._waker is None:
+            pass
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+    former = signal.signal(signal.SIGUSR1, close)
+    try:
+        with connected(script, tls=tls, close_timeout=LIMIT) as socket:
+            interrupting = Call(interrupt)
+            socket.send(bytes(1 << 24))
+            interrupting.result()
+            assert socket.wait_closed(LIMIT)
+            assert socket.information.close_code == 1000
+    finally:
+        signal.signal(signal.SIGUSR1, former)
+    assert [len(payload) for _, payload in frames] == [1 << 24, 2 + len("enough")]

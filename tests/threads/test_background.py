@@ -5,7 +5,7 @@ import threading
 import pytest
 from support import LIMIT, wait
 
-from syncws.errors import OperationCanceledError, OperationTimedOutError
+from syncws.errors import CannotConnectError, OperationCanceledError, OperationTimedOutError
 from syncws.net.deadline import Deadline
 from syncws.net.readiness import Waker
 from syncws.net.waiter import Waiter
@@ -136,3 +136,12 @@ def test_a_result_that_is_not_enough_leaves_all_of_the_time_to_the_others(waker)
     waiter = Waiter(waker, lambda: False, Deadline(LIMIT))
     assert run_aside([lambda: False, late], waiter, waker, is_enough) == [False, True]
     assert looks[0] is False
+
+
+def test_a_thread_that_cannot_be_had_is_an_error_of_the_connect(waker, monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(CannotConnectError, match="no thread for the connection: can't start new thread"):
+        run_aside([lambda: 5], Waiter(waker, lambda: False, Deadline(LIMIT)), waker)

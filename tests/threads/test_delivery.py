@@ -8,6 +8,7 @@ import pytest
 from scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from support import LIMIT, join, server_frame, wait
 
+from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError
 from syncws.net.deadline import Deadline
 from syncws.threads.delivery import Relieved
@@ -192,7 +193,9 @@ def test_system_exit_in_a_handler_that_was_added_late_ends_the_connection(rigs, 
     wait_finished(rig)
     end(rig)
     assert (rig.session.dispatcher is not None) == is_slow
-    assert rig.owner.log == [rig.session.loss, (1006, "")]
+    # Handlers are not called any more, and the server is not blamed.
+    assert rig.owner.log == [(1006, "")]
+    assert rig.session.close_cause is CloseCause.HANDLER
     assert ends == [SystemExit]
 
 
@@ -305,6 +308,24 @@ def test_without_a_thread_to_be_had_the_first_goes_on_reading(blocking, monitor,
     assert rig.owner.log == ["one", "two", (1000, "bye")]
 
 
+def test_when_a_thread_can_be_had_again_the_reading_passes_on_after_all(blocking, monitor, monkeypatch):
+    rig, handler = blocking(server_frame(TEXT, b"one") + server_frame(TEXT, b"two"))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        monitor.pass_time(1.0)
+    assert rig.session.dispatcher is None
+    monitor.pass_time(0.9)
+    assert rig.session.dispatcher is None
+    monitor.pass_time(0.1)
+    assert rig.session.dispatcher is not None
+    rig.transport.feed(server_frame(PING, b"p"))
+    while not rig.frames:
+        pass
+    handler.release.set()
+    end(rig)
+    assert rig.owner.log == ["one", "two", (1000, "bye")]
+
+
 @pytest.mark.parametrize("exits", [False, True])
 def test_without_a_thread_to_be_had_a_thread_that_found_no_ticket_takes_it_up_again(
     blocking, monitor, monkeypatch, exits
@@ -325,7 +346,7 @@ def test_without_a_thread_to_be_had_a_thread_that_found_no_ticket_takes_it_up_ag
         patch.setattr(threading.Thread, "start", refuse_late)
         monitor.pass_time(1.0)
     end(rig)
-    assert rig.owner.log == (["one", rig.session.loss, (1006, "")] if exits else ["one", "two", (1000, "bye")])
+    assert rig.owner.log == (["one", (1006, "")] if exits else ["one", "two", (1000, "bye")])
 
 
 def refuse(_):

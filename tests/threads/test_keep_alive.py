@@ -12,8 +12,8 @@ from syncws.net.meter import BandwidthMeter
 from syncws.threads import reader as reader_module
 from syncws.threads.keep_alive import KeepAlive, Silence
 from syncws.threads.monitor import Monitor
-from syncws.wire.frames import close_payload
-from threads.doubles import taken
+from syncws.wire.frames import close_payload, encode_frame
+from threads.doubles import Sender, taken
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 REASON = "keep-alive: nothing came for 20 s, nor in the 10 s after a ping"
@@ -183,6 +183,46 @@ def test_a_ping_that_is_stuck_behind_a_peer_that_does_not_read_is_no_proof_of_li
     assert rig.owner.log[-1] == (1011, REASON)
 
 
+@pytest.fixture
+def sending(kept, monitor):
+    """A peer that is quiet while a long frame of ours is on its way, and the ping behind it."""
+    rig = kept()
+    rig.transport.block()
+    sender = Sender(rig.session.outbox, encode_frame(BINARY, bytes(1000)), None)
+    wait(rig.transport.refused)
+    monitor.pass_time(20)
+    assert rig.session.pings.own_sent is None
+    yield rig
+    # The end of the connection has let it go.
+    sender.join(LIMIT)
+    assert not sender.is_alive()
+
+
+def test_a_peer_that_takes_a_long_frame_is_alive_as_long_as_it_takes_something(sending, monitor):
+    for _ in range(100):
+        sending.meters.outbound.add(1)
+        monitor.pass_time(10)
+    assert not sending.session.is_failed
+    monitor.pass_time(10)
+    sending.end()
+    assert sending.owner.log[-1] == (1011, REASON)
+
+
+def test_the_time_for_the_answer_begins_when_the_ping_has_gone(sending, monitor):
+    monitor.pass_time(5)
+    sending.transport.unblock()
+    wait_frames(sending, 2)
+    assert sending.frames[1][0] == FIN | PING
+    # What else goes out is no sign of life: it need not have arrived.
+    sending.meters.outbound.add(1000)
+    monitor.pass_time(9.9)
+    assert not sending.session.is_failed
+    sending.meters.outbound.add(1000)
+    monitor.pass_time(0.1)
+    sending.end()
+    assert sending.owner.log[-1] == (1011, REASON)
+
+
 def full(rig):
     arrive(rig, server_frame(BINARY, b"123"))
     while not rig.session.is_paused:
@@ -303,6 +343,7 @@ class Quiet:
 
     def __init__(self):
         self.inbound = BandwidthMeter()
+        self.outbound = BandwidthMeter()
         self.pings = self
         self.pinged = threading.Event()
 

@@ -1,11 +1,14 @@
 """Outbox: how long a send may take, and what becomes of a frame that took longer."""
 
+import errno
+
 import pytest
 from fakes import PieceList
-from support import LIMIT
+from support import LIMIT, wait
 
 from syncws.errors import ConnectionLostError, OperationTimedOutError
 from syncws.hresult import HResult
+from syncws.threads import frame_writer as frame_writer_module
 from syncws.threads.frame_writer import MAX_KEPT_BYTES, Patience
 from syncws.wire.frames import BINARY, PIECE_BYTES
 from syncws.wire.large import FramePieces
@@ -380,3 +383,30 @@ def test_pending_bytes_count_all_of_a_large_frame_that_waits_for_the_role(outbox
     transport.unblock()
     assert [sender.end() for sender in (first, large)] == [None, None]
     assert pending == 6 + 11, "only the first piece of a large frame is counted as long as it waits"
+
+
+@pytest.fixture
+def no_descriptors(monkeypatch):
+    def refuse(_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(frame_writer_module, "Waker", refuse)
+
+
+@pytest.mark.usefixtures("no_descriptors")
+def test_a_send_that_has_to_wait_needs_no_descriptors(outbox, transport):
+    transport.block()
+    sender = Sender(outbox, b"0123456789")
+    wait(transport.refused)
+    transport.unblock()
+    assert sender.end() is None
+    assert transport.sent == b"0123456789"
+
+
+@pytest.mark.usefixtures("no_descriptors")
+def test_a_send_that_waits_without_descriptors_is_told_of_the_end(outbox, transport):
+    transport.block()
+    sender = Sender(outbox, b"0123456789", timeout=None)
+    wait(transport.refused)
+    outbox.shut(ConnectionLostError("lost"))
+    assert type(sender.end()) is ConnectionLostError

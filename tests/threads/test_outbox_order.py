@@ -10,6 +10,7 @@ from support import LIMIT
 
 from syncws.errors import ConnectionLostError, ObjectClosedError
 from syncws.hresult import HResult
+from syncws.threads.frame_writer import ControlFrame
 from syncws.threads.outbox import Outbox
 from threads.doubles import Sender, run_together, stuck_sender
 
@@ -109,7 +110,7 @@ def test_a_pong_goes_before_the_close_frame(outbox, transport):
 def test_a_ping_goes_between_two_frames_after_the_pong_and_before_the_close_frame(outbox, transport):
     sender = stuck_sender(outbox, transport)
     outbox.post_close(b"close")
-    outbox.post_control(b"ping")
+    outbox.post_control(ControlFrame(b"ping"))
     outbox.post_pong(b"pong")
     transport.unblock()
     sender.end()
@@ -117,23 +118,24 @@ def test_a_ping_goes_between_two_frames_after_the_pong_and_before_the_close_fram
 
 
 def test_a_ping_goes_before_the_next_data_frame(outbox, transport):
-    outbox.post_control(b"ping")
+    outbox.post_control(ControlFrame(b"ping"))
     outbox.send(b"frame", None, LIMIT)
     assert transport.sent == b"pingframe"
 
 
 def test_all_pings_go_in_their_order(outbox, transport):
     for frame in (b"one", b"two", b"three"):
-        outbox.post_control(frame)
+        outbox.post_control(ControlFrame(frame))
     assert outbox.flush_without_waiting()
     assert transport.sends == [b"one", b"two", b"three"]
 
 
 def test_a_ping_that_is_withdrawn_does_not_go(outbox, transport):
-    outbox.post_control(b"one")
-    outbox.post_control(b"two")
-    outbox.withdraw_control(b"one")
-    outbox.withdraw_control(b"one")
+    one = ControlFrame(b"one")
+    outbox.post_control(one)
+    outbox.post_control(ControlFrame(b"two"))
+    outbox.withdraw_control(one)
+    outbox.withdraw_control(one)
     assert outbox.flush_without_waiting()
     assert transport.sent == b"two"
 
@@ -149,7 +151,7 @@ def test_a_ping_that_is_withdrawn_at_the_last_moment_does_not_go(outbox, transpo
             self.looks += 1
             return self.looks <= 2
 
-    outbox._controls = Vanishing([b"ping"])
+    outbox._controls = Vanishing([ControlFrame(b"ping")])
     outbox.post_close(b"close")
     assert transport.sent == b"close"
     outbox._controls = deque()

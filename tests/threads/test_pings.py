@@ -95,6 +95,22 @@ def test_a_ping_that_times_out_leaves_nothing_behind(pings, transport, outbox):
     assert not outbox._controls
 
 
+def test_the_time_that_a_ping_waits_for_its_turn_does_not_count(outbox, transport, clock):
+    # Nobody sends it for now.
+    pings = Pings(outbox, lambda: None)
+    pinging = Call(pings.ping, b"a", Deadline(LIMIT))
+    while not outbox._controls:
+        pass
+    pings.take_pong(b"a")
+    assert pings.round_trip_time is None, "what has not gone cannot have been answered"
+    clock.advance(5.0)
+    assert outbox.flush_without_waiting()
+    clock.advance(0.5)
+    pings.take_pong(b"a")
+    assert pinging.end() is None
+    assert pings.round_trip_time == 0.5
+
+
 def test_a_wait_may_end_early_and_goes_on(pings, transport):
     pinging = Pinging(pings, transport, b"a")
     (waiting,) = pings._sent
@@ -129,6 +145,10 @@ def test_keep_alives_ping_is_answered_too_and_has_one_place(pings, transport, ou
     pings.post_own()
     assert len(pings._sent) == 1
     assert len(outbox._controls) <= 1
+    assert pings.own_sent is None
+    transport.unblock()
+    assert outbox.flush_without_waiting()
+    assert pings.own_sent == clock()
     clock.advance(0.25)
     pings.take_pong(pings._sent[0].payload)
     assert pings.round_trip_time == 0.25

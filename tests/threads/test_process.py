@@ -1,6 +1,9 @@
 """The end of the program, as far as it needs no program of its own: see also integration/test_interpreter_exit.py."""
 
 import sys
+import threading
+
+from support import join
 
 from syncws.threads import process
 from syncws.threads.latch import Latch
@@ -43,3 +46,22 @@ def test_a_connection_that_is_gone_is_forgotten(monkeypatch):
     monkeypatch.setattr(process, "_open", type(process._open)())
     process.add(EndingConnection())
     assert not list(process._open)
+
+
+def test_a_daemon_thread_that_must_not_wait_any_longer_ends_without_a_word(monkeypatch):
+    monkeypatch.setattr(process, "_QUIET_SECONDS", 0.0)
+    ends = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: ends.append(args.exc_type))
+    thread = threading.Thread(target=process.stay_quiet, daemon=True)
+    thread.start()
+    join(thread)
+    # The hook of Python's own says nothing of this one.
+    assert ends == [SystemExit]
+
+
+def test_other_threads_go_on():
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(process.stay_quiet()), daemon=False)
+    thread.start()
+    join(thread)
+    assert ended == [None]

@@ -7,7 +7,9 @@ from scripts import BINARY, CLOSE, TEXT
 from support import LIMIT, handshake, join, read_to_end, scripted_server, server_frame, wait
 
 import syncws
+from syncws.enums import CloseCause
 from syncws.errors import (
+    CannotConnectError,
     ConnectionLostError,
     IllegalMethodCallError,
     ObjectClosedError,
@@ -325,7 +327,7 @@ def test_a_connect_whose_reader_cannot_be_started_leaves_nothing_behind(monkeypa
     monkeypatch.setattr(threading, "Thread", NoThread)
     with scripted_server(script) as uri:
         socket = syncws.MessageWebSocket()
-        with pytest.raises(RuntimeError, match="start new thread"):
+        with pytest.raises(CannotConnectError, match="no thread for the connection: can't start new thread"):
             socket.connect(uri)
         session = socket._session
         socket.close()
@@ -334,3 +336,10 @@ def test_a_connect_whose_reader_cannot_be_started_leaves_nothing_behind(monkeypa
         finally:
             if session is not None:
                 session.finish()
+
+
+def test_a_loss_that_a_sender_finds_is_the_cause_at_once(rigs):
+    rig = rigs()
+    assert rig.session.close_cause is CloseCause.NONE
+    rig.session.outbox.shut(ConnectionLostError("the connection broke"))
+    assert rig.session.close_cause is CloseCause.CONNECTION_LOST

@@ -1,0 +1,24 @@
+"""What a forked child lets go: here without a fork; see also integration/test_fork.py."""
+
+import pytest
+
+from syncws.net import inherited
+
+
+class Holder:
+    def __init__(self, error=None):
+        self.error = error
+        self.is_told = False
+
+    def _let_go_in_child(self):
+        self.is_told = True
+        if self.error is not None:
+            raise self.error
+
+
+def test_a_defect_of_one_does_not_keep_the_others(monkeypatch):
+    holders = [Holder(), Holder(ValueError("a defect")), Holder(), Holder(KeyError("another")), Holder()]
+    monkeypatch.setattr(inherited, "_holders", holders)
+    with pytest.raises(ValueError, match="a defect"):
+        inherited._let_go()
+    assert all(holder.is_told for holder in holders)
