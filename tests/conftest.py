@@ -14,6 +14,7 @@ from fakes import FakeClock
 from support import LIMIT
 
 from syncws.net import deadline
+from syncws.threads import monitor
 
 
 def pytest_configure() -> None:
@@ -66,6 +67,12 @@ def leaves_nothing_behind() -> Iterator[None]:
         assert not thread.is_alive(), f"the test left the thread {thread.name}"
     left = described(descriptor_numbers() - numbers)
     assert not left, f"the test left descriptors: {left}"
+
+
+@pytest.fixture(autouse=True)
+def no_lingering_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the monitor end with the test's last connection."""
+    monkeypatch.setattr(monitor, "_LINGER_SECONDS", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import importlib.util
 import ipaddress
 import os
 import re
+import sys
 from urllib.request import getproxies_environment
 
 from syncws.errors import HResultError, InvalidArgumentError
@@ -49,6 +50,8 @@ def _from_control(text: str) -> ProxyUrl | None:
 
 
 def _from_environment(uri: WebSocketUri) -> ProxyUrl | None:
+    if not _has_variables():
+        return None
     # The standard library knows how the variables are spelt, and not to trust HTTP_PROXY in a CGI program.
     found = getproxies_environment()
     for variable in _VARIABLES[uri.is_secure]:
@@ -61,6 +64,13 @@ def _from_environment(uri: WebSocketUri) -> ProxyUrl | None:
         url = text if "://" in text else f"http://{text}"
         return parse_proxy_url(url, f"the environment variable {_spelt(variable)}")
     return None
+
+
+def _has_variables() -> bool:
+    """Tell whether some name could be one of a proxy. Most environments have none, and reading them whole is dear."""
+    if sys.platform == "win32":
+        return True
+    return any(name[-6:].lower() == b"_proxy" for name in os.environb)
 
 
 def _spelt(variable: str) -> str:

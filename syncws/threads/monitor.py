@@ -1,8 +1,8 @@
 """The monitor: one thread of the process that keeps all timers of all connections.
 
 May import net.deadline, net.inherited and this room's bell. Timers are set on any thread and run on the monitor's,
-`syncws-monitor`, a daemon. It starts when the first timer is set, sleeps until the next one is due, and ends, woken,
-when the last timer was closed. What a timer does must not wait.
+`syncws-monitor`, a daemon. It starts when the first timer is set, sleeps until the next one is due, and ends a second
+after the last timer was closed. What a timer does must not wait.
 
 The heap holds timers weakly, and a timer holds its session weakly: being watched keeps nothing alive.
 """
@@ -10,6 +10,7 @@ The heap holds timers weakly, and a timer holds its session weakly: being watche
 import heapq
 import itertools
 import logging
+import math
 import threading
 import weakref
 
@@ -21,6 +22,9 @@ __all__ = ["Monitor", "Timer", "the_monitor"]
 
 _logger = logging.getLogger("syncws.monitor")
 
+# How long the thread stays after the last timer was closed: a program that makes one connection after the other needs
+# no new thread for each.
+_LINGER_SECONDS = 1.0
 # So that a tiny interval of the application's cannot keep the processor busy.
 _SHORTEST_SECONDS = 0.01
 
@@ -64,6 +68,9 @@ class Monitor:
         self._thread: threading.Thread | None = None
         self._open: set[weakref.ref[Timer]] = set()
         self._heap: list[tuple[float, int, weakref.ref[Timer]]] = []
+        # When the thread looks next by itself; never, while it does not sleep: then a ring has it look again.
+        self._looks_at = math.inf
+        self._has_lingered = False
         self._numbers = itertools.count()
 
     def _let_go_in_child(self) -> None:
@@ -84,7 +91,9 @@ class Monitor:
         with self._lock:
             timer._number = -1
             self._open.discard(weakref.ref(timer))
-        self._bell.ring()
+            is_last = not self._open
+        if is_last:
+            self._ring_before(now() + _LINGER_SECONDS)
 
     def _set(self, timer: Timer, seconds: float) -> None:
         with self._lock:
@@ -92,10 +101,14 @@ class Monitor:
             if reference not in self._open:
                 return
             number = timer._number = next(self._numbers)
-            heapq.heappush(self._heap, (now() + max(seconds, _SHORTEST_SECONDS), number, reference))
-            is_next = self._heap[0][1] == number
+            due = now() + max(seconds, _SHORTEST_SECONDS)
+            heapq.heappush(self._heap, (due, number, reference))
             self._start_thread()
-        if is_next:
+        self._ring_before(due)
+
+    def _ring_before(self, time: float) -> None:
+        """Wake the thread unless it looks by then anyway."""
+        if time < self._looks_at:
             self._bell.ring()
 
     def _start_thread(self) -> None:
@@ -116,17 +129,32 @@ class Monitor:
 
     def _serve(self) -> None:
         while self._goes_on():
-            self._bell.wait(self.run_due())
+            self.run_due()
+            self._bell.wait(self._begin_sleep())
+            self._looks_at = math.inf
 
     def _goes_on(self) -> bool:
         with self._lock:
             if self._thread is not threading.current_thread():
                 return False
-            if self._open:
+            if self._open or not self._has_lingered:
+                self._has_lingered = not self._open
                 return True
             self._heap.clear()
             self._thread = None
+            self._has_lingered = False
             return False
+
+    def _begin_sleep(self) -> float | None:
+        """Return how long to sleep, and note until when."""
+        with self._lock:
+            seconds = self._seconds_left() if self._open else _LINGER_SECONDS
+            self._looks_at = math.inf if seconds is None else now() + seconds
+            return seconds
+
+    def _seconds_left(self) -> float | None:
+        """Return the seconds until something is due, None when nothing will be; requires the lock."""
+        return Deadline(self._heap[0][0] - now()).remaining if self._heap else None
 
     def run_due(self) -> float | None:
         """Run all that is due; return the seconds until something else is, None when nothing will be."""
@@ -134,7 +162,7 @@ class Monitor:
             _run(timer)
             del timer
         with self._lock:
-            return Deadline(self._heap[0][0] - now()).remaining if self._heap else None
+            return self._seconds_left()
 
     def _take_due(self) -> Timer | None:
         """Take the first timer out of the heap if it is due."""

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import threading
 import weakref
 
@@ -9,6 +10,7 @@ import pytest
 from support import LIMIT, join, wait
 
 from syncws.threads import monitor as module
+from syncws.threads.bell import Bell
 from syncws.threads.monitor import Monitor, Timer
 
 
@@ -157,6 +159,39 @@ def test_the_thread_starts_with_the_first_timer_that_is_set_and_ends_with_the_la
     first.close()
     assert thread.is_alive()
     second.close()
+    join(thread)
+
+
+class CountedBell(Bell):
+    count = 0
+
+    def ring(self):
+        self.count += 1
+        super().ring()
+
+
+def test_the_thread_stays_a_while_for_the_next_timer_and_is_not_woken_for_each(real, monkeypatch):
+    monkeypatch.setattr(module, "_LINGER_SECONDS", LIMIT)
+    bell = real._bell = CountedBell()
+    first = Noting(real)
+    first.set(2 * LIMIT)
+    (thread,) = threads()
+    first.close()
+    while not (real._has_lingered and real._looks_at < math.inf):
+        pass
+    rings = bell.count
+    for _ in range(20):
+        timer = Noting(real)
+        timer.set(2 * LIMIT)
+        timer.close()
+    assert bell.count == rings
+    assert threads() == [thread]
+    # But for what is due earlier.
+    soon = Noting(real)
+    soon.set(0.0)
+    wait(soon.ran)
+    monkeypatch.setattr(module, "_LINGER_SECONDS", 0.0)
+    soon.close()
     join(thread)
 
 
