@@ -70,7 +70,8 @@ class Monitor:
         self._heap: list[tuple[float, int, weakref.ref[Timer]]] = []
         # When the thread looks next by itself; never, while it does not sleep: then a ring has it look again.
         self._looks_at = math.inf
-        self._has_lingered = False
+        # When the thread ends that has no timers; None while there are some.
+        self._lingers_until: float | None = None
         self._numbers = itertools.count()
 
     def _let_go_in_child(self) -> None:
@@ -137,18 +138,24 @@ class Monitor:
         with self._lock:
             if self._thread is not threading.current_thread():
                 return False
-            if self._open or not self._has_lingered:
-                self._has_lingered = not self._open
+            if self._open:
+                self._lingers_until = None
+                return True
+            if self._lingers_until is None:
+                self._lingers_until = now() + _LINGER_SECONDS
+            if now() < self._lingers_until:
                 return True
             self._heap.clear()
-            self._thread = None
-            self._has_lingered = False
+            self._thread = self._lingers_until = None
             return False
 
     def _begin_sleep(self) -> float | None:
         """Return how long to sleep, and note until when."""
         with self._lock:
-            seconds = self._seconds_left() if self._open else _LINGER_SECONDS
+            if self._open or self._lingers_until is None:
+                seconds = self._seconds_left()
+            else:
+                seconds = Deadline(self._lingers_until - now()).remaining
             self._looks_at = math.inf if seconds is None else now() + seconds
             return seconds
 

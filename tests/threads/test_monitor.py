@@ -177,7 +177,7 @@ def test_the_thread_stays_a_while_for_the_next_timer_and_is_not_woken_for_each(r
     first.set(2 * LIMIT)
     (thread,) = threads()
     first.close()
-    while not (real._has_lingered and real._looks_at < math.inf):
+    while not (real._lingers_until is not None and real._looks_at < math.inf):
         pass
     rings = bell.count
     for _ in range(20):
