@@ -319,7 +319,7 @@ MECHANISMS = (
     Mechanism(
         "messages that nobody takes stop the reading, however small they are",
         "threads/message_inbox.py",
-        "            if self._waiting_weight >= self._capacity or len(self._places) >= MAX_WAITING_MESSAGES:\n",
+        "            if self._waiting_weight >= self._capacity or len(self._places) >= self._max_count:\n",
         "            if self._waiting_weight >= self._capacity:\n",
         _MEMORY + "test_messages_that_are_not_taken_stop_the_reading",
     ),

@@ -185,10 +185,10 @@ class WebSocketControl(ConnectControl):
     def inbox_size_in_bytes(self) -> int:
         """Bytes that may have arrived and wait to be taken before reading stops, as memory counts (beyond WinRT).
 
-        Default 16 MiB for the messages of a MessageWebSocket, which are besides at most 1,024, and 1 MiB for a
-        StreamWebSocket. Reading goes on when half of it is free again; while it stops, TCP holds the peer. A single
-        message may be larger. With handlers of message_received nothing waits, but
-        while one of them takes long.
+        Default 16 MiB for the messages of a MessageWebSocket, and 1 MiB for a StreamWebSocket. Of messages at most one
+        for each 512 bytes of it may wait besides (32,768 by default), though always 1,024. Reading goes on when half of
+        it is free again; while it stops, TCP holds the peer, and its pings are not answered. A single message may be
+        larger. With handlers of message_received nothing waits, but while one of them takes long.
 
         Raises:
             InvalidArgumentError: not from 1 to 0xFFFFFFFF (0x80070057).

@@ -19,7 +19,11 @@ from syncws.wire.events import Message
 __all__ = ["MAX_WAITING_MESSAGES", "MessageInbox", "Place", "Taking"]
 
 MAX_WAITING_MESSAGES = 1024
-"""Messages that may wait before reading stops, however small they are."""
+"""Messages that may wait before reading stops, however small they are; more in a large inbox, see _BYTES_EACH."""
+
+# About what a waiting message takes of memory besides its payload, and some more: of so many bytes of the bound each
+# message needs one part, however small it is.
+_BYTES_EACH = 512
 
 
 class Place:
@@ -67,11 +71,12 @@ class MessageInbox(Inbox):
     The bound is on the memory that they take: text may take up to four bytes for one on the wire.
     """
 
-    __slots__ = ("_bytes", "_places", "_weight")
+    __slots__ = ("_bytes", "_max_count", "_places", "_weight")
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """See Inbox."""
         super().__init__(capacity, on_room)
+        self._max_count = max(MAX_WAITING_MESSAGES, capacity // _BYTES_EACH)
         # Of these only the first may be empty.
         self._places: deque[Place] = deque()
         self._bytes = 0
@@ -102,7 +107,7 @@ class MessageInbox(Inbox):
         return self._has_room_for(self._waiting_weight, len(self._places))
 
     def _has_room_for(self, weight: int, count: int) -> bool:
-        return weight * 2 <= self._capacity and count * 2 <= MAX_WAITING_MESSAGES
+        return weight * 2 <= self._capacity and count * 2 <= self._max_count
 
     def put(self, messages: list[Message]) -> None:
         """Add messages; never waits."""
@@ -115,7 +120,7 @@ class MessageInbox(Inbox):
                 self._places.append(Place(message, self._bytes, self._weight))
                 self._bytes += message.length
                 self._weight += _weight(message)
-            if self._waiting_weight >= self._capacity or len(self._places) >= MAX_WAITING_MESSAGES:
+            if self._waiting_weight >= self._capacity or len(self._places) >= self._max_count:
                 self._note_full()
             self._wake_taker()
 

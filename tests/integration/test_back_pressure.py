@@ -53,7 +53,7 @@ def test_reading_stops_when_the_bytes_that_wait_are_too_many_and_goes_on_when_th
 def test_reading_stops_at_1024_messages_however_small_they_are(paused):
     count = 30_000
     frames = [server_frame(BINARY, b"x")] * count
-    with flooded(*frames) as socket:
+    with flooded(*frames, inbox_size_in_bytes=100_000) as socket:
         wait(paused)
         assert MAX_WAITING_MESSAGES == 1024
         assert MAX_WAITING_MESSAGES <= socket.information.bytes_buffered_in < MAX_WAITING_MESSAGES + READ_BYTES
@@ -63,7 +63,7 @@ def test_reading_stops_at_1024_messages_however_small_they_are(paused):
 @pytest.mark.parametrize("size", [0, 1])
 def test_empty_messages_count_too(paused, size):
     count = 5000
-    with flooded(*[server_frame(TEXT, b"x" * size)] * count) as socket:
+    with flooded(*[server_frame(TEXT, b"x" * size)] * count, inbox_size_in_bytes=100_000) as socket:
         wait(paused)
         assert [socket.receive(LIMIT) for _ in range(count)] == ["x" * size] * count
 

@@ -10,7 +10,6 @@ from support import LIMIT, join
 
 from syncws.errors import InvalidOperationError, OperationTimedOutError
 from syncws.net.deadline import FOREVER, Deadline
-from syncws.threads import message_inbox as module
 from syncws.threads.message_inbox import MessageInbox
 from syncws.wire.events import Message
 from threads.doubles import take
@@ -192,8 +191,17 @@ def test_it_is_full_when_its_bytes_are_used_up(inbox):
 
 
 def test_it_is_full_of_many_messages_however_small(inbox, monkeypatch):
-    monkeypatch.setattr(module, "MAX_WAITING_MESSAGES", 4)
+    monkeypatch.setattr(inbox, "_max_count", 4)
     inbox.put([message(b"")] * 3)
+    assert not inbox.is_full
+    inbox.put([message(b"")])
+    assert inbox.is_full
+
+
+@pytest.mark.parametrize(("capacity", "count"), [(10, 1024), (1023 * 512, 1024), (2000 * 512, 2000)])
+def test_a_large_inbox_holds_a_message_for_each_512_bytes_and_any_1024(rooms, capacity, count):
+    inbox = MessageInbox(capacity, rooms)
+    inbox.put([message(b"")] * (count - 1))
     assert not inbox.is_full
     inbox.put([message(b"")])
     assert inbox.is_full
