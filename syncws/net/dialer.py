@@ -125,13 +125,15 @@ class Dialer:
         self._waiter.check()
         delay = self._settings.happy_eyeballs_delay
         self._next_start = FOREVER if delay is None else Deadline(delay)
+        # In this order: an attempt that runs out of time has taken no less than it had.
+        started = now()
         limit = self._waiter.deadline.earlier(self._settings.connect_timeout)
         try:
             connecting = socket.socket(address.family, socket.SOCK_STREAM)
         except OSError as exc:
             self._note(address, exc, 0.0)
             return None
-        dialed = Dialed(connecting, address, now(), limit)
+        dialed = Dialed(connecting, address, started, limit)
         self._pending.append(dialed)
         try:
             self._set_options(connecting)
