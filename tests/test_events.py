@@ -363,3 +363,13 @@ def test_a_token_can_be_subtracted_like_its_handler():
     event(None, 1)
     assert seen == []
     assert event.handlers == ()
+
+
+def test_a_forked_child_may_add_handlers_although_another_thread_held_the_lock():
+    event = Event("message_received")
+    thread = threading.Thread(target=event._lock.acquire)
+    thread.start()
+    thread.join()
+    event._let_go_in_child()
+    event.add(print)
+    assert event.handlers == (print,)
