@@ -369,6 +369,9 @@ class Game:
 
     def __init__(self, seed):
         self.random = random.Random(seed)
+        # In some of them the first message is slow for certain, however the threads take turns.
+        self.is_slow = seed % 40 == 0
+        self.passed_on = threading.Event()
         self.count = self.random.randrange(1, 40)
         self.received = []
         self.over = threading.Event()
@@ -377,6 +380,8 @@ class Game:
         self.pauses = [self.random.choice((0, 0, 50, 400, 3000)) for _ in range(self.count)]
 
     def handle(self, _, message):
+        if self.is_slow and not self.received:
+            wait(self.passed_on)
         for _ in range(self.pauses[len(self.received)]):
             pass
         self.received.append(int(message.text))
@@ -401,10 +406,11 @@ class Game:
             if delivery.ticket and (moment := moment - 1) < 0:
                 delivery.watch._relieve(delivery)
                 if self.rig.session.dispatcher is not None:
+                    self.passed_on.set()
                     return
 
     def run(self):
-        monitor = threading.Thread(target=self.take_over, args=(self.random.randrange(40),))
+        monitor = threading.Thread(target=self.take_over, args=(0 if self.is_slow else self.random.randrange(40),))
         monitor.start()
         self.rig.start()
         self.feed()
@@ -430,5 +436,5 @@ def test_order_and_number_hold_whenever_reading_passes_on(monitor):
             passed_on += game.rig.session.dispatcher is not None
     finally:
         sys.setswitchinterval(interval)
-    # In how many of them is the machine's business.
-    assert passed_on > 0
+    # In how many more of them is the machine's business.
+    assert passed_on >= 10
