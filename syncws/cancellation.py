@@ -6,7 +6,7 @@ thread: whoever waits keeps to the token's deadline himself.
 
 from collections.abc import Callable
 
-from syncws.control_base import check_timeout
+from syncws.checks import check_timeout
 from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
 from syncws.net.deadline import FOREVER, Deadline
 

@@ -6,7 +6,8 @@ connect() freezes them into a Settings value, after which only message_type may 
 
 from dataclasses import replace
 
-from syncws.control_base import MAX_UINT32, WebSocketControl, check_number
+from syncws.checks import check_number
+from syncws.control_base import MAX_UINT32, WebSocketControl
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 from syncws.settings import Settings

@@ -8,14 +8,14 @@ from collections.abc import MutableSequence
 from typing import TypeVar
 
 from syncws.checked_list import CheckedList
-from syncws.checks import Default, check_number, check_timeout
+from syncws.checks import check_number, check_timeout
 from syncws.connect_control import ConnectControl
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 from syncws.settings import Settings
 from syncws.wire.frame_decoder import NO_LIMIT
 from syncws.wire.headers import check_subprotocols
 
-__all__ = ["MAX_UINT32", "Default", "WebSocketControl", "check_number", "check_timeout"]
+__all__ = ["MAX_UINT32", "WebSocketControl"]
 
 MAX_UINT32 = 0xFFFF_FFFF
 

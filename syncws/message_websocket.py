@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from syncws.checks import Default, check_timeout
 from syncws.control import MessageWebSocketControl
-from syncws.control_base import Default, check_timeout
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import (
     IllegalMethodCallError,

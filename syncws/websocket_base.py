@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from syncws.cancellation import CancellationToken, check_token
+from syncws.checks import Default, check_timeout
 from syncws.connect_tools import ConnectTools
-from syncws.control_base import Default, WebSocketControl, check_timeout
+from syncws.control_base import WebSocketControl
 from syncws.errors import (
     CannotConnectError,
     IllegalMethodCallError,

@@ -14,7 +14,9 @@ from fakes import FakeClock
 from support import LIMIT
 
 from syncws.net import deadline
+from syncws.net.deadline import Deadline
 from syncws.threads import monitor
+from syncws.threads.reader import Reader
 
 
 def pytest_configure() -> None:
@@ -119,6 +121,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     fake = FakeClock()
     monkeypatch.setattr(deadline, "clock", fake)
     return fake
+
+
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """An Event that is set when the reader waits with reading stopped."""
+    event = threading.Event()
+    wait_for = Reader._wait
+
+    def noting_wait(reader: Reader, interest: int, deadline: Deadline) -> None:
+        if not interest:
+            event.set()
+        wait_for(reader, interest, deadline)
+
+    monkeypatch.setattr(Reader, "_wait", noting_wait)
+    return event
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ from slow_support import Slow, be_impatient, text_of
 from support import LIMIT, drop, handshake, join, read_frame, read_to_end, scripted_server, server_frame, wait
 
 from syncws import ConnectionLostError, IllegalMethodCallError, MessageWebSocket, MessageWebSocketReceiveMode
-from syncws.threads.reader import Reader
 
 READ_BYTES = 65536
 ONE, TWO, THREE = (server_frame(TEXT, text) for text in (b"one", b"two", b"three"))
@@ -132,17 +131,8 @@ def test_keep_alive_works_while_a_handler_blocks(slow, tls):
     assert frames[0][0] == FIN | PING
 
 
-def test_memory_is_bounded_while_a_handler_blocks_and_no_message_is_lost(slow, monkeypatch):
+def test_memory_is_bounded_while_a_handler_blocks_and_no_message_is_lost(slow, paused):
     capacity, count, size = 200_000, 500, 10_000
-    paused = threading.Event()
-    wait_for = Reader._wait
-
-    def noting_wait(reader, interest, deadline):
-        if not interest:
-            paused.set()
-        wait_for(reader, interest, deadline)
-
-    monkeypatch.setattr(Reader, "_wait", noting_wait)
     numbers = []
 
     def handler(sender, args):

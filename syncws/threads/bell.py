@@ -1,11 +1,13 @@
 """A bell: one thread waits for it, any thread may ring it.
 
-Imports only the standard library. A ring that nobody waits for stays until somebody does; many count as one.
+May import this room's waiting. A ring that nobody waits for stays until somebody does; many count as one.
 
 Not threading.Event, for the reason that threads.latch gives: ringing is one step, which nothing can interrupt.
 """
 
 import threading
+
+from syncws.threads.waiting import acquire_within
 
 __all__ = ["Bell"]
 
@@ -28,4 +30,4 @@ class Bell:
 
     def wait(self, timeout: float | None) -> None:
         """Wait until it is rung, at most `timeout` seconds; None for ever."""
-        self._lock.acquire(timeout=-1 if timeout is None else timeout)
+        acquire_within(self._lock, timeout)

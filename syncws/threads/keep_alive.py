@@ -55,20 +55,43 @@ class Watched(Protocol):
         """False while this side does not read, whether because handlers run or because the inbox is full."""
 
 
-class KeepAlive(Timer):
+class _SessionTimer(Timer):
+    """What is done for one session at its time, until closing begins; holds the session weakly."""
+
+    __slots__ = ("_interval", "_session")
+
+    def __init__(self, session: Watched, monitor: Monitor, interval: float) -> None:
+        """Make it; `interval` in seconds."""
+        super().__init__(monitor)
+        self._session: Callable[[], Watched | None] = weakref.ref(session)
+        self._interval = interval
+
+    def start(self) -> None:
+        """Begin; the first time is in an interval."""
+        self.set(self._interval)
+
+    def run(self) -> float | None:
+        """See Timer.run."""
+        session = self._session()
+        return None if session is None or not session.is_open else self._act(session)
+
+    def _act(self, session: Watched) -> float:
+        """Do what is due; return in how many seconds again."""
+        raise NotImplementedError
+
+
+class KeepAlive(_SessionTimer):
     """Pings when nothing has come for a time, and reports a peer that then sends nothing either.
 
     Any byte is a sign of life. Time during which this side does not read is nobody's silence. Nor is the time that a
     long frame of our own takes, as long as the peer takes it: the ping waits for its end, and the answer with it.
     """
 
-    __slots__ = ("_asked_at", "_asked_bytes", "_interval", "_sent_bytes", "_session", "_timeout")
+    __slots__ = ("_asked_at", "_asked_bytes", "_sent_bytes", "_timeout")
 
     def __init__(self, session: Watched, monitor: Monitor, interval: float, timeout: float | None) -> None:
         """Make it; `interval` and `timeout` in seconds, the latter None for ever."""
-        super().__init__(monitor)
-        self._session: Callable[[], Watched | None] = weakref.ref(session)
-        self._interval = interval
+        super().__init__(session, monitor, interval)
         self._timeout = timeout
         # Since when the ping is without an answer, and what had come until then.
         self._asked_at: float | None = None
@@ -76,15 +99,7 @@ class KeepAlive(Timer):
         # What had gone out at the last look, while that ping waited for its turn.
         self._sent_bytes = 0
 
-    def start(self) -> None:
-        """Begin to watch."""
-        self.set(self._interval)
-
-    def run(self) -> float | None:
-        """See Timer.run."""
-        session = self._session()
-        if session is None or not session.is_open:
-            return None
+    def _act(self, session: Watched) -> float:
         if not session.is_reading:
             self._asked_at = None
             return self._interval
@@ -105,7 +120,7 @@ class KeepAlive(Timer):
         # If the answer comes at once the next ping is due in an interval.
         return self._interval if self._timeout is None else min(self._interval, self._timeout)
 
-    def _await_answer(self, session: Watched, time: float, timeout: float) -> float | None:
+    def _await_answer(self, session: Watched, time: float, timeout: float) -> float:
         limit = self._unanswered_since(session, time) + timeout
         if time < limit:
             return min(limit - time, self._interval)
@@ -130,27 +145,17 @@ class KeepAlive(Timer):
         return since
 
 
-class UnsolicitedPongs(Timer):
+class UnsolicitedPongs(_SessionTimer):
     """Sends a Pong now and then, which nobody answers (RFC 6455 5.5.3): WinRT's one-way heartbeat."""
 
-    __slots__ = ("_interval", "_pong", "_session")
+    __slots__ = ("_pong",)
 
     def __init__(self, session: Watched, monitor: Monitor, interval: float) -> None:
         """Make it; `interval` in seconds."""
-        super().__init__(monitor)
-        self._session: Callable[[], Watched | None] = weakref.ref(session)
-        self._interval = interval
+        super().__init__(session, monitor, interval)
         self._pong = ControlFrame(b"")
 
-    def start(self) -> None:
-        """Begin to send."""
-        self.set(self._interval)
-
-    def run(self) -> float | None:
-        """See Timer.run."""
-        session = self._session()
-        if session is None or not session.is_open:
-            return None
+    def _act(self, session: Watched) -> float:
         # In the place of one that has not gone yet: a peer that does not read is not to fill the memory.
         session.outbox.withdraw_control(self._pong)
         self._pong = ControlFrame(pong_frame(b""))

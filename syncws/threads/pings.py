@@ -1,6 +1,6 @@
 """Pings that wait for their pongs, and the round trip (RFC 6455 5.5.2, 5.5.3).
 
-May import errors, net.deadline, wire and this room's frame_writer, outbox and waiting. Any number of threads may ping;
+May import errors, net.deadline, wire and this room's bell, frame_writer and outbox. Any number of threads may ping;
 pongs are brought by the reader.
 """
 
@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 from syncws.errors import HResultError, OperationTimedOutError, fresh
 from syncws.net.deadline import Deadline, now
+from syncws.threads.bell import Bell
 from syncws.threads.frame_writer import ControlFrame
 from syncws.threads.outbox import Outbox
-from syncws.threads.waiting import acquire_within
 from syncws.wire.frames import PING, encode_frame
 
 __all__ = ["Pings"]
@@ -25,24 +25,17 @@ class _Ping(ControlFrame):
     """One Ping, and who waits for its Pong.
 
     Attributes:
+        bell: has the thread that waits look.
         seconds: the round trip, None until the pong has come.
     """
 
-    __slots__ = ("payload", "seconds", "signal")
+    __slots__ = ("bell", "payload", "seconds")
 
     def __init__(self, payload: bytes) -> None:
         super().__init__(encode_frame(PING, payload))
         self.payload = payload
         self.seconds: float | None = None
-        self.signal = threading.Lock()
-        self.signal.acquire()
-
-    def tell(self) -> None:
-        """Let the thread that waits look."""
-        try:
-            self.signal.release()
-        except RuntimeError:
-            pass  # It has not looked since it was told last.
+        self.bell = Bell()
 
 
 class Pings:
@@ -102,7 +95,7 @@ class Pings:
                 self._check_not_ended()
                 if deadline.is_expired:
                     raise OperationTimedOutError("no pong came in time")
-                acquire_within(ping.signal, deadline.remaining)
+                ping.bell.wait(deadline.remaining)
             return ping.seconds
         finally:
             try:
@@ -141,14 +134,14 @@ class Pings:
             for ping, sent in pings[: last + 1]:
                 self.round_trip_time = ping.seconds = time - sent
                 self._sent.remove(ping)
-                ping.tell()
+                ping.bell.ring()
 
     def end(self, reason: HResultError) -> None:
         """Say that no pong will come; whoever waits, and whoever comes, gets `reason`. The first one stays."""
         if self._end_reason is None:
             self._end_reason = reason
         for ping in tuple(self._sent):
-            ping.tell()
+            ping.bell.ring()
 
     def _check_not_ended(self) -> None:
         if self._end_reason is not None:

@@ -1,6 +1,6 @@
 """The connections of this process, and what becomes of them when the program ends.
 
-May import net.deadline and this room's latch. Any thread adds; close_all runs on the main thread, as an atexit
+May import net.deadline and this room's bell and latch. Any thread adds; close_all runs on the main thread, as an atexit
 function: all threads but daemons have ended then, and the readers still run. It is the last moment to use them, for
 when the interpreter has begun to take itself apart they stop wherever they are.
 
@@ -14,6 +14,7 @@ import weakref
 from typing import Protocol
 
 from syncws.net.deadline import Deadline
+from syncws.threads.bell import Bell
 from syncws.threads.latch import Latch
 
 __all__ = ["add", "close_all", "stay_quiet"]
@@ -71,9 +72,7 @@ def stay_quiet() -> None:
         SystemExit: the program takes its time to end, or waits for this thread: that ends it, without a traceback.
     """
     if threading.current_thread().daemon:
-        silence = threading.Lock()
-        silence.acquire()
-        silence.acquire(timeout=_QUIET_SECONDS)
+        Bell().wait(_QUIET_SECONDS)
         raise SystemExit
 
 

@@ -1,7 +1,6 @@
 """Messages that nobody receives, on real connections: reading stops, and goes on when there is room."""
 
 import contextlib
-import threading
 
 import pytest
 from scripts import BINARY, EMPTY_CLOSE, TEXT, connected, noting
@@ -9,24 +8,8 @@ from support import LIMIT, server_frame, wait
 
 from syncws import MessageWebSocketReceiveMode
 from syncws.threads.message_inbox import MAX_WAITING_MESSAGES
-from syncws.threads.reader import Reader
 
 READ_BYTES = 65536
-
-
-@pytest.fixture
-def paused(monkeypatch):
-    """An Event that is set when the reader waits with reading stopped."""
-    event = threading.Event()
-    wait_for = Reader._wait
-
-    def noting_wait(reader, interest, deadline):
-        if not interest:
-            event.set()
-        wait_for(reader, interest, deadline)
-
-    monkeypatch.setattr(Reader, "_wait", noting_wait)
-    return event
 
 
 @contextlib.contextmanager

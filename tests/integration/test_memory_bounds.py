@@ -24,7 +24,6 @@ from syncws import (
     StreamWebSocket,
 )
 from syncws.threads.message_inbox import MAX_WAITING_MESSAGES
-from syncws.threads.reader import Reader
 from syncws.wire import decoder, piece_decoder
 
 PARTIAL = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
@@ -165,21 +164,6 @@ def test_endless_fragments_are_ended_by_the_limit_of_a_message(tls, opcode):
 
 
 # Messages that nobody takes.
-
-
-@pytest.fixture
-def paused(monkeypatch):
-    """An Event that is set when the reader waits with reading stopped."""
-    event = threading.Event()
-    wait_for = Reader._wait
-
-    def noting_wait(reader, interest, deadline):
-        if not interest:
-            event.set()
-        wait_for(reader, interest, deadline)
-
-    monkeypatch.setattr(Reader, "_wait", noting_wait)
-    return event
 
 
 @contextlib.contextmanager

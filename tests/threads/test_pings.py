@@ -114,8 +114,8 @@ def test_the_time_that_a_ping_waits_for_its_turn_does_not_count(outbox, transpor
 def test_a_wait_may_end_early_and_goes_on(pings, transport):
     pinging = Pinging(pings, transport, b"a")
     (waiting,) = pings._sent
-    waiting.tell()
-    waiting.tell()
+    waiting.bell.ring()
+    waiting.bell.ring()
     assert pinging.is_alive()
     pings.take_pong(b"a")
     pinging.result()
