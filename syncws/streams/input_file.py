@@ -1,6 +1,6 @@
 """A file object over an InputStream, for everything in Python that reads from a binary file.
 
-May import enums and this room's byte_source. Runs on the thread that calls it; a read blocks where the stream does.
+May import enums and this room. Runs on the thread that calls it; a read blocks where the stream does.
 """
 
 import io
@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 
 from syncws.enums import InputStreamOptions
 from syncws.streams.buffer import as_writable_view
-from syncws.streams.byte_source import ENDINGS, ByteSource
+from syncws.streams.byte_source import ByteSource
+from syncws.streams.reading import WHOLE_PIECE, Filling, Gathering
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 __all__ = ["InputFile"]
-
-_WHOLE_PIECE = 1 << 20
-# How far a line is looked for at first; doubled as long as it is not found, so that short lines are not dear.
-_LINE_WINDOW = 256
 
 
 class InputFile(io.BufferedIOBase):
@@ -27,17 +24,11 @@ class InputFile(io.BufferedIOBase):
     All errors are those of InputStream.read; use after close() raises ValueError, as with every file object.
     """
 
-    def __init__(
-        self,
-        source: ByteSource,
-        begin: Callable[[], object],
-        read_into: Callable[[memoryview, InputStreamOptions, Callable[[int], int]], int],
-    ) -> None:
-        """Make a file over a stream's source and its two operations."""
+    def __init__(self, source: ByteSource, begin: Callable[[], object]) -> None:
+        """Make a file over a stream's source; `begin` begins an operation on it."""
         super().__init__()
         self._source = source
         self._begin = begin
-        self._read_into = read_into
 
     def readable(self) -> bool:
         """Return True (io.IOBase.readable)."""
@@ -45,54 +36,60 @@ class InputFile(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read `size` bytes, fewer only at the end; None or a negative number reads to the end (io)."""
-        return self._gather(_limit(size), is_partial=False)
+        gathering = Gathering(self._source, self._begin, _limit(size))
+        try:
+            return self._gather(gathering)
+        except BaseException:
+            gathering.undo()
+            raise
 
     def read1(self, size: int = -1, /) -> bytes:
         """Wait for at least one byte and read what is there, up to `size`; b"" at the end (io)."""
         limit = _limit(size)
-        return self._gather(_WHOLE_PIECE if limit is None else limit, is_partial=True)
+        limit = WHOLE_PIECE if limit is None else limit
+        gathering = Gathering(self._source, self._begin, limit, is_partial=True)
+        try:
+            return self._gather(gathering)
+        except BaseException:
+            gathering.undo()
+            raise
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill a buffer, less only at the end; return the number of bytes (io)."""
-        return self._fill(buffer, InputStreamOptions.NONE)
+        filling = Filling(self._source, self._begin)
+        try:
+            return self._fill(filling, buffer, InputStreamOptions.NONE)
+        except BaseException:
+            filling.undo()
+            raise
 
     def readinto1(self, buffer: "WriteableBuffer", /) -> int:
         """Wait for at least one byte, put what is there into a buffer; return the number of bytes (io)."""
-        return self._fill(buffer, InputStreamOptions.PARTIAL)
+        filling = Filling(self._source, self._begin)
+        try:
+            return self._fill(filling, buffer, InputStreamOptions.PARTIAL)
+        except BaseException:
+            filling.undo()
+            raise
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Read up to and with the next newline byte, up to `size` bytes, or to the end (io)."""
-        return self._gather(_limit(size), is_partial=False, is_line=True)
+        gathering = Gathering(self._source, self._begin, _limit(size), is_line=True)
+        try:
+            return self._gather(gathering)
+        except BaseException:
+            gathering.undo()
+            raise
 
-    def _fill(self, buffer: "WriteableBuffer", options: InputStreamOptions) -> int:
+    def _fill(self, filling: Filling, buffer: "WriteableBuffer", options: InputStreamOptions) -> int:
         self._check_open()
         with as_writable_view(buffer, "buffer") as target:
-            return self._read_into(target, options, int) if len(target) else 0
+            # A view of its own, which undo() needs when this one is gone.
+            return filling.fill(target[:], options) if len(target) else 0
 
-    def _gather(self, limit: int | None, *, is_partial: bool, is_line: bool = False) -> bytes:
+    def _gather(self, gathering: Gathering) -> bytes:
         self._check_open()
-        if limit == 0:
-            return b""
-        source = self._source
-        operation = start = None
-        parts: list[bytes] = []
-        try:
-            operation = self._begin()
-            start = source.position
-            try:
-                _take(source, parts, limit, is_partial=is_partial, is_line=is_line)
-            except ENDINGS:
-                if source.position == start:
-                    raise
-            data = parts[0] if len(parts) == 1 else b"".join(parts)
-            source.finish()
-            return data
-        except BaseException:
-            if start is not None and source.position > start:
-                source.put_back(b"".join(parts)[: source.position - start])
-            if operation is not None:
-                source.finish()
-            raise
+        return gathering.gather()
 
     def _check_open(self) -> None:
         if self.closed:
@@ -101,22 +98,3 @@ class InputFile(io.BufferedIOBase):
 
 def _limit(size: int | None) -> int | None:
     return None if size is None or size < 0 else size
-
-
-def _take(source: ByteSource, parts: list[bytes], limit: int | None, *, is_partial: bool, is_line: bool) -> None:
-    taken = 0
-    window = _LINE_WINDOW if is_line else _WHOLE_PIECE
-    while limit is None or taken < limit:
-        with source.peek(window if limit is None else min(window, limit - taken)) as piece:
-            data = piece.tobytes()
-        if not data:
-            return
-        newline = data.find(b"\n") + 1 if is_line else 0
-        if newline:
-            data = data[:newline]
-        parts.append(data)
-        source.advance(len(data))
-        taken += len(data)
-        if is_partial or newline:
-            return
-        window = min(window * 2, _WHOLE_PIECE)

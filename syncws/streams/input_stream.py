@@ -3,22 +3,20 @@
 May import enums, errors and this room. Runs on the thread that calls it; a read blocks only where the source does.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from syncws.enums import InputStreamOptions
 from syncws.errors import InvalidArgumentError, ObjectClosedError
 from syncws.streams.arguments import as_input_stream_options, check_count
 from syncws.streams.buffer import Buffer, as_bytes_view, as_writable_view
-from syncws.streams.byte_source import ENDINGS, ByteSource, MemorySource
+from syncws.streams.byte_source import ByteSource, MemorySource
 from syncws.streams.input_file import InputFile
+from syncws.streams.reading import Filling
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["InputStream", "MemoryInputStream"]
-
-_Result = TypeVar("_Result")
 
 
 class InputStream:
@@ -72,31 +70,16 @@ class InputStream:
         """
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
-        if isinstance(buffer, Buffer):
-            return self._read_buffer(buffer, count, options)
-        target = Buffer._over(as_writable_view(buffer, "buffer"))
+        filling = Filling(self._source, self._begin)
+        target = buffer if isinstance(buffer, Buffer) else Buffer._over(as_writable_view(buffer, "buffer"))
         try:
-            return self._read_buffer(target, count, options)
+            return _read_buffer(filling, target, count, options)
         except BaseException:
-            # An exception that is kept must not keep the caller's bytearray from growing.
-            target._memory.release()
+            filling.undo()
+            if target is not buffer:
+                # An exception that is kept must not keep the caller's bytearray from growing.
+                target._memory.release()
             raise
-
-    def _read_buffer(self, target: Buffer, count: int, options: InputStreamOptions) -> Buffer:
-        flags = as_input_stream_options(options)
-        with as_writable_view(Buffer.create_memory_buffer_over_ibuffer(target), "buffer") as memory:
-            if check_count(count, "count") > len(memory):
-                raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
-            if not count:
-                target.length = 0
-                return target
-
-            def give_out(size: int) -> Buffer:
-                target.length = size
-                return target
-
-            with memory[:count] as part:
-                return self._read_into(part, flags, give_out)
 
     def as_file(self) -> InputFile:
         """Return the stream as a binary file object for reading (beyond WinRT).
@@ -112,7 +95,7 @@ class InputStream:
         """
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
-        return InputFile(self._source, self._begin, self._read_into)
+        return InputFile(self._source, self._begin)
 
     def close(self) -> None:
         """Close the stream; later reads raise ObjectClosedError (0x80000013). May be repeated.
@@ -131,31 +114,6 @@ class InputStream:
             raise ObjectClosedError("the input stream was closed")
         return self._source.begin()
 
-    def _read_into(
-        self, target: memoryview, options: InputStreamOptions, give_out: Callable[[int], _Result]
-    ) -> _Result:
-        """Fill `target`; what give_out makes of the number of bytes is returned, or they are put back."""
-        source = self._source
-        operation = start = None
-        try:
-            operation = self._begin()
-            start = source.position
-            try:
-                _fill(source, target, options)
-            except ENDINGS:
-                if source.position == start:
-                    raise
-            result = give_out(source.position - start)
-            source.finish()
-            # Within the block: what an interruption leaves unreturned is put back.
-            return result
-        except BaseException:
-            if start is not None and source.position > start:
-                source.put_back(target[: source.position - start].tobytes())
-            if operation is not None:
-                source.finish()
-            raise
-
     def __enter__(self) -> "InputStream":
         """Return the stream."""
         return self
@@ -165,18 +123,13 @@ class InputStream:
         self.close()
 
 
-def _fill(source: ByteSource, target: memoryview, options: InputStreamOptions) -> None:
-    filled = 0
-    while filled < len(target):
-        with source.peek(len(target) - filled) as piece:
-            size = len(piece)
-            if not size:
-                return
-            target[filled : filled + size] = piece
-        source.advance(size)
-        filled += size
-        if options & InputStreamOptions.PARTIAL:
-            return
+def _read_buffer(filling: Filling, target: Buffer, count: int, options: InputStreamOptions) -> Buffer:
+    flags = as_input_stream_options(options)
+    with as_writable_view(Buffer.create_memory_buffer_over_ibuffer(target), "buffer") as memory:
+        if check_count(count, "count") > len(memory):
+            raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
+        target.length = filling.fill(memory[:count], flags) if count else 0
+        return target
 
 
 class MemoryInputStream(InputStream):

@@ -171,12 +171,14 @@ given = []
 
 def collect(take, is_enough):
     signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0001)
-    while not is_enough():
-        try:
-            given.append(take())
-        except KeyboardInterrupt:
-            pass
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        while not is_enough():
+            try:
+                given.append(take())
+            except KeyboardInterrupt:
+                pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     assert interruptions
 
 """
@@ -206,26 +208,41 @@ def test_no_signal_loses_a_message_or_gives_it_twice(take, tls, authority_file):
     assert json.loads(done.stdout) == [str(number) for number in range(COUNT)]
 
 
-@posix_only
-def test_no_signal_loses_a_byte_of_a_stream_or_gives_it_twice(tls, authority_file):
-    numbers = b"".join(b"%d\n" % number for number in range(COUNT))
+NUMBERS = b"".join(b"%d\n" % number for number in range(COUNT))
+STREAM = (
+    STORM
+    + "socket = StreamWebSocket()\nsocket.connect(uri)\nfile = socket.input_stream.as_file()\nfive = bytearray(5)\n"
+    + f"size = {len(NUMBERS)}\nis_enough = lambda: sum(map(len, given)) == size\n"
+)
+# Five bytes at a time, so that there are calls enough to interrupt; the whole is a multiple of that.
+STREAM_TAKES = {
+    "a file's readline": "collect(file.readline, is_enough)",
+    "a file's read": "collect(lambda: file.read(5), is_enough)",
+    "a file's read1": "collect(lambda: file.read1(5), is_enough)",
+    "a file's readinto": "collect(lambda: bytes(five[: file.readinto(five)]), is_enough)",
+    "a file's readinto1": "collect(lambda: bytes(five[: file.readinto1(five)]), is_enough)",
+    "read": "collect(lambda: (socket.input_stream.read(five, 5), bytes(five))[1], is_enough)",
+    "load": "reader = DataReader(socket.input_stream)\n"
+    "missing = lambda: size - reader.unconsumed_buffer_length\n"
+    "collect(lambda: missing() and reader.load(5) and missing(), lambda: 0 in given)\n"
+    "given = [reader.read_bytes(size)]",
+}
 
+
+@posix_only
+@pytest.mark.parametrize("take", STREAM_TAKES.values(), ids=STREAM_TAKES.keys())
+def test_no_signal_loses_a_byte_of_a_stream_or_gives_it_twice(take, tls, authority_file):
     def serve(connection):
         handshake(connection)
-        for start in range(0, len(numbers), 7):
-            connection.sendall(server_frame(BINARY, numbers[start : start + 7]))
+        for start in range(0, len(NUMBERS), 7):
+            connection.sendall(server_frame(BINARY, NUMBERS[start : start + 7]))
         read_to_end(connection)
 
-    program = (
-        STORM
-        + "socket = StreamWebSocket()\nsocket.connect(uri)\nfile = socket.input_stream.as_file()\n"
-        + "collect(file.readline, lambda: len(given) == 3000)\n"
-        + "print(json.dumps([line.decode() for line in given]))\nsocket.abort()\n"
-    )
+    program = STREAM + take + "\nprint(json.dumps([part.decode() for part in given]))\nsocket.abort()\n"
     with scripted_server(serve, ssl_context=tls[0]) as uri:
         done = run(program, uri, authority=authority_file)
     assert_quiet(done)
-    assert "".join(json.loads(done.stdout)) == numbers.decode()
+    assert "".join(json.loads(done.stdout)) == NUMBERS.decode()
 
 
 @pytest.mark.parametrize("way", ["receive", "receive_args", "iteration"])

@@ -238,6 +238,30 @@ def test_leaving_the_block_closes(stream, source):
     assert source.closes == 1
 
 
+class Overtaken(Pieces):
+    """A source whose first read is interrupted as soon as it is over, when another thread has read on."""
+
+    def finish(self):
+        super().finish()
+        if self.finishes == 1:
+            other = self.stream()
+            self.other = bytes(other.read(Buffer(2), 2))
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda stream: stream.read(Buffer(2), 2), lambda stream: stream.as_file().read(2)],
+    ids=["read", "file"],
+)
+def test_a_read_that_is_interrupted_when_another_has_read_on_gives_nothing_back(read):
+    source = Overtaken(b"abcdef")
+    stream = source.stream()
+    with pytest.raises(KeyboardInterrupt):
+        read(stream)
+    assert (source.other, bytes(stream.read(Buffer(9), 9))) == (b"cd", b"ef")
+
+
 # In memory
 
 
