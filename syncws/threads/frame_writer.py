@@ -294,7 +294,7 @@ class FrameWriter:
             stay_quiet()
         reason = self._shut_reason
         if reason is None:
-            return ObjectClosedError(f"the connection is closing, nothing can be sent any more: {self._why_closing}")
+            return ObjectClosedError(f"nothing can be sent any more, {self._describe_closing()}")
         error = fresh(reason)
         error.__cause__ = reason
         return error
@@ -335,5 +335,8 @@ class FrameWriter:
         """Return the error of a send that was under way when sending ended."""
         if isinstance(self._shut_reason, ConnectionLostError) or self.is_quiet:
             return self._closed_error()
-        reason = "the connection is closing" if self._shut_reason is None else self._shut_reason.message
+        reason = self._describe_closing() if self._shut_reason is None else self._shut_reason.message
         return OperationCanceledError(f"sending was ended: {reason}", hresult=HResult.WININET_E_OPERATION_CANCELLED)
+
+    def _describe_closing(self) -> str:
+        return f"the connection is closing: {self._why_closing}"

@@ -229,12 +229,15 @@ def test_another_sender_waits_no_longer_than_its_time_for_one_message_after_the_
 def test_another_sender_is_refused_when_closing_begins(paused):
     rig, message, go_on = paused(send_timeout=None)
     other = waiting_sender(rig)
-    rig.session.outbox.post_close(POSTED_CLOSE)
+    rig.session.outbox.post_close(POSTED_CLOSE, "no sign of life")
     error = other.end()
     assert isinstance(error, ObjectClosedError)
     assert error.hresult == HResult.RO_E_CLOSED
     go_on.set()
-    assert isinstance(message.end(), OperationCanceledError)
+    broken_off = message.end()
+    assert isinstance(broken_off, OperationCanceledError)
+    for told in (error, broken_off):
+        assert told.message.endswith(": no sign of life")
     assert rig.frames == [FRAMES[0], SENT_CLOSE]
 
 
