@@ -1,4 +1,4 @@
-"""One read of an InputStream or its file: what it takes stays undone until the very frame that the user called returns.
+"""One read of an InputStream or its file, which can be undone until the very method that the user called returns.
 
 May import enums and this room's byte_source. Runs on the thread that reads.
 """
