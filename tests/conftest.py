@@ -51,6 +51,12 @@ def described(numbers: set[str]) -> list[str]:
     return sorted(found)
 
 
+def join(thread: threading.Thread, seconds: float) -> None:
+    """Wait for the end of a thread, also of one that only begins, which Thread.join() refuses."""
+    thread._started.wait(LIMIT)  # type: ignore[attr-defined]
+    thread.join(seconds)
+
+
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind() -> Iterator[None]:
     """Fail a test that leaves a thread or a descriptor."""
@@ -59,13 +65,13 @@ def leaves_nothing_behind() -> Iterator[None]:
     yield
     for thread in set(threading.enumerate()) - threads:
         # The monitor, most often, which is about to end.
-        thread.join(0.1)
+        join(thread, 0.1)
     if set(threading.enumerate()) <= threads and descriptor_numbers() <= numbers:
         return
     # Only now: a collection after each of some thousand tests would take a minute.
     gc.collect()
     for thread in set(threading.enumerate()) - threads:
-        thread.join(LIMIT)
+        join(thread, LIMIT)
         assert not thread.is_alive(), f"the test left the thread {thread.name}"
     left = described(descriptor_numbers() - numbers)
     assert not left, f"the test left descriptors: {left}"
