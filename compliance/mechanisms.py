@@ -273,6 +273,13 @@ MECHANISMS = (
         _CTRL_C + "test_an_interruption_at_any_line_of_a_receive_loses_no_message",
     ),
     Mechanism(
+        "Ctrl-C leaves in the stream what a read did not give out",
+        "streams/reading.py",
+        "            self._source.put_back(self._taken(position - start))\n",
+        "            pass\n",
+        _CTRL_C + "test_no_signal_loses_a_byte_of_a_stream_or_gives_it_twice",
+    ),
+    Mechanism(
         "Ctrl-C ends a wait also when it comes just before it",
         "threads/waiting.py",
         "    if threading.current_thread() is threading.main_thread():\n",
