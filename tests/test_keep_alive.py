@@ -281,10 +281,11 @@ def test_an_inbox_that_is_full_is_not_the_peers_silence(monkeypatch):
             pass
         looked = threading.Semaphore(0)
         run = KeepAlive.run
-        with monkeypatch.context() as patch:
-            patch.setattr(KeepAlive, "run", lambda timer: (looked.release(), run(timer))[1])
-            for _ in range(5):
-                assert looked.acquire(timeout=LIMIT)
+        monkeypatch.setattr(KeepAlive, "run", lambda timer: (looked.release(), run(timer))[1])
+        for _ in range(5):
+            assert looked.acquire(timeout=LIMIT)
+        # Enough was seen: a busy machine may take any time from here on.
+        monkeypatch.setattr(KeepAlive, "run", lambda timer: None)
         full.set()
         assert socket.receive(LIMIT) == bytes(100)
         assert socket.receive(LIMIT) == b"after"

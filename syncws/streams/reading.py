@@ -49,18 +49,39 @@ class _Reading:
 
     def undo(self) -> None:
         """Give back what was taken, and end the operation if it is not over."""
+        try:
+            self._give_back()
+        except Exception:
+            raise
+        except BaseException:
+            # An interruption of that: again, from where `position` says that it is.
+            self.undo()
+            raise
+
+    def _give_back(self) -> None:
+        source = self._source
         start = self._start
-        position = self._source.position
-        # When the operation was over another thread may have read on.
-        if start is not None and position > start and self._end in (None, position):
-            self._source.put_back(self._taken(position - start))
+        if start is not None and self._end is None:
+            # Piece by piece from the end: no interruption comes so quickly that nothing is done in between.
+            position = None
+            while source.position not in (start, position):
+                position = source.position
+                source.put_back(self._last_piece(position - start))
+        elif start is not None and start < source.position == self._end:
+            # The operation was over: another thread may read on between two pieces, so it is one.
+            source.put_back(self._whole(self._end - start))
         if self._operation is not None:
-            self._source.finish()
+            source.finish()
 
     def _take(self) -> None:
         raise NotImplementedError
 
-    def _taken(self, size: int) -> bytes:
+    def _last_piece(self, taken: int) -> bytes:
+        """Return the last of the first `taken` bytes that this has taken."""
+        raise NotImplementedError
+
+    def _whole(self, taken: int) -> bytes:
+        """Return the first `taken` bytes that this has taken."""
         raise NotImplementedError
 
 
@@ -101,8 +122,11 @@ class Filling(_Reading):
             if self._options & InputStreamOptions.PARTIAL:
                 return
 
-    def _taken(self, size: int) -> bytes:
-        return self._target[:size].tobytes()
+    def _last_piece(self, taken: int) -> bytes:
+        return self._target[max(taken - WHOLE_PIECE, 0) : taken].tobytes()
+
+    def _whole(self, taken: int) -> bytes:
+        return self._target[:taken].tobytes()
 
 
 class Gathering(_Reading):
@@ -124,7 +148,8 @@ class Gathering(_Reading):
         self._limit = limit
         self._is_partial = is_partial
         self._is_line = is_line
-        self._parts: list[bytes] = []
+        # With the number of bytes before each.
+        self._parts: list[tuple[int, bytes]] = []
 
     def gather(self) -> bytes:
         """Take the bytes and return them."""
@@ -132,7 +157,7 @@ class Gathering(_Reading):
             return b""
         self.run()
         parts = self._parts
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return parts[0][1] if len(parts) == 1 else b"".join(data for _, data in parts)
 
     def _take(self) -> None:
         source = self._source
@@ -147,12 +172,20 @@ class Gathering(_Reading):
             newline = data.find(b"\n") + 1 if self._is_line else 0
             if newline:
                 data = data[:newline]
-            self._parts.append(data)
+            self._parts.append((taken, data))
             source.advance(len(data))
             taken += len(data)
             if self._is_partial or newline:
                 return
             window = min(window * 2, WHOLE_PIECE)
 
-    def _taken(self, size: int) -> bytes:
-        return b"".join(self._parts)[:size]
+    def _last_piece(self, taken: int) -> bytes:
+        parts = self._parts
+        # The last one is shown and not taken, when an interruption came in between.
+        while parts[-1][0] >= taken:
+            parts.pop()
+        begin, data = parts[-1]
+        return data[: taken - begin]
+
+    def _whole(self, taken: int) -> bytes:
+        return b"".join(data for _, data in self._parts)

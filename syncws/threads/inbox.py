@@ -24,9 +24,19 @@ def _nobody() -> None:
 
 
 class Claim:
-    """What the frame of a taking operation holds."""
+    """What the frame of a taking operation holds.
+
+    Attributes:
+        is_over (bool): True when it claims nothing any more, although somebody holds it: a profiler, say, that keeps
+            the frame, or whoever keeps an exception that has passed through it.
+    """
 
     __slots__ = ("__weakref__",)
+
+    @property
+    def is_over(self) -> bool:
+        """False: whoever has such a claim gives it back."""
+        return False
 
 
 class Inbox:
@@ -64,7 +74,7 @@ class Inbox:
         # What the taking thread waits for: a lock that whoever changes something releases.
         self._signal: threading.Lock | None = None
         # The taking operation, as long as its frame lives: an interruption can leave nothing behind.
-        self._claimed: Callable[[], object] = _nobody
+        self._claimed: Callable[[], Claim | None] = _nobody
         self._taker: int | None = None
         self._is_ended = False
         self._must_tell = False
@@ -105,6 +115,11 @@ class Inbox:
         """Drop what waits, as if it had never come."""
         raise NotImplementedError
 
+    @property
+    def _has_taker(self) -> bool:
+        claim = self._claimed()
+        return claim is not None and not claim.is_over
+
     def _claim(self, claim: Claim, what: str) -> None:
         """Become the taking thread, until _release(), or until nobody holds `claim`.
 
@@ -113,7 +128,7 @@ class Inbox:
                 (0x800710DD).
         """
         with self._lock:
-            if self._claimed() is not None:
+            if self._has_taker:
                 raise InvalidOperationError(what)
             self._claimed = weakref.ref(claim)
             self._taker = threading.get_ident()

@@ -43,8 +43,12 @@ class Place:
         self.weight_before = weight_before
 
 
+# Where a taking stands that has no message yet.
+_NOWHERE = Place(Message(), 0, 0)
+
+
 class Taking(Claim):
-    """The taking of one message, from begin_take() on: as long as somebody holds it nobody else takes.
+    """The taking of one message, from begin_take() on: until it is over, or nobody holds it, nobody else takes.
 
     Attributes:
         message (Message): the message.
@@ -58,6 +62,12 @@ class Taking(Claim):
 
     def __init__(self, inbox: "MessageInbox") -> None:
         self._inbox = inbox
+        self.place = _NOWHERE
+
+    @property
+    def is_over(self) -> bool:
+        """True when the message is taken. The claim is not given back then, for that would be one step more."""
+        return self.place.message is None
 
     def undo(self) -> None:
         """Leave the message where it was, or put it back; others may take it then."""
@@ -192,7 +202,7 @@ class MessageInbox(Inbox):
         Returns None also as long as a receive has that message before it: `is_denied` tells.
         """
         with self._lock:
-            self.is_denied = self._claimed() is not None and self.has_messages
+            self.is_denied = self._has_taker and self.has_messages
             if self.is_denied:
                 return None
             self._forget_taken()

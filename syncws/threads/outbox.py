@@ -139,9 +139,12 @@ class Outbox(FrameWriter):
                 self._send_rest(patience or Patience(timeout), message, has_begun=sent > 0)
             self._is_uncertain = False
         except HResultError:
-            self._is_uncertain = self._is_uncertain and is_nested
+            if not is_nested and self._has_role:
+                self._is_uncertain = False
             raise
         except OSError as exc:
+            if self._is_foreign_error:
+                raise
             raise self._broken(exc) from exc
         except BaseException:
             self._give_up_if_uncertain()
@@ -236,6 +239,8 @@ class Outbox(FrameWriter):
                 if not is_out:
                     return False
             except OSError as exc:
+                if self._is_foreign_error:
+                    raise
                 # The reason is kept for the next sender; the reader finds the end of the connection by itself.
                 self._broken(exc)
                 return True
@@ -256,7 +261,7 @@ class Outbox(FrameWriter):
     @property
     def is_interrupted_here(self) -> bool:
         """True in a signal handler that interrupted this thread's own send: only its return lets that go on."""
-        return self._is_inside and self._role._is_owned()  # type: ignore[attr-defined]
+        return self._is_inside and self._has_role
 
     @property
     def is_broken(self) -> bool:
@@ -347,26 +352,40 @@ class Outbox(FrameWriter):
     def _wait_for_role(self, size: int, deadline: Deadline) -> None:
         # A lock cannot be woken, but whoever holds the role can, and hands it on.
         own = threading.get_ident()
+        role = self._role
         try:
             self._waiting[own] = size
-            if not acquire_within(self._role, deadline.remaining):
+            # In a child that a signal handler has forked there is another role, and nobody who gives up this one.
+            if not acquire_within(role, deadline.remaining, lambda: self._role is not role):
+                if self._role is not role:
+                    raise self._closed_error()
                 raise OperationTimedOutError("other senders held the connection for longer than control.send_timeout")
         finally:
             self._waiting.pop(own, None)
+
+    @property
+    def _has_role(self) -> bool:
+        return self._role._is_owned()  # type: ignore[attr-defined, no-any-return]
 
     def _leave_role(self, is_nested: bool) -> None:
         """Give the role back if this thread has it, and did not have it before."""
         if is_nested:
             return
-        while self._role._is_owned():  # type: ignore[attr-defined]
+        while self._has_role:
             self._is_inside = False
             self._role.release()
 
     def _give_up_if_uncertain(self) -> None:
         """After an interruption other than in a wait nobody knows what has gone: give the connection up."""
-        if self._is_uncertain:
+        # Without the role this thread was only about to send; what is uncertain then is another's.
+        if self._is_uncertain and self._has_role:
             self._cut("sending was interrupted in the middle of a frame")
             self._is_uncertain = False
+
+    @property
+    def _is_foreign_error(self) -> bool:
+        """True when an OSError is not the transport's: a signal handler's TimeoutError, say, while this waited."""
+        return not (self._is_uncertain and self._has_role)
 
     def _broken(self, error: OSError) -> HResultError:
         """Note that the transport is gone; return the error for the sender."""

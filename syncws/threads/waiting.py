@@ -7,6 +7,7 @@ look for signals and the system call; on Windows it never does.
 """
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from syncws.net.readiness import SLICE_SECONDS
@@ -19,12 +20,21 @@ class _Lock(Protocol):
         """See threading.Lock."""
 
 
-def acquire_within(lock: _Lock, seconds: float | None) -> bool:
-    """Take a lock, waiting at most `seconds`, None for ever; return whether that came about."""
+def _never() -> bool:
+    return False
+
+
+def acquire_within(lock: _Lock, seconds: float | None, is_in_vain: Callable[[], bool] = _never) -> bool:
+    """Take a lock, waiting at most `seconds`, None for ever; return whether that came about.
+
+    The main thread gives up as soon as a signal handler has made `is_in_vain` true.
+    """
     if threading.current_thread() is threading.main_thread():
         while seconds is None or seconds > SLICE_SECONDS:
             if lock.acquire(timeout=SLICE_SECONDS):
                 return True
+            if is_in_vain():
+                return False
             if seconds is not None:
                 seconds -= SLICE_SECONDS
     return lock.acquire(timeout=-1 if seconds is None else seconds)

@@ -1,6 +1,7 @@
 """What several threads may do with one connection at the same time: the rules of README's table, one test for each."""
 
 import itertools
+import sys
 import threading
 
 import pytest
@@ -157,6 +158,21 @@ def test_readers_may_take_turns(tls):
     with connected(sends(*frames), tls=tls) as socket:
         at_once(*[receive] * 4)
     assert given == [str(number) for number in range(40)]
+
+
+def test_whoever_keeps_the_frames_of_a_receive_that_is_over_refuses_no_other_one(tls):
+    # A profiler does, and a traceback that is kept.
+    with connected(echo, run=running_server, tls=tls) as socket:
+        receiver = Call(socket.receive, LIMIT)
+        kept = []
+        while not kept or kept[0].f_code.co_name != "acquire_within":
+            kept[:] = [frame for ident, frame in sys._current_frames().items() if ident == receiver.thread.ident]
+        for text in ("one", "two", "three"):
+            socket.send(text)
+        assert receiver.result() == "one"
+        assert socket.receive(LIMIT) == "two"
+        assert next(iter(socket)) == "three"
+        kept.clear()
 
 
 def test_one_thread_may_receive_while_others_send(tls):

@@ -480,6 +480,59 @@ def test_a_fork_in_a_signal_handler_ends_the_childs_receive(echoing, authority_f
     assert_quiet(run(program, echoing, authority=authority_file))
 
 
+def test_a_fork_in_a_signal_handler_ends_the_childs_wait_for_another_sender(tls, authority_file):
+    go_on = threading.Event()
+
+    def serve(connection):
+        handshake(connection)
+        wait(go_on)
+        assert [len(read_frame(connection)[1]) for _ in range(2)] == [1 << 24, 5]
+        read_until_close(connection)
+
+    program = FORK + textwrap.dedent("""
+        socket = MessageWebSocket()
+        socket.control.send_timeout = None
+        socket.connect(uri)
+        sender = threading.Thread(target=socket.send, args=(bytes(1 << 24),))
+        sender.start()
+        while socket._session.outbox._waker is None:
+            pass
+        pids = []
+
+        def fork(*_):
+            pids.append(os.fork())
+            if not pids[0]:
+                signal.alarm(20)
+
+        signal.signal(signal.SIGUSR1, fork)
+        main = threading.get_ident()
+
+        def kill():
+            while sys._current_frames()[main].f_code.co_name != "acquire_within":
+                pass
+            os.kill(os.getpid(), signal.SIGUSR1)
+            while not pids:
+                pass
+            end(pids[0])
+            print("the child is over", flush=True)
+
+        threading.Thread(target=kill).start()
+        try:
+            socket.send(b"after")
+        except ConnectionLostError as exc:
+            assert pids == [0]
+            assert "parent process" in str(exc)
+            os._exit(0)
+        sender.join()
+        socket.close()
+        """)
+    with scripted_server(serve, ssl_context=tls[0]) as uri, started(program, uri, authority_file) as next_line:
+        try:
+            assert next_line() == "the child is over"
+        finally:
+            go_on.set()
+
+
 # A connect that is under way.
 
 

@@ -238,6 +238,51 @@ def test_leaving_the_block_closes(stream, source):
     assert source.closes == 1
 
 
+class Again(Pieces):
+    """A source that is interrupted when something is put back, before or after that, the first few times."""
+
+    def __init__(self, *pieces, is_before, times):
+        super().__init__(*pieces)
+        self._is_before = is_before
+        self._times = times
+
+    def put_back(self, data):
+        self._times -= 1
+        if self._times < 0 or not self._is_before:
+            super().put_back(data)
+        if self._times >= 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize(
+    "read",
+    [lambda stream: stream.read(Buffer(9), 9), lambda stream: stream.as_file().read(9)],
+    ids=["read", "file"],
+)
+def test_any_number_of_interruptions_while_bytes_are_put_back_loses_none(read, is_before):
+    source = Again(b"abc", b"def", KeyboardInterrupt(), is_before=is_before, times=3)
+    with pytest.raises(KeyboardInterrupt):
+        read(source.stream())
+    assert (source.position, b"".join(source.pieces)) == (0, b"abcdef")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda stream, size: stream.read(bytearray(size), size), lambda stream, size: stream.as_file().read(size)],
+    ids=["read", "file"],
+)
+def test_much_is_put_back_in_pieces(read):
+    content = bytes(range(256)) * 4 * 3072
+    source = Again(content, KeyboardInterrupt(), is_before=False, times=0)
+    put_back = []
+    source.put_back = lambda data: (put_back.append(len(data)), Pieces.put_back(source, data))
+    with pytest.raises(KeyboardInterrupt):
+        read(source.stream(), len(content) + 1)
+    assert b"".join(source.pieces) == content
+    assert max(put_back) == 1 << 20
+
+
 class Overtaken(Pieces):
     """A source whose first read is interrupted as soon as it is over, when another thread has read on."""
 

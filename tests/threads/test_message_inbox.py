@@ -120,6 +120,15 @@ def test_a_taking_that_nobody_holds_is_over(inbox):
     assert inbox.begin_take(FOREVER) is not None
 
 
+def test_a_taking_that_has_its_message_keeps_nobody_out_however_long_it_is_held(inbox):
+    inbox.put([message(b"1"), message(b"2"), message(b"3")])
+    taking = inbox.begin_take(FOREVER)
+    taking.place.message = None
+    assert take(inbox, FOREVER).payload == b"2"
+    assert inbox.take_now().payload == b"3"
+    assert taking.message.payload == b"1"
+
+
 def test_what_a_receive_has_before_it_is_not_given_to_a_handler(inbox):
     inbox.put([message(b"1"), message(b"2")])
     taking = inbox.begin_take(FOREVER)

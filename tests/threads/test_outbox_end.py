@@ -12,6 +12,7 @@ from syncws.errors import (
     InvalidOperationError,
     ObjectClosedError,
     OperationCanceledError,
+    OperationTimedOutError,
 )
 from syncws.hresult import HResult
 from syncws.threads import frame_writer as frame_writer_module
@@ -245,6 +246,65 @@ def test_an_interruption_of_the_last_flush_leaves_a_whole_frame(outbox, transpor
     transport.on_send = None
     outbox.send(b"next", None, LIMIT)
     assert transport.sent == b"framenext"
+
+
+@pytest.fixture
+def failing_wait(outbox, transport, held, monkeypatch):
+    """A function that begins to send and waits for another sender, in whose send it is; the wait raises an error."""
+    inside, go_on = held
+
+    def send(error):
+        def fail(*_):
+            raise error
+
+        sender = Sender(outbox, b"frame")
+        wait(inside)
+        monkeypatch.setattr(module, "acquire_within", fail)
+        with pytest.raises(type(error)):
+            outbox.send(b"waits", None, LIMIT)
+        return sender, go_on
+
+    return send
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), TimeoutError("of a signal handler"), ObjectClosedError("its")])
+def test_whatever_ends_a_wait_for_another_sender_leaves_that_one_alone(error, failing_wait, outbox, transport):
+    sender, go_on = failing_wait(error)
+    go_on.set()
+    assert sender.end() is None
+    outbox.send(b"next", None, LIMIT)
+    assert (transport.sent, transport.aborts) == (b"framenext", 0)
+
+
+def test_a_send_is_given_up_when_it_is_interrupted_also_after_another_one_waited_for_it_in_vain(
+    failing_wait, outbox, transport
+):
+    hold = transport.on_send
+
+    def hold_and_fail(data):
+        hold(data)
+        raise KeyboardInterrupt
+
+    transport.on_send = hold_and_fail
+    sender, go_on = failing_wait(OperationTimedOutError("too long"))
+    go_on.set()
+    assert isinstance(sender.end(), KeyboardInterrupt)
+    assert transport.aborts == 1
+
+
+def test_an_error_that_a_signal_handler_raises_while_a_send_waits_is_not_the_connections(
+    outbox, transport, monkeypatch
+):
+    class Failing(Interrupted):
+        def wait(self, *_):
+            raise TimeoutError("alarm")
+
+    monkeypatch.setattr(frame_writer_module, "make_readiness", Failing)
+    transport.takes.extend([2, 0])
+    with pytest.raises(TimeoutError, match="alarm"):
+        outbox.send(b"frame", None, LIMIT)
+    outbox.send(b"next", None, LIMIT)
+    assert (transport.sent, transport.aborts) == (b"framenext", 0)
 
 
 def test_the_role_is_free_after_every_kind_of_failure(outbox, transport):

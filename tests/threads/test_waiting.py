@@ -32,6 +32,12 @@ def test_the_main_thread_waits_as_long_as_it_was_told_altogether():
     assert lock.waits == pytest.approx([SLICE_SECONDS, SLICE_SECONDS, SLICE_SECONDS / 2])
 
 
+def test_the_main_thread_gives_up_when_waiting_is_in_vain():
+    lock = Lock(None)
+    assert not acquire_within(lock, None, lambda: len(lock.waits) == 3)
+    assert lock.waits == [SLICE_SECONDS] * 3
+
+
 @pytest.mark.parametrize(("seconds", "waits"), [(None, [-1.0]), (7.0, [7.0])])
 def test_other_threads_wait_at_once(seconds, waits):
     lock = Lock(1)
