@@ -8,6 +8,7 @@ handler may close the socket in the middle of a read of the same thread: what is
 queue is cleared at any call.
 """
 
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -136,6 +137,11 @@ class Inbox:
     def _release(self) -> None:
         """Be the taking thread no more; nothing when it is another. May be repeated."""
         if self._taker == threading.get_ident():
+            if sys.version_info < (3, 11):
+                # Python 3.10 looks for signals once more before the __exit__ that an interruption leads to: a second
+                # one that comes just then leaves the lock taken.
+                while self._lock._is_owned():  # type: ignore[attr-defined]
+                    self._lock.release()
             self._taker = None
             self._claimed = _nobody
 

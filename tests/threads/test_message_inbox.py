@@ -12,7 +12,7 @@ from syncws.errors import InvalidOperationError, OperationTimedOutError
 from syncws.net.deadline import FOREVER, Deadline
 from syncws.threads.message_inbox import MessageInbox
 from syncws.wire.events import Message
-from threads.doubles import take
+from threads.doubles import Call, take
 
 
 def message(payload=b"x"):
@@ -93,6 +93,20 @@ def test_an_interruption_anywhere_lets_the_next_take_go_on(inbox):
         assert take(inbox, Deadline(LIMIT)) is not None
         while inbox.has_messages:
             inbox.take_now()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="a `with` block gives its lock back there")
+def test_two_interruptions_in_a_row_do_not_leave_the_lock_taken(inbox, monkeypatch):
+    def interrupted(*_):
+        inbox._lock.acquire()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MessageInbox, "_show", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            inbox.begin_take(FOREVER)
+    assert Call(inbox.put, [message(b"1")]).end() is None
+    assert take(inbox, FOREVER).payload == b"1"
 
 
 def test_what_is_shown_is_not_taken_before_its_place_is_emptied(inbox):
