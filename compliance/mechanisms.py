@@ -275,8 +275,8 @@ MECHANISMS = (
     Mechanism(
         "Ctrl-C leaves in the stream what a read did not give out",
         "streams/reading.py",
-        "            self._source.put_back(self._taken(position - start))\n",
-        "            pass\n",
+        "                source.put_back(self._last_piece(position - start))\n",
+        "                pass\n",
         _CTRL_C + "test_no_signal_loses_a_byte_of_a_stream_or_gives_it_twice",
     ),
     Mechanism(
@@ -297,7 +297,7 @@ MECHANISMS = (
     Mechanism(
         "one reader at a time",
         "threads/inbox.py",
-        "            if self._claimed() is not None:\n",
+        "            if self._has_taker:\n",
         "            if False:\n",
         _RULES + "test_a_second_thread_that_receives_is_refused_and_takes_nothing",
     ),

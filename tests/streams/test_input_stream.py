@@ -267,6 +267,38 @@ def test_any_number_of_interruptions_while_bytes_are_put_back_loses_none(read, i
     assert (source.position, b"".join(source.pieces)) == (0, b"abcdef")
 
 
+def test_an_error_that_comes_while_bytes_are_put_back_is_raised():
+    source = Pieces(b"abc", KeyboardInterrupt())
+
+    def put_back(_):
+        raise MemoryError
+
+    source.put_back = put_back
+    with pytest.raises(MemoryError):
+        source.stream().read(Buffer(9), 9)
+
+
+class EndInterrupted(Pieces):
+    """A source whose first read is interrupted as soon as it is over."""
+
+    def finish(self):
+        super().finish()
+        if self.finishes == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda stream: stream.read(Buffer(4), 4), lambda stream: stream.as_file().read(4)],
+    ids=["read", "file"],
+)
+def test_a_read_that_is_interrupted_when_it_is_over_gives_all_back(read):
+    source = EndInterrupted(b"abc", b"def")
+    with pytest.raises(KeyboardInterrupt):
+        read(source.stream())
+    assert (source.position, b"".join(source.pieces)) == (0, b"abcdef")
+
+
 @pytest.mark.parametrize(
     "read",
     [lambda stream, size: stream.read(bytearray(size), size), lambda stream, size: stream.as_file().read(size)],
