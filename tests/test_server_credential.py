@@ -99,6 +99,9 @@ def test_without_an_answer_the_401_is_raised_at_once(challenge, credential, head
         ('Digest realm="a, Basic realm"', False),
         ('Digest realm="a \\", Basic"', False),
         ("Negotiate", False),
+        # A string without an end goes to the end of the header, as does one that ends in a backslash.
+        ('Digest realm="a, Basic', False),
+        ('Digest realm="a", Digest realm="b, Basic, \\', False),
     ],
 )
 def test_a_challenge_is_read(challenges, is_basic):

@@ -10,7 +10,8 @@ from typing import Protocol
 __all__ = ["asks_for_basic", "basic_authorization"]
 
 # A challenge begins with its scheme, at the beginning or behind a comma that is in no quoted string (RFC 9110 11.6.1).
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+# One that has no end counts to the end of the header: each quote is looked at once, however many there are.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _BASIC = re.compile(r"(?:^|,)\s*basic(?:\s|,|$)", re.IGNORECASE)
 
 
