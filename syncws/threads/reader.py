@@ -193,6 +193,9 @@ class Reader:
         """Take what the transport has; notes the end of the stream."""
         session = self._session
         transport = session.transport
+        if not session.outbox.is_idle:
+            # Also under a server that never pauses, for which nothing ever waits.
+            session.outbox.flush_without_waiting()
         size = _READ_BYTES if self._large_reads else _SMALL_READ_BYTES
         try:
             data = transport.receive(size)

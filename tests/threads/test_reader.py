@@ -12,8 +12,9 @@ from syncws.hresult import HResult
 from syncws.net import deadline as deadline_module
 from syncws.threads import reader as module
 from syncws.threads import session as session_module
+from syncws.threads.frame_writer import ControlFrame
 from syncws.wire.decoder import Decoder
-from syncws.wire.frames import close_payload
+from syncws.wire.frames import close_payload, encode_frame
 from threads.doubles import taken
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
@@ -44,6 +45,21 @@ def test_a_frame_in_pieces_is_one_message(rigs):
     rig.owner.note_messages()
     rig.run()
     assert rig.owner.log == ["pieces", (1000, "bye")]
+
+
+def test_what_waits_to_go_out_goes_under_a_peer_that_never_pauses(rigs):
+    rig = rigs(*[server_frame(TEXT, b"x")] * 3, CLOSE_1000, b"")
+    rig.transport.has_buffered = True
+    sent = []
+
+    def handler(*_):
+        sent.append(list(rig.frames))
+        if len(sent) == 1:
+            rig.session.outbox.post_control(ControlFrame(encode_frame(PING, b"mine")))
+
+    rig.owner.message_received.add(handler)
+    rig.run()
+    assert sent == [[], [(FIN | PING, b"mine")], [(FIN | PING, b"mine")]]
 
 
 def test_without_handlers_messages_wait_in_the_inbox(rigs):
