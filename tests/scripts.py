@@ -3,10 +3,12 @@
 A script is called with the TCP connection. Those that return frames of the client return first bytes and payloads.
 """
 
+import atexit
 import contextlib
+import socket
 import threading
 
-from support import echo, handshake, join, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
+from support import handshake, join, read_frame, read_to_end, scripted_server, server_frame, wait
 
 from syncws import MessageWebSocket
 
@@ -174,10 +176,15 @@ def connected(
         yield socket
 
 
+# Bound and not listening: the port is refused, and no other program of the machine gets it.
+_nobody = socket.socket()
+_nobody.bind(("127.0.0.1", 0))
+atexit.register(_nobody.close)
+
+
 def uri_of_nobody():
-    """Return the URI of a server that has gone."""
-    with running_server(echo) as uri:
-        return uri
+    """Return the URI of a server that there is not."""
+    return f"ws://127.0.0.1:{_nobody.getsockname()[1]}/"
 
 
 def offering(*protocols):

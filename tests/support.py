@@ -120,6 +120,23 @@ def scripted_server(
         raise failures[0]
 
 
+@contextlib.contextmanager
+def alone_listening(address: str, *others: str) -> Iterator[int]:
+    """Give a port on which `address` listens and each of `others` refuses, whatever else runs on the machine."""
+    while True:
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.create_server((address, 0)))
+            port: int = listener.getsockname()[1]
+            try:
+                for other in others:
+                    # Bound and not listening: nobody else gets it.
+                    stack.enter_context(socket.socket()).bind((other, port))
+            except OSError:
+                continue
+            yield port
+            return
+
+
 def listening_on(address: str) -> socket.socket:
     """Return a socket that listens on any port of an address, which may have a zone id."""
     # Not by getaddrinfo, which tests replace.

@@ -11,6 +11,7 @@ from requirements_support import Server, innermost
 from scripts import uri_of_nobody
 from support import (
     LIMIT,
+    alone_listening,
     black_hole,
     handshake,
     join,
@@ -244,10 +245,10 @@ def test_r37_five_of_seven_addresses_are_tried_with_60_seconds_each(either_socke
 def test_r37_the_fifth_address_is_still_tried_and_the_sixth_is_not(either_socket):
     """Failing early does not bring a sixth address its turn."""
     addresses = [f"127.0.0.{number}" for number in range(1, 7)]
-    with tcp.create_server(("127.0.0.6", 0)) as listener:
+    with alone_listening("127.0.0.6", *addresses[:5]) as port:
         either_socket.control.resolver = Resolver(*addresses)
         with pytest.raises(syncws.CannotConnectError) as raised:
-            either_socket.connect(f"ws://six.test:{listener.getsockname()[1]}/", timeout=LIMIT)
+            either_socket.connect(f"ws://six.test:{port}/", timeout=LIMIT)
     assert either_socket.control.max_connect_addresses == 5
     assert [attempt.address for attempt in raised.value.attempts] == addresses[:5]
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pytest
 from fakes import FakeClock
-from support import LIMIT, black_hole
+from support import LIMIT, alone_listening, black_hole
 
 from syncws.errors import CannotConnectError, ConnectAttempt, OperationCanceledError, OperationTimedOutError
 from syncws.net import deadline as deadline_module
@@ -48,7 +48,7 @@ def listening(address, port=0):
 
 def test_the_first_that_accepts_is_taken_and_the_failures_before_it_are_kept(dial, caplog):
     caplog.set_level(logging.INFO, "syncws.connect")
-    with listening("127.0.0.3") as port:
+    with alone_listening("127.0.0.3", "127.0.0.1", "127.0.0.2") as port:
         dialer = dial(["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"], port)
         dialed = dialer.dial("host")
         assert dialed.socket.getpeername() == ("127.0.0.3", port)
@@ -88,7 +88,7 @@ def test_with_a_delay_the_next_address_is_tried_beside_the_first(dial):
 
 
 def test_the_delay_does_not_hold_up_the_next_address_after_a_refusal(dial):
-    with listening("127.0.0.2") as port:
+    with alone_listening("127.0.0.2", "127.0.0.1") as port:
         dialer = dial(["127.0.0.1", "127.0.0.2"], port, happy_eyeballs_delay=LIMIT)
         dialer.dial("host").socket.close()
     assert [attempt.address for attempt in dialer.attempts] == ["127.0.0.1"]
