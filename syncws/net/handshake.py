@@ -207,10 +207,11 @@ class _Guard:
 
 def _check_upgrade(head: Head) -> None:
     """Check what RFC 6455 4.1 asks of the answer, the key and the subprotocol apart."""
-    if [value.lower() for value in head.all_of("upgrade")] != ["websocket"]:
+    # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
+    if [value.encode().lower() for value in head.all_of("upgrade")] != [b"websocket"]:
         raise _refusal("it has no header Upgrade: websocket")
-    connection = ",".join(head.all_of("connection")).lower().split(",")
-    if "upgrade" not in (token.strip() for token in connection):
+    connection = ",".join(head.all_of("connection")).encode().lower().split(b",")
+    if b"upgrade" not in (token.strip(b" \t") for token in connection):
         raise _refusal("it has no header Connection: Upgrade")
     extensions = ", ".join(value for value in head.all_of("sec-websocket-extensions") if value)
     if extensions:

@@ -125,13 +125,14 @@ class HeadReader:
         lines = text.replace("\r\n", "\n").split("\n")
         version, _, rest = lines[0].partition(" ")
         code, _, reason = rest.partition(" ")
-        if version not in self._versions or len(code) != 3 or not (code.isascii() and code.isdigit()) or code < "100":
+        is_code = len(code) == 3 and code.isascii() and code.isdigit() and code >= "100"
+        if version not in self._versions or not is_code or _has_controls(reason):
             raise self._refusal(f"its status line is {lines[0][:80]!r}")
         fields = []
         for line in lines[1:-2]:
             name, colon, value = line.partition(":")
             value = value.strip(" \t")
-            if not colon or not is_token(name) or any(character < " " and character != "\t" for character in value):
+            if not colon or not is_token(name) or _has_controls(value):
                 raise self._refusal(f"it has the header line {line[:80]!r}")
             fields.append((name.lower(), value))
         return Head(int(code), reason, tuple(fields))
@@ -154,6 +155,11 @@ class HeadReader:
                 break
             body += piece
         return bytes(body[:wanted])
+
+
+def _has_controls(text: str) -> bool:
+    """Tell whether there are characters that no reason and no value may have (RFC 9112 4, RFC 9110 5.5)."""
+    return any((character < " " and character != "\t") or character == "\x7f" for character in text)
 
 
 def _end_of_head(buffer: bytearray, start: int) -> int:

@@ -299,6 +299,11 @@ def test_the_value_of_upgrade_is_taken_in_any_case(peer):
 # Answers that are refused.
 
 
+def in_utf8(line):
+    """Return a line that is `line` in UTF-8 when it is sent in Latin-1."""
+    return line.encode().decode("latin-1")
+
+
 def swapped(text):
     return text.swapcase()
 
@@ -317,6 +322,12 @@ REFUSED = {
     "no upgrade": lambda accept: good(accept, without=["upgrade"]),
     "wrong upgrade": lambda accept: good(accept, "Upgrade: h2c", without=["upgrade"]),
     "two upgrades": lambda accept: good(accept, "Upgrade: websocket"),
+    "a kelvin sign for a k": lambda accept: good(accept, in_utf8("Upgrade: webSo\u212aet"), without=["upgrade"]),
+    "a wide space at upgrade": lambda accept: good(
+        accept, in_utf8("Connection: \u2003Upgrade"), without=["connection"]
+    ),
+    "a control character in the reason": lambda accept: good(accept, status="HTTP/1.1 101 a\x1b[31mc"),
+    "a delete in the reason": lambda accept: good(accept, status="HTTP/1.1 101 a\x7f"),
     "upgrade among others": lambda accept: good(accept, "Upgrade: websocket, h2c", without=["upgrade"]),
     "no connection": lambda accept: good(accept, without=["connection"]),
     "wrong connection": lambda accept: good(accept, "Connection: close", without=["connection"]),
