@@ -87,8 +87,10 @@ class InputStream:
         It is an io.BufferedIOBase that keeps nothing back: what it has not returned can still be read from the stream.
         Its read(n) waits for all n bytes or the end of the stream, read1() for one. Closing it does not close the
         stream. Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing, as long
-        as no other object (an io.TextIOWrapper, say) gathers what it returns. An io.BufferedReader around it would wait
-        until its own buffer is full.
+        as no other object (an io.TextIOWrapper, say) gathers what it returns. That holds for any amount: read() and
+        readline() without a size gather as much as the server sends within the time, and put it back when they fail, so
+        give them a size where the server is not trusted. An io.BufferedReader around it would wait until its own buffer
+        is full.
 
         Raises:
             ObjectClosedError: the stream was closed (0x80000013).

@@ -187,10 +187,16 @@ class Session(Sending):
     @property
     def close_cause(self) -> CloseCause:
         """What began the end of the connection; NONE while it is open."""
-        if self.outbox.is_broken:
-            # The reader is about to find out too.
-            self._causes.note(CloseCause.CONNECTION_LOST)
-        return self._causes.first
+        cause = self._causes.first
+        if cause is CloseCause.NONE and self.outbox.is_broken:
+            # Not noted: the reader finds the end too, and perhaps that a Close frame came before it.
+            return CloseCause.CONNECTION_LOST
+        return cause
+
+    def _note_own(self, cause: CloseCause) -> None:
+        """Note what this side does; but a connection that is lost already ends for what the reader finds."""
+        if not self.outbox.is_broken:
+            self._causes.note(cause)
 
     def describe_end(self) -> str:
         """Say why the connection is over or ending, for the text of an error."""
@@ -235,7 +241,7 @@ class Session(Sending):
                 self.is_discarding = True
                 frame = self._protocol.start_close(code, reason)
                 if frame is not None:
-                    self._causes.note(CloseCause.LOCAL)
+                    self._note_own(CloseCause.LOCAL)
             if frame is not None:
                 self.outbox.post_close(frame, self.describe_end())
             self._end_waits(ObjectClosedError("the socket was closed: no pong is waited for any more"))
@@ -250,7 +256,8 @@ class Session(Sending):
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
-        self._causes.note(CloseCause.ABORTED)
+        # A loss is noted at once here: the reader looks no further.
+        self._causes.note(CloseCause.CONNECTION_LOST if self.outbox.is_broken else CloseCause.ABORTED)
         self.is_discarding = True
         self.is_aborted = True
         self._end_waits(ObjectClosedError("the connection was aborted: no pong is waited for any more"))
@@ -281,7 +288,7 @@ class Session(Sending):
             frame = self._protocol.start_close(1001, "")
             if frame is not None:
                 self._close_deadline = Deadline(_ABANDON_SECONDS)
-                self._causes.note(CloseCause.DROPPED)
+                self._note_own(CloseCause.DROPPED)
             self.is_discarding = True
         if frame is not None:
             self.outbox.post_close(frame, self.describe_end())
@@ -317,7 +324,7 @@ class Session(Sending):
             with self._state_lock:
                 frame = self._protocol.start_close(1001, "")
                 if frame is not None:
-                    self._causes.note(CloseCause.LOCAL)
+                    self._note_own(CloseCause.LOCAL)
             if frame is not None:
                 self.outbox.post_close(frame, "the program ends")
         finally:

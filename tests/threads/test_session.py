@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from scripts import BINARY, CLOSE, TEXT
+from scripts import BINARY, CLOSE, TEXT, Call
 from support import LIMIT, handshake, join, read_to_end, scripted_server, server_frame, wait
 
 import syncws
@@ -343,3 +343,35 @@ def test_a_loss_that_a_sender_finds_is_the_cause_at_once(rigs):
     assert rig.session.close_cause is CloseCause.NONE
     rig.session.outbox.shut(ConnectionLostError("the connection broke"))
     assert rig.session.close_cause is CloseCause.CONNECTION_LOST
+
+
+def close_before_the_end(rig):
+    closing = Call(rig.session.close, 1000, "", LIMIT)
+    while not rig.session.is_discarding:
+        pass
+    rig.transport.feed(b"")
+    closing.result()
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+@pytest.mark.parametrize(
+    ("end", "cause"),
+    [
+        (lambda rig: rig.transport.feed(server_frame(CLOSE, close_payload(4000, "bye"))), CloseCause.PEER),
+        (lambda rig: rig.transport.feed(server_frame(3)), CloseCause.PROTOCOL_ERROR),
+        (lambda rig: None, CloseCause.CONNECTION_LOST),
+        (lambda rig: rig.session.abort(), CloseCause.CONNECTION_LOST),
+        (close_before_the_end, CloseCause.CONNECTION_LOST),
+    ],
+    ids=["Close frame", "violation", "end", "abort", "close"],
+)
+def test_asking_for_the_cause_when_a_sender_has_found_the_loss_does_not_change_it(rigs, end, cause, is_asked):
+    rig = rigs()
+    rig.start()
+    rig.session.outbox.shut(ConnectionLostError("the connection broke"))
+    if is_asked:
+        assert rig.session.close_cause is CloseCause.CONNECTION_LOST
+    end(rig)
+    rig.transport.feed_quietly(b"")
+    rig.end()
+    assert rig.session.close_cause is cause
