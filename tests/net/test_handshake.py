@@ -322,7 +322,7 @@ REFUSED = {
     "no upgrade": lambda accept: good(accept, without=["upgrade"]),
     "wrong upgrade": lambda accept: good(accept, "Upgrade: h2c", without=["upgrade"]),
     "two upgrades": lambda accept: good(accept, "Upgrade: websocket"),
-    "a kelvin sign for a k": lambda accept: good(accept, in_utf8("Upgrade: webSo\u212aet"), without=["upgrade"]),
+    "a kelvin sign for a k": lambda accept: good(accept, in_utf8("Upgrade: webSoc\u212aet"), without=["upgrade"]),
     "a wide space at upgrade": lambda accept: good(
         accept, in_utf8("Connection: \u2003Upgrade"), without=["connection"]
     ),
