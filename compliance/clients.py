@@ -133,7 +133,8 @@ class _SyncwsPull:
 
 class _SyncwsEvents(_SyncwsPull):
     def _prepare(self) -> None:
-        self._came: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
+        # Not a SimpleQueue: when its time runs out between two looks CPython may wait for ever.
+        self._came: queue.Queue[Message | BaseException] = queue.Queue()
         self._socket.add_message_received(self._take_message)
         self._socket.add_closed(lambda _, args: self._came.put(Ended(f"{args.code} {args.reason}")))
 
