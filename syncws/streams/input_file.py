@@ -83,9 +83,7 @@ class InputFile(io.BufferedIOBase):
 
     def _fill(self, filling: Filling, buffer: "WriteableBuffer", options: InputStreamOptions) -> int:
         self._check_open()
-        with as_writable_view(buffer, "buffer") as target:
-            # A view of its own, which undo() needs when this one is gone.
-            return filling.fill(target[:], options) if len(target) else 0
+        return filling.fill(as_writable_view(buffer, "buffer"), options)
 
     def _gather(self, gathering: Gathering) -> bytes:
         self._check_open()

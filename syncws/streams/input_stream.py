@@ -130,7 +130,7 @@ def _read_buffer(filling: Filling, target: Buffer, count: int, options: InputStr
     with as_writable_view(Buffer.create_memory_buffer_over_ibuffer(target), "buffer") as memory:
         if check_count(count, "count") > len(memory):
             raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
-        target.length = filling.fill(memory[:count], flags) if count else 0
+        target.length = filling.fill(memory[:count], flags)
         return target
 
 

@@ -100,7 +100,7 @@ class Filling(_Reading):
         """Fill `target`, which is held until undo() or the end of this object; return the number of bytes."""
         self._target = target
         self._options = options
-        return self.run()
+        return self.run() if len(target) else 0
 
     def undo(self) -> None:
         """See the base class; lets go of the memory too, because the exception may be kept."""

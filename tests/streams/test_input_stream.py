@@ -238,6 +238,13 @@ def test_leaving_the_block_closes(stream, source):
     assert source.closes == 1
 
 
+READS = {
+    "buffer": lambda stream, size: stream.read(Buffer(size), size),
+    "bytearray": lambda stream, size: stream.read(bytearray(size), size),
+    "file": lambda stream, size: stream.as_file().read(size),
+}
+
+
 class Again(Pieces):
     """A source that is interrupted when something is put back, before or after that, the first few times."""
 
@@ -255,15 +262,11 @@ class Again(Pieces):
 
 
 @pytest.mark.parametrize("is_before", [True, False])
-@pytest.mark.parametrize(
-    "read",
-    [lambda stream: stream.read(Buffer(9), 9), lambda stream: stream.as_file().read(9)],
-    ids=["read", "file"],
-)
+@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 def test_any_number_of_interruptions_while_bytes_are_put_back_loses_none(read, is_before):
     source = Again(b"abc", b"def", KeyboardInterrupt(), is_before=is_before, times=3)
     with pytest.raises(KeyboardInterrupt):
-        read(source.stream())
+        read(source.stream(), 9)
     assert (source.position, b"".join(source.pieces)) == (0, b"abcdef")
 
 
@@ -287,23 +290,15 @@ class EndInterrupted(Pieces):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(
-    "read",
-    [lambda stream: stream.read(Buffer(4), 4), lambda stream: stream.as_file().read(4)],
-    ids=["read", "file"],
-)
+@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 def test_a_read_that_is_interrupted_when_it_is_over_gives_all_back(read):
     source = EndInterrupted(b"abc", b"def")
     with pytest.raises(KeyboardInterrupt):
-        read(source.stream())
+        read(source.stream(), 4)
     assert (source.position, b"".join(source.pieces)) == (0, b"abcdef")
 
 
-@pytest.mark.parametrize(
-    "read",
-    [lambda stream, size: stream.read(bytearray(size), size), lambda stream, size: stream.as_file().read(size)],
-    ids=["read", "file"],
-)
+@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 def test_much_is_put_back_in_pieces(read):
     content = bytes(range(256)) * 4 * 3072
     source = Again(content, KeyboardInterrupt(), is_before=False, times=0)
@@ -326,16 +321,12 @@ class Overtaken(Pieces):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(
-    "read",
-    [lambda stream: stream.read(Buffer(2), 2), lambda stream: stream.as_file().read(2)],
-    ids=["read", "file"],
-)
+@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 def test_a_read_that_is_interrupted_when_another_has_read_on_gives_nothing_back(read):
     source = Overtaken(b"abcdef")
     stream = source.stream()
     with pytest.raises(KeyboardInterrupt):
-        read(stream)
+        read(stream, 2)
     assert (source.other, bytes(stream.read(Buffer(9), 9))) == (b"cd", b"ef")
 
 
