@@ -255,13 +255,8 @@ class FrameWriter:
                 has_begun = True
             while not self._transport.flush():
                 self._wait_writable(patience)
-        except (OperationTimedOutError, OperationCanceledError) as exc:
-            self._give_up(exc, has_begun=has_begun)
-            raise
-        except OSError:
-            raise
         except BaseException as exc:
-            # Only an interruption of a wait, when all is noted.
+            # Only the end or an interruption of a wait, when all is noted.
             if not self._is_uncertain:
                 self._is_uncertain = True
                 self._give_up(exc, has_begun=has_begun)
@@ -300,22 +295,22 @@ class FrameWriter:
         return error
 
     def _wait_writable(self, patience: Patience) -> None:
+        # All that has gone is noted: whatever ends the wait interrupts nothing else.
+        self._is_uncertain = False
         # TLS may have pushed out a part of what it holds.
         patience.look_at(self._transport.unsent_bytes)
         if self._readiness is None:
             self._readiness = self._prepare_to_wait()
         # Asked after the waker stands: shut() sets the reason first and then looks for a waker.
         self._check_not_shut()
-        # All that has gone is noted: whoever interrupts the wait interrupts nothing else.
-        self._is_uncertain = False
         ready = self._readiness.wait(WRITABLE, patience.deadline)
-        self._is_uncertain = True
         if ready & WOKEN and self._waker is not None:
             self._waker.clear()
         self._check_not_shut()
         # Also when it is writable: TLS may want to read first, and would ask again and again.
         if patience.deadline.is_expired:
             raise OperationTimedOutError("the peer read nothing for longer than control.send_timeout")
+        self._is_uncertain = True
 
     def _prepare_to_wait(self) -> Readiness:
         try:

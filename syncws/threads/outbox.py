@@ -124,6 +124,7 @@ class Outbox(FrameWriter):
                 patience = Patience(timeout)
                 self._drain(patience)
             if self._has_posted_close or self._shut_reason is not None:
+                self._is_uncertain = False
                 is_under_way = message is not None and message.frames is not None and message.has_begun
                 raise self._canceled_error() if is_under_way else self._closed_error()
             if self._open is not None and self._open is not message:
@@ -139,8 +140,9 @@ class Outbox(FrameWriter):
                 self._send_rest(patience or Patience(timeout), message, has_begun=sent > 0)
             self._is_uncertain = False
         except HResultError:
-            if not is_nested and self._has_role:
-                self._is_uncertain = False
+            # What is raised here is raised when all is noted; a signal handler's may come in the middle of a frame.
+            if not is_nested:
+                self._give_up_if_uncertain()
             raise
         except OSError as exc:
             if self._is_foreign_error:

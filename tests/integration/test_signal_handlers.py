@@ -4,10 +4,13 @@ The handler is called by a trace function at every line that the library runs, w
 come; the locks that the interrupted code holds are then held.
 """
 
+import contextlib
 import signal
 import sys
 import threading
 from functools import partial
+from itertools import count
+from pathlib import Path
 
 import pytest
 from fakes import ScriptedTransport, line_of
@@ -15,13 +18,16 @@ from scripts import BINARY, Call, connected, noting, read_until_close, sends
 from support import LIMIT, handshake, join, server_frame, wait
 from threads.doubles import take
 
+import syncws
 from syncws import HResult, HResultError, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket
-from syncws.errors import ObjectClosedError
+from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
 from syncws.net.deadline import Deadline
 from syncws.threads.byte_inbox import ByteInbox
 from syncws.threads.message_inbox import MessageInbox
 from syncws.threads.outbox import Outbox
 from syncws.wire.events import Message
+
+PACKAGE = str(Path(syncws.__file__).parent)
 
 
 def handle_at(number, handler, function):
@@ -30,7 +36,7 @@ def handle_at(number, handler, function):
 
     def trace(frame, event, _):
         nonlocal left
-        if "syncws" not in frame.f_code.co_filename:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
         # Between what is one step for signals, which come after calls, no handler runs.
         if event == "line" and not line_of(frame).startswith("self._role.release()"):
@@ -48,6 +54,29 @@ def handle_at(number, handler, function):
         pass
     finally:
         sys.settrace(previous)
+    return left < 0
+
+
+def raise_at(number, error, function):
+    """Call `function`, and raise `error` in its `number`th place where a signal can; return whether there was one.
+
+    Those places are the beginning of a function and the return of a built-in one.
+    """
+    left = number
+
+    def profile(frame, event, _):
+        nonlocal left
+        if event in ("call", "c_return") and frame.f_code.co_filename.startswith(PACKAGE):
+            left -= 1
+            if left == -1:
+                sys.setprofile(None)
+                raise error
+
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
     return left < 0
 
 
@@ -132,6 +161,41 @@ def test_sending_may_be_shut_at_any_line_of_a_send():
     for transport in transports:
         transport.release()
     assert lines[0] > 10
+
+
+# An interruption while the send makes what it waits with leaves that to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidOperationError,
+        OperationTimedOutError,
+        OperationCanceledError,
+        ObjectClosedError,
+        OSError,
+        KeyboardInterrupt,
+    ],
+)
+def test_what_a_signal_handler_raises_in_a_send_never_tears_a_frame(error):
+    def send(outbox, frame):
+        with contextlib.suppress(error, ConnectionLostError):
+            outbox.send(frame, None, LIMIT)
+
+    def is_interrupted_at(number):
+        transport = ScriptedTransport()
+        # A part of the frame goes, then the send waits, and goes on with another part.
+        transport.takes.extend([2, 0, 1])
+        outbox = Outbox(transport, lambda: None)
+        is_interrupted = raise_at(number, error("from a signal handler"), lambda: send(outbox, b"<frame>"))
+        send(outbox, b"<next>")
+        outbox.retire(transport.release)
+        endings.append((outbox.is_broken, bytes(transport.sent)))
+        return is_interrupted
+
+    endings = []
+    within_limit(lambda: next(number for number in count() if not is_interrupted_at(number)))
+    assert len(endings) > 10
+    assert {sent for is_broken, sent in endings if not is_broken} == {b"<frame><next>", b"<next>"}
 
 
 @pytest.mark.parametrize("end", [lambda socket: socket.close(), lambda socket: socket.abort()], ids=["close", "abort"])
