@@ -53,6 +53,7 @@ class Inbox:
         "_capacity",
         "_claimed",
         "_is_ended",
+        "_is_inside",
         "_lock",
         "_must_tell",
         "_on_room",
@@ -77,6 +78,8 @@ class Inbox:
         # The taking operation, as long as its frame lives: an interruption can leave nothing behind.
         self._claimed: Callable[[], Claim | None] = _nobody
         self._taker: int | None = None
+        # The taking operation was begun by a signal handler, where this thread has the lock (asked on 3.10 only).
+        self._is_inside = False
         self._is_ended = False
         self._must_tell = False
         self.is_denied = False
@@ -128,18 +131,21 @@ class Inbox:
             InvalidOperationError: another thread is, or this one in a call that a signal handler has interrupted
                 (0x800710DD).
         """
+        is_inside = sys.version_info < (3, 11) and self._lock._is_owned()  # type: ignore[attr-defined]
         with self._lock:
             if self._has_taker:
                 raise InvalidOperationError(what)
             self._claimed = weakref.ref(claim)
             self._taker = threading.get_ident()
+            # Last: a signal handler's operation that comes before would leave its own here.
+            self._is_inside = is_inside
 
     def _release(self) -> None:
         """Be the taking thread no more; nothing when it is another. May be repeated."""
         if self._taker == threading.get_ident():
-            if sys.version_info < (3, 11):
+            if sys.version_info < (3, 11) and not self._is_inside:
                 # Python 3.10 looks for signals once more before the __exit__ that an interruption leads to: a second
-                # one that comes just then leaves the lock taken.
+                # one that comes just then leaves the lock taken. (Of an operation inside it is not this one's.)
                 while self._lock._is_owned():  # type: ignore[attr-defined]
                     self._lock.release()
             self._taker = None
