@@ -4,18 +4,28 @@ May import errors, hresult, settings, wire and the rest of net. Runs on the conn
 must have threads (the name lookup's helper) or locks is handed in.
 """
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from syncws.errors import ConnectAttempt, ConnectionLostError, HResultError, HttpStatusError, RedirectError, fresh
+from syncws.errors import (
+    CannotConnectError,
+    ConnectAttempt,
+    ConnectionLostError,
+    HResultError,
+    HttpStatusError,
+    RedirectError,
+    fresh,
+)
 from syncws.hresult import HResult
 from syncws.net.address import Address
 from syncws.net.basic import asks_for_basic, basic_authorization
 from syncws.net.deadline import now
 from syncws.net.dialer import Dialed, Dialer
+from syncws.net.foreign import is_from_signal_handler
 from syncws.net.handshake import HandshakeResult, open_websocket
 from syncws.net.proxy import choose_proxy
 from syncws.net.redirects import is_redirect, redirected
@@ -184,9 +194,13 @@ def _open_on(
         result = open_websocket(transport, waiting, uri, settings.request_headers, settings.supported_protocols)
     except HResultError:
         raise
-    except ssl.SSLError as exc:
-        raise tls_error(exc, uri.server_name) from exc
     except OSError as exc:
+        if is_from_signal_handler(exc):
+            raise
+        if isinstance(exc, ssl.SSLError):
+            raise tls_error(exc, uri.server_name) from exc
+        if exc.errno in (errno.EMFILE, errno.ENFILE):
+            raise CannotConnectError(f"the system gives no descriptor: {exc.strerror}") from exc
         raise lost_connection(exc) from exc
     shown = None if route is None else route.proxy.shown
     return Opened(transport, socket_transport, local_address, dialed.address.text, result, shown)

@@ -21,6 +21,7 @@ import websocket
 from syncws.errors import ConnectionLostError, HandshakeError, HResultError, HttpStatusError
 from syncws.hresult import HResult
 from syncws.net.exchange import send_all
+from syncws.net.foreign import is_from_signal_handler
 from syncws.net.http_head import Head, HeadReader
 from syncws.net.trace import trace_head
 from syncws.net.transport import Transport
@@ -85,9 +86,11 @@ def open_websocket(
             library_uri, socket=guard, header=header, host=host, suppress_origin=True, redirect_limit=0
         )
     except websocket.WebSocketException as exc:
+        # The library takes a TimeoutError for its own socket's.
         if guard.failure is not None:
-            # The library takes a TimeoutError for its own socket's.
             raise guard.failure from None
+        if exc.__context__ is not None and is_from_signal_handler(exc.__context__):
+            raise exc.__context__ from None
         raise HandshakeError(f"the server's answer is no valid WebSocket handshake: {exc}") from exc
     finally:
         # The library's objects refer to each other: what they hold would stay until the next garbage collection.
@@ -136,7 +139,7 @@ class _Guard:
         self.head: Head
         self.remainder = b""
         # What ended the handshake, if that was not the library.
-        self.failure: HResultError | None = None
+        self.failure: OSError | None = None
         self._send_failure: ConnectionError | None = None
 
     def gettimeout(self) -> None:
@@ -158,10 +161,12 @@ class _Guard:
             request = b"".join(lines)
             trace_head(">", request)
             send_all(self._transport, self._waiter, request)
-        except HResultError as exc:
+        except (HResultError, TimeoutError) as exc:
             self.failure = exc
             raise
         except ConnectionError as exc:
+            if is_from_signal_handler(exc):
+                raise
             # The server hung up on our request. Why may have come before: a refusal, or TLS's alert.
             self._send_failure = exc
         return len(data)
@@ -175,7 +180,7 @@ class _Guard:
         if self._answer is None:
             try:
                 self._answer = iter(self._read_answer())
-            except HResultError as exc:
+            except OSError as exc:
                 self.failure = exc
                 raise
         return next(self._answer, b"")

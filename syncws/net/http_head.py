@@ -1,7 +1,7 @@
 """Reading the answer to an HTTP request, strictly: status line, headers, and a refusal's body; bounded in bytes.
 
-May import errors, wire, net.exchange and what that imports. Runs on the connecting thread. The opening handshake and
-a proxy's answer to CONNECT are read by it.
+May import errors, wire, net.foreign, net.exchange and what that imports. Runs on the connecting thread. The opening
+handshake and a proxy's answer to CONNECT are read by it.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from syncws.errors import HResultError
 from syncws.net.exchange import receive_some
+from syncws.net.foreign import is_from_signal_handler
 from syncws.net.trace import trace_head
 from syncws.net.transport import Transport
 from syncws.net.waiter import Waiter
@@ -149,7 +150,9 @@ class HeadReader:
         while len(body) < wanted:
             try:
                 piece = receive_some(self._transport, soon, MAX_HEAD_BYTES)
-            except OSError:
+            except OSError as exc:
+                if is_from_signal_handler(exc):
+                    raise
                 break
             if not piece:
                 break

@@ -11,6 +11,7 @@ descriptors, which the parent's copies do not notice, makes new locks, and refus
 
 import os
 import weakref
+from functools import partial
 from typing import Protocol
 
 from syncws.errors import ConnectionLostError
@@ -19,18 +20,22 @@ __all__ = ["forked_error", "watch"]
 
 
 class Holder(Protocol):
-    """Something with descriptors or locks; hashed by identity."""
+    """Something with descriptors or locks."""
 
     def _let_go_in_child(self) -> None:
         """Close descriptors, make new locks, and be over. Must not wait, send or raise."""
 
 
-_holders: "weakref.WeakSet[Holder]" = weakref.WeakSet()
+# By id and not in a WeakSet: two that the application's subclass calls equal are two all the same.
+_holders: "dict[int, weakref.ref[Holder]]" = {}
 
 
 def watch(holder: Holder) -> None:
     """Have `holder` told in a child, as long as it lives."""
-    _holders.add(holder)
+    number = id(holder)
+    # The callback gets the reference, as what pop returns where nothing is. It is no Python code: in that a
+    # KeyboardInterrupt would be lost.
+    _holders[number] = weakref.ref(holder, partial(_holders.pop, number))
 
 
 def forked_error() -> ConnectionLostError:
@@ -40,9 +45,11 @@ def forked_error() -> ConnectionLostError:
 
 def _let_go() -> None:
     errors = []
-    for holder in tuple(_holders):
+    for reference in tuple(_holders.values()):
+        holder = reference()
         try:
-            holder._let_go_in_child()
+            if holder is not None:
+                holder._let_go_in_child()
         except Exception as exc:  # noqa: BLE001 - a defect of ours, of which the others are to be spared
             errors.append(exc)
     if errors:

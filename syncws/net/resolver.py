@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from syncws.errors import HostNameNotResolvedError, OperationTimedOutError
+from syncws.errors import CannotConnectError, HostNameNotResolvedError, OperationTimedOutError
 from syncws.net.address import Address, interleaved, parse_address
 from syncws.net.deadline import Deadline
 from syncws.net.hosts_file import find_in_hosts_file
@@ -74,6 +74,7 @@ def look_up(
     Raises:
         HostNameNotResolvedError: nobody knows the name, it has no address, or the name servers failed (0x80072EE7).
         OperationTimedOutError: nobody answered in time (0x80072EE2).
+        CannotConnectError: descriptors are short (0x80072EFD).
     """
     answers = run_aside([partial(ask_name_servers, host, kind, deadline, resolver) for kind in ("AAAA", "A")])
     if resolver is None and not any(answer.addresses for answer in answers):
@@ -92,8 +93,11 @@ def look_up(
 def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) -> Answer:
     """Ask for the records of one kind, "A" or "AAAA"; waits. CNAMEs are followed, search domains tried."""
     # Here and not above: importing it takes a tenth of a second, and most programs connect without it.
-    import dns.exception
-    import dns.resolver
+    try:
+        import dns.exception
+        import dns.resolver
+    except OSError as exc:
+        raise CannotConnectError(f"the system gives no descriptor to look up names: {exc}") from exc
 
     asked = resolver
     if asked is None:

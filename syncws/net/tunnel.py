@@ -22,6 +22,7 @@ from syncws.net.address import Address
 from syncws.net.basic import basic_authorization
 from syncws.net.dialer import Dialed, Dialer
 from syncws.net.exchange import send_all
+from syncws.net.foreign import is_from_signal_handler
 from syncws.net.http_head import HeadReader
 from syncws.net.socks import ask_socks
 from syncws.net.tls import TlsTransport, tls_error
@@ -151,6 +152,8 @@ def open_tunnel(
     except ssl.SSLError as exc:
         raise tls_error(exc, f"the proxy {proxy.server_name}") from exc
     except OSError as exc:
+        if is_from_signal_handler(exc):
+            raise
         raise ProxyError(f"the connection to the proxy {proxy.shown} broke: {exc.strerror or exc}") from exc
     return transport
 
@@ -167,8 +170,10 @@ def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
     trace_head(">", request)
     try:
         send_all(transport, waiter, request)
-    except ConnectionError:
-        pass  # It hung up on the request, perhaps behind an answer that says why.
+    except ConnectionError as exc:
+        if is_from_signal_handler(exc):
+            raise
+        # It hung up on the request, perhaps behind an answer that says why.
 
     def refusal(why: str) -> HandshakeError:
         return HandshakeError(f"the answer of the proxy {proxy.shown} to CONNECT is no valid HTTP: {why}")

@@ -28,6 +28,7 @@ from syncws.errors import (
 )
 from syncws.net.connector import lost_connection
 from syncws.net.deadline import Deadline
+from syncws.net.foreign import is_from_signal_handler
 from syncws.net.transport import Transport
 from syncws.threads.frame_writer import MAX_KEPT_BYTES, ControlFrame, FrameWriter, Patience
 from syncws.threads.open_message import Hold, OpenMessage
@@ -38,6 +39,7 @@ __all__ = ["Outbox"]
 
 # How long the reader lets a sender, which has been woken, leave before it goes on without it.
 _LEAVE_SECONDS = 1.0
+_TORN = "sending was interrupted in the middle of a frame"
 
 
 class _OutOfTurn(Exception):
@@ -112,6 +114,8 @@ class Outbox(FrameWriter):
                 is_nested = True
                 self._role.release()
                 raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
+            if self._is_uncertain:
+                self._cut(_TORN)
             self._is_inside = self._is_uncertain = True
             if (
                 self._rest
@@ -145,7 +149,8 @@ class Outbox(FrameWriter):
                 self._give_up_if_uncertain()
             raise
         except OSError as exc:
-            if self._is_foreign_error:
+            if self._is_foreign(exc):
+                self._give_up_if_uncertain()
                 raise
             raise self._broken(exc) from exc
         except BaseException:
@@ -153,7 +158,7 @@ class Outbox(FrameWriter):
             raise
         finally:
             try:
-                # _leave_role, spelled out.
+                # _leave_role, spelled out: where the stack is at its end nothing of Python can be called.
                 if not is_nested and self._role._is_owned():  # type: ignore[attr-defined]
                     self._is_inside = False
                     self._role.release()
@@ -235,15 +240,18 @@ class Outbox(FrameWriter):
                     return True
                 if self._shut_reason is not None:
                     return True
+                if self._is_uncertain:
+                    self._cut(_TORN)
                 self._is_inside = self._is_uncertain = True
                 is_out = self._drain(None)
                 self._is_uncertain = False
                 if not is_out:
                     return False
             except OSError as exc:
-                if self._is_foreign_error:
+                if self._is_foreign(exc):
+                    self._give_up_if_uncertain()
                     raise
-                # The reason is kept for the next sender; the reader finds the end of the connection by itself.
+                # The reason is kept for the next sender.
                 self._broken(exc)
                 return True
             except BaseException:
@@ -251,7 +259,10 @@ class Outbox(FrameWriter):
                 raise
             finally:
                 try:
-                    self._leave_role(is_nested)
+                    # _leave_role, spelled out: where the stack is at its end nothing of Python can be called.
+                    if not is_nested and self._role._is_owned():  # type: ignore[attr-defined]
+                        self._is_inside = False
+                        self._role.release()
                 except BaseException:
                     # An interruption of that: once more.
                     self._leave_role(is_nested)
@@ -293,7 +304,7 @@ class Outbox(FrameWriter):
         message = self._open
         self._shut_reason = error
         self._role = threading.RLock()
-        self._is_inside = False
+        self._is_inside = self._is_uncertain = False
         self._open = self._retire = self._close_frame = None
         self._has_posted_close = False
         self._pong.clear()
@@ -381,17 +392,19 @@ class Outbox(FrameWriter):
         """After an interruption other than in a wait nobody knows what has gone: give the connection up."""
         # Without the role this thread was only about to send; what is uncertain then is another's.
         if self._is_uncertain and self._has_role:
-            self._cut("sending was interrupted in the middle of a frame")
+            self._cut(_TORN)
             self._is_uncertain = False
 
-    @property
-    def _is_foreign_error(self) -> bool:
-        """True when an OSError is not the transport's: a signal handler's TimeoutError, say, while this waited."""
-        return not (self._is_uncertain and self._has_role)
+    def _is_foreign(self, error: OSError) -> bool:
+        """True when an OSError is not the transport's: a signal handler's TimeoutError, say."""
+        return not (self._is_uncertain and self._has_role) or is_from_signal_handler(error)
 
     def _broken(self, error: OSError) -> HResultError:
         """Note that the transport is gone; return the error for the sender."""
         self._is_uncertain = False
+        if not isinstance(error, ConnectionError):
+            # The system has not ended the connection by itself: the reader would go on, and nobody be told.
+            self._transport.abort()
         self._forget_rest()
         self._pong.clear()
         self._controls.clear()

@@ -7,6 +7,7 @@ is slow its thread becomes the dispatcher, and a new one takes over the reading:
 The reader never waits to send; what it posts and cannot push out, it pushes when poll says so.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import TypeVar
@@ -67,9 +68,10 @@ def _read(session: Session, run: Callable[[], None]) -> tuple[bool, BaseExceptio
     except Relieved as relieved:
         return False, relieved.interruption
     except Exception as exc:  # a defect of ours: the connection ends all the same
-        _logger.exception("reader %d failed", session.number)
         if session.loss is None:
             session.loss = HResultError(f"the reader failed: {exc}")
+        with contextlib.suppress(Exception):
+            _logger.exception("reader %d failed", session.number)
     except BaseException:
         session.give_up()
         session.end()

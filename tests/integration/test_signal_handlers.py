@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from fakes import ScriptedTransport, line_of
 from scripts import BINARY, Call, connected, noting, read_until_close, sends
-from support import LIMIT, handshake, join, server_frame, wait
+from support import LIMIT, handshake, join, read_request, read_to_end, scripted_server, server_frame, wait
 from threads.doubles import take
 
 import syncws
@@ -196,6 +196,74 @@ def test_what_a_signal_handler_raises_in_a_send_never_tears_a_frame(error):
     within_limit(lambda: next(number for number in count() if not is_interrupted_at(number)))
     assert len(endings) > 10
     assert {sent for is_broken, sent in endings if not is_broken} == {b"<frame><next>", b"<next>"}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.parametrize("error", [OSError, TimeoutError, ConnectionResetError, ValueError])
+def test_what_a_signal_handler_raises_in_a_send_is_what_the_sender_gets(error):
+    def is_interrupted_at(number):
+        transport = ScriptedTransport()
+        transport.takes.extend([2, 0, 1])
+        outbox = Outbox(transport, lambda: None)
+        own = error("from a signal handler")
+        ended = []
+
+        def send():
+            try:
+                outbox.send(b"<frame>", None, LIMIT)
+            except (OSError, ValueError) as exc:
+                ended.append(exc)
+
+        is_interrupted = raise_at(number, own, send)
+        outbox.retire(transport.release)
+        assert ended == [own][: len(ended)], number
+        given.extend(ended)
+        # It may have come after all that could be told.
+        return is_interrupted
+
+    given = []
+    within_limit(lambda: next(number for number in count() if not is_interrupted_at(number)))
+    assert len(given) > 10
+
+
+class TooLongError(TimeoutError):
+    """What a program's alarm raises."""
+
+
+def silent_after_the_request(connection):
+    read_request(connection)
+
+
+def silent_after_the_hello(connection):
+    connection.recv(1)
+
+
+def silent_after_a_refusal(connection):
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 503 Later\r\nContent-Length: 9\r\n\r\n")
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for a thread")
+@pytest.mark.parametrize(
+    ("scheme", "begin"),
+    [("ws", silent_after_the_request), ("wss", silent_after_the_hello), ("ws", silent_after_a_refusal)],
+    ids=["request", "TLS", "refusal"],
+)
+def test_what_an_alarm_raises_in_a_connect_is_what_the_caller_gets(scheme, begin):
+    def script(connection):
+        begin(connection)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        read_to_end(connection)
+
+    def alarm(*_):
+        raise TooLongError("from the program's alarm")
+
+    former = signal.signal(signal.SIGUSR1, alarm)
+    try:
+        with scripted_server(script) as uri, pytest.raises(TooLongError, match="from the program's alarm"):
+            syncws.connect(uri.replace("ws:", f"{scheme}:"), timeout=LIMIT)
+    finally:
+        signal.signal(signal.SIGUSR1, former)
 
 
 @pytest.mark.parametrize("end", [lambda socket: socket.close(), lambda socket: socket.abort()], ids=["close", "abort"])

@@ -235,6 +235,16 @@ def test_an_error_of_the_system_in_the_handshake_is_a_lost_connection(connect, m
         connect(uri)
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_descriptors_that_run_out_in_the_handshake_are_not_the_server_s_fault(connect, monkeypatch, number):
+    def short(*_):
+        raise OSError(number, "Too many open files")
+
+    monkeypatch.setattr(module, "open_websocket", short)
+    with scripted_server(read_to_end) as uri, pytest.raises(CannotConnectError, match="no descriptor"):
+        connect(uri)
+
+
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe")])
 def test_a_reset_is_told_apart(error):
     assert lost_connection(error).hresult == HResult.WININET_E_CONNECTION_RESET

@@ -1,5 +1,7 @@
 """What a forked child lets go: here without a fork; see also integration/test_fork.py."""
 
+import weakref
+
 import pytest
 
 from syncws.net import inherited
@@ -18,7 +20,28 @@ class Holder:
 
 def test_a_defect_of_one_does_not_keep_the_others(monkeypatch):
     holders = [Holder(), Holder(ValueError("a defect")), Holder(), Holder(KeyError("another")), Holder()]
-    monkeypatch.setattr(inherited, "_holders", holders)
+    monkeypatch.setattr(inherited, "_holders", {id(holder): weakref.ref(holder) for holder in holders})
     with pytest.raises(ValueError, match="a defect"):
         inherited._let_go()
     assert all(holder.is_told for holder in holders)
+
+
+class Equal(Holder):
+    """As a dataclass is: equal to every other one, and without a hash."""
+
+    def __eq__(self, other):
+        return isinstance(other, Equal)
+
+    __hash__ = None
+
+
+def test_two_that_are_equal_are_both_told_as_long_as_they_live(monkeypatch):
+    monkeypatch.setattr(inherited, "_holders", {})
+    holders = [Equal(), Equal()]
+    for holder in holders:
+        inherited.watch(holder)
+    inherited._let_go()
+    assert [holder.is_told for holder in holders] == [True, True]
+    del holder
+    holders.clear()
+    assert inherited._holders == {}

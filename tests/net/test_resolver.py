@@ -1,6 +1,8 @@
 """From names to addresses: without waiting, by name servers, and by the system."""
 
+import errno
 import socket
+import sys
 import threading
 
 import dns.rcode
@@ -10,7 +12,7 @@ from dns_server import NO_DATA, after_forgeries, chain, code, dns_server, record
 from support import LIMIT
 
 from syncws.enums import WebErrorStatus
-from syncws.errors import HostNameNotResolvedError, OperationTimedOutError
+from syncws.errors import CannotConnectError, HostNameNotResolvedError, OperationTimedOutError
 from syncws.hresult import HResult
 from syncws.net import hosts_file
 from syncws.net import resolver as module
@@ -327,6 +329,17 @@ def test_a_name_that_the_system_cannot_encode_is_not_resolved(names, system, mon
     system.answer = UnicodeError("label empty or too long")
     with pytest.raises(HostNameNotResolvedError, match="label empty or too long"):
         look_up_by_default(monkeypatch, "a..b", names.resolver)
+
+
+def test_descriptors_that_run_out_when_the_resolver_is_loaded_are_told(monkeypatch):
+    class NoFile:
+        def find_spec(self, *_):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.delitem(sys.modules, "dns.exception")
+    monkeypatch.setattr(sys, "meta_path", [NoFile()])
+    with pytest.raises(CannotConnectError, match=r"no descriptor.*Too many open files"):
+        module.ask_name_servers("example.test", "A", FOREVER, None)
 
 
 def test_the_system_s_own_settings_are_the_default(monkeypatch, tmp_path):

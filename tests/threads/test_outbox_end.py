@@ -1,5 +1,8 @@
 """Outbox: how sending ends, by shut, by a broken transport, and by an interruption."""
 
+import contextlib
+import errno
+import sys
 import threading
 
 import pytest
@@ -395,3 +398,47 @@ def test_a_send_in_a_signal_handler_does_not_go_into_the_middle_of_a_message(out
     outbox.send(b"frame", PieceList([b"-more"]), LIMIT)
     assert bytes(transport.sent) == b"frame-more<pong>"
     assert len(errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "aborts"),
+    [
+        (OSError(errno.ENOBUFS, "no buffer space"), 1),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), 0),
+        (BrokenPipeError(errno.EPIPE, "broken"), 0),
+    ],
+    ids=["no space", "reset", "broken pipe"],
+)
+@pytest.mark.parametrize("send", [lambda outbox: outbox.send(b"x", None, LIMIT), lambda outbox: outbox.post_pong(b"x")])
+def test_a_connection_that_the_system_has_not_ended_is_ended(outbox, transport, error, aborts, send):
+    transport.takes.append(error)
+    with contextlib.suppress(ConnectionLostError):
+        send(outbox)
+    assert outbox.is_broken
+    # What a dead connection has brought is still to be read.
+    assert transport.aborts == aborts
+
+
+def test_a_send_that_finds_the_stack_at_its_end_leaves_no_role_taken(transport):
+    def at_depth(depth, function):
+        return at_depth(depth - 1, function) if depth else function()
+
+    def pong(taken):
+        # It waits behind the send, so that there is something to do after that.
+        if taken == b"<deep>":
+            outbox._pong.append(b"<pong>")
+
+    transport.on_send = pong
+    interrupted = 0
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 120, limit):
+        outbox = Outbox(transport, lambda: None)
+        try:
+            at_depth(depth, lambda: outbox.send(b"<deep>", None, LIMIT))  # noqa: B023 - called at once
+        except RecursionError:
+            interrupted += 1
+        except ConnectionLostError:
+            pass
+        error = Sender(outbox, b"<next>").end()
+        assert error is None or isinstance(error, ConnectionLostError), depth
+    assert interrupted > 10

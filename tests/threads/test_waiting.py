@@ -26,10 +26,27 @@ def test_the_main_thread_waits_in_slices():
     assert lock.waits == [SLICE_SECONDS] * 50
 
 
-def test_the_main_thread_waits_as_long_as_it_was_told_altogether():
-    lock = Lock(None)
+def test_the_main_thread_waits_as_long_as_it_was_told_altogether(clock):
+    class Timed(Lock):
+        def acquire(self, blocking=True, timeout=-1.0):
+            clock.advance(timeout)
+            return super().acquire(blocking, timeout)
+
+    lock = Timed(None)
     assert not acquire_within(lock, 2.5 * SLICE_SECONDS)
     assert lock.waits == pytest.approx([SLICE_SECONDS, SLICE_SECONDS, SLICE_SECONDS / 2])
+
+
+def test_the_time_of_signal_handlers_counts(clock):
+    class Interrupted(Lock):
+        def acquire(self, blocking=True, timeout=-1.0):
+            # A handler took nine times as long as the slice.
+            clock.advance(10 * timeout)
+            return super().acquire(blocking, timeout)
+
+    lock = Interrupted(None)
+    assert not acquire_within(lock, 15 * SLICE_SECONDS)
+    assert lock.waits == pytest.approx([SLICE_SECONDS, SLICE_SECONDS, 0.0])
 
 
 def test_the_main_thread_gives_up_when_waiting_is_in_vain():
