@@ -179,6 +179,8 @@ def collect(take, is_enough):
                 pass
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        # The system may have given the last signal to another thread, which tells this one when it next runs.
+        signal.signal(signal.SIGALRM, lambda *_: None)
     assert interruptions
 
 """
