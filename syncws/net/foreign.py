@@ -9,13 +9,13 @@ an error goes to the application as it is; by its type nobody could tell it from
 __all__ = ["is_from_signal_handler"]
 
 
-def is_from_signal_handler(error: BaseException | None) -> bool:
+def is_from_signal_handler(error: BaseException) -> bool:
     """True when a signal handler has raised `error`: such a one is called with the frame that it interrupts.
 
     Args:
-        error: an exception that has been caught; None for no.
+        error: an exception that has been caught.
     """
-    outer = None if error is None else error.__traceback__
+    outer = error.__traceback__
     while outer is not None and (inner := outer.tb_next) is not None:
         for value in tuple(inner.tb_frame.f_locals.values()):
             # By itself, or in `*args`.

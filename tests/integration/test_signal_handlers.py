@@ -230,10 +230,6 @@ class TooLongError(TimeoutError):
     """What a program's alarm raises."""
 
 
-def silent_after_the_request(connection):
-    read_request(connection)
-
-
 def silent_after_the_hello(connection):
     connection.recv(1)
 
@@ -246,7 +242,7 @@ def silent_after_a_refusal(connection):
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for a thread")
 @pytest.mark.parametrize(
     ("scheme", "begin"),
-    [("ws", silent_after_the_request), ("wss", silent_after_the_hello), ("ws", silent_after_a_refusal)],
+    [("ws", read_request), ("wss", silent_after_the_hello), ("ws", silent_after_a_refusal)],
     ids=["request", "TLS", "refusal"],
 )
 def test_what_an_alarm_raises_in_a_connect_is_what_the_caller_gets(scheme, begin):

@@ -1,7 +1,5 @@
 """What a forked child lets go: here without a fork; see also integration/test_fork.py."""
 
-import weakref
-
 import pytest
 
 from syncws.net import inherited
@@ -20,7 +18,9 @@ class Holder:
 
 def test_a_defect_of_one_does_not_keep_the_others(monkeypatch):
     holders = [Holder(), Holder(ValueError("a defect")), Holder(), Holder(KeyError("another")), Holder()]
-    monkeypatch.setattr(inherited, "_holders", {id(holder): weakref.ref(holder) for holder in holders})
+    monkeypatch.setattr(inherited, "_holders", {})
+    for holder in holders:
+        inherited.watch(holder)
     with pytest.raises(ValueError, match="a defect"):
         inherited._let_go()
     assert all(holder.is_told for holder in holders)

@@ -20,6 +20,19 @@ class Lock:
         return len(self.waits) == self.tries
 
 
+class TimedLock(Lock):
+    """Never to be had; each wait takes so many times as long as it was told."""
+
+    def __init__(self, clock, times):
+        super().__init__(None)
+        self.clock = clock
+        self.times = times
+
+    def acquire(self, blocking=True, timeout=-1.0):
+        self.clock.advance(self.times * timeout)
+        return super().acquire(blocking, timeout)
+
+
 def test_the_main_thread_waits_in_slices():
     lock = Lock(50)
     assert acquire_within(lock, None)
@@ -27,24 +40,14 @@ def test_the_main_thread_waits_in_slices():
 
 
 def test_the_main_thread_waits_as_long_as_it_was_told_altogether(clock):
-    class Timed(Lock):
-        def acquire(self, blocking=True, timeout=-1.0):
-            clock.advance(timeout)
-            return super().acquire(blocking, timeout)
-
-    lock = Timed(None)
+    lock = TimedLock(clock, 1)
     assert not acquire_within(lock, 2.5 * SLICE_SECONDS)
     assert lock.waits == pytest.approx([SLICE_SECONDS, SLICE_SECONDS, SLICE_SECONDS / 2])
 
 
 def test_the_time_of_signal_handlers_counts(clock):
-    class Interrupted(Lock):
-        def acquire(self, blocking=True, timeout=-1.0):
-            # A handler took nine times as long as the slice.
-            clock.advance(10 * timeout)
-            return super().acquire(blocking, timeout)
-
-    lock = Interrupted(None)
+    # A handler takes nine times as long as the slice.
+    lock = TimedLock(clock, 10)
     assert not acquire_within(lock, 15 * SLICE_SECONDS)
     assert lock.waits == pytest.approx([SLICE_SECONDS, SLICE_SECONDS, 0.0])
 
