@@ -291,7 +291,7 @@ def _must_raise(error: type[Exception], function: Callable[..., object], *argume
     came: Exception | None = None
     try:
         function(*arguments)
-    except syncws.HResultError as exc:
+    except syncws.WebSocketError as exc:
         came = exc
     assert type(came) is error, f"{came!r} instead of {error.__name__}"
 

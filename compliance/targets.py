@@ -16,30 +16,30 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from syncws._net.http.handshake import open_websocket
+from syncws._streams.byte_source import MemorySource
+from syncws._streams.data_reader import DataReader
+from syncws._streams.input_stream import InputStream
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
+from syncws._wire.decoder import Decoder
+from syncws._wire.frame_decoder import Event, FrameDecoder
+from syncws._wire.incoming import CloseFrame, Message, MessagePiece, Ping, Pong, Violation
+from syncws._wire.piece_decoder import PieceDecoder
+from syncws._wire.uri import parse_uri
 from syncws.enums import ByteOrder, UnicodeEncoding
 from syncws.errors import (
     ConnectionLostError,
     HandshakeError,
-    HResultError,
     HttpStatusError,
     InvalidArgumentError,
     MessageTooBigError,
     NoUnicodeTranslationError,
     OutOfBoundsError,
     ProtocolViolationError,
+    WebSocketError,
 )
-from syncws.net.deadline import Deadline
-from syncws.net.handshake import open_websocket
-from syncws.net.readiness import Waker
-from syncws.net.waiter import Waiter
-from syncws.streams.byte_source import MemorySource
-from syncws.streams.data_reader import DataReader
-from syncws.streams.input_stream import InputStream
-from syncws.wire.decoder import Decoder
-from syncws.wire.events import CloseFrame, Message, MessagePiece, Ping, Pong, Violation
-from syncws.wire.frame_decoder import Event, FrameDecoder
-from syncws.wire.piece_decoder import PieceDecoder
-from syncws.wire.uri import parse_uri
 
 __all__ = ["ACCEPT_MARK", "TARGETS", "Finding", "Target"]
 
@@ -133,7 +133,7 @@ def _describe(event: Event) -> Told:
     return _describe_violation(event)
 
 
-_CODES_OF_ERROR: dict[type[HResultError], tuple[int, ...]] = {
+_CODES_OF_ERROR: dict[type[WebSocketError], tuple[int, ...]] = {
     ProtocolViolationError: (1002, 1007),
     MessageTooBigError: (1009,),
 }

@@ -12,8 +12,8 @@ import sys
 from syncws import (
     ChainValidationResult,
     HResult,
-    HResultError,
     MessageWebSocket,
+    WebSocketError,
     WebSocketServerCustomValidationRequestedEventArgs,
 )
 
@@ -35,7 +35,7 @@ def main(uri: str, known_hash: str) -> int:
         socket.server_custom_validation_requested += compare
         try:
             socket.connect(uri, timeout=10)
-        except HResultError as error:
+        except WebSocketError as error:
             if error.hresult == HResult.INET_E_SECURITY_PROBLEM:
                 print("not the certificate that is known")
             else:

@@ -10,7 +10,6 @@ import sys
 
 from syncws import (
     CancellationTokenSource,
-    HResultError,
     MessageWebSocket,
     WebErrorStatus,
     WebSocketError,
@@ -23,7 +22,7 @@ def main(uri: str, seconds: float) -> int:
         source.cancel_after(seconds)
         try:
             socket.connect(uri, cancellation_token=source.token)
-        except HResultError as error:
+        except WebSocketError as error:
             status = WebSocketError.get_status(error.hresult)
             if status is WebErrorStatus.OPERATION_CANCELED:
                 print(f"timed out after {seconds:g} s")

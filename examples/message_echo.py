@@ -10,7 +10,6 @@ import sys
 
 from syncws import (
     DataWriter,
-    HResultError,
     MessageWebSocket,
     MessageWebSocketMessageReceivedEventArgs,
     SocketMessageType,
@@ -38,7 +37,7 @@ def message_received(sender: MessageWebSocket, args: MessageWebSocketMessageRece
             message = reader.read_string(reader.unconsumed_buffer_length)
         print(f"Message received from MessageWebSocket: {message}")
         sender.close(1000, "")
-    except HResultError as error:
+    except WebSocketError as error:
         print(f"Receiving failed: {WebSocketError.get_status(error.hresult).name}", file=sys.stderr)
 
 
@@ -58,7 +57,7 @@ def main(uri: str) -> int:
         socket.connect(uri, timeout=5)
         send_message(socket, "Hello, World!")
         socket.wait_closed(timeout=30)
-    except HResultError as error:
+    except WebSocketError as error:
         print(f"{WebSocketError.get_status(error.hresult).name}: {error}", file=sys.stderr)
         return 1
     finally:

@@ -10,7 +10,6 @@ import sys
 
 from syncws import (
     DataWriter,
-    HResultError,
     MessageWebSocket,
     MessageWebSocketMessageReceivedEventArgs,
     MessageWebSocketReceiveMode,
@@ -29,7 +28,7 @@ def message_received(sender: MessageWebSocket, args: MessageWebSocketMessageRece
         print(f"{'Complete' if args.is_message_complete else 'Partial'} {args.message_type.name} message: {text!r}")
         if args.is_message_complete:
             sender.close(1000, "")
-    except HResultError as error:
+    except WebSocketError as error:
         print(f"{WebSocketError.get_status(error.hresult).name}: {error}", file=sys.stderr)
 
 
@@ -52,7 +51,7 @@ def main(uri: str) -> int:
             socket.send_nonfinal_frame(frame("in drei "))
             socket.send_final_frame(frame("Stücken"))
             return 0 if socket.wait_closed(timeout=30) else 1
-        except HResultError as error:
+        except WebSocketError as error:
             print(f"{WebSocketError.get_status(error.hresult).name}: {error}", file=sys.stderr)
             return 1
 

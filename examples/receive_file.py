@@ -13,7 +13,7 @@ import time
 
 from tqdm import tqdm
 
-from syncws import HResultError, StreamWebSocket, WebSocketError
+from syncws import StreamWebSocket, WebSocketError
 
 
 def receive_file(socket: StreamWebSocket, path: str) -> tuple[int, str]:
@@ -38,7 +38,7 @@ def main(uri: str, path: str) -> int:
             start = time.monotonic()
             size, digest = receive_file(socket, path)
             seconds = time.monotonic() - start
-    except HResultError as error:
+    except WebSocketError as error:
         # A lost connection comes here, after what had arrived was written; so does a server that is silent for longer
         # than control.receive_timeout.
         print(f"{WebSocketError.get_status(error.hresult).name}: {error}", file=sys.stderr)

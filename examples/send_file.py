@@ -13,7 +13,7 @@ import time
 
 from tqdm import tqdm
 
-from syncws import HResultError, StreamWebSocket, WebSocketError
+from syncws import StreamWebSocket, WebSocketError
 
 
 def send_file(socket: StreamWebSocket, path: str) -> int:
@@ -41,7 +41,7 @@ def main(uri: str, path: str) -> int:
             # Closing waits for the server, which answers when it has read everything.
             socket.close(1000, "")
             seconds = time.monotonic() - start
-    except HResultError as error:
+    except WebSocketError as error:
         print(f"{WebSocketError.get_status(error.hresult).name}: {error}", file=sys.stderr)
         return 1
     print(f"sent {size:,} bytes in {seconds:.2f} s: {size / max(seconds, 1e-9) / 2**20:,.1f} MiB/s")

@@ -12,14 +12,13 @@ import threading
 from syncws import (
     DataReader,
     DataWriter,
-    HResultError,
     InputStreamOptions,
     StreamWebSocket,
     WebSocketClosedEventArgs,
     WebSocketError,
 )
 
-_failures: list[HResultError] = []
+_failures: list[WebSocketError] = []
 
 
 def receive_message(socket: StreamWebSocket) -> None:
@@ -33,7 +32,7 @@ def receive_message(socket: StreamWebSocket) -> None:
             reader.detach_stream()
         print(f"Data received from StreamWebSocket: {len(message)} bytes")
         socket.close(1000, "")
-    except HResultError as error:
+    except WebSocketError as error:
         _failures.append(error)
 
 
@@ -46,7 +45,7 @@ def send_message(socket: StreamWebSocket, message: bytes) -> None:
             writer.write_bytes(message)
             writer.store()
             writer.detach_stream()
-    except HResultError as error:
+    except WebSocketError as error:
         _failures.append(error)
 
 
@@ -61,7 +60,7 @@ def main(uri: str) -> int:
         socket.closed += closed
         try:
             socket.connect(uri, timeout=5)
-        except HResultError as error:
+        except WebSocketError as error:
             _failures.append(error)
         else:
             threads = [

@@ -11,17 +11,17 @@ import os
 import sys
 
 from syncws import (
-    HResultError,
     HttpStatusError,
     MessageWebSocket,
     PasswordCredential,
     ProxyError,
     SocketMessageType,
     WebErrorStatus,
+    WebSocketError,
 )
 
 
-def explain(error: HResultError) -> str:
+def explain(error: WebSocketError) -> str:
     """Say whose fault it was: the proxy's, ours, or the server's."""
     if error.status is WebErrorStatus.PROXY_AUTHENTICATION_REQUIRED:
         return f"the proxy wants another user name and password: {error.message}"
@@ -44,7 +44,7 @@ def main(uri: str, proxy: str | None) -> int:
             socket.connect(uri, timeout=10)
             socket.send("Hello, World!")
             print(f"received {socket.receive()!r}")
-        except HResultError as error:
+        except WebSocketError as error:
             print(explain(error))
             return 1
         print(f"through {socket.information.proxy or 'no proxy'}")

@@ -5,12 +5,14 @@ every call blocks. Errors are in `syncws.errors`, whose docstring shows their tr
 each class.
 """
 
+from syncws._certificates.fields import CertificateKeyUsages, SubjectAlternativeNameInfo
+from syncws._streams.buffer import Buffer
+from syncws._streams.data_reader import DataReader
+from syncws._streams.data_writer import DataWriter
+from syncws._streams.input_stream import InputStream
+from syncws._streams.output_stream import OutputStream
 from syncws.cancellation import CancellationToken, CancellationTokenSource
-from syncws.certificate_fields import CertificateKeyUsages, SubjectAlternativeNameInfo
-from syncws.certificate_validation import WebSocketServerCustomValidationRequestedEventArgs
 from syncws.certificates import Certificate
-from syncws.closed_event_args import WebSocketClosedEventArgs
-from syncws.connecting import connect
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl
 from syncws.credentials import PasswordCredential
 from syncws.enums import (
@@ -33,7 +35,6 @@ from syncws.errors import (
     ConnectionLostError,
     HandshakeError,
     HostNameNotResolvedError,
-    HResultError,
     HttpStatusError,
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -51,20 +52,20 @@ from syncws.errors import (
     TlsError,
     WebSocketError,
 )
+from syncws.event_args import (
+    MessageWebSocketMessageReceivedEventArgs,
+    WebSocketClosedEventArgs,
+    WebSocketServerCustomValidationRequestedEventArgs,
+)
 from syncws.events import Deferral, Event, EventRegistrationToken
 from syncws.host_name import HostName
 from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics, MessageWebSocketInformation, StreamWebSocketInformation
-from syncws.message_event_args import MessageWebSocketMessageReceivedEventArgs
-from syncws.message_websocket import MessageWebSocket
+from syncws.message_websocket import MessageWebSocket, connect
 from syncws.partial_text import PartialTextReader
 from syncws.stream_websocket import StreamWebSocket
-from syncws.streams.buffer import Buffer
-from syncws.streams.data_reader import DataReader
-from syncws.streams.data_writer import DataWriter
-from syncws.streams.input_stream import InputStream
-from syncws.streams.output_stream import OutputStream
-from syncws.version import __version__
+
+__version__ = "0.1.0"
 
 __all__ = [
     "BandwidthStatistics",
@@ -87,7 +88,6 @@ __all__ = [
     "Event",
     "EventRegistrationToken",
     "HResult",
-    "HResultError",
     "HandshakeError",
     "HostName",
     "HostNameNotResolvedError",

@@ -6,9 +6,9 @@ thread: whoever waits keeps to the token's deadline himself.
 
 from collections.abc import Callable
 
-from syncws.checks import check_timeout
+from syncws._arguments.checks import check_timeout
+from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
-from syncws.net.deadline import FOREVER, Deadline
 
 __all__ = ["CancellationToken", "CancellationTokenSource", "check_token"]
 

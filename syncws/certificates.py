@@ -1,16 +1,15 @@
 """Certificates: what a TLS server showed, or who we are (Windows.Security.Cryptography.Certificates.Certificate).
 
-May import certificate_fields, certificate_loading and errors. Plain values, whose friendly_name alone can be changed:
-any thread may use them.
+May import _certificates and errors. Plain values, whose friendly_name alone can be changed: any thread may use them.
 """
 
 import datetime as dt
 import hashlib
 from typing import TypeVar
 
-from syncws import certificate_fields as fields
-from syncws.certificate_fields import CertificateKeyUsages, Parsed, SubjectAlternativeNameInfo
-from syncws.certificate_loading import Loaded, PrivateKey, Source, encrypted_key, load_pem, load_pkcs12
+from syncws._certificates import fields
+from syncws._certificates.fields import CertificateKeyUsages, Parsed, SubjectAlternativeNameInfo
+from syncws._certificates.loading import Loaded, PrivateKey, Source, encrypted_key, load_pem, load_pkcs12
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["Certificate"]
@@ -25,7 +24,7 @@ class Certificate:
     """An X.509 certificate, with its private key or without.
 
     Certificates are equal when their DER bytes are, whatever else belongs to them. Looking into one needs the extra
-    `certificates`, without which HResultError (0x80004005) names it; bytes that are no certificate raise
+    `certificates`, without which WebSocketError (0x80004005) names it; bytes that are no certificate raise
     InvalidArgumentError (0x80070057) then.
 
     The private key cannot be got out again. A copy by the module copy shares it; pickling a certificate that has one
@@ -70,7 +69,7 @@ class Certificate:
             InvalidArgumentError: no certificate, none or several keys, a wrong password, a key that does not fit, or
                 something that cannot be read; the message says which (0x80070057).
             InvalidArgumentTypeError: an argument of another type (0x80070057).
-            HResultError: the extra `certificates` is missing (0x80004005).
+            WebSocketError: the extra `certificates` is missing (0x80004005).
             OSError: the system's, for a file that cannot be read.
         """
         return cls._from_loaded(load_pem(certificate, private_key, password))

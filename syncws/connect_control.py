@@ -8,15 +8,15 @@ import ssl
 from collections.abc import MutableSequence
 from typing import Any
 
-from syncws.certificate_errors import check_ignorable_errors
+from syncws._arguments.checked_list import CheckedList
+from syncws._arguments.checks import check_number, check_timeout
+from syncws._certificates.errors import check_ignorable_errors
+from syncws._wire.proxy_url import parse_proxy_url
 from syncws.certificates import Certificate
-from syncws.checked_list import CheckedList
-from syncws.checks import check_number, check_timeout
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.keep_alive_control import KeepAliveControl
-from syncws.wire.proxy_url import parse_proxy_url
 
 __all__ = ["ConnectControl"]
 

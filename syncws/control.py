@@ -6,12 +6,12 @@ connect() freezes them into a Settings value, after which only message_type may 
 
 from dataclasses import replace
 
-from syncws.checks import check_number
+from syncws._arguments.checks import check_number
+from syncws._wire.frame_decoder import NO_LIMIT
 from syncws.control_base import MAX_UINT32, WebSocketControl
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 from syncws.settings import Settings
-from syncws.wire.frame_decoder import NO_LIMIT
 
 __all__ = ["DEFAULT_MAX_MESSAGE_SIZE", "MessageWebSocketControl", "StreamWebSocketControl"]
 

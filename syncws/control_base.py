@@ -7,13 +7,13 @@ thread; connect() freezes them into a Settings value.
 from collections.abc import MutableSequence
 from typing import TypeVar
 
-from syncws.checked_list import CheckedList
-from syncws.checks import check_number, check_timeout
+from syncws._arguments.checked_list import CheckedList
+from syncws._arguments.checks import check_number, check_timeout
+from syncws._wire.frame_decoder import NO_LIMIT
+from syncws._wire.headers import check_subprotocols
 from syncws.connect_control import ConnectControl
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 from syncws.settings import Settings
-from syncws.wire.frame_decoder import NO_LIMIT
-from syncws.wire.headers import check_subprotocols
 
 __all__ = ["MAX_UINT32", "WebSocketControl"]
 

@@ -3,7 +3,7 @@
 May import enums and hresult. Plain values: any thread may use them. The tree, most general first; beside each class
 what else it is in Python and the HRESULT it carries:
 
-    HResultError                       OSError                  any
+    WebSocketError                       OSError                  any
     ├── InvalidArgumentError           ValueError               0x80070057 E_INVALIDARG
     │   └── InvalidArgumentTypeError   TypeError                0x80070057 E_INVALIDARG
     ├── IllegalMethodCallError         RuntimeError             0x8000000E E_ILLEGAL_METHOD_CALL
@@ -44,7 +44,6 @@ __all__ = [
     "ConnectAttempt",
     "ConnectFailedError",
     "ConnectionLostError",
-    "HResultError",
     "HandshakeError",
     "HostNameNotResolvedError",
     "HttpStatusError",
@@ -100,40 +99,6 @@ _STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
 } | {signed(HTTP_STATUS_BASE + status): status for status in WebErrorStatus if status >= 300}
 
 
-class WebSocketError:
-    """Windows.Networking.Sockets.WebSocketError: a static class, not an exception and not constructible."""
-
-    def __new__(cls) -> "WebSocketError":
-        """Refuse: the class has only static members.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("WebSocketError is static: call WebSocketError.get_status(hresult)")
-
-    @staticmethod
-    def get_status(hresult: int, /) -> WebErrorStatus:
-        """Turn the HRESULT of a failed WebSocket operation into a WebErrorStatus.
-
-        Args:
-            hresult: the number, signed as `error.hresult` gives it; the unsigned form is taken too.
-
-        Returns:
-            The status; UNKNOWN for every number that has none.
-
-        Raises:
-            InvalidArgumentTypeError: `hresult` is not an int (0x80070057).
-            InvalidArgumentError: `hresult` does not fit 32 bits (0x80070057).
-
-        Source: WebSocketError.GetStatus.
-        """
-        if not isinstance(hresult, int) or isinstance(hresult, bool):
-            raise InvalidArgumentTypeError(f"hresult must be an int, not {type(hresult).__name__}")
-        if not -0x8000_0000 <= hresult <= 0xFFFF_FFFF:
-            raise InvalidArgumentError(f"hresult must fit 32 bits, got {hresult}")
-        return _STATUS_OF_HRESULT.get(signed(unsigned(hresult)), WebErrorStatus.UNKNOWN)
-
-
 @dataclass(frozen=True)
 class ConnectAttempt:
     """What became of one address during a connect() (beyond WinRT).
@@ -149,7 +114,7 @@ class ConnectAttempt:
     seconds: float
 
 
-class HResultError(OSError):
+class WebSocketError(OSError):
     """Base of every error of this library; an OSError that carries an HRESULT.
 
     Attributes:
@@ -191,26 +156,48 @@ class HResultError(OSError):
         """WebErrorStatus for this error's HRESULT (WebSocketError.GetStatus)."""
         return WebSocketError.get_status(self.hresult)
 
+    @staticmethod
+    def get_status(hresult: int, /) -> WebErrorStatus:
+        """Turn the HRESULT of a failed WebSocket operation into a WebErrorStatus.
+
+        Args:
+            hresult: the number, signed as `error.hresult` gives it; the unsigned form is taken too.
+
+        Returns:
+            The status; UNKNOWN for every number that has none.
+
+        Raises:
+            InvalidArgumentTypeError: `hresult` is not an int (0x80070057).
+            InvalidArgumentError: `hresult` does not fit 32 bits (0x80070057).
+
+        Source: Windows.Networking.Sockets.WebSocketError.GetStatus.
+        """
+        if not isinstance(hresult, int) or isinstance(hresult, bool):
+            raise InvalidArgumentTypeError(f"hresult must be an int, not {type(hresult).__name__}")
+        if not -0x8000_0000 <= hresult <= 0xFFFF_FFFF:
+            raise InvalidArgumentError(f"hresult must fit 32 bits, got {hresult}")
+        return _STATUS_OF_HRESULT.get(signed(unsigned(hresult)), WebErrorStatus.UNKNOWN)
+
     def __str__(self) -> str:
         return f"[HRESULT 0x{unsigned(self.hresult):08X}] {self.message}"
 
 
-def fresh(error: HResultError) -> HResultError:
+def fresh(error: WebSocketError) -> WebSocketError:
     """Return a copy to raise: an error that is raised twice keeps the frames of both, and what their locals hold."""
     made = copy.copy(error)
     made.__cause__ = error.__cause__
     return made
 
 
-def _rebuild(cls: type[HResultError], message: str, state: dict[str, object]) -> HResultError:
+def _rebuild(cls: type[WebSocketError], message: str, state: dict[str, object]) -> WebSocketError:
     error = cls.__new__(cls, message)
-    HResultError.__init__(error, message)
+    WebSocketError.__init__(error, message)
     for name, value in state.items():
         setattr(error, name, value)
     return error
 
 
-class InvalidArgumentError(HResultError, ValueError):
+class InvalidArgumentError(WebSocketError, ValueError):
     """A value that is not allowed, found before any I/O: E_INVALIDARG 0x80070057."""
 
     _default_hresult = HResult.E_INVALIDARG
@@ -221,47 +208,47 @@ class InvalidArgumentTypeError(InvalidArgumentError, TypeError):
     """A value of a type that is not allowed: E_INVALIDARG 0x80070057."""
 
 
-class IllegalMethodCallError(HResultError, RuntimeError):
+class IllegalMethodCallError(WebSocketError, RuntimeError):
     """A call that this state of the object does not allow: E_ILLEGAL_METHOD_CALL 0x8000000E."""
 
     _default_hresult = HResult.E_ILLEGAL_METHOD_CALL
 
 
-class InvalidOperationError(HResultError, RuntimeError):
+class InvalidOperationError(WebSocketError, RuntimeError):
     """A second operation while one runs on the same reader or writer: 0x800710DD."""
 
     _default_hresult = HResult.ERROR_INVALID_OPERATION
     _default_errno = errno_module.EBUSY
 
 
-class ObjectClosedError(HResultError):
+class ObjectClosedError(WebSocketError):
     """Use of a socket, stream, reader or writer after it was closed: RO_E_CLOSED 0x80000013."""
 
     _default_hresult = HResult.RO_E_CLOSED
     _default_errno = errno_module.EBADF
 
 
-class OutOfBoundsError(HResultError, IndexError):
+class OutOfBoundsError(WebSocketError, IndexError):
     """A read past the bytes that are loaded: E_BOUNDS 0x8000000B."""
 
     _default_hresult = HResult.E_BOUNDS
 
 
-class NoUnicodeTranslationError(HResultError, UnicodeError):
+class NoUnicodeTranslationError(WebSocketError, UnicodeError):
     """Bytes that are no text in the chosen encoding: ERROR_NO_UNICODE_TRANSLATION 0x80070459."""
 
     _default_hresult = HResult.ERROR_NO_UNICODE_TRANSLATION
     _default_errno = errno_module.EILSEQ
 
 
-class OperationCanceledError(HResultError):
+class OperationCanceledError(WebSocketError):
     """The operation was ended by close(), abort() or a cancellation: 0x800704C7 or 0x80072EF1."""
 
     _default_hresult = HResult.ERROR_CANCELLED
     _default_errno = errno_module.ECANCELED
 
 
-class OperationTimedOutError(HResultError, TimeoutError):
+class OperationTimedOutError(WebSocketError, TimeoutError):
     """The operation's deadline passed: WININET_E_TIMEOUT 0x80072EE2.
 
     Attributes:
@@ -278,14 +265,14 @@ class OperationTimedOutError(HResultError, TimeoutError):
         self.is_queued = is_queued
 
 
-class MessageTooBigError(HResultError, ValueError):
+class MessageTooBigError(WebSocketError, ValueError):
     """An incoming message over control.max_message_size, or in too many fragments: 0x80072738."""
 
     _default_hresult = HResult.WSAEMSGSIZE
     _default_errno = errno_module.EMSGSIZE
 
 
-class ProtocolViolationError(HResultError):
+class ProtocolViolationError(WebSocketError):
     """The server broke RFC 6455: E_INVALID_PROTOCOL_FORMAT 0x83760002.
 
     Attributes:
@@ -301,14 +288,14 @@ class ProtocolViolationError(HResultError):
         self.close_code = close_code
 
 
-class ConnectionLostError(HResultError, ConnectionAbortedError):
+class ConnectionLostError(WebSocketError, ConnectionAbortedError):
     """TCP or TLS ended without a Close frame: 0x80072EFE, after a reset by the peer 0x80072EFF."""
 
     _default_hresult = HResult.WININET_E_CONNECTION_ABORTED
     _default_errno = errno_module.ECONNABORTED
 
 
-class ConnectFailedError(HResultError, ConnectionError):
+class ConnectFailedError(WebSocketError, ConnectionError):
     """Base of the errors with which connect() fails for a reason of the network or the server."""
 
 

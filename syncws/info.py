@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from syncws.certificate_errors import severity_of
+from syncws._certificates.errors import severity_of
 from syncws.certificates import Certificate
 from syncws.enums import ChainValidationResult, CloseCause, SocketSslErrorSeverity
 from syncws.host_name import HostName

@@ -5,7 +5,7 @@ May import errors and checks. Properties may be read and set on any thread; conn
 
 import datetime as dt
 
-from syncws.checks import check_timeout
+from syncws._arguments.checks import check_timeout
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["KeepAliveControl"]

@@ -1,14 +1,30 @@
-"""MessageWebSocket: whole messages, by events or by pull (Windows.Networking.Sockets.MessageWebSocket).
+"""MessageWebSocket: whole messages, by events or by pull (Windows.Networking.Sockets.MessageWebSocket), and connect().
 
 May import everything but cli. Its methods run on the caller's thread and may be called on any thread; handlers of
 message_received run on the connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from syncws.checks import Default, check_timeout
+from syncws._arguments.checks import Default, check_timeout
+from syncws._connection.message_session import MessageSession
+from syncws._connection.receiving.message_inbox import Taking
+from syncws._connection.receiving.message_reader import MessageReader
+from syncws._connection.receiving.reader import run_reader
+from syncws._net.connector import Opened
+from syncws._streams.buffer import as_bytes_view
+from syncws._streams.output_stream import Progress, check_progress
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._wire.decoder import Decoder
+from syncws._wire.frames import BINARY, TEXT
+from syncws._wire.incoming import Message
+from syncws._wire.piece_decoder import PieceDecoder
+from syncws._wire.utf8 import NotUtf8Error, check_text
+from syncws.cancellation import CancellationToken
 from syncws.control import MessageWebSocketControl
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import (
@@ -17,36 +33,21 @@ from syncws.errors import (
     InvalidArgumentTypeError,
     ObjectClosedError,
 )
+from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
 from syncws.events import Event, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
-from syncws.message_event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
-from syncws.net.connector import Opened
-from syncws.net.deadline import Deadline
-from syncws.net.readiness import Waker
+from syncws.iwebsocket import IWebSocket, State
 from syncws.settings import Settings
-from syncws.streams.buffer import as_bytes_view
-from syncws.streams.output_stream import Progress, check_progress
-from syncws.threads.message_inbox import Taking
-from syncws.threads.message_reader import MessageReader
-from syncws.threads.message_session import MessageSession
-from syncws.threads.reader import run_reader
-from syncws.websocket_base import State, WebSocketBase
-from syncws.wire.decoder import Decoder
-from syncws.wire.events import Message
-from syncws.wire.frames import BINARY, TEXT
-from syncws.wire.piece_decoder import PieceDecoder
-from syncws.wire.utf8 import NotUtf8Error, check_text
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["MessageWebSocket"]
-
+__all__ = ["MessageWebSocket", "connect"]
 
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
 
-class MessageWebSocket(WebSocketBase[MessageSession]):
+class MessageWebSocket(IWebSocket[MessageSession]):
     """A WebSocket that reads and writes whole messages; a context manager that closes on exit.
 
     Set `control`, add handlers, then connect(). A socket connects once; after a connect that failed it may be tried
@@ -346,3 +347,45 @@ def _content(message: Message) -> str | bytes:
         return message.text
     assert message.payload is not None
     return message.payload
+
+
+def connect(
+    uri: str,
+    *,
+    timeout: float | None = None,
+    # HTTP
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    subprotocols: Iterable[str] = (),
+    cancellation_token: CancellationToken | None = None,
+    proxy: str | None = None,
+    # TLS
+    ssl_context: ssl.SSLContext | None = None,
+    # Limits
+    max_message_size: int | None = None,
+) -> MessageWebSocket:
+    """Return a MessageWebSocket that is connected; use it in a `with` block, or close() it.
+
+    For what is not offered here make a MessageWebSocket, set its `control`, add handlers and call its connect().
+
+    Args:
+        uri: absolute ws or wss URI.
+        timeout: seconds for all of it; None leaves the limits of control.
+        headers: request headers to add.
+        subprotocols: to offer, best first.
+        ssl_context: TLS settings of your own.
+        cancellation_token: ends it when its source is cancelled.
+        proxy: a proxy's URL; None for what the environment says, "" for none.
+        max_message_size: bytes that an incoming message may have; None leaves control's 64 MiB.
+
+    Raises: as MessageWebSocket.connect, set_request_header and the control's properties.
+    """
+    socket = MessageWebSocket()
+    socket.control.supported_protocols.extend(subprotocols)
+    socket.control.ssl_context = ssl_context
+    socket.control.proxy = proxy
+    if max_message_size is not None:
+        socket.control.max_message_size = max_message_size
+    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        socket.set_request_header(name, value)
+    socket.connect(uri, timeout=timeout, cancellation_token=cancellation_token)
+    return socket

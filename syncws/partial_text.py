@@ -5,10 +5,10 @@ May import enums, errors and message_event_args. Belongs to the thread that uses
 
 import codecs
 
+from syncws._arguments.checks import as_unicode_encoding
 from syncws.enums import UnicodeEncoding
-from syncws.errors import HResultError, NoUnicodeTranslationError
-from syncws.message_event_args import MessageWebSocketMessageReceivedEventArgs
-from syncws.streams.arguments import as_unicode_encoding
+from syncws.errors import NoUnicodeTranslationError, WebSocketError
+from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
 
 __all__ = ["PartialTextReader"]
 
@@ -60,7 +60,7 @@ class PartialTextReader:
         except UnicodeDecodeError as exc:
             self._decoder.reset()
             raise NoUnicodeTranslationError(f"the message is no {exc.encoding} text: {exc.reason}") from exc
-        except HResultError:
+        except WebSocketError:
             # After a lost connection the next one begins afresh.
             self._decoder.reset()
             raise

@@ -7,24 +7,24 @@ while others write.
 import weakref
 from collections.abc import Callable
 
+from syncws._connection.receiving.reader import run_reader
+from syncws._connection.receiving.stream_reader import StreamReader
+from syncws._connection.stream_session import StreamSession
+from syncws._net.connector import Opened
+from syncws._streams.input_stream import InputStream
+from syncws._streams.output_stream import Progress
+from syncws._waiting.readiness import Waker
+from syncws._wire.frames import BINARY
 from syncws.control import StreamWebSocketControl
 from syncws.errors import ObjectClosedError
 from syncws.info import StreamWebSocketInformation
-from syncws.net.connector import Opened
-from syncws.net.readiness import Waker
+from syncws.iwebsocket import IWebSocket
 from syncws.settings import Settings
-from syncws.streams.input_stream import InputStream
-from syncws.streams.output_stream import Progress
-from syncws.threads.reader import run_reader
-from syncws.threads.stream_reader import StreamReader
-from syncws.threads.stream_session import StreamSession
-from syncws.websocket_base import WebSocketBase
-from syncws.wire.frames import BINARY
 
 __all__ = ["StreamWebSocket"]
 
 
-class StreamWebSocket(WebSocketBase[StreamSession]):
+class StreamWebSocket(IWebSocket[StreamSession]):
     """A WebSocket that is read and written as a stream of bytes; a context manager that closes on exit.
 
     Set `control`, add a handler of closed if wanted, then connect(). A socket connects once; after a connect that

@@ -13,10 +13,10 @@ import trustme
 from fakes import FakeClock
 from support import LIMIT
 
-from syncws.net import deadline
-from syncws.net.deadline import Deadline
-from syncws.threads import monitor
-from syncws.threads.reader import Reader
+from syncws._connection import monitor
+from syncws._connection.receiving.reader import Reader
+from syncws._waiting import deadline
+from syncws._waiting.deadline import Deadline
 
 
 def pytest_configure() -> None:

@@ -9,7 +9,7 @@ from collections import deque
 
 
 class FakeClock:
-    """Stands for syncws.net.deadline.clock; moves when it is told to, and by `step` at each look."""
+    """Stands for syncws._waiting.deadline.clock; moves when it is told to, and by `step` at each look."""
 
     def __init__(self, start=1000.0, step=0.0):
         self.time = start

@@ -4,7 +4,7 @@ import threading
 
 from websockets.exceptions import ConnectionClosed
 
-from syncws import HResultError
+from syncws import WebSocketError
 
 
 class Server:
@@ -29,6 +29,6 @@ class Server:
 
 def innermost(error):
     """Return the innermost exception, which is what the document asks the HRESULT of."""
-    while isinstance(error.__cause__, HResultError):
+    while isinstance(error.__cause__, WebSocketError):
         error = error.__cause__
     return error

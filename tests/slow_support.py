@@ -47,5 +47,5 @@ def text_of(args):
 
 def be_impatient(monkeypatch):
     """Have every handler count as slow that is still running when the monitor looks, which it does all the time."""
-    monkeypatch.setattr("syncws.threads.delivery._PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr("syncws.threads.delivery._LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("syncws._connection.receiving.delivery._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("syncws._connection.receiving.delivery._LOOK_SECONDS", 0.0)

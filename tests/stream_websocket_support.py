@@ -8,7 +8,7 @@ from scripts import connected, read_until_close, round_trip
 from support import LIMIT, handshake, wait
 
 from syncws import InputStreamOptions, StreamWebSocket
-from syncws.threads.byte_inbox import ByteInbox
+from syncws._connection.receiving.byte_inbox import ByteInbox
 
 PARTIAL = InputStreamOptions.PARTIAL
 

@@ -21,8 +21,8 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws.certificate_errors import IGNORABLE_ERRORS
-from syncws.net.tls_context import make_plan
+from syncws._certificates.errors import IGNORABLE_ERRORS
+from syncws._net.tls.context import make_plan
 from syncws.settings import Settings
 
 UNTRUSTED = ChainValidationResult.UNTRUSTED

@@ -13,7 +13,7 @@ from certificate_support import PASSWORD, make, make_authority
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat, pkcs12
 
-from syncws import Certificate, HResult, HResultError, InvalidArgumentError, InvalidArgumentTypeError
+from syncws import Certificate, HResult, InvalidArgumentError, InvalidArgumentTypeError, WebSocketError
 
 # In no line of source that a traceback could show.
 WRONG = "-".join(["another", "password"])
@@ -361,7 +361,7 @@ def test_a_file_that_is_far_too_large_is_refused(tmp_path):
 @pytest.mark.parametrize("load", [Certificate.from_pem, Certificate.from_pkcs12])
 def test_without_cryptography_the_error_names_the_extra(monkeypatch, load):
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(HResultError, match=r"pip install syncws\[certificates\]"):
+    with pytest.raises(WebSocketError, match=r"pip install syncws\[certificates\]"):
         load(b"")
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from syncws import Certificate, HResult, HResultError, InvalidArgumentError, InvalidArgumentTypeError
+from syncws import Certificate, HResult, InvalidArgumentError, InvalidArgumentTypeError, WebSocketError
 
 FROM = dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
 TO = dt.datetime(2040, 6, 7, 8, 9, 10, tzinfo=dt.timezone.utc)
@@ -125,7 +125,7 @@ def test_the_hash_value_of_bytes_that_are_no_certificate_can_still_be_had():
 @pytest.mark.parametrize("field", ["subject", "issuer", "serial_number", "valid_from", "valid_to"])
 def test_without_cryptography_the_error_names_the_extra(der, monkeypatch, field):
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(HResultError, match=r"pip install syncws\[certificates\]"):
+    with pytest.raises(WebSocketError, match=r"pip install syncws\[certificates\]"):
         getattr(Certificate(der), field)
 
 

@@ -29,7 +29,7 @@ from syncws import (
     TlsError,
     WebErrorStatus,
 )
-from syncws.net import tls_context
+from syncws._net.tls import context as tls_context
 
 VERSIONS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 each_version = pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)

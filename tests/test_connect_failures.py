@@ -33,15 +33,15 @@ from syncws import (
     ConnectionLostError,
     HandshakeError,
     HostNameNotResolvedError,
-    HResultError,
     HttpStatusError,
     MessageWebSocket,
     OperationTimedOutError,
     ProxyError,
     TlsError,
     WebErrorStatus,
+    WebSocketError,
 )
-from syncws.net import dialer
+from syncws._net import dialer
 
 TIMEOUT = 0.4
 """Seconds that a connect to a server that never ends may take."""
@@ -288,7 +288,7 @@ def failure(run, monkeypatch, timeout=TIMEOUT):
     """Return the error of a connect, and the seconds that it took."""
     with run(monkeypatch) as uri, MessageWebSocket() as socket:
         started = time.monotonic()
-        with pytest.raises(HResultError) as caught:
+        with pytest.raises(WebSocketError) as caught:
             socket.connect(uri, timeout=timeout)
         seconds = time.monotonic() - started
         # It may be changed and tried again.
@@ -365,7 +365,7 @@ def test_a_name_or_a_proxy_fails_with_its_reason(row):
         for setting, value in settings.items():
             setattr(socket.control, setting, value)
         # Only what ends by the deadline has a short one: the others must not depend on the machine's speed.
-        with pytest.raises(HResultError) as caught:
+        with pytest.raises(WebSocketError) as caught:
             socket.connect(uri, timeout=TIMEOUT if "silence" in row else LIMIT)
     assert type(caught.value) is kind, caught.value
     assert caught.value.hresult & 0xFFFF_FFFF == hresult

@@ -18,8 +18,8 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws.net import connector, dialer
-from syncws.net.address import Address
+from syncws._net import connector, dialer
+from syncws._net.address import Address
 
 FIVE = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]
 

@@ -22,7 +22,6 @@ from syncws.errors import (
     ConnectionLostError,
     HandshakeError,
     HostNameNotResolvedError,
-    HResultError,
     HttpStatusError,
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -130,7 +129,7 @@ HTTP_CATALOGUE = (
 
 # Class: what else it is in Python, its HRESULT, its status, its errno.
 CLASSES = {
-    HResultError: (OSError, 0x80004005, 0, None),
+    WebSocketError: (OSError, 0x80004005, 0, None),
     InvalidArgumentError: (ValueError, 0x80070057, 0, errno.EINVAL),
     InvalidArgumentTypeError: (TypeError, 0x80070057, 0, errno.EINVAL),
     IllegalMethodCallError: (RuntimeError, 0x8000000E, 0, None),
@@ -266,7 +265,7 @@ def test_the_table_of_this_test_holds_every_error_there_is():
 
 @each_class
 def test_an_error_is_an_os_error_and_its_python_kind(kind):
-    assert issubclass(kind, HResultError)
+    assert issubclass(kind, WebSocketError)
     assert issubclass(kind, OSError)
     assert issubclass(kind, CLASSES[kind][0])
 
@@ -316,7 +315,7 @@ def test_an_error_may_have_another_hresult_than_its_class(kind):
 
 
 def test_an_hresult_given_as_member_becomes_a_plain_int():
-    assert type(HResultError("why", hresult=HResult.E_ABORT).hresult) is int
+    assert type(WebSocketError("why", hresult=HResult.E_ABORT).hresult) is int
 
 
 def test_an_hresult_of_zero_is_not_taken_for_none():
@@ -326,7 +325,7 @@ def test_an_hresult_of_zero_is_not_taken_for_none():
 @pytest.mark.parametrize("name", ["winerror", "status"])
 def test_what_follows_from_the_hresult_cannot_be_set(name):
     with pytest.raises(AttributeError):
-        setattr(HResultError("why"), name, 0)
+        setattr(WebSocketError("why"), name, 0)
 
 
 # Attributes of single classes.
@@ -466,7 +465,7 @@ def documented_tree():
 
 
 def library_parent(kind):
-    return next((parent.__name__ for parent in kind.__bases__ if issubclass(parent, HResultError)), None)
+    return next((parent.__name__ for parent in kind.__bases__ if issubclass(parent, WebSocketError)), None)
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_classes():
@@ -477,14 +476,14 @@ def test_the_tree_in_the_docstring_is_the_tree_of_classes():
 def test_the_tree_in_the_docstring_names_the_python_kinds():
     for kind in CLASSES:
         drawn = re.findall(r"\b[A-Z]\w+Error\b", documented_tree()[kind.__name__][1] or "")
-        own = [parent.__name__ for parent in kind.__bases__ if not issubclass(parent, HResultError)]
+        own = [parent.__name__ for parent in kind.__bases__ if not issubclass(parent, WebSocketError)]
         assert drawn == own, kind
 
 
 def test_the_tree_in_the_docstring_names_each_hresult():
     for kind in CLASSES:
         rest = documented_tree()[kind.__name__][1]
-        if kind in (HResultError, ConnectFailedError, CertificateError, HttpStatusError):
+        if kind in (WebSocketError, ConnectFailedError, CertificateError, HttpStatusError):
             # No number of its own, or one that depends on the cause.
             continue
         assert f"0x{CLASSES[kind][1]:08X}" in rest, kind

@@ -84,7 +84,7 @@ def test_every_public_method_and_property_has_a_docstring():
 
 
 def test_the_version_is_that_of_the_version_module():
-    assert syncws.__version__ == importlib.import_module("syncws.version").__version__
+    assert syncws.__version__ == importlib.import_module("syncws").__version__
 
 
 @pytest.mark.parametrize("name", NOT_CONSTRUCTIBLE)

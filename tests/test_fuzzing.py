@@ -11,10 +11,10 @@ from support import LIMIT
 
 from compliance import corpus, fuzz, targets
 from compliance.mutator import Mutator, shrink
+from syncws._net.http import head as http_head
+from syncws._streams import reader_core
+from syncws._wire.decoder import Decoder
 from syncws.errors import HandshakeError
-from syncws.net import http_head
-from syncws.streams import reader_core
-from syncws.wire.decoder import Decoder
 
 ROOT = Path(__file__).parent.parent
 TARGETS = targets.TARGETS

@@ -34,7 +34,7 @@ from syncws import (
     OperationTimedOutError,
     StreamWebSocket,
 )
-from syncws.threads.keep_alive import KeepAlive
+from syncws._connection.keep_alive import KeepAlive
 
 each_socket = pytest.mark.parametrize("socket_class", [MessageWebSocket, StreamWebSocket])
 INTERVAL = dt.timedelta(milliseconds=100)

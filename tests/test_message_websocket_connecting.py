@@ -26,9 +26,9 @@ from syncws import (
     OperationCanceledError,
     OperationTimedOutError,
 )
-from syncws.net.address import Address
-from syncws.net.resolver import Answer
-from syncws.threads.session import Session
+from syncws._connection.session import Session
+from syncws._net.address import Address
+from syncws._net.resolver import Answer
 
 # connect.
 
@@ -154,7 +154,7 @@ def test_without_descriptors_connect_fails_and_may_be_tried_again(monkeypatch):
     with scripted_server(only_reads) as uri, MessageWebSocket() as socket:
         socket.control.close_timeout = 0.5
         with monkeypatch.context() as patch:
-            patch.setattr("syncws.websocket_base.Waker", refuse)
+            patch.setattr("syncws.iwebsocket.Waker", refuse)
             with pytest.raises(CannotConnectError, match="no descriptors for the connection") as raised:
                 socket.connect(uri)
         assert_hresult(raised, HResult.WININET_E_CANNOT_CONNECT)
@@ -193,7 +193,7 @@ def test_a_name_that_must_be_looked_up_is_looked_up_on_other_threads(monkeypatch
         asked.append((host, kind, threading.current_thread().name))
         return Answer([Address(tcp.AF_INET, "127.0.0.1")])
 
-    monkeypatch.setattr("syncws.net.resolver.ask_name_servers", ask)
+    monkeypatch.setattr("syncws._net.resolver.ask_name_servers", ask)
     with running_server(echo) as uri, MessageWebSocket() as socket:
         socket.connect(uri.replace("localhost", "server.invalid"))
         socket.send("found")

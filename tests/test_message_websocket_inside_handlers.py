@@ -67,7 +67,7 @@ def test_close_inside_a_handler_ends_in_time_although_the_peer_never_stops_sendi
         read_to_end(connection)
 
     def handler(sender, args):
-        monkeypatch.setattr("syncws.net.transport.SocketTransport.receive", lambda transport, size: frame)
+        monkeypatch.setattr("syncws._net.transport.SocketTransport.receive", lambda transport, size: frame)
         sender.close()
 
     with connected(script, on_message(handler), close_timeout=0.1) as socket:

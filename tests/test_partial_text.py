@@ -16,11 +16,11 @@ from syncws import (
     PartialTextReader,
     UnicodeEncoding,
 )
-from syncws.message_event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
-from syncws.wire.decoder import Decoder
-from syncws.wire.events import Message
-from syncws.wire.frame_decoder import NO_LIMIT
-from syncws.wire.piece_decoder import PieceDecoder
+from syncws._wire.decoder import Decoder
+from syncws._wire.frame_decoder import NO_LIMIT
+from syncws._wire.incoming import Message
+from syncws._wire.piece_decoder import PieceDecoder
+from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
 
 CONTINUATION, TEXT, BINARY = 0, 1, 2
 

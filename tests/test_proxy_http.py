@@ -35,7 +35,7 @@ from syncws import (
     WebErrorStatus,
     WebSocketError,
 )
-from syncws.net.http_head import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from syncws._net.http.head import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 # Nobody looks this name up: a proxy that is told it does.

@@ -15,8 +15,8 @@ from syncws import (
     ProxyError,
     WebErrorStatus,
 )
-from syncws.net import connector
-from syncws.net.address import Address
+from syncws._net import connector
+from syncws._net.address import Address
 
 V4, V6 = tcp.AF_INET, tcp.AF_INET6
 GRANTED5 = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50"

@@ -18,9 +18,9 @@ from syncws import (
     RedirectError,
     WebErrorStatus,
 )
-from syncws.net.redirects import is_redirect, redirected
+from syncws._net.http.redirects import is_redirect, redirected
+from syncws._wire.uri import parse_uri
 from syncws.settings import Settings
-from syncws.wire.uri import parse_uri
 
 SECRETS = [
     ("Authorization", "Bearer secret"),

@@ -28,7 +28,6 @@ from syncws import (
     DataReader,
     DataWriter,
     HResult,
-    HResultError,
     InputStreamOptions,
     MessageWebSocket,
     MessageWebSocketControl,
@@ -128,7 +127,7 @@ def test_r02_either_side_sends_until_the_connection_is_closed(uri, socket):
         socket.send(str(number))
         assert socket.receive() == str(number)
     socket.close()
-    with pytest.raises(HResultError) as raised:
+    with pytest.raises(WebSocketError) as raised:
         socket.send("more")
     assert raised.value.hresult == HResult.RO_E_CLOSED
 
@@ -157,7 +156,7 @@ def test_r04_wss_begins_with_tls_and_not_with_http(client_tls):
 
     with scripted_server(script) as uri, MessageWebSocket() as socket:
         socket.control.ssl_context = client_tls
-        with pytest.raises(HResultError):
+        with pytest.raises(WebSocketError):
             socket.connect(uri.replace("ws:", "wss:"))
     # A TLS record of the kind handshake, version 3.x.
     assert first_bytes == [b"\x16\x03"]
@@ -306,7 +305,7 @@ def test_r12_the_closed_handler_prints_code_and_reason(socket, capsys):
 
 def test_r13_a_failed_connect_goes_through_get_status(socket):
     """The error of a failed connect, or its innermost one, goes through WebSocketError.get_status."""
-    with pytest.raises(HResultError) as raised:
+    with pytest.raises(WebSocketError) as raised:
         socket.connect(uri_of_nobody())
     assert WebSocketError.get_status(raised.value.hresult) is WebErrorStatus.CANNOT_CONNECT
     assert WebSocketError.get_status(innermost(raised.value).hresult) is WebErrorStatus.CANNOT_CONNECT
@@ -362,7 +361,7 @@ def test_r15_closed_is_raised_when_the_server_closes(socket):
 
 def test_r16_data_may_be_sent_once_the_connection_stands(uri, socket):
     """Data may be sent once the connection stands, and not before."""
-    with pytest.raises(HResultError) as raised:
+    with pytest.raises(WebSocketError) as raised:
         socket.send(HELLO)
     assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
     socket.connect(uri)
@@ -385,7 +384,7 @@ def test_r17_a_data_writer_that_was_not_detached_releases_the_stream(uri, socket
     with DataWriter(socket.output_stream) as writer:
         writer.write_string(HELLO)
         writer.store()
-    with pytest.raises(HResultError) as raised:
+    with pytest.raises(WebSocketError) as raised:
         use(socket)
     assert raised.value.hresult == HResult.RO_E_CLOSED
     assert raised.value.hresult & 0xFFFF_FFFF == 0x8000_0013
@@ -492,7 +491,7 @@ def test_r25_without_detaching_the_next_writer_fails(uri, stream_socket):
     with DataWriter(stream_socket.output_stream) as writer:
         writer.write_string("one")
         writer.store()
-    with pytest.raises(HResultError) as raised:
+    with pytest.raises(WebSocketError) as raised:
         send_text(stream_socket, "two")
     assert raised.value.hresult & 0xFFFF_FFFF == 0x8000_0013
 
@@ -536,12 +535,12 @@ def test_r29_no_control_property_may_be_changed_after_connect(uri, socket):
     for name in sorted(set(names) - {"message_type", *no_setter}):
         try:
             setattr(socket.control, name, getattr(socket.control, name))
-        except HResultError as exc:
+        except WebSocketError as exc:
             assert exc.hresult == HResult.E_ILLEGAL_METHOD_CALL  # noqa: PT017 - there are many of them
         else:
             changed.append(name)
     assert changed == []
-    with pytest.raises(HResultError) as raised:
+    with pytest.raises(WebSocketError) as raised:
         socket.control.supported_protocols.append("late")
     assert raised.value.hresult == HResult.E_ILLEGAL_METHOD_CALL
 
@@ -614,7 +613,7 @@ def test_r32_errors_carry_an_hresult_that_get_status_turns_into_web_error_status
 )
 def test_r33_an_application_may_branch_on_the_status_of_the_http_client(socket, status, expected):
     """Most WebErrorStatus values correspond to errors of the HTTP client, and an app may branch on them."""
-    with running_server(echo, **answering(status)) as uri, pytest.raises(HResultError) as raised:
+    with running_server(echo, **answering(status)) as uri, pytest.raises(WebSocketError) as raised:
         socket.connect(uri)
     assert raised.value.status is expected
     assert raised.value.status_code == status
@@ -637,7 +636,7 @@ def test_r33_an_application_may_branch_on_the_status_of_the_http_client(socket, 
 )
 def test_r34_the_hresult_of_a_parameter_error_is_e_invalidarg(socket, call):
     """The HRESULT of a parameter error tells more; most of them are E_INVALIDARG."""
-    with pytest.raises(HResultError) as raised:
+    with pytest.raises(WebSocketError) as raised:
         call(socket)
     assert raised.value.hresult == HResult.E_INVALIDARG
     assert raised.value.hresult & 0xFFFF_FFFF == 0x8007_0057

@@ -25,15 +25,15 @@ from support import (
 import syncws
 from syncws import (
     DataReader,
-    HResultError,
     MessageWebSocket,
     StreamWebSocket,
     WebErrorStatus,
     WebSocketError,
 )
-from syncws.net import dialer, waiter
-from syncws.net.deadline import Deadline
-from syncws.net.readiness import READABLE, make_readiness
+from syncws._net import dialer
+from syncws._waiting import waiter
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import READABLE, make_readiness
 
 
 @pytest.fixture
@@ -351,7 +351,7 @@ def test_r41_and_r42_what_a_cancelled_or_failed_connect_raises_may_be_fed_to_get
     if kind is not syncws.CannotConnectError:
         # A refusal comes without waiting.
         request.getfixturevalue("dialing")
-    with pytest.raises(HResultError) as raised:
+    with pytest.raises(WebSocketError) as raised:
         connect(either_socket, silent_port)
     assert type(raised.value) is kind
     assert raised.value.hresult & 0xFFFF_FFFF == hresult

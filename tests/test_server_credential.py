@@ -15,7 +15,7 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws.net.basic import asks_for_basic, basic_authorization
+from syncws._net.http.basic import asks_for_basic, basic_authorization
 
 CREDENTIAL = ("label", "Aladdin", "open sesame")
 

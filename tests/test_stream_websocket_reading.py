@@ -44,7 +44,7 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws.threads.byte_inbox import ByteInbox
+from syncws._connection.receiving.byte_inbox import ByteInbox
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from syncws import (
     OperationTimedOutError,
     StreamWebSocket,
 )
-from syncws.threads.outbox import Outbox
+from syncws._connection.sending.outbox import Outbox
 
 BIG = bytes(range(256)) * 4096
 STUCK = bytes(50_000_000)

@@ -15,7 +15,6 @@ from typing import TypeVar
 from syncws import (
     DataWriter,
     HResult,
-    HResultError,
     HttpStatusError,
     MessageWebSocket,
     MessageWebSocketMessageReceivedEventArgs,
@@ -187,7 +186,7 @@ def _show_errors(report: _Report, servers: DemoServers) -> None:
     report.step("the HTTP answer stands on the error: status code, headers, body", held)
 
 
-def _show_error(report: _Report, what: str, uri: str, expected: WebErrorStatus) -> HResultError | None:
+def _show_error(report: _Report, what: str, uri: str, expected: WebErrorStatus) -> WebSocketError | None:
     with MessageWebSocket() as socket:
         error = _error_of(lambda: socket.connect(uri, timeout=_LIMIT))
     status = WebSocketError.get_status(error.hresult) if error is not None else None
@@ -225,10 +224,10 @@ def _closing_seen_by(servers: DemoServers, code: int) -> tuple[int | None, str |
         return None, None
 
 
-def _error_of(action: Callable[[], object]) -> HResultError | None:
+def _error_of(action: Callable[[], object]) -> WebSocketError | None:
     try:
         action()
-    except HResultError as exc:
+    except WebSocketError as exc:
         return exc
     return None
 

@@ -12,7 +12,7 @@ from dns_server import dns_server, ipv4
 from support import LIMIT, black_hole, listening_on, request_headers, scripted_server
 
 from syncws import CannotConnectError, HResult, MessageWebSocket, OperationTimedOutError, WebErrorStatus
-from syncws.net import hosts_file
+from syncws._net import hosts_file
 
 
 def link_local():

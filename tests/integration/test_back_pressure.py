@@ -7,7 +7,7 @@ from scripts import BINARY, EMPTY_CLOSE, TEXT, connected, noting
 from support import LIMIT, server_frame, wait
 
 from syncws import MessageWebSocketReceiveMode
-from syncws.threads.message_inbox import MAX_WAITING_MESSAGES
+from syncws._connection.receiving.message_inbox import MAX_WAITING_MESSAGES
 
 READ_BYTES = 65536
 

@@ -35,15 +35,15 @@ from support import (
 from syncws import (
     CloseCause,
     ConnectionLostError,
-    HResultError,
     MessageTooBigError,
     MessageWebSocket,
     ObjectClosedError,
     OperationCanceledError,
     ProtocolViolationError,
     StreamWebSocket,
+    WebSocketError,
 )
-from syncws.net.deadline import Deadline
+from syncws._waiting.deadline import Deadline
 
 SHORT = 0.2
 BIG = bytes(1 << 24)
@@ -71,7 +71,7 @@ class State:
     def end(self):
         self.left.set()
         for call in self.calls:
-            with contextlib.suppress(HResultError):
+            with contextlib.suppress(WebSocketError):
                 call.result()
 
 

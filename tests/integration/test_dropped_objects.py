@@ -12,7 +12,7 @@ from scripts import CLOSE, FIN, TEXT, connected, read_until_close, sends
 from support import LIMIT, echo, handshake, running_server, scripted_server, server_frame, wait
 
 from syncws import DataReader, DataWriter, MessageWebSocket, StreamWebSocket
-from syncws.net.deadline import Deadline
+from syncws._waiting.deadline import Deadline
 
 
 def with_a_closure(socket):

@@ -15,7 +15,7 @@ from syncws import (
     ProtocolViolationError,
     StreamWebSocket,
 )
-from syncws.threads import reader
+from syncws._connection.receiving import reader
 
 
 @pytest.fixture

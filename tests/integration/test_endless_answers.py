@@ -12,7 +12,7 @@ from support import LIMIT, handshake, read_request, scripted_server
 from tls_records import Records, noting_context
 
 from syncws import ConnectionLostError, HandshakeError, HttpStatusError, MessageWebSocket, OperationTimedOutError
-from syncws.net import http_head
+from syncws._net.http import head as http_head
 
 SHORT = 0.1
 

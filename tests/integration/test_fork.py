@@ -395,7 +395,7 @@ def test_a_dispatcher_that_finds_itself_in_the_child_ends_too(leave, echoing, au
     program = FORK + textwrap.dedent("""
         import logging
         logging.disable()
-        from syncws.threads import delivery
+        from syncws._connection.receiving import delivery
         delivery._PATIENCE_SECONDS = delivery._LOOK_SECONDS = 0.05
         pids = []
         socket = MessageWebSocket()
@@ -424,8 +424,8 @@ def test_a_dispatcher_that_finds_itself_in_the_child_ends_too(leave, echoing, au
 
 def test_a_fork_while_a_socket_is_being_made_leaves_no_connection_in_the_child(echoing, authority_file):
     program = FORK + textwrap.dedent("""
-        from syncws.websocket_base import WebSocketBase
-        made = WebSocketBase.__init__
+        from syncws.iwebsocket import IWebSocket
+        made = IWebSocket.__init__
 
         def fork_half_way(self):
             made(self)
@@ -434,7 +434,7 @@ def test_a_fork_while_a_socket_is_being_made_leaves_no_connection_in_the_child(e
         sockets_before = [MessageWebSocket() for _ in range(5)]
         for socket in sockets_before:
             socket.connect(uri)
-        WebSocketBase.__init__ = fork_half_way
+        IWebSocket.__init__ = fork_half_way
         MessageWebSocket()
         StreamWebSocket()
         for socket in sockets_before:

@@ -20,20 +20,20 @@ from support import (
 )
 
 import syncws
+from syncws._wire import decoder
+from syncws._wire.frames import close_payload
 from syncws.errors import (
     ConnectionLostError,
     HandshakeError,
-    HResultError,
     MessageTooBigError,
     ObjectClosedError,
     OperationCanceledError,
     OperationTimedOutError,
     ProtocolViolationError,
     TlsError,
+    WebSocketError,
 )
 from syncws.hresult import HResult
-from syncws.wire import decoder
-from syncws.wire.frames import close_payload
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 SHORT = 0.1
@@ -124,7 +124,7 @@ def test_a_server_that_never_reads_does_not_hold_a_close_of_another_thread(serve
         def send():
             try:
                 socket.send(BIG)
-            except HResultError as exc:
+            except WebSocketError as exc:
                 errors.append(exc)
 
         sender = threading.Thread(target=send)
@@ -251,7 +251,7 @@ def test_a_cancellation_of_a_connect_that_hangs(serve, sockets, client_tls):
         def connect():
             try:
                 socket.connect(uri)
-            except HResultError as exc:
+            except WebSocketError as exc:
                 errors.append(exc)
 
         connecting = threading.Thread(target=connect)

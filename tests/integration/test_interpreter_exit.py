@@ -33,8 +33,8 @@ SCRIPTS = {
         assert inside.wait(30)
         """,
     "a handler that has been slow": """
-        import syncws.threads.delivery
-        syncws.threads.delivery._PATIENCE_SECONDS = syncws.threads.delivery._LOOK_SECONDS = 0.0
+        import syncws._connection.receiving.delivery as delivery
+        delivery._PATIENCE_SECONDS = delivery._LOOK_SECONDS = 0.0
         socket = syncws.MessageWebSocket()
         socket.message_received += lambda *_: threading.Event().wait()
         socket.connect(uri)
@@ -140,7 +140,7 @@ WAYS = {f"{name}, with nobody": ("", *ending) for name, ending in ENDINGS.items(
 
 # A busy machine's server may need longer than the usual time to read all that came before the Close. What happens when
 # the time is over has tests of its own.
-PATIENT = f"import syncws.threads.process\nsyncws.threads.process._CLOSE_SECONDS = {LIMIT / 2}\n"
+PATIENT = f"import syncws._waiting.at_exit\nsyncws._waiting.at_exit._CLOSE_SECONDS = {LIMIT / 2}\n"
 
 
 @pytest.mark.parametrize(("listener", "end", "code", "error"), WAYS.values(), ids=WAYS.keys())
@@ -160,7 +160,7 @@ def test_the_server_gets_1001_when_a_program_ends_by(listener, end, code, error,
 # Puts a stop-watch around what is done at the end.
 MEASURED = """
 import atexit
-from syncws.threads import process
+from syncws._waiting import at_exit as process
 atexit.unregister(process.close_all)
 
 def measured():
@@ -258,7 +258,7 @@ def test_an_atexit_function_that_was_registered_before_gets_an_error_and_no_hang
     frames = []
     program = """
         import atexit
-        from syncws.threads import process
+        from syncws._waiting import at_exit as process
         socket = syncws.connect(uri)
 
         def late():
@@ -329,7 +329,7 @@ def test_a_program_that_dropped_its_socket_tells_the_server():
 def test_a_thread_that_the_program_waits_for_after_all_was_closed_ends_without_a_word(tls, authority_file):
     program = """
         import atexit
-        from syncws.threads import process
+        from syncws._waiting import at_exit as process
 
         def receive():
             while True:

@@ -9,9 +9,9 @@ import warnings
 import pytest
 from support import LIMIT, handshake, read_frame, read_to_end, scripted_server, server_frame, wait
 
-from syncws import HResultError, InvalidArgumentError, MessageWebSocket, OperationTimedOutError
-from syncws.net import tls
-from syncws.threads import reader as reader_module
+from syncws import InvalidArgumentError, MessageWebSocket, OperationTimedOutError, WebSocketError
+from syncws._connection.receiving import reader as reader_module
+from syncws._net.tls import transport as tls
 
 TEXT, CLOSE = 1, 8
 
@@ -135,7 +135,7 @@ def test_a_tls_handshake_that_only_ever_receives_ends_with_the_deadline(server_t
             stop.wait(0.001)
 
     with scripted_server(script) as uri, MessageWebSocket() as socket:
-        with pytest.raises((OperationTimedOutError, HResultError)):
+        with pytest.raises((OperationTimedOutError, WebSocketError)):
             socket.connect(uri.replace("ws:", "wss:"), timeout=0.3)
         stop.set()
 

@@ -15,16 +15,16 @@ from slow_support import be_impatient
 from support import LIMIT, handshake, read_frame, read_to_end, server_frame, wait
 
 from syncws import (
-    HResultError,
     MessageTooBigError,
     MessageWebSocket,
     MessageWebSocketReceiveMode,
     OperationTimedOutError,
     ProtocolViolationError,
     StreamWebSocket,
+    WebSocketError,
 )
-from syncws.threads.message_inbox import MAX_WAITING_MESSAGES
-from syncws.wire import decoder, piece_decoder
+from syncws._connection.receiving.message_inbox import MAX_WAITING_MESSAGES
+from syncws._wire import decoder, piece_decoder
 
 PARTIAL = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
 NO_LIMIT = 0xFFFFFFFF
@@ -68,7 +68,7 @@ class Receiving:
         try:
             while socket.receive(LIMIT) is not None:
                 pass
-        except HResultError as exc:
+        except WebSocketError as exc:
             return exc
 
 
@@ -82,7 +82,7 @@ class Handling(Receiving):
 
     def outcome(self, socket):
         wait(self.record.is_closed)
-        return next(entry for entry in self.record.entries if isinstance(entry, HResultError))
+        return next(entry for entry in self.record.entries if isinstance(entry, WebSocketError))
 
 
 class HandlingPieces(Handling):
@@ -101,7 +101,7 @@ class Reading(Receiving):
         try:
             while socket.input_stream.read(target, len(target)).length:
                 pass
-        except HResultError as exc:
+        except WebSocketError as exc:
             return exc
 
 
@@ -372,7 +372,7 @@ def test_a_server_that_sends_and_never_reads_does_not_hold_a_handler_that_answer
     def echo(sender, args):
         try:
             sender.send(STUCK)
-        except HResultError as exc:
+        except WebSocketError as exc:
             failures.append(exc)
             has_failed.set()
 

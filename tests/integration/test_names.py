@@ -22,7 +22,7 @@ from syncws import (
     OperationTimedOutError,
     WebErrorStatus,
 )
-from syncws.net import hosts_file, resolver
+from syncws._net import hosts_file, resolver
 
 LOOPBACK = ipv4("127.0.0.1")
 

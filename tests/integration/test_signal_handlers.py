@@ -19,13 +19,13 @@ from support import LIMIT, handshake, join, read_request, read_to_end, scripted_
 from threads.doubles import take
 
 import syncws
-from syncws import HResult, HResultError, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket
+from syncws import HResult, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket, WebSocketError
+from syncws._connection.receiving.byte_inbox import ByteInbox
+from syncws._connection.receiving.message_inbox import MessageInbox
+from syncws._connection.sending.outbox import Outbox
+from syncws._waiting.deadline import Deadline
+from syncws._wire.incoming import Message
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
-from syncws.net.deadline import Deadline
-from syncws.threads.byte_inbox import ByteInbox
-from syncws.threads.message_inbox import MessageInbox
-from syncws.threads.outbox import Outbox
-from syncws.wire.events import Message
 
 PACKAGE = str(Path(syncws.__file__).parent)
 
@@ -50,7 +50,7 @@ def handle_at(number, handler, function):
     sys.settrace(trace)
     try:
         function()
-    except HResultError:
+    except WebSocketError:
         pass
     finally:
         sys.settrace(previous)

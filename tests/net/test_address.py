@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from syncws.net.address import Address, interleaved, parse_address
+from syncws._net.address import Address, interleaved, parse_address
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 

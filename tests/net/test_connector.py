@@ -8,6 +8,13 @@ import dns.resolver
 import pytest
 from support import LIMIT, handshake, read_to_end, scripted_server
 
+from syncws._net import connector as module
+from syncws._net.address import Address
+from syncws._net.connector import lost_connection, open_connection
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
+from syncws._wire.uri import parse_uri
 from syncws.errors import (
     CannotConnectError,
     ConnectionLostError,
@@ -17,14 +24,7 @@ from syncws.errors import (
     TlsError,
 )
 from syncws.hresult import HResult
-from syncws.net import connector as module
-from syncws.net.address import Address
-from syncws.net.connector import lost_connection, open_connection
-from syncws.net.deadline import Deadline
-from syncws.net.readiness import Waker
-from syncws.net.waiter import Waiter
 from syncws.settings import Settings
-from syncws.wire.uri import parse_uri
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LOOPBACK = Address(V4, "127.0.0.1")

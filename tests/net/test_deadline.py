@@ -3,8 +3,8 @@
 import pytest
 from fakes import FakeClock
 
-from syncws.net import deadline as module
-from syncws.net.deadline import FOREVER, Deadline, now
+from syncws._waiting import deadline as module
+from syncws._waiting.deadline import FOREVER, Deadline, now
 
 
 @pytest.fixture

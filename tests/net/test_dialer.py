@@ -11,13 +11,13 @@ import pytest
 from fakes import FakeClock
 from support import LIMIT, alone_listening, black_hole
 
+from syncws._net.address import Address
+from syncws._net.dialer import Dialer
+from syncws._waiting import deadline as deadline_module
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
 from syncws.errors import CannotConnectError, ConnectAttempt, OperationCanceledError, OperationTimedOutError
-from syncws.net import deadline as deadline_module
-from syncws.net.address import Address
-from syncws.net.deadline import Deadline
-from syncws.net.dialer import Dialer
-from syncws.net.readiness import Waker
-from syncws.net.waiter import Waiter
 from syncws.settings import Settings
 
 

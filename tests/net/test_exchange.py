@@ -6,11 +6,11 @@ import pytest
 from fakes import ScriptedTransport
 from support import LIMIT
 
+from syncws._net.exchange import receive_exactly, receive_some, send_all
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
 from syncws.errors import OperationTimedOutError
-from syncws.net.deadline import Deadline
-from syncws.net.exchange import receive_exactly, receive_some, send_all
-from syncws.net.readiness import Waker
-from syncws.net.waiter import Waiter
 
 
 @pytest.fixture

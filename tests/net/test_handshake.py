@@ -10,6 +10,14 @@ import websocket
 from fakes import ScriptedTransport
 from support import LIMIT, accept_key, request_headers
 
+from syncws._net.http import handshake as module
+from syncws._net.http import head as http_head
+from syncws._net.http.handshake import open_websocket
+from syncws._net.http.head import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
+from syncws._wire.uri import parse_uri
 from syncws.errors import (
     ConnectionLostError,
     HandshakeError,
@@ -18,14 +26,6 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult, unsigned
-from syncws.net import handshake as module
-from syncws.net import http_head
-from syncws.net.deadline import Deadline
-from syncws.net.handshake import open_websocket
-from syncws.net.http_head import MAX_BODY_BYTES, MAX_HEAD_BYTES
-from syncws.net.readiness import Waker
-from syncws.net.waiter import Waiter
-from syncws.wire.uri import parse_uri
 
 INVALID = HResult.WININET_E_INVALID_SERVER_RESPONSE
 URI = "ws://example.org/chat"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from syncws._net import hosts_file as module
+from syncws._net.resolver import addresses_without_waiting
 from syncws.errors import HostNameNotResolvedError
 from syncws.hresult import HResult
-from syncws.net import hosts_file as module
-from syncws.net.resolver import addresses_without_waiting
 
 
 @pytest.fixture

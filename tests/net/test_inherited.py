@@ -2,7 +2,7 @@
 
 import pytest
 
-from syncws.net import inherited
+from syncws._waiting import at_fork as inherited
 
 
 class Holder:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from syncws.net import deadline
-from syncws.net.meter import BandwidthMeter
+from syncws._net.meter import BandwidthMeter
+from syncws._waiting import deadline
 
 
 class Clock:

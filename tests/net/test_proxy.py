@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
+from syncws._net.proxy.choice import choose_proxy, is_exempt
+from syncws._wire.proxy_url import Login
+from syncws._wire.uri import parse_uri
 from syncws.control_base import WebSocketControl
 from syncws.credentials import PasswordCredential
-from syncws.errors import HResultError, InvalidArgumentError
+from syncws.errors import InvalidArgumentError, WebSocketError
 from syncws.hresult import HResult
-from syncws.net.proxy import choose_proxy, is_exempt
 from syncws.settings import Settings
-from syncws.wire.proxy_url import Login
-from syncws.wire.uri import parse_uri
 
 
 def chosen(uri="ws://example.com/", **settings):
@@ -157,7 +157,7 @@ def test_settings_do_not_show_the_proxy_s_password():
 def test_socks_without_its_extra_names_it(monkeypatch, scheme):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "socksio" else find_spec(name))
-    with pytest.raises(HResultError, match=r"pip install syncws\[socks\]") as caught:
+    with pytest.raises(WebSocketError, match=r"pip install syncws\[socks\]") as caught:
         chosen(proxy=f"{scheme}://name:secret@proxy")
     assert caught.value.hresult == HResult.E_FAIL
     assert "secret" not in str(caught.value)
@@ -165,7 +165,7 @@ def test_socks_without_its_extra_names_it(monkeypatch, scheme):
 
 
 def test_without_a_socks_proxy_the_library_is_not_imported():
-    program = "import sys, syncws; from syncws.net import connector; print('socksio' in sys.modules)"
+    program = "import sys, syncws; from syncws._net import connector; print('socksio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 from support import LIMIT, join
 
-from syncws.net.deadline import FOREVER, Deadline
-from syncws.net.readiness import (
+from syncws._waiting.deadline import FOREVER, Deadline
+from syncws._waiting.readiness import (
     READABLE,
     WOKEN,
     WRITABLE,

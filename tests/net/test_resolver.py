@@ -11,13 +11,13 @@ import pytest
 from dns_server import NO_DATA, after_forgeries, chain, code, dns_server, records, silence, together, truncated
 from support import LIMIT
 
+from syncws._net import hosts_file
+from syncws._net import resolver as module
+from syncws._net.address import Address
+from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.enums import WebErrorStatus
 from syncws.errors import CannotConnectError, HostNameNotResolvedError, OperationTimedOutError
 from syncws.hresult import HResult
-from syncws.net import hosts_file
-from syncws.net import resolver as module
-from syncws.net.address import Address
-from syncws.net.deadline import FOREVER, Deadline
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 

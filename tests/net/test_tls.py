@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from syncws._net.tls.transport import TlsTransport, tls_error
 from syncws.errors import TlsError
 from syncws.hresult import HResult
-from syncws.net.tls import TlsTransport, tls_error
 
 
 class Wire:

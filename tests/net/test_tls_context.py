@@ -11,8 +11,8 @@ from certificate_support import make, make_authority
 from cryptography.hazmat.primitives.asymmetric import rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from syncws import Certificate, HResult, HResultError, InvalidArgumentError
-from syncws.net.tls_context import default_context, make_plan
+from syncws import Certificate, HResult, InvalidArgumentError, WebSocketError
+from syncws._net.tls.context import default_context, make_plan
 from syncws.settings import Settings
 
 
@@ -142,7 +142,7 @@ def test_the_temporary_file_is_gone_after_loading(folder, made):
 def test_the_temporary_file_is_gone_when_loading_fails(folder, made, monkeypatch, error):
     seen = watch_loading(monkeypatch, fail=error)
     settings = settings_with(made)
-    with pytest.raises((HResultError, KeyboardInterrupt)):
+    with pytest.raises((WebSocketError, KeyboardInterrupt)):
         handshake_context(settings)
     assert seen[0][3].parent.parent == folder
     assert list(folder.iterdir()) == []
@@ -165,13 +165,13 @@ def test_a_key_that_cannot_sign_is_told(folder):
 
 def test_without_a_place_for_temporary_files_the_error_says_so(made, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(HResultError, match="needs a temporary file, which cannot be had: No such file") as caught:
+    with pytest.raises(WebSocketError, match="needs a temporary file, which cannot be had: No such file") as caught:
         handshake_context(settings_with(made))
     assert caught.value.hresult == HResult.E_FAIL
 
 
 def test_a_key_log_that_cannot_be_written_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "nowhere" / "keys"))
-    with pytest.raises(HResultError, match="SSLKEYLOGFILE") as caught:
+    with pytest.raises(WebSocketError, match="SSLKEYLOGFILE") as caught:
         default_context()
     assert caught.value.hresult == HResult.E_FAIL

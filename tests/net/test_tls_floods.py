@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from tls_records import Records, noting_context
 
-from syncws.net.tls import TlsTransport
+from syncws._net.tls.transport import TlsTransport
 
 FEEDS_AT_A_TIME = 16
 

@@ -6,7 +6,7 @@ import pytest
 from support import LIMIT, handshake, read_to_end, scripted_server
 
 from syncws import MessageWebSocket
-from syncws.net.trace import trace_head
+from syncws._net.http.trace import trace_head
 
 LOGGER = "syncws.handshake"
 

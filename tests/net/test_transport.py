@@ -6,7 +6,7 @@ import threading
 import pytest
 from support import reset, wait
 
-from syncws.net.transport import SocketTransport
+from syncws._net.transport import SocketTransport
 
 
 @pytest.fixture

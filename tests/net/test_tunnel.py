@@ -7,12 +7,12 @@ import pytest
 from fakes import ScriptedTransport
 from support import LIMIT
 
+from syncws._net.proxy.tunnel import Route, open_tunnel
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
+from syncws._wire.proxy_url import parse_proxy_url
 from syncws.errors import HttpStatusError, ProxyError
-from syncws.net.deadline import Deadline
-from syncws.net.readiness import Waker
-from syncws.net.tunnel import Route, open_tunnel
-from syncws.net.waiter import Waiter
-from syncws.wire.proxy_url import parse_proxy_url
 
 
 @pytest.fixture

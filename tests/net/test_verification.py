@@ -18,14 +18,14 @@ from certificate_factory import (
 from certificate_support import DAY, NOW
 from cryptography import x509
 
+from syncws._net.tls import verification
+from syncws._net.tls.chain_judge import PASSED, UNJUDGED, judge, sent_chain
+from syncws._net.tls.context import default_context
+from syncws._net.tls.misused_certificate import errors_besides_usage
+from syncws._net.tls.verification import certificate_error, examine, not_forgiven, refused_at_once
 from syncws.enums import ChainValidationResult
-from syncws.errors import HResultError
+from syncws.errors import WebSocketError
 from syncws.hresult import HResult
-from syncws.net import verification
-from syncws.net.chain_judge import PASSED, UNJUDGED, judge, sent_chain
-from syncws.net.misused_certificate import errors_besides_usage
-from syncws.net.tls_context import default_context
-from syncws.net.verification import certificate_error, examine, not_forgiven, refused_at_once
 
 UNTRUSTED = ChainValidationResult.UNTRUSTED
 REVOKED = ChainValidationResult.REVOKED
@@ -279,7 +279,7 @@ def test_a_wrong_usage_needs_the_extra_to_be_looked_behind(monkeypatch):
     assert report.errors == (WRONG_USAGE, OTHER_ERRORS)
     error = certificate_error(report, report.errors, "localhost")
     assert "pip install syncws[certificates]" in error.message
-    with pytest.raises(HResultError, match=r"pip install syncws\[certificates\]"):
+    with pytest.raises(WebSocketError, match=r"pip install syncws\[certificates\]"):
         errors_besides_usage([leaf.der], "localhost", NOW)
 
 

@@ -7,12 +7,12 @@ import pytest
 from fakes import FakeClock
 from support import LIMIT, join
 
+from syncws._waiting import deadline as deadline_module
+from syncws._waiting.deadline import FOREVER, Deadline
+from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, Waker, make_readiness
+from syncws._waiting.waiter import Waiter
 from syncws.errors import OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
-from syncws.net import deadline as deadline_module
-from syncws.net.deadline import FOREVER, Deadline
-from syncws.net.readiness import READABLE, WOKEN, WRITABLE, Waker, make_readiness
-from syncws.net.waiter import Waiter
 
 
 class Switch:

@@ -6,11 +6,11 @@ import threading
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from syncws._streams.byte_source import ENDINGS, MemorySource
+from syncws._streams.data_reader import DataReader
+from syncws._streams.input_stream import InputStream, MemoryInputStream
+from syncws._streams.output_stream import OutputStream
 from syncws.enums import InputStreamOptions
-from syncws.streams.byte_source import ENDINGS, MemorySource
-from syncws.streams.data_reader import DataReader
-from syncws.streams.input_stream import InputStream, MemoryInputStream
-from syncws.streams.output_stream import OutputStream
 
 LIMIT = 30.0
 NONE = InputStreamOptions.NONE

@@ -5,10 +5,10 @@ import ctypes
 
 import pytest
 
+from syncws._streams import buffer as buffer_module
+from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
-from syncws.streams import buffer as buffer_module
-from syncws.streams.buffer import Buffer, as_bytes_view, as_writable_view
 
 
 def filled(content: bytes, capacity: int) -> Buffer:

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_doubles import loaded, over, over_text, untimed
 
+from syncws._streams.buffer import Buffer
+from syncws._streams.data_reader import DataReader
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import (
     InvalidArgumentError,
@@ -18,8 +20,6 @@ from syncws.errors import (
     OutOfBoundsError,
 )
 from syncws.hresult import HResult
-from syncws.streams.buffer import Buffer
-from syncws.streams.data_reader import DataReader
 
 NONE, PARTIAL, READ_AHEAD = InputStreamOptions.NONE, InputStreamOptions.PARTIAL, InputStreamOptions.READ_AHEAD
 TEXT = "grüße, 世界 🎉"

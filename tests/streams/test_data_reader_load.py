@@ -5,6 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_doubles import Gate, Loading, Pieces, loaded, over, over_text, splits, untimed
 
+from syncws._streams.byte_source import ENDINGS
+from syncws._streams.data_reader import DataReader
+from syncws._streams.input_stream import InputStream, MemoryInputStream
 from syncws.enums import InputStreamOptions
 from syncws.errors import (
     IllegalMethodCallError,
@@ -16,9 +19,6 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult
-from syncws.streams.byte_source import ENDINGS
-from syncws.streams.data_reader import DataReader
-from syncws.streams.input_stream import InputStream, MemoryInputStream
 
 NONE, PARTIAL, READ_AHEAD = InputStreamOptions.NONE, InputStreamOptions.PARTIAL, InputStreamOptions.READ_AHEAD
 

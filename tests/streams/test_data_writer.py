@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_doubles import untimed
 
+from syncws._streams.buffer import Buffer
+from syncws._streams.data_reader import DataReader
+from syncws._streams.data_writer import DataWriter
 from syncws.enums import ByteOrder, UnicodeEncoding
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
-from syncws.streams.buffer import Buffer
-from syncws.streams.data_reader import DataReader
-from syncws.streams.data_writer import DataWriter
 
 UTC = timezone.utc
 TEXT = "grüße, 世界 🎉"

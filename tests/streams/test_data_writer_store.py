@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from stream_doubles import LIMIT, Sink
 
+from syncws._streams.data_writer import DataWriter
+from syncws._streams.output_stream import OutputStream
 from syncws.enums import UnicodeEncoding
 from syncws.errors import (
     ConnectionLostError,
@@ -17,8 +19,6 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult
-from syncws.streams.data_writer import DataWriter
-from syncws.streams.output_stream import OutputStream
 
 NUMBERS = ["byte", "int16", "uint16", "int32", "uint32", "int64", "uint64", "single", "double"]
 

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_doubles import Pieces, Watched, splits, untimed
 
+from syncws._streams.buffer import Buffer
+from syncws._streams.byte_source import ENDINGS
+from syncws._streams.files import InputFile
+from syncws._streams.input_stream import InputStream, MemoryInputStream
 from syncws.errors import ObjectClosedError, OperationCanceledError, OperationTimedOutError
-from syncws.streams.buffer import Buffer
-from syncws.streams.byte_source import ENDINGS
-from syncws.streams.input_file import InputFile
-from syncws.streams.input_stream import InputStream, MemoryInputStream
 
 
 def file_of(*pieces):

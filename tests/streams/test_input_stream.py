@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from stream_doubles import Gate, Pieces, splits, untimed
 from support import join, wait
 
+from syncws._streams.buffer import Buffer
+from syncws._streams.byte_source import ENDINGS, MemorySource
+from syncws._streams.input_stream import InputStream, MemoryInputStream
 from syncws.enums import InputStreamOptions
 from syncws.errors import (
     InvalidArgumentError,
@@ -19,9 +22,6 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult
-from syncws.streams.buffer import Buffer
-from syncws.streams.byte_source import ENDINGS, MemorySource
-from syncws.streams.input_stream import InputStream, MemoryInputStream
 
 NONE, PARTIAL, READ_AHEAD = InputStreamOptions.NONE, InputStreamOptions.PARTIAL, InputStreamOptions.READ_AHEAD
 

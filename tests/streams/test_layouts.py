@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_doubles import untimed
 
+from syncws._streams import layouts
 from syncws.enums import ByteOrder
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
-from syncws.streams import layouts
 
 LITTLE, BIG = ByteOrder.LITTLE_ENDIAN, ByteOrder.BIG_ENDIAN
 UTC = timezone.utc

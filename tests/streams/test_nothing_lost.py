@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_doubles import Pieces, Watched, splits, untimed
 
+from syncws._streams.buffer import Buffer
+from syncws._streams.data_reader import DataReader
+from syncws._streams.input_stream import InputStream
 from syncws.enums import InputStreamOptions
 from syncws.errors import (
     ConnectionLostError,
-    HResultError,
     InvalidOperationError,
     OperationCanceledError,
     OperationTimedOutError,
+    WebSocketError,
 )
-from syncws.streams.buffer import Buffer
-from syncws.streams.data_reader import DataReader
-from syncws.streams.input_stream import InputStream
 
 NONE, PARTIAL = InputStreamOptions.NONE, InputStreamOptions.PARTIAL
 FAILURES = (OperationTimedOutError, OperationCanceledError)
@@ -260,6 +260,6 @@ ENDS = [None, OperationTimedOutError("x"), OperationCanceledError("x"), Connecti
 @pytest.mark.parametrize("first", [[], [b"ab"]], ids=["at-once", "later"])
 def test_each_operation_that_began_is_finished_once(use, end, first):
     source = Pieces(*first, *([] if end is None else [end]))
-    with contextlib.suppress(HResultError, KeyboardInterrupt):
+    with contextlib.suppress(WebSocketError, KeyboardInterrupt):
         use(source.stream())
     assert (source.begins, source.finishes) == (1, 1)

@@ -9,9 +9,9 @@ import zipfile
 import pytest
 from stream_doubles import Sink
 
+from syncws._streams.buffer import Buffer
+from syncws._streams.files import OutputFile
 from syncws.errors import ConnectionLostError, InvalidArgumentTypeError, ObjectClosedError
-from syncws.streams.buffer import Buffer
-from syncws.streams.output_file import OutputFile
 
 
 @pytest.fixture

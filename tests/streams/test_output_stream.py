@@ -6,10 +6,10 @@ import mmap
 import pytest
 from stream_doubles import Sink
 
+from syncws._streams.buffer import Buffer
+from syncws._streams.output_stream import OutputStream
 from syncws.errors import ConnectionLostError, InvalidArgumentTypeError, ObjectClosedError
 from syncws.hresult import HResult
-from syncws.streams.buffer import Buffer
-from syncws.streams.output_stream import OutputStream
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 from fakes import ScriptedTransport
 
+from syncws._connection import session as session_module
+from syncws._connection.sending import frame_writer as frame_writer_module
+from syncws._connection.sending.outbox import Outbox
 from syncws.errors import ObjectClosedError
-from syncws.threads import frame_writer as frame_writer_module
-from syncws.threads import session as session_module
-from syncws.threads.outbox import Outbox
 from threads.doubles import HandMonitor, Leftovers, Rig, Rooms, StreamRig, Waits
 
 

@@ -7,20 +7,20 @@ from collections import deque
 from fakes import ScriptedTransport
 from support import LIMIT, join, wait
 
+from syncws._connection.message_session import MessageSession
+from syncws._connection.monitor import Monitor
+from syncws._connection.receiving.message_reader import MessageReader
+from syncws._connection.receiving.reader import run_reader
+from syncws._connection.receiving.stream_reader import StreamReader
+from syncws._connection.stream_session import StreamSession
+from syncws._net.connector import Opened
+from syncws._net.http.handshake import HandshakeResult
+from syncws._net.meter import BandwidthMeter
+from syncws._waiting.readiness import WRITABLE, Waker
+from syncws._wire.decoder import Decoder
+from syncws._wire.incoming import Message
 from syncws.events import Event
-from syncws.net.connector import Opened
-from syncws.net.handshake import HandshakeResult
-from syncws.net.meter import BandwidthMeter
-from syncws.net.readiness import WRITABLE, Waker
 from syncws.settings import Settings
-from syncws.threads.message_reader import MessageReader
-from syncws.threads.message_session import MessageSession
-from syncws.threads.monitor import Monitor
-from syncws.threads.reader import run_reader
-from syncws.threads.stream_reader import StreamReader
-from syncws.threads.stream_session import StreamSession
-from syncws.wire.decoder import Decoder
-from syncws.wire.events import Message
 
 
 class Owner:

@@ -5,12 +5,12 @@ import threading
 import pytest
 from support import LIMIT, wait
 
+from syncws._waiting import helper_threads as background
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.helper_threads import run_aside
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
 from syncws.errors import CannotConnectError, OperationCanceledError, OperationTimedOutError
-from syncws.net.deadline import Deadline
-from syncws.net.readiness import Waker
-from syncws.net.waiter import Waiter
-from syncws.threads import background
-from syncws.threads.background import run_aside
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import threading
 
 from support import join, wait
 
-from syncws.threads.bell import Bell
+from syncws._waiting.locks import Bell
 
 
 def test_a_ring_that_came_before_the_wait_ends_it():

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import join
 
+from syncws._connection.receiving.byte_inbox import ByteInbox
+from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.errors import InvalidOperationError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
-from syncws.net.deadline import FOREVER, Deadline
-from syncws.threads.byte_inbox import ByteInbox
 from threads.doubles import Call, Rooms
 
 BYTES = random.Random(1).randbytes(1 << 20)

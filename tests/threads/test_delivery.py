@@ -8,11 +8,11 @@ import pytest
 from scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from support import LIMIT, join, server_frame, wait
 
+from syncws._connection.receiving.delivery import Relieved
+from syncws._waiting.deadline import Deadline
+from syncws._wire.frames import close_payload
 from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError
-from syncws.net.deadline import Deadline
-from syncws.threads.delivery import Relieved
-from syncws.wire.frames import close_payload
 from threads.doubles import Rig
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))

@@ -6,6 +6,9 @@ import pytest
 from scripts import BINARY, CLOSE, FIN, PONG, TEXT
 from support import wait
 
+from syncws._connection.sending.open_message import OpenMessage
+from syncws._wire.frames import PIECE_BYTES, encode_frame
+from syncws._wire.large import FragmentFrames
 from syncws.errors import (
     ConnectionLostError,
     IllegalMethodCallError,
@@ -15,9 +18,6 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult
-from syncws.threads.open_message import OpenMessage
-from syncws.wire.frames import PIECE_BYTES, encode_frame
-from syncws.wire.large import FragmentFrames
 from threads.doubles import Call
 
 PAYLOAD = bytes(range(256)) * (PIECE_BYTES // 256) * 2 + b"the end"

@@ -7,9 +7,9 @@ import pytest
 from scripts import BINARY, CLOSE, FIN, PONG, TEXT
 from support import LIMIT
 
+from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES
+from syncws._wire.frames import PIECE_BYTES, encode_frame
 from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationTimedOutError
-from syncws.threads.frame_writer import MAX_KEPT_BYTES
-from syncws.wire.frames import PIECE_BYTES, encode_frame
 from threads.doubles import Call, messages_of, run_together
 
 PAYLOAD = bytes(range(256)) * (PIECE_BYTES // 256) * 2 + b"the end"

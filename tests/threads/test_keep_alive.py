@@ -6,14 +6,14 @@ import pytest
 from scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from support import LIMIT, join, server_frame, wait
 
+from syncws._connection import keep_alive as keep_alive_module
+from syncws._connection.keep_alive import KeepAlive, Silence
+from syncws._connection.monitor import Monitor
+from syncws._connection.receiving import reader as reader_module
+from syncws._net.meter import BandwidthMeter
+from syncws._waiting.deadline import Deadline
+from syncws._wire.frames import close_payload, encode_frame
 from syncws.errors import ConnectionLostError
-from syncws.net.deadline import Deadline
-from syncws.net.meter import BandwidthMeter
-from syncws.threads import keep_alive as keep_alive_module
-from syncws.threads import reader as reader_module
-from syncws.threads.keep_alive import KeepAlive, Silence
-from syncws.threads.monitor import Monitor
-from syncws.wire.frames import close_payload, encode_frame
 from threads.doubles import Sender, taken
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))

@@ -4,7 +4,7 @@ import threading
 
 from support import LIMIT, join
 
-from syncws.threads.latch import Latch
+from syncws._waiting.locks import Latch
 
 
 def test_it_is_not_set_at_first():
@@ -48,5 +48,5 @@ def test_a_wait_that_was_interrupted_holding_the_lock_keeps_nobody():
 
 
 def test_without_a_limit_it_looks_again_now_and_then(monkeypatch):
-    monkeypatch.setattr("syncws.threads.latch._LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("syncws._waiting.locks._LOOK_AGAIN_SECONDS", 0.0)
     assert not Latch().wait(None)

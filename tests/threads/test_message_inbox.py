@@ -8,10 +8,10 @@ import pytest
 from fakes import interrupt_at
 from support import LIMIT, join
 
+from syncws._connection.receiving.message_inbox import MessageInbox
+from syncws._waiting.deadline import FOREVER, Deadline
+from syncws._wire.incoming import Message
 from syncws.errors import InvalidOperationError, OperationTimedOutError
-from syncws.net.deadline import FOREVER, Deadline
-from syncws.threads.message_inbox import MessageInbox
-from syncws.wire.events import Message
 from threads.doubles import Call, take
 
 

@@ -9,9 +9,9 @@ import weakref
 import pytest
 from support import LIMIT, join, wait
 
-from syncws.threads import monitor as module
-from syncws.threads.bell import Bell
-from syncws.threads.monitor import Monitor, Timer
+from syncws._connection import monitor as module
+from syncws._connection.monitor import Monitor, Timer
+from syncws._waiting.locks import Bell
 
 
 class Noting(Timer):

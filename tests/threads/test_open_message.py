@@ -4,9 +4,9 @@ import threading
 
 from support import join
 
-from syncws.threads.open_message import Hold, OpenMessage
-from syncws.wire.frames import BINARY, PIECE_BYTES
-from syncws.wire.large import FragmentFrames
+from syncws._connection.sending.open_message import Hold, OpenMessage
+from syncws._wire.frames import BINARY, PIECE_BYTES
+from syncws._wire.large import FragmentFrames
 from threads.doubles import Call, frames_of
 
 

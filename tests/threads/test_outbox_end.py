@@ -9,18 +9,18 @@ import pytest
 from fakes import PieceList, ScriptedTransport, interrupt_at
 from support import LIMIT, join, wait
 
+from syncws._connection.sending import frame_writer as frame_writer_module
+from syncws._connection.sending import outbox as module
+from syncws._connection.sending.outbox import Outbox
 from syncws.errors import (
     ConnectionLostError,
-    HResultError,
     InvalidOperationError,
     ObjectClosedError,
     OperationCanceledError,
     OperationTimedOutError,
+    WebSocketError,
 )
 from syncws.hresult import HResult
-from syncws.threads import frame_writer as frame_writer_module
-from syncws.threads import outbox as module
-from syncws.threads.outbox import Outbox
 from threads.doubles import Sender, stuck_sender
 
 
@@ -45,7 +45,7 @@ def test_shut_wakes_the_senders_that_wait_for_the_role(outbox, transport):
     others = [Sender(outbox, b"other", timeout=None) for _ in range(3)]
     outbox.shut(ObjectClosedError("over"))
     assert isinstance(first.end(), OperationCanceledError)
-    assert all(isinstance(other.end(), HResultError) for other in others)
+    assert all(isinstance(other.end(), WebSocketError) for other in others)
 
 
 def test_the_first_reason_of_shut_stays(outbox):
@@ -84,7 +84,7 @@ def test_retire_closes_the_transport_at_once_when_nobody_sends(outbox, transport
 def test_retire_closes_the_transport_once(outbox, transport):
     outbox.shut(ObjectClosedError("over"))
     outbox.retire(transport.close)
-    with pytest.raises(HResultError):
+    with pytest.raises(WebSocketError):
         outbox.send(b"frame", None, LIMIT)
     assert transport.closes == 1
 
@@ -156,7 +156,7 @@ def test_an_error_of_the_transport_is_a_lost_connection(outbox, transport):
     with pytest.raises(ConnectionLostError) as caught:
         outbox.send(b"frame", None, LIMIT)
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
-    assert isinstance(caught.value.__cause__, BrokenPipeError | HResultError)
+    assert isinstance(caught.value.__cause__, BrokenPipeError | WebSocketError)
 
 
 def test_an_error_in_the_middle_of_a_frame_is_a_lost_connection(outbox, transport):

@@ -6,12 +6,12 @@ import pytest
 from fakes import PieceList
 from support import LIMIT, wait
 
+from syncws._connection.sending import frame_writer as frame_writer_module
+from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, Patience
+from syncws._wire.frames import BINARY, PIECE_BYTES
+from syncws._wire.large import FramePieces
 from syncws.errors import ConnectionLostError, OperationTimedOutError
 from syncws.hresult import HResult
-from syncws.threads import frame_writer as frame_writer_module
-from syncws.threads.frame_writer import MAX_KEPT_BYTES, Patience
-from syncws.wire.frames import BINARY, PIECE_BYTES
-from syncws.wire.large import FramePieces
 from threads.doubles import Call, Sender, frames_of, stuck_sender
 
 SHORT = 0.02

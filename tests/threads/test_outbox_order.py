@@ -8,10 +8,10 @@ import pytest
 from fakes import PieceList
 from support import LIMIT
 
+from syncws._connection.sending.frame_writer import ControlFrame
+from syncws._connection.sending.outbox import Outbox
 from syncws.errors import ConnectionLostError, ObjectClosedError
 from syncws.hresult import HResult
-from syncws.threads.frame_writer import ControlFrame
-from syncws.threads.outbox import Outbox
 from threads.doubles import Sender, run_together, stuck_sender
 
 

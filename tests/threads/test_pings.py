@@ -5,9 +5,9 @@ from fakes import interrupt_at
 from scripts import FIN, PING
 from support import LIMIT
 
+from syncws._connection.pings import Pings
+from syncws._waiting.deadline import Deadline
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationTimedOutError
-from syncws.net.deadline import Deadline
-from syncws.threads.pings import Pings
 from threads.doubles import Call, frames_of
 
 

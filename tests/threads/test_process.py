@@ -5,8 +5,8 @@ import threading
 
 from support import join
 
-from syncws.threads import process
-from syncws.threads.latch import Latch
+from syncws._waiting import at_exit as process
+from syncws._waiting.locks import Latch
 
 
 class EndingConnection:

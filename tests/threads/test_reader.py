@@ -7,14 +7,14 @@ from fakes import FakeClock
 from scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from support import LIMIT, join, server_frame, wait
 
-from syncws.errors import ConnectionLostError, HResultError, ProtocolViolationError
+from syncws._connection import session as session_module
+from syncws._connection.receiving import reader as module
+from syncws._connection.sending.frame_writer import ControlFrame
+from syncws._waiting import deadline as deadline_module
+from syncws._wire.decoder import Decoder
+from syncws._wire.frames import close_payload, encode_frame
+from syncws.errors import ConnectionLostError, ProtocolViolationError, WebSocketError
 from syncws.hresult import HResult
-from syncws.net import deadline as deadline_module
-from syncws.threads import reader as module
-from syncws.threads import session as session_module
-from syncws.threads.frame_writer import ControlFrame
-from syncws.wire.decoder import Decoder
-from syncws.wire.frames import close_payload, encode_frame
 from threads.doubles import taken
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
@@ -229,7 +229,7 @@ def test_a_defect_of_the_reader_ends_the_connection_and_is_logged(rigs, caplog):
     rig = rigs(RuntimeError("a defect"))
     rig.run()
     assert "a defect" in caplog.text
-    assert isinstance(rig.owner.log[0], HResultError)
+    assert isinstance(rig.owner.log[0], WebSocketError)
     assert rig.transport.closes == 1
 
 

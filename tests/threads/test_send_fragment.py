@@ -3,6 +3,7 @@
 import pytest
 from scripts import BINARY, CLOSE, CONTINUATION, FIN, PONG, TEXT
 
+from syncws._wire.frames import PIECE_BYTES, encode_frame
 from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -11,7 +12,6 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult
-from syncws.wire.frames import PIECE_BYTES, encode_frame
 from threads.doubles import Call, messages_of
 
 EURO = "€".encode()

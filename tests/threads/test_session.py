@@ -7,6 +7,8 @@ from scripts import BINARY, CLOSE, TEXT, Call
 from support import LIMIT, handshake, join, read_to_end, scripted_server, server_frame, wait
 
 import syncws
+from syncws._waiting.deadline import FOREVER, Deadline
+from syncws._wire.frames import PIECE_BYTES, close_payload
 from syncws.enums import CloseCause
 from syncws.errors import (
     CannotConnectError,
@@ -17,8 +19,6 @@ from syncws.errors import (
     OperationTimedOutError,
 )
 from syncws.hresult import HResult
-from syncws.net.deadline import FOREVER, Deadline
-from syncws.wire.frames import PIECE_BYTES, close_payload
 from threads.doubles import taken
 
 

@@ -4,6 +4,8 @@ import pytest
 from scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from support import LIMIT, server_frame
 
+from syncws._connection.receiving import reader as module
+from syncws._wire.frames import close_payload
 from syncws.errors import (
     ConnectionLostError,
     IllegalMethodCallError,
@@ -12,8 +14,6 @@ from syncws.errors import (
     ProtocolViolationError,
 )
 from syncws.hresult import HResult
-from syncws.threads import reader as module
-from syncws.wire.frames import close_payload
 from threads.doubles import Call
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))

@@ -3,8 +3,8 @@
 import pytest
 from scripts import Call
 
-from syncws.net.readiness import SLICE_SECONDS
-from syncws.threads.waiting import acquire_within
+from syncws._waiting.locks import acquire_within
+from syncws._waiting.readiness import SLICE_SECONDS
 
 
 class Lock:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_support import cuts_at, peak_bytes, places
 
-from syncws.wire import utf8
-from syncws.wire.utf8 import NotUtf8Error, TextDecoder, check_text
+from syncws._wire import utf8
+from syncws._wire.utf8 import NotUtf8Error, TextDecoder, check_text
 
 MEBIBYTE = 1 << 20
 BLOCK = utf8._CHECKED_BYTES

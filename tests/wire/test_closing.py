@@ -4,10 +4,9 @@ import enum
 
 import pytest
 
+from syncws._wire.closing import Protocol, check_close
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
-from syncws.wire.closing import check_close
-from syncws.wire.protocol import Protocol
 
 ALLOWED = {1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1010, *range(3000, 5000)}
 

@@ -26,10 +26,10 @@ from wire_support import (
 )
 from wire_vectors import ALL_VECTORS, BAD_TEXT, PROTOCOL_ERROR, TOO_BIG
 
+from syncws._wire import decoder as decoder_module
+from syncws._wire.decoder import Decoder
+from syncws._wire.incoming import Message, Violation
 from syncws.enums import SocketMessageType
-from syncws.wire import decoder as decoder_module
-from syncws.wire.decoder import Decoder
-from syncws.wire.events import Message, Violation
 
 # An unfinished header (14 bytes in the longest form) or an unfinished control frame (125 bytes of payload).
 MOST_LEFT_OVER = 14 + 125

@@ -18,9 +18,9 @@ from wire_support import (
     places,
 )
 
-from syncws.wire.decoder import Decoder
-from syncws.wire.events import Violation
-from syncws.wire.piece_decoder import PieceDecoder
+from syncws._wire.decoder import Decoder
+from syncws._wire.incoming import Violation
+from syncws._wire.piece_decoder import PieceDecoder
 
 # Bytes at the edges of what UTF-8 allows, so that good and bad sequences come often.
 edge_bytes = st.lists(st.sampled_from(b"aa\x80\x82\x9f\xa0\xac\xc2\xe2\xed\xf0\xf4\xff"), max_size=6).map(bytes)

@@ -8,8 +8,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from wire_support import count_masks, parse, pattern
 
-from syncws.wire import frames
-from syncws.wire.frames import (
+from syncws._wire import frames
+from syncws._wire.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,

@@ -4,9 +4,9 @@ import string
 
 import pytest
 
+from syncws._wire.headers import check_request_header, check_subprotocol, check_subprotocols, is_token
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
-from syncws.wire.headers import check_request_header, check_subprotocol, check_subprotocols, is_token
 
 # RFC 9110 5.6.2.
 TOKEN_CHARACTERS = set("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters)

@@ -6,9 +6,9 @@ import pytest
 from websockets.frames import Frame, Opcode
 from wire_support import count_masks, naive_mask, parse, parse_all, pattern, peak_bytes
 
-from syncws.wire import frames, large, masking
-from syncws.wire.frames import BINARY, CONTINUATION, PIECE_BYTES, TEXT, encode_frame
-from syncws.wire.large import FragmentFrames, FramePieces
+from syncws._wire import frames, large, masking
+from syncws._wire.frames import BINARY, CONTINUATION, PIECE_BYTES, TEXT, encode_frame
+from syncws._wire.large import FragmentFrames, FramePieces
 
 MEBIBYTE = 1 << 20
 # Around nothing, the three forms of a length, and the size of a piece.

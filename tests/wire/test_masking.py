@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_support import naive_mask
 
-import syncws.wire.masking
-from syncws.wire.masking import apply_mask_in_python
+import syncws._wire.masking
+from syncws._wire.masking import apply_mask_in_python
 
 # Both forms keep the same rules; the compiled one is there where the package was built with a compiler.
-FORMS = {"python": apply_mask_in_python, "chosen": syncws.wire.masking.apply_mask}
+FORMS = {"python": apply_mask_in_python, "chosen": syncws._wire.masking.apply_mask}
 pytestmark = pytest.mark.parametrize("apply_mask", FORMS.values(), ids=FORMS)
 
 KEY = bytes.fromhex("37fa213d")
@@ -76,13 +76,13 @@ def test_any_data_and_any_mask_agree_with_the_naive_form(apply_mask, data, mask)
 
 
 def test_without_the_compiled_form_python_s_is_chosen(apply_mask, monkeypatch):
-    monkeypatch.setitem(sys.modules, "syncws.wire._masking", None)
-    names = runpy.run_path(syncws.wire.masking.__file__)
+    monkeypatch.setitem(sys.modules, "syncws._wire._masking", None)
+    names = runpy.run_path(syncws._wire.masking.__file__)
     assert names["apply_mask"] is names["apply_mask_in_python"]
 
 
 @pytest.mark.parametrize("arguments", [(), (b"x",), (b"x", b"abc"), (b"x", b"abcde"), ("x", b"abcd"), (b"x", "abcd")])
 def test_the_compiled_form_refuses_what_it_cannot_mask(apply_mask, arguments):
-    compiled = pytest.importorskip("syncws.wire._masking", reason="built without a compiler")
+    compiled = pytest.importorskip("syncws._wire._masking", reason="built without a compiler")
     with pytest.raises((TypeError, ValueError)):
         compiled.apply_mask(*arguments)

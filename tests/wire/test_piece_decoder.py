@@ -26,10 +26,10 @@ from wire_support import (
 )
 from wire_vectors import ALL_VECTORS, BAD_TEXT, BAD_TEXTS, PROTOCOL_ERROR, TOO_BIG
 
+from syncws._wire import piece_decoder as piece_decoder_module
+from syncws._wire.incoming import MessagePiece
+from syncws._wire.piece_decoder import PieceDecoder
 from syncws.enums import SocketMessageType
-from syncws.wire import piece_decoder as piece_decoder_module
-from syncws.wire.events import MessagePiece
-from syncws.wire.piece_decoder import PieceDecoder
 
 MEBIBYTE = 1 << 20
 READ_BYTES = 65536

@@ -5,9 +5,9 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from syncws._wire.closing import CloseState, Protocol, pong_frame
+from syncws._wire.incoming import CloseFrame, Violation
 from syncws.errors import MessageTooBigError, ProtocolViolationError
-from syncws.wire.events import CloseFrame, Violation
-from syncws.wire.protocol import CloseState, Protocol, pong_frame
 
 
 def unmasked(data):

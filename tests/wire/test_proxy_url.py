@@ -2,9 +2,9 @@
 
 import pytest
 
+from syncws._wire.proxy_url import Login, ProxyUrl, check_login, parse_proxy_url
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
-from syncws.wire.proxy_url import Login, ProxyUrl, check_login, parse_proxy_url
 
 GOOD = {
     "http://proxy.example:3128": ProxyUrl("http", "proxy.example", 3128),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncws._wire.uri import WebSocketUri, parse_uri
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
-from syncws.wire.uri import WebSocketUri, parse_uri
 
 # uri: is_secure, host, port, resource, Host header, name for the certificate
 GOOD = {

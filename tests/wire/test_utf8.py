@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncws.wire.utf8 import TextAssembler
+from syncws._wire.utf8 import TextAssembler
 
 # One text with every length of character, at the edges of each length, and what a careless reader would change.
 EDGE_TEXT = "\x00a\x7f\x80\u07ff\u0800\ud7ff\ue000\ufeff\uffff\U00010000\U0010ffff\r\n\n\re\u0301"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame
 from websockets.streams import StreamReader
 
+from syncws._wire.incoming import CloseFrame, Message, MessagePiece, Ping, Pong, Violation
 from syncws.enums import SocketMessageType
-from syncws.wire.events import CloseFrame, Message, MessagePiece, Ping, Pong, Violation
 
 LIMIT = 1 << 20
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA

@@ -1,0 +1,154 @@
+"""Checks of arguments: numbers, time limits, enumerations. Each raises before any I/O, and says what is allowed.
+
+May import enums and errors. Pure functions: any thread may call them.
+"""
+
+import enum
+import math
+
+from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+__all__ = [
+    "Default",
+    "MAXIMUM_COUNT",
+    "as_byte_order",
+    "as_input_stream_options",
+    "as_unicode_encoding",
+    "check_count",
+    "check_integer",
+    "check_number",
+    "check_timeout",
+    "shown_number",
+]
+
+MAXIMUM_COUNT = 0xFFFF_FFFF
+"""Largest capacity, length or count: WinRT's are UInt32."""
+
+
+def check_integer(value: object, minimum: int, maximum: int, what: str) -> int:
+    """Return `value` when it is an int, not a bool, from `minimum` to `maximum`.
+
+    Args:
+        value: what the caller gave.
+        minimum: the smallest int allowed.
+        maximum: the largest int allowed.
+        what: name of the argument, for the message.
+
+    Raises:
+        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentError: it is out of range (0x80070057).
+
+    Source: beyond WinRT, whose integers have a width of their own.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidArgumentTypeError(f"{what} must be an int, not {type(value).__name__}")
+    if not minimum <= value <= maximum:
+        raise InvalidArgumentError(f"{what} must be from {minimum} to {maximum}, got {shown_number(value)}")
+    return value
+
+
+def shown_number(value: float) -> str:
+    """Return a number as a message shows it."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        # Python refuses to write out integers of thousands of digits.
+        return f"an integer of {value.bit_length()} bits"
+    return repr(value)
+
+
+def check_count(value: object, what: str) -> int:
+    """Return `value` when it is an int from 0 to MAXIMUM_COUNT.
+
+    Args:
+        value: what the caller gave.
+        what: name of the argument, for the message.
+
+    Raises:
+        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentError: it is negative or over 4,294,967,295 (0x80070057).
+
+    Source: the UInt32 arguments of WinRT.
+    """
+    if type(value) is int and 0 <= value <= MAXIMUM_COUNT:
+        return value
+    return check_integer(value, 0, MAXIMUM_COUNT, what)
+
+
+def as_byte_order(value: object) -> ByteOrder:
+    """Return `value`, a ByteOrder or its number, as a ByteOrder.
+
+    Raises:
+        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentError: no ByteOrder has that number (0x80070057).
+
+    Source: DataReader.ByteOrder, DataWriter.ByteOrder.
+    """
+    return ByteOrder(check_integer(value, 0, 1, "byte_order"))
+
+
+def as_unicode_encoding(value: object) -> UnicodeEncoding:
+    """Return `value`, a UnicodeEncoding or its number, as a UnicodeEncoding.
+
+    Raises:
+        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentError: no UnicodeEncoding has that number (0x80070057).
+
+    Source: DataReader.UnicodeEncoding, DataWriter.UnicodeEncoding.
+    """
+    return UnicodeEncoding(check_integer(value, 0, 2, "unicode_encoding"))
+
+
+def as_input_stream_options(value: object) -> InputStreamOptions:
+    """Return `value`, flags of InputStreamOptions or their number, as InputStreamOptions.
+
+    Raises:
+        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentError: it has a bit that is no flag (0x80070057).
+
+    Source: DataReader.InputStreamOptions, IInputStream.ReadAsync.
+    """
+    return InputStreamOptions(check_integer(value, 0, 3, "options"))
+
+
+class Default(enum.Enum):
+    """What stands for an argument that was not given."""
+
+    TIMEOUT = "control.receive_timeout"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+def check_timeout(value: object, what: str) -> float | None:
+    """Check a time limit in seconds.
+
+    Raises:
+        InvalidArgumentTypeError: neither a number nor None (0x80070057).
+        InvalidArgumentError: negative or not a number (0x80070057).
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidArgumentTypeError(f"{what} must be seconds as a number, or None, not {type(value).__name__}")
+    try:
+        seconds = float(value)
+    except OverflowError:
+        raise InvalidArgumentError(f"{what} must be seconds that fit a float, or None for ever") from None
+    if math.isnan(seconds) or seconds < 0:
+        raise InvalidArgumentError(f"{what} must be 0 or more seconds, or None for ever; got {value!r}")
+    # Infinity is for ever as well.
+    return None if math.isinf(seconds) else seconds
+
+
+def check_number(value: object, what: str, lowest: int, highest: int) -> int:
+    """Check a whole number.
+
+    Raises:
+        InvalidArgumentTypeError: it is no int (0x80070057).
+        InvalidArgumentError: it is out of range (0x80070057).
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidArgumentTypeError(f"{what} must be an int, not {type(value).__name__}")
+    if not lowest <= value <= highest:
+        raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {shown_number(value)}")
+    return value

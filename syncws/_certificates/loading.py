@@ -1,0 +1,249 @@
+"""Certificates with their private keys, from PEM and PKCS #12: reading them, and giving a key out encrypted.
+
+May import _certificates.fields and errors; the second home of `cryptography`, imported when something is loaded. A key
+stays inside an object of that library; no message of an error holds one, or a password. Runs on the caller's thread.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+from syncws._certificates.fields import Parsed, missing_extra
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+    from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12KeyAndCertificates
+
+    PrivateKey: TypeAlias = PrivateKeyTypes
+else:
+    PrivateKey = Any
+
+__all__ = ["Loaded", "PrivateKey", "Source", "encrypted_key", "load_pem", "load_pkcs12"]
+
+Source: TypeAlias = str | os.PathLike[str] | os.PathLike[bytes] | bytes
+
+# Far above any chain with its key; what is larger is some other file.
+_MAX_BYTES = 1 << 20
+
+_CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A certificate with its key.
+
+    Attributes:
+        blob: the certificate in DER form.
+        intermediates: the others, in DER form, each before its issuer.
+        private_key: fits the certificate.
+        friendly_name: what PKCS #12 calls the certificate, "" without.
+    """
+
+    blob: bytes
+    intermediates: tuple[bytes, ...]
+    private_key: PrivateKey = field(repr=False)
+    friendly_name: str = ""
+
+
+def load_pem(certificate: Source, private_key: Source | None, password: str | bytes | None) -> Loaded:
+    """Load PEM; see Certificate.from_pem."""
+    _check_extra()
+    secret = _checked_password(password)
+    blocks = _blocks(_content(certificate, "certificate"))
+    certificates = [_parse_block(block) for label, block in blocks if label in _CERTIFICATE_LABELS]
+    if not certificates:
+        raise InvalidArgumentError("certificate holds no certificate in PEM form")
+    if private_key is None:
+        key_blocks, where = blocks, "certificate holds no private key, and private_key was not given"
+    else:
+        key_blocks, where = _blocks(_content(private_key, "private_key")), "private_key holds no private key"
+    keys = [(label, block) for label, block in key_blocks if label.endswith("PRIVATE KEY")]
+    if not keys:
+        raise InvalidArgumentError(f"{where} in PEM form")
+    if len(keys) > 1:
+        raise InvalidArgumentError("there is more than one private key: give one")
+    return _assembled(_load_key(*keys[0], secret), certificates)
+
+
+def load_pkcs12(source: Source, password: str | bytes | None) -> Loaded:
+    """Load PKCS #12; see Certificate.from_pkcs12."""
+    _check_extra()
+    secret = _checked_password(password)
+    bundle = _load_bundle(_content(source, "data_or_path"), secret)
+    key = bundle.key
+    entries = [entry for entry in (bundle.cert, *bundle.additional_certs) if entry is not None]
+    if not entries:
+        raise InvalidArgumentError("the PKCS #12 data hold no certificate")
+    if key is None:
+        raise InvalidArgumentError("the PKCS #12 data hold no private key")
+    names = {entry.certificate: entry.friendly_name for entry in reversed(entries)}
+    return _assembled(key, [entry.certificate for entry in entries], names)
+
+
+def encrypted_key(private_key: PrivateKey, password: bytes) -> bytes:
+    """Return a key in PEM form, encrypted under a password."""
+    from cryptography.hazmat.primitives import serialization
+
+    return private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )
+
+
+def _check_extra() -> None:
+    try:
+        import cryptography  # noqa: F401 - only whether it is there
+    except ImportError as exc:
+        raise missing_extra() from exc
+
+
+def _checked_password(password: object) -> bytes | None:
+    if password is None:
+        return None
+    if isinstance(password, str):
+        # Looked for, because encode()'s own error would hold the password.
+        if any("\ud800" <= character <= "\udfff" for character in password):
+            raise InvalidArgumentError("password must not hold lone surrogates")
+        return password.encode("utf-8")
+    if isinstance(password, bytes):
+        return password
+    raise InvalidArgumentTypeError(f"password must be str, bytes or None, not {type(password).__name__}")
+
+
+def _content(source: object, what: str) -> bytes:
+    """Return what was handed over as bytes, or what the file holds."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if not isinstance(source, str | os.PathLike):
+        kind = type(source).__name__
+        raise InvalidArgumentTypeError(f"{what} must be a path (str or os.PathLike) or bytes, not {kind}")
+    # The system's error for a file that is missing would show it.
+    if isinstance(source, str) and "-----BEGIN" in source:
+        raise InvalidArgumentError(f"{what} is the text of a PEM file: hand it over as bytes; a str is a path")
+    try:
+        with open(source, "rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except ValueError:
+        raise InvalidArgumentError(f"{what} is no path that the system can open") from None
+    if len(content) > _MAX_BYTES:
+        raise InvalidArgumentError(f"{what} is a file of more than {_MAX_BYTES} bytes: {os.fsdecode(source)}")
+    return content
+
+
+def _blocks(pem: bytes) -> list[tuple[str, bytes]]:
+    """Return labels and texts of the blocks of a PEM file (RFC 7468 2); what stands between them is a remark."""
+    blocks: list[tuple[str, bytes]] = []
+    label = b""
+    lines: list[bytes] = []
+    for line in pem.splitlines():
+        mark = line.strip()
+        if mark.startswith(b"-----BEGIN ") and mark.endswith(b"-----"):
+            label = mark[11:-5]
+            lines = []
+        lines.append(line)
+        if label and mark == b"-----END " + label + b"-----":
+            blocks.append((label.decode("ascii", "replace"), b"\n".join(lines) + b"\n"))
+            label = b""
+    return blocks
+
+
+def _parse_block(block: bytes) -> Parsed:
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(block)
+    except ValueError as exc:
+        raise InvalidArgumentError("certificate holds a PEM block that is no certificate") from exc
+
+
+def _load_key(label: str, block: bytes, password: bytes | None) -> PrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    is_encrypted = label == "ENCRYPTED PRIVATE KEY" or b"\nProc-Type: 4,ENCRYPTED" in block
+    if is_encrypted and not password:
+        raise InvalidArgumentError("the private key is encrypted: it needs a password")
+    # As everywhere, a password that is not needed is not looked at.
+    try:
+        return serialization.load_pem_private_key(block, password if is_encrypted else None)
+    except UnsupportedAlgorithm:
+        raise InvalidArgumentError("the private key is of a kind that is not supported") from None
+    except (ValueError, TypeError):
+        # Without a cause: nothing that has seen the key goes into an error.
+        if is_encrypted:
+            raise InvalidArgumentError("the password of the private key is wrong, or the key is damaged") from None
+        raise InvalidArgumentError("the private key is damaged, or of a kind that is not supported") from None
+
+
+def _load_bundle(content: bytes, password: bytes | None) -> "PKCS12KeyAndCertificates":
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    try:
+        return pkcs12.load_pkcs12(content, password or None)
+    except UnsupportedAlgorithm:
+        raise InvalidArgumentError("the PKCS #12 data are encrypted in a way that is not supported") from None
+    except ValueError as exc:
+        _refuse_bundle(password, is_about_password="password" in str(exc).lower())
+
+
+def _refuse_bundle(password: bytes | None, *, is_about_password: bool) -> NoReturn:
+    if not is_about_password:
+        raise InvalidArgumentError("data_or_path holds no PKCS #12 data, or damaged ones") from None
+    if not password:
+        raise InvalidArgumentError("the PKCS #12 data are encrypted: they need a password") from None
+    raise InvalidArgumentError("the password of the PKCS #12 data is wrong, or they are damaged") from None
+
+
+def _assembled(
+    key: PrivateKey, certificates: Sequence[Parsed], friendly_names: dict[Parsed, bytes | None] | None = None
+) -> Loaded:
+    """Find the certificate that a key fits, and put the others behind it in order."""
+    wanted = _public_bytes(key.public_key())
+    own = next((certificate for certificate in certificates if _public_bytes_of(certificate) == wanted), None)
+    if own is None:
+        which = "the certificate" if len(certificates) == 1 else "any of the certificates"
+        raise InvalidArgumentError(f"the private key does not fit {which}")
+    name = (friendly_names or {}).get(own) or b""
+    ordered = _in_chain_order(own, certificates)
+    return Loaded(_der(own), tuple(map(_der, ordered)), key, name.decode("utf-8", "replace"))
+
+
+def _public_bytes_of(certificate: Parsed) -> bytes | None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return _public_bytes(certificate.public_key())
+    except (UnsupportedAlgorithm, ValueError):
+        return None
+
+
+def _public_bytes(key: "PublicKeyTypes") -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _der(certificate: Parsed) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def _in_chain_order(own: Parsed, certificates: Iterable[Parsed]) -> list[Parsed]:
+    """Return the others, each before its issuer as TLS 1.2 has them (RFC 5246 7.4.2); last those without a place."""
+    left = dict.fromkeys(certificates)
+    del left[own]
+    by_subject: dict[bytes, list[Parsed]] = {}
+    for certificate in left:
+        by_subject.setdefault(certificate.subject.public_bytes(), []).append(certificate)
+    ordered = []
+    issuer = own
+    while candidates := by_subject.get(issuer.issuer.public_bytes()):
+        issuer = candidates.pop(0)
+        ordered.append(issuer)
+        del left[issuer]
+    return [*ordered, *left]

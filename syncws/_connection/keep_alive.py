@@ -1,0 +1,164 @@
+"""Keep-alive: notices that the peer is gone although TCP says nothing, and keeps quiet connections known on the way.
+
+May import net, wire and this room's frame_writer, monitor, outbox and pings. Everything here runs on the monitor's
+thread, and waits for nothing: frames are left in the outbox, and the reader, which is woken, sends them.
+"""
+
+import weakref
+from collections.abc import Callable
+from typing import Protocol
+
+from syncws._connection.monitor import Monitor, Timer
+from syncws._connection.pings import Pings
+from syncws._connection.sending.frame_writer import ControlFrame
+from syncws._connection.sending.outbox import Outbox
+from syncws._net.meter import BandwidthMeter
+from syncws._waiting.deadline import now
+from syncws._waiting.readiness import Waker
+from syncws._wire.closing import pong_frame
+
+__all__ = ["KeepAlive", "Silence", "UnsolicitedPongs", "Watched"]
+
+
+class Silence:
+    """That the peer seems to be gone; the reader looks once more before it believes it.
+
+    Attributes:
+        reason (str): what was waited for, with the figures.
+        received_bytes (int): what had come until then.
+    """
+
+    __slots__ = ("reason", "received_bytes")
+
+    def __init__(self, reason: str, received_bytes: int) -> None:
+        self.reason = reason
+        self.received_bytes = received_bytes
+
+
+class Watched(Protocol):
+    """What keep-alive needs of a session."""
+
+    inbound: BandwidthMeter
+    outbound: BandwidthMeter
+    outbox: Outbox
+    pings: Pings
+    waker: Waker
+    silence: Silence | None
+    resumed_at: float
+
+    @property
+    def is_open(self) -> bool:
+        """True until closing has begun, which has a deadline of its own."""
+
+    @property
+    def is_reading(self) -> bool:
+        """False while this side does not read, whether because handlers run or because the inbox is full."""
+
+
+class _SessionTimer(Timer):
+    """What is done for one session at its time, until closing begins; holds the session weakly."""
+
+    __slots__ = ("_interval", "_session")
+
+    def __init__(self, session: Watched, monitor: Monitor, interval: float) -> None:
+        """Make it; `interval` in seconds."""
+        super().__init__(monitor)
+        self._session: Callable[[], Watched | None] = weakref.ref(session)
+        self._interval = interval
+
+    def start(self) -> None:
+        """Begin; the first time is in an interval."""
+        self.set(self._interval)
+
+    def run(self) -> float | None:
+        """See Timer.run."""
+        session = self._session()
+        return None if session is None or not session.is_open else self._act(session)
+
+    def _act(self, session: Watched) -> float:
+        """Do what is due; return in how many seconds again."""
+        raise NotImplementedError
+
+
+class KeepAlive(_SessionTimer):
+    """Pings when nothing has come for a time, and reports a peer that then sends nothing either.
+
+    Any byte is a sign of life. Time during which this side does not read is nobody's silence. Nor is the time that a
+    long frame of our own takes, as long as the peer takes it: the ping waits for its end, and the answer with it.
+    """
+
+    __slots__ = ("_asked_at", "_asked_bytes", "_sent_bytes", "_timeout")
+
+    def __init__(self, session: Watched, monitor: Monitor, interval: float, timeout: float | None) -> None:
+        """Make it; `interval` and `timeout` in seconds, the latter None for ever."""
+        super().__init__(session, monitor, interval)
+        self._timeout = timeout
+        # Since when the ping is without an answer, and what had come until then.
+        self._asked_at: float | None = None
+        self._asked_bytes = 0
+        # What had gone out at the last look, while that ping waited for its turn.
+        self._sent_bytes = 0
+
+    def _act(self, session: Watched) -> float:
+        if not session.is_reading:
+            self._asked_at = None
+            return self._interval
+        time = now()
+        meter = session.inbound
+        if self._asked_at is not None:
+            if meter.total_bytes != self._asked_bytes or session.resumed_at > self._asked_at:
+                self._asked_at = None
+            elif self._timeout is not None:
+                return self._await_answer(session, time, self._timeout)
+        quiet = time - max(meter.last_time, session.resumed_at)
+        if quiet < self._interval:
+            return self._interval - quiet
+        if self._asked_at is None:
+            self._asked_at, self._asked_bytes = time, meter.total_bytes
+        self._sent_bytes = session.outbound.total_bytes
+        session.pings.post_own()
+        # If the answer comes at once the next ping is due in an interval.
+        return self._interval if self._timeout is None else min(self._interval, self._timeout)
+
+    def _await_answer(self, session: Watched, time: float, timeout: float) -> float:
+        limit = self._unanswered_since(session, time) + timeout
+        if time < limit:
+            return min(limit - time, self._interval)
+        reason = f"keep-alive: nothing came for {self._interval:g} s, nor in the {timeout:g} s after a ping"
+        session.silence = Silence(reason, self._asked_bytes)
+        session.waker.wake()
+        # If the reader finds that the peer lives after all, this goes on.
+        self._asked_at = None
+        return self._interval
+
+    def _unanswered_since(self, session: Watched, time: float) -> float:
+        since = time if self._asked_at is None else self._asked_at
+        sent = session.pings.own_sent
+        if sent is not None:
+            since = max(since, sent)
+        elif session.outbound.total_bytes != self._sent_bytes:
+            # Behind a frame that the peer takes. Only then: what goes besides may have gone into the system's memory
+            # alone, which is full where a ping has to wait.
+            self._sent_bytes = session.outbound.total_bytes
+            since = time
+        self._asked_at = since
+        return since
+
+
+class UnsolicitedPongs(_SessionTimer):
+    """Sends a Pong now and then, which nobody answers (RFC 6455 5.5.3): WinRT's one-way heartbeat."""
+
+    __slots__ = ("_pong",)
+
+    def __init__(self, session: Watched, monitor: Monitor, interval: float) -> None:
+        """Make it; `interval` in seconds."""
+        super().__init__(session, monitor, interval)
+        self._pong = ControlFrame(b"")
+
+    def _act(self, session: Watched) -> float:
+        # In the place of one that has not gone yet: a peer that does not read is not to fill the memory.
+        session.outbox.withdraw_control(self._pong)
+        self._pong = ControlFrame(pong_frame(b""))
+        session.outbox.post_control(self._pong)
+        session.waker.wake()
+        return self._interval

@@ -1,0 +1,196 @@
+"""The session of a MessageWebSocket: messages that are pulled, and messages that are sent frame by frame.
+
+May import errors, events, settings, wire, net and the rest of this room. Each method says who may call it.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from syncws._connection.receiving.message_inbox import MessageInbox, Taking
+from syncws._connection.sending.open_message import OpenMessage
+from syncws._connection.session import Owner, Session
+from syncws._net.connector import Opened
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._wire.frames import CONTINUATION, PIECE_BYTES, TEXT, encode_frame
+from syncws._wire.incoming import Message
+from syncws._wire.large import FramePieces
+from syncws._wire.utf8 import NotUtf8Error, check_text
+from syncws.errors import (
+    IllegalMethodCallError,
+    InvalidArgumentError,
+    InvalidOperationError,
+    WebSocketError,
+)
+from syncws.events import Event
+from syncws.settings import Settings
+
+__all__ = ["MessageOwner", "MessageSession"]
+
+
+class MessageOwner(Owner, Protocol):
+    """What the session needs of a MessageWebSocket."""
+
+    @property
+    def message_received(self) -> Event[Any, Any]:
+        """The event that takes messages."""
+
+    def _raise_message_received(self, message: Message) -> int:
+        """Raise message_received with what stands for a failure; return how many handlers raised."""
+
+
+class MessageSession(Session):
+    """State of one connection of a MessageWebSocket."""
+
+    inbox: MessageInbox
+    owner: Callable[[], MessageOwner | None]
+
+    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: MessageOwner) -> None:
+        """See Session."""
+        super().__init__(opened, settings, waker, owner, MessageInbox(settings.inbox_size_in_bytes, waker.wake))
+        # Knows its owner, so that an interrupted thread can tell whether it has it.
+        self._fragment_turn = threading.RLock()
+        # The message that the application is sending frame by frame, and the end of it that is half a character.
+        self._fragmented: OpenMessage | None = None
+        self._is_fragmented_text = False
+        self._fragment_tail = b""
+
+    # Receiving by pull: one user thread at a time.
+
+    def begin_receive(self, deadline: Deadline) -> Taking | None:
+        """Wait for the next message that no handler took; None at the end of an orderly connection.
+
+        Whoever gives it to the application takes it; see Taking.
+
+        Raises:
+            OperationTimedOutError: none in time (0x80072EE2).
+            InvalidOperationError: another thread receives (0x800710DD).
+            IllegalMethodCallError: called in a handler, which the messages would have to come past (0x8000000E).
+            WebSocketError: how the connection was lost.
+        """
+        if self.is_on_reader:
+            raise IllegalMethodCallError("receive cannot wait inside a handler: it would wait for its own thread")
+        self._check_program_goes_on()
+        taking = self.inbox.begin_take(deadline)
+        if taking is None:
+            self._check_not_lost()
+        return taking
+
+    # Sending frame by frame: one user thread at a time.
+
+    def send_fragment(self, opcode: int, payload: bytes | memoryview, *, is_final: bool) -> None:
+        """Send one frame of a message that may have several (RFC 6455 5.4).
+
+        Args:
+            opcode: TEXT or BINARY, for the first frame of a message; of others the message's own counts.
+            payload: of text, any part: characters may lie across frames.
+            is_final: True for the last frame of the message, or the only one.
+
+        Raises:
+            InvalidArgumentError: the text is not UTF-8; nothing was sent (0x80070057).
+            InvalidOperationError: another thread is sending a frame in this way (0x800710DD).
+            OperationTimedOutError, OperationCanceledError, ObjectClosedError, ConnectionLostError,
+            IllegalMethodCallError: as Outbox.send.
+        """
+        try:
+            if not self._fragment_turn.acquire(False):
+                raise InvalidOperationError("another thread is sending a frame of the message: one at a time")
+            self._send_fragment(opcode, payload, is_final=is_final)
+        finally:
+            try:
+                self._leave_fragment_turn()
+            except BaseException:
+                # An interruption of that: once more.
+                self._leave_fragment_turn()
+                raise
+
+    def _leave_fragment_turn(self) -> None:
+        while self._fragment_turn._is_owned():  # type: ignore[attr-defined]
+            self._fragment_turn.release()
+
+    def _send_fragment(self, opcode: int, payload: bytes | memoryview, *, is_final: bool) -> None:
+        message = self._fragmented
+        is_text = opcode == TEXT if message is None else self._is_fragmented_text
+        tail = b""
+        if is_text:
+            tail = _check_part(payload, b"" if message is None else self._fragment_tail, is_last=is_final)
+        if message is not None:
+            opcode = CONTINUATION
+        elif is_final:
+            self.send_message(opcode, payload)
+            return
+        else:
+            message = OpenMessage()
+        message.is_last = is_final
+        try:
+            if len(payload) <= PIECE_BYTES:
+                frame = encode_frame(opcode, payload, is_final=is_final)
+                self.outbox.send(frame, None, self._send_timeout, message)
+            else:
+                self._send_large(FramePieces(opcode, payload, is_final=is_final), message)
+        finally:
+            # Also when the sender gave up: a frame that has begun follows in whole, one that has not is not sent.
+            if message.has_begun:
+                message.has_begun = False
+                self._fragmented = None if is_final else message
+                self._is_fragmented_text = is_text
+                self._fragment_tail = tail
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited."""
+        super()._let_go_in_child()
+        self._fragment_turn = threading.RLock()
+        self._fragmented = None
+
+    # The reader's side, and the dispatcher's.
+
+    @property
+    def has_handlers(self) -> bool:
+        """True when there is somebody to deliver messages to."""
+        owner = self.owner()
+        return owner is not None and bool(owner.message_received.handlers) and not self.is_discarding
+
+    def deliver_one(self) -> bool:
+        """Give the first message that waits to the handlers; return False when it, or they, are not there."""
+        owner = self.owner()
+        if owner is None or self.is_discarding:
+            return False
+        # Asked each time: a handler may take itself away, and then the rest is for receive(). And before a message is
+        # taken, which could not be put back.
+        handlers = owner.message_received.handlers
+        message = self.inbox.take_now() if handlers else None
+        if message is None:
+            return False
+        failures = owner.message_received.call(handlers, owner, message)
+        if failures:
+            self.handler_failures += failures
+        return True
+
+    def _raise_last_events(self, code: int, reason: str) -> None:
+        owner = self.owner()
+        try:
+            if owner is not None and self.loss is not None:
+                self.handler_failures += owner._raise_message_received(_error_message(self.loss))
+        finally:
+            super()._raise_last_events(code, reason)
+
+
+def _check_part(payload: bytes | memoryview, tail: bytes, *, is_last: bool) -> bytes:
+    try:
+        return check_text(payload, tail, is_last=is_last)
+    except NotUtf8Error as exc:
+        where = f"byte {exc.start} of this one is not" if exc.start >= 0 else "the character it begins in is not"
+        raise InvalidArgumentError(
+            f"the frames of a message of message_type UTF8 must be UTF-8; {where} ({exc.reason})"
+        ) from exc
+
+
+def _error_message(error: WebSocketError) -> Message:
+    """Return the message that stands for a failure of receiving: its reader raises `error`."""
+    message = Message()
+    message.payload = b""
+    message.text = None
+    message.length = 0
+    message.error = error
+    return message

@@ -1,0 +1,205 @@
+"""The monitor: one thread of the process that keeps all timers of all connections.
+
+May import net.deadline, net.inherited and this room's bell. Timers are set on any thread and run on the monitor's,
+`syncws-monitor`, a daemon. It starts when the first timer is set, sleeps until the next one is due, and ends a second
+after the last timer was closed. What a timer does must not wait.
+
+The heap holds timers weakly, and a timer holds its session weakly: being watched keeps nothing alive.
+"""
+
+import heapq
+import itertools
+import logging
+import math
+import threading
+import weakref
+
+from syncws._waiting.at_fork import watch
+from syncws._waiting.deadline import Deadline, now
+from syncws._waiting.locks import Bell
+
+__all__ = ["Monitor", "Timer", "the_monitor"]
+
+_logger = logging.getLogger("syncws.monitor")
+
+# How long the thread stays after the last timer was closed: a program that makes one connection after the other needs
+# no new thread for each.
+_LINGER_SECONDS = 1.0
+# So that a tiny interval of the application's cannot keep the processor busy.
+_SHORTEST_SECONDS = 0.01
+
+
+class Timer:
+    """One thing that is to be done at its time; nothing is due as long as no time is set."""
+
+    __slots__ = ("__weakref__", "_monitor", "_number")
+
+    def __init__(self, monitor: "Monitor") -> None:
+        """Make a timer for which no time is set."""
+        self._monitor = monitor
+        # Of the entry in the heap that counts; others are what is left of earlier times.
+        self._number = -1
+        monitor._add(self)
+
+    def run(self) -> float | None:
+        """Do what is due; return in how many seconds again, None to wait for the next set(). The monitor calls it."""
+        raise NotImplementedError
+
+    def set(self, seconds: float) -> None:
+        """Have it run `seconds` from now, instead of when it would have; nothing after close(). Any thread."""
+        self._monitor._set(self, seconds)
+
+    def close(self) -> None:
+        """Never run again. Any thread."""
+        self._monitor._remove(self)
+
+
+class Monitor:
+    """Runs timers when they are due."""
+
+    def __init__(self) -> None:
+        """Make a monitor without timers; the thread starts with the first that is set."""
+        self._reset()
+        watch(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._bell = Bell()
+        self._thread: threading.Thread | None = None
+        self._open: set[weakref.ref[Timer]] = set()
+        self._heap: list[tuple[float, int, weakref.ref[Timer]]] = []
+        # When the thread looks next by itself; never, while it does not sleep: then a ring has it look again.
+        self._looks_at = math.inf
+        # When the thread ends that has no timers; None while there are some.
+        self._lingers_until: float | None = None
+        self._numbers = itertools.count()
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited: in the child the thread is not, and the parent's timers are not its own."""
+        self._reset()
+
+    # Any thread.
+
+    def _add(self, timer: Timer) -> None:
+        self._open.add(weakref.ref(timer, self._forget))
+
+    def _forget(self, timer: "weakref.ref[Timer]") -> None:
+        # Of a timer that nobody holds any more. The garbage collector calls it, anywhere: so it takes no lock.
+        self._open.discard(timer)
+        self._bell.ring()
+
+    def _remove(self, timer: Timer) -> None:
+        with self._lock:
+            timer._number = -1
+            self._open.discard(weakref.ref(timer))
+            is_last = not self._open
+        if is_last:
+            self._ring_before(now() + _LINGER_SECONDS)
+
+    def _set(self, timer: Timer, seconds: float) -> None:
+        with self._lock:
+            reference = weakref.ref(timer)
+            if reference not in self._open:
+                return
+            number = timer._number = next(self._numbers)
+            due = now() + max(seconds, _SHORTEST_SECONDS)
+            heapq.heappush(self._heap, (due, number, reference))
+            self._start_thread()
+        self._ring_before(due)
+
+    def _ring_before(self, time: float) -> None:
+        """Wake the thread unless it looks by then anyway."""
+        if time < self._looks_at:
+            self._bell.ring()
+
+    def _start_thread(self) -> None:
+        """See to it that the thread runs; requires the lock."""
+        # A start that was interrupted may still come to be: then _goes_on() tells it that another has its place.
+        if self._thread is not None and (self._thread.is_alive() or self._thread is threading.current_thread()):
+            return
+        self._thread = threading.Thread(target=self._serve, name="syncws-monitor", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as exc:
+            # The next timer that is set tries again. While the interpreter ends there is nothing left to watch.
+            self._thread = None
+            if threading.main_thread().is_alive():
+                _logger.warning("no thread for keep-alive and slow handlers: %s", exc)
+
+    # The monitor's thread; tests call run_due() by hand.
+
+    def _serve(self) -> None:
+        while self._goes_on():
+            self.run_due()
+            self._bell.wait(self._begin_sleep())
+            self._looks_at = math.inf
+
+    def _goes_on(self) -> bool:
+        with self._lock:
+            if self._thread is not threading.current_thread():
+                return False
+            if self._open:
+                self._lingers_until = None
+                return True
+            if self._lingers_until is None:
+                self._lingers_until = now() + _LINGER_SECONDS
+            if now() < self._lingers_until:
+                return True
+            self._heap.clear()
+            self._thread = self._lingers_until = None
+            return False
+
+    def _begin_sleep(self) -> float | None:
+        """Return how long to sleep, and note until when."""
+        with self._lock:
+            if self._open or self._lingers_until is None:
+                seconds = self._seconds_left()
+            else:
+                seconds = Deadline(self._lingers_until - now()).remaining
+            self._looks_at = math.inf if seconds is None else now() + seconds
+            return seconds
+
+    def _seconds_left(self) -> float | None:
+        """Return the seconds until something is due, None when nothing will be; requires the lock."""
+        return Deadline(self._heap[0][0] - now()).remaining if self._heap else None
+
+    def run_due(self) -> float | None:
+        """Run all that is due; return the seconds until something else is, None when nothing will be."""
+        while (timer := self._take_due()) is not None:
+            _run(timer)
+            del timer
+        with self._lock:
+            return self._seconds_left()
+
+    def _take_due(self) -> Timer | None:
+        """Take the first timer out of the heap if it is due."""
+        with self._lock:
+            while self._heap:
+                due, number, reference = self._heap[0]
+                timer = reference()
+                if timer is not None and timer._number == number:
+                    if due > now():
+                        return None
+                    heapq.heappop(self._heap)
+                    return timer
+                heapq.heappop(self._heap)
+        return None
+
+
+def _run(timer: Timer) -> None:
+    """Run one timer; what it raises ends nothing but its own times."""
+    try:
+        seconds = timer.run()
+    except Exception:
+        _logger.exception("a timer of the monitor failed")
+        return
+    if seconds is not None:
+        timer.set(seconds)
+
+
+_monitor = Monitor()
+
+
+def the_monitor() -> Monitor:
+    """Return the monitor of this process."""
+    return _monitor

@@ -1,0 +1,161 @@
+"""Pings that wait for their pongs, and the round trip (RFC 6455 5.5.2, 5.5.3).
+
+May import errors, net.deadline, wire and this room's bell, frame_writer and outbox. Any number of threads may ping;
+pongs are brought by the reader.
+"""
+
+import contextlib
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from syncws._connection.sending.frame_writer import ControlFrame
+from syncws._connection.sending.outbox import Outbox
+from syncws._waiting.deadline import Deadline, now
+from syncws._waiting.locks import Bell
+from syncws._wire.frames import PING, encode_frame
+from syncws.errors import OperationTimedOutError, WebSocketError, fresh
+
+__all__ = ["Pings"]
+
+
+class _Ping(ControlFrame):
+    """One Ping, and who waits for its Pong.
+
+    Attributes:
+        bell: has the thread that waits look.
+        seconds: the round trip, None until the pong has come.
+    """
+
+    __slots__ = ("bell", "payload", "seconds")
+
+    def __init__(self, payload: bytes) -> None:
+        super().__init__(encode_frame(PING, payload))
+        self.payload = payload
+        self.seconds: float | None = None
+        self.bell = Bell()
+
+
+class Pings:
+    """The pings of one connection.
+
+    Attributes:
+        round_trip_time (float | None): seconds that the latest one took; None before the first.
+    """
+
+    __slots__ = (
+        "_end_reason",
+        "_lock",
+        "_numbers",
+        "_outbox",
+        "_own",
+        "_salt",
+        "_sent",
+        "_wake_reader",
+        "round_trip_time",
+    )
+
+    def __init__(self, outbox: Outbox, wake_reader: Callable[[], None]) -> None:
+        """Make it over the sending half of the connection, whose reader sends what is posted."""
+        self._outbox = outbox
+        self._wake_reader = wake_reader
+        # Keeps the order here and in the outbox the same: a pong answers its ping and those before it.
+        self._lock = threading.RLock()
+        self._sent: deque[_Ping] = deque()
+        # Keep-alive's, for which nobody waits.
+        self._own: _Ping | None = None
+        self._end_reason: WebSocketError | None = None
+        self._salt = os.urandom(4)
+        self._numbers = itertools.count(1)
+        self.round_trip_time: float | None = None
+
+    def ping(self, payload: bytes | None, deadline: Deadline) -> float:
+        """Send a Ping and wait for its Pong; return the seconds in between.
+
+        A Ping that has to wait for the end of a frame does not count that time.
+
+        Args:
+            payload: at most 125 bytes; None for bytes that no other ping of this connection has.
+            deadline: bounds the wait.
+
+        Raises:
+            OperationTimedOutError: no pong came in time (0x80072EE2).
+            WebSocketError: what end() was given.
+        """
+        # Before any lock is taken.
+        self._check_not_ended()
+        ping = _Ping(self._unique() if payload is None else payload)
+        try:
+            self._post(ping)
+            # Not sent on this thread: an interruption in the middle of a frame would end the connection.
+            self._wake_reader()
+            while ping.seconds is None:
+                self._check_not_ended()
+                if deadline.is_expired:
+                    raise OperationTimedOutError("no pong came in time")
+                ping.bell.wait(deadline.remaining)
+            return ping.seconds
+        finally:
+            try:
+                self._forget(ping)
+            except BaseException:
+                # An interruption of that: once more.
+                self._forget(ping)
+                raise
+
+    def post_own(self) -> None:
+        """Leave keep-alive's Ping, in the place of the one before."""
+        if self._own is not None:
+            self._forget(self._own)
+        self._own = _Ping(self._unique())
+        self._post(self._own)
+        self._wake_reader()
+
+    @property
+    def own_sent(self) -> float | None:
+        """When keep-alive's latest Ping went; None while it waits behind a frame."""
+        return None if self._own is None else self._own.sent
+
+    def take_pong(self, payload: bytes) -> None:
+        """Take a Pong: it answers the latest ping with that payload, and all before it. The reader calls it.
+
+        Two pings with the same payload cannot be told apart, and a peer may answer only the second: so both have their
+        answer.
+        """
+        time = now()
+        with self._lock:
+            # In the order in which they went; what has not gone yet no pong can answer.
+            pings = [(ping, ping.sent) for ping in self._sent if ping.sent is not None]
+            last = max((index for index, (ping, _) in enumerate(pings) if ping.payload == payload), default=None)
+            if last is None:
+                return
+            for ping, sent in pings[: last + 1]:
+                self.round_trip_time = ping.seconds = time - sent
+                self._sent.remove(ping)
+                ping.bell.ring()
+
+    def end(self, reason: WebSocketError) -> None:
+        """Say that no pong will come; whoever waits, and whoever comes, gets `reason`. The first one stays."""
+        if self._end_reason is None:
+            self._end_reason = reason
+        for ping in tuple(self._sent):
+            ping.bell.ring()
+
+    def _check_not_ended(self) -> None:
+        if self._end_reason is not None:
+            raise fresh(self._end_reason)
+
+    def _unique(self) -> bytes:
+        return self._salt + next(self._numbers).to_bytes(4, "big")
+
+    def _post(self, ping: _Ping) -> None:
+        with self._lock:
+            self._sent.append(ping)
+            self._outbox.post_control(ping)
+
+    def _forget(self, ping: _Ping) -> None:
+        self._outbox.withdraw_control(ping)
+        with self._lock, contextlib.suppress(ValueError):
+            self._sent.remove(ping)

@@ -1,0 +1,191 @@
+"""Bytes that wait for the reads of a StreamWebSocket, bounded in number.
+
+May import errors, hresult, net.deadline and this room's inbox. The reader puts in, the user's thread takes out.
+
+Nothing is counted but positions in the stream: each chunk knows where it begins, and taking bytes is one assignment to
+`position`. So a KeyboardInterrupt anywhere in a read loses no byte and gives none out twice.
+"""
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from syncws._connection.receiving.inbox import Claim, Inbox
+from syncws._waiting.deadline import FOREVER, Deadline
+from syncws.errors import ObjectClosedError, OperationCanceledError
+from syncws.hresult import HResult
+
+__all__ = ["ByteInbox"]
+
+# A chunk from here on stands for itself; smaller ones are gathered, so that each byte cannot cost an object.
+_LARGE_BYTES = 16384
+
+
+class ByteInbox(Inbox):
+    """A bounded queue of bytes. The taking side is a source of an InputStream, see streams.byte_source.
+
+    Attributes:
+        position (int): bytes taken since the beginning.
+    """
+
+    __slots__ = ("_chunks", "_deadline", "_end", "_growing", "_is_dropping", "position")
+
+    def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
+        """See Inbox."""
+        super().__init__(capacity, on_room)
+        # Each with the position at which it begins.
+        self._chunks: deque[tuple[int, bytes | bytearray]] = deque()
+        # The last chunk, as long as nobody looks into it: a bytearray that somebody looks into cannot grow.
+        self._growing: bytearray | None = None
+        self._end = 0
+        self._is_dropping = False
+        self._deadline = FOREVER
+        self.position = 0
+
+    @property
+    def size(self) -> int:
+        """See Inbox.size."""
+        return max(0, self._end - self.position)
+
+    # The reader's side.
+
+    def put(self, data: bytes) -> None:
+        """Add bytes, at least one; never waits."""
+        with self._lock:
+            if self._is_ended or self._is_dropping:
+                return
+            self._append(data)
+            self._end += len(data)
+            if self._end - self.position >= self._capacity:
+                self._note_full()
+            self._wake_taker()
+
+    def _append(self, data: bytes) -> None:
+        if len(data) >= _LARGE_BYTES:
+            self._growing = None
+            self._chunks.append((self._end, data))
+        elif self._growing is not None and len(self._growing) < _LARGE_BYTES:
+            self._growing += data
+        else:
+            self._growing = bytearray(data)
+            self._chunks.append((self._end, self._growing))
+
+    # Any thread.
+
+    def drop(self) -> None:
+        """Throw away what waits and what may come; a read that waits is canceled."""
+        with self._lock:
+            self._clear()
+            self._tell_of_room()
+            self._wake_taker()
+
+    def _clear(self) -> None:
+        # Whoever takes meanwhile may finish with the chunk that it has; nothing is behind that.
+        self._is_dropping = True
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        self._chunks.clear()
+        self._growing = None
+        self._end = self.position
+
+    # The taking side.
+
+    def begin(self, deadline: Deadline) -> object:
+        """Begin a read; finish() must follow, and what this returns must be held until then.
+
+        Raises:
+            InvalidOperationError: another read runs (0x800710DD).
+            ObjectClosedError: nothing can be read any more, because this side has closed (0x80000013).
+        """
+        claim = Claim()
+        self._claim(claim, "another read runs on this stream: one at a time")
+        if self._is_dropping:
+            self._release()
+            raise ObjectClosedError("the input stream was closed, or its socket")
+        self._deadline = deadline
+        return claim
+
+    def peek(self, count: int) -> memoryview:
+        """Wait for bytes and show up to `count` of them; empty when there will be no more.
+
+        Raises:
+            OperationTimedOutError: none came in time (0x80072EE2).
+            OperationCanceledError: drop(), or end() without keeping, came meanwhile (0x80072EF1).
+        """
+        while True:
+            with self._lock:
+                if self._is_dropping:
+                    raise OperationCanceledError(
+                        "the read was ended: the stream or the socket was closed",
+                        hresult=HResult.WININET_E_OPERATION_CANCELLED,
+                    )
+                view = self._show(count)
+                if view is not None:
+                    return view
+                if self._is_ended:
+                    # A new one for each call, because its user releases it.
+                    return memoryview(b"")
+                signal = self._make_signal()
+                if self._is_ended or self._is_dropping:
+                    # By a signal handler, just now.
+                    continue
+            self._wait(signal, self._deadline, "the bytes did not come in time")
+
+    def advance(self, count: int) -> None:
+        """Take `count` bytes that peek() has shown."""
+        self.position += count
+        if self._must_tell and self._has_room:
+            with self._lock:
+                # Asked again: the reader may have filled it in the meantime.
+                if self._has_room:
+                    self._tell_of_room()
+
+    @property
+    def _has_room(self) -> bool:
+        return (self._end - self.position) * 2 <= self._capacity
+
+    def put_back(self, data: bytes) -> None:
+        """Undo the taking of `data`, the last bytes taken; when all was dropped meanwhile they are dropped too."""
+        with self._lock:
+            # An interruption may have come when the read was over, and another thread have begun one.
+            if self._is_dropping or self._taker not in (None, threading.get_ident()):
+                return
+            with contextlib.suppress(IndexError):
+                self._forget_taken()
+                begin, chunk = self._chunks[0]
+                if begin < self.position:
+                    # What is left of the first chunk; it now comes second, and must not begin before it is reached.
+                    self._chunks[0] = (self.position, bytes(memoryview(chunk)[self.position - begin :]))
+            begin = self.position - len(data)
+            self._chunks.appendleft((begin, data))
+            self.position = begin
+
+    def finish(self) -> None:
+        """End a read; may be repeated."""
+        self._release()
+
+    def _forget_taken(self) -> None:
+        """Drop the chunks that were taken whole; requires the lock.
+
+        Raises:
+            IndexError: there are none left.
+        """
+        chunks = self._chunks
+        begin, chunk = chunks[0]
+        while begin + len(chunk) <= self.position:
+            chunks.popleft()
+            begin, chunk = chunks[0]
+
+    def _show(self, count: int) -> memoryview | None:
+        """Return up to `count` bytes of the first chunk, None when there is none; requires the lock."""
+        try:
+            self._forget_taken()
+            begin, chunk = self._chunks[0]
+        except IndexError:
+            return None
+        if chunk is self._growing:
+            self._growing = None
+        start = self.position - begin
+        return memoryview(chunk)[start : start + count]

@@ -1,0 +1,84 @@
+"""The dispatcher: the thread of a handler that was slow, which goes on calling handlers and reads no more.
+
+May import the rest of this room. `start_another_reader` runs on the monitor's thread, `dispatch` on the dispatcher,
+which is a daemon named `syncws-dispatcher-N`. It is fed through the inbox: when that is full the reader pauses.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from syncws._connection.receiving.delivery import Role
+from syncws._connection.session import Session
+
+__all__ = ["LOOK_AGAIN_SECONDS", "dispatch", "start_another_reader"]
+
+LOOK_AGAIN_SECONDS = 0.05
+"""How soon to look whether a receive is over that has before it what a handler, added meanwhile, is to get."""
+
+_logger = logging.getLogger("syncws.reader")
+
+
+def start_another_reader(session: Session, run: Callable[[], object]) -> bool:
+    """Start a thread that reads, beside the one that is in a handler; return whether that was possible."""
+    former = session.reader
+    assert former is not None
+    reader = threading.Thread(target=run, name=f"syncws-reader-{session.number}", daemon=True)
+    # In this order: the former one is always one of the two.
+    session.dispatcher, session.reader = former, reader
+    former.name = f"syncws-dispatcher-{session.number}"
+    try:
+        reader.start()
+    except RuntimeError as exc:
+        # While the interpreter ends there is nobody left to tell.
+        if threading.main_thread().is_alive():
+            _logger.warning("no thread to read while handlers of connection %d are slow: %s", session.number, exc)
+        former.name = f"syncws-reader-{session.number}"
+        session.reader, session.dispatcher = former, None
+        return False
+    return True
+
+
+def dispatch(session: Session, interruption: BaseException | None) -> Role | None:
+    """Call the handlers for what the reader puts into the inbox, until the connection is over.
+
+    Args:
+        session: the connection's.
+        interruption: what a handler has raised that is no Exception: then the connection is ended, and it is raised.
+
+    Returns:
+        The reading role, when no thread could be started for it; None at the end.
+    """
+    delivery = session.delivery
+    try:
+        if interruption is not None:
+            raise interruption
+        while True:
+            # Asked first: what came before the end has been put in by then.
+            is_over = session.is_over
+            while session.deliver_one():
+                pass
+            if is_over:
+                return None
+            if delivery.ticket:
+                return delivery.ticket.pop()
+            delivery.bell.wait(LOOK_AGAIN_SECONDS if session.inbox.is_denied else None)
+    except BaseException:
+        _end_reading(session)
+        raise
+
+
+def _end_reading(session: Session) -> None:
+    """End the connection, because the thread that calls the handlers ends, and wait for the reader."""
+    session.give_up()
+    session.is_aborted = True
+    session.transport.abort()
+    session.waker.wake()
+    delivery = session.delivery
+    while not session.is_over:
+        if delivery.ticket:
+            # There is none.
+            delivery.ticket.pop()
+            session.end()
+        else:
+            delivery.bell.wait(None)

@@ -1,0 +1,86 @@
+"""Sending a message: as one frame, in pieces if it is large, or as many frames. The half of a session that sends.
+
+May import wire and this room's outbox and open_message. Any number of threads may send; see outbox for their turns.
+"""
+
+from collections.abc import Callable
+
+from syncws._connection.sending.open_message import OpenMessage
+from syncws._connection.sending.outbox import Outbox
+from syncws._wire.frames import PIECE_BYTES, encode_frame
+from syncws._wire.large import FragmentFrames, FramePieces
+
+__all__ = ["Sending"]
+
+
+class Sending:
+    """The base of Session that sends.
+
+    Attributes:
+        outbox (Outbox): where frames go.
+    """
+
+    def __init__(self, outbox: Outbox, send_timeout: float | None) -> None:
+        """Make it; `send_timeout` in seconds without progress, None for ever."""
+        self.outbox = outbox
+        self._send_timeout = send_timeout
+
+    def send_message(self, opcode: int, payload: bytes | memoryview) -> None:
+        """Send one message as one frame.
+
+        Raises: as Outbox.send.
+        """
+        if len(payload) <= PIECE_BYTES:
+            self.outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
+        else:
+            self._send_large(FramePieces(opcode, payload), None)
+
+    def write(
+        self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None, *, may_split: bool
+    ) -> int:
+        """Send one message, in fragments if it is large and `may_split`; tell `progress`, and return, the bytes sent.
+
+        Raises: as Outbox.send, and what `progress` raises.
+        """
+        size = len(payload)
+        if may_split and size > PIECE_BYTES:
+            self.send_in_fragments(opcode, payload, progress)
+            return size
+        self.send_message(opcode, payload)
+        if progress is not None:
+            progress(size)
+        return size
+
+    def send_in_fragments(
+        self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None
+    ) -> None:
+        """Send one message in frames of PIECE_BYTES, and call `progress` with the bytes sent after each of them.
+
+        Nothing is held during the call, and pongs and the Close frame pass between the frames. An exception of
+        `progress` leaves the message unfinished: after it only closing is possible.
+
+        Raises: as Outbox.send.
+        """
+        frames = FragmentFrames(opcode, payload)
+        message = OpenMessage(frames)
+        is_telling = False
+        try:
+            while (frame := message.next_frame()) is not None:
+                self.outbox.send(frame, None, self._send_timeout, message)
+                if progress is not None:
+                    is_telling = True
+                    progress(frames.position)
+                    is_telling = False
+        except BaseException as exc:
+            self.outbox.leave(message, None if is_telling else exc)
+            raise
+        finally:
+            # Also when leaving was interrupted: nobody waits for this thread any more.
+            message.let_go()
+            frames.release()
+
+    def _send_large(self, pieces: FramePieces, message: OpenMessage | None) -> None:
+        try:
+            self.outbox.send(next(pieces), pieces, self._send_timeout, message)
+        finally:
+            pieces.release()

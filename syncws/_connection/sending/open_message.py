@@ -1,0 +1,100 @@
+"""A message of several frames that has begun and is not over.
+
+May import wire and this room's waiting. It belongs to the outbox, which changes it under the writer role; waiting
+senders are the exception.
+"""
+
+import contextlib
+import enum
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from syncws._waiting.locks import acquire_within
+from syncws._wire.large import FragmentFrames
+
+__all__ = ["Hold", "OpenMessage"]
+
+
+class Hold(enum.Enum):
+    """What the next frame of an open message waits for."""
+
+    BUSY = enum.auto()
+    """Its sender, which is at it."""
+
+    APPLICATION = enum.auto()
+    """The application's next send_nonfinal_frame or send_final_frame."""
+
+    LEFT = enum.auto()
+    """Whoever sends next, or the reader: its sender has given up, and what remains is kept."""
+
+    BROKEN = enum.auto()
+    """Nothing: it will never be finished, so no other data can be sent."""
+
+
+class OpenMessage:
+    """A message of several frames. While it is open no other data frame may be sent (RFC 6455 5.4).
+
+    Attributes:
+        hold (Hold): what the next frame waits for.
+        owner (int | None): the thread that is sending it in one call.
+        is_last (bool): True when the frame that is being sent ends the message.
+        frame (bytes | None): a frame that was taken from `frames` and not sent.
+        has_begun (bool): set by the outbox when a frame has begun to go and so cannot be taken back.
+    """
+
+    __slots__ = ("_waiting", "frame", "frames", "has_begun", "hold", "is_last", "owner")
+
+    def __init__(self, frames: FragmentFrames | None = None) -> None:
+        """Make a message of all of `frames`, sent by this thread, or of frames that the application sends."""
+        self.frames = frames
+        self.hold = Hold.APPLICATION if frames is None else Hold.BUSY
+        self.owner = None if frames is None else threading.get_ident()
+        self.is_last = False
+        self.has_begun = False
+        self.frame: bytes | None = None
+        self._waiting: deque[threading.Lock] = deque()
+
+    @property
+    def remaining(self) -> int:
+        """Payload bytes that are still to be sent, as far as they are known. Any thread may ask."""
+        return 0 if self.frames is None or self.hold is Hold.BROKEN else self.frames.remaining
+
+    @property
+    def unbegun(self) -> int:
+        """The same for a message of which nothing has gone, and which so is not the outbox's open one."""
+        return 0 if self.has_begun else self.remaining
+
+    def next_frame(self) -> bytes | None:
+        """Take the next frame that its sender has; None at the end."""
+        if self.frame is None and self.frames is not None:
+            self.frame = next(self.frames, None)
+            self.is_last = not self.frames.remaining
+        return self.frame
+
+    def let_go(self) -> None:
+        """Say that its sender does nothing more for it."""
+        if self.hold is Hold.BUSY:
+            self.hold = Hold.BROKEN
+            self.wake()
+
+    def wait(self, is_over: Callable[[], bool], timeout: float | None) -> None:
+        """Wait for a wake(), at most `timeout` seconds; not at all when `is_over` says so already."""
+        signal = threading.Lock()
+        signal.acquire()
+        self._waiting.append(signal)
+        try:
+            # Asked after the signal stands: whoever changes something wakes after that.
+            if not is_over():
+                acquire_within(signal, timeout)
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(signal)
+
+    def wake(self) -> None:
+        """Let those who wait look again. Any thread may call it, any number of times."""
+        while self._waiting:
+            try:
+                self._waiting.popleft().release()
+            except IndexError:  # another thread took the last one
+                return

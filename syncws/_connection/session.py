@@ -1,0 +1,482 @@
+"""The session: one open connection, shared by the reader and by every thread that uses the socket object.
+
+May import enums, errors, events, info, settings, wire and net. Each method says who may call it. What is particular to
+messages and to a stream stands in message_session and stream_session.
+
+The session holds the application's object, and through it the handlers, only weakly: the reader keeps the session
+alive, and an object that the program has dropped must not be kept alive by its own reader.
+"""
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from syncws._connection.causes import Causes, text_of
+from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs
+from syncws._connection.monitor import the_monitor
+from syncws._connection.pings import Pings
+from syncws._connection.receiving.delivery import Delivery
+from syncws._connection.receiving.inbox import Inbox
+from syncws._connection.sending.messages import Sending
+from syncws._connection.sending.outbox import Outbox
+from syncws._net.connector import Opened
+from syncws._net.transport import Transport
+from syncws._waiting import at_exit as process
+from syncws._waiting.at_fork import forked_error, watch
+from syncws._waiting.deadline import Deadline, now
+from syncws._waiting.helper_threads import start_thread
+from syncws._waiting.locks import Latch
+from syncws._waiting.readiness import Waker
+from syncws._wire.closing import CloseState
+from syncws._wire.closing import Protocol as CloseProtocol
+from syncws._wire.incoming import CloseFrame, Violation
+from syncws.enums import CloseCause
+from syncws.errors import (
+    ConnectionLostError,
+    IllegalMethodCallError,
+    MessageTooBigError,
+    ObjectClosedError,
+    OperationCanceledError,
+    WebSocketError,
+    fresh,
+)
+from syncws.hresult import HResult
+from syncws.info import BandwidthStatistics
+from syncws.settings import Settings
+
+__all__ = ["Owner", "Session"]
+
+SessionT = TypeVar("SessionT", bound="Session")
+
+_numbers = itertools.count(1)
+# After its deadline a close() lets the reader this long to finish what abort() has told it.
+_ABORT_SECONDS = 0.2
+# A socket object that was dropped says good-bye, but nobody waits for the answer.
+_ABANDON_SECONDS = 1.0
+
+
+def _nobody() -> None:
+    """Stand for the weak reference to the application's object in a forked child."""
+
+
+class Owner(Protocol):
+    """What the session needs of the application's object."""
+
+    def _raise_closed(self, code: int, reason: str) -> int:
+        """Raise closed; return how many handlers raised."""
+
+
+class Session(Sending):
+    """State of one connection; the base of the sessions of messages and of a stream."""
+
+    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: Owner, inbox: Inbox) -> None:
+        """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
+        super().__init__(Outbox(opened.transport, waker.wake), settings.send_timeout)
+        self.number = next(_numbers)
+        self.settings = settings
+        self.remainder = opened.result.remainder
+        self.local_address = opened.local_address
+        self.remote_address = opened.remote_address
+        self.proxy = opened.proxy
+        self.subprotocol = opened.result.subprotocol
+        self.transport: Transport = opened.transport
+        self.waker = waker
+        self.owner: Callable[[], Owner | None] = weakref.ref(owner)
+        self.inbox = inbox
+        self.finished = Latch()
+        self.handler_failures = 0
+        # Set by the reader before it ends, read by everybody after `finished`.
+        self.loss: WebSocketError | None = None
+        self.is_aborted = False
+        self.is_abandoned = False
+        # True from a local close() or abort() on: nothing more is given to the application.
+        self.is_discarding = False
+        self.outbound, self.inbound = opened.socket_transport.outbound, opened.socket_transport.inbound
+        self.pings = Pings(self.outbox, waker.wake)
+        # True while the reader stops because the inbox is full; and when this side last began to read again.
+        self.is_paused = False
+        self.resumed_at = 0.0
+        # What keep-alive has noticed and the reader is to look at.
+        self.silence: Silence | None = None
+        self.is_failed = False
+        self.delivery = Delivery(the_monitor())
+        self._timers: list[KeepAlive | UnsolicitedPongs] = []
+        # True when the reader has given everything back.
+        self.is_over = False
+        # True when the program ends: nobody is told of anything any more.
+        self.is_exiting = False
+        self._causes = Causes()
+        self._state_lock = threading.RLock()
+        self._protocol = CloseProtocol()
+        self._close_deadline: Deadline | None = None
+        self.reader: threading.Thread | None = None
+        # Set when a handler was slow: the thread that calls the handlers and reads no more.
+        self.dispatcher: threading.Thread | None = None
+        self._turn = threading.Lock()
+        watch(self)
+        process.add(self)
+
+    def start(self: SessionT, run: Callable[[SessionT], None]) -> None:
+        """Start the reader thread on `run`; the connecting thread calls it once.
+
+        Raises:
+            CannotConnectError: the system gives no thread (0x80072EFD).
+        """
+        self.reader = threading.Thread(target=run, args=(self,), name=f"syncws-reader-{self.number}", daemon=True)
+        start_thread(self.reader)
+        self._start_timers()
+
+    def _start_timers(self) -> None:
+        settings = self.settings
+        monitor = the_monitor()
+        if settings.keep_alive_interval:
+            self._timers.append(KeepAlive(self, monitor, settings.keep_alive_interval, settings.keep_alive_timeout))
+        if settings.unsolicited_pong_interval:
+            self._timers.append(UnsolicitedPongs(self, monitor, settings.unsolicited_pong_interval))
+        for timer in self._timers:
+            timer.start()
+        if self.is_over:
+            # Just now: the reader may not have seen them.
+            self._close_timers()
+
+    def _close_timers(self) -> None:
+        self.delivery.watch.close()
+        for timer in self._timers:
+            timer.close()
+
+    def claim(self) -> bool:
+        """Take on giving everything back; return whether nobody has yet.
+
+        The reader does so first of all, and a connect that was interrupted while it started the reader tries: a thread
+        that is starting cannot be told from one that will never start.
+        """
+        return self._turn.acquire(False)
+
+    @property
+    def is_on_reader(self) -> bool:
+        """True when the calling thread is the reader or the dispatcher, which must not wait for themselves."""
+        return threading.current_thread() in (self.reader, self.dispatcher)
+
+    @property
+    def is_open(self) -> bool:
+        """True until a Close frame was sent or received."""
+        return self._protocol.is_open
+
+    @property
+    def is_reading(self) -> bool:
+        """False while the reader does not look at what comes: handlers run on it, or the inbox is full."""
+        return not self.is_paused and not self.delivery.ticket
+
+    @property
+    def close_code(self) -> int:
+        """What the connection closed with, as Closed tells it."""
+        return self._protocol.close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The reason that goes with close_code."""
+        return self._protocol.close_reason
+
+    @property
+    def is_close_known(self) -> bool:
+        """True when close_code and close_reason are those of the end."""
+        return self.finished.is_set() or self._protocol.state in (CloseState.CLOSED, CloseState.FAILED)
+
+    @property
+    def close_cause(self) -> CloseCause:
+        """What began the end of the connection; NONE while it is open."""
+        cause = self._causes.first
+        if cause is CloseCause.NONE and self.outbox.is_broken:
+            # Not noted: the reader finds the end too, and perhaps that a Close frame came before it.
+            return CloseCause.CONNECTION_LOST
+        return cause
+
+    def _note_own(self, cause: CloseCause) -> None:
+        """Note what this side does; but a connection that is lost already ends for what the reader finds."""
+        if not self.outbox.is_broken:
+            self._causes.note(cause)
+
+    def describe_end(self) -> str:
+        """Say why the connection is over or ending, for the text of an error."""
+        text = text_of(self.close_cause)
+        return f"{text}, code {self.close_code} {self.close_reason}".rstrip() if self.is_close_known else text
+
+    @property
+    def close_deadline(self) -> Deadline | None:
+        """When closing must be over; None as long as it has not begun."""
+        return self._close_deadline
+
+    # Receiving and pinging: the program's threads.
+
+    def _check_not_lost(self) -> None:
+        """Raise how the connection was lost, for a receive that finds nothing more; not after a close of our own."""
+        if self.loss is not None and not self.is_discarding:
+            raise fresh(self.loss)
+
+    def ping(self, payload: bytes | None, deadline: Deadline) -> float:
+        """Send a Ping and wait for its Pong; see Pings.ping.
+
+        Raises:
+            IllegalMethodCallError: called in a handler (0x8000000E).
+            OperationTimedOutError, ObjectClosedError, ConnectionLostError: as Pings.ping.
+        """
+        if self.is_on_reader:
+            raise IllegalMethodCallError("ping cannot wait inside a handler: it would wait for its own thread")
+        self._check_program_goes_on()
+        return self.pings.ping(payload, deadline)
+
+    # Closing: any thread, several at once.
+
+    def close(self, code: int | None, reason: str, timeout: float | None) -> None:
+        """Do the closing handshake within `timeout` seconds.
+
+        Only begin it on the reader thread, and in a signal handler that interrupted this thread's own send.
+        """
+        try:
+            with self._state_lock:
+                # First of all: the reader keeps to it even if this thread is interrupted at the next line.
+                deadline = self._close_deadline = self._close_deadline or Deadline(timeout)
+                self.is_discarding = True
+                frame = self._protocol.start_close(code, reason)
+                if frame is not None:
+                    self._note_own(CloseCause.LOCAL)
+            if frame is not None:
+                self.outbox.post_close(frame, self.describe_end())
+            self._end_waits(ObjectClosedError("the socket was closed: no pong is waited for any more"))
+        finally:
+            self.waker.wake()
+        if self.is_on_reader or self.outbox.is_interrupted_here:
+            # Both would wait for their own thread: for the handler's return, or for the frame that it is sending.
+            return
+        if not self._wait_finished(deadline.earlier(timeout)):
+            self.abort()
+            self._wait_finished(Deadline(_ABORT_SECONDS))
+
+    def abort(self) -> None:
+        """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
+        # A loss is noted at once here: the reader looks no further.
+        self._causes.note(CloseCause.CONNECTION_LOST if self.outbox.is_broken else CloseCause.ABORTED)
+        self.is_discarding = True
+        self.is_aborted = True
+        self._end_waits(ObjectClosedError("the connection was aborted: no pong is waited for any more"))
+        self.outbox.shut(
+            OperationCanceledError("the connection was aborted", hresult=HResult.WININET_E_OPERATION_CANCELLED)
+        )
+        self.transport.abort()
+        self.waker.wake()
+
+    def _end_waits(self, reason: WebSocketError) -> None:
+        """Let whoever waits for a message or, with `reason`, for a pong go on: neither will come."""
+        if not self.is_exiting:
+            self.inbox.end(keep=not self.is_discarding)
+            self.pings.end(reason)
+
+    def abandon(self) -> None:
+        """Say that the application's object was dropped; the reader closes.
+
+        The garbage collector may call it on any thread, in the middle of anything, even while that thread holds one of
+        this session's locks: so it takes none but the waker's, which may be taken twice.
+        """
+        self.is_abandoned = True
+        self.waker.wake()
+
+    def begin_abandoned_close(self) -> None:
+        """Close with 1001 for an object that was dropped; the reader calls it. A second at most."""
+        with self._state_lock:
+            frame = self._protocol.start_close(1001, "")
+            if frame is not None:
+                self._close_deadline = Deadline(_ABANDON_SECONDS)
+                self._note_own(CloseCause.DROPPED)
+            self.is_discarding = True
+        if frame is not None:
+            self.outbox.post_close(frame, self.describe_end())
+
+    def wait_closed(self, deadline: Deadline) -> bool:
+        """Wait until the connection is over and the Closed handlers have returned; return whether it is.
+
+        Raises:
+            IllegalMethodCallError: called on the reader thread, that is in a handler (0x8000000E).
+        """
+        if self.is_on_reader and not self.finished.is_set():
+            raise IllegalMethodCallError("wait_closed cannot wait inside a handler: it would wait for its own thread")
+        return self._wait_finished(deadline)
+
+    def _wait_finished(self, deadline: Deadline) -> bool:
+        while not self.finished.wait(deadline.remaining):
+            if deadline.is_expired:
+                return False
+        if not self.is_on_reader:
+            for thread in (self.dispatcher, self.reader):
+                if thread is not None:
+                    # The event is its last act but one; a moment later the thread is gone.
+                    thread.join(deadline.remaining)
+        return True
+
+    # The end of the program, and a fork: see process and net.inherited.
+
+    def begin_exit(self) -> None:
+        """See process.Ending; the main thread calls it."""
+        self.is_exiting = self.outbox.is_quiet = True
+        self.is_discarding = True
+        try:
+            with self._state_lock:
+                frame = self._protocol.start_close(1001, "")
+                if frame is not None:
+                    self._note_own(CloseCause.LOCAL)
+            if frame is not None:
+                self.outbox.post_close(frame, "the program ends")
+        finally:
+            self.waker.wake()
+
+    def drop_at_exit(self) -> None:
+        """See process.Ending."""
+        self.is_aborted = True
+        self.transport.abort()
+        self.waker.wake()
+
+    def _check_program_goes_on(self) -> None:
+        """Raise for a receive that would wait while the program ends; a daemon thread need not hear of it."""
+        if self.is_exiting:
+            process.stay_quiet()
+            raise ObjectClosedError("the connection is closed: the program ends")
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited: the connection is over here, and nobody but who uses it is told."""
+        error = forked_error()
+        self._state_lock = threading.RLock()
+        # Taken: a reader that is started now must not begin.
+        self._turn = threading.Lock()
+        self._turn.acquire()
+        self.outbox._let_go_in_child(error)
+        self.inbox._let_go_in_child()
+        self.pings.end(error)
+        self._causes.note(CloseCause.FORKED)
+        if not self.finished.is_set():
+            self.loss = error
+        self.is_aborted = True
+        # The fork may have been in a slow handler: the reader that its thread would wait for is not here.
+        self.is_over = True
+        self.owner = _nobody
+        self.reader = self.dispatcher = None
+        self.finished = Latch()
+        self.finished.set()
+
+    # The reader's side.
+
+    def take_close(self, frame: CloseFrame) -> None:
+        """Answer the peer's Close frame."""
+        with self._state_lock:
+            self._causes.note(CloseCause.PEER)
+            answer = self._protocol.receive_close(frame)
+            if self._close_deadline is None:
+                self._close_deadline = Deadline(self.settings.close_timeout)
+        if answer is not None:
+            self.outbox.post_close(answer, self.describe_end())
+
+    def take_violation(self, violation: Violation) -> None:
+        """Fail the connection for what the peer did."""
+        with self._state_lock:
+            is_too_big = isinstance(violation.error, MessageTooBigError)
+            self._causes.note(CloseCause.MESSAGE_TOO_BIG if is_too_big else CloseCause.PROTOCOL_ERROR)
+            frame = self._protocol.receive_violation(violation)
+            if self._close_deadline is None:
+                self._close_deadline = Deadline(self.settings.close_timeout)
+        if not self.is_discarding:
+            self.loss = violation.error
+        if frame is not None:
+            self.outbox.post_close(frame, self.describe_end())
+
+    def take_silence(self, reason: str, timeout: float) -> bool:
+        """Fail the connection because nothing comes; return False when it is closing already.
+
+        It is over in `timeout` seconds: whoever is gone answers no Close frame.
+        """
+        with self._state_lock:
+            frame = self._protocol.fail(1011, reason)
+            if frame is None:
+                return False
+            self._causes.note(CloseCause.KEEP_ALIVE)
+            self._close_deadline = Deadline(timeout).earlier(self.settings.close_timeout)
+        self.is_failed = True
+        if not self.is_discarding:
+            self.loss = ConnectionLostError(reason)
+        self.outbox.post_close(frame, self.describe_end())
+        self.end_input()
+        return True
+
+    def end_input(self) -> None:
+        """Say that neither messages nor pongs will come; the end of TCP may be some time away."""
+        self._end_waits(self._reason_for_senders(self._protocol.state))
+
+    def note_pause(self, is_paused: bool) -> None:
+        """Note that the reader stops, or goes on: meanwhile it could hear nothing."""
+        self.is_paused = is_paused
+        self.resumed_at = now()
+
+    def deliver_one(self) -> bool:
+        """Give on something that waits for handlers; return whether there was something."""
+        return False
+
+    def give_up(self) -> None:
+        """Note that the thread that calls the handlers ends, for one has raised what is no Exception."""
+        self._causes.note(CloseCause.HANDLER)
+        self.is_discarding = True
+
+    def end(self) -> None:
+        """Give everything back; the reader's last act, whatever ended it. Does nothing when that is done."""
+        if self.is_over:
+            return
+        with self._state_lock:
+            state = self._protocol.state
+        if state in (CloseState.OPEN, CloseState.CLOSE_SENT) and self.loss is None and not self.is_discarding:
+            self.loss = self.outbox.given_up or ConnectionLostError(
+                "the server ended the connection without a Close frame"
+            )
+        self._causes.note(CloseCause.CONNECTION_LOST)
+        try:
+            self.outbox.shut(self._reason_for_senders(state))
+            self.outbox.retire(self._close_transport)
+            self.end_input()
+        finally:
+            self.is_over = True
+            self._close_timers()
+            self.delivery.bell.ring()
+
+    def finish(self) -> None:
+        """Raise Closed; the last act of the thread that calls the handlers."""
+        self.end()
+        try:
+            if not self.is_exiting:
+                self._raise_last_events(self._protocol.close_code, self._protocol.close_reason)
+        finally:
+            # Also when a handler ends the thread by SystemExit.
+            self.waker.close()
+            self.finished.set()
+
+    def _reason_for_senders(self, state: CloseState) -> WebSocketError:
+        if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:
+            return ConnectionLostError(self.loss.message, hresult=self.loss.hresult)
+        return ObjectClosedError(f"the connection is closed, nothing can be sent any more: {self.describe_end()}")
+
+    def _close_transport(self) -> None:
+        if not self.is_aborted and self.outbox.is_idle:
+            self.transport.end_output()
+        self.transport.close()
+
+    def _raise_last_events(self, code: int, reason: str) -> None:
+        """Tell the application's object, if it is still there, that the connection is over."""
+        owner = self.owner()
+        if owner is not None:
+            self.handler_failures += owner._raise_closed(code, reason)
+
+    # For the information object: any thread.
+
+    def read_statistics(self) -> tuple[BandwidthStatistics, int, int]:
+        """Return the estimates, and the bytes received and sent."""
+        outbound, inbound = self.outbound, self.inbound
+        out_rate, out_instability, out_peaked = outbound.read()
+        in_rate, in_instability, in_peaked = inbound.read()
+        statistics = BandwidthStatistics(out_rate, in_rate, out_instability, in_instability, out_peaked, in_peaked)
+        return statistics, inbound.total_bytes, outbound.total_bytes

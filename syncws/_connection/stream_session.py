@@ -1,0 +1,50 @@
+"""The session of a StreamWebSocket: bytes that come in, whatever messages they came in.
+
+May import errors, settings, net and the rest of this room. What stands here is called by one reading thread at a time.
+"""
+
+from syncws._connection.receiving.byte_inbox import ByteInbox
+from syncws._connection.session import Owner, Session
+from syncws._net.connector import Opened
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws.errors import IllegalMethodCallError
+from syncws.settings import Settings
+
+__all__ = ["StreamSession"]
+
+
+class StreamSession(Session):
+    """State of one connection of a StreamWebSocket."""
+
+    inbox: ByteInbox
+
+    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: Owner) -> None:
+        """See Session."""
+        super().__init__(opened, settings, waker, owner, ByteInbox(settings.inbox_size_in_bytes, waker.wake))
+
+    def begin_read(self) -> object:
+        """Begin a read; see ByteSource.begin.
+
+        Raises:
+            InvalidOperationError: another thread reads (0x800710DD).
+            IllegalMethodCallError: called in a handler, which the bytes would have to come past (0x8000000E).
+            ObjectClosedError: the stream or the socket was closed (0x80000013).
+        """
+        if self.is_on_reader and not self.inbox.is_ended:
+            raise IllegalMethodCallError("a read cannot wait inside a handler: it would wait for its own thread")
+        self._check_program_goes_on()
+        return self.inbox.begin(Deadline(self.settings.receive_timeout))
+
+    def peek(self, count: int) -> memoryview:
+        """Wait for bytes; see ByteSource.peek.
+
+        Raises:
+            OperationTimedOutError: none came in time (0x80072EE2).
+            OperationCanceledError: closed meanwhile (0x80072EF1).
+            ConnectionLostError, ProtocolViolationError, MessageTooBigError: how the connection was lost.
+        """
+        view = self.inbox.peek(count)
+        if not view:
+            self._check_not_lost()
+        return view

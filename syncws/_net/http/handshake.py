@@ -1,0 +1,236 @@
+"""The opening handshake (RFC 6455 4), through websocket-client over a guard that stands for its socket.
+
+May import errors, hresult, wire and the rest of net; websocket-client's second home. Runs on the connecting thread.
+
+websocket-client builds the request and checks the answer. The guard between it and the transport sees to what the
+library does not: it holds the one deadline, caps what the server may send, puts in the exact request target (the
+library's URL parser drops ";parameters" and an empty query), keeps the application's headers away from the library's
+trace and Set-Cookie away from its process-wide cookie jar, and keeps the bytes behind the answer for the decoder. The
+answer is read strictly before the library sees it (net.http_head).
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import websocket
+
+from syncws._net.exchange import send_all
+from syncws._net.http.head import Head, HeadReader
+from syncws._net.http.trace import trace_head
+from syncws._net.transport import Transport
+from syncws._waiting.foreign import is_from_signal_handler
+from syncws._waiting.waiter import Waiter
+from syncws._wire.uri import WebSocketUri
+from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError, WebSocketError
+from syncws.hresult import HResult
+
+__all__ = ["HandshakeResult", "open_websocket"]
+
+_ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_LIBRARY_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
+
+
+@dataclass(frozen=True)
+class HandshakeResult:
+    """What the handshake settled.
+
+    Attributes:
+        subprotocol: the one that the server chose, "" when none.
+        headers: the answer's headers, names in lower case.
+        remainder: bytes that came behind the answer: the first frames.
+    """
+
+    subprotocol: str
+    headers: Mapping[str, str]
+    remainder: bytes
+
+
+def open_websocket(
+    transport: Transport,
+    waiter: Waiter,
+    uri: WebSocketUri,
+    request_headers: Sequence[tuple[str, str]],
+    subprotocols: Sequence[str],
+) -> HandshakeResult:
+    """Do the opening handshake on a connected transport.
+
+    Args:
+        transport: the pipe; the caller closes it when this raises.
+        waiter: holds the deadline and the cancellation.
+        uri: where to.
+        request_headers: the application's, checked already; a Host or Origin among them replaces ours.
+        subprotocols: offered in this order.
+
+    Raises:
+        HttpStatusError: another status than 101 (0x80190000 + status).
+        HandshakeError: no HTTP, or an answer that RFC 6455 4.1 refuses (0x80072F78, 0x83760003, 0x83760004).
+        ConnectionLostError: the server hung up (0x80072EFE).
+        OperationTimedOutError, OperationCanceledError: as the waiter says.
+    """
+    key = base64.b64encode(os.urandom(16)).decode("ascii")
+    guard = _Guard(transport, waiter, uri.resource, request_headers)
+    header = {"Sec-WebSocket-Key": key}
+    if subprotocols:
+        # Not through the library's own option: that refuses a server which chooses none, and changes the case.
+        header["Sec-WebSocket-Protocol"] = ", ".join(subprotocols)
+    host = next((value for name, value in request_headers if name.lower() == "host"), uri.host_header)
+    # A name without a dot that nobody can guess: no entry of the library's cookie jar can match it.
+    library_uri = f"ws://{os.urandom(16).hex()}/"
+    library = websocket.WebSocket(enable_multithread=False)
+    try:
+        library.connect(  # type: ignore[no-untyped-call]
+            library_uri, socket=guard, header=header, host=host, suppress_origin=True, redirect_limit=0
+        )
+    except websocket.WebSocketException as exc:
+        # The library takes a TimeoutError for its own socket's.
+        if guard.failure is not None:
+            raise guard.failure from None
+        if exc.__context__ is not None and is_from_signal_handler(exc.__context__):
+            raise exc.__context__ from None
+        raise HandshakeError(f"the server's answer is no valid WebSocket handshake: {exc}") from exc
+    finally:
+        # The library's objects refer to each other: what they hold would stay until the next garbage collection.
+        library.sock = None
+    head = guard.head
+    _check_accept(head, key)
+    return HandshakeResult(_chosen_subprotocol(head, subprotocols), head.as_mapping(), guard.remainder)
+
+
+def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPONSE) -> HandshakeError:
+    return HandshakeError(f"the server's answer is no valid WebSocket handshake: {message}", hresult=hresult)
+
+
+def _check_accept(head: Head, key: str) -> None:
+    """Compare Sec-WebSocket-Accept to the letter (RFC 6455 4.1 item 4); the library ignores its case."""
+    expected = base64.b64encode(hashlib.sha1(key.encode("ascii") + _ACCEPT_GUID).digest()).decode("ascii")
+    if head.all_of("sec-websocket-accept") != [expected]:
+        raise _refusal("Sec-WebSocket-Accept does not answer our key")
+
+
+def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
+    """Return the subprotocol that the server chose (RFC 6455 4.1 item 6)."""
+    chosen = head.all_of("sec-websocket-protocol")
+    if not chosen:
+        return ""
+    if len(chosen) > 1 or chosen[0] not in offered:
+        wanted = ", ".join(offered) or "none"
+        raise _refusal(
+            f"it chose the subprotocol {', '.join(chosen)!r}; offered were: {wanted}",
+            HResult.E_SUBPROTOCOL_NOT_SUPPORTED,
+        )
+    return chosen[0]
+
+
+class _Guard:
+    """Stands for the socket that websocket-client thinks it has."""
+
+    def __init__(
+        self, transport: Transport, waiter: Waiter, resource: str, request_headers: Sequence[tuple[str, str]]
+    ) -> None:
+        self._transport = transport
+        self._waiter = waiter
+        self._resource = resource
+        self._request_headers = request_headers
+        self._answer: Iterator[bytes] | None = None
+        self.head: Head
+        self.remainder = b""
+        # What ended the handshake, if that was not the library.
+        self.failure: OSError | None = None
+        self._send_failure: ConnectionError | None = None
+
+    def gettimeout(self) -> None:
+        """Tell the library that this socket blocks: the deadline is the waiter's."""
+
+    def close(self) -> None:
+        """Do nothing: the transport belongs to the caller."""
+
+    def send(self, data: bytes) -> int:
+        """Send the library's request, whole, with what it leaves out put in."""
+        if not data.startswith(_LIBRARY_REQUEST_LINE) or not data.endswith(b"\r\n\r\n"):
+            raise HandshakeError("websocket-client made a request of an unknown form")
+        lines = [f"GET {self._resource} HTTP/1.1\r\n".encode("ascii"), data[len(_LIBRARY_REQUEST_LINE) : -2]]
+        for name, value in self._request_headers:
+            if name.lower() != "host":
+                lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+        lines.append(b"\r\n")
+        try:
+            request = b"".join(lines)
+            trace_head(">", request)
+            send_all(self._transport, self._waiter, request)
+        except (WebSocketError, TimeoutError) as exc:
+            self.failure = exc
+            raise
+        except ConnectionError as exc:
+            if is_from_signal_handler(exc):
+                raise
+            # The server hung up on our request. Why may have come before: a refusal, or TLS's alert.
+            self._send_failure = exc
+        return len(data)
+
+    def recv(self, size: int) -> bytes:
+        """Give the library the answer's head, a line's text and its end in turn; read and check it first.
+
+        The library asks for one byte at a time and joins what it gets until that is a line feed, so more at once is
+        as good; byte by byte it would take longer than all the rest of the handshake.
+        """
+        if self._answer is None:
+            try:
+                self._answer = iter(self._read_answer())
+            except OSError as exc:
+                self.failure = exc
+                raise
+        return next(self._answer, b"")
+
+    def _read_answer(self) -> list[bytes]:
+        """Read the answer; return the 101's lines, as the library may see them."""
+        reader = HeadReader(self._transport, self._waiter, _refusal)
+        head = reader.read_final()
+        if head is None:
+            if self._send_failure is not None:
+                raise self._send_failure
+            raise ConnectionLostError("the server ended the connection before it answered the handshake")
+        if head.status_code != 101:
+            raise HttpStatusError(
+                f"the server answered {head.status_code} {head.reason}".rstrip(),
+                status_code=head.status_code,
+                headers=head.as_mapping(),
+                body=reader.read_body(head),
+            )
+        _check_upgrade(head)
+        self.head = head
+        self.remainder = reader.remainder
+        # Only what the library checks: its cookie jar is process-wide, and what it does not see it cannot carry to
+        # another connection.
+        headers = head.as_mapping()
+        shown = [f"{name}: {headers[name]}" for name in ("upgrade", "connection", "sec-websocket-accept")]
+        return [part for line in ("HTTP/1.1 101", *shown, "") for part in (line.encode("utf-8"), b"\n") if part]
+
+
+def _check_upgrade(head: Head) -> None:
+    """Check what RFC 6455 4.1 asks of the answer, the key and the subprotocol apart."""
+    # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
+    if [value.encode().lower() for value in head.all_of("upgrade")] != [b"websocket"]:
+        raise _refusal("it has no header Upgrade: websocket")
+    connection = ",".join(head.all_of("connection")).encode().lower().split(b",")
+    if b"upgrade" not in (token.strip(b" \t") for token in connection):
+        raise _refusal("it has no header Connection: Upgrade")
+    extensions = ", ".join(value for value in head.all_of("sec-websocket-extensions") if value)
+    if extensions:
+        raise _refusal(
+            f"it turned on the extension {extensions[:80]!r}, which was not offered",
+            HResult.E_PROTOCOL_EXTENSIONS_NOT_SUPPORTED,
+        )
+    accept = head.all_of("sec-websocket-accept")
+    if len(accept) != 1 or not _is_base64(accept[0]):
+        raise _refusal("it has no valid header Sec-WebSocket-Accept")
+
+
+def _is_base64(value: str) -> bool:
+    try:
+        return len(base64.b64decode(value, validate=True)) == 20
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,171 @@
+"""Reading the answer to an HTTP request, strictly: status line, headers, and a refusal's body; bounded in bytes.
+
+May import errors, wire, net.foreign, net.exchange and what that imports. Runs on the connecting thread. The opening
+handshake and a proxy's answer to CONNECT are read by it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from syncws._net.exchange import receive_some
+from syncws._net.http.trace import trace_head
+from syncws._net.transport import Transport
+from syncws._waiting.foreign import is_from_signal_handler
+from syncws._waiting.waiter import Waiter
+from syncws._wire.headers import is_token
+from syncws.errors import WebSocketError
+
+__all__ = ["MAX_BODY_BYTES", "MAX_HEAD_BYTES", "Head", "HeadReader"]
+
+MAX_HEAD_BYTES = 65536
+"""Bytes that the answer's status line and headers may take."""
+
+MAX_BODY_BYTES = 4096
+"""Bytes of a refusal's body that are kept on the error."""
+
+# Interim answers (1xx) before the final one, and that one.
+_MAX_HEADS = 16
+# How long a refusal's body is waited for: the status is known, the body is a courtesy.
+_BODY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """An answer's status line and headers, names in lower case."""
+
+    status_code: int
+    reason: str
+    fields: tuple[tuple[str, str], ...]
+
+    def all_of(self, name: str) -> list[str]:
+        """Return the values of each header of that name."""
+        return [value for field, value in self.fields if field == name]
+
+    def as_mapping(self) -> dict[str, str]:
+        """Return the headers, repeated ones joined by ", "."""
+        joined: dict[str, str] = {}
+        for name, value in self.fields:
+            joined[name] = f"{joined[name]}, {value}" if name in joined else value
+        return joined
+
+
+class HeadReader:
+    """Reads one answer from a transport.
+
+    Attributes:
+        remainder: what came behind the head; of an exact reader nothing.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        waiter: Waiter,
+        refusal: Callable[[str], WebSocketError],
+        *,
+        versions: tuple[str, ...] = ("HTTP/1.1",),
+        is_exact: bool = False,
+    ) -> None:
+        """Make a reader.
+
+        Args:
+            transport: where the answer comes from.
+            waiter: holds the deadline and the cancellation.
+            refusal: makes the error for an answer that is not as it must be; is given what is wrong with it.
+            versions: of HTTP, which the answer may have.
+            is_exact: take no byte behind the head, because somebody else reads on from there.
+        """
+        self._transport = transport
+        self._waiter = waiter
+        self._refusal = refusal
+        self._versions = versions
+        # Byte by byte: a transport cannot be given anything back, and a proxy's head is short.
+        self._piece_size = 1 if is_exact else MAX_HEAD_BYTES
+        self.remainder = b""
+
+    def read_final(self) -> Head | None:
+        """Read heads until one is final: 101, or no 1xx (RFC 9110 15.2); None when the peer ended the connection.
+
+        Raises: what `refusal` makes, and as net.exchange.receive_some.
+        """
+        for _ in range(_MAX_HEADS):
+            raw = self._read_raw()
+            if raw is None:
+                return None
+            trace_head("<", raw)
+            head = self._parse(raw)
+            if head.status_code == 101 or head.status_code >= 200:
+                return head
+        raise self._refusal(f"it has more than {_MAX_HEADS} interim answers")
+
+    def _read_raw(self) -> bytes | None:
+        """Read up to the empty line; keep what came behind it."""
+        buffer = bytearray(self.remainder)
+        searched = 0
+        while True:
+            if not buffer.startswith(b"HTTP/"[: len(buffer)]):
+                raise self._refusal("it is not HTTP")
+            end = _end_of_head(buffer, searched)
+            if 0 <= end <= MAX_HEAD_BYTES:
+                self.remainder = bytes(buffer[end:])
+                return bytes(buffer[:end])
+            if len(buffer) > MAX_HEAD_BYTES:
+                raise self._refusal(f"its headers are over {MAX_HEAD_BYTES} bytes")
+            # The end may straddle two pieces by three bytes.
+            searched = max(0, len(buffer) - 3)
+            piece = receive_some(self._transport, self._waiter, self._piece_size)
+            if not piece:
+                return None
+            buffer += piece
+
+    def _parse(self, raw: bytes) -> Head:
+        """Read a status line and headers (RFC 9112 4, 5), refusing what is ambiguous."""
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            text = raw.decode("latin-1")
+        lines = text.replace("\r\n", "\n").split("\n")
+        version, _, rest = lines[0].partition(" ")
+        code, _, reason = rest.partition(" ")
+        is_code = len(code) == 3 and code.isascii() and code.isdigit() and code >= "100"
+        if version not in self._versions or not is_code or _has_controls(reason):
+            raise self._refusal(f"its status line is {lines[0][:80]!r}")
+        fields = []
+        for line in lines[1:-2]:
+            name, colon, value = line.partition(":")
+            value = value.strip(" \t")
+            if not colon or not is_token(name) or _has_controls(value):
+                raise self._refusal(f"it has the header line {line[:80]!r}")
+            fields.append((name.lower(), value))
+        return Head(int(code), reason, tuple(fields))
+
+    def read_body(self, head: Head) -> bytes:
+        """Return the beginning of a refusal's body, as far as it comes soon."""
+        content_length = head.as_mapping().get("content-length")
+        wanted = MAX_BODY_BYTES
+        if content_length is not None and content_length.isascii() and content_length.isdigit():
+            # Not int() of any length: it is quadratic in the digits.
+            wanted = min(wanted, int(content_length[-9:]) if len(content_length) < 10 else wanted)
+        soon = self._waiter.within(_BODY_SECONDS)
+        body = bytearray(self.remainder)
+        while len(body) < wanted:
+            try:
+                piece = receive_some(self._transport, soon, MAX_HEAD_BYTES)
+            except OSError as exc:
+                if is_from_signal_handler(exc):
+                    raise
+                break
+            if not piece:
+                break
+            body += piece
+        return bytes(body[:wanted])
+
+
+def _has_controls(text: str) -> bool:
+    """Tell whether there are characters that no reason and no value may have (RFC 9112 4, RFC 9110 5.5)."""
+    return any((character < " " and character != "\t") or character == "\x7f" for character in text)
+
+
+def _end_of_head(buffer: bytearray, start: int) -> int:
+    """Return the position behind the empty line, -1 when it is not there; a bare LF ends a line too (RFC 9112 2.2)."""
+    ends = [position + len(mark) for mark in (b"\n\r\n", b"\n\n") if (position := buffer.find(mark, start)) >= 0]
+    return min(ends, default=-1)

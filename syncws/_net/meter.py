@@ -1,0 +1,85 @@
+"""How much moves through a connection, and how fast: the figures behind Information.bandwidth_statistics.
+
+May import net.deadline. Each meter is fed by one thread at a time (whoever receives, or whoever sends); other threads
+only read plain numbers from it.
+
+WinRT's figures are TCP's own estimates. Here the same kind of estimate is made from the bytes that really passed:
+samples of at least 100 ms during which bytes moved, smoothed as TCP smooths round trips (RFC 6298: 1/8 for the mean,
+1/4 for the deviation). Silence of over a second starts a new sample, so that an idle connection keeps its estimate.
+"""
+
+from syncws._waiting import deadline
+
+__all__ = ["BandwidthMeter"]
+
+_SAMPLE_SECONDS = 0.1
+_IDLE_SECONDS = 1.0
+# An estimate has peaked when a new sample does not raise it by more than this part.
+_RISE = 1.05
+
+
+class BandwidthMeter:
+    """Counts the bytes of one direction.
+
+    Attributes:
+        total_bytes (int): bytes so far.
+        last_time (float): when the latest of them moved, on the clock of net.deadline; before that when it was made.
+    """
+
+    __slots__ = (
+        "_bits_per_second",
+        "_has_sample",
+        "_instability",
+        "_peaked",
+        "_sample_bytes",
+        "_sample_start",
+        "last_time",
+        "total_bytes",
+    )
+
+    def __init__(self) -> None:
+        self.total_bytes = 0
+        self._sample_bytes = 0
+        self._sample_start = self.last_time = deadline.now()
+        self._has_sample = False
+        self._bits_per_second = 0.0
+        self._instability = 0.0
+        self._peaked = False
+
+    def add(self, count: int) -> None:
+        """Count bytes that have just moved."""
+        # `now` spelled out: this is on the path of every message.
+        time = deadline.clock()
+        self.total_bytes += count
+        if time - self.last_time > _IDLE_SECONDS:
+            self._sample_start = self.last_time = time
+            self._sample_bytes = count
+            return
+        self._sample_bytes += count
+        self.last_time = time
+        elapsed = time - self._sample_start
+        if elapsed >= _SAMPLE_SECONDS:
+            self._take_sample(self._sample_bytes * 8 / elapsed)
+            self._sample_start = time
+            self._sample_bytes = 0
+
+    def _take_sample(self, sample: float) -> None:
+        if not self._has_sample:
+            self._has_sample = True
+            self._bits_per_second = sample
+            self._instability = sample / 2
+            return
+        self._peaked = sample <= self._bits_per_second * _RISE
+        difference = sample - self._bits_per_second
+        self._instability += (abs(difference) - self._instability) / 4
+        self._bits_per_second += difference / 8
+
+    def read(self) -> tuple[int, int, bool]:
+        """Return bits per second, their instability in bits per second, and whether the estimate has peaked.
+
+        Before the first full sample the estimate is what has moved so far over the time that it took.
+        """
+        if self._has_sample or not self.total_bytes:
+            return int(self._bits_per_second), int(self._instability), self._peaked
+        elapsed = max(self.last_time - self._sample_start, 0.001)
+        return max(1, int(self._sample_bytes * 8 / elapsed)), 0, False

@@ -1,0 +1,1 @@
+"""Proxies: which one a connection goes through, and how it is asked to lead on (CONNECT, SOCKS)."""

@@ -1,0 +1,192 @@
+"""Through a proxy: from a TCP connection to the proxy to a pipe that leads to the server.
+
+May import errors, wire and the rest of net. Runs on the connecting thread, within the connect's deadlines; nothing
+about the server but its host and port is told to a proxy.
+"""
+
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from syncws._net.address import Address
+from syncws._net.dialer import Dialed, Dialer
+from syncws._net.exchange import send_all
+from syncws._net.http.basic import basic_authorization
+from syncws._net.http.head import HeadReader
+from syncws._net.http.trace import trace_head
+from syncws._net.proxy.socks import ask_socks
+from syncws._net.tls.context import default_context
+from syncws._net.tls.transport import TlsTransport, tls_error
+from syncws._net.tls.verification import certificate_error, refused_at_once
+from syncws._net.transport import Transport
+from syncws._waiting.foreign import is_from_signal_handler
+from syncws._waiting.waiter import Waiter
+from syncws._wire.proxy_url import ProxyUrl
+from syncws._wire.uri import WebSocketUri, bracketed
+from syncws.errors import (
+    CannotConnectError,
+    HandshakeError,
+    HostNameNotResolvedError,
+    HttpStatusError,
+    ProxyError,
+    WebSocketError,
+)
+
+__all__ = ["Route", "dial_proxy", "first_open", "look_up_proxy", "open_tunnel", "plan_routes"]
+
+OpenedT = TypeVar("OpenedT")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way to the server.
+
+    Attributes:
+        proxy: what the connection goes through.
+        host: what the proxy is told to connect to: the server's name, or an address of it; no zone id.
+        port: the server's.
+    """
+
+    proxy: ProxyUrl
+    host: str
+    port: int
+
+
+def look_up_proxy(proxy: ProxyUrl, look_up: Callable[[str], list[Address]]) -> list[Address]:
+    """Return the addresses of a proxy.
+
+    Raises:
+        ProxyError: it has none (0x80072F85).
+    """
+    try:
+        return look_up(proxy.host)
+    except HostNameNotResolvedError as exc:
+        raise ProxyError(f"the proxy {proxy.shown} cannot be reached: {exc.message}") from exc
+
+
+def plan_routes(proxy: ProxyUrl, uri: WebSocketUri, limit: int, look_up: Callable[[str], list[Address]]) -> list[Route]:
+    """Return the ways to a server through a proxy, best first: of socks4 and socks5 one for each address, else one.
+
+    Raises:
+        HostNameNotResolvedError: a name that must be looked up here has no address that will do (0x80072EE7).
+    """
+    hosts = [uri.host]
+    if proxy.scheme in ("socks4", "socks5"):
+        hosts = [address.text for address in look_up(uri.host)]
+        if proxy.scheme == "socks4":
+            hosts = [text for text in hosts if ":" not in text]
+        if not hosts:
+            raise HostNameNotResolvedError(
+                f"the name {uri.host!r} has no IPv4 address, and the proxy {proxy.shown} takes no other"
+            )
+    return [Route(proxy, host.partition("%")[0], uri.port) for host in hosts[:limit]]
+
+
+def first_open(routes: Sequence[Route], open_one: Callable[[Route], OpenedT]) -> OpenedT:
+    """Open the routes in turn, until one is open; the next only after a proxy that could not reach an address."""
+    for route in routes[:-1]:
+        try:
+            return open_one(route)
+        except ProxyError as exc:
+            if not exc.is_about_server:
+                raise
+    return open_one(routes[-1])
+
+
+def dial_proxy(dialer: Dialer, proxy: ProxyUrl) -> Dialed:
+    """Connect to a proxy by TCP.
+
+    Raises:
+        ProxyError: no address accepts (0x80072F85).
+        OperationTimedOutError, OperationCanceledError: as Dialer.dial.
+    """
+    try:
+        return dialer.dial(f"the proxy {bracketed(proxy.host)}")
+    except CannotConnectError as exc:
+        raise ProxyError(exc.message) from exc.__cause__
+
+
+def open_tunnel(
+    route: Route,
+    transport: Transport,
+    waiter: Waiter,
+    context: ssl.SSLContext | None,
+    make_lock: Callable[[], AbstractContextManager[object]],
+) -> Transport:
+    """Have a proxy that is connected lead on to the server; return the pipe, which begins with the server's bytes.
+
+    Args:
+        route: the proxy and the server.
+        transport: the TCP connection to the proxy; the caller closes it when this raises.
+        waiter: holds the deadline and the cancellation.
+        context: TLS settings for an https proxy; None for the default.
+        make_lock: makes the lock of a TLS engine.
+
+    Raises:
+        HttpStatusError: an HTTP proxy's other answer than 2xx (0x80190000 + status).
+        ProxyError: it hung up, or refuses; see syncws.errors.
+        TlsError, CertificateError: TLS with an https proxy failed.
+        HandshakeError: it answers something else than its protocol allows (0x80072F78).
+        OperationTimedOutError, OperationCanceledError: as the waiter says.
+    """
+    proxy = route.proxy
+    try:
+        if proxy.scheme == "https":
+            waiter.phase = f"TLS handshake with the proxy {proxy.shown}"
+            context = default_context() if context is None else context
+            over_tls = TlsTransport(transport, context, proxy.server_name, make_lock())
+            over_tls.handshake(waiter.wait, waiter.check)
+            transport = over_tls
+        waiter.phase = f"waiting for the proxy's answer, {proxy.shown}"
+        if proxy.is_socks:
+            ask_socks(transport, waiter, proxy, route.host, route.port)
+        else:
+            _ask_http(transport, waiter, route)
+    except WebSocketError:
+        raise
+    except ssl.SSLCertVerificationError as exc:
+        report = refused_at_once(exc)
+        raise certificate_error(report, report.errors, f"the proxy {proxy.server_name}") from exc
+    except ssl.SSLError as exc:
+        raise tls_error(exc, f"the proxy {proxy.server_name}") from exc
+    except OSError as exc:
+        if is_from_signal_handler(exc):
+            raise
+        raise ProxyError(f"the connection to the proxy {proxy.shown} broke: {exc.strerror or exc}") from exc
+    return transport
+
+
+def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
+    """Ask for a tunnel by CONNECT (RFC 9110 9.3.6), and read the head of the answer, which has no body."""
+    proxy = route.proxy
+    target = f"{bracketed(route.host)}:{route.port}"
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    if proxy.login is not None:
+        # At once: a proxy may end the connection with its 407.
+        lines.append(f"Proxy-Authorization: {basic_authorization(proxy.login)}")
+    request = "\r\n".join([*lines, "", ""]).encode("ascii")
+    trace_head(">", request)
+    try:
+        send_all(transport, waiter, request)
+    except ConnectionError as exc:
+        if is_from_signal_handler(exc):
+            raise
+        # It hung up on the request, perhaps behind an answer that says why.
+
+    def refusal(why: str) -> HandshakeError:
+        return HandshakeError(f"the answer of the proxy {proxy.shown} to CONNECT is no valid HTTP: {why}")
+
+    reader = HeadReader(transport, waiter, refusal, versions=("HTTP/1.1", "HTTP/1.0"), is_exact=True)
+    head = reader.read_final()
+    if head is None:
+        raise ProxyError(f"the proxy {proxy.shown} ended the connection before it answered")
+    if not 200 <= head.status_code < 300:
+        raise HttpStatusError(
+            f"the proxy {proxy.shown} answered {head.status_code} {head.reason}".rstrip(),
+            status_code=head.status_code,
+            headers=head.as_mapping(),
+            body=reader.read_body(head),
+            is_from_proxy=True,
+        )

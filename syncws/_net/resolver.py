@@ -1,0 +1,159 @@
+"""From a host name to addresses: literals, localhost, the hosts file, dnspython, and at last the system's resolver.
+
+May import errors, net.address, net.deadline and net.hosts_file; the only home of dnspython. Runs on the connecting
+thread as far as it cannot wait; ask_name_servers and ask_system, which can, on helper threads of threads.background.
+"""
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from syncws._net.address import Address, interleaved, parse_address
+from syncws._net.hosts_file import find_in_hosts_file
+from syncws._waiting.deadline import Deadline
+from syncws.errors import CannotConnectError, HostNameNotResolvedError, OperationTimedOutError
+
+__all__ = [
+    "Answer",
+    "addresses_without_waiting",
+    "ask_name_servers",
+    "ask_system",
+    "look_up",
+    "make_resolver",
+]
+
+_LOOPBACK = (Address(socket.AF_INET, "127.0.0.1"), Address(socket.AF_INET6, "::1"))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one way of asking found, or why it found nothing."""
+
+    addresses: list[Address] = field(default_factory=list)
+    problem: str = ""
+    is_timeout: bool = False
+
+
+def addresses_without_waiting(host: str) -> list[Address]:
+    """Return the addresses that need no name server: literals, localhost (RFC 6761), the hosts file; else none.
+
+    Raises:
+        HostNameNotResolvedError: the hosts file gives 0.0.0.0 or :: for the name, which is how names are blocked there
+            (0x80072EE7).
+    """
+    literal = parse_address(host)
+    if literal is not None:
+        return [literal]
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return list(_LOOPBACK)
+    known = find_in_hosts_file(name)
+    usable = [address for address in known if not address.is_unspecified]
+    if known and not usable:
+        raise HostNameNotResolvedError(f"the name {host!r} has no address: the hosts file blocks it ({known[0].text})")
+    return interleaved(usable)
+
+
+def look_up(
+    host: str, deadline: Deadline, resolver: Any, run_aside: Callable[[Sequence[Callable[[], Answer]]], list[Answer]]
+) -> list[Address]:
+    """Ask name servers for A and AAAA records at the same time; then, if that gives nothing, the system.
+
+    Args:
+        host: the name.
+        deadline: bounds the name servers; the system's resolver cannot be bounded, but is not waited for any longer.
+        resolver: a dns.resolver.Resolver that alone is asked; None for the system's name servers, and then the system.
+        run_aside: runs functions that wait, each on a thread of its own, and returns what they return; when one has
+            found addresses, possibly without those that take longer.
+
+    Returns:
+        Addresses, the families alternating (RFC 8305 4), so that dead ones of one cannot hide the other.
+
+    Raises:
+        HostNameNotResolvedError: nobody knows the name, it has no address, or the name servers failed (0x80072EE7).
+        OperationTimedOutError: nobody answered in time (0x80072EE2).
+        CannotConnectError: descriptors are short (0x80072EFD).
+    """
+    answers = run_aside([partial(ask_name_servers, host, kind, deadline, resolver) for kind in ("AAAA", "A")])
+    if resolver is None and not any(answer.addresses for answer in answers):
+        answers = [*answers, *run_aside([partial(ask_system, host)])]
+    found = interleaved([address for answer in answers for address in answer.addresses])
+    if found:
+        return found
+    # Both families mostly have the same to say.
+    problems = "; ".join(dict.fromkeys(answer.problem for answer in answers))
+    message = f"the name {host!r} has no address: {problems}"
+    if all(answer.is_timeout for answer in answers):
+        raise OperationTimedOutError(message)
+    raise HostNameNotResolvedError(message)
+
+
+def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) -> Answer:
+    """Ask for the records of one kind, "A" or "AAAA"; waits. CNAMEs are followed, search domains tried."""
+    # Here and not above: importing it takes a tenth of a second, and most programs connect without it.
+    try:
+        import dns.exception
+        import dns.resolver
+    except OSError as exc:
+        raise CannotConnectError(f"the system gives no descriptor to look up names: {exc}") from exc
+
+    asked = resolver
+    if asked is None:
+        try:
+            asked = make_resolver()
+        except (dns.exception.DNSException, OSError, ValueError) as exc:
+            return Answer(problem=f"the system's name servers are not known: {str(exc) or type(exc).__name__}")
+    remaining = deadline.remaining
+    lifetime = asked.lifetime if remaining is None else min(asked.lifetime, remaining)
+    try:
+        records = asked.resolve(host, kind, lifetime=lifetime, search=True)
+    except dns.resolver.NXDOMAIN:
+        return Answer(problem="the name does not exist")
+    except dns.resolver.NoAnswer:
+        return _answer([])
+    except dns.exception.Timeout as exc:
+        return Answer(problem=f"the name servers did not answer in time ({exc})", is_timeout=True)
+    except dns.exception.DNSException as exc:
+        return Answer(problem=f"the name servers failed: {str(exc) or type(exc).__name__}")
+    return _answer([str(record) for record in records])
+
+
+def make_resolver() -> Any:
+    """Return a resolver with the system's settings."""
+    import dns.resolver
+
+    return dns.resolver.Resolver()
+
+
+def ask_system(host: str) -> Answer:
+    """Ask the system's resolver; waits, and nothing can end that."""
+    try:
+        answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        # Its name servers were silent, or failed for the moment.
+        is_temporary = isinstance(exc, socket.gaierror) and exc.errno == socket.EAI_AGAIN
+        return Answer(problem=f"the system's resolver says: {exc}", is_timeout=is_temporary)
+    return _answer([_text(answer[4]) for answer in answers if answer[0] in (socket.AF_INET, socket.AF_INET6)])
+
+
+def _text(found: tuple[Any, ...]) -> str:
+    """Return a socket address's IP address; its zone is a number beside it, for which mDNS has a use."""
+    is_scoped = len(found) == 4 and found[3]
+    return f"{found[0]}%{found[3]}" if is_scoped else str(found[0])
+
+
+def _answer(texts: Sequence[str]) -> Answer:
+    """Return what of an answer can be connected to.
+
+    0.0.0.0 and :: cannot: name servers give them for names that they block, and some systems would take them for
+    themselves.
+    """
+    parsed = [parse_address(text) for text in texts]
+    usable = [address for address in parsed if address is not None and not address.is_unspecified]
+    if usable:
+        return Answer(usable)
+    if texts:
+        return Answer(problem=f"the answer {texts[0]} is no address to connect to")
+    return Answer(problem="the name exists, and has no address of this kind")

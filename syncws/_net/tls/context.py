@@ -1,0 +1,153 @@
+"""With which TLS settings a connection is made, and by which ones the server's certificate is checked.
+
+May import certificates, errors and settings; urllib3's other home (the context's defaults). Runs on the connecting
+thread, before anything is sent. A proxy gets default_context(), never what make_plan() returns: a client certificate
+is for the server.
+"""
+
+import secrets
+import ssl
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from urllib3.util.ssl_ import create_urllib3_context
+
+from syncws.certificates import Certificate
+from syncws.errors import InvalidArgumentError, WebSocketError
+from syncws.settings import Settings
+
+__all__ = ["TlsPlan", "default_context", "make_plan"]
+
+
+def default_context() -> ssl.SSLContext:
+    """Return a context that verifies certificate and host name against the system's authorities.
+
+    TLS 1.2 or later. SSL_CERT_FILE and SSL_CERT_DIR replace the system's authorities; SSLKEYLOGFILE names a file to
+    which the session's secrets are added.
+
+    Raises:
+        WebSocketError: that file cannot be written (0x80004005).
+    """
+    context = _bare_context()
+    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    return context
+
+
+def _bare_context() -> ssl.SSLContext:
+    """Return the default context without authorities, which are what takes time."""
+    try:
+        context = create_urllib3_context()
+    except OSError as exc:
+        raise WebSocketError(
+            f"no TLS settings can be made, perhaps for the file that SSLKEYLOGFILE names: {exc}"
+        ) from exc
+    # A server that began to renegotiate could make sending wait for receiving.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@dataclass(frozen=True)
+class TlsPlan:
+    """How the server's certificate comes to be checked.
+
+    Attributes:
+        handshake: the context of the handshake.
+        rules: the context by whose rules the certificate is checked after the handshake and before anything is sent;
+            None when the handshake itself does so, or nothing is to be checked.
+    """
+
+    handshake: ssl.SSLContext
+    rules: ssl.SSLContext | None = None
+
+
+def make_plan(settings: Settings) -> TlsPlan:
+    """Return the contexts of a connect to a server.
+
+    Ours take tens of milliseconds to make, so they are kept with the settings: a connect makes them once.
+
+    Raises:
+        InvalidArgumentError: OpenSSL does not take the client certificate, or the ssl_context has no TLS 1.2, by which
+            alone it can be asked about a certificate outside a handshake (0x80070057).
+        WebSocketError: there is no place for a temporary file, or for SSLKEYLOGFILE's (0x80004005).
+    """
+    plan: TlsPlan | None = settings.made_plans.get(settings.client_certificate)
+    if plan is None:
+        plan = _new_plan(settings)
+        settings.made_plans[settings.client_certificate] = plan
+    return plan
+
+
+def _new_plan(settings: Settings) -> TlsPlan:
+    """Make the contexts.
+
+    The application's own context is never changed, not even for a moment, because other connections may be made with
+    it meanwhile: the handshake is then done with a context like it, which has the client certificate and does not end
+    at an error, and the server is checked by the application's after it.
+    """
+    own, certificate = settings.ssl_context, settings.client_certificate
+    lets_pass = bool(settings.ignorable_server_certificate_errors)
+    if own is None:
+        plan = TlsPlan(_lenient(_bare_context()), default_context()) if lets_pass else TlsPlan(default_context())
+    elif own.verify_mode is ssl.CERT_NONE:
+        plan = TlsPlan(own if certificate is None else _lenient(_like(own)))
+    elif lets_pass or certificate is not None:
+        plan = TlsPlan(_lenient(_like(own)), _checked_rules(own))
+    else:
+        plan = TlsPlan(own)
+    if certificate is not None:
+        _load_client_certificate(plan.handshake, certificate)
+    return plan
+
+
+def _checked_rules(own: ssl.SSLContext) -> ssl.SSLContext:
+    if own.minimum_version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.MAXIMUM_SUPPORTED):
+        raise InvalidArgumentError(
+            "an ssl_context without TLS 1.2 cannot be used together with client_certificate or "
+            "ignorable_server_certificate_errors: lower its minimum_version, or set up all in the context"
+        )
+    return own
+
+
+def _lenient(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _like(original: ssl.SSLContext) -> ssl.SSLContext:
+    """Return a context with the same versions, ciphers and options, without authorities and certificates."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.options = original.options
+    context.minimum_version = original.minimum_version
+    context.maximum_version = original.maximum_version
+    # TLS 1.3's suites are not set by set_ciphers, and are the same for all contexts.
+    names = ":".join(cipher["name"] for cipher in original.get_ciphers() if cipher["protocol"] != "TLSv1.3")
+    context.set_ciphers(f"{names or 'DEFAULT'}:@SECLEVEL={original.security_level}")
+    context.set_alpn_protocols(["http/1.1"])
+    context.post_handshake_auth = original.post_handshake_auth
+    if original.keylog_filename is not None:
+        context.keylog_filename = original.keylog_filename
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
+    """Hand OpenSSL certificate and key, which it takes from a file only; the key is encrypted there."""
+    password = secrets.token_hex(32).encode("ascii")
+    chain = [certificate, *certificate.intermediate_certificates]
+    pem = [ssl.DER_cert_to_PEM_cert(one.get_certificate_blob()).encode("ascii") for one in chain]
+    pem.append(certificate._encrypted_key(password))
+    try:
+        # A folder that only this user can open; it goes with what is in it, also when an interruption comes between.
+        with tempfile.TemporaryDirectory(prefix="syncws-") as folder:
+            path = Path(folder, "client.pem")
+            path.touch(mode=0o600)
+            path.write_bytes(b"".join(pem))
+            context.load_cert_chain(path, password=password)
+    except ssl.SSLError as exc:
+        reason = exc.reason or exc.strerror or "no reason given"
+        raise InvalidArgumentError(f"control.client_certificate cannot be used: OpenSSL says {reason}") from exc
+    except OSError as exc:
+        message = f"control.client_certificate needs a temporary file, which cannot be had: {exc.strerror or exc}"
+        raise WebSocketError(message) from exc

@@ -1,0 +1,83 @@
+"""TLS with the server: the handshake, the check of its certificate, and the application's own look at it.
+
+May import settings, wire and the rest of this room. Runs on the connecting thread, within the waiter's deadline.
+"""
+
+import ssl
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from syncws._net.tls.chain_judge import sent_chain
+from syncws._net.tls.context import make_plan
+from syncws._net.tls.transport import TlsTransport
+from syncws._net.tls.verification import CertificateReport, certificate_error, examine, not_forgiven, refused_at_once
+from syncws._net.transport import Transport
+from syncws._waiting.waiter import Waiter
+from syncws._wire.uri import WebSocketUri
+from syncws.settings import Settings
+
+__all__ = ["CertificateTools", "start_tls"]
+
+
+class CertificateTools(Protocol):
+    """What TLS may not make or do itself, because it has to do with locks and with the application."""
+
+    def make_lock(self) -> AbstractContextManager[object]:
+        """Return a new lock."""
+
+    def note_certificates(self, report: CertificateReport) -> None:
+        """Keep what the server showed for the information object; also when it is then refused."""
+
+    def validate_server(self, report: CertificateReport, waiter: Waiter) -> None:
+        """Let the application look at the server's certificate; raises when it refuses."""
+
+
+def start_tls(
+    inner: Transport, uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: CertificateTools
+) -> TlsTransport:
+    """Return TLS over `inner`, with a server whose certificate has passed.
+
+    Raises:
+        CertificateError: it has not (0x80072F05, …06, …0D, …17, …19, …89, …8A), or the application refused it
+            (0x800C000E).
+        ssl.SSLError, OSError: what else went wrong in TLS, or below it.
+        OperationTimedOutError, OperationCanceledError: as the waiter says.
+    """
+    waiter.phase = f"TLS handshake with {uri.server_name}"
+    plan = make_plan(settings)
+    transport = TlsTransport(inner, plan.handshake, uri.server_name, tools.make_lock())
+    try:
+        transport.handshake(waiter.wait, waiter.check)
+    except ssl.SSLCertVerificationError as exc:
+        report = _report_of_failure(exc, transport, plan.handshake, uri)
+        tools.note_certificates(report)
+        raise certificate_error(report, report.errors, uri.server_name) from exc
+    report = _checked_report(transport, plan.rules, uri, settings, tools)
+    tools.validate_server(report, waiter)
+    return transport
+
+
+def _report_of_failure(
+    error: ssl.SSLCertVerificationError, transport: TlsTransport, context: ssl.SSLContext, uri: WebSocketUri
+) -> CertificateReport:
+    """Return all that is wrong, where OpenSSL has ended the handshake at the first thing."""
+    chain = sent_chain(transport.ssl_object)
+    report = examine(context, chain, uri.server_name) if chain else CertificateReport()
+    return report if report.errors else refused_at_once(error)
+
+
+def _checked_report(
+    transport: TlsTransport,
+    rules: ssl.SSLContext | None,
+    uri: WebSocketUri,
+    settings: Settings,
+    tools: CertificateTools,
+) -> CertificateReport:
+    """Check the certificate now, unless the handshake has done so."""
+    chain = sent_chain(transport.ssl_object)
+    report = CertificateReport(chain) if rules is None else examine(rules, chain, uri.server_name)
+    tools.note_certificates(report)
+    left = not_forgiven(report.errors, settings.ignorable_server_certificate_errors)
+    if left:
+        raise certificate_error(report, left, uri.server_name)
+    return report

@@ -1,0 +1,248 @@
+"""TLS as an SSLObject over two memory BIOs, under one lock, with the socket outside it.
+
+May import errors, hresult, net.inherited and net.transport; the context is net.tls_context's business. A TlsTransport
+follows the rules of Transport: one thread receives, one sends, and these may be two.
+
+The plan. An OpenSSL connection must not be used by two threads at once, and CPython's SSLSocket lets them: a reader
+and a writer on one break connections. A lock around a blocking SSLSocket would stop the writer while the reader waits.
+So the TLS engine never touches a socket here: each call on it is short, CPU only, and under the lock; ciphertext goes
+in and out through the transport below, without the lock. Only the sending thread takes ciphertext out of the outgoing
+BIO, so records reach the wire in the order in which they were made. What receiving wants sent (a KeyUpdate's answer)
+stays there until the sending side flushes; `has_unsent` tells that there is some.
+"""
+
+import errno
+import re
+import ssl
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from syncws._net.transport import Transport
+from syncws._waiting.at_fork import watch
+from syncws._waiting.readiness import READABLE, WRITABLE
+from syncws.errors import TlsError
+from syncws.hresult import HResult
+
+__all__ = ["TlsTransport", "tls_error"]
+
+_CIPHERTEXT_BYTES = 4096
+# Plaintext encrypted at a time: four records; all of it counts as sent once it is encrypted.
+_PLAINTEXT_BYTES = 65536
+
+# Pieces of ciphertext that receive() takes in for one piece of data, or none.
+_FEEDS_AT_A_TIME = 16
+# What receiving may want sent (answers to KeyUpdate, alerts) before the peer counts as hostile. More than one send()
+# encrypts at a time, for that passes through here too.
+_MAX_ANSWER_BYTES = 262144
+
+# How OpenSSL names the alerts (RFC 8446 6.2) that it received, less its prefixes.
+_ALERT = re.compile(r"_ALERT_(\w+)$")
+_ALERTS_ABOUT_OUR_CERTIFICATE = {
+    "access_denied",
+    "bad_certificate",
+    "certificate_expired",
+    "certificate_revoked",
+    "certificate_unknown",
+    "no_certificate",
+    "unknown_ca",
+    "unsupported_certificate",
+}
+
+
+def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
+    """Turn OpenSSL's error of a handshake into one of this library's."""
+    if isinstance(error, ssl.SSLEOFError):
+        return TlsError(f"{server_name} ended the connection during the TLS handshake")
+    reason = error.reason or error.strerror or "no reason given"
+    alert = _ALERT.search(reason)
+    if alert is not None:
+        return _alert_error(alert[1].lower(), server_name)
+    return TlsError(f"TLS handshake with {server_name} failed: {reason}")
+
+
+def _alert_error(alert: str, server_name: str) -> TlsError:
+    """Return the error for what the server says is wrong; since TLS 1.3 it may say so after our side is done."""
+    if alert == "certificate_required":
+        message = f"{server_name} wants a client certificate (alert {alert}): set control.client_certificate"
+        return TlsError(message, hresult=HResult.WININET_E_CLIENT_AUTH_CERT_NEEDED)
+    about = ", about the client certificate" if alert in _ALERTS_ABOUT_OUR_CERTIFICATE else ""
+    return TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
+
+
+class TlsTransport:
+    """TLS over another transport; over a TlsTransport it is TLS inside TLS."""
+
+    __slots__ = ("__weakref__", "_incoming", "_inner", "_lock", "_outgoing", "_ssl", "_unsent")
+
+    def __init__(
+        self,
+        inner: Transport,
+        context: ssl.SSLContext,
+        server_name: str,
+        lock: AbstractContextManager[object],
+    ) -> None:
+        """Make the client's side of a TLS connection; `handshake` must follow.
+
+        Args:
+            inner: what carries the ciphertext.
+            context: the settings; verification is theirs.
+            server_name: sent as SNI and compared with the certificate.
+            lock: guards the engine; never held across a call of `inner`.
+        """
+        self._inner = inner
+        self._lock = lock
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
+        # Ciphertext taken from the outgoing BIO that the transport below has not taken yet.
+        self._unsent = memoryview(b"")
+        watch(self)
+
+    @property
+    def ssl_object(self) -> ssl.SSLObject:
+        """The engine, for looking at certificates before data flows."""
+        return self._ssl
+
+    def handshake(self, wait: Callable[[int], int], check: Callable[[], object] = bool) -> None:
+        """Do the TLS handshake; `wait` waits for READABLE or WRITABLE; it and `check` raise when time is over.
+
+        Raises:
+            ssl.SSLError: OpenSSL's reason, certificate verification included.
+            OSError: the transport's.
+        """
+        while True:
+            try:
+                with self._lock:
+                    self._ssl.do_handshake()
+            except ssl.SSLWantReadError:
+                self._flush_waiting(wait)
+                # Also when there is always more to read.
+                check()
+                self._receive_ciphertext_waiting(wait)
+            except ssl.SSLError:
+                # The alert that tells the server why; it need not arrive.
+                try:
+                    self.flush()
+                except OSError:
+                    pass
+                raise
+            else:
+                self._flush_waiting(wait)
+                return
+
+    def _flush_waiting(self, wait: Callable[[int], int]) -> None:
+        while not self.flush():
+            wait(WRITABLE)
+
+    def _receive_ciphertext_waiting(self, wait: Callable[[int], int]) -> None:
+        while not self._feed(_CIPHERTEXT_BYTES):
+            wait(READABLE)
+
+    def _feed(self, size: int) -> bool:
+        """Move ciphertext from below into the engine; return whether there was any, or its end."""
+        ciphertext = self._inner.receive(size)
+        if ciphertext is None:
+            return False
+        with self._lock:
+            if ciphertext:
+                self._incoming.write(ciphertext)
+            else:
+                self._incoming.write_eof()
+        return True
+
+    @property
+    def has_unsent(self) -> bool:
+        """See Transport.has_unsent."""
+        with self._lock:
+            return bool(self._unsent) or self._outgoing.pending > 0 or self._inner.has_unsent
+
+    @property
+    def unsent_bytes(self) -> int:
+        """See Transport.unsent_bytes."""
+        with self._lock:
+            return len(self._unsent) + self._outgoing.pending + self._inner.unsent_bytes
+
+    @property
+    def has_buffered(self) -> bool:
+        """See Transport.has_buffered."""
+        with self._lock:
+            # Of TLS inside TLS the inner one may hold several records, of which receive() took one.
+            return bool(self._incoming.pending or self._ssl.pending() or self._inner.has_buffered)
+
+    def receive(self, size: int) -> bytes | None:
+        """See Transport.receive. An end without TLS's own farewell is an end like any other: WebSocket has its own.
+
+        Raises:
+            ssl.SSLError: what came is no valid TLS.
+        """
+        for _ in range(_FEEDS_AT_A_TIME):
+            with self._lock:
+                if self._outgoing.pending > _MAX_ANSWER_BYTES:
+                    raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
+                # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
+                if self._incoming.pending or self._incoming.eof or self._ssl.pending():
+                    try:
+                        return self._ssl.read(size)
+                    except ssl.SSLWantReadError:
+                        pass
+                    except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                        return b""
+            if not self._feed(max(size, _CIPHERTEXT_BYTES)):
+                return None
+        # Records without data, one after the other: the caller must get to look at its deadline.
+        return None
+
+    def send(self, data: bytes | memoryview) -> int:
+        """See Transport.send; what was encrypted counts as taken, and flush() pushes the rest of it out."""
+        if not self.flush():
+            return 0
+        with self._lock:
+            try:
+                taken = self._ssl.write(data if len(data) <= _PLAINTEXT_BYTES else data[:_PLAINTEXT_BYTES])
+            except ssl.SSLWantReadError:
+                # TLS 1.2 renegotiation: the peer's next bytes must come first.
+                taken = 0
+        self.flush()
+        return taken
+
+    def flush(self) -> bool:
+        """See Transport.flush."""
+        while True:
+            if not self._unsent:
+                with self._lock:
+                    self._unsent = memoryview(self._outgoing.read())
+                if not self._unsent:
+                    return self._inner.flush()
+            sent = self._inner.send(self._unsent)
+            if not sent:
+                return False
+            self._unsent = self._unsent[sent:]
+
+    def end_output(self) -> None:
+        """Send TLS's farewell (close_notify), then what the transport below has for one."""
+        try:
+            with self._lock:
+                self._ssl.unwrap()
+        except (ssl.SSLError, ValueError):
+            pass  # The peer's farewell is not waited for.
+        try:
+            self.flush()
+        except OSError:
+            pass
+        self._inner.end_output()
+
+    def fileno(self) -> int:
+        """See Transport.fileno."""
+        return self._inner.fileno()
+
+    def abort(self) -> None:
+        """See Transport.abort."""
+        self._inner.abort()
+
+    def close(self) -> None:
+        """See Transport.close."""
+        self._inner.close()
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited; the engine is never used again, for its next record would be one of the parent's."""
+        self._lock = type(self._lock)()

@@ -1,0 +1,151 @@
+"""The byte pipe under a connection: a non-blocking socket (TLS over it is net.tls).
+
+May import net.inherited and net.meter. Of a transport one thread at a time receives and one at a time sends, and these
+may be two different threads; abort() may be called by any.
+"""
+
+import socket
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from syncws._net.meter import BandwidthMeter
+from syncws._waiting.at_fork import forked_error, watch
+
+__all__ = ["SocketTransport", "Transport"]
+
+
+class Transport(Protocol):
+    """What the outbox, the reader and the handshake need of a pipe. Nothing here waits."""
+
+    @property
+    def has_unsent(self) -> bool:
+        """True while bytes that send() has taken are still to be pushed out by flush()."""
+
+    @property
+    def has_buffered(self) -> bool:
+        """True when receive() may have something although the socket is not readable."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that flush() has still to push out. Any thread may ask."""
+
+    def receive(self, size: int) -> bytes | None:
+        """Return up to `size` bytes; b"" at the end of the stream; None when there is nothing now."""
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Take bytes from the front of `data`; return how many, 0 when nothing goes now."""
+
+    def flush(self) -> bool:
+        """Push out what send() or receive() left behind; return whether all of it is out."""
+
+    def end_output(self) -> None:
+        """Tell the peer, as far as that goes without waiting, that no more will come."""
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for waiting."""
+
+    def abort(self) -> None:
+        """Cut the connection now; whoever waits for it finds out. Any thread may call it, also after close()."""
+
+    def close(self) -> None:
+        """Give the descriptor back; nobody may be using it any more."""
+
+
+class _InheritedSocket:
+    """Stands for the socket in a forked child: refuses to carry anything."""
+
+    def recv(self, _: object) -> bytes:
+        """Refuse."""
+        raise forked_error()
+
+    def send(self, _: object) -> int:
+        """Refuse."""
+        raise forked_error()
+
+    def shutdown(self, _: object) -> None:
+        """Do nothing; see socket.socket.shutdown."""
+
+    def close(self) -> None:
+        """Do nothing: the descriptor was closed."""
+
+
+class SocketTransport:
+    """A TCP socket.
+
+    Attributes:
+        inbound, outbound (BandwidthMeter): bytes really moved.
+    """
+
+    __slots__ = ("__weakref__", "_descriptor", "_is_closed", "_lock", "_socket", "inbound", "outbound")
+
+    has_unsent = False
+    unsent_bytes = 0
+    has_buffered = False
+
+    def __init__(self, connected: socket.socket, lock: AbstractContextManager[object]) -> None:
+        """Take over a connected, non-blocking socket.
+
+        `lock` keeps abort() and close() apart, so that a descriptor which another part of the program was given in
+        the meantime is never touched. It is never held for longer than one system call that cannot wait.
+        """
+        self._socket: socket.socket | _InheritedSocket = connected
+        self._descriptor = connected.fileno()
+        self._lock = lock
+        self._is_closed = False
+        self.inbound = BandwidthMeter()
+        self.outbound = BandwidthMeter()
+        watch(self)
+
+    def receive(self, size: int) -> bytes | None:
+        """See Transport.receive."""
+        try:
+            data = self._socket.recv(size)
+        except BlockingIOError:
+            return None
+        self.inbound.add(len(data))
+        return data
+
+    def send(self, data: bytes | memoryview) -> int:
+        """See Transport.send."""
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        self.outbound.add(sent)
+        return sent
+
+    def flush(self) -> bool:
+        """See Transport.flush; a socket keeps nothing back."""
+        return True
+
+    def end_output(self) -> None:
+        """Send a FIN."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # The peer was faster.
+
+    def fileno(self) -> int:
+        """See Transport.fileno."""
+        return self._descriptor
+
+    def abort(self) -> None:
+        """Shut the socket down in both directions."""
+        with self._lock:
+            if not self._is_closed:
+                try:
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # Not connected any more.
+
+    def close(self) -> None:
+        """See Transport.close."""
+        with self._lock:
+            self._is_closed = True
+            self._socket.close()
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited: the descriptor only; a shutdown() would be one of the parent's connection."""
+        self._lock = type(self._lock)()
+        self.close()
+        self._socket = _InheritedSocket()

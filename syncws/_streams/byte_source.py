@@ -1,0 +1,96 @@
+"""What an InputStream reads from: the protocol of a source of bytes, and the source over bytes in memory.
+
+May import errors. A source is used by one thread at a time, which begin() sees to; only peek() may wait.
+
+The rule that keeps bytes from being lost. peek() shows bytes and takes nothing; advance() takes them, by one assignment
+to `position`. So whatever interrupts a reading thread, `position` says exactly what was taken, and what was not is
+still there.
+"""
+
+from typing import Protocol
+
+from syncws.errors import ConnectionLostError, MessageTooBigError, ProtocolViolationError
+
+__all__ = ["ENDINGS", "ByteSource", "MemorySource"]
+
+ENDINGS = (ConnectionLostError, ProtocolViolationError, MessageTooBigError)
+"""Errors that say how the bytes ended: raised for good, after all that had arrived was given out."""
+
+
+class ByteSource(Protocol):
+    """Bytes that arrive in order and end once."""
+
+    @property
+    def position(self) -> int:
+        """Number of bytes taken since the beginning."""
+
+    def begin(self) -> object:
+        """Begin an operation, with its own time limit; finish() must follow.
+
+        Returns:
+            What stands for the operation: when nobody holds it any more, because of an interruption, it is over.
+
+        Raises:
+            InvalidOperationError: another operation runs (0x800710DD).
+            IllegalMethodCallError: there is nothing to read from yet (0x8000000E).
+            ObjectClosedError: it was closed (0x80000013).
+        """
+
+    def peek(self, count: int) -> memoryview:
+        """Wait until at least one byte is there; show up to `count` of those that lie together, empty at the end.
+
+        The view must be let go before the next call.
+
+        Raises:
+            OperationTimedOutError: none came within the operation's time (0x80072EE2).
+            OperationCanceledError: the source was closed meanwhile (0x80072EF1).
+            WebSocketError: one of ENDINGS.
+        """
+
+    def advance(self, count: int) -> None:
+        """Take `count` bytes that peek() has shown."""
+
+    def put_back(self, data: bytes) -> None:
+        """Undo the taking of `data`, the last bytes taken."""
+
+    def finish(self) -> None:
+        """End the operation."""
+
+    def close(self) -> None:
+        """Let go of what is there and what may come. Any thread may call it."""
+
+
+class MemorySource:
+    """A source over bytes that are all there."""
+
+    __slots__ = ("_content", "position")
+
+    position: int
+
+    def __init__(self, content: memoryview) -> None:
+        """Make a source; the content is held, not copied."""
+        self._content = content
+        self.position = 0
+
+    def begin(self) -> object:
+        """See ByteSource.begin."""
+        return self
+
+    def peek(self, count: int) -> memoryview:
+        """See ByteSource.peek; never waits."""
+        return self._content[self.position : self.position + count]
+
+    def advance(self, count: int) -> None:
+        """See ByteSource.advance."""
+        self.position += count
+
+    def put_back(self, data: bytes) -> None:
+        """See ByteSource.put_back."""
+        self.position -= len(data)
+
+    def finish(self) -> None:
+        """See ByteSource.finish."""
+
+    def close(self) -> None:
+        """See ByteSource.close."""
+        self._content = memoryview(b"")

@@ -1,0 +1,153 @@
+"""InputStream, the reading end of a connection over a source handed in, and MemoryInputStream over bytes.
+
+May import enums, errors and this room. Runs on the thread that calls it; a read blocks only where the source does.
+"""
+
+from typing import TYPE_CHECKING
+
+from syncws._arguments.checks import as_input_stream_options, check_count
+from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
+from syncws._streams.byte_source import ByteSource, MemorySource
+from syncws._streams.files import InputFile
+from syncws._streams.reading import Filling
+from syncws.enums import InputStreamOptions
+from syncws.errors import InvalidArgumentError, ObjectClosedError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+__all__ = ["InputStream", "MemoryInputStream"]
+
+
+class InputStream:
+    """Bytes that come in (Windows.Storage.Streams.IInputStream); a context manager that closes on exit.
+
+    Not made by users: a StreamWebSocket's `input_stream` and `args.get_data_stream()` give one. One thread at a time
+    may read from it; a second one is refused.
+    """
+
+    __slots__ = ("__weakref__", "_is_closed", "_source")
+
+    def __init__(self, source: ByteSource) -> None:
+        """Make a stream over a source, which is closed with it.
+
+        Source: beyond WinRT.
+        """
+        self._source = source
+        self._is_closed = False
+
+    def read(
+        self,
+        buffer: "WriteableBuffer",
+        count: int,
+        /,
+        options: InputStreamOptions = InputStreamOptions.NONE,
+    ) -> Buffer:
+        """Read bytes into a buffer. A read that raises has taken nothing: the next one gets the same bytes.
+
+        Args:
+            buffer: a Buffer, filled from its start, or any writable object with the buffer protocol.
+            count: bytes to read, 0 to the buffer's capacity; 0 does not touch the stream.
+            options: NONE waits for `count` bytes or the end of the stream, PARTIAL for at least one byte. READ_AHEAD
+                changes nothing: a socket always reads ahead, as far as its inbox has room.
+
+        Returns:
+            The Buffer that holds the bytes: `buffer` itself, or a new one over the memory of another object. Its
+            `length` is the number of bytes read, 0 at the end of the stream. When the connection is lost, what had
+            arrived is given out first, as a short read; the next read raises.
+
+        Raises:
+            ObjectClosedError: the stream was closed, or its socket (0x80000013).
+            InvalidArgumentTypeError: an argument has the wrong type (0x80070057).
+            InvalidArgumentError: `count` is over the capacity, or `buffer` is read-only (0x80070057).
+            IllegalMethodCallError: the socket is not connected yet; or called in a handler of it (0x8000000E).
+            InvalidOperationError: another read or load runs on the stream (0x800710DD).
+            OperationTimedOutError: control.receive_timeout passed for the read as a whole (0x80072EE2).
+            OperationCanceledError: the stream or the socket was closed meanwhile (0x80072EF1).
+            ConnectionLostError, ProtocolViolationError: how the connection was lost.
+
+        Source: IInputStream.ReadAsync.
+        """
+        if self._is_closed:
+            raise ObjectClosedError("the input stream was closed")
+        filling = Filling(self._source, self._begin)
+        target = buffer if isinstance(buffer, Buffer) else Buffer._over(as_writable_view(buffer, "buffer"))
+        try:
+            return _read_buffer(filling, target, count, options)
+        except BaseException:
+            filling.undo()
+            if target is not buffer:
+                # An exception that is kept must not keep the caller's bytearray from growing.
+                target._memory.release()
+            raise
+
+    def as_file(self) -> InputFile:
+        """Return the stream as a binary file object for reading (beyond WinRT).
+
+        It is an io.BufferedIOBase that keeps nothing back: what it has not returned can still be read from the stream.
+        Its read(n) waits for all n bytes or the end of the stream, read1() for one. Closing it does not close the
+        stream. Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing, as long
+        as no other object (an io.TextIOWrapper, say) gathers what it returns. That holds for any amount: read() and
+        readline() without a size gather as much as the server sends within the time, and put it back when they fail, so
+        give them a size where the server is not trusted. An io.BufferedReader around it would wait until its own buffer
+        is full.
+
+        Raises:
+            ObjectClosedError: the stream was closed (0x80000013).
+        """
+        if self._is_closed:
+            raise ObjectClosedError("the input stream was closed")
+        return InputFile(self._source, self._begin)
+
+    def close(self) -> None:
+        """Close the stream; later reads raise ObjectClosedError (0x80000013). May be repeated.
+
+        A read in another thread ends with OperationCanceledError. The socket stays open; what comes is thrown away.
+
+        Source: IInputStream.Close.
+        """
+        if not self._is_closed:
+            self._is_closed = True
+            self._source.close()
+
+    def _begin(self) -> object:
+        """Begin an operation on the source; its finish() must follow. What this returns must be held until then."""
+        if self._is_closed:
+            raise ObjectClosedError("the input stream was closed")
+        return self._source.begin()
+
+    def __enter__(self) -> "InputStream":
+        """Return the stream."""
+        return self
+
+    def __exit__(self, kind: object, value: object, traceback: object) -> None:
+        """Close the stream."""
+        self.close()
+
+
+def _read_buffer(filling: Filling, target: Buffer, count: int, options: InputStreamOptions) -> Buffer:
+    flags = as_input_stream_options(options)
+    with as_writable_view(Buffer.create_memory_buffer_over_ibuffer(target), "buffer") as memory:
+        if check_count(count, "count") > len(memory):
+            raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
+        target.length = filling.fill(memory[:count], flags)
+        return target
+
+
+class MemoryInputStream(InputStream):
+    """An InputStream over bytes in memory: the content, then the end of the stream."""
+
+    __slots__ = ()
+
+    def __init__(self, content: "ReadableBuffer", /) -> None:
+        """Make a stream over a buffer.
+
+        Args:
+            content: the bytes; not copied, and held until the stream is closed.
+
+        Raises:
+            InvalidArgumentTypeError: `content` is no buffer (0x80070057).
+
+        Source: beyond WinRT (its InMemoryRandomAccessStream is more than this).
+        """
+        super().__init__(MemorySource(as_bytes_view(content, "content")))

@@ -1,0 +1,150 @@
+"""OutputStream, the writing end of a connection over callables handed in.
+
+May import errors and this room. Runs on the thread that calls it; blocks only where the callables do. On the hot path
+of sending: `write` adds two checks to the callable.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from syncws._streams.buffer import as_bytes_view
+from syncws._streams.files import OutputFile
+from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["OutputStream", "Progress", "check_progress"]
+
+Progress = Callable[[int], object]
+"""Called with the number of bytes sent so far, on the sending thread and without any lock held."""
+
+
+def check_progress(progress: object) -> None:
+    """Refuse what cannot be told of progress.
+
+    Raises:
+        InvalidArgumentTypeError: it is neither callable nor None (0x80070057).
+    """
+    if progress is not None and not callable(progress):
+        raise InvalidArgumentTypeError(f"progress must be callable or None, not {type(progress).__name__}")
+
+
+class OutputStream:
+    """Bytes that go out (Windows.Storage.Streams.IOutputStream); a context manager that closes on exit.
+
+    Not made by users: a socket's `output_stream` gives one. Each `write` is one message: on a MessageWebSocket of
+    control.message_type, on a StreamWebSocket binary.
+    """
+
+    __slots__ = ("__weakref__", "_close", "_flush", "_write", "_write_text")
+
+    def __init__(
+        self,
+        write: Callable[[memoryview | bytes, Progress | None], int],
+        flush: Callable[[], bool],
+        close: Callable[[], None],
+        write_text: Callable[[bytes], int] | None = None,
+    ) -> None:
+        """Make a stream over callables.
+
+        Args:
+            write: sends one buffer, also an empty one, and returns the number of bytes. It gets bytes as they are,
+                anything else as a flat view, which is released when it returns; and what to tell of its progress.
+            flush: waits until what was written has left; False when that failed.
+            close: called once, by the first `close()`.
+            write_text: as `write` without progress, for bytes that are known to be UTF-8; `write` when None.
+
+        Source: beyond WinRT.
+        """
+        self._write = write
+        # A DataWriter calls it directly.
+        self._write_text: Callable[[bytes], int] = write_text or (lambda data: write(data, None))
+        self._flush = flush
+        self._close: Callable[[], None] | None = close
+
+    def write(self, buffer: "ReadableBuffer", /, progress: Progress | None = None) -> int:
+        """Write all bytes of a buffer as one message; an empty one sends an empty message.
+
+        Nothing is copied as a whole: a buffer of any size, also a mapped file, is masked and sent piece by piece. It
+        must not change until the call returns.
+
+        Args:
+            buffer: bytes, any object with the buffer protocol, or a Buffer.
+            progress: called with the bytes sent so far after each piece of 64 KiB, the last time with all of them. A
+                MessageWebSocket's message of more than 64 KiB goes out in fragments then, otherwise in one frame. What
+                it raises ends the write; in the midst of a message that is never finished then, so that nothing more
+                can be sent, but receiving and closing go on.
+
+        Returns:
+            The number of bytes written.
+
+        Raises:
+            ObjectClosedError: the stream was closed, or its socket (0x80000013).
+            IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished, or
+                one was given up in the middle of it (0x8000000E).
+            InvalidOperationError: called by `progress` of a write that is not over (0x800710DD).
+            InvalidArgumentTypeError: `buffer` is no buffer, `progress` not callable (0x80070057).
+            OperationTimedOutError: the peer took nothing for control.send_timeout (0x80072EE2).
+            OperationCanceledError: closed meanwhile (0x80072EF1).
+            ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
+
+        Source: IOutputStream.WriteAsync.
+        """
+        check_progress(progress)
+        if type(buffer) is bytes:
+            return self._write(buffer, progress)
+        # Released at once, also when an exception holds this frame: else a mapped file could not be closed.
+        with as_bytes_view(buffer, "buffer") as view:
+            return self._write(view, progress)
+
+    def as_file(self) -> OutputFile:
+        """Return the stream as a binary file object for writing (beyond WinRT).
+
+        It is an io.RawIOBase: each write() is one message, an empty one none; wrap it in an io.BufferedWriter to gather
+        small writes. Closing it does not close the stream. Errors are those of write().
+        """
+        return OutputFile(self.write)
+
+    def flush(self) -> bool:
+        """Wait until everything written has left; seldom needed.
+
+        Returns:
+            True, or False when it failed.
+
+        Raises:
+            ObjectClosedError: the stream was closed, or its socket (0x80000013).
+            IllegalMethodCallError: the socket is not connected yet (0x8000000E).
+
+        Source: IOutputStream.FlushAsync.
+        """
+        return self._flush()
+
+    def close(self) -> None:
+        """Close the stream; later writes and flushes raise ObjectClosedError (0x80000013). May be repeated.
+
+        Source: IOutputStream.Close.
+        """
+        close = self._close
+        if close is not None:
+            # Changing the callables leaves nothing to check in `write`.
+            self._close = None
+            self._write = self._write_text = _refuse_write
+            self._flush = _refuse_flush
+            close()
+
+    def __enter__(self) -> "OutputStream":
+        """Return the stream."""
+        return self
+
+    def __exit__(self, kind: object, value: object, traceback: object) -> None:
+        """Close the stream."""
+        self.close()
+
+
+def _refuse_write(data: memoryview | bytes, progress: Progress | None = None) -> int:
+    raise ObjectClosedError("the output stream was closed, by close() or by a DataWriter that was not detached")
+
+
+def _refuse_flush() -> bool:
+    raise ObjectClosedError("the output stream was closed, by close() or by a DataWriter that was not detached")

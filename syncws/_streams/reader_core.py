@@ -1,0 +1,182 @@
+"""The unread bytes of a DataReader: where they lie, how a load adds to them, how a read takes some.
+
+May import enums, errors and this room. Runs on the thread that calls it; only `_fill` can block, in the stream.
+"""
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import TypeVar
+
+from syncws._streams.buffer import Buffer
+from syncws._streams.byte_source import ENDINGS, ByteSource
+from syncws._streams.input_stream import InputStream
+from syncws._streams.texts import Formatted
+from syncws.enums import InputStreamOptions
+from syncws.errors import (
+    IllegalMethodCallError,
+    InvalidOperationError,
+    ObjectClosedError,
+    OutOfBoundsError,
+)
+
+__all__ = ["Data", "ReaderCore", "copy_bytes", "copy_into"]
+
+Data = bytes | bytearray | memoryview
+"""What unread bytes lie in: a bytearray over a stream, else what was handed in."""
+
+_Value = TypeVar("_Value")
+
+
+class ReaderCore(Formatted):
+    """The private half of DataReader; a base class and not a part, so that a message costs one object.
+
+    The unread bytes are `_data[_position : _position + _unread]`. `_text` is all of them while nothing was taken from
+    a text message; `_data` may then be None until somebody needs bytes. `_turn` is there only with a stream: while an
+    operation runs it holds the number of its thread. setdefault() of a dict is atomic, and costs a third of a Lock,
+    which nobody would wait for; a number that an interruption left behind is the thread's own, and stops nobody else
+    for longer than until that thread's next operation.
+    """
+
+    __slots__ = (
+        "_data",
+        "_is_closed",
+        "_options",
+        "_position",
+        "_stream",
+        "_text",
+        "_turn",
+        "_unread",
+    )
+
+    _data: Data | None
+    _text: str | None
+    _position: int
+    _unread: int
+    _options: InputStreamOptions
+    _stream: InputStream | None
+    _turn: dict[None, int] | None
+    _is_closed: bool
+
+    def _begin(self) -> None:
+        """Refuse when closed or busy; else `_finish` must follow."""
+        if self._is_closed:
+            raise ObjectClosedError("the DataReader was closed")
+        turn = self._turn
+        if turn is not None:
+            own = get_ident()
+            if turn.setdefault(None, own) != own:
+                raise InvalidOperationError("another operation runs on this DataReader")
+
+    def _finish(self) -> None:
+        turn = self._turn
+        if turn is not None:
+            turn.pop(None, None)
+
+    def _required_stream(self) -> InputStream:
+        if self._stream is None:
+            raise IllegalMethodCallError("the DataReader has no stream: made over a buffer or message, or detached")
+        return self._stream
+
+    def _fill(self, stream: InputStream, count: int) -> int:
+        source = stream._source
+        operation = None
+        try:
+            operation = stream._begin()
+            start = source.position
+            unread = self._unread
+            try:
+                self._append_from(source, count)
+            except ENDINGS:
+                if source.position == start:
+                    raise
+            finally:
+                # Exactly what was taken counts, wherever an interruption came; of a closed reader nothing does.
+                self._unread = 0 if self._is_closed else unread + source.position - start
+            return source.position - start
+        finally:
+            if operation is not None:
+                source.finish()
+
+    def _append_from(self, source: ByteSource, count: int) -> None:
+        loaded = 0
+        while loaded < count:
+            with source.peek(count - loaded) as piece:
+                size = len(piece)
+                if not size:
+                    return
+                self._append(piece)
+            source.advance(size)
+            self._unread += size
+            loaded += size
+            if self._options & InputStreamOptions.PARTIAL:
+                return
+
+    def _append(self, arrived: memoryview) -> None:
+        data = self._data
+        if not isinstance(data, bytearray):
+            raise ObjectClosedError("the DataReader was closed")
+        # Bytes that an interrupted load had copied and not taken.
+        del data[self._position + self._unread :]
+        # Moving the unread bytes only when they are the smaller part keeps many small loads linear in all.
+        if self._position >= self._unread:
+            data = data[self._position :]
+            # One statement, so that no interruption comes between.
+            self._data, self._position = data, 0
+        data += arrived
+
+    def _read(self, count: int, convert: Callable[[Data, int], _Value]) -> _Value:
+        """Convert `count` bytes, then consume them: after a conversion that fails they are still there."""
+        self._begin()
+        try:
+            if count > self._unread:
+                raise OutOfBoundsError(f"{count} bytes are needed, {self._unread} are loaded")
+            value = convert(self._bytes(), self._position)
+            self._text = None
+            self._position += count
+            self._unread -= count
+            return value
+        finally:
+            self._finish()
+
+    def _read_copy(self, count: int) -> bytes:
+        data = self._data
+        if isinstance(data, bytes) and count <= self._unread:
+            # The short way for a binary message: bytes mean that there is no stream, and that the reader is open.
+            start = self._position
+            self._text = None
+            self._position = start + count
+            self._unread -= count
+            return data[start : start + count]
+        return self._read(count, lambda data, start: copy_bytes(data, start, count))
+
+    def _bytes(self) -> Data:
+        data = self._data
+        if data is None:
+            data = b"" if self._text is None else self._text.encode("utf-8")
+            self._data = data
+        return data
+
+    def _release(self) -> Buffer:
+        """Give the unread bytes away without a copy."""
+        part = memoryview(self._bytes())[self._position : self._position + self._unread]
+        self._text = None
+        self._data = b"" if self._turn is None else bytearray()
+        self._position = 0
+        self._unread = 0
+        # Bytes that came from a stream are nobody else's; a message or a buffer may have other readers.
+        return Buffer._over(part.toreadonly() if self._turn is None else part)
+
+
+def copy_bytes(data: Data, start: int, count: int) -> bytes:
+    """Copy `count` bytes from `start`; all of a bytes object is not copied but returned."""
+    if isinstance(data, bytes):
+        return data[start : start + count]
+    # Released at once: a bytearray cannot grow while somebody looks into it.
+    with memoryview(data) as whole, whole[start : start + count] as part:
+        return part.tobytes()
+
+
+def copy_into(target: memoryview, data: Data, start: int) -> None:
+    """Fill `target` with the bytes from `start`."""
+    with memoryview(data) as whole, whole[start : start + len(target)] as part:
+        target[:] = part

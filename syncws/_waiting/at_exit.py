@@ -1,0 +1,78 @@
+"""The connections of this process, and what becomes of them when the program ends.
+
+May import net.deadline and this room's bell and latch. Any thread adds; close_all runs on the main thread, as an atexit
+function: all threads but daemons have ended then, and the readers still run. It is the last moment to use them, for
+when the interpreter has begun to take itself apart they stop wherever they are.
+
+Nobody is told of this end: an error raised in a daemon thread that waits for a message would only be a traceback on
+stderr. Threads of the application's that wait go on waiting until the process is gone.
+"""
+
+import atexit
+import threading
+import weakref
+from typing import Protocol
+
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.locks import Bell, Latch
+
+__all__ = ["add", "close_all", "stay_quiet"]
+
+# For all connections together: for the closing handshakes, and then for readers to leave what they do.
+_CLOSE_SECONDS = 0.8
+_DROP_SECONDS = 0.1
+# Longer than the two, so that the process is gone by then, most often; and not for ever, in case it is waited for.
+_QUIET_SECONDS = 2.0
+
+
+class Ending(Protocol):
+    """What this module needs of a session; hashed by identity."""
+
+    finished: Latch
+
+    def begin_exit(self) -> None:
+        """Send the Close frame without waiting, and tell nobody of anything any more."""
+
+    def drop_at_exit(self) -> None:
+        """Cut the connection, without waiting."""
+
+
+# Not a WeakSet, whose iteration is Python code: a thread that connects in the middle of it would break it off.
+_open: "set[weakref.ref[Ending]]" = set()
+
+
+def add(session: Ending) -> None:
+    """Have a session closed at the end of the program, as long as it lives and is not finished."""
+    _open.add(weakref.ref(session, _open.discard))
+
+
+def close_all() -> None:
+    """Say good-bye to every server, within a second altogether."""
+    sessions = [session for reference in _open.copy() if (session := reference()) and not session.finished.is_set()]
+    for session in sessions:
+        session.begin_exit()
+    _wait(sessions, Deadline(_CLOSE_SECONDS))
+    left = [session for session in sessions if not session.finished.is_set()]
+    for session in left:
+        session.drop_at_exit()
+    _wait(left, Deadline(_DROP_SECONDS))
+
+
+def _wait(sessions: list[Ending], deadline: Deadline) -> None:
+    for session in sessions:
+        while not session.finished.wait(deadline.remaining) and not deadline.is_expired:
+            pass
+
+
+def stay_quiet() -> None:
+    """Keep a daemon thread from raising while the program ends; other threads go on.
+
+    Raises:
+        SystemExit: the program takes its time to end, or waits for this thread: that ends it, without a traceback.
+    """
+    if threading.current_thread().daemon:
+        Bell().wait(_QUIET_SECONDS)
+        raise SystemExit
+
+
+atexit.register(close_all)

@@ -1,0 +1,83 @@
+"""Running something that may wait, and that no wake-up can reach, on a helper thread.
+
+May import errors and net. Everything is called on the connecting thread.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from syncws._waiting.deadline import FOREVER, Deadline
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
+from syncws.errors import CannotConnectError
+
+__all__ = ["run_aside", "start_thread"]
+
+ResultT = TypeVar("ResultT")
+
+# How long a second answer is waited for when the first would do (RFC 8305 3 calls it the resolution delay).
+_GRACE_SECONDS = 0.25
+
+
+def run_aside(
+    functions: Sequence[Callable[[], ResultT]],
+    waiter: Waiter,
+    waker: Waker,
+    is_enough: Callable[[ResultT], bool] = lambda _: False,
+) -> list[ResultT]:
+    """Run each of `functions` on a daemon thread of its own, all at the same time, and wait for their results.
+
+    When the waiter's deadline passes or it is cancelled, the threads are left to themselves: each ends when its
+    function does, and what it finds then is dropped.
+
+    Args:
+        functions: what to run.
+        waiter: bounds the wait.
+        waker: the waiter's.
+        is_enough: tells of a result that it would do; the others are then waited for only a moment longer.
+
+    Returns:
+        The results that there are, in the order of the functions: all of them, unless one was enough.
+
+    Raises:
+        OperationTimedOutError, OperationCanceledError: as the waiter says.
+        CannotConnectError: the system gives no thread (0x80072EFD).
+        Exception: what the first function that failed raised.
+    """
+    results: dict[int, ResultT] = {}
+    failures: list[BaseException] = []
+
+    def body(number: int, function: Callable[[], ResultT]) -> None:
+        try:
+            results[number] = function()
+        except BaseException as exc:  # noqa: BLE001 - handed to the waiting thread
+            failures.append(exc)
+        waker.wake()
+
+    for number, function in enumerate(functions):
+        start_thread(threading.Thread(target=body, args=(number, function), name="syncws-lookup", daemon=True))
+    soon = None
+    while len(results) < len(functions) and not failures:
+        if soon is None and any(is_enough(result) for result in tuple(results.values())):
+            # Not all that is left: the first answer is there to be used.
+            remaining = waiter.deadline.remaining
+            soon = Deadline(_GRACE_SECONDS if remaining is None else min(_GRACE_SECONDS, remaining / 2))
+        if soon is not None and soon.is_expired:
+            break
+        waiter.wait(0, soon or FOREVER)
+    if failures:
+        raise failures[0]
+    return [results[number] for number in sorted(results)]
+
+
+def start_thread(thread: threading.Thread) -> None:
+    """Start a thread that a connect needs.
+
+    Raises:
+        CannotConnectError: the system gives none (0x80072EFD).
+    """
+    try:
+        thread.start()
+    except RuntimeError as exc:
+        raise CannotConnectError(f"the system gives no thread for the connection: {exc}") from exc

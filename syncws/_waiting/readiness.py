@@ -1,0 +1,181 @@
+"""Waiting for a socket, for a wake-up or for a deadline, whichever comes first.
+
+May import net.deadline and net.inherited. A Waker may be woken by any thread; each Readiness is used by one thread at a
+time, so the reader and the writer of a connection have one each.
+
+`poll` rather than `select` where it exists, because select cannot take descriptors over 1023; rather than epoll,
+because epoll costs a descriptor for each connection and thread, and saves nothing for two descriptors.
+"""
+
+import math
+import select
+import socket
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from syncws._waiting.at_fork import watch
+from syncws._waiting.deadline import Deadline
+
+__all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness"]
+
+READABLE = 1
+WRITABLE = 2
+WOKEN = 4
+
+SLICE_SECONDS = 0.1
+"""How long a thread of the application's waits at a time. A signal that comes just before a system call begins to wait
+does not end that (and on Windows none ever does), so Ctrl-C is looked for in between."""
+
+
+class Waker:
+    """Wakes a thread that waits in a Readiness. Wakings stay until `clear`, however many came.
+
+    Attributes:
+        is_inherited (bool): True in a forked child.
+    """
+
+    __slots__ = ("__weakref__", "_is_closed", "_lock", "_receiver", "_sender", "is_inherited")
+
+    def __init__(self, lock: AbstractContextManager[object]) -> None:
+        """Make a waker; `lock` keeps wake() and close() apart and is never held for longer than one system call."""
+        self._lock = lock
+        self._is_closed = False
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
+        self.is_inherited = False
+        watch(self)
+
+    def fileno(self) -> int:
+        """Descriptor that is readable while there is a waking."""
+        return self._receiver.fileno()
+
+    def wake(self) -> None:
+        """Wake the waiting thread, or its next wait. Any thread may call it, also after close()."""
+        with self._lock:
+            if not self._is_closed:
+                try:
+                    self._sender.send(b"\0")
+                except BlockingIOError:
+                    pass  # Full of wakings already.
+
+    def clear(self) -> None:
+        """Forget the wakings so far; the waiting thread calls it before it looks for what happened."""
+        try:
+            self._receiver.recv(4096)
+        except OSError:
+            pass  # There are none, or it was closed by a fork in a signal handler during the wait.
+
+    def close(self) -> None:
+        """Give the descriptors back; nobody may be waiting any more."""
+        with self._lock:
+            self._is_closed = True
+            self._receiver.close()
+            self._sender.close()
+
+    def _let_go_in_child(self) -> None:
+        """See net.inherited."""
+        self._lock = type(self._lock)()
+        self.is_inherited = True
+        self.close()
+
+
+class Readiness(Protocol):
+    """Waits for a socket's descriptor and for a waker's."""
+
+    def wait(self, interest: int, deadline: Deadline) -> int:
+        """Wait until something of `interest` is there, the waker was woken, or the deadline passed.
+
+        Args:
+            interest: READABLE, WRITABLE, both, or 0 to wait for the waker alone.
+            deadline: when to give up; an expired one asks without waiting.
+
+        Returns:
+            What is ready: a sum of READABLE, WRITABLE and WOKEN; 0 when the time was over. An error or hang-up of the
+            socket counts as both ready, so that the next receive or send brings it to light. 0 may come early; the
+            caller asks its deadline.
+        """
+
+
+def make_readiness(descriptor: int, waker: int, longest: float | None = None) -> Readiness:
+    """Return the Readiness of this system.
+
+    Args:
+        descriptor: the socket's; -1 means no socket.
+        waker: the waker's descriptor; -1 for none.
+        longest: seconds after which a wait returns 0 at the latest; None for no such limit.
+    """
+    kind = PollReadiness if hasattr(select, "poll") else SelectReadiness
+    return kind(descriptor, waker, longest)
+
+
+def _shorter(remaining: float | None, longest: float | None) -> float | None:
+    if remaining is None or longest is None:
+        return longest if remaining is None else remaining
+    return min(remaining, longest)
+
+
+class PollReadiness:
+    """Readiness by poll."""
+
+    __slots__ = ("_descriptor", "_interest", "_longest", "_poll", "_waker")
+
+    def __init__(self, descriptor: int, waker: int, longest: float | None = None) -> None:
+        self._descriptor = descriptor
+        self._waker = waker
+        self._longest = longest
+        self._interest = 0
+        self._poll = select.poll()
+        if waker >= 0:
+            self._poll.register(waker, select.POLLIN)
+
+    def wait(self, interest: int, deadline: Deadline) -> int:
+        """See Readiness.wait."""
+        if interest != self._interest:
+            self._watch(interest)
+        remaining = _shorter(deadline.remaining, self._longest)
+        ready = 0
+        for descriptor, events in self._poll.poll(None if remaining is None else math.ceil(remaining * 1000)):
+            if descriptor == self._waker:
+                ready |= WOKEN
+            else:
+                if events & ~select.POLLOUT:
+                    ready |= READABLE
+                if events & ~select.POLLIN:
+                    ready |= WRITABLE
+        return ready
+
+    def _watch(self, interest: int) -> None:
+        if not interest:
+            # Not merely no events: poll reports a hang-up for every registered descriptor.
+            self._poll.unregister(self._descriptor)
+        else:
+            events = (select.POLLIN if interest & READABLE else 0) | (select.POLLOUT if interest & WRITABLE else 0)
+            self._poll.register(self._descriptor, events)
+        self._interest = interest
+
+
+class SelectReadiness:
+    """Readiness by select, for systems without poll (Windows)."""
+
+    __slots__ = ("_descriptor", "_longest", "_waker")
+
+    def __init__(self, descriptor: int, waker: int, longest: float | None = None) -> None:
+        self._descriptor = descriptor
+        self._waker = waker
+        self._longest = longest
+
+    def wait(self, interest: int, deadline: Deadline) -> int:
+        """See Readiness.wait."""
+        readers = [self._waker] if self._waker >= 0 else []
+        readers += [self._descriptor] if interest & READABLE else []
+        writers = [self._descriptor] if interest & WRITABLE else []
+        remaining = _shorter(deadline.remaining, self._longest)
+        # Windows reports a failed non-blocking connect as an exception, not as writable.
+        readable, writable, failed = select.select(readers, writers, writers, remaining)
+        ready = WOKEN if self._waker in readable else 0
+        if self._descriptor in readable:
+            ready |= READABLE
+        if writable or failed:
+            ready |= WRITABLE
+        return ready

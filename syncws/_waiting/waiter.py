@@ -1,0 +1,111 @@
+"""Waiting while a connection is being made: readiness, the deadline and the cancellation in one.
+
+May import errors and the rest of net. Belongs to one connect operation, on its thread; `cancel` through the waker may
+come from any thread.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from syncws._waiting.at_fork import forked_error
+from syncws._waiting.deadline import FOREVER, Deadline
+from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, Waker, make_readiness
+from syncws.errors import OperationCanceledError, OperationTimedOutError
+
+__all__ = ["Waiter"]
+
+ResultT = TypeVar("ResultT")
+
+
+class Waiter:
+    """Waits for one socket on behalf of one connect operation."""
+
+    __slots__ = ("_deadline", "_descriptor", "_is_canceled", "_limit", "_readiness", "_waker", "phase")
+
+    def __init__(
+        self,
+        waker: Waker,
+        is_canceled: Callable[[], bool],
+        deadline: Deadline,
+        descriptor: int = -1,
+        limit: Callable[[Deadline], Deadline] | None = None,
+    ) -> None:
+        """Make a waiter.
+
+        Args:
+            waker: what a cancellation wakes.
+            is_canceled: asked before and after each wait.
+            deadline: the operation's.
+            descriptor: the socket to wait for; -1 when there is only the waker.
+            limit: returns a deadline, or the time of a cancellation that is known to come sooner; None when there is
+                no such time.
+        """
+        self._waker = waker
+        self._is_canceled = is_canceled
+        self._deadline = deadline
+        self._limit = limit
+        self._descriptor = descriptor
+        self._readiness = make_readiness(descriptor, waker.fileno(), SLICE_SECONDS)
+        self.phase = "connect"
+
+    @property
+    def deadline(self) -> Deadline:
+        """The operation's deadline."""
+        return self._deadline
+
+    def for_descriptor(self, descriptor: int, deadline: Deadline) -> "Waiter":
+        """Return a waiter for a socket under an earlier deadline, with the same cancellation."""
+        waiter = Waiter(self._waker, self._is_canceled, deadline, descriptor, self._limit)
+        waiter.phase = self.phase
+        return waiter
+
+    def within(self, seconds: float) -> "Waiter":
+        """Return a waiter for the same socket that gives up after `seconds` at the latest."""
+        return self.for_descriptor(self._descriptor, self._deadline.earlier(seconds))
+
+    def wait(self, interest: int, until: Deadline = FOREVER) -> int:
+        """Wait for READABLE, WRITABLE, or with 0 for a wake-up, until `until` at the latest, and possibly less.
+
+        Returns:
+            What is ready, as Readiness.wait does.
+
+        Raises:
+            OperationCanceledError: close(), abort() or a cancellation came (0x800704C7).
+            OperationTimedOutError: the deadline passed (0x80072EE2).
+        """
+        self.check()
+        ready = self._readiness.wait(interest, self._latest(until))
+        if ready & WOKEN:
+            self._waker.clear()
+        self.check()
+        return ready
+
+    def _latest(self, until: Deadline) -> Deadline:
+        """Return when a wait must end: by the operation's deadline, a known cancellation, or `until`."""
+        deadline = self._deadline.sooner(until)
+        return deadline if self._limit is None else self._limit(deadline)
+
+    @property
+    def wakings(self) -> int:
+        """Descriptor that is readable when the operation was woken, for wait_with."""
+        return self._waker.fileno()
+
+    def wait_with(self, select: Callable[[float | None], ResultT], until: Deadline) -> ResultT:
+        """Wait with a selector, which watches `wakings` besides, until `until` at the latest.
+
+        Raises: as wait.
+        """
+        self.check()
+        ready = select(self._latest(until).remaining)
+        self._waker.clear()
+        self.check()
+        return ready
+
+    def check(self) -> None:
+        """Raise as wait() does when the operation is over, without waiting; in a forked child it is."""
+        if self._waker.is_inherited:
+            raise forked_error()
+        if self._is_canceled():
+            raise OperationCanceledError(f"connect was canceled ({self.phase})")
+        if self._deadline.is_expired:
+            raise OperationTimedOutError(f"connect took longer than it may ({self.phase})")

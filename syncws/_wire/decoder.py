@@ -1,0 +1,121 @@
+"""Whole messages: the payload of each is gathered, checked and given out when it is complete.
+
+May import enums, errors and the rest of this room. The thread that holds the reading role runs it; it needs no lock.
+"""
+
+from syncws._wire.binary import BinaryAssembler
+from syncws._wire.frame_decoder import Event, FrameDecoder, bad_text, check_fragments
+from syncws._wire.frames import BINARY, TEXT
+from syncws._wire.incoming import Message
+from syncws._wire.utf8 import TextAssembler
+
+__all__ = ["MAX_FRAGMENTS", "Decoder", "Event"]
+
+MAX_FRAGMENTS = 1 << 20
+"""Frames that one message may have. Fragments are joined as they come and cost no memory of their own; the limit only
+ends a message of endless empty frames."""
+
+_FIN_TEXT = 0x80 | TEXT
+_FIN_DATA = (_FIN_TEXT, 0x80 | BINARY)
+_new = object.__new__
+
+
+class Decoder(FrameDecoder):
+    """Turns the server's bytes into whole messages, and the events of a FrameDecoder."""
+
+    __slots__ = ("_binary", "_fragments", "_message_class", "_small_limit", "_text")
+
+    def __init__(self, max_message_size: int, message_class: type[Message] = Message) -> None:
+        """Make a decoder.
+
+        Args:
+            max_message_size: bytes that a message may have; a larger one is refused when its header says so.
+            message_class: the class of the messages; made without calling its constructor, so that the object
+                decoded here can be the very one that an application's handler receives.
+        """
+        super().__init__(max_message_size)
+        self._message_class = message_class
+        self._small_limit = min(125, max_message_size)
+        # The message under way, if any: then exactly one of the two is set.
+        self._text: TextAssembler | None = None
+        self._binary: BinaryAssembler | None = None
+        self._fragments = 0
+
+    def _die(self) -> None:
+        super()._die()
+        self._text = self._binary = None
+
+    def _decode(self, data: bytes, events: list[Event]) -> None:
+        position = 0
+        end = len(data)
+        if self._frame_remaining:
+            position = self._take_payload(data, 0, end, events)
+        message_class = self._message_class
+        # -1 while a message is under way: then nothing may take the short way.
+        small_limit = -1 if self._is_under_way else self._small_limit
+        while end - position >= 2:
+            first = data[position]
+            length = data[position + 1]
+            start = position + 2
+            stop = start + length
+            # The common case, a whole small unfragmented message, without a call or a branch too many.
+            if length <= small_limit and stop <= end and first in _FIN_DATA:
+                message = _new(message_class)
+                message.payload = payload = data[start:stop]
+                if first == _FIN_TEXT:
+                    try:
+                        message.text = payload.decode()
+                    except UnicodeDecodeError as exc:
+                        raise bad_text(exc) from None
+                else:
+                    message.text = None
+                message.length = length
+                message.error = None
+                events.append(message)
+                position = stop
+                continue
+            following = self._take_frame(data, position, end, events)
+            if following < 0 or self._is_dead:
+                break
+            position = following
+            small_limit = -1 if self._is_under_way else self._small_limit
+        if position < end and not self._is_dead:
+            self._unread = data[position:]
+
+    def _begin_message(self, opcode: int) -> None:
+        self._fragments = 0
+        if opcode == TEXT:
+            self._text = TextAssembler()
+        else:
+            self._binary = BinaryAssembler()
+
+    def _count_fragment(self, length: int) -> None:
+        self._fragments += 1
+        check_fragments(self._fragments, MAX_FRAGMENTS)
+
+    def _add_payload(self, piece: bytes | memoryview, events: list[Event]) -> None:
+        if self._binary is not None:
+            self._binary.add(piece)
+            return
+        assert self._text is not None
+        try:
+            self._text.add(piece)
+        except UnicodeDecodeError as exc:
+            raise bad_text(exc) from None
+
+    def _end_message(self, events: list[Event]) -> None:
+        message = _new(self._message_class)
+        message.length = self._message_length
+        message.error = None
+        if self._binary is not None:
+            message.payload = self._binary.finish()
+            message.text = None
+        else:
+            assert self._text is not None
+            message.payload = None
+            try:
+                message.text = self._text.finish()
+            except UnicodeDecodeError as exc:
+                raise bad_text(exc) from None
+        self._text = self._binary = None
+        events.append(message)

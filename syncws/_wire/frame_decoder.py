@@ -1,0 +1,244 @@
+"""The receiving half of RFC 6455 as far as frames: headers, limits, control frames.
+
+May import enums, errors and the rest of this room. The thread that holds the reading role runs it; it needs no lock.
+
+What becomes of the payload is for the subclasses to say: wire.decoder gathers whole messages, wire.piece_decoder gives
+it on as it comes. A decoder takes any split of the bytes. What is kept between two calls is at most one unfinished
+header or control frame; nothing is read or copied again when more arrives, so the work is linear. Lengths are compared
+with the limits when the header is read, before the payload takes any memory.
+"""
+
+from syncws._wire.frames import CLOSE, CONTINUATION, MAX_CONTROL_PAYLOAD, PING, is_valid_received_close_code
+from syncws._wire.incoming import CloseFrame, Message, Ping, Pong, Violation
+from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketError
+
+__all__ = ["NO_LIMIT", "Event", "Fail", "FrameDecoder", "bad_text", "check_fragments"]
+
+Event = Message | Ping | Pong | CloseFrame | Violation
+
+NO_LIMIT = 1 << 63
+"""A max_message_size that no message reaches: frames alone can say lengths up to it."""
+
+_RESERVED_BITS = 0x70
+_MASK_BIT = 0x80
+
+
+class Fail(Exception):
+    """Carries a violation out of the nested steps."""
+
+    def __init__(self, code: int, error: WebSocketError) -> None:
+        super().__init__(code)
+        self.violation = Violation(code, error)
+
+
+def _protocol_error(message: str) -> Fail:
+    return Fail(1002, ProtocolViolationError(message, close_code=1002))
+
+
+def bad_text(reason: UnicodeDecodeError) -> Fail:
+    """Return the violation of a text message that is not UTF-8 (RFC 6455 8.1)."""
+    message = f"the server sent text that is not UTF-8: {reason.reason}"
+    return Fail(1007, ProtocolViolationError(message, close_code=1007))
+
+
+def check_fragments(count: int, limit: int) -> None:
+    """Refuse a message of too many fragments."""
+    if count > limit:
+        raise Fail(1009, MessageTooBigError(f"the server sent a message of over {limit} fragments"))
+
+
+class FrameDecoder:
+    """Turns the server's bytes into events.
+
+    `receive_data(data)` is the one verb. After a Close frame or a violation, which is always the last event, further
+    bytes are ignored: the caller goes on to close the connection.
+    """
+
+    __slots__ = (
+        "_frame_is_final",
+        "_frame_remaining",
+        "_is_dead",
+        "_is_under_way",
+        "_max_message_size",
+        "_message_length",
+        "_unread",
+    )
+
+    def __init__(self, max_message_size: int) -> None:
+        """Make a decoder; `max_message_size` in bytes, a larger message is refused when a header says so."""
+        self._max_message_size = max_message_size
+        # An unfinished header or control frame: less than 14 + 125 bytes.
+        self._unread = b""
+        self._frame_remaining = 0
+        self._frame_is_final = False
+        # True from the first frame of a message to the end of its last.
+        self._is_under_way = False
+        self._message_length = 0
+        self._is_dead = False
+
+    # What becomes of the payload.
+
+    def _begin_message(self, opcode: int) -> None:
+        raise NotImplementedError
+
+    def _count_fragment(self, length: int) -> None:
+        """Note one frame more of the message under way; refuse what is too much."""
+        raise NotImplementedError
+
+    def _add_payload(self, piece: bytes | memoryview, events: list[Event]) -> None:
+        """Take a piece of the message under way, which is not empty; `_frame_remaining` is what comes after it."""
+        raise NotImplementedError
+
+    def _end_message(self, events: list[Event]) -> None:
+        raise NotImplementedError
+
+    @property
+    def is_dead(self) -> bool:
+        """True after a Close frame or a violation: nothing more will come out."""
+        return self._is_dead
+
+    def receive_data(self, data: bytes) -> list[Event]:
+        """Take the next bytes of the stream, in any split, and return the events that they complete.
+
+        The caller deals with the events in order; Ping, CloseFrame and Violation want an answer, which
+        `wire.protocol` makes.
+        """
+        events: list[Event] = []
+        if self._is_dead:
+            return events
+        if self._unread:
+            data = self._unread + data
+            self._unread = b""
+        try:
+            self._decode(data, events)
+        except Fail as fail:
+            self._die()
+            events.append(fail.violation)
+        return events
+
+    def _die(self) -> None:
+        self._is_dead = True
+
+    def _decode(self, data: bytes, events: list[Event]) -> None:
+        position = 0
+        end = len(data)
+        if self._frame_remaining:
+            position = self._take_payload(data, 0, end, events)
+        while end - position >= 2:
+            following = self._take_frame(data, position, end, events)
+            if following < 0 or self._is_dead:
+                break
+            position = following
+        if position < end and not self._is_dead:
+            self._unread = data[position:]
+
+    def _take_frame(self, data: bytes, position: int, end: int, events: list[Event]) -> int:
+        """Read the frame at `position`; return where the next one begins, or -1 when the header needs more bytes."""
+        first = data[position]
+        second = data[position + 1]
+        opcode = first & 0x0F
+        self._check_first_bytes(first, second, opcode)
+        if opcode >= CLOSE:
+            return self._take_control(data, position, end, events)
+        length = second
+        start = position + 2
+        if second == 126:
+            start += 2
+            if start > end:
+                return -1
+            length = int.from_bytes(data[position + 2 : start], "big")
+            if length < 126:
+                raise _protocol_error(f"the server sent a length of {length} in a longer form than it needs")
+        elif second == 127:
+            start += 8
+            if start > end:
+                return -1
+            length = int.from_bytes(data[position + 2 : start], "big")
+            if length < 65536:
+                raise _protocol_error(f"the server sent a length of {length} in a longer form than it needs")
+            if length >= 1 << 63:
+                raise _protocol_error("the server sent a length with its highest bit set")
+        self._begin_frame(opcode, length, is_final=first >= 0x80)
+        return self._take_payload(data, start, end, events)
+
+    def _check_first_bytes(self, first: int, second: int, opcode: int) -> None:
+        if first & _RESERVED_BITS:
+            # No extension is negotiated; permessage-deflate will own RSV1 here.
+            raise _protocol_error(f"the server set reserved bits (first byte 0x{first:02x}) without an extension")
+        if second & _MASK_BIT:
+            raise _protocol_error("the server sent a masked frame")
+        if opcode > 0xA or 0x2 < opcode < CLOSE:
+            raise _protocol_error(f"the server sent a frame with the reserved opcode 0x{opcode:x}")
+        if opcode >= CLOSE:
+            if first < 0x80:
+                raise _protocol_error("the server sent a fragmented control frame")
+            if second > MAX_CONTROL_PAYLOAD:
+                raise _protocol_error("the server sent a control frame of more than 125 bytes")
+        elif opcode == CONTINUATION:
+            if not self._is_under_way:
+                raise _protocol_error("the server sent a continuation frame with no message to continue")
+        elif self._is_under_way:
+            raise _protocol_error("the server began a message before it had finished the last one")
+
+    def _begin_frame(self, opcode: int, length: int, *, is_final: bool) -> None:
+        if self._message_length + length > self._max_message_size:
+            size = self._message_length + length
+            raise Fail(
+                1009,
+                MessageTooBigError(
+                    f"the server sent a message of at least {size} bytes; "
+                    f"control.max_message_size allows {self._max_message_size}"
+                ),
+            )
+        if opcode != CONTINUATION:
+            self._begin_message(opcode)
+            self._is_under_way = True
+        self._count_fragment(length)
+        self._message_length += length
+        self._frame_remaining = length
+        self._frame_is_final = is_final
+
+    def _take_payload(self, data: bytes, start: int, end: int, events: list[Event]) -> int:
+        """Take what is there of the current frame's payload; return the position behind it."""
+        remaining = self._frame_remaining
+        stop = min(start + remaining, end)
+        if stop > start:
+            self._frame_remaining = remaining - (stop - start)
+            # A memoryview: the piece is copied once, where it goes.
+            self._add_payload(data if stop - start == len(data) else memoryview(data)[start:stop], events)
+        if not self._frame_remaining and self._frame_is_final:
+            self._end_message(events)
+            self._message_length = 0
+            self._is_under_way = self._frame_is_final = False
+        return stop
+
+    def _take_control(self, data: bytes, position: int, end: int, events: list[Event]) -> int:
+        start = position + 2
+        stop = start + data[position + 1]
+        if stop > end:
+            return -1
+        payload = data[start:stop]
+        opcode = data[position] & 0x0F
+        if opcode == CLOSE:
+            events.append(_close_frame(payload))
+            self._die()
+        elif opcode == PING:
+            events.append(Ping(payload))
+        else:
+            events.append(Pong(payload))
+        return stop
+
+
+def _close_frame(payload: bytes) -> CloseFrame:
+    """Read a Close frame's payload (RFC 6455 5.5.1, 7.4)."""
+    if not payload:
+        return CloseFrame(1005, "", payload)
+    if len(payload) == 1:
+        raise _protocol_error("the server sent a Close frame with half a close code")
+    code = int.from_bytes(payload[:2], "big")
+    if not is_valid_received_close_code(code):
+        raise _protocol_error(f"the server sent a Close frame with the code {code}, which must not be sent")
+    try:
+        return CloseFrame(code, payload[2:].decode(), payload)
+    except UnicodeDecodeError as exc:
+        raise bad_text(exc) from None

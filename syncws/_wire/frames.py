@@ -1,0 +1,91 @@
+"""Frames: opcodes, the header's three length forms, the Close frame's payload (RFC 6455 5.2, 5.5, 7.4).
+
+May import wire.masking, and constants of websocket-client. Pure functions over bytes: any thread may call them.
+"""
+
+import os
+
+from websocket import ABNF
+
+from syncws._wire.masking import apply_mask
+
+__all__ = [
+    "BINARY",
+    "CLOSE",
+    "CONTINUATION",
+    "MAX_CONTROL_PAYLOAD",
+    "MAX_REASON_BYTES",
+    "PIECE_BYTES",
+    "PING",
+    "PONG",
+    "TEXT",
+    "close_payload",
+    "encode_frame",
+    "frame_header",
+    "is_sendable_close_code",
+    "is_valid_received_close_code",
+]
+
+CONTINUATION: int = ABNF.OPCODE_CONT
+TEXT: int = ABNF.OPCODE_TEXT
+BINARY: int = ABNF.OPCODE_BINARY
+CLOSE: int = ABNF.OPCODE_CLOSE
+PING: int = ABNF.OPCODE_PING
+PONG: int = ABNF.OPCODE_PONG
+
+MAX_CONTROL_PAYLOAD = 125
+"""Bytes that a control frame may carry (RFC 6455 5.5)."""
+
+MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD - 2
+"""UTF-8 bytes that a close reason may have: a control frame less the code."""
+
+PIECE_BYTES = 65536
+"""Payload bytes of a large frame that are masked and sent at a time."""
+
+_FIN = 0x80
+_MASKED = 0x80
+
+_SMALL_HEADERS = [[bytes((_FIN | opcode, _MASKED | length)) for length in range(126)] for opcode in range(16)]
+
+# RFC 6455 7.4.1 and the IANA registry: codes that an endpoint may put into a Close frame.
+_PROTOCOL_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+# What WinRT's Close(code, reason) takes, 1005 apart: without the codes that only servers send.
+_SENDABLE_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010})
+
+
+def frame_header(opcode: int, length: int, *, is_final: bool = True) -> bytearray:
+    """Return the header of a masked frame without its mask: 2, 4 or 10 bytes, the length in its shortest form."""
+    first = opcode | _FIN if is_final else opcode
+    if length < 126:
+        return bytearray((first, _MASKED | length))
+    if length < 65536:
+        return bytearray((first, _MASKED | 126, length >> 8, length & 0xFF))
+    return bytearray((first, _MASKED | 127)) + length.to_bytes(8, "big")
+
+
+def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> bytes:
+    """Return one masked frame, whole; the mask is fresh from the system's random source (RFC 6455 5.3).
+
+    Meant for payloads of at most PIECE_BYTES; `wire.large` spares larger ones the copy.
+    """
+    mask = os.urandom(4)
+    length = len(payload)
+    if length < 126 and is_final:
+        # The path of small messages.
+        return _SMALL_HEADERS[opcode][length] + mask + apply_mask(payload, mask)
+    return b"".join((frame_header(opcode, length, is_final=is_final), mask, apply_mask(payload, mask)))
+
+
+def close_payload(code: int | None, reason: str) -> bytes:
+    """Return the payload of a Close frame; None gives the empty one (RFC 6455 5.5.1)."""
+    return b"" if code is None else code.to_bytes(2, "big") + reason.encode("utf-8")
+
+
+def is_sendable_close_code(code: int) -> bool:
+    """Tell whether close(code, reason) may send `code`: WinRT's list without 1005, 3000 to 3999, 4000 to 4999."""
+    return code in _SENDABLE_CLOSE_CODES or 3000 <= code <= 4999
+
+
+def is_valid_received_close_code(code: int) -> bool:
+    """Tell whether a peer may send `code`: RFC 6455 7.4 and the IANA registry of close codes."""
+    return code in _PROTOCOL_CLOSE_CODES or 3000 <= code <= 4999

@@ -1,0 +1,96 @@
+"""What the decoder makes of the bytes: messages, control frames, and the violation that ends it all.
+
+May import enums and errors. Plain values, made by the reader thread and handed on.
+"""
+
+from syncws.enums import SocketMessageType
+from syncws.errors import WebSocketError
+
+__all__ = ["CloseFrame", "Message", "MessagePiece", "Ping", "Pong", "Violation"]
+
+
+class Message:
+    """A whole message, or the error that stands in the place of one.
+
+    For text `text` is the decoded text and `payload` may be None (bytes are made again from the text when somebody
+    asks for them); for binary `text` is None and `payload` is the data, which nobody changes any more.
+    """
+
+    __slots__ = ("error", "length", "payload", "text")
+
+    payload: bytes | None
+    text: str | None
+    length: int
+    error: WebSocketError | None
+
+    @property
+    def message_type(self) -> SocketMessageType:
+        """Type on the wire; for information, any message can be read in any form.
+
+        Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
+        """
+        return SocketMessageType.BINARY if self.text is None else SocketMessageType.UTF8
+
+
+class MessagePiece(Message):
+    """A piece of a message, in the order in which it came.
+
+    `payload` is always set. For text, `text` is what the piece completes: the text of a character that the piece before
+    it began is part of it, that of one which it leaves unfinished is not.
+
+    Attributes:
+        type (SocketMessageType): the message's type, the same for all of its pieces.
+        is_last (bool): True for the piece that ends the message.
+    """
+
+    __slots__ = ("is_last", "type")
+
+    is_last: bool
+    type: SocketMessageType
+
+    @property
+    def message_type(self) -> SocketMessageType:
+        """Type of the message on the wire.
+
+        Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
+        """
+        return self.type
+
+
+class Ping:
+    """A Ping frame (RFC 6455 5.5.2)."""
+
+    __slots__ = ("payload",)
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+
+
+class Pong:
+    """A Pong frame (RFC 6455 5.5.3)."""
+
+    __slots__ = ("payload",)
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+
+
+class CloseFrame:
+    """A Close frame (RFC 6455 5.5.1); 1005 stands for a frame without a code (7.1.5)."""
+
+    __slots__ = ("code", "payload", "reason")
+
+    def __init__(self, code: int, reason: str, payload: bytes) -> None:
+        self.code = code
+        self.reason = reason
+        self.payload = payload
+
+
+class Violation:
+    """The peer broke a rule or a limit: the connection is to be failed (RFC 6455 7.1.7) with `code`."""
+
+    __slots__ = ("code", "error")
+
+    def __init__(self, code: int, error: WebSocketError) -> None:
+        self.code = code
+        self.error = error

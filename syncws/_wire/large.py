@@ -1,0 +1,102 @@
+"""Large payloads, masked piece by piece so that no masked copy of the whole is ever in memory.
+
+May import the rest of this room. An object belongs to one sender; when that one gives up, to whoever goes on for it.
+"""
+
+import os
+from collections.abc import Iterator
+
+from syncws._wire.frames import CONTINUATION, PIECE_BYTES, encode_frame, frame_header
+from syncws._wire.masking import apply_mask
+
+__all__ = ["FragmentFrames", "FramePieces", "PayloadPieces"]
+
+
+class PayloadPieces(Iterator[bytes]):
+    """What both ways of sending a large payload share: how far it has come, and whose memory it lies in."""
+
+    __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position")
+
+    def __init__(self, payload: bytes | bytearray | memoryview) -> None:
+        self._payload = memoryview(payload)
+        # The position at which the memory begins.
+        self._base = 0
+        self._length = len(self._payload)
+        self._position = 0
+        self._is_detached = False
+
+    @property
+    def remaining(self) -> int:
+        """Payload bytes that were not given out yet. Any thread may ask."""
+        return self._length - self._position
+
+    @property
+    def position(self) -> int:
+        """Payload bytes that were given out."""
+        return self._position
+
+    def detach(self, limit: int) -> bool:
+        """Make what remains independent of the caller's buffer, which may change when the call returns.
+
+        Bytes cannot change and are kept as they are; of anything else what remains is copied.
+
+        Returns:
+            False when that copy would take more than `limit` bytes: nothing more can be sent then.
+        """
+        if type(self._payload.obj) is not bytes:
+            if self.remaining > limit:
+                return False
+            rest = bytes(self._payload[self._position :])
+            self._payload.release()
+            self._payload = memoryview(rest)
+            self._base = self._position
+        self._is_detached = True
+        return True
+
+    def release(self) -> None:
+        """Let go of the caller's buffer, unless what remains is still wanted."""
+        if not self._is_detached:
+            self._payload.release()
+
+    def _take(self) -> bytes | memoryview:
+        start = self._position
+        self._position = min(start + PIECE_BYTES, self._length)
+        return self._payload[start - self._base : self._position - self._base]
+
+
+class FramePieces(PayloadPieces):
+    """One masked frame in pieces."""
+
+    __slots__ = ("_header", "_mask")
+
+    def __init__(self, opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> None:
+        """Make the pieces; `payload` must not change until the last was taken, or detach() was called."""
+        super().__init__(payload)
+        self._mask = os.urandom(4)
+        self._header = frame_header(opcode, self._length, is_final=is_final) + self._mask
+
+    def __next__(self) -> bytes:
+        header, self._header = self._header, bytearray()
+        if not header and not self.remaining:
+            raise StopIteration
+        masked = apply_mask(self._take(), self._mask)
+        # The header goes with the first piece: alone it would be a packet of its own.
+        return b"".join((header, masked)) if header else masked
+
+
+class FragmentFrames(PayloadPieces):
+    """One message as frames of a piece each (RFC 6455 5.4), between which control frames can pass."""
+
+    __slots__ = ("_opcode",)
+
+    def __init__(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
+        """Make the frames; `payload` must not change until the last was taken, or detach() was called."""
+        super().__init__(payload)
+        self._opcode = opcode
+
+    def __next__(self) -> bytes:
+        if not self.remaining:
+            raise StopIteration
+        opcode, self._opcode = self._opcode, CONTINUATION
+        piece = self._take()
+        return encode_frame(opcode, piece, is_final=not self.remaining)

@@ -1,0 +1,81 @@
+"""Pieces of messages: the payload is given on as it comes, also inside a frame, and nothing is gathered.
+
+May import enums, errors and the rest of this room. The thread that holds the reading role runs it; it needs no lock.
+"""
+
+from syncws._wire.decoder import MAX_FRAGMENTS
+from syncws._wire.frame_decoder import NO_LIMIT, Event, FrameDecoder, bad_text, check_fragments
+from syncws._wire.frames import TEXT
+from syncws._wire.incoming import MessagePiece
+from syncws._wire.utf8 import TextDecoder
+from syncws.enums import SocketMessageType
+
+__all__ = ["PieceDecoder"]
+
+_new = object.__new__
+
+
+class PieceDecoder(FrameDecoder):
+    """Turns the server's bytes into pieces of messages, and the events of a FrameDecoder.
+
+    A piece ends where a frame ends or where the bytes do that have arrived. Text is checked: a piece whose bytes cannot
+    be UTF-8 is not given out. An empty frame gives a piece only when it ends the message.
+    """
+
+    __slots__ = ("_empty_fragments", "_has_ended", "_piece_class", "_text", "_type")
+
+    def __init__(self, max_message_size: int = NO_LIMIT, piece_class: type[MessagePiece] = MessagePiece) -> None:
+        """Make a decoder.
+
+        Args:
+            max_message_size: bytes that a whole message may have; without a limit when not given.
+            piece_class: the class of the pieces; made without calling its constructor.
+        """
+        super().__init__(max_message_size)
+        self._piece_class = piece_class
+        self._type = SocketMessageType.BINARY
+        # Set for a text message, also after its end.
+        self._text: TextDecoder | None = None
+        # Others bring payload, which costs the server as much as us.
+        self._empty_fragments = 0
+        self._has_ended = False
+
+    def _begin_message(self, opcode: int) -> None:
+        self._empty_fragments = 0
+        self._has_ended = False
+        if opcode == TEXT:
+            self._type = SocketMessageType.UTF8
+            self._text = TextDecoder()
+        else:
+            self._type = SocketMessageType.BINARY
+            self._text = None
+
+    def _count_fragment(self, length: int) -> None:
+        if not length:
+            self._empty_fragments += 1
+            check_fragments(self._empty_fragments, MAX_FRAGMENTS)
+
+    def _add_payload(self, piece: bytes | memoryview, events: list[Event]) -> None:
+        is_last = self._frame_is_final and not self._frame_remaining
+        event = _new(self._piece_class)
+        event.text = None if self._text is None else self._decode_text(self._text, piece, is_last=is_last)
+        event.payload = bytes(piece)
+        event.length = len(piece)
+        event.error = None
+        event.type = self._type
+        event.is_last = self._has_ended = is_last
+        events.append(event)
+
+    def _end_message(self, events: list[Event]) -> None:
+        if not self._has_ended:
+            # The last frame is empty.
+            self._add_payload(b"", events)
+
+    def _decode_text(self, decoder: TextDecoder, piece: bytes | memoryview, *, is_last: bool) -> str:
+        try:
+            head, text = decoder.decode(piece)
+            if is_last:
+                decoder.check_end()
+        except UnicodeDecodeError as exc:
+            raise bad_text(exc) from None
+        return head + text

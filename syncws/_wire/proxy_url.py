@@ -1,0 +1,119 @@
+"""URLs of proxies: which are allowed, taken apart; user info stands in no message.
+
+May import errors and wire.uri. Pure functions over strings: any thread may call them.
+"""
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from syncws._wire.uri import bracketed, check_characters, read_http_url, server_name_of, shown_without_password
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+__all__ = ["Login", "ProxyUrl", "check_login", "parse_proxy_url"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
+_ALLOWED = "allowed are http://, https://, socks4://, socks4a://, socks5:// and socks5h://, each with host or host:port"
+# RFC 1929 2 has one byte for each length.
+_MAX_SOCKS5_BYTES = 255
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who we are to the proxy."""
+
+    user_name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ProxyUrl:
+    """A checked URL of a proxy.
+
+    Attributes:
+        scheme: http, https, socks4, socks4a, socks5 or socks5h.
+        host: name or address of the proxy: lower case, IDNA-encoded, IPv6 without brackets, zone id included.
+        port: the port, the scheme's default filled in.
+        login: the user info; None when there is none.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    login: Login | None = field(default=None, repr=False)
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether SOCKS is spoken to it; else HTTP."""
+        return self.scheme.startswith("socks")
+
+    @property
+    def server_name(self) -> str:
+        """Name or address that an https proxy's certificate must be for: no zone id, no dot at the end."""
+        return server_name_of(self.host)
+
+    @property
+    def shown(self) -> str:
+        """The URL for people: scheme, host and port, never user info."""
+        return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
+
+
+def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
+    """Check and take apart the URL of a proxy.
+
+    Args:
+        text: the URL; behind host and port only a slash may stand.
+        what: whose value it is, for the messages.
+
+    Raises:
+        InvalidArgumentTypeError: it is no str (0x80070057).
+        InvalidArgumentError: another scheme, no host, a bad port, a path, query or fragment, user info that cannot be
+            sent, or white space, control characters, lone surrogates or a backslash in it (0x80070057).
+    """
+    if not isinstance(text, str):
+        raise InvalidArgumentTypeError(f"{what} must be a URL as str, not {type(text).__name__}; {_ALLOWED}")
+    # First, because no message may show a part of what cannot be told from a password.
+    check_characters(text, what)
+    scheme, separator, rest = text.partition("://")
+    scheme = scheme.lower()
+    shown = f"{what} {shown_without_password(text)!r}"
+    if not separator or scheme not in _DEFAULT_PORTS:
+        raise InvalidArgumentError(f"{shown} has no scheme that can be used: {_ALLOWED}")
+    user_info, at_sign, address = rest.rpartition("@")
+    address = address.removesuffix("/")
+    if any(mark in user_info + address for mark in "/?#"):
+        raise InvalidArgumentError(f"{shown} has something behind host and port: {_ALLOWED}")
+    parsed, host = read_http_url(f"http://{address}", shown)
+    login = _read_login(user_info, shown) if at_sign else None
+    if login is not None:
+        check_login(login, scheme, f"the user info of {shown}")
+    return ProxyUrl(scheme, host, parsed.port or _DEFAULT_PORTS[scheme], login)
+
+
+def _read_login(user_info: str, shown: str) -> Login:
+    user_name, _, password = user_info.partition(":")
+    try:
+        login = Login(*(unquote_to_bytes(part).decode("utf-8") for part in (user_name, password)))
+    except UnicodeDecodeError:
+        raise InvalidArgumentError(f"the user info of {shown} is no percent-encoded UTF-8") from None
+    if any(character < " " or character == "\x7f" for character in login.user_name + login.password):
+        raise InvalidArgumentError(f"the user info of {shown} must not hold control characters")
+    return login
+
+
+def check_login(login: Login, scheme: str, what: str) -> None:
+    """See to it that a proxy's protocol can carry a user name and a password.
+
+    Raises:
+        InvalidArgumentError: no user name; over HTTP a colon in it (RFC 7617 2); over SOCKS5 one of the two longer
+            than 255 bytes of UTF-8 (RFC 1929 2) (0x80070057).
+    """
+    if not login.user_name:
+        raise InvalidArgumentError(f"{what} must have a user name")
+    if scheme in ("http", "https") and ":" in login.user_name:
+        raise InvalidArgumentError(f"{what} must not have a colon in the user name (RFC 7617 2)")
+    if scheme in ("socks5", "socks5h"):
+        longest = max(len(login.user_name.encode()), len(login.password.encode()))
+        if longest > _MAX_SOCKS5_BYTES:
+            raise InvalidArgumentError(
+                f"{what} must have at most {_MAX_SOCKS5_BYTES} bytes of user name and of password (RFC 1929 2)"
+            )

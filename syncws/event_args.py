@@ -1,0 +1,240 @@
+"""What handlers receive: a message, how the connection ended, a server's certificate to look at.
+
+May import enums, certificates, events, _certificates, _streams and _wire. Made by the connection's reader thread, or,
+for a server's certificate, on the connecting thread; usable on any thread and after the handler has returned.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from syncws._certificates.errors import severity_of
+from syncws._streams.data_reader import DataReader
+from syncws._streams.input_stream import InputStream, MemoryInputStream
+from syncws._wire.incoming import Message, MessagePiece
+from syncws.certificates import Certificate
+from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
+from syncws.errors import fresh
+from syncws.events import Deferral
+
+__all__ = [
+    "MessagePieceEventArgs",
+    "MessageWebSocketMessageReceivedEventArgs",
+    "WebSocketClosedEventArgs",
+    "WebSocketServerCustomValidationRequestedEventArgs",
+]
+
+
+class MessageWebSocketMessageReceivedEventArgs(Message):
+    """A received message (Windows.Networking.Sockets.MessageWebSocketMessageReceivedEventArgs); cannot be made.
+
+    It may also stand for a failure: then get_data_reader() and get_data_stream() raise it.
+    """
+
+    # The decoder makes the very object that the handlers receive: one allocation for each message.
+    __slots__ = ()
+
+    def __new__(cls) -> "MessageWebSocketMessageReceivedEventArgs":
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("MessageWebSocketMessageReceivedEventArgs cannot be made: handlers receive it")
+
+    @classmethod
+    def _over(cls, message: Message) -> "MessageWebSocketMessageReceivedEventArgs":
+        args = object.__new__(cls)
+        args.payload = message.payload
+        args.text = message.text
+        args.length = message.length
+        args.error = message.error
+        return args
+
+    def get_data_reader(self) -> DataReader:
+        """Return a reader that holds the whole message, or the piece of it: no load() is needed.
+
+        Each call gives a fresh reader over the same bytes. A piece of a text may end inside a character, which
+        read_string refuses: PartialTextReader reads text across events.
+
+        Raises:
+            ConnectionLostError: the connection broke (0x80072EFE, after a reset 0x80072EFF).
+            MessageTooBigError: the message is over control.max_message_size (0x80072738).
+            ProtocolViolationError: the server broke RFC 6455 (0x83760002).
+
+        Source: MessageWebSocketMessageReceivedEventArgs.GetDataReader.
+        """
+        if self.error is not None:
+            raise fresh(self.error)
+        return DataReader._over_message(self.payload, self.text, self.length)
+
+    def get_data_stream(self) -> InputStream:
+        """Return the message's bytes, or the piece's, as a stream; a text message's are its UTF-8.
+
+        Raises: as get_data_reader.
+
+        Source: MessageWebSocketMessageReceivedEventArgs.GetDataStream.
+        """
+        if self.error is not None:
+            raise fresh(self.error)
+        return MemoryInputStream(self._bytes())
+
+    def _bytes(self) -> bytes:
+        if self.payload is None:
+            assert self.text is not None
+            return self.text.encode("utf-8")
+        return self.payload
+
+    @property
+    def is_message_complete(self) -> bool:
+        """True when the event ends its message: always, unless control.receive_mode is PARTIAL_MESSAGE.
+
+        Source: MessageWebSocketMessageReceivedEventArgs.IsMessageComplete.
+        """
+        return True
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"<MessageWebSocketMessageReceivedEventArgs error={self.error}>"
+        part = "" if self.is_message_complete else " partial"
+        return f"<MessageWebSocketMessageReceivedEventArgs {self.message_type.name}{part} length={self.length}>"
+
+
+class MessagePieceEventArgs(MessageWebSocketMessageReceivedEventArgs, MessagePiece):
+    """The args of a piece of a message, for receive_mode PARTIAL_MESSAGE."""
+
+    __slots__ = ()
+
+    def get_data_reader(self) -> DataReader:
+        """Return a reader that holds the piece; see the base class."""
+        # Not over the text: that begins and ends where characters do.
+        return DataReader._over_message(self.payload, None, self.length)
+
+    @property
+    def is_message_complete(self) -> bool:
+        """True when the piece ends its message; see the base class."""
+        return self.is_last
+
+
+class WebSocketClosedEventArgs:
+    """How a connection ended (Windows.Networking.Sockets.WebSocketClosedEventArgs); cannot be made."""
+
+    __slots__ = ("_code", "_reason")
+
+    _code: int
+    _reason: str
+
+    def __new__(cls) -> "WebSocketClosedEventArgs":
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("WebSocketClosedEventArgs cannot be made: handlers receive it")
+
+    @classmethod
+    def _create(cls, code: int, reason: str) -> "WebSocketClosedEventArgs":
+        args = object.__new__(cls)
+        args._code = code
+        args._reason = reason
+        return args
+
+    @property
+    def code(self) -> int:
+        """The peer's close code (….Code).
+
+        1005 when its Close frame had none, 1006 when there was no Close frame (RFC 6455 7.1.5); after a violation by
+        the server the code that it was answered with.
+        """
+        return self._code
+
+    @property
+    def reason(self) -> str:
+        """Text of the Close frame, "" when none (….Reason)."""
+        return self._reason
+
+    def __repr__(self) -> str:
+        return f"<WebSocketClosedEventArgs code={self._code} reason={self._reason!r}>"
+
+
+class WebSocketServerCustomValidationRequestedEventArgs:
+    """A server's certificate that has passed the usual checks, for one more; cannot be made.
+
+    Windows.Networking.Sockets.WebSocketServerCustomValidationRequestedEventArgs. The connection goes on unless a
+    handler calls reject() or raises. The server waits meanwhile, and connect's deadline runs.
+    """
+
+    __slots__ = ("_certificates", "_errors", "_is_rejected", "_lock", "_on_change", "_open_deferrals")
+
+    _certificates: tuple[Certificate, ...]
+    _errors: tuple[ChainValidationResult, ...]
+    _is_rejected: bool
+    _lock: AbstractContextManager[object]
+    _on_change: Callable[[], None]
+    _open_deferrals: int
+
+    def __new__(cls) -> "WebSocketServerCustomValidationRequestedEventArgs":
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("WebSocketServerCustomValidationRequestedEventArgs cannot be made: handlers receive it")
+
+    @classmethod
+    def _create(
+        cls,
+        certificates: tuple[Certificate, ...],
+        errors: tuple[ChainValidationResult, ...],
+        on_change: Callable[[], None],
+    ) -> "WebSocketServerCustomValidationRequestedEventArgs":
+        args = object.__new__(cls)
+        args._certificates = certificates
+        args._errors = errors
+        args._is_rejected = False
+        args._lock = threading.RLock()
+        args._on_change = on_change
+        args._open_deferrals = 0
+        return args
+
+    @property
+    def server_certificate(self) -> Certificate:
+        """The server's certificate (….ServerCertificate)."""
+        return self._certificates[0]
+
+    @property
+    def server_intermediate_certificates(self) -> Sequence[Certificate]:
+        """What else the server sent (….ServerIntermediateCertificates)."""
+        return self._certificates[1:]
+
+    @property
+    def server_certificate_errors(self) -> Sequence[ChainValidationResult]:
+        """Errors of the certificate that control.ignorable_server_certificate_errors let pass; mostly none.
+
+        Source: ….ServerCertificateErrors.
+        """
+        return self._errors
+
+    @property
+    def server_certificate_error_severity(self) -> SocketSslErrorSeverity:
+        """NONE, or IGNORABLE when errors were let pass (….ServerCertificateErrorSeverity)."""
+        return severity_of(self._errors)
+
+    def reject(self) -> None:
+        """Refuse the server: connect raises CertificateError with 0x800C000E. May be called again (….Reject)."""
+        self._is_rejected = True
+
+    def get_deferral(self) -> Deferral:
+        """Return a Deferral: connect waits until it is completed, or its deadline has passed (….GetDeferral)."""
+        with self._lock:
+            self._open_deferrals += 1
+        return Deferral(self._complete_one)
+
+    def _complete_one(self) -> None:
+        with self._lock:
+            self._open_deferrals -= 1
+        self._on_change()
+
+    @property
+    def _is_settled(self) -> bool:
+        return self._open_deferrals == 0

@@ -1,0 +1,538 @@
+"""IWebSocket: what both socket classes share: connecting, closing, sending, the events and what belongs to them.
+
+May import everything but the socket classes and cli. Methods run on the caller's thread and may be called on any
+thread; handlers of closed run on the connection's reader thread, those of server_custom_validation_requested on the
+connecting thread.
+"""
+
+import enum
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from syncws._arguments.checks import Default, check_timeout
+from syncws._connection.link import SessionLink, close_dropped
+from syncws._connection.session import Session
+from syncws._net.connect_tools import ConnectTools
+from syncws._net.connector import Opened, open_connection
+from syncws._net.tls.context import make_plan
+from syncws._net.tls.verification import CertificateReport
+from syncws._streams.buffer import as_bytes_view
+from syncws._streams.output_stream import OutputStream, Progress
+from syncws._waiting.at_fork import watch
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
+from syncws._waiting.waiter import Waiter
+from syncws._wire.closing import check_close
+from syncws._wire.frames import MAX_CONTROL_PAYLOAD
+from syncws._wire.headers import check_request_header
+from syncws._wire.uri import WebSocketUri, parse_uri
+from syncws.cancellation import CancellationToken, check_token
+from syncws.certificates import Certificate
+from syncws.control_base import WebSocketControl
+from syncws.errors import (
+    CannotConnectError,
+    CertificateError,
+    IllegalMethodCallError,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    ObjectClosedError,
+    OperationCanceledError,
+)
+from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomValidationRequestedEventArgs
+from syncws.events import Event, EventRegistrationToken, Handler
+from syncws.hresult import HResult
+from syncws.info import WebSocketInformation
+from syncws.settings import Settings
+
+__all__ = ["State", "IWebSocket", "WebSocketEvents"]
+
+# How long leaving a `with` block by an exception waits for the peer; with what close() needs to abort after that, it is
+# half a second.
+_HURRIED_CLOSE_SECONDS = 0.3
+
+SelfT = TypeVar("SelfT", bound="IWebSocket[Any]")
+SessionT = TypeVar("SessionT", bound=Session)
+
+
+class State(enum.Enum):
+    """How far a socket object has come."""
+
+    NEW = enum.auto()
+    CONNECTING = enum.auto()
+    CONNECTED = enum.auto()
+    CLOSED = enum.auto()
+
+
+ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
+ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
+
+
+class WebSocketEvents:
+    """The base of IWebSocket that holds the events. Not for use by itself."""
+
+    def __init__(self) -> None:
+        self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
+        self._validation: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
+            "server_custom_validation_requested"
+        )
+
+    @property
+    def _events(self) -> tuple[Event[Any, Any], ...]:
+        """All events of the object."""
+        return (self._closed, self._validation)
+
+    @property
+    def closed(self) -> Event[Any, WebSocketClosedEventArgs]:
+        """Raised once, last, when the connection is over, however it ended (….Closed).
+
+        Unlike in WinRT it is raised too when the connection was lost: with code 1006.
+        """
+        return self._closed
+
+    @closed.setter
+    def closed(self, value: Event[Any, WebSocketClosedEventArgs]) -> None:
+        self._check_same_event(value, self._closed)
+
+    @property
+    def server_custom_validation_requested(
+        self,
+    ) -> Event[Any, WebSocketServerCustomValidationRequestedEventArgs]:
+        """Raised during a wss connect, after the server's certificate has passed (….ServerCustomValidationRequested).
+
+        Handlers run on the connecting thread and may reject the server; one that raises rejects it.
+        """
+        return self._validation
+
+    @server_custom_validation_requested.setter
+    def server_custom_validation_requested(
+        self, value: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
+    ) -> None:
+        self._check_same_event(value, self._validation)
+
+    @staticmethod
+    def _check_same_event(value: object, event: object) -> None:
+        # `socket.closed += handler` gets the event, adds, and sets it again.
+        if value is not event:
+            raise InvalidArgumentTypeError("an event cannot be assigned: use += and -=, or its add_… and remove_…")
+
+    def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args); return the token that removes it (….add_Closed).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._closed.add(handler)
+
+    def remove_closed(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (….remove_Closed)."""
+        self._closed.remove(token)
+
+    def add_server_custom_validation_requested(self, handler: ValidationHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._validation.add(handler)
+
+    def remove_server_custom_validation_requested(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (….remove_ServerCustomValidationRequested)."""
+        self._validation.remove(token)
+
+    # What the session and the connector call.
+
+    def _raise_closed(self, code: int, reason: str) -> int:
+        """Raise closed; for the session."""
+        return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
+
+    def _validate_server(self, report: CertificateReport, waiter: Waiter, on_change: Callable[[], None]) -> None:
+        """Raise server_custom_validation_requested and wait for the verdict."""
+        if not self._validation.handlers:
+            return
+        waiter.phase = "custom validation of the server's certificate"
+        certificates = tuple(Certificate(der) for der in report.chain)
+        args = WebSocketServerCustomValidationRequestedEventArgs._create(certificates, report.errors, on_change)
+        failures = self._validation(self, args)
+        while not args._is_settled:
+            waiter.wait(0)
+        if failures or args._is_rejected:
+            raise CertificateError(
+                "a handler of server_custom_validation_requested refused the server's certificate",
+                hresult=HResult.INET_E_SECURITY_PROBLEM,
+            )
+
+
+class IWebSocket(WebSocketEvents, Generic[SessionT]):
+    """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
+
+    _control: WebSocketControl
+    _information: WebSocketInformation
+    _session: SessionT | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.RLock()
+        self._state = State.NEW
+        self._link = SessionLink()
+        self._request_headers: dict[str, tuple[str, str]] = {}
+        self._session = None
+        # While connecting: what cancels it.
+        self._waker: Waker | None = None
+        self._is_canceled = False
+        self._is_output_closed = False
+        self._output_stream: weakref.ref[OutputStream] | None = None
+        self._finalizer: weakref.finalize[..., Any] | None = None
+        watch(self)
+
+    def _let_go_in_child(self) -> None:
+        """In a forked child: a connect that was under way has failed; see net.inherited."""
+        self._lock = threading.RLock()
+        for event in self._events:
+            event._let_go_in_child()
+        if self._state is State.CONNECTING:
+            self._is_canceled = True
+            self._state = State.NEW
+            self._control._set_frozen(False)
+
+    # What a socket class brings.
+
+    def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
+        """Send what came through the output stream."""
+        raise NotImplementedError
+
+    def _write_text(self, data: bytes) -> int:
+        """Send bytes that are known to be UTF-8."""
+        raise NotImplementedError
+
+    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> SessionT:
+        raise NotImplementedError
+
+    def _run_reader(self) -> Callable[[SessionT], None]:
+        """Return what the reader thread runs; it must not hold the socket."""
+        raise NotImplementedError
+
+    # Before connect.
+
+    def set_request_header(self, header_name: str, header_value: str, /) -> None:
+        """Add a header to the opening handshake's request, or replace the one of that name.
+
+        Host and Origin may be set; what belongs to the handshake (Sec-WebSocket-…, Upgrade, Connection) may not.
+
+        Raises:
+            InvalidArgumentTypeError: name or value is no str (0x80070057).
+            InvalidArgumentError: the name is no token or belongs to the handshake; the value holds control characters
+                or ones beyond Latin-1 (0x80070057).
+            IllegalMethodCallError: connect was called (0x8000000E).
+
+        Source: MessageWebSocket.SetRequestHeader.
+        """
+        check_request_header(header_name, header_value)
+        with self._lock:
+            if self._state is not State.NEW:
+                raise IllegalMethodCallError("request headers cannot be set after connect was called")
+            self._request_headers[header_name.lower()] = (header_name, header_value)
+
+    # Connecting.
+
+    def connect(
+        self, uri: str, /, *, timeout: float | None = None, cancellation_token: CancellationToken | None = None
+    ) -> None:
+        """Connect to an absolute ws or wss URI; returns when messages can be sent.
+
+        Args:
+            uri: without fragment and user info.
+            timeout: seconds for all of it: name, addresses, proxy, TLS, handshake. None (the default) leaves the 60
+                seconds of control.connect_timeout for each of at most five addresses.
+            cancellation_token: ends it when its source is cancelled; the socket may then be connected again. None (the
+                default) when only close() and abort() can.
+
+        Raises:
+            InvalidArgumentError: a bad URI, timeout or token, a bad proxy in the environment, or a client_certificate
+                that TLS cannot use, before any I/O (0x80070057).
+            WebSocketError: a SOCKS proxy, and the extra for it is not installed, before any I/O (0x80004005).
+            IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
+            ObjectClosedError: the socket was closed (0x80000013).
+            HostNameNotResolvedError: the name has no address (0x80072EE7).
+            CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84); or the system
+                gives no thread or no descriptor (0x80072EFD).
+            ProxyError: the proxy cannot be reached, or refuses (0x80072F85, 0x80190197, 0x80072EFD, 0x80072F84).
+            CertificateError, TlsError: TLS failed (0x80072F05, …06, …0C, …0D, …89, 0x80072F7D, 0x800C000E).
+            HttpStatusError: another status than 101, or of a proxy than 2xx (0x80190000 + status).
+            HandshakeError: the answer, or a proxy's, is none that is valid (0x80072F78, 0x83760003, 0x83760004).
+            ConnectionLostError: the server hung up (0x80072EFE, 0x80072EFF).
+            OperationTimedOutError: the time was over (0x80072EE2).
+            OperationCanceledError: close() or abort() was called meanwhile, or the token cancelled (0x800704C7).
+
+        Source: MessageWebSocket.ConnectAsync.
+        """
+        target = parse_uri(uri)
+        deadline = Deadline(check_timeout(timeout, "timeout"))
+        token = check_token(cancellation_token)
+        waker = _make_waker()
+        try:
+            if token is not None:
+                token._add_listener(waker, waker.wake)
+            self._begin_connect(waker)
+            self._open(target, deadline, waker, token).start(self._run_reader())
+        except BaseException:
+            self._end_failed_connect(waker)
+            raise
+        finally:
+            if token is not None:
+                token._remove_listener(waker)
+
+    def _begin_connect(self, waker: Waker) -> None:
+        with self._lock:
+            if self._state is State.CLOSED and self._session is None:
+                raise ObjectClosedError("the socket was closed")
+            if self._state is not State.NEW:
+                raise IllegalMethodCallError("connect was called already: a socket connects once")
+            self._waker = waker
+            self._is_canceled = False
+            self._link.note(CertificateReport())
+            self._control._set_frozen(True)
+            self._state = State.CONNECTING
+
+    def _open(
+        self, target: WebSocketUri, deadline: Deadline, waker: Waker, token: CancellationToken | None
+    ) -> SessionT:
+        settings = self._control._to_settings(tuple(self._request_headers.values()))
+        if target.is_secure:
+            # Kept in the settings; now, because what TLS cannot use shall be told before anything is sent.
+            make_plan(settings)
+        if token is None:
+            waiter = Waiter(waker, lambda: self._is_canceled, deadline)
+        else:
+            is_canceled = partial(self._is_connect_canceled, token)
+            waiter = Waiter(waker, is_canceled, deadline, limit=token._limit)
+        opened = open_connection(target, settings, waiter, ConnectTools(waker, self._link.note, self._validate_server))
+        session = self._make_session(opened, settings, waker)
+        with self._lock:
+            if self._is_canceled:
+                opened.transport.close()
+                raise OperationCanceledError("connect was canceled")
+            self._session = self._link.session = session
+            self._state = State.CONNECTED
+            self._waker = None
+            self._control._set_connected()
+            self._finalizer = weakref.finalize(
+                self,
+                close_dropped,
+                session,
+                f"a {type(self).__name__} connected to {target.scheme}://{target.host}:{target.port}",
+            )
+            # At interpreter exit the sockets go with the process.
+            self._finalizer.atexit = False
+        return session
+
+    def _is_connect_canceled(self, token: CancellationToken) -> bool:
+        return self._is_canceled or token.is_cancellation_requested
+
+    def _end_failed_connect(self, waker: Waker) -> None:
+        """Make the socket as it was before the connect that `waker` belongs to."""
+        with self._lock:
+            session = self._session
+            if session is not None and session.waker is not waker:
+                session = None
+            if session is not None or self._waker is waker:
+                self._session = self._link.session = self._waker = None
+                if self._finalizer is not None:
+                    self._finalizer.detach()
+                if self._state is not State.CLOSED:
+                    self._state = State.NEW
+                    self._control._set_frozen(False)
+        if session is None:
+            waker.close()
+        elif session.claim():
+            session.transport.close()
+            waker.close()
+        else:
+            # Interrupted between the start of the reader and the return: the reader gives everything back.
+            session.abort()
+
+    # Sending.
+
+    @property
+    def output_stream(self) -> OutputStream:
+        """The stream for a DataWriter, or for write(); exists before connect (….OutputStream).
+
+        One write is one message: of a MessageWebSocket of control.message_type, of a StreamWebSocket binary. A
+        DataWriter that is closed with the stream attached closes the stream: later use raises ObjectClosedError
+        (0x80000013). It keeps the socket object alive.
+        """
+        stream = self._output_stream() if self._output_stream is not None else None
+        if stream is None:
+            stream = OutputStream(self._write, self._flush, self._close_output, self._write_text)
+            # Weakly: the stream holds the socket, and a cycle would put off the closing of a dropped socket.
+            self._output_stream = weakref.ref(stream)
+        return stream
+
+    def _flush(self) -> bool:
+        """Answer the output stream's flush: each write has left when it returns."""
+        self._output_session()
+        return True
+
+    def _close_output(self) -> None:
+        self._is_output_closed = True
+
+    def _output_session(self) -> SessionT:
+        if self._is_output_closed:
+            raise ObjectClosedError("the output stream was closed: detach it from its DataWriter to go on using it")
+        return self._connected_session()
+
+    def _connected_session(self) -> SessionT:
+        """Return the session that can send, or raise why there is none."""
+        session = self._session
+        if self._state is State.CONNECTED and session is not None:
+            return session
+        if self._state is State.CLOSED:
+            why = "" if session is None else f": {session.describe_end()}"
+            raise ObjectClosedError(f"the socket was closed{why}")
+        raise IllegalMethodCallError("the socket is not connected: call connect first")
+
+    # Keep-alive.
+
+    def ping(
+        self, payload: bytes | bytearray | memoryview | None = None, timeout: float | Default | None = Default.TIMEOUT
+    ) -> float:
+        """Send a Ping and wait for the answer; return the round trip in seconds (beyond WinRT, RFC 6455 5.5.2).
+
+        Any number of threads may ping at the same time, whatever else is sent or received. A pong that answers a later
+        ping answers the earlier ones too; pings with the same payload cannot be told apart, and one pong answers them
+        all. As long as the inbox is full, and so nothing is read, no pong is seen.
+
+        Args:
+            payload: at most 125 bytes; None (the default) for bytes that no other ping has.
+            timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes the
+                connection goes on.
+
+        Raises:
+            InvalidArgumentTypeError: `payload` is no bytes, bytearray or memoryview (0x80070057).
+            InvalidArgumentError: more than 125 bytes, a memoryview that was released, or a bad timeout (0x80070057).
+            IllegalMethodCallError: not connected yet, or called in a handler (0x8000000E).
+            OperationTimedOutError: no answer in time (0x80072EE2).
+            ObjectClosedError: closed, or closing (0x80000013).
+            ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
+        """
+        checked = _check_ping_payload(payload)
+        limit = self._control.receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
+        return self._connected_session().ping(checked, Deadline(limit))
+
+    # Closing.
+
+    def close(self, code: int | None = None, reason: str | None = "") -> None:
+        """Close the connection, and wait for it no longer than control.close_timeout (10 s).
+
+        Without arguments an empty Close frame is sent. It may be called at any time, on any thread, several times, and
+        inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages that have
+        not been delivered are dropped. Unlike in WinRT it waits until the connection is over.
+
+        Args:
+            code: 1000 to 1003, 1005 (sends none), 1007 to 1010, or 3000 to 4999.
+            reason: at most 123 bytes of UTF-8; only with a code other than 1005.
+
+        Raises:
+            InvalidArgumentError: a code or reason that is not allowed, before anything is done (0x80070057).
+            InvalidArgumentTypeError: code is no int or reason no str (0x80070057).
+
+        Source: MessageWebSocket.Close, IClosable.Close.
+        """
+        checked_code, checked_reason = check_close(code, reason)
+        self._close(checked_code, checked_reason, self._control.close_timeout)
+
+    def _close(self, code: int | None, reason: str, timeout: float | None) -> None:
+        session = self._end()
+        if session is not None:
+            session.close(code, reason, timeout)
+
+    def abort(self) -> None:
+        """Cut the connection at once, without a Close frame; closed is raised with 1006 (beyond WinRT).
+
+        Takes no lock that a stuck thread can hold; on any thread, at any time. During a connect it cancels that.
+        """
+        session = self._end()
+        if session is not None:
+            session.abort()
+
+    def _end(self) -> SessionT | None:
+        """Note that the socket is closed; return the session to end, if there is one."""
+        with self._lock:
+            if self._state is State.CONNECTING:
+                self._is_canceled = True
+                if self._waker is not None:
+                    self._waker.wake()
+            else:
+                self._state = State.CLOSED
+            return self._session
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Wait until the connection is over and the handlers of closed have returned (beyond WinRT).
+
+        Args:
+            timeout: seconds to wait; None (the default) for ever.
+
+        Returns:
+            True when it is over, False when the time was.
+
+        Raises:
+            InvalidArgumentError: a bad timeout (0x80070057).
+            IllegalMethodCallError: never connected, or called in a handler (0x8000000E).
+        """
+        deadline = Deadline(check_timeout(timeout, "timeout"))
+        session = self._session
+        if session is None:
+            if self._state is State.CLOSED:
+                return True
+            raise IllegalMethodCallError("the socket is not connected: call connect first")
+        return session.wait_closed(deadline)
+
+    def __enter__(self: SelfT) -> SelfT:
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        """Close; quickly when the block is left by an exception, whose news should not wait for the peer."""
+        timeout = self._control.close_timeout
+        if exc_type is not None:
+            timeout = _HURRIED_CLOSE_SECONDS if timeout is None else min(timeout, _HURRIED_CLOSE_SECONDS)
+        self._close(None, "", timeout)
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        """Refuse to be copied or pickled: a connection is one.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
+
+    def __repr__(self) -> str:
+        is_over = self._session is not None and self._session.finished.is_set()
+        return f"<{type(self).__name__} {State.CLOSED.name if is_over else self._state.name}>"
+
+    def _wake_reader(self) -> None:
+        # It may be waiting with a full inbox, which a first handler empties.
+        session = self._session
+        if session is not None:
+            session.waker.wake()
+
+
+def _make_waker() -> Waker:
+    try:
+        return Waker(threading.RLock())
+    except OSError as exc:
+        raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
+
+
+def _check_ping_payload(payload: object) -> bytes | None:
+    if payload is None:
+        return None
+    if not isinstance(payload, bytes | bytearray | memoryview):
+        raise InvalidArgumentTypeError(f"the payload of a ping must be bytes or None, not {type(payload).__name__}")
+    view = as_bytes_view(payload, "the payload of a ping")
+    if len(view) > MAX_CONTROL_PAYLOAD:
+        raise InvalidArgumentError(
+            f"the payload of a ping has {len(view)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
+        )
+    return bytes(view)
