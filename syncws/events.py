@@ -4,16 +4,17 @@ May import errors. Adding and removing is allowed on any thread at any time; a c
 handlers that it found. Which thread calls the handlers is the owner's business (for a connection, its reader).
 """
 
+import inspect
 import itertools
 import logging
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 
-__all__ = ["Deferral", "Event", "EventRegistrationToken", "Handler"]
+__all__ = ["Deferral", "Event", "EventMember", "EventRegistrationToken", "Handler"]
 
 SenderT = TypeVar("SenderT")
 ArgsT = TypeVar("ArgsT")
@@ -139,6 +140,40 @@ class Event(Generic[SenderT, ArgsT]):
 
     def __repr__(self) -> str:
         return f"<Event {self.name} with {len(self.handlers)} handler(s)>"
+
+
+class EventMember(Generic[SenderT, ArgsT]):
+    """The attribute through which an object shows one of its events.
+
+    `+=` and `-=` work on it, because they set the very event that they got; to assign anything else is an error. The
+    event itself stands in the object under the same name with an underscore.
+    """
+
+    def __init__(self, doc: str) -> None:
+        """Make the attribute; `doc` is its docstring."""
+        self.__doc__ = inspect.cleandoc(doc)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._slot = f"_{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "EventMember[SenderT, ArgsT]": ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> Event[SenderT, ArgsT]: ...
+
+    def __get__(self, instance: object, owner: type) -> "EventMember[SenderT, ArgsT] | Event[SenderT, ArgsT]":
+        if instance is None:
+            return self
+        event: Event[SenderT, ArgsT] = getattr(instance, self._slot)
+        return event
+
+    def __set__(self, instance: object, value: Event[SenderT, ArgsT]) -> None:
+        if value is not getattr(instance, self._slot):
+            name = self._slot[1:]
+            raise InvalidArgumentTypeError(
+                f"the event {name} cannot be assigned: use += and -=, or add_{name} and remove_{name}"
+            )
 
 
 def log_handler_failure(name: str, handler: object) -> None:

@@ -104,12 +104,12 @@ class WebSocketInformation:
 
     @property
     def local_address(self) -> HostName | None:
-        """Our IP address; None before connect (….LocalAddress)."""
+        """Our IP address; None before connect, and over a socket that has none, AF_UNIX (….LocalAddress)."""
         return self._take_snapshot().local_address
 
     @property
     def remote_address(self) -> HostName | None:
-        """IP address of the server, or of the proxy; None before connect (beyond WinRT)."""
+        """IP address of the server, or of the proxy; None as local_address is (beyond WinRT)."""
         return self._take_snapshot().remote_address
 
     @property

@@ -9,15 +9,13 @@ import enum
 import threading
 import weakref
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.link import SessionLink, close_dropped
 from syncws._connection.session import Session
-from syncws._net.connect_tools import ConnectTools
-from syncws._net.connector import Opened, open_connection
-from syncws._net.tls.context import make_plan
+from syncws._net.connector import Connect, Opened
+from syncws._net.given_socket import check_connected_socket
 from syncws._net.tls.verification import CertificateReport
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import OutputStream, Progress
@@ -33,7 +31,6 @@ from syncws.cancellation import CancellationToken, check_token
 from syncws.certificates import Certificate
 from syncws.control_base import WebSocketControl
 from syncws.errors import (
-    CannotConnectError,
     CertificateError,
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -42,12 +39,15 @@ from syncws.errors import (
     OperationCanceledError,
 )
 from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomValidationRequestedEventArgs
-from syncws.events import Event, EventRegistrationToken, Handler
+from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.hresult import HResult
 from syncws.info import WebSocketInformation
 from syncws.settings import Settings
 
-__all__ = ["State", "IWebSocket", "WebSocketEvents"]
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["IWebSocket", "State"]
 
 # How long leaving a `with` block by an exception waits for the peer; with what close() needs to abort after that, it is
 # half a second.
@@ -70,102 +70,7 @@ ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
 ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
 
 
-class WebSocketEvents:
-    """The base of IWebSocket that holds the events. Not for use by itself."""
-
-    def __init__(self) -> None:
-        self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
-        self._validation: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
-            "server_custom_validation_requested"
-        )
-
-    @property
-    def _events(self) -> tuple[Event[Any, Any], ...]:
-        """All events of the object."""
-        return (self._closed, self._validation)
-
-    @property
-    def closed(self) -> Event[Any, WebSocketClosedEventArgs]:
-        """Raised once, last, when the connection is over, however it ended (….Closed).
-
-        Unlike in WinRT it is raised too when the connection was lost: with code 1006.
-        """
-        return self._closed
-
-    @closed.setter
-    def closed(self, value: Event[Any, WebSocketClosedEventArgs]) -> None:
-        self._check_same_event(value, self._closed)
-
-    @property
-    def server_custom_validation_requested(
-        self,
-    ) -> Event[Any, WebSocketServerCustomValidationRequestedEventArgs]:
-        """Raised during a wss connect, after the server's certificate has passed (….ServerCustomValidationRequested).
-
-        Handlers run on the connecting thread and may reject the server; one that raises rejects it.
-        """
-        return self._validation
-
-    @server_custom_validation_requested.setter
-    def server_custom_validation_requested(
-        self, value: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
-    ) -> None:
-        self._check_same_event(value, self._validation)
-
-    @staticmethod
-    def _check_same_event(value: object, event: object) -> None:
-        # `socket.closed += handler` gets the event, adds, and sets it again.
-        if value is not event:
-            raise InvalidArgumentTypeError("an event cannot be assigned: use += and -=, or its add_… and remove_…")
-
-    def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:
-        """Add a handler(socket, args); return the token that removes it (….add_Closed).
-
-        Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
-        """
-        return self._closed.add(handler)
-
-    def remove_closed(self, token: EventRegistrationToken, /) -> None:
-        """Remove a handler; a token that is not known does nothing (….remove_Closed)."""
-        self._closed.remove(token)
-
-    def add_server_custom_validation_requested(self, handler: ValidationHandler, /) -> EventRegistrationToken:
-        """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
-
-        Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
-        """
-        return self._validation.add(handler)
-
-    def remove_server_custom_validation_requested(self, token: EventRegistrationToken, /) -> None:
-        """Remove a handler; a token that is not known does nothing (….remove_ServerCustomValidationRequested)."""
-        self._validation.remove(token)
-
-    # What the session and the connector call.
-
-    def _raise_closed(self, code: int, reason: str) -> int:
-        """Raise closed; for the session."""
-        return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
-
-    def _validate_server(self, report: CertificateReport, waiter: Waiter, on_change: Callable[[], None]) -> None:
-        """Raise server_custom_validation_requested and wait for the verdict."""
-        if not self._validation.handlers:
-            return
-        waiter.phase = "custom validation of the server's certificate"
-        certificates = tuple(Certificate(der) for der in report.chain)
-        args = WebSocketServerCustomValidationRequestedEventArgs._create(certificates, report.errors, on_change)
-        failures = self._validation(self, args)
-        while not args._is_settled:
-            waiter.wait(0)
-        if failures or args._is_rejected:
-            raise CertificateError(
-                "a handler of server_custom_validation_requested refused the server's certificate",
-                hresult=HResult.INET_E_SECURITY_PROBLEM,
-            )
-
-
-class IWebSocket(WebSocketEvents, Generic[SessionT]):
+class IWebSocket(Generic[SessionT]):
     """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
 
     _control: WebSocketControl
@@ -173,15 +78,16 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
     _session: SessionT | None
 
     def __init__(self) -> None:
-        super().__init__()
+        self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
+        self._server_custom_validation_requested: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
+            "server_custom_validation_requested"
+        )
         self._lock = threading.RLock()
         self._state = State.NEW
         self._link = SessionLink()
         self._request_headers: dict[str, tuple[str, str]] = {}
         self._session = None
-        # While connecting: what cancels it.
-        self._waker: Waker | None = None
-        self._is_canceled = False
+        self._connecting: Connect | None = None
         self._is_output_closed = False
         self._output_stream: weakref.ref[OutputStream] | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
@@ -193,7 +99,6 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
         for event in self._events:
             event._let_go_in_child()
         if self._state is State.CONNECTING:
-            self._is_canceled = True
             self._state = State.NEW
             self._control._set_frozen(False)
 
@@ -213,6 +118,51 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
     def _run_reader(self) -> Callable[[SessionT], None]:
         """Return what the reader thread runs; it must not hold the socket."""
         raise NotImplementedError
+
+    # Events.
+
+    closed = EventMember[Any, WebSocketClosedEventArgs](
+        """Raised once, last, when the connection is over, however it ended (….Closed).
+
+        Unlike in WinRT it is raised too when the connection was lost: with code 1006.
+        """
+    )
+
+    server_custom_validation_requested = EventMember[Any, WebSocketServerCustomValidationRequestedEventArgs](
+        """Raised during a wss connect, after the server's certificate has passed (….ServerCustomValidationRequested).
+
+        Handlers run on the connecting thread and may reject the server; one that raises rejects it.
+        """
+    )
+
+    @property
+    def _events(self) -> tuple[Event[Any, Any], ...]:
+        """All events of the object."""
+        return (self._closed, self._server_custom_validation_requested)
+
+    def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args); return the token that removes it (….add_Closed).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._closed.add(handler)
+
+    def remove_closed(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (….remove_Closed)."""
+        self._closed.remove(token)
+
+    def add_server_custom_validation_requested(self, handler: ValidationHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._server_custom_validation_requested.add(handler)
+
+    def remove_server_custom_validation_requested(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (….remove_ServerCustomValidationRequested)."""
+        self._server_custom_validation_requested.remove(token)
 
     # Before connect.
 
@@ -238,7 +188,13 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
     # Connecting.
 
     def connect(
-        self, uri: str, /, *, timeout: float | None = None, cancellation_token: CancellationToken | None = None
+        self,
+        uri: str,
+        /,
+        *,
+        timeout: float | None = None,
+        cancellation_token: CancellationToken | None = None,
+        socket: "socket.socket | None" = None,
     ) -> None:
         """Connect to an absolute ws or wss URI; returns when messages can be sent.
 
@@ -248,10 +204,13 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
                 seconds of control.connect_timeout for each of at most five addresses.
             cancellation_token: ends it when its source is cancelled; the socket may then be connected again. None (the
                 default) when only close() and abort() can.
+            socket: a connected stream socket to use, AF_UNIX too, instead of the URI's host and the proxy (beyond
+                WinRT). It belongs to this object from then on, also when connecting fails. Redirects are not followed.
+                None (the default) to find the server by the URI.
 
         Raises:
-            InvalidArgumentError: a bad URI, timeout or token, a bad proxy in the environment, or a client_certificate
-                that TLS cannot use, before any I/O (0x80070057).
+            InvalidArgumentError: a bad URI, timeout, token or socket, a bad proxy in the environment, or a
+                client_certificate that TLS cannot use, before any I/O (0x80070057).
             WebSocketError: a SOCKS proxy, and the extra for it is not installed, before any I/O (0x80004005).
             IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
             ObjectClosedError: the socket was closed (0x80000013).
@@ -268,87 +227,67 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
 
         Source: MessageWebSocket.ConnectAsync.
         """
+        self._connect(uri, timeout, cancellation_token, check_connected_socket(socket))
+
+    def _connect(
+        self, uri: str, timeout: float | None, token: CancellationToken | None, over: "socket.socket | str | None"
+    ) -> None:
         target = parse_uri(uri)
         deadline = Deadline(check_timeout(timeout, "timeout"))
-        token = check_token(cancellation_token)
-        waker = _make_waker()
+        connect = self._begin_connect(target, deadline, check_token(token), over)
         try:
-            if token is not None:
-                token._add_listener(waker, waker.wake)
-            self._begin_connect(waker)
-            self._open(target, deadline, waker, token).start(self._run_reader())
+            self._take_session(connect, connect.run(), target).start(self._run_reader())
         except BaseException:
-            self._end_failed_connect(waker)
+            # Ctrl-C too: the object is as it was, and may connect again.
+            self._end_failed_connect(connect)
             raise
-        finally:
-            if token is not None:
-                token._remove_listener(waker)
 
-    def _begin_connect(self, waker: Waker) -> None:
+    def _begin_connect(
+        self,
+        target: WebSocketUri,
+        deadline: Deadline,
+        token: CancellationToken | None,
+        over: "socket.socket | str | None",
+    ) -> Connect:
         with self._lock:
             if self._state is State.CLOSED and self._session is None:
                 raise ObjectClosedError("the socket was closed")
             if self._state is not State.NEW:
                 raise IllegalMethodCallError("connect was called already: a socket connects once")
-            self._waker = waker
-            self._is_canceled = False
-            self._link.note(CertificateReport())
+            settings = self._control._to_settings(tuple(self._request_headers.values()))
+            connect = Connect(target, settings, deadline, token, over=over, validate=self._validate_server)
+            self._link.connect = self._connecting = connect
             self._control._set_frozen(True)
             self._state = State.CONNECTING
+            return connect
 
-    def _open(
-        self, target: WebSocketUri, deadline: Deadline, waker: Waker, token: CancellationToken | None
-    ) -> SessionT:
-        settings = self._control._to_settings(tuple(self._request_headers.values()))
-        if target.is_secure:
-            # Kept in the settings; now, because what TLS cannot use shall be told before anything is sent.
-            make_plan(settings)
-        if token is None:
-            waiter = Waiter(waker, lambda: self._is_canceled, deadline)
-        else:
-            is_canceled = partial(self._is_connect_canceled, token)
-            waiter = Waiter(waker, is_canceled, deadline, limit=token._limit)
-        opened = open_connection(target, settings, waiter, ConnectTools(waker, self._link.note, self._validate_server))
-        session = self._make_session(opened, settings, waker)
+    def _take_session(self, connect: Connect, opened: Opened, target: WebSocketUri) -> SessionT:
+        session = self._make_session(opened, connect.settings, connect.waker)
         with self._lock:
-            if self._is_canceled:
-                opened.transport.close()
+            if connect.is_canceled:
                 raise OperationCanceledError("connect was canceled")
             self._session = self._link.session = session
             self._state = State.CONNECTED
-            self._waker = None
+            self._connecting = None
             self._control._set_connected()
-            self._finalizer = weakref.finalize(
-                self,
-                close_dropped,
-                session,
-                f"a {type(self).__name__} connected to {target.scheme}://{target.host}:{target.port}",
-            )
+            what = f"a {type(self).__name__} connected to {target.scheme}://{target.host}:{target.port}"
+            self._finalizer = weakref.finalize(self, close_dropped, session, what)
             # At interpreter exit the sockets go with the process.
             self._finalizer.atexit = False
         return session
 
-    def _is_connect_canceled(self, token: CancellationToken) -> bool:
-        return self._is_canceled or token.is_cancellation_requested
-
-    def _end_failed_connect(self, waker: Waker) -> None:
-        """Make the socket as it was before the connect that `waker` belongs to."""
+    def _end_failed_connect(self, connect: Connect) -> None:
+        """Make the socket as it was before `connect`."""
         with self._lock:
             session = self._session
-            if session is not None and session.waker is not waker:
-                session = None
-            if session is not None or self._waker is waker:
-                self._session = self._link.session = self._waker = None
-                if self._finalizer is not None:
-                    self._finalizer.detach()
-                if self._state is not State.CLOSED:
-                    self._state = State.NEW
-                    self._control._set_frozen(False)
-        if session is None:
-            waker.close()
-        elif session.claim():
-            session.transport.close()
-            waker.close()
+            self._session = self._link.session = self._connecting = None
+            if self._finalizer is not None:
+                self._finalizer.detach()
+            if self._state is not State.CLOSED:
+                self._state = State.NEW
+                self._control._set_frozen(False)
+        if session is None or session.claim():
+            connect.close()
         else:
             # Interrupted between the start of the reader and the return: the reader gives everything back.
             session.abort()
@@ -460,10 +399,8 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
     def _end(self) -> SessionT | None:
         """Note that the socket is closed; return the session to end, if there is one."""
         with self._lock:
-            if self._state is State.CONNECTING:
-                self._is_canceled = True
-                if self._waker is not None:
-                    self._waker.wake()
+            if self._connecting is not None:
+                self._connecting.cancel()
             else:
                 self._state = State.CLOSED
             return self._session
@@ -488,6 +425,28 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
                 return True
             raise IllegalMethodCallError("the socket is not connected: call connect first")
         return session.wait_closed(deadline)
+
+    # What the session and the connector call.
+
+    def _raise_closed(self, code: int, reason: str) -> int:
+        """Raise closed; for the session."""
+        return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
+
+    def _validate_server(self, report: CertificateReport, waiter: Waiter, on_change: Callable[[], None]) -> None:
+        """Raise server_custom_validation_requested and wait for the verdict."""
+        if not self._server_custom_validation_requested.handlers:
+            return
+        waiter.phase = "custom validation of the server's certificate"
+        certificates = tuple(Certificate(der) for der in report.chain)
+        args = WebSocketServerCustomValidationRequestedEventArgs._create(certificates, report.errors, on_change)
+        failures = self._server_custom_validation_requested(self, args)
+        while not args._is_settled:
+            waiter.wait(0)
+        if failures or args._is_rejected:
+            raise CertificateError(
+                "a handler of server_custom_validation_requested refused the server's certificate",
+                hresult=HResult.INET_E_SECURITY_PROBLEM,
+            )
 
     def __enter__(self: SelfT) -> SelfT:
         return self
@@ -516,13 +475,6 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
         session = self._session
         if session is not None:
             session.waker.wake()
-
-
-def _make_waker() -> Waker:
-    try:
-        return Waker(threading.RLock())
-    except OSError as exc:
-        raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
 
 
 def _check_ping_payload(payload: object) -> bytes | None:

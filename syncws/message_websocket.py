@@ -34,7 +34,7 @@ from syncws.errors import (
     ObjectClosedError,
 )
 from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
-from syncws.events import Event, EventRegistrationToken, Handler
+from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
 from syncws.iwebsocket import IWebSocket, State
 from syncws.settings import Settings
@@ -45,6 +45,19 @@ if TYPE_CHECKING:
 __all__ = ["MessageWebSocket", "connect"]
 
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
+
+
+class _MessageReceived(EventMember["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]):
+    """The attribute message_received; a first handler is given what waits."""
+
+    def __set__(
+        self,
+        instance: object,
+        value: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs],
+    ) -> None:
+        super().__set__(instance, value)
+        assert isinstance(instance, MessageWebSocket)
+        instance._wake_reader()
 
 
 class MessageWebSocket(IWebSocket[MessageSession]):
@@ -79,19 +92,13 @@ class MessageWebSocket(IWebSocket[MessageSession]):
         """Facts about the connection, readable at any time; the same object every time (….Information)."""
         return self._information
 
-    @property
-    def message_received(self) -> Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]:
+    message_received = _MessageReceived(
         """Raised for each message, and for a failure of receiving, whose reader raises (….MessageReceived).
 
         Handlers are called as handler(socket, args). Add them with `+=` or add_message_received, remove them with `-=`
         or remove_message_received; unlike in WinRT at any time. What came before the first handler goes to it first.
         """
-        return self._message_received
-
-    @message_received.setter
-    def message_received(self, value: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]) -> None:
-        self._check_same_event(value, self._message_received)
-        self._wake_reader()
+    )
 
     @property
     def _events(self) -> tuple[Event[Any, Any], ...]:

@@ -7,8 +7,7 @@ import warnings
 from dataclasses import replace
 
 from syncws._connection.session import Session
-from syncws._net.tls.verification import CertificateReport
-from syncws.certificates import Certificate
+from syncws._net.connector import Connect
 from syncws.host_name import HostName
 from syncws.info import Snapshot
 
@@ -18,32 +17,30 @@ __all__ = ["SessionLink", "close_dropped"]
 class SessionLink:
     """Leads from the information object to the session, without holding the socket."""
 
-    __slots__ = ("certificate_errors", "certificates", "session")
+    __slots__ = ("connect", "session")
 
     def __init__(self) -> None:
+        # The latest one: what the server has shown stays to be seen when it has failed.
+        self.connect: Connect | None = None
         self.session: Session | None = None
-        self.note(CertificateReport())
-
-    def note(self, report: CertificateReport) -> None:
-        """Keep what the server showed."""
-        self.certificates = tuple(Certificate(der) for der in report.chain)
-        self.certificate_errors = report.errors
 
     def take_snapshot(self) -> Snapshot:
         """Return what the information object shows now."""
         session = self.session
-        shown = Snapshot(
-            server_certificate=self.certificates[0] if self.certificates else None,
-            server_intermediate_certificates=self.certificates[1:],
-            server_certificate_errors=self.certificate_errors,
-        )
+        shown = Snapshot()
+        if self.connect is not None and self.connect.certificates:
+            shown = Snapshot(
+                server_certificate=self.connect.certificates[0],
+                server_intermediate_certificates=self.connect.certificates[1:],
+                server_certificate_errors=self.connect.certificate_errors,
+            )
         if session is None:
             return shown
         statistics, received, sent = session.read_statistics()
         return replace(
             shown,
-            local_address=HostName(session.local_address),
-            remote_address=HostName(session.remote_address),
+            local_address=HostName(session.local_address) if session.local_address else None,
+            remote_address=HostName(session.remote_address) if session.remote_address else None,
             proxy=session.proxy,
             protocol=session.subprotocol,
             bandwidth_statistics=statistics,

@@ -1,4 +1,4 @@
-"""IP addresses to connect to: read from text, put in order, and turned into what a socket takes.
+"""Addresses to connect to: IP addresses read from text and put in order, or the path of a Unix socket.
 
 Imports only the standard library. Nothing here waits or looks up a name, so any thread may call it.
 """
@@ -14,18 +14,28 @@ __all__ = ["Address", "interleaved", "parse_address"]
 
 @dataclass(frozen=True)
 class Address:
-    """An IP address to connect to: socket.AF_INET or AF_INET6, and the text, with the zone id if there is one."""
+    """Where to connect to.
+
+    Attributes:
+        family (int): socket.AF_INET, AF_INET6 or AF_UNIX.
+        text (str): the IP address, with the zone id if there is one; or the path.
+    """
 
     family: int
     text: str
+
+    @property
+    def is_ip(self) -> bool:
+        """False for the path of a Unix socket."""
+        return self.family in (socket.AF_INET, socket.AF_INET6)
 
     @property
     def is_unspecified(self) -> bool:
         """True for 0.0.0.0 and ::, which are no host's (RFC 1122 3.2.1.3, RFC 4291 2.5.2)."""
         return ipaddress.ip_address(self.text).is_unspecified
 
-    def at_port(self, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-        """Return what socket.connect takes, the zone id as a number.
+    def at_port(self, port: int) -> str | tuple[str, int] | tuple[str, int, int, int]:
+        """Return what socket.connect takes, the zone id as a number; a path has no port.
 
         A zone id that is left in the text does not reach the kernel, and has the text pass through the system's
         resolver, on this thread.
@@ -33,6 +43,8 @@ class Address:
         Raises:
             OSError: this system has no such network interface (errno.ENODEV).
         """
+        if not self.is_ip:
+            return self.text
         if self.family == socket.AF_INET:
             return self.text, port
         bare, _, zone = self.text.partition("%")

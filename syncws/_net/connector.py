@@ -1,36 +1,46 @@
-"""From a URI to a connected transport on which the opening handshake is done: names, addresses, TCP, TLS, HTTP.
+"""Connecting: from a URI to a transport on which the opening handshake is done. Names, addresses, TCP, TLS, HTTP.
 
-May import errors, hresult, settings, wire and the rest of net. Runs on the connecting thread under one deadline; what
-must have threads (the name lookup's helper) or locks is handed in.
+May import certificates, errors, hresult, cancellation, _waiting, _wire and the rest of this room. A Connect runs on the
+connecting thread, under one deadline; cancel() may be called on any thread.
 """
 
 import errno
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 from syncws._net.address import Address
-from syncws._net.dialer import Dialed, Dialer
+from syncws._net.dialer import Dialed, Dialer, set_options
+from syncws._net.given_socket import address_of, take_over
 from syncws._net.http.basic import asks_for_basic, basic_authorization
 from syncws._net.http.handshake import HandshakeResult, open_websocket
 from syncws._net.http.redirects import is_redirect, redirected
 from syncws._net.proxy.choice import choose_proxy
 from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, open_tunnel, plan_routes
 from syncws._net.resolver import Answer, addresses_without_waiting, look_up
-from syncws._net.tls.server import CertificateTools, start_tls
+from syncws._net.tls.context import make_plan
+from syncws._net.tls.server import start_tls
 from syncws._net.tls.transport import tls_error
+from syncws._net.tls.verification import CertificateReport
 from syncws._net.transport import SocketTransport, Transport
-from syncws._waiting.deadline import now
-from syncws._waiting.foreign import is_from_signal_handler
+from syncws._waiting.at_fork import watch
+from syncws._waiting.deadline import Deadline, now
+from syncws._waiting.helper_threads import run_aside
+from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import WebSocketUri
+from syncws.cancellation import CancellationToken
+from syncws.certificates import Certificate
 from syncws.errors import (
     CannotConnectError,
     ConnectAttempt,
     ConnectionLostError,
     HttpStatusError,
+    OperationTimedOutError,
+    ProxyError,
     RedirectError,
     WebSocketError,
     fresh,
@@ -38,14 +48,10 @@ from syncws.errors import (
 from syncws.hresult import HResult
 from syncws.settings import Settings
 
-__all__ = ["Opened", "Tools", "lost_connection", "open_connection"]
+__all__ = ["Connect", "Opened", "Validation"]
 
-
-class Tools(CertificateTools, Protocol):
-    """What the connector may not make or do itself, because it has to do with threads or with the application."""
-
-    def run_aside(self, functions: Sequence[Callable[[], Answer]], waiter: Waiter) -> list[Answer]:
-        """Run each on a helper thread; return what comes in time, or raise what ends `waiter`'s wait."""
+Validation = Callable[[CertificateReport, Waiter, Callable[[], None]], None]
+"""Shows a server's certificate to the application; raises when it refuses. The last argument ends the waiter's wait."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,8 @@ class Opened:
     Attributes:
         transport: the pipe for frames.
         socket_transport: the TCP part of it, for the counters.
-        local_address: our IP address.
-        remote_address: the IP address that accepted, the proxy's if there is one.
+        local_address: our IP address, "" where the socket has none.
+        remote_address: the IP address that accepted, the proxy's if there is one; "" where the socket has none.
         result: what the handshake settled.
         proxy: what it goes through, as it may be shown; None when it goes straight.
     """
@@ -69,99 +75,255 @@ class Opened:
     proxy: str | None = None
 
 
-def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools) -> Opened:
-    """Connect and do the handshakes; leaves no descriptor behind when it raises.
+class Connect:
+    """One connect operation.
 
-    Raises:
-        HostNameNotResolvedError, CannotConnectError, ProxyError, TlsError, CertificateError, HandshakeError,
-        HttpStatusError, RedirectError, ConnectionLostError, OperationTimedOutError, OperationCanceledError: see
-        syncws.errors.
-        InvalidArgumentError, WebSocketError: see choose_proxy; before any I/O.
+    Attributes:
+        waker (Waker): ends its waits; the connection that comes of it goes on with it.
+        certificates (tuple[Certificate, ...]): what the server has shown, its own first; also one that was refused.
+        certificate_errors (tuple[ChainValidationResult, ...]): what was wrong with it.
+        attempts (list[ConnectAttempt]): the addresses that failed.
+        is_canceled (bool): True once cancel() was called.
     """
-    attempts: list[ConnectAttempt] = []
-    redirects_left = settings.max_redirects
-    try:
+
+    def __init__(
+        self,
+        uri: WebSocketUri,
+        settings: Settings,
+        deadline: Deadline,
+        token: CancellationToken | None = None,
+        *,
+        over: socket.socket | str | None = None,
+        validate: Validation | None = None,
+    ) -> None:
+        """Prepare to connect; run() does it, and close() must follow unless a session has taken over.
+
+        Args:
+            uri: where to.
+            settings: what control said.
+            deadline: bounds all of it.
+            token: cancels it, besides cancel().
+            over: a connected socket to use, which belongs to this object from run() on, or the path of a Unix socket;
+                None to find the addresses of the URI's host.
+            validate: shows the server's certificate to the application.
+
+        Raises:
+            CannotConnectError: the system gives no descriptors (0x80072EFD).
+        """
+        self._uri = uri
+        self.settings = settings
+        self._token = token
+        self._over = over
+        self._validate = validate
+        self.is_canceled = False
+        self.certificates: tuple[Certificate, ...] = ()
+        self.certificate_errors = CertificateReport().errors
+        self.attempts: list[ConnectAttempt] = []
+        self._dialer: Dialer | None = None
+        self._transport: SocketTransport | None = None
+        try:
+            self.waker = Waker(threading.RLock())
+        except OSError as exc:
+            raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
+        limit = None if token is None else token._limit
+        self._waiter = Waiter(self.waker, self._is_over, deadline, limit=limit)
+        watch(self)
+
+    # Any thread.
+
+    def cancel(self) -> None:
+        """Have run() raise OperationCanceledError."""
+        self.is_canceled = True
+        self.waker.wake()
+
+    def _is_over(self) -> bool:
+        return self.is_canceled or (self._token is not None and self._token.is_cancellation_requested)
+
+    # The connecting thread.
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self._transport is not None:
+            self._transport.close()
+        self.waker.close()
+
+    def _let_go_in_child(self) -> None:
+        """See _waiting.at_fork."""
+        self.is_canceled = True
+        if self._dialer is not None:
+            self._dialer.close()
+
+    def run(self) -> Opened:
+        """Connect and do the handshakes.
+
+        Raises:
+            HostNameNotResolvedError, CannotConnectError, ProxyError, TlsError, CertificateError, HandshakeError,
+            HttpStatusError, RedirectError, ConnectionLostError, OperationTimedOutError, OperationCanceledError: see
+            syncws.errors.
+            InvalidArgumentError, WebSocketError: see choose_proxy and make_plan; before any I/O.
+        """
+        if self._token is not None:
+            self._token._add_listener(self, self.waker.wake)
+        try:
+            if self._uri.is_secure:
+                # Kept in the settings; now, because what TLS cannot use shall be told before anything is sent.
+                make_plan(self.settings)
+            return self._open_following_redirects()
+        except WebSocketError as exc:
+            exc.attempts = tuple(self.attempts)
+            raise
+        finally:
+            if self._token is not None:
+                self._token._remove_listener(self)
+
+    def _open_following_redirects(self) -> Opened:
+        uri, settings = self._uri, self.settings
+        # A socket that was given leads to one server only.
+        allowed = settings.max_redirects if self._over is None else 0
+        followed = 0
         while True:
             try:
-                return _open_by_some_route(uri, settings, waiter, tools, attempts)
+                return self._open(uri, settings)
             except HttpStatusError as exc:
-                if not settings.max_redirects or not is_redirect(exc):
+                if not allowed or not is_redirect(exc):
                     raise
-                if not redirects_left:
-                    message = f"the server redirects more than {settings.max_redirects} times"
-                    raise RedirectError(message, location=exc.location) from exc
+                if followed == allowed:
+                    raise RedirectError(
+                        f"the server redirects more than {allowed} times", location=exc.location
+                    ) from exc
                 uri, settings = redirected(exc, uri, settings)
-            redirects_left -= 1
-    except WebSocketError as exc:
-        exc.attempts = tuple(attempts)
-        raise
+                followed += 1
 
+    def _open(self, uri: WebSocketUri, settings: Settings) -> Opened:
+        """Connect to one URI: over what was given, straight, or through the proxy that is chosen for it."""
+        if isinstance(self._over, socket.socket):
+            return self._open_over(self._over, uri, settings)
+        if self._over is not None:
+            return self._open_authorized(None, [Address(socket.AF_UNIX, self._over)], uri, settings)
+        proxy = choose_proxy(uri, settings)
+        limit = settings.max_connect_addresses
+        if proxy is None:
+            return self._open_authorized(None, self._look_up(uri.host)[:limit], uri, settings)
+        addresses = look_up_proxy(proxy, self._look_up)[:limit]
+        routes = plan_routes(proxy, uri, limit, self._look_up)
+        return first_open(routes, lambda route: self._open_authorized(route, addresses, uri, settings))
 
-def _open_by_some_route(
-    uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools, attempts: list[ConnectAttempt]
-) -> Opened:
-    """Connect and do the handshakes, straight or through the proxy that is chosen for this URI."""
-    proxy = choose_proxy(uri, settings)
-    limit = settings.max_connect_addresses
+    def _look_up(self, host: str) -> list[Address]:
+        self._waiter.phase = f"looking up {host}"
+        self._waiter.check()
+        return addresses_without_waiting(host) or look_up(
+            host, self._waiter.deadline, self.settings.resolver, self._ask_aside
+        )
 
-    def look_up(host: str) -> list[Address]:
-        return _resolve(host, settings.resolver, waiter, tools)
+    def _ask_aside(self, functions: Sequence[Callable[[], Answer]]) -> list[Answer]:
+        return run_aside(functions, self._waiter, self.waker, lambda answer: bool(answer.addresses))
 
-    addresses = (look_up(uri.host) if proxy is None else look_up_proxy(proxy, look_up))[:limit]
+    def _open_authorized(
+        self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: Settings
+    ) -> Opened:
+        """Connect; once more with the credential when the server asks for it."""
+        try:
+            return self._open_at_some_address(route, addresses, uri, settings)
+        except HttpStatusError as exc:
+            authorized = _with_credential(settings, exc)
+            if authorized is None:
+                raise
+        # On a new connection to the same address, within the same time.
+        same = [address for address in addresses if address.text == self.attempts[-1].address]
+        return self._open_at_some_address(route, same, uri, authorized)
 
-    def open_by(route: Route | None) -> Opened:
-        return _open_authorized(addresses, uri, route, settings, waiter, tools, attempts)
+    def _open_at_some_address(
+        self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: Settings
+    ) -> Opened:
+        """Try addresses until one has answered, and be it with a refusal; one that says nothing is no answer."""
+        port = uri.port if route is None else route.proxy.port
+        dialer = self._dialer = Dialer(addresses, port, settings, self._waiter)
+        silence: WebSocketError | None = None
+        try:
+            while True:
+                try:
+                    dialed = dialer.dial(uri.host) if route is None else dial_proxy(dialer, route.proxy)
+                except WebSocketError:
+                    if silence is None or self._is_at_end:
+                        raise
+                    # An address that accepted says more than those behind it that did not.
+                    raise silence from silence.__cause__
+                try:
+                    return self._open_on(dialed, route, uri, settings)
+                except WebSocketError as exc:
+                    # A copy: an error that held itself would wait for the garbage collector.
+                    dialer.fail(dialed, fresh(exc))
+                    if self._is_at_end or not dialer.has_more or not _is_silence(exc):
+                        raise
+                    silence = exc
+        finally:
+            self.attempts += dialer.attempts
+            self._dialer = silence = None
 
-    if proxy is None:
-        return open_by(None)
-    return first_open(plan_routes(proxy, uri, limit, look_up), open_by)
+    @property
+    def _is_at_end(self) -> bool:
+        """True when the operation is over, whatever addresses there still are."""
+        return self._is_over() or self._waiter.deadline.is_expired
 
-
-def _open_authorized(
-    addresses: list[Address],
-    uri: WebSocketUri,
-    route: Route | None,
-    settings: Settings,
-    waiter: Waiter,
-    tools: Tools,
-    attempts: list[ConnectAttempt],
-) -> Opened:
-    """Connect and do the handshakes; once more with the credential when the server asks for it."""
-    try:
-        return _open_once(addresses, uri, route, settings, waiter, tools, attempts)
-    except HttpStatusError as exc:
-        authorized = _with_credential(settings, exc)
-        if authorized is None:
+    def _open_over(self, given: socket.socket, uri: WebSocketUri, settings: Settings) -> Opened:
+        """Connect over a socket of the application's."""
+        set_options(given, settings)
+        connected = take_over(given)
+        deadline = self._waiter.deadline.earlier(settings.connect_timeout)
+        dialed = Dialed(connected, address_of(connected), now(), deadline)
+        try:
+            return self._open_on(dialed, None, uri, settings)
+        except WebSocketError as exc:
+            self.attempts.append(ConnectAttempt(dialed.address.text, fresh(exc), now() - dialed.started))
             raise
-    # On a new connection to the same address, within the same time.
-    same = [address for address in addresses if address.text == attempts[-1].address]
-    return _open_once(same, uri, route, authorized, waiter, tools, attempts)
+
+    def _open_on(self, dialed: Dialed, route: Route | None, uri: WebSocketUri, settings: Settings) -> Opened:
+        """Do what the proxy asks for, TLS and the WebSocket handshake on a connected socket, within its own time."""
+        local = dialed.socket.getsockname()
+        bottom = self._transport = SocketTransport(dialed.socket, self.make_lock())
+        waiter = self._waiter.for_descriptor(bottom.fileno(), dialed.deadline)
+        transport: Transport = bottom
+        try:
+            if route is not None:
+                transport = open_tunnel(route, transport, waiter, settings.ssl_context, self.make_lock)
+            if uri.is_secure:
+                transport = start_tls(transport, uri, settings, waiter, self)
+            waiter.phase = "waiting for the server's answer to the WebSocket handshake"
+            result = open_websocket(transport, waiter, uri, settings.request_headers, settings.supported_protocols)
+        except ssl.SSLError as exc:
+            raise tls_error(exc, uri.server_name) from exc
+        except OSError as exc:
+            if exc.errno in (errno.EMFILE, errno.ENFILE):
+                raise CannotConnectError(f"the system gives no descriptor: {exc.strerror}") from exc
+            raise
+        remote = dialed.address.text if dialed.address.is_ip else ""
+        shown = None if route is None else route.proxy.shown
+        return Opened(transport, bottom, local[0] if isinstance(local, tuple) else "", remote, result, shown)
+
+    # What start_tls asks for.
+
+    def make_lock(self) -> AbstractContextManager[object]:
+        """Return a new lock."""
+        return threading.RLock()
+
+    def note_certificates(self, report: CertificateReport) -> None:
+        """Keep what the server showed, for the information object."""
+        self.certificates = tuple(Certificate(der) for der in report.chain)
+        self.certificate_errors = report.errors
+
+    def validate_server(self, report: CertificateReport, waiter: Waiter) -> None:
+        """Let the application look at the server's certificate; raises when it refuses."""
+        if self._validate is not None:
+            self._validate(report, waiter, self.waker.wake)
 
 
-def _open_once(
-    addresses: list[Address],
-    uri: WebSocketUri,
-    route: Route | None,
-    settings: Settings,
-    waiter: Waiter,
-    tools: Tools,
-    attempts: list[ConnectAttempt],
-) -> Opened:
-    """Connect to the first address that accepts and do the handshakes; adds what failed to `attempts`."""
-    dialer = Dialer(addresses, uri.port if route is None else route.proxy.port, settings, waiter)
-    dialed: Dialed | None = None
-    try:
-        dialed = dialer.dial(uri.host) if route is None else dial_proxy(dialer, route.proxy)
-        with _closing_on_error(dialed.socket):
-            return _open_on(dialed, uri, route, settings, waiter, tools)
-    except WebSocketError as exc:
-        if dialed is not None:
-            # A copy: an error that held itself would wait for the garbage collector.
-            failure = ConnectAttempt(dialed.address.text, fresh(exc), now() - dialed.started)
-            dialer.attempts.append(failure)
-        raise
-    finally:
-        attempts += dialer.attempts
+def _is_silence(error: WebSocketError) -> bool:
+    """True when whoever accepted has hung up or said nothing in time: another address may do better."""
+    if isinstance(error, ProxyError):
+        return not error.is_about_server and error.hresult == HResult.WININET_E_PROXY_SERVER_UNREACHABLE
+    return isinstance(error, ConnectionLostError | OperationTimedOutError) or isinstance(
+        error.__cause__, ssl.SSLEOFError
+    )
 
 
 def _with_credential(settings: Settings, refusal: HttpStatusError) -> Settings | None:
@@ -174,63 +336,3 @@ def _with_credential(settings: Settings, refusal: HttpStatusError) -> Settings |
         return None
     header = ("Authorization", basic_authorization(credential))
     return replace(settings, request_headers=(*settings.request_headers, header))
-
-
-def _open_on(
-    dialed: Dialed, uri: WebSocketUri, route: Route | None, settings: Settings, waiter: Waiter, tools: Tools
-) -> Opened:
-    """Do what the proxy asks for, TLS and the WebSocket handshake on a connected socket, within its address's time."""
-    connected = dialed.socket
-    local_address = str(connected.getsockname()[0])
-    socket_transport = SocketTransport(connected, tools.make_lock())
-    waiting = waiter.for_descriptor(connected.fileno(), dialed.deadline)
-    transport: Transport = socket_transport
-    try:
-        if route is not None:
-            transport = open_tunnel(route, transport, waiting, settings.ssl_context, tools.make_lock)
-        if uri.is_secure:
-            transport = start_tls(transport, uri, settings, waiting, tools)
-        waiting.phase = "waiting for the server's answer to the WebSocket handshake"
-        result = open_websocket(transport, waiting, uri, settings.request_headers, settings.supported_protocols)
-    except WebSocketError:
-        raise
-    except OSError as exc:
-        if is_from_signal_handler(exc):
-            raise
-        if isinstance(exc, ssl.SSLError):
-            raise tls_error(exc, uri.server_name) from exc
-        if exc.errno in (errno.EMFILE, errno.ENFILE):
-            raise CannotConnectError(f"the system gives no descriptor: {exc.strerror}") from exc
-        raise lost_connection(exc) from exc
-    shown = None if route is None else route.proxy.shown
-    return Opened(transport, socket_transport, local_address, dialed.address.text, result, shown)
-
-
-def lost_connection(error: OSError) -> ConnectionLostError:
-    """Return the error for a connection that the system says is gone."""
-    if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return ConnectionLostError("the server reset the connection", hresult=HResult.WININET_E_CONNECTION_RESET)
-    return ConnectionLostError(f"the connection broke: {error.strerror or error}")
-
-
-class _closing_on_error:  # noqa: N801 - reads as a statement
-    """Closes a socket when the block raises."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._connected = connected
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
-        if exc_type is not None:
-            self._connected.close()
-
-
-def _resolve(host: str, resolver: Any, waiter: Waiter, tools: Tools) -> list[Address]:
-    waiter.phase = f"looking up {host}"
-    waiter.check()
-    addresses = addresses_without_waiting(host)
-    if not addresses:
-        addresses = look_up(host, waiter.deadline, resolver, lambda functions: tools.run_aside(functions, waiter))
-    return addresses

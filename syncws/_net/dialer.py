@@ -1,7 +1,7 @@
-"""TCP: from several addresses to one connected socket, in turn or, with happy eyeballs, overlapping (RFC 8305).
+"""From several addresses to a connected socket, in turn or, with happy eyeballs, overlapping (RFC 8305).
 
-May import errors, hresult, settings and the rest of net. Runs on the connecting thread; one wait serves all addresses
-that are being tried.
+May import errors, hresult, _waiting and this room. Runs on the connecting thread; one wait serves all addresses that
+are being tried.
 """
 
 import errno
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncws._net.address import Address
-from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.readiness import SLICE_SECONDS
 from syncws._waiting.waiter import Waiter
@@ -28,12 +27,14 @@ from syncws.errors import (
 from syncws.hresult import HResult
 from syncws.settings import Settings
 
-__all__ = ["Dialed", "Dialer"]
+__all__ = ["Dialed", "Dialer", "set_options"]
 
 _logger = logging.getLogger("syncws.connect")
 
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _PENDING = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR)
+# What an address gets of the time that is left, at least: less would be no try (Go's dialer has the same floor).
+_SHORTEST_SHARE_SECONDS = 2.0
 
 
 # Not epoll, which would cost a descriptor.
@@ -65,7 +66,10 @@ class Dialed:
 
 
 class Dialer:
-    """Tries the addresses of one connect.
+    """The addresses of one way to the server, tried until one of them has answered.
+
+    A connection that dial() has returned may still turn out to be of no use, because nobody speaks on it: then fail()
+    notes that, and dial() goes on with the next address.
 
     Attributes:
         attempts (list[ConnectAttempt]): those that failed, in the order in which they did.
@@ -78,48 +82,58 @@ class Dialer:
         self._settings = settings
         self._waiter = waiter
         self._pending: list[Dialed] = []
-        self._selector = _Selector()
         self._next_start = FOREVER
         self.attempts: list[ConnectAttempt] = []
-        watch(self)
 
-    def _let_go_in_child(self) -> None:
-        """See net.inherited."""
+    @property
+    def has_more(self) -> bool:
+        """True while there is an address that has not failed."""
+        return bool(self._waiting)
+
+    def close(self) -> None:
+        """Close the sockets of the addresses that are being tried; in a forked child, where nobody waits for them."""
         for dialed in self._pending:
             dialed.socket.close()
 
     def dial(self, host: str) -> Dialed:
-        """Return the first connection; leaves no other descriptor behind.
+        """Return the next connection; leaves no other descriptor behind.
 
         Raises:
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84).
             OperationTimedOutError: the time was over, of the operation or of each address (0x80072EE2).
             OperationCanceledError: see Waiter.check (0x800704C7).
         """
-        try:
-            self._selector.register(self._waiter.wakings, selectors.EVENT_READ)
-            while True:
-                dialed = self._start_next() if self._is_start_due else self._wait()
-                if dialed is not None:
-                    self._pending.remove(dialed)
-                    return dialed
-                if not self._pending and not self._waiting:
-                    raise self._error(host)
-        except (OperationTimedOutError, OperationCanceledError) as exc:
-            for dialed in tuple(self._pending):
-                self._fail(dialed, type(exc)(exc.message))
-            raise
-        finally:
-            self._selector.close()
-            for dialed in self._pending:
-                dialed.socket.close()
+        with _Selector() as selector:
+            try:
+                selector.register(self._waiter.wakings, selectors.EVENT_READ)
+                return self._first_connected(selector, host)
+            except (OperationTimedOutError, OperationCanceledError) as exc:
+                for dialed in tuple(self._pending):
+                    self.fail(dialed, type(exc)(exc.message))
+                raise
+            finally:
+                # Those that lost the race have not failed: if the winner turns out to be of no use they come next.
+                for dialed in reversed(self._pending):
+                    dialed.socket.close()
+                    self._waiting.appendleft(dialed.address)
+                self._pending.clear()
+
+    def _first_connected(self, selector: _Selector, host: str) -> Dialed:
+        while True:
+            dialed = self._start_next(selector) if self._is_start_due else self._wait(selector)
+            if dialed is not None:
+                self._pending.remove(dialed)
+                return dialed
+            if not self._pending and not self._waiting:
+                raise self.error(host)
 
     @property
     def _is_start_due(self) -> bool:
         return bool(self._waiting) and (not self._pending or self._next_start.is_expired)
 
-    def _start_next(self) -> Dialed | None:
+    def _start_next(self, selector: _Selector) -> Dialed | None:
         """Begin with the next address; return it when it is connected at once."""
+        limit = self._next_deadline()
         address = self._waiting.popleft()
         self._waiter.phase = f"connecting to {address.text} port {self._port}"
         self._waiter.check()
@@ -127,7 +141,6 @@ class Dialer:
         self._next_start = FOREVER if delay is None else Deadline(delay)
         # In this order: an attempt that runs out of time has taken no less than it had.
         started = now()
-        limit = self._waiter.deadline.earlier(self._settings.connect_timeout)
         try:
             connecting = socket.socket(address.family, socket.SOCK_STREAM)
         except OSError as exc:
@@ -136,46 +149,55 @@ class Dialer:
         dialed = Dialed(connecting, address, started, limit)
         self._pending.append(dialed)
         try:
-            self._set_options(connecting)
+            set_options(connecting, self._settings)
             error = connecting.connect_ex(address.at_port(self._port))
         except OSError as exc:
-            self._fail(dialed, exc)
+            self.fail(dialed, exc)
             return None
         if not error:
             return dialed
-        if error in _PENDING:
-            self._selector.register(connecting, selectors.EVENT_WRITE, dialed)
+        # A Unix socket is connected at once, or its server's queue is full; it never tells when there is room again.
+        if error in _PENDING and address.is_ip:
+            selector.register(connecting, selectors.EVENT_WRITE, dialed)
         else:
-            self._fail(dialed, OSError(error, os.strerror(error)), is_registered=False)
+            self.fail(dialed, OSError(error, os.strerror(error)))
         return None
 
-    def _set_options(self, connecting: socket.socket) -> None:
-        connecting.setblocking(False)
-        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._settings.no_delay)
-        if self._settings.outbound_buffer_size_in_bytes is not None:
-            connecting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.outbound_buffer_size_in_bytes)
+    def _next_deadline(self) -> Deadline:
+        """Return by when the next address must have answered, TLS and the handshake included.
 
-    def _wait(self) -> Dialed | None:
+        Addresses that are tried in turn share the time that is left, so that one of them that is silent does not use
+        up what the others need.
+        """
+        remaining = self._waiter.deadline.remaining
+        share = None
+        if remaining is not None and self._settings.happy_eyeballs_delay is None:
+            share = max(remaining / len(self._waiting), _SHORTEST_SHARE_SECONDS)
+        return self._waiter.deadline.earlier(share).earlier(self._settings.connect_timeout)
+
+    def _wait(self, selector: _Selector) -> Dialed | None:
         """Wait until an address answers, its time is over, or the next one's turn comes."""
         until = self._next_start if self._waiting else FOREVER
         for dialed in self._pending:
             until = until.sooner(dialed.deadline)
-        for key, _ in self._waiter.wait_with(self._selector.select, until):
+        for key, _ in self._waiter.wait_with(selector.select, until):
             if key.data is None:
                 continue
             error = key.data.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            selector.unregister(key.fileobj)
             if not error:
                 return key.data  # type: ignore[no-any-return]
-            self._fail(key.data, OSError(error, os.strerror(error)))
+            self.fail(key.data, OSError(error, os.strerror(error)))
         for dialed in tuple(self._pending):
             if dialed.deadline.is_expired:
-                self._fail(dialed, OperationTimedOutError(f"no answer within {now() - dialed.started:.3g} s"))
+                selector.unregister(dialed.socket)
+                self.fail(dialed, OperationTimedOutError(f"no answer within {now() - dialed.started:.3g} s"))
         return None
 
-    def _fail(self, dialed: Dialed, error: OSError, *, is_registered: bool = True) -> None:
-        self._pending.remove(dialed)
-        if is_registered and dialed.socket in self._selector.get_map():
-            self._selector.unregister(dialed.socket)
+    def fail(self, dialed: Dialed, error: OSError) -> None:
+        """Note that an address is of no use, and close its socket."""
+        if dialed in self._pending:
+            self._pending.remove(dialed)
         dialed.socket.close()
         self._note(dialed.address, error, now() - dialed.started)
 
@@ -186,7 +208,7 @@ class Dialer:
         self.attempts.append(attempt)
         _logger.info("%s port %d: %s after %.3f s", address.text, self._port, error.strerror or error, seconds)
 
-    def _error(self, host: str) -> WebSocketError:
+    def error(self, host: str) -> WebSocketError:
         """Return the one error for all the addresses; it names each and what became of it."""
         errors = [attempt.error for attempt in self.attempts]
         reasons = "; ".join(
@@ -202,3 +224,12 @@ class Dialer:
             error = CannotConnectError(message)
         error.__cause__ = errors[-1]
         return error
+
+
+def set_options(connected: socket.socket, settings: Settings) -> None:
+    """Give a socket the options of a connection: it does not block, and has what control says of its buffers."""
+    connected.setblocking(False)
+    if connected.family in (socket.AF_INET, socket.AF_INET6):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings.no_delay)
+    if settings.outbound_buffer_size_in_bytes is not None:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.outbound_buffer_size_in_bytes)

@@ -10,8 +10,10 @@ from typing import Protocol
 
 from syncws._net.meter import BandwidthMeter
 from syncws._waiting.at_fork import forked_error, watch
+from syncws.errors import ConnectionLostError
+from syncws.hresult import HResult
 
-__all__ = ["SocketTransport", "Transport"]
+__all__ = ["SocketTransport", "Transport", "lost_connection"]
 
 
 class Transport(Protocol):
@@ -30,7 +32,12 @@ class Transport(Protocol):
         """Bytes that flush() has still to push out. Any thread may ask."""
 
     def receive(self, size: int) -> bytes | None:
-        """Return up to `size` bytes; b"" at the end of the stream; None when there is nothing now."""
+        """Return up to `size` bytes; b"" at the end of the stream; None when there is nothing now.
+
+        Raises:
+            ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF); so do send and flush.
+            ssl.SSLError: what came is no valid TLS.
+        """
 
     def send(self, data: bytes | memoryview) -> int:
         """Take bytes from the front of `data`; return how many, 0 when nothing goes now."""
@@ -49,6 +56,15 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give the descriptor back; nobody may be using it any more."""
+
+
+def lost_connection(error: OSError) -> ConnectionLostError:
+    """Return the error for a connection that the system, or TLS, says is gone."""
+    if isinstance(error, ConnectionLostError):
+        return error
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return ConnectionLostError("the server reset the connection", hresult=HResult.WININET_E_CONNECTION_RESET)
+    return ConnectionLostError(f"the connection broke: {error.strerror or error}")
 
 
 class _InheritedSocket:
@@ -102,6 +118,8 @@ class SocketTransport:
             data = self._socket.recv(size)
         except BlockingIOError:
             return None
+        except OSError as exc:
+            raise self._lost(exc) from exc
         self.inbound.add(len(data))
         return data
 
@@ -111,8 +129,16 @@ class SocketTransport:
             sent = self._socket.send(data)
         except BlockingIOError:
             return 0
+        except OSError as exc:
+            raise self._lost(exc) from exc
         self.outbound.add(sent)
         return sent
+
+    def _lost(self, error: OSError) -> ConnectionLostError:
+        if not isinstance(error, ConnectionError):
+            # The system (short of memory, say) has not ended the connection: but what has gone is not known any more.
+            self.abort()
+        return lost_connection(error)
 
     def flush(self) -> bool:
         """See Transport.flush; a socket keeps nothing back."""

@@ -10,7 +10,7 @@ from support import LIMIT, handshake, read_to_end, scripted_server
 
 from syncws._net import connector as module
 from syncws._net.address import Address
-from syncws._net.connector import lost_connection, open_connection
+from syncws._net.transport import lost_connection
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter

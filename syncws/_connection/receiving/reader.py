@@ -16,7 +16,7 @@ from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.delivery import Relieved
 from syncws._connection.receiving.dispatcher import LOOK_AGAIN_SECONDS, dispatch, start_another_reader
 from syncws._connection.session import Session
-from syncws._net.connector import lost_connection
+from syncws._net.transport import lost_connection
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws._wire.closing import pong_frame

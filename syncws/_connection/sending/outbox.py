@@ -21,8 +21,7 @@ from collections.abc import Callable
 
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, ControlFrame, FrameWriter, Patience
 from syncws._connection.sending.open_message import Hold, OpenMessage
-from syncws._net.connector import lost_connection
-from syncws._net.transport import Transport
+from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.foreign import is_from_signal_handler
 from syncws._waiting.locks import acquire_within
@@ -143,7 +142,9 @@ class Outbox(FrameWriter):
                 self._pieces = pieces
                 self._send_rest(patience or Patience(timeout), message, has_begun=sent > 0)
             self._is_uncertain = False
-        except WebSocketError:
+        except WebSocketError as exc:
+            if isinstance(exc, ConnectionLostError) and self._is_uncertain and self._has_role:
+                raise self._broken(exc) from exc
             # What is raised here is raised when all is noted; a signal handler's may come in the middle of a frame.
             if not is_nested:
                 self._give_up_if_uncertain()

@@ -22,10 +22,9 @@ from syncws._net.exchange import send_all
 from syncws._net.http.head import Head, HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport
-from syncws._waiting.foreign import is_from_signal_handler
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import WebSocketUri
-from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError, WebSocketError
+from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError
 from syncws.hresult import HResult
 
 __all__ = ["HandshakeResult", "open_websocket"]
@@ -89,8 +88,6 @@ def open_websocket(
         # The library takes a TimeoutError for its own socket's.
         if guard.failure is not None:
             raise guard.failure from None
-        if exc.__context__ is not None and is_from_signal_handler(exc.__context__):
-            raise exc.__context__ from None
         raise HandshakeError(f"the server's answer is no valid WebSocket handshake: {exc}") from exc
     finally:
         # The library's objects refer to each other: what they hold would stay until the next garbage collection.
@@ -140,7 +137,7 @@ class _Guard:
         self.remainder = b""
         # What ended the handshake, if that was not the library.
         self.failure: OSError | None = None
-        self._send_failure: ConnectionError | None = None
+        self._send_failure: ConnectionLostError | None = None
 
     def gettimeout(self) -> None:
         """Tell the library that this socket blocks: the deadline is the waiter's."""
@@ -161,14 +158,12 @@ class _Guard:
             request = b"".join(lines)
             trace_head(">", request)
             send_all(self._transport, self._waiter, request)
-        except (WebSocketError, TimeoutError) as exc:
-            self.failure = exc
-            raise
-        except ConnectionError as exc:
-            if is_from_signal_handler(exc):
-                raise
+        except ConnectionLostError as exc:
             # The server hung up on our request. Why may have come before: a refusal, or TLS's alert.
             self._send_failure = exc
+        except OSError as exc:
+            self.failure = exc
+            raise
         return len(data)
 
     def recv(self, size: int) -> bytes:

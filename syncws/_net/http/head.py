@@ -4,13 +4,13 @@ May import errors, wire, net.foreign, net.exchange and what that imports. Runs o
 handshake and a proxy's answer to CONNECT are read by it.
 """
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from syncws._net.exchange import receive_some
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport
-from syncws._waiting.foreign import is_from_signal_handler
 from syncws._waiting.waiter import Waiter
 from syncws._wire.headers import is_token
 from syncws.errors import WebSocketError
@@ -150,9 +150,7 @@ class HeadReader:
         while len(body) < wanted:
             try:
                 piece = receive_some(self._transport, soon, MAX_HEAD_BYTES)
-            except OSError as exc:
-                if is_from_signal_handler(exc):
-                    raise
+            except (WebSocketError, ssl.SSLError):
                 break
             if not piece:
                 break

@@ -21,17 +21,16 @@ from syncws._net.tls.context import default_context
 from syncws._net.tls.transport import TlsTransport, tls_error
 from syncws._net.tls.verification import certificate_error, refused_at_once
 from syncws._net.transport import Transport
-from syncws._waiting.foreign import is_from_signal_handler
 from syncws._waiting.waiter import Waiter
 from syncws._wire.proxy_url import ProxyUrl
 from syncws._wire.uri import WebSocketUri, bracketed
 from syncws.errors import (
     CannotConnectError,
+    ConnectionLostError,
     HandshakeError,
     HostNameNotResolvedError,
     HttpStatusError,
     ProxyError,
-    WebSocketError,
 )
 
 __all__ = ["Route", "dial_proxy", "first_open", "look_up_proxy", "open_tunnel", "plan_routes"]
@@ -144,17 +143,13 @@ def open_tunnel(
             ask_socks(transport, waiter, proxy, route.host, route.port)
         else:
             _ask_http(transport, waiter, route)
-    except WebSocketError:
-        raise
     except ssl.SSLCertVerificationError as exc:
         report = refused_at_once(exc)
         raise certificate_error(report, report.errors, f"the proxy {proxy.server_name}") from exc
     except ssl.SSLError as exc:
         raise tls_error(exc, f"the proxy {proxy.server_name}") from exc
-    except OSError as exc:
-        if is_from_signal_handler(exc):
-            raise
-        raise ProxyError(f"the connection to the proxy {proxy.shown} broke: {exc.strerror or exc}") from exc
+    except ConnectionLostError as exc:
+        raise ProxyError(f"the connection to the proxy {proxy.shown} broke: {exc.message}") from exc
     return transport
 
 
@@ -170,10 +165,9 @@ def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
     trace_head(">", request)
     try:
         send_all(transport, waiter, request)
-    except ConnectionError as exc:
-        if is_from_signal_handler(exc):
-            raise
+    except ConnectionLostError:
         # It hung up on the request, perhaps behind an answer that says why.
+        pass
 
     def refusal(why: str) -> HandshakeError:
         return HandshakeError(f"the answer of the proxy {proxy.shown} to CONNECT is no valid HTTP: {why}")
