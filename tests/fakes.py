@@ -3,9 +3,12 @@
 import contextlib
 import linecache
 import socket
+import ssl
 import sys
 import threading
 from collections import deque
+
+from syncws._net.transport import lost_connection
 
 
 class FakeClock:
@@ -21,6 +24,12 @@ class FakeClock:
 
     def advance(self, seconds):
         self.time += seconds
+
+
+def as_transports_raise(error):
+    """Return what a transport raises for an error of the system: ConnectionLostError; anything else as it is."""
+    is_system = isinstance(error, OSError) and error.errno is not None and not isinstance(error, ssl.SSLError)
+    return lost_connection(error) if is_system else error
 
 
 class ScriptedTransport:
@@ -103,7 +112,7 @@ class ScriptedTransport:
             return None
         piece = self.incoming.popleft()
         if isinstance(piece, BaseException):
-            raise piece
+            raise as_transports_raise(piece)
         if piece is not None and len(piece) > size:
             self.incoming.appendleft(piece[size:])
             self._far.send(b"\0")
@@ -114,7 +123,7 @@ class ScriptedTransport:
         if self.takes:
             count = self.takes.popleft()
             if isinstance(count, BaseException):
-                raise count
+                raise as_transports_raise(count)
         else:
             count = 0 if self.is_blocked else len(data)
         count = min(count, len(data))

@@ -78,14 +78,15 @@ def scripted_server(
     ssl_context: ssl.SSLContext | None = None,
     connections: int = 1,
     address: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[str]:
     """Run `script(connection)` for each of `connections` accepted sockets, one after the other; gives the ws URI.
 
-    The URI is that of localhost, whatever `address` the server listens on.
+    The URI is that of localhost, whatever `address` the server listens on. With `port` 0 the system chooses one.
     The connection is closed when the script returns. An exception in the script fails the test. OSErrors of a peer
     that the client has left already are not failures.
     """
-    listener = listening_on(address)
+    listener = listening_on(address, port)
     failures: list[BaseException] = []
 
     def body() -> None:
@@ -137,14 +138,14 @@ def alone_listening(address: str, *others: str) -> Iterator[int]:
             return
 
 
-def listening_on(address: str) -> socket.socket:
-    """Return a socket that listens on any port of an address, which may have a zone id."""
+def listening_on(address: str, port: int = 0) -> socket.socket:
+    """Return a socket that listens on a port of an address, which may have a zone id; 0 is any port."""
     # Not by getaddrinfo, which tests replace.
     if ":" not in address:
-        return socket.create_server((address, 0))
+        return socket.create_server((address, port))
     bare, _, zone = address.partition("%")
     return socket.create_server(
-        (bare, 0, 0, socket.if_nametoindex(zone) if zone else 0),
+        (bare, port, 0, socket.if_nametoindex(zone) if zone else 0),
         family=socket.AF_INET6,
     )
 

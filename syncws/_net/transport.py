@@ -63,7 +63,7 @@ def lost_connection(error: OSError) -> ConnectionLostError:
     if isinstance(error, ConnectionLostError):
         return error
     if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return ConnectionLostError("the server reset the connection", hresult=HResult.WININET_E_CONNECTION_RESET)
+        return ConnectionLostError("the peer reset the connection", hresult=HResult.WININET_E_CONNECTION_RESET)
     return ConnectionLostError(f"the connection broke: {error.strerror or error}")
 
 
@@ -119,7 +119,7 @@ class SocketTransport:
         except BlockingIOError:
             return None
         except OSError as exc:
-            raise self._lost(exc) from exc
+            raise self._lost(exc)  # noqa: B904 - it has its cause
         self.inbound.add(len(data))
         return data
 
@@ -130,15 +130,21 @@ class SocketTransport:
         except BlockingIOError:
             return 0
         except OSError as exc:
-            raise self._lost(exc) from exc
+            raise self._lost(exc)  # noqa: B904 - it has its cause
         self.outbound.add(sent)
         return sent
 
-    def _lost(self, error: OSError) -> ConnectionLostError:
+    def _lost(self, error: OSError) -> OSError:
+        """Return what to raise for an error of a socket call."""
+        if error.errno is None:
+            # A signal handler's, which came in that moment: what the system says has a number.
+            return error
         if not isinstance(error, ConnectionError):
             # The system (short of memory, say) has not ended the connection: but what has gone is not known any more.
             self.abort()
-        return lost_connection(error)
+        lost = lost_connection(error)
+        lost.__cause__ = error
+        return lost
 
     def flush(self) -> bool:
         """See Transport.flush; a socket keeps nothing back."""

@@ -1,24 +1,26 @@
 """From a URI to an open connection: addresses in turn, their failures, socket options, and nothing left behind."""
 
+import contextlib
 import errno
 import socket
 import threading
 
 import dns.resolver
 import pytest
-from support import LIMIT, handshake, read_to_end, scripted_server
+from support import LIMIT, handshake, join, read_request, read_to_end, reset, scripted_server
 
 from syncws._net import connector as module
 from syncws._net.address import Address
+from syncws._net.connector import Connect
 from syncws._net.transport import lost_connection
 from syncws._waiting.deadline import Deadline
-from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import parse_uri
 from syncws.errors import (
     CannotConnectError,
     ConnectionLostError,
     HostNameNotResolvedError,
+    HttpStatusError,
     OperationCanceledError,
     OperationTimedOutError,
     TlsError,
@@ -30,48 +32,26 @@ V4, V6 = socket.AF_INET, socket.AF_INET6
 LOOPBACK = Address(V4, "127.0.0.1")
 
 
-class Tools:
-    """Runs everything on the calling thread."""
-
-    def __init__(self):
-        self.validated = []
-        self.noted = []
-
-    def make_lock(self):
-        return threading.Lock()
-
-    def run_aside(self, functions, waiter):
-        return [function() for function in functions]
-
-    def note_certificates(self, report):
-        self.noted.append(report)
-
-    def validate_server(self, report, waiter):
-        self.validated.append(report)
-
-
 def serve_one(connection):
     handshake(connection)
     read_to_end(connection)
 
 
 @pytest.fixture
-def tools():
-    return Tools()
+def connect(monkeypatch):
+    made = []
 
-
-@pytest.fixture
-def connect(tools, monkeypatch):
-    waker = Waker(threading.RLock())
-
-    def make(uri, addresses=None, timeout=LIMIT, is_canceled=lambda: False, **settings):
+    def make(uri, addresses=None, timeout=LIMIT, validate=None, over=None, **settings):
         if addresses is not None:
             monkeypatch.setattr(module, "addresses_without_waiting", lambda _: addresses)
-        waiter = Waiter(waker, is_canceled, Deadline(timeout))
-        return open_connection(parse_uri(uri), Settings(max_message_size=1000, **settings), waiter, tools)
+        values = Settings(max_message_size=1000, **settings)
+        made.append(Connect(parse_uri(uri), values, Deadline(timeout), over=over, validate=validate))
+        return made[-1].run()
 
+    make.made = made
     yield make
-    waker.close()
+    for one in made:
+        one.close()
 
 
 @pytest.fixture
@@ -110,11 +90,12 @@ def test_a_connection_is_opened(connect):
         opened.transport.close()
 
 
-def test_a_tls_connection_is_opened_and_shown_to_the_application(connect, tools, server_tls, client_tls):
+def test_a_tls_connection_is_opened_and_shown_to_the_application(connect, server_tls, client_tls):
+    reports = []
     with scripted_server(serve_one, ssl_context=server_tls) as uri:
-        opened = connect(uri, ssl_context=client_tls)
-        (report,) = tools.validated
-        assert tools.noted == [report]
+        opened = connect(uri, ssl_context=client_tls, validate=lambda report, *_: reports.append(report))
+        (report,) = reports
+        assert [one.get_certificate_blob() for one in connect.made[0].certificates] == list(report.chain)
         assert report.chain[0] == opened.transport.ssl_object.getpeercert(binary_form=True)
         assert report.errors == ()
         opened.transport.close()
@@ -196,10 +177,16 @@ def test_after_a_silent_address_the_next_is_tried(connect, silent_port):
         connect(f"ws://host:{silent_port}/", addresses, connect_timeout=0.05)
 
 
-def test_a_cancellation_ends_the_wait_for_an_address(connect, silent_port):
-    looks = []
+def test_a_cancellation_ends_the_wait_for_an_address(connect, monkeypatch, silent_port):
+    wait = Waiter.wait_with
+
+    def cancel_and_wait(waiter, *arguments):
+        connect.made[0].cancel()
+        return wait(waiter, *arguments)
+
+    monkeypatch.setattr(Waiter, "wait_with", cancel_and_wait)
     with pytest.raises(OperationCanceledError):
-        connect(f"ws://127.0.0.1:{silent_port}/", is_canceled=lambda: looks.append(1) or len(looks) > 3, timeout=0.5)
+        connect(f"ws://127.0.0.1:{silent_port}/")
 
 
 def test_a_name_is_looked_up_aside(connect, monkeypatch):
@@ -223,15 +210,6 @@ def test_a_name_without_an_address_is_not_resolved(connect, monkeypatch):
 
 def test_a_server_that_hangs_up_is_a_lost_connection(connect):
     with scripted_server(lambda _: None) as uri, pytest.raises(ConnectionLostError):
-        connect(uri)
-
-
-def test_an_error_of_the_system_in_the_handshake_is_a_lost_connection(connect, monkeypatch):
-    def broken(*_):
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(module, "open_websocket", broken)
-    with scripted_server(read_to_end) as uri, pytest.raises(ConnectionLostError, match="Input/output"):
         connect(uri)
 
 
@@ -275,3 +253,81 @@ def test_the_address_that_accepted_is_told(connect):
         opened = connect(uri)
         assert opened.remote_address == "127.0.0.1"
         opened.transport.close()
+
+
+# Addresses that accept and say nothing.
+
+
+def port_of(uri):
+    return parse_uri(uri).port
+
+
+def silent(connection):
+    read_to_end(connection)
+
+
+def hangs_up(connection):
+    connection.recv(1)
+
+
+@pytest.mark.parametrize("script", [silent, hangs_up, reset], ids=["silent", "hangs up", "resets"])
+def test_an_address_that_accepts_and_says_nothing_is_no_answer(connect, script):
+    with scripted_server(serve_one) as good, scripted_server(script, address="127.0.0.2", port=port_of(good)):
+        opened = connect(good, [Address(V4, "127.0.0.2"), LOOPBACK], connect_timeout=0.2)
+        assert opened.remote_address == "127.0.0.1"
+        opened.transport.close()
+    (attempt,) = connect.made[0].attempts
+    assert attempt.address == "127.0.0.2"
+
+
+def test_five_silent_servers_are_tried_each_within_its_time(connect):
+    texts = [f"127.0.0.{last}" for last in range(2, 9)]
+    with contextlib.ExitStack() as stack:
+        port = port_of(stack.enter_context(scripted_server(silent, address=texts[0])))
+        for text in texts[1:]:
+            stack.enter_context(scripted_server(silent, address=text, port=port))
+        with pytest.raises(OperationTimedOutError) as caught:
+            connect(f"ws://host:{port}/", [Address(V4, text) for text in texts], connect_timeout=0.05)
+    assert [attempt.address for attempt in caught.value.attempts] == texts[:5]
+
+
+def test_a_server_that_hung_up_is_told_of_and_not_the_refusals_behind_it(connect):
+    with scripted_server(hangs_up) as uri, pytest.raises(ConnectionLostError) as caught:
+        connect(uri, [LOOPBACK, Address(V4, "127.0.0.2")])
+    assert [attempt.address for attempt in caught.value.attempts] == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_an_answer_is_final(connect):
+    def refuse(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+
+    with scripted_server(refuse) as uri, pytest.raises(HttpStatusError) as caught:
+        connect(uri, [LOOPBACK, Address(V4, "127.0.0.2")])
+    assert [attempt.address for attempt in caught.value.attempts] == ["127.0.0.1"]
+
+
+# A socket of the application's, and a Unix socket.
+
+
+def test_a_given_socket_is_used_and_taken_over(connect):
+    near, far = socket.socketpair()
+    server = threading.Thread(target=serve_one, args=(far,))
+    with far:
+        server.start()
+        opened = connect("ws://anywhere/", over=near)
+        assert near.fileno() == -1
+        assert (opened.local_address, opened.remote_address, opened.proxy) == ("", "", None)
+        opened.transport.close()
+        join(server)
+
+
+def test_a_given_socket_is_closed_when_connecting_fails(connect):
+    near, far = socket.socketpair()
+    with far:
+        far.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        with pytest.raises(HttpStatusError):
+            connect("ws://anywhere/", over=near)
+        connect.made[0].close()
+        assert near.fileno() == -1
+        read_to_end(far)

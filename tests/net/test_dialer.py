@@ -11,6 +11,7 @@ import pytest
 from fakes import FakeClock
 from support import LIMIT, alone_listening, black_hole
 
+from syncws._net import dialer as dialer_module
 from syncws._net.address import Address
 from syncws._net.dialer import Dialer
 from syncws._waiting import deadline as deadline_module
@@ -109,13 +110,13 @@ def test_each_address_has_its_own_time(dial, monkeypatch):
     monkeypatch.setattr(deadline_module, "clock", clock)
     with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1"] * 3, port, timeout=None, connect_timeout=60.0)
-        select = dialer._selector.select
+        select = dialer_module._Selector.select
 
-        def answer_nothing(_):
+        def answer_nothing(selector, _):
             clock.advance(60)
-            return select(0)
+            return select(selector, 0)
 
-        monkeypatch.setattr(dialer._selector, "select", answer_nothing)
+        monkeypatch.setattr(dialer_module._Selector, "select", answer_nothing)
         start = clock()
         with pytest.raises(OperationTimedOutError):
             dialer.dial("host")
@@ -222,16 +223,16 @@ def test_an_address_that_fails_beside_another_lets_the_next_begin_at_once(dial, 
     with black_hole("127.0.0.1") as port, listening("127.0.0.3", port):
         texts = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"]
         dialer = dial(texts, port, timeout=LIMIT, happy_eyeballs_delay=0.25, connect_timeout=None)
-        select = dialer._selector.select
+        select = dialer_module._Selector.select
 
-        def pass_the_delay(timeout):
+        def pass_the_delay(selector, timeout):
             # Nobody answers for the first; the others do while it is looked.
-            ready = select(0.05)
+            ready = select(selector, 0.05)
             if not ready:
                 clock.advance(timeout)
             return ready
 
-        monkeypatch.setattr(dialer._selector, "select", pass_the_delay)
+        monkeypatch.setattr(dialer_module._Selector, "select", pass_the_delay)
         start = clock()
         dialed = dialer.dial("host")
         dialed.socket.close()

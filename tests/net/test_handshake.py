@@ -551,9 +551,9 @@ def test_a_server_that_hangs_up_on_the_request_and_said_nothing_has_reset_the_co
     failure = BrokenPipeError(32, "pipe")
     peer.transport.takes.append(failure)
     peer.transport.feed(b"")
-    with pytest.raises(BrokenPipeError) as caught:
+    with pytest.raises(ConnectionLostError) as caught:
         peer.open()
-    assert caught.value is failure
+    assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
 
 
 def test_the_guard_gives_the_library_no_timeout_and_no_close(peer):

@@ -1,5 +1,6 @@
 """SocketTransport: a non-blocking socket as a byte pipe."""
 
+import errno
 import socket
 import threading
 
@@ -7,6 +8,8 @@ import pytest
 from support import reset, wait
 
 from syncws._net.transport import SocketTransport
+from syncws.errors import ConnectionLostError
+from syncws.hresult import HResult
 
 
 @pytest.fixture
@@ -52,8 +55,9 @@ def test_receive_gives_empty_bytes_at_the_end(ends):
 
 def test_receive_raises_after_a_reset(ends):
     reset(ends[1])
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionLostError) as caught:
         receive(ends[0])
+    assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
 
 
 def test_send_tells_how_much_it_took(ends):
@@ -90,16 +94,18 @@ def test_end_output_ends_the_stream_of_the_peer_only(ends):
 
 def test_end_output_on_a_connection_that_is_gone_does_nothing(ends):
     reset(ends[1])
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionLostError) as caught:
         receive(ends[0])
+    assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
     ends[0].end_output()
 
 
 def test_abort_ends_both_directions(ends):
     ends[0].abort()
     assert receive(ends[0]) == b""
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(ConnectionLostError) as caught:
         ends[0].send(b"x")
+    assert isinstance(caught.value.__cause__, BrokenPipeError)
 
 
 def test_abort_twice_does_nothing_more(ends):
@@ -155,3 +161,42 @@ def test_abort_waits_for_a_close_that_is_under_way():
         near.close()
         lock.lock.release()
         aborting.join()
+
+
+class Socket:
+    """A socket whose calls raise."""
+
+    def __init__(self, error):
+        self.error = error
+        self.shutdowns = 0
+
+    def fileno(self):
+        return 0
+
+    def recv(self, _):
+        raise self.error
+
+    def send(self, _):
+        raise self.error
+
+    def shutdown(self, _):
+        self.shutdowns += 1
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("call", [lambda transport: transport.send(b"x"), lambda transport: transport.receive(1)])
+def test_an_error_of_the_system_that_ends_no_connection_ends_it_here(call):
+    broken = Socket(OSError(errno.ENOBUFS, "No buffer space available"))
+    with pytest.raises(ConnectionLostError, match="the connection broke: No buffer space available"):
+        call(SocketTransport(broken, threading.Lock()))
+    assert broken.shutdowns == 1
+
+
+@pytest.mark.parametrize("call", [lambda transport: transport.send(b"x"), lambda transport: transport.receive(1)])
+def test_what_a_signal_handler_raises_in_that_moment_goes_through(call):
+    error = TimeoutError("from the program's alarm")
+    with pytest.raises(TimeoutError) as caught:
+        call(SocketTransport(Socket(error), threading.Lock()))
+    assert caught.value is error
