@@ -31,7 +31,7 @@ from syncws._wire.headers import check_request_header
 from syncws._wire.uri import WebSocketUri, parse_uri
 from syncws.cancellation import CancellationToken, check_token
 from syncws.certificates import Certificate
-from syncws.control_base import WebSocketControl
+from syncws.control import WebSocketControl
 from syncws.errors import (
     CannotConnectError,
     CertificateError,
@@ -45,7 +45,6 @@ from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomVal
 from syncws.events import Event, EventRegistrationToken, Handler
 from syncws.hresult import HResult
 from syncws.info import WebSocketInformation
-from syncws.settings import Settings
 
 __all__ = ["State", "IWebSocket", "WebSocketEvents"]
 
@@ -53,8 +52,9 @@ __all__ = ["State", "IWebSocket", "WebSocketEvents"]
 # half a second.
 _HURRIED_CLOSE_SECONDS = 0.3
 
-SelfT = TypeVar("SelfT", bound="IWebSocket[Any]")
+SelfT = TypeVar("SelfT", bound="IWebSocket[Any, Any]")
 SessionT = TypeVar("SessionT", bound=Session)
+ControlT = TypeVar("ControlT", bound=WebSocketControl)
 
 
 class State(enum.Enum):
@@ -165,10 +165,10 @@ class WebSocketEvents:
             )
 
 
-class IWebSocket(WebSocketEvents, Generic[SessionT]):
+class IWebSocket(WebSocketEvents, Generic[SessionT, ControlT]):
     """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
 
-    _control: WebSocketControl
+    _control: ControlT
     _information: WebSocketInformation
     _session: SessionT | None
 
@@ -207,7 +207,7 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
         """Send bytes that are known to be UTF-8."""
         raise NotImplementedError
 
-    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> SessionT:
+    def _make_session(self, opened: Opened, settings: ControlT, waker: Waker) -> SessionT:
         raise NotImplementedError
 
     def _run_reader(self) -> Callable[[SessionT], None]:
@@ -299,7 +299,7 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
     def _open(
         self, target: WebSocketUri, deadline: Deadline, waker: Waker, token: CancellationToken | None
     ) -> SessionT:
-        settings = self._control._to_settings(tuple(self._request_headers.values()))
+        settings = self._control._snapshot(tuple(self._request_headers.values()))
         if target.is_secure:
             # Kept in the settings; now, because what TLS cannot use shall be told before anything is sent.
             make_plan(settings)

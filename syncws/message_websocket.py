@@ -4,10 +4,9 @@ May import everything but cli. Its methods run on the caller's thread and may be
 message_received run on the connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
-import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.message_session import MessageSession
@@ -25,7 +24,7 @@ from syncws._wire.incoming import Message
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws._wire.utf8 import NotUtf8Error, check_text
 from syncws.cancellation import CancellationToken
-from syncws.control import MessageWebSocketControl
+from syncws.control import MessageWebSocketControl, MessageWebSocketSettings
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import (
     IllegalMethodCallError,
@@ -37,7 +36,6 @@ from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageRece
 from syncws.events import Event, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
 from syncws.iwebsocket import IWebSocket, State
-from syncws.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -47,7 +45,7 @@ __all__ = ["MessageWebSocket", "connect"]
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
 
-class MessageWebSocket(IWebSocket[MessageSession]):
+class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     """A WebSocket that reads and writes whole messages; a context manager that closes on exit.
 
     Set `control`, add handlers, then connect(). A socket connects once; after a connect that failed it may be tried
@@ -56,7 +54,6 @@ class MessageWebSocket(IWebSocket[MessageSession]):
     A socket object that is dropped without close() is closed, with a ResourceWarning.
     """
 
-    _control: MessageWebSocketControl
     _information: MessageWebSocketInformation
 
     def __init__(self) -> None:
@@ -71,7 +68,7 @@ class MessageWebSocket(IWebSocket[MessageSession]):
 
     @property
     def control(self) -> MessageWebSocketControl:
-        """Settings; the same object every time (MessageWebSocket.Control)."""
+        """MessageWebSocketControl; the same object every time (MessageWebSocket.Control)."""
         return self._control
 
     @property
@@ -266,7 +263,7 @@ class MessageWebSocket(IWebSocket[MessageSession]):
         return _Messages(partial(self._begin_receive, self._connected_session(), None))
 
     def _await_message(self, timeout: float | Default | None) -> Taking:
-        limit = self._control.receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
+        limit = self._control._receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
         session = self._connected_session()
         taking = self._begin_receive(session, limit)
         if taking is None:
@@ -287,7 +284,7 @@ class MessageWebSocket(IWebSocket[MessageSession]):
         """Raise message_received with what stands for a failure; for the session."""
         return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
-    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> MessageSession:
+    def _make_session(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker) -> MessageSession:
         return MessageSession(opened, settings, waker, self)
 
     def _run_reader(self) -> Callable[[MessageSession], None]:
@@ -325,7 +322,7 @@ def _read_messages(session: MessageSession) -> None:
 
 
 def _make_reader(session: MessageSession) -> MessageReader:
-    limit = session.settings.max_message_size
+    limit = session.settings._message_limit
     if session.settings.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
         pieces = PieceDecoder(limit, MessagePieceEventArgs)
         return MessageReader(session, pieces, MessagePieceEventArgs)
@@ -353,38 +350,36 @@ def connect(
     uri: str,
     *,
     timeout: float | None = None,
-    # HTTP
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-    subprotocols: Iterable[str] = (),
+    subprotocols: Iterable[str] | None = None,
     cancellation_token: CancellationToken | None = None,
-    proxy: str | None = None,
-    # TLS
-    ssl_context: ssl.SSLContext | None = None,
-    # Limits
-    max_message_size: int | None = None,
+    **settings: Unpack[MessageWebSocketSettings],
 ) -> MessageWebSocket:
     """Return a MessageWebSocket that is connected; use it in a `with` block, or close() it.
 
-    For what is not offered here make a MessageWebSocket, set its `control`, add handlers and call its connect().
+    To add handlers before it connects, make a MessageWebSocket and call its connect().
 
     Args:
         uri: absolute ws or wss URI.
-        timeout: seconds for all of it; None leaves the limits of control.
+        timeout: seconds for all of it; None (the default) leaves the limits of the settings.
         headers: request headers to add.
-        subprotocols: to offer, best first.
-        ssl_context: TLS settings of your own.
+        subprotocols: to offer, best first; the setting supported_protocols by the name that other clients have.
         cancellation_token: ends it when its source is cancelled.
-        proxy: a proxy's URL; None for what the environment says, "" for none.
-        max_message_size: bytes that an incoming message may have; None leaves control's 64 MiB.
+        settings: any setting of MessageWebSocketControl, described there; a list may be any iterable.
 
-    Raises: as MessageWebSocket.connect, set_request_header and the control's properties.
+    Raises:
+        TypeError: there is no such setting, or supported_protocols is given twice; before any I/O.
+
+    As for the rest: as MessageWebSocket.connect, set_request_header and the settings, these before any I/O.
+
+    Source: beyond WinRT.
     """
+    if subprotocols is not None:
+        if "supported_protocols" in settings:
+            raise TypeError("subprotocols and supported_protocols are the same setting: give one of them")
+        settings["supported_protocols"] = subprotocols
     socket = MessageWebSocket()
-    socket.control.supported_protocols.extend(subprotocols)
-    socket.control.ssl_context = ssl_context
-    socket.control.proxy = proxy
-    if max_message_size is not None:
-        socket.control.max_message_size = max_message_size
+    socket.control.update(**settings)
     for name, value in headers.items() if isinstance(headers, Mapping) else headers:
         socket.set_request_header(name, value)
     socket.connect(uri, timeout=timeout, cancellation_token=cancellation_token)

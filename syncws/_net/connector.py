@@ -1,6 +1,6 @@
 """From a URI to a connected transport on which the opening handshake is done: names, addresses, TCP, TLS, HTTP.
 
-May import errors, hresult, settings, wire and the rest of net. Runs on the connecting thread under one deadline; what
+May import errors, hresult, control, wire and the rest of net. Runs on the connecting thread under one deadline; what
 must have threads (the name lookup's helper) or locks is handed in.
 """
 
@@ -8,7 +8,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from syncws._net.address import Address
@@ -26,6 +26,7 @@ from syncws._waiting.deadline import now
 from syncws._waiting.foreign import is_from_signal_handler
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import WebSocketUri
+from syncws.control import WebSocketControl
 from syncws.errors import (
     CannotConnectError,
     ConnectAttempt,
@@ -36,7 +37,6 @@ from syncws.errors import (
     fresh,
 )
 from syncws.hresult import HResult
-from syncws.settings import Settings
 
 __all__ = ["Opened", "Tools", "lost_connection", "open_connection"]
 
@@ -69,7 +69,7 @@ class Opened:
     proxy: str | None = None
 
 
-def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools) -> Opened:
+def open_connection(uri: WebSocketUri, settings: WebSocketControl, waiter: Waiter, tools: Tools) -> Opened:
     """Connect and do the handshakes; leaves no descriptor behind when it raises.
 
     Raises:
@@ -98,7 +98,7 @@ def open_connection(uri: WebSocketUri, settings: Settings, waiter: Waiter, tools
 
 
 def _open_by_some_route(
-    uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: Tools, attempts: list[ConnectAttempt]
+    uri: WebSocketUri, settings: WebSocketControl, waiter: Waiter, tools: Tools, attempts: list[ConnectAttempt]
 ) -> Opened:
     """Connect and do the handshakes, straight or through the proxy that is chosen for this URI."""
     proxy = choose_proxy(uri, settings)
@@ -121,7 +121,7 @@ def _open_authorized(
     addresses: list[Address],
     uri: WebSocketUri,
     route: Route | None,
-    settings: Settings,
+    settings: WebSocketControl,
     waiter: Waiter,
     tools: Tools,
     attempts: list[ConnectAttempt],
@@ -142,7 +142,7 @@ def _open_once(
     addresses: list[Address],
     uri: WebSocketUri,
     route: Route | None,
-    settings: Settings,
+    settings: WebSocketControl,
     waiter: Waiter,
     tools: Tools,
     attempts: list[ConnectAttempt],
@@ -164,20 +164,20 @@ def _open_once(
         attempts += dialer.attempts
 
 
-def _with_credential(settings: Settings, refusal: HttpStatusError) -> Settings | None:
+def _with_credential(settings: WebSocketControl, refusal: HttpStatusError) -> WebSocketControl | None:
     """Return settings that answer a refusal with the credential; None when there is nothing to answer."""
     credential = settings.server_credential
     if credential is None or refusal.status_code != 401 or refusal.is_from_proxy:
         return None
-    has_own = any(name.lower() == "authorization" for name, _ in settings.request_headers)
+    has_own = any(name.lower() == "authorization" for name, _ in settings._request_headers)
     if has_own or not asks_for_basic(refusal.headers.get("www-authenticate", "")):
         return None
     header = ("Authorization", basic_authorization(credential))
-    return replace(settings, request_headers=(*settings.request_headers, header))
+    return settings._replaced(request_headers=(*settings._request_headers, header))
 
 
 def _open_on(
-    dialed: Dialed, uri: WebSocketUri, route: Route | None, settings: Settings, waiter: Waiter, tools: Tools
+    dialed: Dialed, uri: WebSocketUri, route: Route | None, settings: WebSocketControl, waiter: Waiter, tools: Tools
 ) -> Opened:
     """Do what the proxy asks for, TLS and the WebSocket handshake on a connected socket, within its address's time."""
     connected = dialed.socket
@@ -191,7 +191,7 @@ def _open_on(
         if uri.is_secure:
             transport = start_tls(transport, uri, settings, waiting, tools)
         waiting.phase = "waiting for the server's answer to the WebSocket handshake"
-        result = open_websocket(transport, waiting, uri, settings.request_headers, settings.supported_protocols)
+        result = open_websocket(transport, waiting, uri, settings._request_headers, settings.supported_protocols)
     except WebSocketError:
         raise
     except OSError as exc:

@@ -1,6 +1,6 @@
 """TCP: from several addresses to one connected socket, in turn or, with happy eyeballs, overlapping (RFC 8305).
 
-May import errors, hresult, settings and the rest of net. Runs on the connecting thread; one wait serves all addresses
+May import errors, hresult, control and the rest of net. Runs on the connecting thread; one wait serves all addresses
 that are being tried.
 """
 
@@ -18,6 +18,7 @@ from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.readiness import SLICE_SECONDS
 from syncws._waiting.waiter import Waiter
+from syncws.control import WebSocketControl
 from syncws.errors import (
     CannotConnectError,
     ConnectAttempt,
@@ -26,7 +27,6 @@ from syncws.errors import (
     WebSocketError,
 )
 from syncws.hresult import HResult
-from syncws.settings import Settings
 
 __all__ = ["Dialed", "Dialer"]
 
@@ -71,7 +71,7 @@ class Dialer:
         attempts (list[ConnectAttempt]): those that failed, in the order in which they did.
     """
 
-    def __init__(self, addresses: Sequence[Address], port: int, settings: Settings, waiter: Waiter) -> None:
+    def __init__(self, addresses: Sequence[Address], port: int, settings: WebSocketControl, waiter: Waiter) -> None:
         """Make a dialer for `addresses` in the order in which they are to be tried."""
         self._waiting = deque(addresses)
         self._port = port
@@ -151,8 +151,8 @@ class Dialer:
 
     def _set_options(self, connecting: socket.socket) -> None:
         connecting.setblocking(False)
-        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._settings.no_delay)
-        if self._settings.outbound_buffer_size_in_bytes is not None:
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._settings._no_delay)
+        if self._settings.outbound_buffer_size_in_bytes:
             connecting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._settings.outbound_buffer_size_in_bytes)
 
     def _wait(self) -> Dialed | None:

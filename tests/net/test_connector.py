@@ -6,7 +6,7 @@ import threading
 
 import dns.resolver
 import pytest
-from support import LIMIT, handshake, read_to_end, scripted_server
+from support import LIMIT, handshake, read_to_end, scripted_server, settings_with
 
 from syncws._net import connector as module
 from syncws._net.address import Address
@@ -15,6 +15,7 @@ from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import parse_uri
+from syncws.control import StreamWebSocketControl
 from syncws.errors import (
     CannotConnectError,
     ConnectionLostError,
@@ -24,7 +25,6 @@ from syncws.errors import (
     TlsError,
 )
 from syncws.hresult import HResult
-from syncws.settings import Settings
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LOOPBACK = Address(V4, "127.0.0.1")
@@ -68,7 +68,7 @@ def connect(tools, monkeypatch):
         if addresses is not None:
             monkeypatch.setattr(module, "addresses_without_waiting", lambda _: addresses)
         waiter = Waiter(waker, is_canceled, Deadline(timeout))
-        return open_connection(parse_uri(uri), Settings(max_message_size=1000, **settings), waiter, tools)
+        return open_connection(parse_uri(uri), settings_with(**settings), waiter, tools)
 
     yield make
     waker.close()
@@ -129,7 +129,7 @@ def test_the_default_context_trusts_no_unknown_authority(connect, server_tls):
 @pytest.mark.parametrize("no_delay", [True, False])
 def test_nagles_algorithm_is_as_the_settings_say(connect, no_delay):
     with scripted_server(serve_one) as uri:
-        opened = connect(uri, no_delay=no_delay)
+        opened = connect(uri, control_class=StreamWebSocketControl, no_delay=no_delay)
         assert bool(opened.transport._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is no_delay
         opened.transport.close()
 
