@@ -169,8 +169,8 @@ class WebSocketControl:
         check_credential,
         """Credential for the server's HTTP challenge; None, the default, is none (….ServerCredential).
 
-        Sent by HTTP's Basic scheme, once, after the server has answered 401 and offered it; over ws anybody on the way
-        can read it. Not sent when an Authorization header was set.
+        Sent by HTTP's Basic scheme, once, after a 401 that offered it; over ws anybody on the way can read it. Not sent
+        when an Authorization header was set.
         """,
     )
     proxy = Setting(
@@ -272,7 +272,7 @@ class WebSocketControl:
     keep_alive_timeout = Setting[float | None](
         20.0,
         check_keep_alive_timeout,
-        """Seconds that the server has to send something after that ping; None is for ever (beyond WinRT).
+        """Seconds that the server has to answer that ping; None is for ever (beyond WinRT).
 
         Any byte will do, a pong is not insisted on. When nothing comes the connection is failed: receiving raises
         ConnectionLostError, and closed is raised with 1011 and the reason.
@@ -296,9 +296,9 @@ class WebSocketControl:
         return self._actual_unsolicited_pong_interval
 
     def copy_from(self, other: "WebSocketControl", /) -> None:
-        """Take over every setting of another control; of the other socket class, those that both have (beyond WinRT).
+        """Take over every setting of another control; of the other class's, those that both have (beyond WinRT).
 
-        What was not set there goes back to its default here. Events and request headers are no settings.
+        What was not set there goes back to its default here. Request headers are no settings.
 
         Raises:
             InvalidArgumentTypeError: `other` is no control (0x80070057).
@@ -337,7 +337,6 @@ class WebSocketControl:
             self._actual_unsolicited_pong_interval = dt.timedelta()
 
     def _set_connected(self) -> None:
-        """Note that the settings are in use now."""
         self._actual_unsolicited_pong_interval = self._pong_interval
 
     @property
@@ -370,7 +369,6 @@ class MessageWebSocketControl(WebSocketControl):
 
     Comes from `MessageWebSocket.control`; cannot be made. Set everything before connect: afterwards every property but
     message_type raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set again.
-    Times are in seconds, None is for ever.
     """
 
     _message_type: SocketMessageType
@@ -431,8 +429,7 @@ class StreamWebSocketControl(WebSocketControl):
     """Settings of a StreamWebSocket (Windows.Networking.Sockets.StreamWebSocketControl).
 
     Comes from `StreamWebSocket.control`; cannot be made. Set everything before connect: afterwards every property
-    raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set again. Times are in seconds,
-    None is for ever.
+    raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set again.
     """
 
     _default_inbox_size = 1024 * 1024
