@@ -250,7 +250,7 @@ class WebSocketControl:
     close_timeout = Setting[float | None](
         10.0, check_timeout, """Seconds that closing may take, the peer's answer included (beyond WinRT)."""
     )
-    inbox_size_in_bytes = Setting.depending(
+    inbox_size_in_bytes = Setting[int].depending(
         lambda control: int(control._default_inbox_size),
         number_from(1, _MAX_UINT32),
         """Bytes that may have arrived and wait to be taken before reading stops, as memory counts (beyond WinRT).
@@ -392,7 +392,7 @@ class MessageWebSocketControl(WebSocketControl):
         is_message_complete of its args. Messages of any size then take no memory.
         """,
     )
-    max_message_size = Setting.depending(
+    max_message_size = Setting[int].depending(
         lambda control: _MAX_UINT32 if control.receive_mode else 64 * 1024 * 1024,
         number_from(0, _MAX_UINT32),
         """Bytes that an incoming message may have; 0xFFFFFFFF is no limit (MessageWebSocketControl.MaxMessageSize).

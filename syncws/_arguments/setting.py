@@ -130,10 +130,10 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
     def __get__(self, control: Control | None, owner: type) -> Self | MutableSequence[EntryT]:
         if control is None:
             return self
-        kept: MutableSequence[EntryT] | None = vars(control).get(self._key)
-        if kept is None:
+        if self._key not in vars(control):
             # One step, so that all threads get the same list.
-            kept = vars(control).setdefault(self._key, CheckedList(control._check_settable, self.check_all))
+            vars(control).setdefault(self._key, CheckedList(control._check_settable, self.check_all))
+        kept: MutableSequence[EntryT] = vars(control)[self._key]
         return kept
 
     def __set__(self, control: Control, value: MutableSequence[EntryT]) -> None:
