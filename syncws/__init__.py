@@ -61,7 +61,7 @@ from syncws.events import Deferral, Event, EventRegistrationToken
 from syncws.host_name import HostName
 from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics, MessageWebSocketInformation, StreamWebSocketInformation
-from syncws.message_websocket import MessageWebSocket, connect
+from syncws.message_websocket import MessageWebSocket, connect, unix_connect
 from syncws.partial_text import PartialTextReader
 from syncws.stream_websocket import StreamWebSocket
 
@@ -130,4 +130,5 @@ __all__ = [
     "WebSocketServerCustomValidationRequestedEventArgs",
     "__version__",
     "connect",
+    "unix_connect",
 ]

@@ -1,6 +1,6 @@
 """CancellationTokenSource and CancellationToken: ending a connect from outside.
 
-May import errors, control_base and net.deadline. Any thread may use them; nothing here waits, and there is no timer
+May import _arguments, _waiting.deadline and errors. Any thread may use them; nothing here waits, and there is no timer
 thread: whoever waits keeps to the token's deadline himself.
 """
 

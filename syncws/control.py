@@ -1,23 +1,367 @@
-"""The control objects of both socket classes: everything that is set before connect.
+"""The control objects of both socket classes: every setting, and connect()'s keywords for them.
 
-May import enums, errors, settings, streams, wire and control_base. Properties may be read and set on any thread;
-connect() freezes them into a Settings value, after which only message_type may change.
+May import _arguments, _certificates, _wire, certificates, credentials, enums and errors. Any thread may read and set;
+connect() freezes the settings, and the connection works with a copy. A setting is one assignment in a class body, and
+its keyword one line of a TypedDict.
 """
 
-from dataclasses import replace
+import datetime as dt
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from syncws._arguments.checks import check_number
+from syncws._arguments.checks import check_timeout
+from syncws._arguments.setting import ListSetting, Setting, nearest, settings_of
+from syncws._arguments.setting_checks import (
+    as_message_type,
+    as_receive_mode,
+    check_bool,
+    check_client_certificate,
+    check_credential,
+    check_interval,
+    check_keep_alive_timeout,
+    check_proxy,
+    check_resolver,
+    check_ssl_context,
+    number_from,
+)
+from syncws._certificates.errors import check_ignorable_errors
 from syncws._wire.frame_decoder import NO_LIMIT
-from syncws.control_base import MAX_UINT32, WebSocketControl
-from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
+from syncws._wire.headers import check_subprotocols
+from syncws.certificates import Certificate
+from syncws.credentials import PasswordCredential
+from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
-from syncws.settings import Settings
 
-__all__ = ["DEFAULT_MAX_MESSAGE_SIZE", "MessageWebSocketControl", "StreamWebSocketControl"]
+__all__ = [
+    "MessageWebSocketControl",
+    "MessageWebSocketSettings",
+    "StreamWebSocketControl",
+    "StreamWebSocketSettings",
+    "WebSocketControl",
+    "WebSocketSettings",
+]
 
-DEFAULT_MAX_MESSAGE_SIZE = 64 * 1024 * 1024
-_MESSAGE_INBOX_SIZE = 16 * 1024 * 1024
-_STREAM_INBOX_SIZE = 1024 * 1024
+_MAX_UINT32 = 0xFFFF_FFFF
+# A heartbeat that is faster than this helps nobody.
+_SHORTEST_PONG_INTERVAL = dt.timedelta(milliseconds=100)
+
+
+class WebSocketSettings(TypedDict, total=False):
+    """The settings of both socket classes as typed keywords; see WebSocketControl. A list may be any iterable."""
+
+    connect_timeout: float | None
+    max_connect_addresses: int
+    happy_eyeballs_delay: float | None
+    outbound_buffer_size_in_bytes: int
+    resolver: Any
+    max_redirects: int
+    supported_protocols: Iterable[str]
+    server_credential: PasswordCredential | None
+    proxy: str | None
+    proxy_credential: PasswordCredential | None
+    ssl_context: ssl.SSLContext | None
+    client_certificate: Certificate | None
+    ignorable_server_certificate_errors: Iterable[ChainValidationResult]
+    send_timeout: float | None
+    receive_timeout: float | None
+    close_timeout: float | None
+    inbox_size_in_bytes: int
+    keep_alive_interval: float | None
+    keep_alive_timeout: float | None
+    desired_unsolicited_pong_interval: dt.timedelta
+
+
+class MessageWebSocketSettings(WebSocketSettings, total=False):
+    """Every setting of a MessageWebSocket as a typed keyword; see MessageWebSocketControl."""
+
+    message_type: SocketMessageType
+    receive_mode: MessageWebSocketReceiveMode
+    max_message_size: int
+
+
+class StreamWebSocketSettings(WebSocketSettings, total=False):
+    """Every setting of a StreamWebSocket as a typed keyword; see StreamWebSocketControl."""
+
+    no_delay: bool
+
+
+class WebSocketControl:
+    """Settings of either socket class; what WinRT calls IWebSocketControl2, and more. Not for use by itself.
+
+    Times are in seconds; None is for ever.
+    """
+
+    # Read without asking the descriptor: at each receive(), and by _net, because a MessageWebSocket never delays.
+    _receive_timeout: float | None
+    _no_delay: bool = True
+    _default_inbox_size: int
+    _is_frozen = False
+    _actual_unsolicited_pong_interval = dt.timedelta()
+    # Of a snapshot: what set_request_header said, and what _net/tls/context.py made, by client certificate.
+    _request_headers: tuple[tuple[str, str], ...] = ()
+    _made_plans: dict[Certificate | None, Any]
+
+    def __new__(cls) -> Self:
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"{cls.__name__} cannot be made: it is {cls.__name__.removesuffix('Control')}.control")
+
+    if not TYPE_CHECKING:
+        # Type checkers would let every name pass.
+        def __setattr__(self, name: str, value: object) -> None:
+            if not name.startswith("_") and not hasattr(getattr(type(self), name, None), "__set__"):
+                raise AttributeError(self._unknown(name))
+            object.__setattr__(self, name, value)
+
+    connect_timeout = Setting[float | None](
+        60.0, check_timeout, """Seconds for each address: TCP, TLS and handshake (beyond WinRT, where it is fixed)."""
+    )
+    max_connect_addresses = Setting(
+        5, number_from(1, 100), """How many of a name's addresses are tried (beyond WinRT, where it is fixed)."""
+    )
+    happy_eyeballs_delay = Setting(
+        None,
+        check_timeout,
+        """Seconds after which the next address is tried beside the ones before it (beyond WinRT, RFC 8305).
+
+        None, the default: an address is given up before the next is tried. RFC 8305 recommends 0.25. The first to
+        accept is taken, the others are dropped.
+        """,
+    )
+    outbound_buffer_size_in_bytes = Setting(
+        0,
+        number_from(0, 0x7FFF_FFFF),
+        """Size of the socket's send buffer, SO_SNDBUF; 0 is the system's.
+
+        Source: IWebSocketControl.OutboundBufferSizeInBytes, which does nothing after connect.
+        """,
+    )
+    resolver = Setting(
+        None,
+        check_resolver,
+        """Your own dns.resolver.Resolver of dnspython, which alone is then asked (beyond WinRT).
+
+        None, the default: the system's name servers, and when those find nothing the system's own resolver. IP
+        addresses, localhost and names in the hosts file are never asked for. Its `lifetime` bounds each lookup, besides
+        the connect's own limits.
+        """,
+    )
+    max_redirects = Setting(
+        0,
+        number_from(0, 100),
+        """How many redirects of the server are followed (beyond WinRT).
+
+        A redirect that is not followed is an HttpStatusError with its status and `location`. One that is followed may
+        lead to http and https, which stand for ws and wss, but never from wss to ws. To another scheme, host or port go
+        no credentials, no client certificate, and of the request headers only Origin, User-Agent and Accept-Language;
+        what an ssl_context of your own holds stays in it.
+        """,
+    )
+    supported_protocols = ListSetting(
+        check_subprotocols, """Subprotocols to offer, best first; edit the sequence (….SupportedProtocols)."""
+    )
+    server_credential = Setting(
+        None,
+        check_credential,
+        """Credential for the server's HTTP challenge; None, the default, is none (….ServerCredential).
+
+        Sent by HTTP's Basic scheme, once, after a 401 that offered it; over ws anybody on the way can read it. Not sent
+        when an Authorization header was set.
+        """,
+    )
+    proxy = Setting(
+        None,
+        check_proxy,
+        """URL of the proxy to go through; "" is no proxy; None, the default, is the environment's (beyond WinRT).
+
+        http://, https:// (TLS to the proxy), socks4://, socks4a://, socks5:// or socks5h://, with host and port (80,
+        443 and 1080 when left out), and user_name:password@ before them if the proxy asks for that. socks4 and socks5
+        have names looked up here, the others by the proxy. SOCKS needs an extra: pip install syncws[socks].
+
+        None takes for wss the first of the environment variables wss_proxy, https_proxy and all_proxy, for ws that of
+        ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals.
+        """,
+    )
+    proxy_credential = Setting(
+        None,
+        check_credential,
+        """Credential for the proxy; None, the default, is the user info of the proxy's URL (….ProxyCredential).
+
+        Sent to an HTTP proxy by the Basic scheme without waiting to be asked, to a SOCKS5 proxy by RFC 1929; of a
+        SOCKS4 proxy's only the user name. Never sent to the server.
+        """,
+    )
+    ssl_context = Setting(
+        None,
+        check_ssl_context,
+        """TLS settings of your own for wss; None, the default, trusts the system's authorities (beyond WinRT).""",
+    )
+    client_certificate = Setting(
+        None,
+        check_client_certificate,
+        """Certificate to show to a server that asks by TLS; None, the default, is none (….ClientCertificate).
+
+        Shown to the server only, never to a proxy, together with its intermediate_certificates. Make one with
+        Certificate.from_pem or Certificate.from_pkcs12. Over ws it has no effect.
+
+        With an ssl_context the connection is made with a copy of its versions, ciphers and options that has this
+        certificate; the server is checked by the ssl_context's own rules after the handshake and before anything is
+        sent. That context must allow TLS 1.2.
+        """,
+    )
+    ignorable_server_certificate_errors = ListSetting(
+        check_ignorable_errors,
+        """Errors of the server's certificate that are let pass; edit the sequence (….IgnorableServerCertificateErrors).
+
+        Each entry relaxes its own check and no other: a certificate that is self-signed and for another name needs
+        UNTRUSTED and INVALID_NAME. These may be let pass: UNTRUSTED, EXPIRED (also not yet valid), INCOMPLETE_CHAIN,
+        WRONG_USAGE (needs the extra `certificates`), INVALID_NAME, REVOCATION_INFORMATION_MISSING and
+        REVOCATION_FAILURE; the last two only matter with an ssl_context that checks revocation. When the issuer of the
+        last certificate that came is not known, nobody can tell whether a certificate is missing or the authority is
+        a strange one: that counts as UNTRUSTED and INCOMPLETE_CHAIN, and either entry lets it pass. What was found,
+        passed or not, stands in information.server_certificate_errors.
+
+        With an ssl_context that verifies, the connection is made with a copy of its versions, ciphers and options; a
+        client certificate that it holds is not in that copy: set client_certificate. It must allow TLS 1.2.
+        """,
+    )
+    send_timeout = Setting[float | None](
+        30.0,
+        check_timeout,
+        """Seconds that a peer which takes nothing may hold a send (beyond WinRT, where it is fixed).
+
+        It bounds the wait for other senders, and then begins anew whenever the peer takes something: a large message on
+        a slow line may take longer in all.
+        """,
+    )
+    receive_timeout = Setting[float | None](
+        30.0,
+        check_timeout,
+        """Seconds that one receive(), read or load may take (beyond WinRT, where it is fixed).
+
+        A time-out loses nothing: what has arrived, and what comes later, is there for the next call. It never ends a
+        quiet connection.
+        """,
+    )
+    close_timeout = Setting[float | None](
+        10.0, check_timeout, """Seconds that closing may take, the peer's answer included (beyond WinRT)."""
+    )
+    inbox_size_in_bytes = Setting[int].depending(
+        lambda control: int(control._default_inbox_size),
+        number_from(1, _MAX_UINT32),
+        """Bytes that may have arrived and wait to be taken before reading stops, as memory counts (beyond WinRT).
+
+        Default: 16 MiB for the messages of a MessageWebSocket, and 1 MiB for a StreamWebSocket. Of messages at most one
+        for each 512 bytes of it may wait besides (32,768 by default), though always 1,024. Reading goes on when half of
+        it is free again; while it stops, TCP holds the peer, and its pings are not answered. A single message may be
+        larger. With handlers of message_received nothing waits, except while one of them takes long.
+        """,
+    )
+    keep_alive_interval = Setting[float | None](
+        20.0,
+        check_timeout,
+        """Seconds without a byte from the server after which it is pinged; 0 or None is never (beyond WinRT).
+
+        Time during which this side does not read, because inbox_size_in_bytes is used up, does not count.
+        """,
+    )
+    keep_alive_timeout = Setting[float | None](
+        20.0,
+        check_keep_alive_timeout,
+        """Seconds that the server has to answer that ping; None is for ever (beyond WinRT).
+
+        Any byte will do, a pong is not insisted on. When nothing comes the connection is failed: receiving raises
+        ConnectionLostError, and closed is raised with 1011 and the reason.
+        """,
+    )
+    desired_unsolicited_pong_interval = Setting(
+        dt.timedelta(),
+        check_interval,
+        """Time between Pong frames that nobody asked for, a heartbeat (….DesiredUnsolicitedPongInterval).
+
+        timedelta(0) is none. Any time above it is at least 100 ms. See RFC 6455 5.5.3.
+        """,
+    )
+
+    @property
+    def actual_unsolicited_pong_interval(self) -> dt.timedelta:
+        """The interval in use since connect: the desired one, but at least 100 ms; timedelta(0) before and for none.
+
+        Source: ….ActualUnsolicitedPongInterval.
+        """
+        return self._actual_unsolicited_pong_interval
+
+    def copy_from(self, other: "WebSocketControl", /) -> None:
+        """Take over every setting of another control; of the other class's, those that both have (beyond WinRT).
+
+        What was not set there goes back to its default here. Request headers are no settings.
+
+        Raises:
+            InvalidArgumentTypeError: `other` is no control (0x80070057).
+            IllegalMethodCallError: connect was called (0x8000000E).
+        """
+        if not isinstance(other, WebSocketControl):
+            raise InvalidArgumentTypeError(f"settings are copied from a control, not from {type(other).__name__}")
+        self._check_settable()
+        theirs = settings_of(type(other))
+        for name, setting in settings_of(type(self)).items():
+            if name in theirs:
+                setting.copy(other, self)
+
+    def _update(self, values: Mapping[str, object]) -> None:
+        settings = settings_of(type(self))
+        for name in values.keys() - settings.keys():
+            raise TypeError(self._unknown(name))
+        accepted = {name: settings[name].accept(self, value) for name, value in values.items()}
+        for name, value in accepted.items():
+            settings[name].store(self, value)
+
+    def _unknown(self, name: str) -> str:
+        return f"{type(self).__name__} has no setting {name}{nearest(name, settings_of(type(self)))}"
+
+    @classmethod
+    def _create(cls) -> Self:
+        return object.__new__(cls)
+
+    def _check_settable(self) -> None:
+        if self._is_frozen:
+            raise IllegalMethodCallError("control cannot be changed after connect was called")
+
+    def _set_frozen(self, is_frozen: bool) -> None:
+        self._is_frozen = is_frozen
+        if not is_frozen:
+            self._actual_unsolicited_pong_interval = dt.timedelta()
+
+    def _set_connected(self) -> None:
+        self._actual_unsolicited_pong_interval = self._pong_interval
+
+    @property
+    def _pong_interval(self) -> dt.timedelta:
+        desired = self.desired_unsolicited_pong_interval
+        return max(desired, _SHORTEST_PONG_INTERVAL) if desired else desired
+
+    def _snapshot(self, request_headers: tuple[tuple[str, str], ...] = ()) -> Self:
+        """Return what a connection works with: a copy of the settings that never changes."""
+        copy = self._create()
+        for setting in settings_of(type(self)).values():
+            setting.freeze(self, copy)
+        copy._request_headers = request_headers
+        copy._made_plans = {}
+        copy._is_frozen = True
+        return copy
+
+    def _replaced(self, **changes: object) -> Self:
+        """Return a snapshot like this one with other values, which are not checked: of settings, or request_headers."""
+        copy = self._create()
+        vars(copy).update(vars(self), **{f"_{name}": value for name, value in changes.items()})
+        return copy
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'frozen' if self._is_frozen else 'settable'}>"
 
 
 class MessageWebSocketControl(WebSocketControl):
@@ -25,151 +369,80 @@ class MessageWebSocketControl(WebSocketControl):
 
     Comes from `MessageWebSocket.control`; cannot be made. Set everything before connect: afterwards every property but
     message_type raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set again.
-    Times are in seconds, None is for ever.
     """
 
-    __slots__ = ("_max_message_size", "_message_type", "_receive_mode")
-
     _message_type: SocketMessageType
-    _receive_mode: MessageWebSocketReceiveMode
-    # None is the default, which depends on the receive mode.
-    _max_message_size: int | None
+    _default_inbox_size = 16 * 1024 * 1024
 
-    def __new__(cls) -> "MessageWebSocketControl":
-        """Refuse: the socket makes it.
+    message_type = Setting(
+        SocketMessageType.BINARY,
+        as_message_type,
+        """Type of the messages that are written (MessageWebSocketControl.MessageType).
+
+        May change at any time. What counts is the value when the data is stored, not when it is put into a DataWriter.
+        """,
+        is_settable_after_connect=True,
+    )
+    receive_mode = Setting(
+        MessageWebSocketReceiveMode.FULL_MESSAGE,
+        as_receive_mode,
+        """Whether events carry whole messages or pieces (MessageWebSocketControl.ReceiveMode).
+
+        With PARTIAL_MESSAGE message_received is raised for each piece as it arrives, also inside a frame; see
+        is_message_complete of its args. Messages of any size then take no memory.
+        """,
+    )
+    max_message_size = Setting[int].depending(
+        lambda control: _MAX_UINT32 if control.receive_mode else 64 * 1024 * 1024,
+        number_from(0, _MAX_UINT32),
+        """Bytes that an incoming message may have; 0xFFFFFFFF is no limit (MessageWebSocketControl.MaxMessageSize).
+
+        Default: 64 MiB; no limit, as always in WinRT, when receive_mode is PARTIAL_MESSAGE, where messages take no
+        memory. A larger message raises MessageReceived, whose get_data_reader() raises MessageTooBigError, and the
+        connection is closed with 1009.
+        """,
+    )
+
+    def update(self, **settings: Unpack[MessageWebSocketSettings]) -> None:
+        """Set several settings, all or none (beyond WinRT). A list may be any iterable; it replaces the entries.
 
         Raises:
-            TypeError: always.
+            TypeError: there is no setting of that name.
+            InvalidArgumentError, InvalidArgumentTypeError, IllegalMethodCallError: as the settings say.
         """
-        raise TypeError("MessageWebSocketControl cannot be made: it is MessageWebSocket.control")
+        self._update(settings)
 
-    def _set_defaults(self) -> None:
-        super()._set_defaults()
-        self._message_type = SocketMessageType.BINARY
-        self._receive_mode = MessageWebSocketReceiveMode.FULL_MESSAGE
-        self._max_message_size = None
-        self._inbox_size_in_bytes = _MESSAGE_INBOX_SIZE
+    @property
+    def _message_limit(self) -> int:
+        limit = self.max_message_size
+        return NO_LIMIT if limit == _MAX_UINT32 else limit
 
     def _check_settable(self) -> None:
         if self._is_frozen:
             raise IllegalMethodCallError("control cannot be changed after connect was called; only message_type can")
 
-    def _to_settings(self, request_headers: tuple[tuple[str, str], ...]) -> Settings:
-        limit = self.max_message_size
-        return replace(
-            super()._to_settings(request_headers),
-            max_message_size=NO_LIMIT if limit == MAX_UINT32 else limit,
-            receive_mode=self._receive_mode,
-        )
-
-    @property
-    def message_type(self) -> SocketMessageType:
-        """Type of the messages that are written; default BINARY (MessageWebSocketControl.MessageType).
-
-        May change at any time. What counts is the value when the data is stored, not when it is put into a DataWriter.
-
-        Raises:
-            InvalidArgumentTypeError: set to something that is no SocketMessageType, or its number (0x80070057).
-        """
-        return self._message_type
-
-    @message_type.setter
-    def message_type(self, value: SocketMessageType) -> None:
-        if type(value) not in (SocketMessageType, int) or value not in (0, 1):
-            raise InvalidArgumentTypeError(f"message_type must be a SocketMessageType, not {value!r}")
-        self._message_type = SocketMessageType(value)
-
-    @property
-    def receive_mode(self) -> MessageWebSocketReceiveMode:
-        """Whether events carry whole messages or pieces; default FULL_MESSAGE (MessageWebSocketControl.ReceiveMode).
-
-        With PARTIAL_MESSAGE message_received is raised for each piece as it arrives, also inside a frame; see
-        is_message_complete of its args. Messages of any size then take no memory.
-
-        Raises:
-            InvalidArgumentTypeError: set to something that is no MessageWebSocketReceiveMode, or its number
-                (0x80070057).
-            IllegalMethodCallError: set after connect (0x8000000E).
-        """
-        return self._receive_mode
-
-    @receive_mode.setter
-    def receive_mode(self, value: MessageWebSocketReceiveMode) -> None:
-        self._check_settable()
-        if type(value) not in (MessageWebSocketReceiveMode, int) or value not in (0, 1):
-            raise InvalidArgumentTypeError(f"receive_mode must be a MessageWebSocketReceiveMode, not {value!r}")
-        self._receive_mode = MessageWebSocketReceiveMode(value)
-
-    @property
-    def max_message_size(self) -> int:
-        """Bytes that an incoming message may have; default 64 MiB (MessageWebSocketControl.MaxMessageSize).
-
-        WinRT's default is no limit, which is 0xFFFFFFFF here, and the default too when receive_mode is PARTIAL_MESSAGE,
-        where messages take no memory. A larger message raises MessageReceived, whose get_data_reader() raises
-        MessageTooBigError, and the connection is closed with 1009.
-
-        Raises:
-            InvalidArgumentError: not from 0 to 0xFFFFFFFF (0x80070057).
-            IllegalMethodCallError: set after connect (0x8000000E).
-        """
-        if self._max_message_size is not None:
-            return self._max_message_size
-        is_whole = self._receive_mode is MessageWebSocketReceiveMode.FULL_MESSAGE
-        return DEFAULT_MAX_MESSAGE_SIZE if is_whole else MAX_UINT32
-
-    @max_message_size.setter
-    def max_message_size(self, value: int) -> None:
-        self._check_settable()
-        self._max_message_size = check_number(value, "max_message_size", 0, MAX_UINT32)
-
     def __repr__(self) -> str:
-        state = "frozen" if self._is_frozen else "settable"
-        return f"<MessageWebSocketControl message_type={self._message_type.name} {state}>"
+        return super().__repr__().replace(" ", f" message_type={self._message_type.name} ")
 
 
 class StreamWebSocketControl(WebSocketControl):
     """Settings of a StreamWebSocket (Windows.Networking.Sockets.StreamWebSocketControl).
 
     Comes from `StreamWebSocket.control`; cannot be made. Set everything before connect: afterwards every property
-    raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set again. Times are in seconds,
-    None is for ever.
+    raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set again.
     """
 
-    __slots__ = ("_no_delay",)
+    _default_inbox_size = 1024 * 1024
 
-    _no_delay: bool
-
-    def __new__(cls) -> "StreamWebSocketControl":
-        """Refuse: the socket makes it.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("StreamWebSocketControl cannot be made: it is StreamWebSocket.control")
-
-    def _set_defaults(self) -> None:
-        super()._set_defaults()
-        self._no_delay = True
-        self._inbox_size_in_bytes = _STREAM_INBOX_SIZE
-
-    def _to_settings(self, request_headers: tuple[tuple[str, str], ...]) -> Settings:
-        return replace(super()._to_settings(request_headers), no_delay=self._no_delay)
-
-    @property
-    def no_delay(self) -> bool:
-        """Whether small writes leave at once; default True (StreamWebSocketControl.NoDelay).
+    no_delay = Setting(
+        True,
+        check_bool,
+        """Whether small writes leave at once (StreamWebSocketControl.NoDelay).
 
         It is TCP_NODELAY: False turns Nagle's algorithm on, which waits for the peer to acknowledge what has gone.
+        """,
+    )
 
-        Raises:
-            InvalidArgumentTypeError: set to something that is no bool (0x80070057).
-            IllegalMethodCallError: set after connect (0x8000000E).
-        """
-        return self._no_delay
-
-    @no_delay.setter
-    def no_delay(self, value: bool) -> None:
-        self._check_settable()
-        if not isinstance(value, bool):
-            raise InvalidArgumentTypeError(f"no_delay must be a bool, not {type(value).__name__}")
-        self._no_delay = value
+    def update(self, **settings: Unpack[StreamWebSocketSettings]) -> None:
+        """Set several settings, all or none; see MessageWebSocketControl.update."""
+        self._update(settings)

@@ -26,10 +26,10 @@ from syncws._waiting.waiter import Waiter
 from syncws._wire.closing import check_close
 from syncws._wire.frames import MAX_CONTROL_PAYLOAD
 from syncws._wire.headers import check_request_header
-from syncws._wire.uri import WebSocketUri, parse_uri
+from syncws._wire.uri import parse_uri
 from syncws.cancellation import CancellationToken, check_token
 from syncws.certificates import Certificate
-from syncws.control_base import WebSocketControl
+from syncws.control import WebSocketControl
 from syncws.errors import (
     CertificateError,
     IllegalMethodCallError,
@@ -42,7 +42,6 @@ from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomVal
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.hresult import HResult
 from syncws.info import WebSocketInformation
-from syncws.settings import Settings
 
 if TYPE_CHECKING:
     import socket
@@ -53,8 +52,9 @@ __all__ = ["IWebSocket", "State"]
 # half a second.
 _HURRIED_CLOSE_SECONDS = 0.3
 
-SelfT = TypeVar("SelfT", bound="IWebSocket[Any]")
+SelfT = TypeVar("SelfT", bound="IWebSocket[Any, Any]")
 SessionT = TypeVar("SessionT", bound=Session)
+ControlT = TypeVar("ControlT", bound=WebSocketControl)
 
 
 class State(enum.Enum):
@@ -70,10 +70,10 @@ ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
 ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
 
 
-class IWebSocket(Generic[SessionT]):
+class IWebSocket(Generic[SessionT, ControlT]):
     """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
 
-    _control: WebSocketControl
+    _control: ControlT
     _information: WebSocketInformation
     _session: SessionT | None
 
@@ -112,7 +112,7 @@ class IWebSocket(Generic[SessionT]):
         """Send bytes that are known to be UTF-8."""
         raise NotImplementedError
 
-    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> SessionT:
+    def _make_session(self, opened: Opened, settings: ControlT, waker: Waker) -> SessionT:
         raise NotImplementedError
 
     def _run_reader(self) -> Callable[[SessionT], None]:
@@ -234,35 +234,33 @@ class IWebSocket(Generic[SessionT]):
     ) -> None:
         target = parse_uri(uri)
         deadline = Deadline(check_timeout(timeout, "timeout"))
-        connect = self._begin_connect(target, deadline, check_token(token), over)
+        check_token(token)
+        settings = self._control._snapshot(tuple(self._request_headers.values()))
+        connect = self._begin_connect(
+            lambda: Connect(target, settings, deadline, token, over=over, validate=self._validate_server)
+        )
         try:
-            self._take_session(connect, connect.run(), target).start(self._run_reader())
+            opened = connect.run()
+            session = self._make_session(opened, settings, connect.waker)
+            self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
+            session.start(self._run_reader())
         except BaseException:
             # Ctrl-C too: the object is as it was, and may connect again.
             self._end_failed_connect(connect)
             raise
 
-    def _begin_connect(
-        self,
-        target: WebSocketUri,
-        deadline: Deadline,
-        token: CancellationToken | None,
-        over: "socket.socket | str | None",
-    ) -> Connect:
+    def _begin_connect(self, make: Callable[[], Connect]) -> Connect:
         with self._lock:
             if self._state is State.CLOSED and self._session is None:
                 raise ObjectClosedError("the socket was closed")
             if self._state is not State.NEW:
                 raise IllegalMethodCallError("connect was called already: a socket connects once")
-            settings = self._control._to_settings(tuple(self._request_headers.values()))
-            connect = Connect(target, settings, deadline, token, over=over, validate=self._validate_server)
-            self._link.connect = self._connecting = connect
+            connect = self._link.connect = self._connecting = make()
             self._control._set_frozen(True)
             self._state = State.CONNECTING
             return connect
 
-    def _take_session(self, connect: Connect, opened: Opened, target: WebSocketUri) -> SessionT:
-        session = self._make_session(opened, connect.settings, connect.waker)
+    def _take_session(self, connect: Connect, session: SessionT, where: str) -> None:
         with self._lock:
             if connect.is_canceled:
                 raise OperationCanceledError("connect was canceled")
@@ -270,11 +268,10 @@ class IWebSocket(Generic[SessionT]):
             self._state = State.CONNECTED
             self._connecting = None
             self._control._set_connected()
-            what = f"a {type(self).__name__} connected to {target.scheme}://{target.host}:{target.port}"
+            what = f"a {type(self).__name__} connected to {where}"
             self._finalizer = weakref.finalize(self, close_dropped, session, what)
             # At interpreter exit the sockets go with the process.
             self._finalizer.atexit = False
-        return session
 
     def _end_failed_connect(self, connect: Connect) -> None:
         """Make the socket as it was before `connect`."""

@@ -4,10 +4,9 @@ May import everything but cli. Its methods run on the caller's thread and may be
 message_received run on the connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
-import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.message_session import MessageSession
@@ -15,6 +14,7 @@ from syncws._connection.receiving.message_inbox import Taking
 from syncws._connection.receiving.message_reader import MessageReader
 from syncws._connection.receiving.reader import run_reader
 from syncws._net.connector import Opened
+from syncws._net.given_socket import check_path
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import Progress, check_progress
 from syncws._waiting.deadline import Deadline
@@ -25,7 +25,7 @@ from syncws._wire.incoming import Message
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws._wire.utf8 import NotUtf8Error, check_text
 from syncws.cancellation import CancellationToken
-from syncws.control import MessageWebSocketControl
+from syncws.control import MessageWebSocketControl, MessageWebSocketSettings
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import (
     IllegalMethodCallError,
@@ -37,12 +37,14 @@ from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageRece
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
 from syncws.iwebsocket import IWebSocket, State
-from syncws.settings import Settings
 
 if TYPE_CHECKING:
+    import os
+    import socket
+
     from _typeshed import ReadableBuffer
 
-__all__ = ["MessageWebSocket", "connect"]
+__all__ = ["MessageWebSocket", "connect", "unix_connect"]
 
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
@@ -60,7 +62,7 @@ class _MessageReceived(EventMember["MessageWebSocket", MessageWebSocketMessageRe
         instance._wake_reader()
 
 
-class MessageWebSocket(IWebSocket[MessageSession]):
+class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     """A WebSocket that reads and writes whole messages; a context manager that closes on exit.
 
     Set `control`, add handlers, then connect(). A socket connects once; after a connect that failed it may be tried
@@ -69,7 +71,6 @@ class MessageWebSocket(IWebSocket[MessageSession]):
     A socket object that is dropped without close() is closed, with a ResourceWarning.
     """
 
-    _control: MessageWebSocketControl
     _information: MessageWebSocketInformation
 
     def __init__(self) -> None:
@@ -84,7 +85,7 @@ class MessageWebSocket(IWebSocket[MessageSession]):
 
     @property
     def control(self) -> MessageWebSocketControl:
-        """Settings; the same object every time (MessageWebSocket.Control)."""
+        """MessageWebSocketControl; the same object every time (MessageWebSocket.Control)."""
         return self._control
 
     @property
@@ -273,7 +274,7 @@ class MessageWebSocket(IWebSocket[MessageSession]):
         return _Messages(partial(self._begin_receive, self._connected_session(), None))
 
     def _await_message(self, timeout: float | Default | None) -> Taking:
-        limit = self._control.receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
+        limit = self._control._receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
         session = self._connected_session()
         taking = self._begin_receive(session, limit)
         if taking is None:
@@ -294,7 +295,7 @@ class MessageWebSocket(IWebSocket[MessageSession]):
         """Raise message_received with what stands for a failure; for the session."""
         return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
-    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> MessageSession:
+    def _make_session(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker) -> MessageSession:
         return MessageSession(opened, settings, waker, self)
 
     def _run_reader(self) -> Callable[[MessageSession], None]:
@@ -332,7 +333,7 @@ def _read_messages(session: MessageSession) -> None:
 
 
 def _make_reader(session: MessageSession) -> MessageReader:
-    limit = session.settings.max_message_size
+    limit = session.settings._message_limit
     if session.settings.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
         pieces = PieceDecoder(limit, MessagePieceEventArgs)
         return MessageReader(session, pieces, MessagePieceEventArgs)
@@ -360,39 +361,82 @@ def connect(
     uri: str,
     *,
     timeout: float | None = None,
-    # HTTP
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-    subprotocols: Iterable[str] = (),
+    subprotocols: Iterable[str] | None = None,
     cancellation_token: CancellationToken | None = None,
-    proxy: str | None = None,
-    # TLS
-    ssl_context: ssl.SSLContext | None = None,
-    # Limits
-    max_message_size: int | None = None,
+    socket: "socket.socket | None" = None,
+    **settings: Unpack[MessageWebSocketSettings],
 ) -> MessageWebSocket:
     """Return a MessageWebSocket that is connected; use it in a `with` block, or close() it.
 
-    For what is not offered here make a MessageWebSocket, set its `control`, add handlers and call its connect().
+    To add handlers before it connects, make a MessageWebSocket and call its connect().
 
     Args:
         uri: absolute ws or wss URI.
-        timeout: seconds for all of it; None leaves the limits of control.
+        timeout: seconds for all of it; None (the default) leaves the limits of the settings.
         headers: request headers to add.
-        subprotocols: to offer, best first.
-        ssl_context: TLS settings of your own.
+        subprotocols: to offer, best first; the setting supported_protocols by the name that other clients have.
         cancellation_token: ends it when its source is cancelled.
-        proxy: a proxy's URL; None for what the environment says, "" for none.
-        max_message_size: bytes that an incoming message may have; None leaves control's 64 MiB.
+        socket: a connected stream socket to use; see MessageWebSocket.connect.
+        settings: any setting of MessageWebSocketControl, described there; a list may be any iterable.
 
-    Raises: as MessageWebSocket.connect, set_request_header and the control's properties.
+    Raises:
+        TypeError: there is no such setting, or supported_protocols is given twice; before any I/O.
+
+    As for the rest: as MessageWebSocket.connect, set_request_header and the settings, these before any I/O.
+
+    Source: beyond WinRT.
     """
-    socket = MessageWebSocket()
-    socket.control.supported_protocols.extend(subprotocols)
-    socket.control.ssl_context = ssl_context
-    socket.control.proxy = proxy
-    if max_message_size is not None:
-        socket.control.max_message_size = max_message_size
+    made = _made_with(headers, subprotocols, settings)
+    made.connect(uri, timeout=timeout, cancellation_token=cancellation_token, socket=socket)
+    return made
+
+
+def unix_connect(
+    path: "str | os.PathLike[str]",
+    uri: str = "ws://localhost/",
+    *,
+    timeout: float | None = None,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    subprotocols: Iterable[str] | None = None,
+    cancellation_token: CancellationToken | None = None,
+    **settings: Unpack[MessageWebSocketSettings],
+) -> MessageWebSocket:
+    """Return a MessageWebSocket that is connected to a server on a Unix socket.
+
+        with syncws.unix_connect("/run/service.sock") as socket:
+            socket.send("status")
+
+    Args:
+        path: of the Unix socket.
+        uri: what the request names: its host goes into the Host header, and for wss its name is compared with the
+            server's certificate. The default is "ws://localhost/".
+
+    As for the rest: as connect(). No name is looked up, no proxy is used, no redirect is followed.
+
+    Raises:
+        InvalidArgumentError: a bad path, or this system has no Unix sockets; before any I/O (0x80070057).
+        CannotConnectError: nobody accepts there (0x80072EFD).
+
+    Source: beyond WinRT.
+    """
+    checked = check_path(path)
+    made = _made_with(headers, subprotocols, settings)
+    made._connect(uri, timeout, cancellation_token, checked)
+    return made
+
+
+def _made_with(
+    headers: Mapping[str, str] | Iterable[tuple[str, str]],
+    subprotocols: Iterable[str] | None,
+    settings: MessageWebSocketSettings,
+) -> MessageWebSocket:
+    if subprotocols is not None:
+        if "supported_protocols" in settings:
+            raise TypeError("subprotocols and supported_protocols are the same setting: give one of them")
+        settings["supported_protocols"] = subprotocols
+    made = MessageWebSocket()
+    made.control.update(**settings)
     for name, value in headers.items() if isinstance(headers, Mapping) else headers:
-        socket.set_request_header(name, value)
-    socket.connect(uri, timeout=timeout, cancellation_token=cancellation_token)
-    return socket
+        made.set_request_header(name, value)
+    return made

@@ -19,12 +19,11 @@ from syncws.control import StreamWebSocketControl
 from syncws.errors import ObjectClosedError
 from syncws.info import StreamWebSocketInformation
 from syncws.iwebsocket import IWebSocket
-from syncws.settings import Settings
 
 __all__ = ["StreamWebSocket"]
 
 
-class StreamWebSocket(IWebSocket[StreamSession]):
+class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
     """A WebSocket that is read and written as a stream of bytes; a context manager that closes on exit.
 
     Set `control`, add a handler of closed if wanted, then connect(). A socket connects once; after a connect that
@@ -38,7 +37,6 @@ class StreamWebSocket(IWebSocket[StreamSession]):
     A socket object that is dropped without close() is closed, with a ResourceWarning.
     """
 
-    _control: StreamWebSocketControl
     _information: StreamWebSocketInformation
 
     def __init__(self) -> None:
@@ -51,7 +49,7 @@ class StreamWebSocket(IWebSocket[StreamSession]):
 
     @property
     def control(self) -> StreamWebSocketControl:
-        """Settings; the same object every time (StreamWebSocket.Control)."""
+        """StreamWebSocketControl; the same object every time (StreamWebSocket.Control)."""
         return self._control
 
     @property
@@ -93,7 +91,7 @@ class StreamWebSocket(IWebSocket[StreamSession]):
     def _write_text(self, data: bytes) -> int:
         return self._write(data, None)
 
-    def _make_session(self, opened: Opened, settings: Settings, waker: Waker) -> StreamSession:
+    def _make_session(self, opened: Opened, settings: StreamWebSocketControl, waker: Waker) -> StreamSession:
         session = StreamSession(opened, settings, waker, self)
         if self._is_input_closed:
             session.inbox.drop()

@@ -16,6 +16,8 @@ from typing import Any
 
 from websockets.sync.server import Server, ServerConnection, serve
 
+from syncws.control import MessageWebSocketControl, WebSocketControl
+
 LIMIT = 30.0
 """Seconds after which a wait in a test has failed."""
 
@@ -25,6 +27,17 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 def wait(event: threading.Event) -> None:
     """Wait for an Event that must come."""
     assert event.wait(LIMIT), "the event did not come"
+
+
+def settings_with(
+    control_class: type[WebSocketControl] = MessageWebSocketControl,
+    request_headers: tuple[tuple[str, str], ...] = (),
+    **values: Any,
+) -> Any:
+    """Return what a connection would work with after these settings were made."""
+    control = control_class._create()
+    control._update(values)
+    return control._snapshot(request_headers)
 
 
 def join(thread: threading.Thread) -> None:

@@ -6,7 +6,7 @@ import threading
 import pytest
 from certificate_factory import CLIENT, LONG_AGO, make, make_authority
 from scripts import Call
-from support import LIMIT, echo, read_to_end, running_server, scripted_server, wait
+from support import LIMIT, echo, read_to_end, running_server, scripted_server, settings_with, wait
 
 from syncws import (
     CertificateError,
@@ -23,7 +23,6 @@ from syncws import (
 )
 from syncws._certificates.errors import IGNORABLE_ERRORS
 from syncws._net.tls.context import make_plan
-from syncws.settings import Settings
 
 UNTRUSTED = ChainValidationResult.UNTRUSTED
 EXPIRED = ChainValidationResult.EXPIRED
@@ -227,7 +226,7 @@ def test_the_copy_of_a_context_has_its_versions_ciphers_and_options(tmp_path):
     own.options |= ssl.OP_NO_TICKET
     own.post_handshake_auth = True
     own.keylog_filename = str(tmp_path / "keys")
-    settings = Settings(max_message_size=1, ssl_context=own, ignorable_server_certificate_errors=frozenset({EXPIRED}))
+    settings = settings_with(ssl_context=own, ignorable_server_certificate_errors=[EXPIRED])
     plan = make_plan(settings)
     assert plan.rules is own
     copy = plan.handshake

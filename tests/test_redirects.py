@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 from certificate_support import make
-from support import LIMIT, accept_key, read_request, read_to_end, request_headers, scripted_server
+from support import LIMIT, accept_key, read_request, read_to_end, request_headers, scripted_server, settings_with
 
 from syncws import (
     Certificate,
@@ -20,7 +20,6 @@ from syncws import (
 )
 from syncws._net.http.redirects import is_redirect, redirected
 from syncws._wire.uri import parse_uri
-from syncws.settings import Settings
 
 SECRETS = [
     ("Authorization", "Bearer secret"),
@@ -172,7 +171,7 @@ def test_a_credential_is_not_for_another_origin():
 
 def test_a_client_certificate_is_not_for_another_origin():
     made = make("client")
-    given = settings(client_certificate=Certificate.from_pem(made.pem, made.key_pem()))
+    given = settings_with(client_certificate=Certificate.from_pem(made.pem, made.key_pem()))
     _, kept = redirected(answer(302, "/there"), parse_uri("wss://host/"), given)
     assert kept.client_certificate is given.client_certificate
     _, kept = redirected(answer(302, "wss://other/"), parse_uri("wss://host/"), given)
@@ -197,10 +196,6 @@ def test_from_ws_to_wss_it_may_lead(server_tls, client_tls):
     assert socket.information.server_certificate is not None
 
 
-def settings(**options):
-    return Settings(max_message_size=1, **options)
-
-
 @pytest.mark.parametrize(
     ("base", "location", "target"),
     [
@@ -218,7 +213,7 @@ def settings(**options):
     ],
 )
 def test_a_location_is_read_from_where_it_stands(base, location, target):
-    found, _ = redirected(answer(302, location), parse_uri(base), settings())
+    found, _ = redirected(answer(302, location), parse_uri(base), settings_with())
     assert found == parse_uri(target)
 
 
@@ -228,7 +223,7 @@ def test_a_location_is_read_from_where_it_stands(base, location, target):
 )
 def test_a_location_that_is_no_web_socket_uri_is_refused(location):
     with pytest.raises(RedirectError, match="leads to no WebSocket URI") as caught:
-        redirected(answer(302, location), parse_uri("ws://host/"), settings())
+        redirected(answer(302, location), parse_uri("ws://host/"), settings_with())
     assert caught.value.hresult == HResult.WININET_E_REDIRECT_FAILED
     assert caught.value.location == location
     assert "secret" not in str(caught.value)
@@ -245,9 +240,9 @@ def test_a_location_that_is_no_web_socket_uri_is_refused(location):
     ],
 )
 def test_an_origin_is_scheme_host_and_port(base, location, is_same):
-    given = settings(request_headers=(("X", "y"),))
+    given = settings_with(request_headers=(("X", "y"),))
     _, kept = redirected(answer(302, location), parse_uri(base), given)
-    assert (kept.request_headers == given.request_headers) is is_same
+    assert (kept._request_headers == given._request_headers) is is_same
 
 
 @pytest.mark.parametrize("value", [-1, 101])

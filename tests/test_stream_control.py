@@ -65,6 +65,8 @@ def test_a_control_has_no_properties_but_these():
         "ignorable_server_certificate_errors",
         "supported_protocols",
         "actual_unsolicited_pong_interval",
+        "copy_from",
+        "update",
     }
 
 

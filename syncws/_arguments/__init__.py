@@ -1,1 +1,4 @@
-"""What is checked before any I/O: arguments and settings. Imports enums and errors only; any thread may call it."""
+"""What is checked before any I/O: arguments and settings.
+
+May import _wire, certificates, credentials, enums and errors. Any thread may call it.
+"""

@@ -1,6 +1,6 @@
 """The session of a MessageWebSocket: messages that are pulled, and messages that are sent frame by frame.
 
-May import errors, events, settings, wire, net and the rest of this room. Each method says who may call it.
+May import errors, events, control, wire, net and the rest of this room. Each method says who may call it.
 """
 
 import threading
@@ -17,6 +17,7 @@ from syncws._wire.frames import CONTINUATION, PIECE_BYTES, TEXT, encode_frame
 from syncws._wire.incoming import Message
 from syncws._wire.large import FramePieces
 from syncws._wire.utf8 import NotUtf8Error, check_text
+from syncws.control import MessageWebSocketControl
 from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -24,7 +25,6 @@ from syncws.errors import (
     WebSocketError,
 )
 from syncws.events import Event
-from syncws.settings import Settings
 
 __all__ = ["MessageOwner", "MessageSession"]
 
@@ -44,9 +44,10 @@ class MessageSession(Session):
     """State of one connection of a MessageWebSocket."""
 
     inbox: MessageInbox
+    settings: MessageWebSocketControl
     owner: Callable[[], MessageOwner | None]
 
-    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: MessageOwner) -> None:
+    def __init__(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker, owner: MessageOwner) -> None:
         """See Session."""
         super().__init__(opened, settings, waker, owner, MessageInbox(settings.inbox_size_in_bytes, waker.wake))
         # Knows its owner, so that an interrupted thread can tell whether it has it.

@@ -1,6 +1,6 @@
 """The session: one open connection, shared by the reader and by every thread that uses the socket object.
 
-May import enums, errors, events, info, settings, wire and net. Each method says who may call it. What is particular to
+May import enums, errors, events, info, control, wire and net. Each method says who may call it. What is particular to
 messages and to a stream stands in message_session and stream_session.
 
 The session holds the application's object, and through it the handlers, only weakly: the reader keeps the session
@@ -32,6 +32,7 @@ from syncws._waiting.readiness import Waker
 from syncws._wire.closing import CloseState
 from syncws._wire.closing import Protocol as CloseProtocol
 from syncws._wire.incoming import CloseFrame, Violation
+from syncws.control import WebSocketControl
 from syncws.enums import CloseCause
 from syncws.errors import (
     ConnectionLostError,
@@ -44,7 +45,6 @@ from syncws.errors import (
 )
 from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics
-from syncws.settings import Settings
 
 __all__ = ["Owner", "Session"]
 
@@ -71,11 +71,11 @@ class Owner(Protocol):
 class Session(Sending):
     """State of one connection; the base of the sessions of messages and of a stream."""
 
-    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: Owner, inbox: Inbox) -> None:
+    def __init__(self, opened: Opened, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
         super().__init__(Outbox(opened.transport, waker.wake), settings.send_timeout)
         self.number = next(_numbers)
-        self.settings = settings
+        self.settings: WebSocketControl = settings
         self.remainder = opened.result.remainder
         self.local_address = opened.local_address
         self.remote_address = opened.remote_address
@@ -133,8 +133,8 @@ class Session(Sending):
         monitor = the_monitor()
         if settings.keep_alive_interval:
             self._timers.append(KeepAlive(self, monitor, settings.keep_alive_interval, settings.keep_alive_timeout))
-        if settings.unsolicited_pong_interval:
-            self._timers.append(UnsolicitedPongs(self, monitor, settings.unsolicited_pong_interval))
+        if settings._pong_interval:
+            self._timers.append(UnsolicitedPongs(self, monitor, settings._pong_interval.total_seconds()))
         for timer in self._timers:
             timer.start()
         if self.is_over:

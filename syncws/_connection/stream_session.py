@@ -1,6 +1,6 @@
 """The session of a StreamWebSocket: bytes that come in, whatever messages they came in.
 
-May import errors, settings, net and the rest of this room. What stands here is called by one reading thread at a time.
+May import errors, control, net and the rest of this room. What stands here is called by one reading thread at a time.
 """
 
 from syncws._connection.receiving.byte_inbox import ByteInbox
@@ -8,8 +8,8 @@ from syncws._connection.session import Owner, Session
 from syncws._net.connector import Opened
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
+from syncws.control import StreamWebSocketControl
 from syncws.errors import IllegalMethodCallError
-from syncws.settings import Settings
 
 __all__ = ["StreamSession"]
 
@@ -19,7 +19,7 @@ class StreamSession(Session):
 
     inbox: ByteInbox
 
-    def __init__(self, opened: Opened, settings: Settings, waker: Waker, owner: Owner) -> None:
+    def __init__(self, opened: Opened, settings: StreamWebSocketControl, waker: Waker, owner: Owner) -> None:
         """See Session."""
         super().__init__(opened, settings, waker, owner, ByteInbox(settings.inbox_size_in_bytes, waker.wake))
 
@@ -34,7 +34,7 @@ class StreamSession(Session):
         if self.is_on_reader and not self.inbox.is_ended:
             raise IllegalMethodCallError("a read cannot wait inside a handler: it would wait for its own thread")
         self._check_program_goes_on()
-        return self.inbox.begin(Deadline(self.settings.receive_timeout))
+        return self.inbox.begin(Deadline(self.settings._receive_timeout))
 
     def peek(self, count: int) -> memoryview:
         """Wait for bytes; see ByteSource.peek.

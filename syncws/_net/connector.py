@@ -1,6 +1,6 @@
 """Connecting: from a URI to a transport on which the opening handshake is done. Names, addresses, TCP, TLS, HTTP.
 
-May import certificates, errors, hresult, cancellation, _waiting, _wire and the rest of this room. A Connect runs on the
+May import the value modules, _waiting, _wire and the rest of this room. A Connect runs on the
 connecting thread, under one deadline; cancel() may be called on any thread.
 """
 
@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer, set_options
@@ -34,6 +34,7 @@ from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken
 from syncws.certificates import Certificate
+from syncws.control import WebSocketControl
 from syncws.errors import (
     CannotConnectError,
     ConnectAttempt,
@@ -46,7 +47,6 @@ from syncws.errors import (
     fresh,
 )
 from syncws.hresult import HResult
-from syncws.settings import Settings
 
 __all__ = ["Connect", "Opened", "Validation"]
 
@@ -89,7 +89,7 @@ class Connect:
     def __init__(
         self,
         uri: WebSocketUri,
-        settings: Settings,
+        settings: WebSocketControl,
         deadline: Deadline,
         token: CancellationToken | None = None,
         *,
@@ -111,7 +111,7 @@ class Connect:
             CannotConnectError: the system gives no descriptors (0x80072EFD).
         """
         self._uri = uri
-        self.settings = settings
+        self._settings = settings
         self._token = token
         self._over = over
         self._validate = validate
@@ -167,7 +167,7 @@ class Connect:
         try:
             if self._uri.is_secure:
                 # Kept in the settings; now, because what TLS cannot use shall be told before anything is sent.
-                make_plan(self.settings)
+                make_plan(self._settings)
             return self._open_following_redirects()
         except WebSocketError as exc:
             exc.attempts = tuple(self.attempts)
@@ -177,7 +177,7 @@ class Connect:
                 self._token._remove_listener(self)
 
     def _open_following_redirects(self) -> Opened:
-        uri, settings = self._uri, self.settings
+        uri, settings = self._uri, self._settings
         # A socket that was given leads to one server only.
         allowed = settings.max_redirects if self._over is None else 0
         followed = 0
@@ -194,7 +194,7 @@ class Connect:
                 uri, settings = redirected(exc, uri, settings)
                 followed += 1
 
-    def _open(self, uri: WebSocketUri, settings: Settings) -> Opened:
+    def _open(self, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
         """Connect to one URI: over what was given, straight, or through the proxy that is chosen for it."""
         if isinstance(self._over, socket.socket):
             return self._open_over(self._over, uri, settings)
@@ -212,14 +212,14 @@ class Connect:
         self._waiter.phase = f"looking up {host}"
         self._waiter.check()
         return addresses_without_waiting(host) or look_up(
-            host, self._waiter.deadline, self.settings.resolver, self._ask_aside
+            host, self._waiter.deadline, self._settings.resolver, self._ask_aside
         )
 
     def _ask_aside(self, functions: Sequence[Callable[[], Answer]]) -> list[Answer]:
         return run_aside(functions, self._waiter, self.waker, lambda answer: bool(answer.addresses))
 
     def _open_authorized(
-        self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: Settings
+        self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: WebSocketControl
     ) -> Opened:
         """Connect; once more with the credential when the server asks for it."""
         try:
@@ -233,7 +233,7 @@ class Connect:
         return self._open_at_some_address(route, same, uri, authorized)
 
     def _open_at_some_address(
-        self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: Settings
+        self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: WebSocketControl
     ) -> Opened:
         """Try addresses until one has answered, and be it with a refusal; one that says nothing is no answer."""
         port = uri.port if route is None else route.proxy.port
@@ -242,7 +242,7 @@ class Connect:
         try:
             while True:
                 try:
-                    dialed = dialer.dial(uri.host) if route is None else dial_proxy(dialer, route.proxy)
+                    dialed = dialer.dial(self._target(uri)) if route is None else dial_proxy(dialer, route.proxy)
                 except WebSocketError:
                     if silence is None or self._is_at_end:
                         raise
@@ -260,12 +260,15 @@ class Connect:
             self.attempts += dialer.attempts
             self._dialer = silence = None
 
+    def _target(self, uri: WebSocketUri) -> str:
+        return f"{uri.host} port {uri.port}" if self._over is None else str(self._over)
+
     @property
     def _is_at_end(self) -> bool:
         """True when the operation is over, whatever addresses there still are."""
         return self._is_over() or self._waiter.deadline.is_expired
 
-    def _open_over(self, given: socket.socket, uri: WebSocketUri, settings: Settings) -> Opened:
+    def _open_over(self, given: socket.socket, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
         """Connect over a socket of the application's."""
         set_options(given, settings)
         connected = take_over(given)
@@ -277,7 +280,7 @@ class Connect:
             self.attempts.append(ConnectAttempt(dialed.address.text, fresh(exc), now() - dialed.started))
             raise
 
-    def _open_on(self, dialed: Dialed, route: Route | None, uri: WebSocketUri, settings: Settings) -> Opened:
+    def _open_on(self, dialed: Dialed, route: Route | None, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
         """Do what the proxy asks for, TLS and the WebSocket handshake on a connected socket, within its own time."""
         local = dialed.socket.getsockname()
         bottom = self._transport = SocketTransport(dialed.socket, self.make_lock())
@@ -289,7 +292,7 @@ class Connect:
             if uri.is_secure:
                 transport = start_tls(transport, uri, settings, waiter, self)
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
-            result = open_websocket(transport, waiter, uri, settings.request_headers, settings.supported_protocols)
+            result = open_websocket(transport, waiter, uri, settings._request_headers, settings.supported_protocols)
         except ssl.SSLError as exc:
             raise tls_error(exc, uri.server_name) from exc
         except OSError as exc:
@@ -326,13 +329,13 @@ def _is_silence(error: WebSocketError) -> bool:
     )
 
 
-def _with_credential(settings: Settings, refusal: HttpStatusError) -> Settings | None:
+def _with_credential(settings: WebSocketControl, refusal: HttpStatusError) -> WebSocketControl | None:
     """Return settings that answer a refusal with the credential; None when there is nothing to answer."""
     credential = settings.server_credential
     if credential is None or refusal.status_code != 401 or refusal.is_from_proxy:
         return None
-    has_own = any(name.lower() == "authorization" for name, _ in settings.request_headers)
+    has_own = any(name.lower() == "authorization" for name, _ in settings._request_headers)
     if has_own or not asks_for_basic(refusal.headers.get("www-authenticate", "")):
         return None
     header = ("Authorization", basic_authorization(credential))
-    return replace(settings, request_headers=(*settings.request_headers, header))
+    return settings._replaced(request_headers=(*settings._request_headers, header))

@@ -1,6 +1,6 @@
 """From several addresses to a connected socket, in turn or, with happy eyeballs, overlapping (RFC 8305).
 
-May import errors, hresult, _waiting and this room. Runs on the connecting thread; one wait serves all addresses that
+May import the value modules, _waiting and this room. Runs on the connecting thread; one wait serves all addresses that
 are being tried.
 """
 
@@ -17,6 +17,7 @@ from syncws._net.address import Address
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.readiness import SLICE_SECONDS
 from syncws._waiting.waiter import Waiter
+from syncws.control import WebSocketControl
 from syncws.errors import (
     CannotConnectError,
     ConnectAttempt,
@@ -25,7 +26,6 @@ from syncws.errors import (
     WebSocketError,
 )
 from syncws.hresult import HResult
-from syncws.settings import Settings
 
 __all__ = ["Dialed", "Dialer", "set_options"]
 
@@ -75,7 +75,7 @@ class Dialer:
         attempts (list[ConnectAttempt]): those that failed, in the order in which they did.
     """
 
-    def __init__(self, addresses: Sequence[Address], port: int, settings: Settings, waiter: Waiter) -> None:
+    def __init__(self, addresses: Sequence[Address], port: int, settings: WebSocketControl, waiter: Waiter) -> None:
         """Make a dialer for `addresses` in the order in which they are to be tried."""
         self._waiting = deque(addresses)
         self._port = port
@@ -95,8 +95,8 @@ class Dialer:
         for dialed in self._pending:
             dialed.socket.close()
 
-    def dial(self, host: str) -> Dialed:
-        """Return the next connection; leaves no other descriptor behind.
+    def dial(self, target: str) -> Dialed:
+        """Return the next connection; leaves no other descriptor behind. `target` is for the text of errors.
 
         Raises:
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84).
@@ -106,7 +106,7 @@ class Dialer:
         with _Selector() as selector:
             try:
                 selector.register(self._waiter.wakings, selectors.EVENT_READ)
-                return self._first_connected(selector, host)
+                return self._first_connected(selector, target)
             except (OperationTimedOutError, OperationCanceledError) as exc:
                 for dialed in tuple(self._pending):
                     self.fail(dialed, type(exc)(exc.message))
@@ -118,14 +118,14 @@ class Dialer:
                     self._waiting.appendleft(dialed.address)
                 self._pending.clear()
 
-    def _first_connected(self, selector: _Selector, host: str) -> Dialed:
+    def _first_connected(self, selector: _Selector, target: str) -> Dialed:
         while True:
             dialed = self._start_next(selector) if self._is_start_due else self._wait(selector)
             if dialed is not None:
                 self._pending.remove(dialed)
                 return dialed
             if not self._pending and not self._waiting:
-                raise self.error(host)
+                raise self._error(target)
 
     @property
     def _is_start_due(self) -> bool:
@@ -135,7 +135,7 @@ class Dialer:
         """Begin with the next address; return it when it is connected at once."""
         limit = self._next_deadline()
         address = self._waiting.popleft()
-        self._waiter.phase = f"connecting to {address.text} port {self._port}"
+        self._waiter.phase = f"connecting to {self._shown(address)}"
         self._waiter.check()
         delay = self._settings.happy_eyeballs_delay
         self._next_start = FOREVER if delay is None else Deadline(delay)
@@ -206,15 +206,18 @@ class Dialer:
         self._next_start = Deadline(0.0)
         attempt = ConnectAttempt(address.text, error, seconds)
         self.attempts.append(attempt)
-        _logger.info("%s port %d: %s after %.3f s", address.text, self._port, error.strerror or error, seconds)
+        _logger.info("%s: %s after %.3f s", self._shown(address), error.strerror or error, seconds)
 
-    def error(self, host: str) -> WebSocketError:
+    def _shown(self, address: Address) -> str:
+        return f"{address.text} port {self._port}" if address.is_ip else address.text
+
+    def _error(self, target: str) -> WebSocketError:
         """Return the one error for all the addresses; it names each and what became of it."""
         errors = [attempt.error for attempt in self.attempts]
         reasons = "; ".join(
             f"{attempt.address}: {attempt.error.strerror or attempt.error}" for attempt in self.attempts
         )
-        message = f"cannot connect to {host} port {self._port} ({reasons})"
+        message = f"cannot connect to {target} ({reasons})"
         error: WebSocketError
         if all(isinstance(failure, OperationTimedOutError) for failure in errors):
             error = OperationTimedOutError(message)
@@ -226,10 +229,10 @@ class Dialer:
         return error
 
 
-def set_options(connected: socket.socket, settings: Settings) -> None:
+def set_options(connected: socket.socket, settings: WebSocketControl) -> None:
     """Give a socket the options of a connection: it does not block, and has what control says of its buffers."""
     connected.setblocking(False)
     if connected.family in (socket.AF_INET, socket.AF_INET6):
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings.no_delay)
-    if settings.outbound_buffer_size_in_bytes is not None:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings._no_delay)
+    if settings.outbound_buffer_size_in_bytes:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.outbound_buffer_size_in_bytes)

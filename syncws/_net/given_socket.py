@@ -1,14 +1,16 @@
-"""A connected socket that the application brings: what it must be, and how it changes hands.
+"""A connected socket that the application brings, or the path of a Unix socket: what they must be, and how one changes
+hands.
 
 May import errors and this room's address. Runs on the connecting thread.
 """
 
+import os
 import socket
 
 from syncws._net.address import Address
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
-__all__ = ["address_of", "check_connected_socket", "take_over"]
+__all__ = ["address_of", "check_connected_socket", "check_path", "take_over"]
 
 
 def check_connected_socket(value: object) -> socket.socket | None:
@@ -31,6 +33,23 @@ def check_connected_socket(value: object) -> socket.socket | None:
     except OSError as exc:
         raise InvalidArgumentError(f"socket must be connected: {exc.strerror or exc}") from None
     return value
+
+
+def check_path(value: object) -> str:
+    """Check the path of a Unix socket.
+
+    Raises:
+        InvalidArgumentTypeError: neither a str nor an os.PathLike of one (0x80070057).
+        InvalidArgumentError: it is empty, or this system has no Unix sockets (0x80070057).
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise InvalidArgumentTypeError(f"path must be a str or os.PathLike, not {type(value).__name__}")
+    path = os.fspath(value)
+    if not isinstance(path, str) or not path:
+        raise InvalidArgumentError(f"path must be the path of a Unix socket as text; got {path!r}")
+    if not hasattr(socket, "AF_UNIX"):
+        raise InvalidArgumentError("this system has no Unix sockets: connect over TCP instead")
+    return path
 
 
 def take_over(given: socket.socket) -> socket.socket:

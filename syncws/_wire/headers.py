@@ -80,7 +80,12 @@ def check_subprotocol(protocol: object, others: Iterable[str] = ()) -> str:
 
 
 def check_subprotocols(protocols: Iterable[object]) -> list[str]:
-    """Check a whole list of subprotocols; errors as check_subprotocol."""
+    """Check a whole list of subprotocols.
+
+    Raises:
+        InvalidArgumentTypeError: no sequence, or an entry that is no str (0x80070057).
+        InvalidArgumentError: an entry that is no token, or is there already (0x80070057).
+    """
     if isinstance(protocols, str) or not isinstance(protocols, Iterable):
         raise InvalidArgumentTypeError(f"subprotocols must be a sequence of str, not {type(protocols).__name__}")
     checked: list[str] = []

@@ -7,7 +7,7 @@ import threading
 
 import dns.resolver
 import pytest
-from support import LIMIT, handshake, join, read_request, read_to_end, reset, scripted_server
+from support import LIMIT, handshake, join, read_request, read_to_end, reset, scripted_server, settings_with
 
 from syncws._net import connector as module
 from syncws._net.address import Address
@@ -16,6 +16,7 @@ from syncws._net.transport import lost_connection
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import parse_uri
+from syncws.control import StreamWebSocketControl
 from syncws.errors import (
     CannotConnectError,
     ConnectionLostError,
@@ -26,7 +27,6 @@ from syncws.errors import (
     TlsError,
 )
 from syncws.hresult import HResult
-from syncws.settings import Settings
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LOOPBACK = Address(V4, "127.0.0.1")
@@ -44,7 +44,7 @@ def connect(monkeypatch):
     def make(uri, addresses=None, timeout=LIMIT, validate=None, over=None, **settings):
         if addresses is not None:
             monkeypatch.setattr(module, "addresses_without_waiting", lambda _: addresses)
-        values = Settings(max_message_size=1000, **settings)
+        values = settings_with(**settings)
         made.append(Connect(parse_uri(uri), values, Deadline(timeout), over=over, validate=validate))
         return made[-1].run()
 
@@ -110,7 +110,7 @@ def test_the_default_context_trusts_no_unknown_authority(connect, server_tls):
 @pytest.mark.parametrize("no_delay", [True, False])
 def test_nagles_algorithm_is_as_the_settings_say(connect, no_delay):
     with scripted_server(serve_one) as uri:
-        opened = connect(uri, no_delay=no_delay)
+        opened = connect(uri, control_class=StreamWebSocketControl, no_delay=no_delay)
         assert bool(opened.transport._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is no_delay
         opened.transport.close()
 

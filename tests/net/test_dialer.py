@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pytest
 from fakes import FakeClock
-from support import LIMIT, alone_listening, black_hole
+from support import LIMIT, alone_listening, black_hole, settings_with
 
 from syncws._net import dialer as dialer_module
 from syncws._net.address import Address
@@ -19,7 +19,6 @@ from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws.errors import CannotConnectError, ConnectAttempt, OperationCanceledError, OperationTimedOutError
-from syncws.settings import Settings
 
 
 def addresses(*texts):
@@ -33,7 +32,7 @@ def dial():
 
     def make(texts, port, timeout=LIMIT, is_canceled=lambda: False, **settings):
         waiter = Waiter(waker, is_canceled, Deadline(timeout))
-        return Dialer(addresses(*texts), port, Settings(max_message_size=1000, **settings), waiter)
+        return Dialer(addresses(*texts), port, settings_with(**settings), waiter)
 
     yield make
     waker.close()

@@ -6,19 +6,19 @@ import subprocess
 import sys
 
 import pytest
+from support import settings_with
 
 from syncws._net.proxy.choice import choose_proxy, is_exempt
 from syncws._wire.proxy_url import Login
 from syncws._wire.uri import parse_uri
-from syncws.control_base import WebSocketControl
+from syncws.control import WebSocketControl
 from syncws.credentials import PasswordCredential
 from syncws.errors import InvalidArgumentError, WebSocketError
 from syncws.hresult import HResult
-from syncws.settings import Settings
 
 
 def chosen(uri="ws://example.com/", **settings):
-    proxy = choose_proxy(parse_uri(uri), Settings(max_message_size=1, **settings))
+    proxy = choose_proxy(parse_uri(uri), settings_with(**settings))
     return None if proxy is None else proxy.shown
 
 
@@ -123,15 +123,15 @@ def test_a_bad_list_of_exceptions_is_named(environment):
 
 def test_the_credential_goes_before_the_user_info():
     uri = parse_uri("ws://example.com/")
-    settings = {"max_message_size": 1, "proxy": "http://url:word@proxy"}
-    assert choose_proxy(uri, Settings(**settings)).login == Login("url", "word")
+    settings = {"proxy": "http://url:word@proxy"}
+    assert choose_proxy(uri, settings_with(**settings)).login == Login("url", "word")
     credential = PasswordCredential("", "name", "secret")
-    assert choose_proxy(uri, Settings(**settings, proxy_credential=credential)).login == Login("name", "secret")
+    assert choose_proxy(uri, settings_with(**settings, proxy_credential=credential)).login == Login("name", "secret")
 
 
 def test_the_credential_is_for_the_environment_s_proxy_too(environment):
     environment(all_proxy="socks5://url:word@proxy")
-    settings = Settings(max_message_size=1, proxy_credential=PasswordCredential("", "name", "secret"))
+    settings = settings_with(proxy_credential=PasswordCredential("", "name", "secret"))
     assert choose_proxy(parse_uri("ws://example.com/"), settings).login == Login("name", "secret")
 
 
@@ -144,9 +144,7 @@ def test_a_credential_that_the_protocol_cannot_carry_is_refused():
 
 
 def test_settings_do_not_show_the_proxy_s_password():
-    settings = Settings(
-        max_message_size=1, proxy="http://name:secret@x", proxy_credential=PasswordCredential("", "n", "secret")
-    )
+    settings = settings_with(proxy="http://name:secret@x", proxy_credential=PasswordCredential("", "n", "secret"))
     assert "secret" not in repr(settings)
 
 

@@ -4,16 +4,15 @@ import os
 import ssl
 import stat
 import tempfile
-from dataclasses import replace
 
 import pytest
 from certificate_support import make, make_authority
 from cryptography.hazmat.primitives.asymmetric import rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from support import settings_with
 
 from syncws import Certificate, HResult, InvalidArgumentError, WebSocketError
 from syncws._net.tls.context import default_context, make_plan
-from syncws.settings import Settings
 
 
 @pytest.fixture
@@ -32,9 +31,9 @@ def handshake_context(settings):
     return make_plan(settings).handshake
 
 
-def settings_with(made, *others):
+def settings_for(made, *others):
     pem = b"".join(one.pem for one in (made, *others))
-    return Settings(max_message_size=1000, client_certificate=Certificate.from_pem(pem, made.key_pem()))
+    return settings_with(client_certificate=Certificate.from_pem(pem, made.key_pem()))
 
 
 def watch_loading(monkeypatch, fail=None):
@@ -62,25 +61,25 @@ def test_the_default_context_verifies_everything():
 
 
 def test_the_application_s_context_is_used_as_it_is(client_tls):
-    assert handshake_context(Settings(max_message_size=1000, ssl_context=client_tls)) is client_tls
+    assert handshake_context(settings_with(ssl_context=client_tls)) is client_tls
 
 
 def test_a_context_is_made_once_for_the_settings_of_a_connect(folder, made):
-    settings = settings_with(made)
+    settings = settings_for(made)
     context = handshake_context(settings)
     # As the answer to a 401 has it.
-    again = replace(settings, request_headers=(("Authorization", "Basic x"),))
+    again = settings._replaced(request_headers=(("Authorization", "Basic x"),))
     assert handshake_context(again) is context
-    assert handshake_context(settings_with(made)) is not context
+    assert handshake_context(settings_for(made)) is not context
 
 
 def test_settings_that_go_on_without_the_certificate_get_a_context_without_it(folder, made):
-    settings = settings_with(made)
-    assert handshake_context(replace(settings, client_certificate=None)) is not handshake_context(settings)
+    settings = settings_for(made)
+    assert handshake_context(settings._replaced(client_certificate=None)) is not handshake_context(settings)
 
 
 def test_beside_a_context_of_one_s_own_the_certificate_goes_into_a_copy(client_tls, folder, made):
-    plan = make_plan(replace(settings_with(made), ssl_context=client_tls))
+    plan = make_plan(settings_for(made)._replaced(ssl_context=client_tls))
     assert plan.rules is client_tls
     assert plan.handshake is not client_tls
     assert plan.handshake.verify_mode is ssl.CERT_NONE
@@ -91,7 +90,7 @@ def test_beside_a_context_that_verifies_nothing_nothing_is_verified(folder, made
     own = ssl.create_default_context()
     own.check_hostname = False
     own.verify_mode = ssl.CERT_NONE
-    plan = make_plan(replace(settings_with(made), ssl_context=own))
+    plan = make_plan(settings_for(made)._replaced(ssl_context=own))
     assert plan.rules is None
     assert plan.handshake is not own
 
@@ -101,14 +100,14 @@ def test_a_context_without_tls_1_2_cannot_be_the_rules(made, version):
     own = ssl.create_default_context()
     own.minimum_version = version
     with pytest.raises(InvalidArgumentError, match=r"without TLS 1\.2") as caught:
-        make_plan(replace(settings_with(made), ssl_context=own))
+        make_plan(settings_for(made)._replaced(ssl_context=own))
     assert caught.value.hresult == HResult.E_INVALIDARG
 
 
 def test_on_disk_the_key_is_encrypted_and_only_the_user_can_read_it(folder, made, monkeypatch):
     authority = make_authority()
     seen = watch_loading(monkeypatch)
-    handshake_context(settings_with(made, authority))
+    handshake_context(settings_for(made, authority))
     ((modes, content, password, path),) = seen
     if os.name == "posix":
         assert modes == [0o600, 0o700]
@@ -127,32 +126,32 @@ def test_on_disk_the_key_is_encrypted_and_only_the_user_can_read_it(folder, made
 
 def test_no_two_keys_are_encrypted_under_the_same_password(folder, made, monkeypatch):
     seen = watch_loading(monkeypatch)
-    handshake_context(settings_with(made))
-    handshake_context(settings_with(made))
+    handshake_context(settings_for(made))
+    handshake_context(settings_for(made))
     assert seen[0][2] != seen[1][2]
     assert seen[0][1] != seen[1][1]
 
 
 def test_the_temporary_file_is_gone_after_loading(folder, made):
-    handshake_context(settings_with(made))
+    handshake_context(settings_for(made))
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [OSError(5, "no"), KeyboardInterrupt()])
 def test_the_temporary_file_is_gone_when_loading_fails(folder, made, monkeypatch, error):
     seen = watch_loading(monkeypatch, fail=error)
-    settings = settings_with(made)
+    settings = settings_for(made)
     with pytest.raises((WebSocketError, KeyboardInterrupt)):
         handshake_context(settings)
     assert seen[0][3].parent.parent == folder
     assert list(folder.iterdir()) == []
-    assert not settings.made_plans
+    assert not settings._made_plans
 
 
 def test_a_certificate_that_openssl_does_not_take_is_told(folder):
     weak = make("client", key=rsa.generate_private_key(65537, 1024))
     with pytest.raises(InvalidArgumentError, match="cannot be used: OpenSSL says EE_KEY_TOO_SMALL") as caught:
-        handshake_context(settings_with(weak))
+        handshake_context(settings_for(weak))
     assert caught.value.hresult == HResult.E_INVALIDARG
     assert list(folder.iterdir()) == []
 
@@ -160,13 +159,13 @@ def test_a_certificate_that_openssl_does_not_take_is_told(folder):
 def test_a_key_that_cannot_sign_is_told(folder):
     made = make("client", make_authority(), x25519.X25519PrivateKey.generate())
     with pytest.raises(InvalidArgumentError, match="cannot be used: OpenSSL says"):
-        handshake_context(settings_with(made))
+        handshake_context(settings_for(made))
 
 
 def test_without_a_place_for_temporary_files_the_error_says_so(made, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(WebSocketError, match="needs a temporary file, which cannot be had: No such file") as caught:
-        handshake_context(settings_with(made))
+        handshake_context(settings_for(made))
     assert caught.value.hresult == HResult.E_FAIL
 
 

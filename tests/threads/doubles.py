@@ -5,7 +5,7 @@ import weakref
 from collections import deque
 
 from fakes import ScriptedTransport
-from support import LIMIT, join, wait
+from support import LIMIT, join, settings_with, wait
 
 from syncws._connection.message_session import MessageSession
 from syncws._connection.monitor import Monitor
@@ -19,8 +19,8 @@ from syncws._net.meter import BandwidthMeter
 from syncws._waiting.readiness import WRITABLE, Waker
 from syncws._wire.decoder import Decoder
 from syncws._wire.incoming import Message
+from syncws.control import MessageWebSocketControl, StreamWebSocketControl
 from syncws.events import Event
-from syncws.settings import Settings
 
 
 class Owner:
@@ -64,17 +64,18 @@ class Rooms:
 class Rig:
     """A session, what it is made of, and its reader thread once it is started."""
 
+    control_class = MessageWebSocketControl
+
     def __init__(self, *incoming, remainder=b"", **settings):
         self.transport = ScriptedTransport(*incoming)
         self.owner = Owner()
         self.waker = Waker(threading.RLock())
         self.meters = Meters()
         opened = Opened(self.transport, self.meters, "127.0.0.1", "127.0.0.2", HandshakeResult("chat", {}, remainder))
-        settings.setdefault("max_message_size", 1 << 20)
         settings.setdefault("close_timeout", LIMIT)
         # Most tests want no monitor.
         settings.setdefault("keep_alive_interval", None)
-        self.session = self._make_session(opened, Settings(**settings))
+        self.session = self._make_session(opened, settings_with(self.control_class, **settings))
         self.session_ref = weakref.ref(self.session)
 
     def _make_session(self, opened, settings):
@@ -115,6 +116,8 @@ class Rig:
 
 class StreamRig(Rig):
     """The same for a stream."""
+
+    control_class = StreamWebSocketControl
 
     def _make_session(self, opened, settings):
         return StreamSession(opened, settings, self.waker, self.owner)

@@ -1,5 +1,6 @@
 """The reading role: when it passes to another thread, and that order and number of the messages do not suffer."""
 
+import datetime as dt
 import random
 import sys
 import threading
@@ -354,7 +355,10 @@ def refuse(_):
 
 
 def test_a_session_that_is_over_leaves_no_timer(blocking, monitor):
-    rig, handler = blocking(server_frame(TEXT, b"one"), keep_alive_interval=20.0, unsolicited_pong_interval=5.0)
+    pongs = dt.timedelta(seconds=5)
+    rig, handler = blocking(
+        server_frame(TEXT, b"one"), keep_alive_interval=20.0, desired_unsolicited_pong_interval=pongs
+    )
     assert monitor.has_timers
     handler.release.set()
     end(rig)

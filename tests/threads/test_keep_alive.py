@@ -1,5 +1,6 @@
 """Keep-alive on a clock that is turned by hand: when it pings, when it gives up, and what it takes for life."""
 
+import datetime as dt
 import threading
 
 import pytest
@@ -340,7 +341,7 @@ def test_a_silence_that_is_noticed_when_closing_has_begun_changes_nothing(kept):
 
 
 def test_a_session_that_is_no_more_is_left_alone(rigs, monitor):
-    rig = rigs(keep_alive_interval=20.0, unsolicited_pong_interval=5.0)
+    rig = rigs(keep_alive_interval=20.0, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
     rig.session._start_timers()
     timers = list(rig.session._timers)
     for timer in timers:
@@ -383,7 +384,7 @@ def test_a_thousand_sessions_have_one_monitor():
 
 
 def test_unsolicited_pongs_go_at_their_interval(kept, monitor):
-    rig = kept(keep_alive_interval=None, unsolicited_pong_interval=5.0)
+    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
     for count in range(1, 4):
         monitor.pass_time(5)
         wait_frames(rig, count)
@@ -392,14 +393,14 @@ def test_unsolicited_pongs_go_at_their_interval(kept, monitor):
 
 
 def test_unsolicited_pongs_that_do_not_go_take_one_place(kept, monitor):
-    rig = kept(keep_alive_interval=None, unsolicited_pong_interval=5.0)
+    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
     rig.transport.block()
     monitor.pass_time(1000)
     assert len(rig.session.outbox._controls) <= 1
 
 
 def test_an_unsolicited_pong_does_not_take_the_place_of_an_answer(kept, monitor):
-    rig = kept(keep_alive_interval=None, unsolicited_pong_interval=5.0)
+    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
     rig.transport.block()
     rig.transport.feed(server_frame(PING, b"there?"))
     rig.transport.refused.wait(LIMIT)
@@ -411,7 +412,7 @@ def test_an_unsolicited_pong_does_not_take_the_place_of_an_answer(kept, monitor)
 
 
 def test_unsolicited_pongs_end_when_closing_begins(kept, monitor):
-    rig = kept(keep_alive_interval=None, unsolicited_pong_interval=5.0)
+    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
     rig.session.begin_abandoned_close()
     monitor.pass_time(1000)
     end(rig)

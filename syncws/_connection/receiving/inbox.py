@@ -131,7 +131,7 @@ class Inbox:
             InvalidOperationError: another thread is, or this one in a call that a signal handler has interrupted
                 (0x800710DD).
         """
-        is_inside = sys.version_info < (3, 11) and self._lock._is_owned()  # type: ignore[attr-defined]
+        is_inside = sys.version_info < (3, 11) and self._lock._is_owned()
         with self._lock:
             if self._has_taker:
                 raise InvalidOperationError(what)

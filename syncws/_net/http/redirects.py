@@ -1,15 +1,14 @@
 """Where a redirect leads, and what may go along (RFC 9110 15.4); followed only when control.max_redirects allows it.
 
-May import errors, hresult, settings and wire. Pure functions over plain values: any thread may call them.
+May import errors, hresult, control and wire. Pure functions over plain values: any thread may call them.
 """
 
-from dataclasses import replace
 from urllib.parse import urldefrag, urljoin
 
 from syncws._wire.uri import WebSocketUri, parse_uri
+from syncws.control import WebSocketControl
 from syncws.errors import HttpStatusError, InvalidArgumentError, RedirectError
 from syncws.hresult import HResult
-from syncws.settings import Settings
 
 __all__ = ["is_redirect", "redirected"]
 
@@ -24,7 +23,9 @@ def is_redirect(answer: HttpStatusError) -> bool:
     return answer.status_code in _REDIRECTS and answer.location is not None
 
 
-def redirected(answer: HttpStatusError, uri: WebSocketUri, settings: Settings) -> tuple[WebSocketUri, Settings]:
+def redirected(
+    answer: HttpStatusError, uri: WebSocketUri, settings: WebSocketControl
+) -> tuple[WebSocketUri, WebSocketControl]:
     """Return where an answer leads, and the settings for going there.
 
     To another origin (scheme, host and port) go neither credentials nor the client certificate, and of the
@@ -58,6 +59,6 @@ def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
         ) from exc
 
 
-def _for_strangers(settings: Settings) -> Settings:
-    headers = tuple(header for header in settings.request_headers if header[0].lower() in _HARMLESS_HEADERS)
-    return replace(settings, request_headers=headers, server_credential=None, client_certificate=None)
+def _for_strangers(settings: WebSocketControl) -> WebSocketControl:
+    headers = tuple(header for header in settings._request_headers if header[0].lower() in _HARMLESS_HEADERS)
+    return settings._replaced(request_headers=headers, server_credential=None, client_certificate=None)

@@ -1,6 +1,6 @@
 """Which proxy a connection goes through: control.proxy, or the environment and its no_proxy.
 
-May import errors, settings and wire. Runs on the connecting thread, before any I/O.
+May import errors, control and wire. Runs on the connecting thread, before any I/O.
 """
 
 import importlib.util
@@ -12,8 +12,8 @@ from urllib.request import getproxies_environment
 
 from syncws._wire.proxy_url import Login, ProxyUrl, check_login, parse_proxy_url
 from syncws._wire.uri import WebSocketUri, read_http_url
+from syncws.control import WebSocketControl
 from syncws.errors import InvalidArgumentError, WebSocketError
-from syncws.settings import Settings
 
 __all__ = ["choose_proxy", "is_exempt"]
 
@@ -22,7 +22,7 @@ _VARIABLES = {True: ("wss_proxy", "https_proxy", "all_proxy"), False: ("ws_proxy
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
-def choose_proxy(uri: WebSocketUri, settings: Settings) -> ProxyUrl | None:
+def choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | None:
     """Return the proxy for a connection to `uri`, with whom to be to it; None when it goes straight.
 
     Raises:

@@ -102,7 +102,7 @@ def dial_proxy(dialer: Dialer, proxy: ProxyUrl) -> Dialed:
         OperationTimedOutError, OperationCanceledError: as Dialer.dial.
     """
     try:
-        return dialer.dial(f"the proxy {bracketed(proxy.host)}")
+        return dialer.dial(f"the proxy {bracketed(proxy.host)} port {proxy.port}")
     except CannotConnectError as exc:
         raise ProxyError(exc.message) from exc.__cause__
 

@@ -1,6 +1,6 @@
 """With which TLS settings a connection is made, and by which ones the server's certificate is checked.
 
-May import certificates, errors and settings; urllib3's other home (the context's defaults). Runs on the connecting
+May import certificates, errors and control; urllib3's other home (the context's defaults). Runs on the connecting
 thread, before anything is sent. A proxy gets default_context(), never what make_plan() returns: a client certificate
 is for the server.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib3.util.ssl_ import create_urllib3_context
 
 from syncws.certificates import Certificate
+from syncws.control import WebSocketControl
 from syncws.errors import InvalidArgumentError, WebSocketError
-from syncws.settings import Settings
 
 __all__ = ["TlsPlan", "default_context", "make_plan"]
 
@@ -62,7 +62,7 @@ class TlsPlan:
     rules: ssl.SSLContext | None = None
 
 
-def make_plan(settings: Settings) -> TlsPlan:
+def make_plan(settings: WebSocketControl) -> TlsPlan:
     """Return the contexts of a connect to a server.
 
     Ours take tens of milliseconds to make, so they are kept with the settings: a connect makes them once.
@@ -72,14 +72,14 @@ def make_plan(settings: Settings) -> TlsPlan:
             alone it can be asked about a certificate outside a handshake (0x80070057).
         WebSocketError: there is no place for a temporary file, or for SSLKEYLOGFILE's (0x80004005).
     """
-    plan: TlsPlan | None = settings.made_plans.get(settings.client_certificate)
+    plan: TlsPlan | None = settings._made_plans.get(settings.client_certificate)
     if plan is None:
         plan = _new_plan(settings)
-        settings.made_plans[settings.client_certificate] = plan
+        settings._made_plans[settings.client_certificate] = plan
     return plan
 
 
-def _new_plan(settings: Settings) -> TlsPlan:
+def _new_plan(settings: WebSocketControl) -> TlsPlan:
     """Make the contexts.
 
     The application's own context is never changed, not even for a moment, because other connections may be made with

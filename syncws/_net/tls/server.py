@@ -1,6 +1,6 @@
 """TLS with the server: the handshake, the check of its certificate, and the application's own look at it.
 
-May import settings, wire and the rest of this room. Runs on the connecting thread, within the waiter's deadline.
+May import control, wire and the rest of this room. Runs on the connecting thread, within the waiter's deadline.
 """
 
 import ssl
@@ -14,7 +14,7 @@ from syncws._net.tls.verification import CertificateReport, certificate_error, e
 from syncws._net.transport import Transport
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import WebSocketUri
-from syncws.settings import Settings
+from syncws.control import WebSocketControl
 
 __all__ = ["CertificateTools", "start_tls"]
 
@@ -33,7 +33,7 @@ class CertificateTools(Protocol):
 
 
 def start_tls(
-    inner: Transport, uri: WebSocketUri, settings: Settings, waiter: Waiter, tools: CertificateTools
+    inner: Transport, uri: WebSocketUri, settings: WebSocketControl, waiter: Waiter, tools: CertificateTools
 ) -> TlsTransport:
     """Return TLS over `inner`, with a server whose certificate has passed.
 
@@ -70,7 +70,7 @@ def _checked_report(
     transport: TlsTransport,
     rules: ssl.SSLContext | None,
     uri: WebSocketUri,
-    settings: Settings,
+    settings: WebSocketControl,
     tools: CertificateTools,
 ) -> CertificateReport:
     """Check the certificate now, unless the handshake has done so."""

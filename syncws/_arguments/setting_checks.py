@@ -1,0 +1,177 @@
+"""The checks of settings: each takes a value and the setting's name, and returns the value to keep or raises.
+
+May import checks, enums, errors, certificates, credentials and _wire.proxy_url. Pure functions: any thread may call
+them. The section "Raises" of a docstring comes last, because it becomes a part of the docstrings of the settings.
+"""
+
+import datetime as dt
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from syncws._arguments.checks import check_number, check_timeout
+from syncws._wire.proxy_url import parse_proxy_url
+from syncws.certificates import Certificate
+from syncws.credentials import PasswordCredential
+from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+__all__ = [
+    "as_message_type",
+    "as_receive_mode",
+    "check_bool",
+    "check_client_certificate",
+    "check_credential",
+    "check_interval",
+    "check_keep_alive_timeout",
+    "check_proxy",
+    "check_resolver",
+    "check_ssl_context",
+    "number_from",
+]
+
+
+def as_message_type(value: object, what: str) -> SocketMessageType:
+    """Return a SocketMessageType or its number as a SocketMessageType.
+
+    Raises:
+        InvalidArgumentTypeError: no SocketMessageType, nor the number of one (0x80070057).
+    """
+    if type(value) not in (SocketMessageType, int) or value not in (0, 1):
+        raise InvalidArgumentTypeError(f"{what} must be a SocketMessageType, not {value!r}")
+    return SocketMessageType(value)
+
+
+def as_receive_mode(value: object, what: str) -> MessageWebSocketReceiveMode:
+    """Return a MessageWebSocketReceiveMode or its number as a MessageWebSocketReceiveMode.
+
+    Raises:
+        InvalidArgumentTypeError: no MessageWebSocketReceiveMode, nor the number of one (0x80070057).
+    """
+    if type(value) not in (MessageWebSocketReceiveMode, int) or value not in (0, 1):
+        raise InvalidArgumentTypeError(f"{what} must be a MessageWebSocketReceiveMode, not {value!r}")
+    return MessageWebSocketReceiveMode(value)
+
+
+def number_from(lowest: int, highest: int) -> Callable[[object, str], int]:
+    """Return the check of a setting that is a whole number."""
+
+    def check(value: object, what: str) -> int:
+        return check_number(value, what, lowest, highest)
+
+    check.__doc__ = f"""Check a whole number.
+
+Raises:
+    InvalidArgumentTypeError: no int (0x80070057).
+    InvalidArgumentError: not from {lowest:,} to {_shown_bound(highest)} (0x80070057)."""
+    return check
+
+
+def _shown_bound(number: int) -> str:
+    return f"{number:,}" if number < 1 << 16 else f"0x{number:X}"
+
+
+def check_keep_alive_timeout(value: object, what: str) -> float | None:
+    """Check a time limit in seconds that must not be 0.
+
+    Raises:
+        InvalidArgumentTypeError: neither a number nor None (0x80070057).
+        InvalidArgumentError: 0, negative or not a number (0x80070057).
+    """
+    seconds = check_timeout(value, what)
+    if seconds == 0:
+        raise InvalidArgumentError(f"{what} must be above 0; keep_alive_interval 0 turns keep-alive off")
+    return seconds
+
+
+def check_interval(value: object, what: str) -> dt.timedelta:
+    """Check a timedelta that is a time to wait.
+
+    Raises:
+        InvalidArgumentTypeError: no timedelta (0x80070057).
+        InvalidArgumentError: negative (0x80070057).
+    """
+    if not isinstance(value, dt.timedelta):
+        raise InvalidArgumentTypeError(f"{what} must be a timedelta, not {type(value).__name__}")
+    if value < dt.timedelta():
+        raise InvalidArgumentError(f"{what} must not be negative; got {value!r}")
+    return value
+
+
+def check_bool(value: object, what: str) -> bool:
+    """Check a bool.
+
+    Raises:
+        InvalidArgumentTypeError: it is no bool (0x80070057).
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgumentTypeError(f"{what} must be a bool, not {type(value).__name__}")
+    return value
+
+
+def check_credential(value: object, what: str) -> PasswordCredential | None:
+    """Check a credential.
+
+    Raises:
+        InvalidArgumentTypeError: neither a PasswordCredential nor None (0x80070057).
+        InvalidArgumentError: the user name or the password is empty (0x80070057).
+    """
+    if value is None:
+        return None
+    if not isinstance(value, PasswordCredential):
+        raise InvalidArgumentTypeError(f"{what} must be a PasswordCredential or None, not {type(value).__name__}")
+    if not value.user_name or not value.password:
+        raise InvalidArgumentError(f"{what} must have a user name and a password")
+    return value
+
+
+def check_proxy(value: Any, what: str) -> str | None:
+    """Check the URL of a proxy.
+
+    Raises:
+        InvalidArgumentTypeError: neither str nor None (0x80070057).
+        InvalidArgumentError: another scheme, no host, a bad port, something after the port, or user info that the
+            proxy's protocol cannot carry (0x80070057).
+    """
+    if value is None or value == "":
+        return None if value is None else ""
+    parse_proxy_url(value, what)
+    return str(value)
+
+
+def check_resolver(value: Any, what: str) -> Any:
+    """Check a resolver.
+
+    Raises:
+        InvalidArgumentTypeError: neither None nor an object with a method `resolve` (0x80070057).
+    """
+    if value is not None and not callable(getattr(value, "resolve", None)):
+        raise InvalidArgumentTypeError(f"{what} must be a dns.resolver.Resolver or None, not {type(value).__name__}")
+    return value
+
+
+def check_ssl_context(value: object, what: str) -> ssl.SSLContext | None:
+    """Check TLS settings.
+
+    Raises:
+        InvalidArgumentTypeError: neither an ssl.SSLContext nor None (0x80070057).
+    """
+    if value is not None and not isinstance(value, ssl.SSLContext):
+        raise InvalidArgumentTypeError(f"{what} must be an ssl.SSLContext or None, not {type(value).__name__}")
+    return value
+
+
+def check_client_certificate(value: object, what: str) -> Certificate | None:
+    """Check a client certificate.
+
+    Raises:
+        InvalidArgumentTypeError: neither a Certificate nor None (0x80070057).
+        InvalidArgumentError: the certificate has no private key (0x80070057).
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Certificate):
+        raise InvalidArgumentTypeError(f"{what} must be a Certificate or None, not {type(value).__name__}")
+    if not value.has_private_key:
+        raise InvalidArgumentError(f"{what} must have a private key: make it with Certificate.from_pem or from_pkcs12")
+    return value
