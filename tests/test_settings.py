@@ -327,7 +327,7 @@ def test_the_settings_of_a_connected_socket_may_be_taken_over_but_not_changed():
 
 def test_the_function_connect_takes_every_setting(monkeypatch):
     made = []
-    monkeypatch.setattr(MessageWebSocket, "connect", lambda socket, *_, **__: made.append(socket))
+    monkeypatch.setattr(MessageWebSocket, "connect", lambda self, *_, **__: made.append(self))
     socket = syncws.connect("ws://localhost/", **others_of(MessageWebSocketControl))
     assert made == [socket]
     assert values_of(socket.control) == others_of(MessageWebSocketControl)

@@ -173,6 +173,8 @@ class Connect:
             exc.attempts = tuple(self.attempts)
             raise
         finally:
+            # It leads to the socket object, which must not be held by what its information shows.
+            self._validate = None
             if self._token is not None:
                 self._token._remove_listener(self)
 
