@@ -83,7 +83,7 @@ class Dialer:
         self.attempts: list[ConnectAttempt] = []
         watch(self)
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See net.inherited."""
         for dialed in self._pending:
             dialed.socket.close()
