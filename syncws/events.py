@@ -108,7 +108,7 @@ class Event(Generic[SenderT, ArgsT]):
                     break
         return self
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """In a forked child: another thread may have held the lock at that moment."""
         self._lock = threading.RLock()
 

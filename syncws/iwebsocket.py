@@ -93,11 +93,11 @@ class IWebSocket(Generic[SessionT, ControlT]):
         self._finalizer: weakref.finalize[..., Any] | None = None
         watch(self)
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """In a forked child: a connect that was under way has failed; see net.inherited."""
         self._lock = threading.RLock()
         for event in self._events:
-            event._let_go_in_child()
+            event.let_go_in_child()
         if self._state is State.CONNECTING:
             self._state = State.NEW
             self._control._set_frozen(False)

@@ -1,7 +1,6 @@
 """Stand-ins that tests of several rooms share: a clock that a test turns, and a transport that follows a script."""
 
 import contextlib
-import linecache
 import socket
 import ssl
 import sys
@@ -120,6 +119,9 @@ class ScriptedTransport:
         return piece
 
     def send(self, data):
+        # As TLS does it: what it holds goes first.
+        if self.has_unsent and not self.flush():
+            return 0
         if self.takes:
             count = self.takes.popleft()
             if isinstance(count, BaseException):
@@ -167,7 +169,7 @@ class ScriptedTransport:
 
 
 class PieceList:
-    """Stands for wire.large.FramePieces over pieces that are given, some of which may be exceptions to raise.
+    """Stands for wire.large.FrameChunks over pieces that are given, some of which may be exceptions to raise.
 
     Attributes:
         limits: what detach() was called with.
@@ -198,39 +200,48 @@ class PieceList:
         return self.can_detach
 
 
-def line_of(frame):
-    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+def call_at(number, handler, function, *arguments):
+    """Call `function`, and `handler` in its `number`th place where a signal can come in this package.
 
-
-def interrupt_at(number, function, *arguments):
-    """Call `function` and raise KeyboardInterrupt at the `number`th line that this package runs in it.
+    Those places are the beginning of a function and the return of a built-in one.
 
     Returns:
-        True when it was interrupted, False when it was over before.
+        True when there was such a place, False when the call was over before.
     """
     left = number
 
-    def trace(frame, event, _):
+    def profile(frame, event, _):
         nonlocal left
-        if "syncws" not in frame.f_code.co_filename:
-            return None
-        # Signals come at calls and jumps, never between the end of a `with` block and its __exit__, which counts as a
-        # line here.
-        if event == "line" and not line_of(frame).startswith(("with ", "try:")):
-            if left == 0:
-                left -= 1
-                sys.settrace(previous)
-                raise KeyboardInterrupt
+        if event in ("call", "c_return") and "syncws" in frame.f_code.co_filename:
             left -= 1
-        return trace
+            if left == -1:
+                sys.setprofile(None)
+                handler()
 
-    previous = sys.gettrace()
-    sys.settrace(trace)
+    sys.setprofile(profile)
     try:
         function(*arguments)
-    except KeyboardInterrupt:
-        return True
     finally:
-        # Whoever measures coverage traces too.
-        sys.settrace(previous)
-    return False
+        sys.setprofile(None)
+    return left < 0
+
+
+def interrupt_at(number, function, *arguments, error=KeyboardInterrupt):
+    """Call `function` and raise `error` in its `number`th place; see call_at.
+
+    Returns:
+        True when it was raised, whatever came of it, False when the call was over before.
+    """
+    is_raised = False
+
+    def handler():
+        nonlocal is_raised
+        is_raised = True
+        raise error
+
+    try:
+        call_at(number, handler, function, *arguments)
+    except BaseException:
+        if not is_raised:
+            raise
+    return is_raised

@@ -370,7 +370,7 @@ def test_a_forked_child_may_add_handlers_although_another_thread_held_the_lock()
     thread = threading.Thread(target=event._lock.acquire)
     thread.start()
     thread.join()
-    event._let_go_in_child()
+    event.let_go_in_child()
     event.add(print)
     assert event.handlers == (print,)
 

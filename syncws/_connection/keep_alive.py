@@ -10,8 +10,8 @@ from typing import Protocol
 
 from syncws._connection.monitor import Monitor, Timer
 from syncws._connection.pings import Pings
-from syncws._connection.sending.frame_writer import ControlFrame
 from syncws._connection.sending.outbox import Outbox
+from syncws._connection.sending.posted import ControlFrame
 from syncws._net.meter import BandwidthMeter
 from syncws._waiting.deadline import now
 from syncws._waiting.readiness import Waker

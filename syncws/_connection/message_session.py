@@ -13,9 +13,9 @@ from syncws._connection.session import Owner, Session
 from syncws._net.connector import Opened
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
-from syncws._wire.frames import CONTINUATION, PIECE_BYTES, TEXT, encode_frame
+from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, TEXT, encode_frame
 from syncws._wire.incoming import Message
-from syncws._wire.large import FramePieces
+from syncws._wire.large import FrameChunks
 from syncws._wire.utf8 import NotUtf8Error, check_text
 from syncws.control import MessageWebSocketControl
 from syncws.errors import (
@@ -50,8 +50,8 @@ class MessageSession(Session):
     def __init__(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker, owner: MessageOwner) -> None:
         """See Session."""
         super().__init__(opened, settings, waker, owner, MessageInbox(settings.inbox_size_in_bytes, waker.wake))
-        # Knows its owner, so that an interrupted thread can tell whether it has it.
-        self._fragment_turn = threading.RLock()
+        # The thread that is in send_fragment(), if there is one.
+        self._fragment_sender: dict[None, int] = {}
         # The message that the application is sending frame by frame, and the end of it that is half a character.
         self._fragmented: OpenMessage | None = None
         self._is_fragmented_text = False
@@ -94,21 +94,14 @@ class MessageSession(Session):
             OperationTimedOutError, OperationCanceledError, ObjectClosedError, ConnectionLostError,
             IllegalMethodCallError: as Outbox.send.
         """
+        own = threading.get_ident()
+        # One step, and it knows its owner: what an interruption leaves here is this thread's own.
+        if self._fragment_sender.setdefault(None, own) != own:
+            raise InvalidOperationError("another thread is sending a frame of the message: one at a time")
         try:
-            if not self._fragment_turn.acquire(False):
-                raise InvalidOperationError("another thread is sending a frame of the message: one at a time")
             self._send_fragment(opcode, payload, is_final=is_final)
         finally:
-            try:
-                self._leave_fragment_turn()
-            except BaseException:
-                # An interruption of that: once more.
-                self._leave_fragment_turn()
-                raise
-
-    def _leave_fragment_turn(self) -> None:
-        while self._fragment_turn._is_owned():  # type: ignore[attr-defined]
-            self._fragment_turn.release()
+            self._fragment_sender.pop(None, None)
 
     def _send_fragment(self, opcode: int, payload: bytes | memoryview, *, is_final: bool) -> None:
         message = self._fragmented
@@ -125,11 +118,11 @@ class MessageSession(Session):
             message = OpenMessage()
         message.is_last = is_final
         try:
-            if len(payload) <= PIECE_BYTES:
+            if len(payload) <= CHUNK_BYTES:
                 frame = encode_frame(opcode, payload, is_final=is_final)
                 self.outbox.send(frame, None, self._send_timeout, message)
             else:
-                self._send_large(FramePieces(opcode, payload, is_final=is_final), message)
+                self._send_large(FrameChunks(opcode, payload, is_final=is_final), message)
         finally:
             # Also when the sender gave up: a frame that has begun follows in whole, one that has not is not sent.
             if message.has_begun:
@@ -138,10 +131,10 @@ class MessageSession(Session):
                 self._is_fragmented_text = is_text
                 self._fragment_tail = tail
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See net.inherited."""
-        super()._let_go_in_child()
-        self._fragment_turn = threading.RLock()
+        super().let_go_in_child()
+        self._fragment_sender = {}
         self._fragmented = None
 
     # The reader's side, and the dispatcher's.

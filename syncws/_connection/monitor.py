@@ -74,7 +74,7 @@ class Monitor:
         self._lingers_until: float | None = None
         self._numbers = itertools.count()
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See net.inherited: in the child the thread is not, and the parent's timers are not its own."""
         self._reset()
 

@@ -11,8 +11,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from syncws._connection.sending.frame_writer import ControlFrame
 from syncws._connection.sending.outbox import Outbox
+from syncws._connection.sending.posted import ControlFrame
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.locks import Bell
 from syncws._wire.frames import PING, encode_frame

@@ -318,7 +318,8 @@ class Session(Sending):
 
     def begin_exit(self) -> None:
         """See process.Ending; the main thread calls it."""
-        self.is_exiting = self.outbox.is_quiet = True
+        self.is_exiting = True
+        self.outbox.fall_silent()
         self.is_discarding = True
         try:
             with self._state_lock:
@@ -342,15 +343,15 @@ class Session(Sending):
             process.stay_quiet()
             raise ObjectClosedError("the connection is closed: the program ends")
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See net.inherited: the connection is over here, and nobody but who uses it is told."""
         error = forked_error()
         self._state_lock = threading.RLock()
         # Taken: a reader that is started now must not begin.
         self._turn = threading.Lock()
         self._turn.acquire()
-        self.outbox._let_go_in_child(error)
-        self.inbox._let_go_in_child()
+        self.outbox.let_go_in_child(error)
+        self.inbox.let_go_in_child()
         self.pings.end(error)
         self._causes.note(CloseCause.FORKED)
         if not self.finished.is_set():

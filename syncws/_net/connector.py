@@ -147,7 +147,7 @@ class Connect:
             self._transport.close()
         self.waker.close()
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See _waiting.at_fork."""
         self.is_canceled = True
         if self._dialer is not None:

@@ -176,7 +176,7 @@ class SocketTransport:
             self._is_closed = True
             self._socket.close()
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See net.inherited: the descriptor only; a shutdown() would be one of the parent's connection."""
         self._lock = type(self._lock)()
         self.close()

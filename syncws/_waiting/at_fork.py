@@ -22,7 +22,7 @@ __all__ = ["forked_error", "watch"]
 class Holder(Protocol):
     """Something with descriptors or locks."""
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """Close descriptors, make new locks, and be over. Must not wait, send or raise."""
 
 
@@ -49,7 +49,7 @@ def _let_go() -> None:
         holder = reference()
         try:
             if holder is not None:
-                holder._let_go_in_child()
+                holder.let_go_in_child()
         except Exception as exc:  # noqa: BLE001 - a defect of ours, of which the others are to be spared
             errors.append(exc)
     if errors:

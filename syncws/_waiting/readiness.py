@@ -73,7 +73,7 @@ class Waker:
             self._receiver.close()
             self._sender.close()
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See net.inherited."""
         self._lock = type(self._lock)()
         self.is_inherited = True

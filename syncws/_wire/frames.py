@@ -15,7 +15,7 @@ __all__ = [
     "CONTINUATION",
     "MAX_CONTROL_PAYLOAD",
     "MAX_REASON_BYTES",
-    "PIECE_BYTES",
+    "CHUNK_BYTES",
     "PING",
     "PONG",
     "TEXT",
@@ -39,7 +39,7 @@ MAX_CONTROL_PAYLOAD = 125
 MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD - 2
 """UTF-8 bytes that a close reason may have: a control frame less the code."""
 
-PIECE_BYTES = 65536
+CHUNK_BYTES = 65536
 """Payload bytes of a large frame that are masked and sent at a time."""
 
 _FIN = 0x80
@@ -66,7 +66,7 @@ def frame_header(opcode: int, length: int, *, is_final: bool = True) -> bytearra
 def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> bytes:
     """Return one masked frame, whole; the mask is fresh from the system's random source (RFC 6455 5.3).
 
-    Meant for payloads of at most PIECE_BYTES; `wire.large` spares larger ones the copy.
+    Meant for payloads of at most CHUNK_BYTES; `wire.large` spares larger ones the copy.
     """
     mask = os.urandom(4)
     length = len(payload)

@@ -6,13 +6,13 @@ May import the rest of this room. An object belongs to one sender; when that one
 import os
 from collections.abc import Iterator
 
-from syncws._wire.frames import CONTINUATION, PIECE_BYTES, encode_frame, frame_header
+from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, encode_frame, frame_header
 from syncws._wire.masking import apply_mask
 
-__all__ = ["FragmentFrames", "FramePieces", "PayloadPieces"]
+__all__ = ["FragmentFrames", "FrameChunks", "PayloadChunks"]
 
 
-class PayloadPieces(Iterator[bytes]):
+class PayloadChunks(Iterator[bytes]):
     """What both ways of sending a large payload share: how far it has come, and whose memory it lies in."""
 
     __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position")
@@ -60,11 +60,11 @@ class PayloadPieces(Iterator[bytes]):
 
     def _take(self) -> bytes | memoryview:
         start = self._position
-        self._position = min(start + PIECE_BYTES, self._length)
+        self._position = min(start + CHUNK_BYTES, self._length)
         return self._payload[start - self._base : self._position - self._base]
 
 
-class FramePieces(PayloadPieces):
+class FrameChunks(PayloadChunks):
     """One masked frame in pieces."""
 
     __slots__ = ("_header", "_mask")
@@ -84,7 +84,7 @@ class FramePieces(PayloadPieces):
         return b"".join((header, masked)) if header else masked
 
 
-class FragmentFrames(PayloadPieces):
+class FragmentFrames(PayloadChunks):
     """One message as frames of a piece each (RFC 6455 5.4), between which control frames can pass."""
 
     __slots__ = ("_opcode",)

@@ -90,7 +90,7 @@ class StuckSend(State):
 
     def begin(self, socket):
         self.calls.append(Call(socket.send, BIG))
-        while socket._session.outbox._waker is None:
+        while socket._session.outbox._writer._waker is None:
             pass
 
 
@@ -99,7 +99,7 @@ class StuckFragments(StuckSend):
 
     def begin(self, socket):
         self.calls.append(Call(socket.output_stream.write, BIG))
-        while socket._session.outbox._waker is None:
+        while socket._session.outbox._writer._waker is None:
             pass
 
 

@@ -233,7 +233,7 @@ def test_locks_that_other_threads_held_at_the_fork_do_not_hang_the_child(echoing
         session = socket._session
         locks = [
             socket._lock, socket._closed._lock, socket._message_received._lock, session._state_lock,
-            session.inbox._lock, session.outbox._role, session._fragment_turn, session.waker._lock,
+            session.inbox._lock, session.outbox._role, session.waker._lock,
             session.transport._lock, getattr(session.transport, "_inner", session.transport)._lock,
         ]
         held, go_on = threading.Event(), threading.Event()
@@ -305,7 +305,7 @@ def test_a_send_that_is_stuck_at_the_fork_goes_on_in_the_parent_alone(tls, autho
         socket = syncws.connect(uri)
         sender = threading.Thread(target=socket.send, args=(bytes(1 << 24),))
         sender.start()
-        while socket._session.outbox._waker is None:
+        while socket._session.outbox._writer._waker is None:
             pass
         in_child(use_message_socket)
         print("forked", flush=True)
@@ -495,7 +495,7 @@ def test_a_fork_in_a_signal_handler_ends_the_childs_wait_for_another_sender(tls,
         socket.connect(uri)
         sender = threading.Thread(target=socket.send, args=(bytes(1 << 24),))
         sender.start()
-        while socket._session.outbox._waker is None:
+        while socket._session.outbox._writer._waker is None:
             pass
         pids = []
 

@@ -129,7 +129,7 @@ def test_a_server_that_never_reads_does_not_hold_a_close_of_another_thread(serve
 
         sender = threading.Thread(target=send)
         sender.start()
-        while socket._session.outbox._waker is None:
+        while socket._session.outbox._writer._waker is None:
             pass  # Until the sender has to wait.
         ends_soon(socket.close)
         join(sender)

@@ -51,7 +51,7 @@ SCRIPTS = {
     "a send that is stuck": """
         socket = syncws.connect(uri)
         threading.Thread(target=socket.send, args=(bytes(1 << 24),), daemon=True).start()
-        while socket._session.outbox._waker is None:
+        while socket._session.outbox._writer._waker is None:
             pass
         """,
     "a close that is not answered": """

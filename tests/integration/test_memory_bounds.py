@@ -286,7 +286,7 @@ def test_of_pings_that_cannot_be_answered_only_the_latest_is_answered_when_that_
         with go_on_after(go_on), peak_below(2 * MIB):
             begun.set()
             assert user.first(socket, 4) == b"last"
-            assert len(socket._session.outbox._pong) == 1
+            assert len(socket._session.outbox._posted._pong) == 1
             assert socket.information.bytes_pending_out <= pending
         wait(is_answered)
         socket.close()
@@ -312,7 +312,7 @@ def test_pings_of_ours_that_the_server_never_reads_or_answers_leave_nothing_behi
             call.result()
         session = socket._session
         assert not session.pings._sent
-        assert not session.outbox._controls
+        assert not session.outbox._posted._controls
         left.set()
 
 

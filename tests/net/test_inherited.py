@@ -10,7 +10,7 @@ class Holder:
         self.error = error
         self.is_told = False
 
-    def _let_go_in_child(self):
+    def let_go_in_child(self):
         self.is_told = True
         if self.error is not None:
             raise self.error

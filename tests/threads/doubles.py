@@ -240,7 +240,7 @@ def stuck_sender(outbox, transport, frame=b"0123456789", first=4, pieces=None, t
     transport.refused.clear()
     sender = Sender(outbox, frame, pieces, timeout)
     wait(transport.refused)
-    while outbox._waker is None:
+    while outbox._writer._waker is None:
         pass
     return sender
 

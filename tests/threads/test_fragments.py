@@ -7,7 +7,7 @@ from scripts import BINARY, CLOSE, FIN, PONG, TEXT
 from support import wait
 
 from syncws._connection.sending.open_message import OpenMessage
-from syncws._wire.frames import PIECE_BYTES, encode_frame
+from syncws._wire.frames import CHUNK_BYTES, encode_frame
 from syncws._wire.large import FragmentFrames
 from syncws.errors import (
     ConnectionLostError,
@@ -20,8 +20,8 @@ from syncws.errors import (
 from syncws.hresult import HResult
 from threads.doubles import Call
 
-PAYLOAD = bytes(range(256)) * (PIECE_BYTES // 256) * 2 + b"the end"
-FRAMES = [(BINARY, PAYLOAD[:PIECE_BYTES]), (0, PAYLOAD[PIECE_BYTES:-7]), (FIN, b"the end")]
+PAYLOAD = bytes(range(256)) * (CHUNK_BYTES // 256) * 2 + b"the end"
+FRAMES = [(BINARY, PAYLOAD[:CHUNK_BYTES]), (0, PAYLOAD[CHUNK_BYTES:-7]), (FIN, b"the end")]
 NEXT = (FIN | TEXT, b"next")
 POSTED_PONG = encode_frame(PONG, b"pong")
 POSTED_CLOSE = encode_frame(CLOSE, b"\x03\xe8")
@@ -91,7 +91,7 @@ def test_the_frames_go_in_order_and_progress_is_told_after_each(rigs):
     assert told == [(65536, 1), (131072, 2), (131079, 3)]
 
 
-@pytest.mark.parametrize("size", [1, PIECE_BYTES], ids=["small", "as large as a fragment"])
+@pytest.mark.parametrize("size", [1, CHUNK_BYTES], ids=["small", "as large as a fragment"])
 def test_a_payload_of_one_fragment_is_an_ordinary_frame(rigs, size):
     rig = rigs()
     told = []
@@ -122,7 +122,7 @@ def test_the_role_is_free_during_progress(rigs):
 
 def test_a_pong_goes_between_the_fragments(rigs):
     rig = rigs()
-    send(rig, progress=at(PIECE_BYTES, lambda: Call(rig.session.outbox.post_pong, POSTED_PONG).end()))
+    send(rig, progress=at(CHUNK_BYTES, lambda: Call(rig.session.outbox.post_pong, POSTED_PONG).end()))
     assert rig.frames == [FRAMES[0], SENT_PONG, *FRAMES[1:]]
 
 
@@ -141,7 +141,7 @@ def test_a_pong_that_is_posted_while_a_fragment_goes_follows_that_fragment(rigs)
 def test_the_close_frame_goes_between_the_fragments_and_ends_the_message(rigs):
     rig = rigs()
     with pytest.raises(OperationCanceledError):
-        send(rig, progress=at(PIECE_BYTES, lambda: Call(rig.session.outbox.post_close, POSTED_CLOSE).end()))
+        send(rig, progress=at(CHUNK_BYTES, lambda: Call(rig.session.outbox.post_close, POSTED_CLOSE).end()))
     assert rig.frames == [FRAMES[0], SENT_CLOSE]
     with pytest.raises(ObjectClosedError):
         rig.session.send_message(TEXT, b"next")
@@ -151,7 +151,7 @@ def test_pending_bytes_count_the_fragments_that_follow(rigs):
     rig = rigs()
     pending = []
     send(rig, progress=lambda _: pending.append(rig.session.outbox.pending_bytes))
-    assert pending == [PIECE_BYTES + 7, 7, 0]
+    assert pending == [CHUNK_BYTES + 7, 7, 0]
 
 
 # Others that want to send meanwhile.
@@ -160,7 +160,7 @@ def test_pending_bytes_count_the_fragments_that_follow(rigs):
 def test_another_sender_waits_until_the_message_is_over(paused):
     rig, message, go_on = paused()
     other = waiting_sender(rig)
-    assert rig.session.outbox.pending_bytes == PIECE_BYTES + 7 + 10
+    assert rig.session.outbox.pending_bytes == CHUNK_BYTES + 7 + 10
     go_on.set()
     assert (message.end(), other.end()) == (None, None)
     assert rig.frames == [*FRAMES, NEXT]
@@ -199,6 +199,7 @@ class TurnTaker:
         message = OpenMessage(FragmentFrames(BINARY, PAYLOAD))
         message.owner = -1
         self._outbox._open = message
+        self._outbox.has_posted = True
 
     def acquire(self, *arguments, **options):
         self.begin()
@@ -264,7 +265,7 @@ def test_another_sender_is_woken_by_an_abort(paused):
 def test_another_sender_is_refused_when_the_message_stops_for_good(paused):
     rig, _, _ = paused()
     other = waiting_sender(rig)
-    rig.session.outbox.leave(rig.session.outbox._open, ValueError("the application's own"))
+    rig.session.outbox._open.let_go()
     assert isinstance(other.end(), IllegalMethodCallError)
 
 
@@ -277,7 +278,7 @@ def test_a_send_from_the_progress_callback_is_refused_and_nothing_is_lost(rigs):
             rig.session.send_message(TEXT, b"next")
         errors.append(caught.value.hresult & 0xFFFFFFFF)
 
-    send(rig, progress=at(PIECE_BYTES, send_too))
+    send(rig, progress=at(CHUNK_BYTES, send_too))
     assert errors == [0x800710DD]
     assert rig.frames == FRAMES
 
@@ -285,7 +286,7 @@ def test_a_send_from_the_progress_callback_is_refused_and_nothing_is_lost(rigs):
 def test_another_message_from_the_progress_callback_is_refused(rigs):
     rig = rigs()
     with pytest.raises(InvalidOperationError):
-        send(rig, progress=at(PIECE_BYTES, lambda: send(rig)))
+        send(rig, progress=at(CHUNK_BYTES, lambda: send(rig)))
 
 
 # Progress that raises.
@@ -294,7 +295,7 @@ def test_another_message_from_the_progress_callback_is_refused(rigs):
 def test_progress_that_raises_stops_the_message_and_data_for_good(rigs):
     rig = rigs()
     with pytest.raises(ZeroDivisionError):
-        send(rig, progress=at(PIECE_BYTES, lambda: 1 / 0))
+        send(rig, progress=at(CHUNK_BYTES, lambda: 1 / 0))
     for _ in range(2):
         with pytest.raises(IllegalMethodCallError) as caught:
             rig.session.send_message(TEXT, b"next")
@@ -305,7 +306,7 @@ def test_progress_that_raises_stops_the_message_and_data_for_good(rigs):
 def test_after_progress_that_raised_pongs_and_close_still_go(rigs):
     rig = rigs()
     with pytest.raises(ZeroDivisionError):
-        send(rig, progress=at(PIECE_BYTES, lambda: 1 / 0))
+        send(rig, progress=at(CHUNK_BYTES, lambda: 1 / 0))
     rig.session.outbox.post_pong(POSTED_PONG)
     rig.session.outbox.post_close(POSTED_CLOSE)
     assert rig.frames == [FRAMES[0], SENT_PONG, SENT_CLOSE]
@@ -329,7 +330,7 @@ def test_progress_that_raises_a_timeout_of_its_own_stops_the_message_too(rigs):
         raise own
 
     with pytest.raises(OperationTimedOutError) as caught:
-        send(rig, progress=at(PIECE_BYTES, fail))
+        send(rig, progress=at(CHUNK_BYTES, fail))
     assert caught.value is own
     assert own.is_queued is False, "an error of the application's own was taken for the send's"
     assert rig.frames == FRAMES[:1]
@@ -338,5 +339,5 @@ def test_progress_that_raises_a_timeout_of_its_own_stops_the_message_too(rigs):
 def test_a_message_that_stopped_has_no_bytes_pending(rigs):
     rig = rigs()
     with pytest.raises(ZeroDivisionError):
-        send(rig, progress=at(PIECE_BYTES, lambda: 1 / 0))
+        send(rig, progress=at(CHUNK_BYTES, lambda: 1 / 0))
     assert rig.session.outbox.pending_bytes == 0, "bytes that will never be sent are counted for ever"

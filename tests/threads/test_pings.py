@@ -92,14 +92,14 @@ def test_a_ping_that_times_out_leaves_nothing_behind(pings, transport, outbox):
     with pytest.raises(OperationTimedOutError):
         pings.ping(b"a", Deadline(0.0))
     assert not pings._sent
-    assert not outbox._controls
+    assert not outbox._posted._controls
 
 
 def test_the_time_that_a_ping_waits_for_its_turn_does_not_count(outbox, transport, clock):
     # Nobody sends it for now.
     pings = Pings(outbox, lambda: None)
     pinging = Call(pings.ping, b"a", Deadline(LIMIT))
-    while not outbox._controls:
+    while not outbox._posted._controls:
         pass
     pings.take_pong(b"a")
     assert pings.round_trip_time is None, "what has not gone cannot have been answered"
@@ -144,7 +144,7 @@ def test_keep_alives_ping_is_answered_too_and_has_one_place(pings, transport, ou
     pings.post_own()
     pings.post_own()
     assert len(pings._sent) == 1
-    assert len(outbox._controls) <= 1
+    assert len(outbox._posted._controls) <= 1
     assert pings.own_sent is None
     transport.unblock()
     assert outbox.flush_without_waiting()
@@ -156,7 +156,7 @@ def test_keep_alives_ping_is_answered_too_and_has_one_place(pings, transport, ou
 
 def test_the_reader_is_woken_to_send(outbox, transport):
     woken = []
-    pings = Pings(outbox, lambda: woken.append(len(outbox._controls)))
+    pings = Pings(outbox, lambda: woken.append(len(outbox._posted._controls)))
     pings.post_own()
     with pytest.raises(OperationTimedOutError):
         pings.ping(None, Deadline(0.0))

@@ -9,7 +9,7 @@ from support import LIMIT, join, server_frame, wait
 
 from syncws._connection import session as session_module
 from syncws._connection.receiving import reader as module
-from syncws._connection.sending.frame_writer import ControlFrame
+from syncws._connection.sending.posted import ControlFrame
 from syncws._waiting import deadline as deadline_module
 from syncws._wire.decoder import Decoder
 from syncws._wire.frames import close_payload, encode_frame

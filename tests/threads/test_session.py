@@ -8,7 +8,7 @@ from support import LIMIT, handshake, join, read_to_end, scripted_server, server
 
 import syncws
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws._wire.frames import PIECE_BYTES, close_payload
+from syncws._wire.frames import CHUNK_BYTES, close_payload
 from syncws.enums import CloseCause
 from syncws.errors import (
     CannotConnectError,
@@ -45,13 +45,13 @@ def test_a_small_message_is_one_send(rigs):
 
 def test_a_large_message_goes_in_pieces(rigs):
     rig = rigs()
-    rig.session.send_message(BINARY, b"\0" * (PIECE_BYTES * 2 + 1))
+    rig.session.send_message(BINARY, b"\0" * (CHUNK_BYTES * 2 + 1))
     assert len(rig.transport.sends) == 3
 
 
 def test_a_message_as_large_as_a_piece_is_one_send(rigs):
     rig = rigs()
-    rig.session.send_message(BINARY, bytearray(PIECE_BYTES))
+    rig.session.send_message(BINARY, bytearray(CHUNK_BYTES))
     assert len(rig.transport.sends) == 1
 
 

@@ -7,15 +7,15 @@ from websockets.frames import Frame, Opcode
 from wire_support import count_masks, naive_mask, parse, parse_all, pattern, peak_bytes
 
 from syncws._wire import frames, large, masking
-from syncws._wire.frames import BINARY, CONTINUATION, PIECE_BYTES, TEXT, encode_frame
-from syncws._wire.large import FragmentFrames, FramePieces
+from syncws._wire.frames import BINARY, CHUNK_BYTES, CONTINUATION, TEXT, encode_frame
+from syncws._wire.large import FragmentFrames, FrameChunks
 
 MEBIBYTE = 1 << 20
 # Around nothing, the three forms of a length, and the size of a piece.
 LENGTHS = [0, 1, 125, 126, 65535, 65536, 65537, 131071, 131072, 131073, 200000]
 KINDS = [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))]
 KIND_NAMES = ["bytes", "bytearray", "view of bytes", "view of a bytearray"]
-BOTH = pytest.mark.parametrize("make", [FramePieces, FragmentFrames])
+BOTH = pytest.mark.parametrize("make", [FrameChunks, FragmentFrames])
 
 
 @pytest.fixture(params=["python", "chosen"])
@@ -54,7 +54,7 @@ def is_held(buffer):
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_large_frame_is_read_back_by_another_implementation(length, kind):
     payload = pattern(length)
-    assert parse(b"".join(FramePieces(BINARY, kind(payload)))) == Frame(Opcode.BINARY, payload)
+    assert parse(b"".join(FrameChunks(BINARY, kind(payload)))) == Frame(Opcode.BINARY, payload)
 
 
 @pytest.mark.usefixtures("any_masking")
@@ -64,7 +64,7 @@ def test_a_large_frame_has_the_same_bytes_as_a_whole_one(monkeypatch, length):
     monkeypatch.setattr(large, "os", system)
     monkeypatch.setattr(frames, "os", system)
     payload = pattern(length)
-    assert b"".join(FramePieces(BINARY, payload)) == encode_frame(BINARY, payload)
+    assert b"".join(FrameChunks(BINARY, payload)) == encode_frame(BINARY, payload)
 
 
 @pytest.mark.parametrize(
@@ -73,23 +73,23 @@ def test_a_large_frame_has_the_same_bytes_as_a_whole_one(monkeypatch, length):
 )
 @pytest.mark.parametrize("length", [5, 126, 65536])
 def test_the_first_byte_holds_the_fin_bit_and_the_opcode(opcode, is_final, first, length):
-    assert next(FramePieces(opcode, pattern(length), is_final=is_final))[0] == first
+    assert next(FrameChunks(opcode, pattern(length), is_final=is_final))[0] == first
 
 
 def test_a_large_frame_is_final_unless_told_otherwise():
-    payload = pattern(PIECE_BYTES + 1)
-    assert parse(b"".join(FramePieces(TEXT, payload))) == Frame(Opcode.TEXT, payload, fin=True)
-    assert parse(b"".join(FramePieces(TEXT, payload, is_final=False))) == Frame(Opcode.TEXT, payload, fin=False)
+    payload = pattern(CHUNK_BYTES + 1)
+    assert parse(b"".join(FrameChunks(TEXT, payload))) == Frame(Opcode.TEXT, payload, fin=True)
+    assert parse(b"".join(FrameChunks(TEXT, payload, is_final=False))) == Frame(Opcode.TEXT, payload, fin=False)
 
 
 def test_a_large_frame_comes_in_pieces_with_the_header_before_the_first():
-    pieces = list(FramePieces(BINARY, bytes(2 * PIECE_BYTES + 1)))
-    assert [len(piece) for piece in pieces] == [14 + PIECE_BYTES, PIECE_BYTES, 1]
+    pieces = list(FrameChunks(BINARY, bytes(2 * CHUNK_BYTES + 1)))
+    assert [len(piece) for piece in pieces] == [14 + CHUNK_BYTES, CHUNK_BYTES, 1]
     assert {type(piece) for piece in pieces} == {bytes}
 
 
 def test_a_large_frame_of_no_bytes_is_one_piece():
-    pieces = FramePieces(BINARY, b"")
+    pieces = FrameChunks(BINARY, b"")
     assert [len(piece) for piece in pieces] == [6]
     assert next(pieces, None) is None
 
@@ -97,15 +97,15 @@ def test_a_large_frame_of_no_bytes_is_one_piece():
 def test_each_large_frame_asks_the_system_for_one_fresh_mask(masks):
     for number in (1, 2):
         key = number.to_bytes(4, "big")
-        payload = pattern(PIECE_BYTES * 2)
-        first_piece, second_piece = FramePieces(BINARY, payload)
+        payload = pattern(CHUNK_BYTES * 2)
+        first_piece, second_piece = FrameChunks(BINARY, payload)
         assert first_piece[10:14] == key
         assert first_piece[14:] + second_piece == naive_mask(payload, key)
     assert masks == [4, 4]
 
 
 def test_masks_come_from_the_system_when_nobody_stands_in():
-    assert len({next(FramePieces(BINARY, b""))[2:] for _ in range(8)}) > 1
+    assert len({next(FrameChunks(BINARY, b""))[2:] for _ in range(8)}) > 1
 
 
 # One message in frames of a piece each.
@@ -140,8 +140,8 @@ def test_each_fragment_but_the_last_is_as_large_as_a_piece(length, sizes):
 
 
 def test_a_text_begins_with_a_text_frame():
-    parsed = [parse(fragment) for fragment in FragmentFrames(TEXT, b"x" * (PIECE_BYTES + 2))]
-    assert parsed == [Frame(Opcode.TEXT, b"x" * PIECE_BYTES, fin=False), Frame(Opcode.CONT, b"xx", fin=True)]
+    parsed = [parse(fragment) for fragment in FragmentFrames(TEXT, b"x" * (CHUNK_BYTES + 2))]
+    assert parsed == [Frame(Opcode.TEXT, b"x" * CHUNK_BYTES, fin=False), Frame(Opcode.CONT, b"xx", fin=True)]
 
 
 def test_a_message_of_no_bytes_has_no_fragments():
@@ -150,7 +150,7 @@ def test_a_message_of_no_bytes_has_no_fragments():
 
 
 def test_each_fragment_asks_the_system_for_a_fresh_mask(masks):
-    first, second, third = FragmentFrames(BINARY, bytes(2 * PIECE_BYTES + 1))
+    first, second, third = FragmentFrames(BINARY, bytes(2 * CHUNK_BYTES + 1))
     assert (first[10:14], second[10:14], third[2:6]) == (b"\0\0\0\x01", b"\0\0\0\x02", b"\0\0\0\x03")
     assert masks == [4, 4, 4]
 
@@ -160,20 +160,20 @@ def test_each_fragment_asks_the_system_for_a_fresh_mask(masks):
 
 @BOTH
 def test_position_and_remaining_count_the_payload_that_was_given_out(make):
-    pieces = make(BINARY, bytes(2 * PIECE_BYTES + 7))
+    pieces = make(BINARY, bytes(2 * CHUNK_BYTES + 7))
     seen = [(pieces.position, pieces.remaining)]
     seen += [(pieces.position, pieces.remaining) for _ in pieces]
-    end = 2 * PIECE_BYTES + 7
-    assert seen == [(0, end), (PIECE_BYTES, PIECE_BYTES + 7), (2 * PIECE_BYTES, 7), (end, 0)]
+    end = 2 * CHUNK_BYTES + 7
+    assert seen == [(0, end), (CHUNK_BYTES, CHUNK_BYTES + 7), (2 * CHUNK_BYTES, 7), (end, 0)]
 
 
 @BOTH
 @pytest.mark.parametrize("kind", KINDS, ids=KIND_NAMES)
 def test_detaching_does_not_change_how_far_it_has_come(make, kind):
-    pieces = make(BINARY, kind(bytes(2 * PIECE_BYTES)))
+    pieces = make(BINARY, kind(bytes(2 * CHUNK_BYTES)))
     next(pieces)
     assert pieces.detach(MEBIBYTE)
-    assert (pieces.position, pieces.remaining) == (PIECE_BYTES, PIECE_BYTES)
+    assert (pieces.position, pieces.remaining) == (CHUNK_BYTES, CHUNK_BYTES)
 
 
 # Detaching from the caller's buffer.
@@ -205,7 +205,7 @@ def test_after_detaching_the_buffer_may_change_without_effect(make, taken):
     sent += pieces
     assert payload_of(sent) == payload
     opcodes = [frame.opcode for frame in parse_all(b"".join(sent))]
-    assert opcodes == [Opcode.BINARY] + [Opcode.CONT] * (0 if make is FramePieces else 3)
+    assert opcodes == [Opcode.BINARY] + [Opcode.CONT] * (0 if make is FrameChunks else 3)
 
 
 @BOTH
@@ -222,25 +222,25 @@ def test_after_detaching_what_a_view_looks_at_may_change_without_effect(make):
 @BOTH
 @pytest.mark.parametrize("taken", [0, 1, 2])
 def test_what_remains_may_be_as_large_as_the_limit(make, taken):
-    buffer = bytearray(3 * PIECE_BYTES)
+    buffer = bytearray(3 * CHUNK_BYTES)
     pieces = make(BINARY, buffer)
     for _ in range(taken):
         next(pieces)
-    assert pieces.detach((3 - taken) * PIECE_BYTES)
+    assert pieces.detach((3 - taken) * CHUNK_BYTES)
     assert not is_held(buffer)
 
 
 @BOTH
 @pytest.mark.parametrize("taken", [0, 1, 2])
 def test_more_than_the_limit_is_refused_and_nothing_changes(make, taken):
-    payload = pattern(3 * PIECE_BYTES)
+    payload = pattern(3 * CHUNK_BYTES)
     buffer = bytearray(payload)
     pieces = make(BINARY, buffer)
     sent = [next(pieces) for _ in range(taken)]
-    assert not pieces.detach((3 - taken) * PIECE_BYTES - 1)
+    assert not pieces.detach((3 - taken) * CHUNK_BYTES - 1)
     assert is_held(buffer)
     assert buffer == payload
-    assert (pieces.position, pieces.remaining) == (taken * PIECE_BYTES, (3 - taken) * PIECE_BYTES)
+    assert (pieces.position, pieces.remaining) == (taken * CHUNK_BYTES, (3 - taken) * CHUNK_BYTES)
     assert payload_of(sent + list(pieces)) == payload
 
 
@@ -256,7 +256,7 @@ def test_refusing_takes_no_memory_for_a_copy(make):
 
 @BOTH
 def test_at_the_end_there_is_nothing_to_copy(make):
-    buffer = bytearray(PIECE_BYTES + 1)
+    buffer = bytearray(CHUNK_BYTES + 1)
     pieces = make(BINARY, buffer)
     assert len(list(pieces)) == 2
     assert pieces.detach(0)
@@ -266,7 +266,7 @@ def test_at_the_end_there_is_nothing_to_copy(make):
 
 @BOTH
 def test_detaching_twice_copies_once(make):
-    payload = pattern(2 * PIECE_BYTES)
+    payload = pattern(2 * CHUNK_BYTES)
     pieces = make(BINARY, bytearray(payload))
     assert pieces.detach(MEBIBYTE)
     assert pieces.detach(0)
@@ -279,7 +279,7 @@ def test_detaching_twice_copies_once(make):
 @BOTH
 @pytest.mark.parametrize("taken", [0, 1, 2])
 def test_a_buffer_is_held_until_it_is_released(make, taken):
-    buffer = bytearray(2 * PIECE_BYTES)
+    buffer = bytearray(2 * CHUNK_BYTES)
     pieces = make(BINARY, buffer)
     for _ in range(taken):
         next(pieces)
@@ -291,18 +291,18 @@ def test_a_buffer_is_held_until_it_is_released(make, taken):
 
 @BOTH
 def test_a_view_of_the_caller_is_left_to_the_caller(make):
-    buffer = bytearray(2 * PIECE_BYTES)
+    buffer = bytearray(2 * CHUNK_BYTES)
     view = memoryview(buffer)
     pieces = make(BINARY, view)
     pieces.release()
-    assert len(view) == 2 * PIECE_BYTES
+    assert len(view) == 2 * CHUNK_BYTES
     view.release()
     assert not is_held(buffer)
 
 
 @BOTH
 def test_nothing_can_be_taken_from_a_buffer_that_was_released(make):
-    pieces = make(BINARY, bytearray(2 * PIECE_BYTES))
+    pieces = make(BINARY, bytearray(2 * CHUNK_BYTES))
     next(pieces)
     pieces.release()
     with pytest.raises(ValueError, match="released"):

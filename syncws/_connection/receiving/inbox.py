@@ -107,7 +107,7 @@ class Inbox:
         """Drop what waits; requires the lock."""
         raise NotImplementedError
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See net.inherited: nothing more will come, and what waits is the parent's."""
         self._lock = threading.RLock()
         self._claimed = _nobody

@@ -1,4 +1,4 @@
-"""Sending a message: as one frame, in pieces if it is large, or as many frames. The half of a session that sends.
+"""Sending a message: as one frame, in chunks if it is large, or as many frames. The half of a session that sends.
 
 May import wire and this room's outbox and open_message. Any number of threads may send; see outbox for their turns.
 """
@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from syncws._connection.sending.open_message import OpenMessage
 from syncws._connection.sending.outbox import Outbox
-from syncws._wire.frames import PIECE_BYTES, encode_frame
-from syncws._wire.large import FragmentFrames, FramePieces
+from syncws._wire.frames import CHUNK_BYTES, encode_frame
+from syncws._wire.large import FragmentFrames, FrameChunks
+from syncws.errors import OperationTimedOutError
 
 __all__ = ["Sending"]
 
@@ -30,10 +31,10 @@ class Sending:
 
         Raises: as Outbox.send.
         """
-        if len(payload) <= PIECE_BYTES:
+        if len(payload) <= CHUNK_BYTES:
             self.outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
         else:
-            self._send_large(FramePieces(opcode, payload), None)
+            self._send_large(FrameChunks(opcode, payload), None)
 
     def write(
         self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None, *, may_split: bool
@@ -43,7 +44,7 @@ class Sending:
         Raises: as Outbox.send, and what `progress` raises.
         """
         size = len(payload)
-        if may_split and size > PIECE_BYTES:
+        if may_split and size > CHUNK_BYTES:
             self.send_in_fragments(opcode, payload, progress)
             return size
         self.send_message(opcode, payload)
@@ -54,7 +55,7 @@ class Sending:
     def send_in_fragments(
         self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None
     ) -> None:
-        """Send one message in frames of PIECE_BYTES, and call `progress` with the bytes sent after each of them.
+        """Send one message in frames of CHUNK_BYTES, and call `progress` with the bytes sent after each of them.
 
         Nothing is held during the call, and pongs and the Close frame pass between the frames. An exception of
         `progress` leaves the message unfinished: after it only closing is possible.
@@ -63,24 +64,25 @@ class Sending:
         """
         frames = FragmentFrames(opcode, payload)
         message = OpenMessage(frames)
-        is_telling = False
         try:
             while (frame := message.next_frame()) is not None:
-                self.outbox.send(frame, None, self._send_timeout, message)
+                self._send_fragment_of(message, frame)
                 if progress is not None:
-                    is_telling = True
                     progress(frames.position)
-                    is_telling = False
-        except BaseException as exc:
-            self.outbox.leave(message, None if is_telling else exc)
-            raise
         finally:
-            # Also when leaving was interrupted: nobody waits for this thread any more.
+            # Whatever ended it: nobody waits for this thread any more.
             message.let_go()
             frames.release()
 
-    def _send_large(self, pieces: FramePieces, message: OpenMessage | None) -> None:
+    def _send_fragment_of(self, message: OpenMessage, frame: bytes) -> None:
         try:
-            self.outbox.send(next(pieces), pieces, self._send_timeout, message)
+            self.outbox.send(frame, None, self._send_timeout, message)
+        except OperationTimedOutError as exc:
+            self.outbox.leave(message, exc)
+            raise
+
+    def _send_large(self, chunks: FrameChunks, message: OpenMessage | None) -> None:
+        try:
+            self.outbox.send(next(chunks), chunks, self._send_timeout, message)
         finally:
-            pieces.release()
+            chunks.release()

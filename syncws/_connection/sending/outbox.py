@@ -1,31 +1,34 @@
 """Sending: who may write to the transport, and what goes out in which order.
 
-May import errors and net. Every thread sends through it; the reader posts its pongs and Close frames and never waits.
+May import errors, net, wire and this package's waiting. Every thread sends through it; the reader posts its pongs and
+Close frames and never waits.
 
 The plan. There is no queue of messages. Whoever sends takes the writer role, a lock that is waited for with a deadline,
 and pushes its own frame out; so memory is bounded by construction, each sender has its own time limit and gets its own
-error. What may be left for others is bounded: the latest pong, one Close frame, and the rest of one message whose
-sender's time ran out in the middle of it. Those go first, at the next frame boundary, by whoever holds the role; when
-nobody does, the reader pushes them as far as it can without waiting.
+error. What may be left for others is bounded: what stands in `Posted`, and the rest of one message whose sender's time
+ran out in the middle of it. Those go first, at the next frame boundary, by whoever holds the role; when nobody does,
+the reader pushes them as far as it can without waiting.
 
 A message of several frames gives the role back between them, so that pongs and the Close frame can pass and no lock is
 held while the application's code runs; that no other data frame comes in between is what OpenMessage is for.
 
-The rule for handing over: post first, then try for the role; release the role first, then look for what was posted.
-Whichever comes first, one of the two sees the other.
+The rule for handing over: post, then set `has_posted`, then try for the role; whoever holds the role clears the flag
+before it looks at what was posted, and asks it once more when the role is given back. So one of the two sees the other.
+
+The rule for interruptions: a wait may be interrupted, for all that has gone is noted then. Whatever else escapes while
+`is_torn` is true ends the connection, for nobody knows how much of a frame has gone.
 """
 
-import contextlib
 import threading
 from collections.abc import Callable
 
-from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, ControlFrame, FrameWriter, Patience
+from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
 from syncws._connection.sending.open_message import Hold, OpenMessage
-from syncws._net.transport import Transport, lost_connection
+from syncws._connection.sending.posted import ControlFrame, Posted
+from syncws._net.transport import Transport
 from syncws._waiting.deadline import Deadline
-from syncws._waiting.foreign import is_from_signal_handler
 from syncws._waiting.locks import acquire_within
-from syncws._wire.large import FramePieces
+from syncws._wire.large import FrameChunks
 from syncws.errors import (
     ConnectionLostError,
     IllegalMethodCallError,
@@ -38,17 +41,31 @@ __all__ = ["Outbox"]
 
 # How long the reader lets a sender, which has been woken, leave before it goes on without it.
 _LEAVE_SECONDS = 1.0
-_TORN = "sending was interrupted in the middle of a frame"
+_NOBODY = 0
 
 
-class _OutOfTurn(Exception):
-    """Another message was opened at the last moment."""
+class Outbox:
+    """The sending half of a connection.
 
+    Attributes:
+        has_posted (bool): True when whoever has the role, or reads, must look for something: a frame that was posted
+            or left, an open message, the end of sending. A moment ago it may have been done already.
+        given_up (ConnectionLostError | None): set when this side ended the connection in the middle of a frame.
+    """
 
-class Outbox(FrameWriter):
-    """The sending half of a connection."""
-
-    __slots__ = ("_is_inside", "_on_leftover", "_retire", "_role")
+    __slots__ = (
+        "_on_leftover",
+        "_open",
+        "_owner",
+        "_posted",
+        "_retire",
+        "_role",
+        "_transport",
+        "_waiting",
+        "_writer",
+        "given_up",
+        "has_posted",
+    )
 
     def __init__(self, transport: Transport, on_leftover: Callable[[], None]) -> None:
         """Make an outbox.
@@ -57,20 +74,34 @@ class Outbox(FrameWriter):
             transport: where frames go.
             on_leftover: called when a sender gave up in the middle of a frame: the reader must push the rest.
         """
-        super().__init__(transport)
+        self._transport = transport
         self._on_leftover = on_leftover
+        # Reentrant: a signal handler may come between taking it and noting the owner, and leaves it as it was.
         self._role = threading.RLock()
-        self._is_inside = False
+        # The thread that has the role. A send that finds its own number is one in a signal handler, in mid-frame.
+        self._owner = _NOBODY
+        self._writer = FrameWriter(transport)
+        self._posted = Posted()
+        # Between two frames of a message: no other data frame may go.
+        self._open: OpenMessage | None = None
+        # Bytes that each waiting thread wants to send.
+        self._waiting: dict[int, int] = {}
         self._retire: Callable[[], None] | None = None
+        self.given_up: ConnectionLostError | None = None
+        self.has_posted = False
+
+    # The writer role is taken in the frames of send() and flush_without_waiting() themselves, inside `try`, and given
+    # back in `finally` by two statements with no call between them: an interruption can come at the beginning of each
+    # Python function, so a helper would leave a chance that the role is never given back.
 
     def send(
-        self, frame: bytes, pieces: FramePieces | None, timeout: float | None, message: OpenMessage | None = None
+        self, frame: bytes, chunks: FrameChunks | None, timeout: float | None, message: OpenMessage | None = None
     ) -> None:
         """Send one data frame, whole, before any other frame.
 
         Args:
-            frame: the frame, or its first piece.
-            pieces: the rest of it, None when there is none.
+            frame: the frame, or its first chunk.
+            chunks: the rest of it, None when there is none.
             timeout: seconds to wait for other senders, and again for a peer that takes nothing; None for ever.
             message: the message of several frames that it belongs to, None when it is one by itself.
 
@@ -83,209 +114,231 @@ class Outbox(FrameWriter):
             IllegalMethodCallError: another message is open, and waits for the application (0x8000000E).
             InvalidOperationError: this thread is in the middle of another send (0x800710DD).
         """
-        deadline = None
-        while True:
-            if self._open is not message and self._open is not None:
-                deadline = deadline or Deadline(timeout)
-                self._wait_for_turn(_size(frame, pieces, message), message, deadline)
-            try:
-                self._send(frame, pieces, timeout, message, deadline)
-            except _OutOfTurn:
-                continue
-            return
-
-    def _send(
-        self,
-        frame: bytes,
-        pieces: FramePieces | None,
-        timeout: float | None,
-        message: OpenMessage | None,
-        deadline: Deadline | None,
-    ) -> None:
-        patience = None
-        is_nested = False
-        # The role is taken and given back inside `try`: it knows its owner, so whatever interrupts this thread, and
-        # wherever, `finally` knows whether there is something to give back.
+        own = threading.get_ident()
+        if self._owner == own:
+            raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
+        writer = self._writer
+        has_frame = False
         try:
-            if not self._role.acquire(False):
-                self._wait_for_role(_size(frame, pieces, message), deadline or Deadline(timeout))
-            if self._is_inside:
-                is_nested = True
-                self._role.release()
-                raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
-            if self._is_uncertain:
-                self._cut(_TORN)
-            self._is_inside = self._is_uncertain = True
-            if (
-                self._rest
-                or self._pong
-                or self._controls
-                or self._has_posted_close
-                or self._open is not message
-                or self._transport.has_unsent
-            ):
-                patience = Patience(timeout)
-                self._drain(patience)
-            if self._has_posted_close or self._shut_reason is not None:
-                self._is_uncertain = False
-                is_under_way = message is not None and message.frames is not None and message.has_begun
-                raise self._canceled_error() if is_under_way else self._closed_error()
-            if self._open is not None and self._open is not message:
-                self._is_uncertain = False
-                raise _OutOfTurn
-            # The common case, a frame that goes at once, without a call too many.
-            sent = self._transport.send(frame)
-            if message is not None and sent:
+            has_role = self._role.acquire(False)
+            if not has_role or self.has_posted:
+                self._make_way(has_role, _size(frame, chunks, message), message, timeout)
+            self._owner = own
+            writer.is_torn = True
+            try:
+                sent = self._transport.send(frame)
+            except OSError as exc:
+                raise writer.note_broken(exc) from exc
+            if sent != len(frame) or chunks is not None or self._transport.has_unsent:
+                writer.begin(frame, sent, chunks)
+                has_frame = True
+                writer.push(Patience(timeout))
+            if message is not None:
                 self._note_begun(message)
-            if sent != len(frame) or pieces is not None or self._transport.has_unsent:
-                self._rest = memoryview(frame)[sent:]
-                self._pieces = pieces
-                self._send_rest(patience or Patience(timeout), message, has_begun=sent > 0)
-            self._is_uncertain = False
-        except WebSocketError as exc:
-            if isinstance(exc, ConnectionLostError) and self._is_uncertain and self._has_role:
-                raise self._broken(exc) from exc
-            # What is raised here is raised when all is noted; a signal handler's may come in the middle of a frame.
-            if not is_nested:
-                self._give_up_if_uncertain()
-            raise
-        except OSError as exc:
-            if self._is_foreign(exc):
-                self._give_up_if_uncertain()
-                raise
-            raise self._broken(exc) from exc
-        except BaseException:
-            self._give_up_if_uncertain()
+            writer.is_torn = False
+        except BaseException as exc:  # of any kind: a signal handler may raise what it likes
+            if self._owner == own:
+                self._give_up(exc, message if has_frame else None, has_frame=has_frame)
             raise
         finally:
+            if self._owner == own:
+                self._owner = _NOBODY
             try:
-                # _leave_role, spelled out: where the stack is at its end nothing of Python can be called.
-                if not is_nested and self._role._is_owned():  # type: ignore[attr-defined]
-                    self._is_inside = False
-                    self._role.release()
-            except BaseException:
-                # An interruption of that: once more.
-                self._leave_role(is_nested)
-                raise
-            # _has_work, spelled out: this is the path of every message.
-            if (
-                self._pong
-                or self._controls
-                or self._rest
-                or self._close_frame is not None
-                or self._retire is not None
-                or self._open is not None
-                or self._transport.has_unsent
-            ):
-                self._after_release()
+                self._role.release()
+            except RuntimeError:
+                pass  # A wait for it has ended without it.
+            if self.has_posted:
+                self._look_again()
 
-    def leave(self, message: OpenMessage, error: BaseException | None) -> None:
-        """Say that the sender of an open message gives up, between two of its frames; only the sender calls it.
+    def _make_way(self, has_role: bool, size: int, message: OpenMessage | None, timeout: float | None) -> None:
+        """Wait for the role and for the end of another's message, then send what others have left.
 
-        After a time-out what remains is kept, where that is possible; otherwise the message will never be finished.
+        Raises: as send. The role is held or not held then.
+        """
+        deadline = Deadline(timeout)
+        while True:
+            if not has_role:
+                self._wait_for_role(size, deadline)
+            current = self._open
+            if current is None or current is message or current.hold is Hold.LEFT:
+                break
+            self._role.release()
+            has_role = False
+            self._wait_for_turn(current, size, deadline)
+        self._owner = threading.get_ident()
+        writer = self._writer
+        writer.is_torn = True
+        self._drain(Patience(timeout))
+        writer.is_torn = False
+        if self._posted.is_closing or writer.shut_reason is not None:
+            is_under_way = message is not None and message.frames is not None and message.has_begun
+            raise writer.canceled_error() if is_under_way else writer.closed_error()
+
+    def _drain(self, patience: Patience | None) -> bool:
+        """Push out the frame under way, what was posted, and the rest of a message that was left; requires the role.
+
+        Returns:
+            False when there is no patience to wait with and the transport takes no more.
+        """
+        while self._writer.push(patience):
+            self.has_posted = False
+            frame = self._next_posted()
+            if frame is None:
+                if self._open is not None or self._posted.is_closing or self._writer.shut_reason is not None:
+                    self.has_posted = True
+                return True
+            self._writer.begin(frame, 0, None)
+        self.has_posted = True
+        return False
+
+    def _next_posted(self) -> bytes | None:
+        """At a frame boundary: take what others have left; requires the role."""
+        frame = self._posted.take()
+        message = self._open
+        if frame is None and message is not None and self._has_left_frames:
+            frame = message.next_frame()
+            self._note_begun(message)
+        return frame
+
+    def _note_begun(self, message: OpenMessage) -> None:
+        """Note that a frame of `message` cannot be taken back; requires the role."""
+        message.frame = None
+        message.has_begun = True
+        if message.is_last:
+            self._open = None
+            message.wake()
+        else:
+            self._open = message
+            self.has_posted = True
+
+    def _give_up(self, error: BaseException, message: OpenMessage | None, *, has_frame: bool) -> None:
+        """Deal with what the end of a send leaves of its frame; requires the role."""
+        self.has_posted = True
+        writer = self._writer
+        if writer.is_torn:
+            self._cut("sending was interrupted in the middle of a frame")
+        if not has_frame:
+            return
+        if writer.has_begun and message is not None:
+            self._note_begun(message)
+        if not writer.has_begun or writer.shut_reason is not None:
+            writer.forget()
+        elif not writer.keep():
+            # Neither can the frame be finished nor taken back.
+            self._cut("sending was given up in the middle of a frame")
+        elif isinstance(error, OperationTimedOutError):
+            error.is_queued = True
+
+    def _cut(self, reason: str) -> None:
+        """End the connection in the middle of a frame; requires the role."""
+        self.given_up = ConnectionLostError(reason)
+        self._transport.abort()
+        self.shut(self.given_up)
+        self._writer.forget()
+        self._writer.is_torn = False
+
+    def leave(self, message: OpenMessage, error: OperationTimedOutError) -> None:
+        """Say that the time of an open message's sender is over; only the sender calls it.
+
+        What remains is kept, where that is possible; otherwise the message will never be finished.
 
         Args:
             message: the message.
-            error: what send() raised; None when it is the application that gives up.
+            error: what send() raised.
         """
         if self._open is not message:
             return
-        is_kept = False
-        if isinstance(error, OperationTimedOutError):
-            is_kept = message.frames is not None and message.frames.detach(MAX_KEPT_BYTES)
-            # Part of a message that will never be whole is as good as nothing.
-            error.is_queued = is_kept
+        is_kept = message.frames is not None and message.frames.detach(MAX_KEPT_BYTES)
+        # Part of a message that will never be whole is as good as nothing.
+        error.is_queued = is_kept
         message.hold = Hold.LEFT if is_kept else Hold.BROKEN
+        self.has_posted = True
         message.wake()
         if not self.flush_without_waiting():
             self._on_leftover()
 
+    # Posting: any thread.
+
     def post_pong(self, frame: bytes) -> None:
         """Leave a Pong for the next frame boundary, in the place of one that has not gone yet (RFC 6455 5.5.3)."""
-        self._pong.append(frame)
+        self._posted.post_pong(frame)
+        self.has_posted = True
         self.flush_without_waiting()
 
     def post_control(self, control: ControlFrame) -> None:
         """Leave a Ping, or a Pong that nobody asked for, for the next boundary; whoever posts wakes the reader."""
-        self._controls.append(control)
+        self._posted.post_control(control)
+        self.has_posted = True
 
     def withdraw_control(self, control: ControlFrame) -> None:
         """Take back what post_control() was given, if it has not gone yet."""
-        with contextlib.suppress(ValueError):
-            self._controls.remove(control)
+        self._posted.withdraw(control)
 
     def post_close(self, frame: bytes, why: str = "") -> None:
         """Leave the Close frame for the next frame boundary; no data frame goes after it, `why` tells senders."""
-        self._why_closing = why
-        self._close_frame = frame
-        self._has_posted_close = True
+        self._writer.why_closing = why
+        self._posted.post_close(frame)
+        self.has_posted = True
         self._wake_turn()
         self.flush_without_waiting()
 
+    def shut(self, reason: WebSocketError) -> None:
+        """End sending: whoever waits, and whoever comes, gets `reason`. The first reason stays. Never waits."""
+        self._writer.shut(reason)
+        self.has_posted = True
+        self._wake_turn()
+
+    def fall_silent(self) -> None:
+        """Tell nobody of the end any more: the program ends."""
+        self._writer.is_quiet = True
+
     def flush_without_waiting(self) -> bool:
-        """Push out what was posted or left over.
+        """Push out what was posted or left over, and close the transport when it is to be closed.
 
         Returns:
             False when there is more, and it needs the transport to be writable: the reader sees to it. True when
             all is out, or whoever holds the role will do it.
         """
-        while self._has_work:
-            is_nested = False
+        own = threading.get_ident()
+        writer = self._writer
+        while self._has_work or self._retire is not None:
+            if self._owner == own:
+                # In a signal handler that interrupted this thread's own send, which will look.
+                return True
             try:
                 if not self._role.acquire(False):
                     return True
-                if self._is_inside:
-                    # In a signal handler that interrupted this thread's own send, which will look.
-                    is_nested = True
-                    self._role.release()
+                self._owner = own
+                self._close_transport()
+                if writer.shut_reason is not None:
                     return True
-                if self._shut_reason is not None:
-                    return True
-                if self._is_uncertain:
-                    self._cut(_TORN)
-                self._is_inside = self._is_uncertain = True
+                writer.is_torn = True
                 is_out = self._drain(None)
-                self._is_uncertain = False
+                writer.is_torn = False
                 if not is_out:
                     return False
-            except OSError as exc:
-                if self._is_foreign(exc):
-                    self._give_up_if_uncertain()
-                    raise
-                # The reason is kept for the next sender.
-                self._broken(exc)
-                return True
-            except BaseException:
-                self._give_up_if_uncertain()
+            except BaseException as exc:  # of any kind, as in send()
+                if self._owner == own:
+                    self._give_up(exc, None, has_frame=False)
+                if isinstance(exc, ConnectionLostError) and self.given_up is None:
+                    # The reason is kept for the next sender.
+                    return True
                 raise
             finally:
+                if self._owner == own:
+                    self._owner = _NOBODY
                 try:
-                    # _leave_role, spelled out: where the stack is at its end nothing of Python can be called.
-                    if not is_nested and self._role._is_owned():  # type: ignore[attr-defined]
-                        self._is_inside = False
-                        self._role.release()
-                except BaseException:
-                    # An interruption of that: once more.
-                    self._leave_role(is_nested)
-                    raise
-                if self._retire is not None:
-                    self._after_release()
+                    self._role.release()
+                except RuntimeError:
+                    pass  # Another thread has it.
         return True
 
-    @property
-    def is_interrupted_here(self) -> bool:
-        """True in a signal handler that interrupted this thread's own send: only its return lets that go on."""
-        return self._is_inside and self._has_role
+    def _look_again(self) -> None:
+        """Look for what was posted while the role was held, and for whether this was the last sender."""
+        if not self.flush_without_waiting():
+            self._on_leftover()
 
-    @property
-    def is_broken(self) -> bool:
-        """True when sending has found out that the connection is lost, or has cut it."""
-        return isinstance(self._shut_reason, ConnectionLostError)
-
-    @property
-    def is_idle(self) -> bool:
-        """True when nothing is left to push out."""
-        return not self._has_work
+    # The end.
 
     def retire(self, close_transport: Callable[[], None]) -> None:
         """Close the transport as soon as no sender uses it; the reader calls it last, after shut().
@@ -294,73 +347,99 @@ class Outbox(FrameWriter):
         the transport itself when it leaves. So does one that was not woken because the program ends, if it ever does.
         """
         self._retire = close_transport
-        try:
-            if self._role.acquire(timeout=0 if self.is_quiet else _LEAVE_SECONDS):
-                self._close_once()
-        finally:
-            self._leave_role(False)
-
-    def _let_go_in_child(self, error: WebSocketError) -> None:
-        """See net.inherited: whoever sends gets `error`."""
-        message = self._open
-        self._shut_reason = error
-        self._role = threading.RLock()
-        self._is_inside = self._is_uncertain = False
-        self._open = self._retire = self._close_frame = None
-        self._has_posted_close = False
-        self._pong.clear()
-        self._waiting = {}
-        self._forget_rest()
-        if message is not None:
-            message.wake()
-
-    def _after_release(self) -> None:
-        """Look for what was posted while the role was held, and for whether this was the last sender."""
-        if self._retire is not None:
+        self.has_posted = True
+        if self._role.acquire(timeout=0 if self._writer.is_quiet else _LEAVE_SECONDS):
             try:
-                if self._role.acquire(False):
-                    self._close_once()
+                self._close_transport()
             finally:
-                self._leave_role(False)
-        elif not self.flush_without_waiting():
-            self._on_leftover()
+                self._role.release()
 
-    def _close_once(self) -> None:
-        """Close the transport; requires the role."""
+    def _close_transport(self) -> None:
+        """Close the transport if it is to be closed; requires the role."""
         close_transport, self._retire = self._retire, None
         if close_transport is not None:
             close_transport()
             # Buffers of the application's are not held for as long as it holds the socket.
-            self._forget_rest()
+            self._writer.forget()
             self._open = None
-            if self._waker is not None:
-                self._waker.close()
+            self._writer.close_waker()
 
-    def _wait_for_turn(self, size: int, message: OpenMessage | None, deadline: Deadline) -> None:
-        """Wait until no other message is open, or is one that whoever sends next goes on with."""
+    def let_go_in_child(self, error: WebSocketError) -> None:
+        """In a forked child: whoever sends gets `error`."""
+        message = self._open
+        self._role = threading.RLock()
+        self._owner = _NOBODY
+        self._open = self._retire = None
+        self._waiting = {}
+        self._posted.forget()
+        self._writer.let_go_in_child(error)
+        self.has_posted = True
+        if message is not None:
+            message.wake()
+
+    # What others ask; true a moment ago.
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that senders have given and the system has not taken yet."""
+        message = self._open
+        left = 0 if message is None or self._posted.is_closing else message.remaining
+        return self._writer.pending_bytes + left + sum(tuple(self._waiting.values()))
+
+    @property
+    def is_interrupted_here(self) -> bool:
+        """True in a signal handler that interrupted this thread's own send: only its return lets that go on."""
+        return self._owner == threading.get_ident()
+
+    @property
+    def is_broken(self) -> bool:
+        """True when sending has found out that the connection is lost, or has cut it."""
+        return isinstance(self._writer.shut_reason, ConnectionLostError)
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is left to push out."""
+        return not self._has_work
+
+    @property
+    def _has_work(self) -> bool:
+        return not self.is_broken and (self._writer.has_rest or bool(self._posted) or self._has_left_frames)
+
+    @property
+    def _has_left_frames(self) -> bool:
+        """True when somebody must go on with a message; after the Close frame nobody may."""
+        message = self._open
+        return message is not None and message.hold is Hold.LEFT and not self._posted.is_closing
+
+    # Waiting.
+
+    def _wake_turn(self) -> None:
+        """Let those look again who wait for an open message to end; needs no role."""
+        message = self._open
+        if message is not None and not self._writer.is_quiet:
+            message.wake()
+
+    def _wait_for_turn(self, current: OpenMessage, size: int, deadline: Deadline) -> None:
+        """Wait for a change of the message that is open."""
         own = threading.get_ident()
-        while True:
-            current = self._open
-            if current is None or current is message or current.hold is Hold.LEFT:
-                return
-            if self._has_posted_close or self._shut_reason is not None:
-                raise self._closed_error()
-            if current.hold is Hold.APPLICATION:
-                raise IllegalMethodCallError("a message that send_nonfinal_frame began must be finished first")
-            if current.hold is Hold.BROKEN:
-                raise IllegalMethodCallError("a message was given up in the middle of it: only closing is left")
-            if current.owner == own:
-                raise InvalidOperationError("a write cannot send from its own progress callback")
-            if deadline.is_expired:
-                raise OperationTimedOutError("another sender's message took longer than control.send_timeout")
+        if self._posted.is_closing or self._writer.shut_reason is not None:
+            raise self._writer.closed_error()
+        if current.hold is Hold.APPLICATION:
+            raise IllegalMethodCallError("a message that send_nonfinal_frame began must be finished first")
+        if current.hold is Hold.BROKEN:
+            raise IllegalMethodCallError("a message was given up in the middle of it: only closing is left")
+        if current.owner == own:
+            raise InvalidOperationError("a write cannot send from its own progress callback")
+        if deadline.is_expired:
+            raise OperationTimedOutError("another sender's message took longer than control.send_timeout")
+        try:
             self._waiting[own] = size
-            try:
-                current.wait(lambda: self._is_passed(current), deadline.remaining)  # noqa: B023 - called at once
-            finally:
-                self._waiting.pop(own, None)
+            current.wait(lambda: self._is_passed(current), deadline.remaining)
+        finally:
+            self._waiting.pop(own, None)
 
     def _is_passed(self, message: OpenMessage) -> bool:
-        is_over = self._has_posted_close or self._shut_reason is not None
+        is_over = self._posted.is_closing or self._writer.shut_reason is not None
         return is_over or self._open is not message or message.hold is not Hold.BUSY
 
     def _wait_for_role(self, size: int, deadline: Deadline) -> None:
@@ -372,48 +451,12 @@ class Outbox(FrameWriter):
             # In a child that a signal handler has forked there is another role, and nobody who gives up this one.
             if not acquire_within(role, deadline.remaining, lambda: self._role is not role):
                 if self._role is not role:
-                    raise self._closed_error()
+                    raise self._writer.closed_error()
                 raise OperationTimedOutError("other senders held the connection for longer than control.send_timeout")
         finally:
             self._waiting.pop(own, None)
 
-    @property
-    def _has_role(self) -> bool:
-        return self._role._is_owned()  # type: ignore[attr-defined, no-any-return]
 
-    def _leave_role(self, is_nested: bool) -> None:
-        """Give the role back if this thread has it, and did not have it before."""
-        if is_nested:
-            return
-        while self._has_role:
-            self._is_inside = False
-            self._role.release()
-
-    def _give_up_if_uncertain(self) -> None:
-        """After an interruption other than in a wait nobody knows what has gone: give the connection up."""
-        # Without the role this thread was only about to send; what is uncertain then is another's.
-        if self._is_uncertain and self._has_role:
-            self._cut(_TORN)
-            self._is_uncertain = False
-
-    def _is_foreign(self, error: OSError) -> bool:
-        """True when an OSError is not the transport's: a signal handler's TimeoutError, say."""
-        return not (self._is_uncertain and self._has_role) or is_from_signal_handler(error)
-
-    def _broken(self, error: OSError) -> WebSocketError:
-        """Note that the transport is gone; return the error for the sender."""
-        self._is_uncertain = False
-        if not isinstance(error, ConnectionError):
-            # The system has not ended the connection by itself: the reader would go on, and nobody be told.
-            self._transport.abort()
-        self._forget_rest()
-        self._pong.clear()
-        self._controls.clear()
-        self._close_frame = None
-        self.shut(lost_connection(error))
-        return self._closed_error()
-
-
-def _size(frame: bytes, pieces: FramePieces | None, message: OpenMessage | None) -> int:
+def _size(frame: bytes, chunks: FrameChunks | None, message: OpenMessage | None) -> int:
     """Return how many bytes wait with this frame."""
-    return len(frame) + (0 if pieces is None else pieces.remaining) + (0 if message is None else message.unbegun)
+    return len(frame) + (0 if chunks is None else chunks.remaining) + (0 if message is None else message.unbegun)

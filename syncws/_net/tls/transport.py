@@ -243,6 +243,6 @@ class TlsTransport:
         """See Transport.close."""
         self._inner.close()
 
-    def _let_go_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         """See net.inherited; the engine is never used again, for its next record would be one of the parent's."""
         self._lock = type(self._lock)()
