@@ -64,7 +64,7 @@ __all__ = [
     "WebSocketError",
 ]
 
-# One status for each number that has one; every other number is UNKNOWN (winrt.md 4.1 to 4.6).
+# One status for each number that has one; every other number is UNKNOWN.
 _STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
     HResult.ERROR_CANCELLED: WebErrorStatus.OPERATION_CANCELED,
     HResult.WININET_E_OPERATION_CANCELLED: WebErrorStatus.OPERATION_CANCELED,

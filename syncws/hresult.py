@@ -9,7 +9,7 @@ import enum
 __all__ = ["HTTP_STATUS_BASE", "HResult", "signed", "unsigned"]
 
 HTTP_STATUS_BASE = 0x80190000
-"""HRESULT of an HTTP answer, less its status code (facility 25, winrt.md 4.5)."""
+"""HRESULT of an HTTP answer, less its status code (facility 25)."""
 
 
 def signed(hresult: int) -> int:

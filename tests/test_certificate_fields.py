@@ -1,4 +1,4 @@
-"""What Certificate shows of certificates of every kind (winrt.md 1.21)."""
+"""What Certificate shows of certificates of every kind."""
 
 import copy
 import dataclasses

@@ -1,4 +1,4 @@
-"""Tests of syncws.certificates with certificates of a throw-away authority (winrt.md 1.21)."""
+"""Tests of syncws.certificates with certificates of a throw-away authority."""
 
 import datetime as dt
 import hashlib

@@ -1,4 +1,4 @@
-"""Tests of MessageWebSocketControl, and of what both control classes share (winrt.md 1.3, 1.4).
+"""Tests of MessageWebSocketControl, and of what both control classes share.
 
 How a control is made, what each property takes, and the freezing at connect.
 """

@@ -1,4 +1,4 @@
-"""Tests of syncws.enums: every member and number, typed from winrt.md 1.10, 1.17 and 1.18."""
+"""Tests of syncws.enums: every member and number, typed from the Windows documentation."""
 
 import enum
 
@@ -6,7 +6,7 @@ import pytest
 
 from syncws import enums
 
-# winrt.md 1.10.
+# SocketMessageType, MessageWebSocketReceiveMode and the enumerations of streams.
 SMALL = {
     "SocketMessageType": {"BINARY": 0, "UTF8": 1},
     "MessageWebSocketReceiveMode": {"FULL_MESSAGE": 0, "PARTIAL_MESSAGE": 1},
@@ -21,7 +21,7 @@ SMALL = {
 # Every call blocks, so there is no asynchronous operation to have a status.
 ABSENT = {"AsyncStatus"}
 
-# winrt.md 1.17.
+# WebErrorStatus.
 WEB_ERROR_STATUS = {
     "UNKNOWN": 0,
     "CERTIFICATE_COMMON_NAME_IS_INCORRECT": 1,
@@ -80,7 +80,7 @@ WEB_ERROR_STATUS = {
     "HTTP_VERSION_NOT_SUPPORTED": 505,
 }
 
-# winrt.md 1.18.
+# ChainValidationResult, SocketSslErrorSeverity.
 CHAIN_VALIDATION_RESULT = {
     "SUCCESS": 0,
     "UNTRUSTED": 1,

@@ -1,4 +1,4 @@
-"""Tests of syncws.errors: the HRESULT catalogue of winrt.md section 4, the tree of errors, copies and pickles.
+"""Tests of syncws.errors: the HRESULT catalogue, the tree of errors, copies and pickles.
 
 The tables are typed from the document and from the plan of errors, not from the code.
 """
@@ -41,7 +41,7 @@ from syncws.errors import (
 )
 from syncws.hresult import HResult, signed, unsigned
 
-# winrt.md 4.1 to 4.6: number, name, number of the status. Where the document says silent or leaves a choice
+# Number, name, number of the status. Where the document says silent or leaves a choice
 # ("Unknown or …"), the status is Unknown.
 CATALOGUE = [
     # 4.1 State and argument errors
@@ -117,7 +117,7 @@ CATALOGUE = [
 # The choice of this package, which the document leaves silent: a message over max_message_size.
 OWN_NUMBERS = {"WSAEMSGSIZE": 0x80072738}
 
-# winrt.md 4.5: HRESULT and HTTP status, which is the number of the WebErrorStatus as well.
+# HRESULT and HTTP status, which is the number of the WebErrorStatus as well.
 HTTP_CATALOGUE = (
     {0x8019012C: 300, 0x8019012D: 301, 0x8019012E: 302, 0x8019012F: 303, 0x80190130: 304, 0x80190131: 305}
     | {0x80190133: 307}

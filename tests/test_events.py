@@ -1,4 +1,4 @@
-"""Tests of syncws.events: Event, EventRegistrationToken and Deferral (winrt.md 0.4, 1.22, 1.23, 3.10)."""
+"""Tests of syncws.events: Event, EventRegistrationToken and Deferral."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Tests of syncws.host_name (winrt.md 1.20)."""
+"""Tests of syncws.host_name."""
 
 import pytest
 

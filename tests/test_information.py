@@ -1,4 +1,4 @@
-"""Tests of both information classes and BandwidthStatistics (winrt.md 1.5, 1.11)."""
+"""Tests of both information classes and BandwidthStatistics."""
 
 import dataclasses
 import gc

@@ -1,4 +1,4 @@
-"""One test or more for each requirement of the user's document that both socket classes meet (winrt.md 5).
+"""One test or more for each requirement of the user's document that both socket classes meet.
 
 R35 to R43, which are about time limits and cancellation, are in test_requirements_limits.py.
 """

@@ -1,4 +1,4 @@
-"""Tests of StreamWebSocketControl: what it has, no_delay, and the freezing at connect (winrt.md 1.4).
+"""Tests of StreamWebSocketControl: what it has, no_delay, and the freezing at connect.
 
 What it shares with MessageWebSocketControl is tested in test_control.py.
 """

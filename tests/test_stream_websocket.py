@@ -1,7 +1,4 @@
-"""Tests of StreamWebSocket as a whole: its members, the comparison with MessageWebSocket, settings that reach TCP.
-
-winrt.md 1.2, 1.4, 1.5 and 2.2.
-"""
+"""Tests of StreamWebSocket as a whole: its members, the comparison with MessageWebSocket, settings that reach TCP."""
 
 import os
 import socket as tcp
@@ -95,7 +92,7 @@ def both(name, of=lambda cls: cls):
 
 
 CONTROLS = {MessageWebSocket: MessageWebSocketControl, StreamWebSocket: StreamWebSocketControl}
-# winrt.md 2.2, row by row: how it is seen, and what must be seen.
+# What Windows documents of StreamWebSocket, row by row: how it is seen, and what must be seen.
 DIFFERENCES = {
     "receiving by message_received": (lambda: both("message_received"), (True, False)),
     "input_stream": (lambda: both("input_stream"), (False, True)),

@@ -1,4 +1,4 @@
-"""Tests of reading from a StreamWebSocket: what a read gives, how it ends, and what it leaves (winrt.md 1.12, 3.11)."""
+"""Tests of reading from a StreamWebSocket: what a read gives, how it ends, and what it leaves."""
 
 import socket as tcp
 import threading

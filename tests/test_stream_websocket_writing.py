@@ -1,4 +1,4 @@
-"""Tests of writing to a StreamWebSocket: what the peer gets, time limits, and errors (winrt.md 1.2, 1.13, 1.15)."""
+"""Tests of writing to a StreamWebSocket: what the peer gets, time limits, and errors."""
 
 import array
 import mmap

@@ -22,7 +22,7 @@ IGNORABLE_ERRORS = frozenset(
         ChainValidationResult.REVOCATION_FAILURE,
     }
 )
-"""The errors that an application may let pass (winrt.md 1.18); the others are fatal."""
+"""The errors that an application may let pass; the others are fatal."""
 
 # Every other error is WININET_E_SEC_INVALID_CERT.
 _HRESULTS = {

@@ -1,4 +1,4 @@
-"""Tests of wire.closing: what close(code, reason) takes, and what goes into the Close frame (winrt.md 3.9)."""
+"""Tests of wire.closing: what close(code, reason) takes, and what goes into the Close frame."""
 
 import enum
 

@@ -191,7 +191,7 @@ def test_a_peer_may_send_exactly_the_codes_of_the_rfc_and_the_registry():
 
 
 def test_close_may_send_exactly_the_codes_of_winrt_without_1005():
-    # winrt.md 3.9; 1005 is the caller's word for an empty Close frame.
+    # What Windows takes; 1005 is the caller's word for an empty Close frame.
     allowed = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, *range(3000, 4000), *range(4000, 5000)}
     assert {code for code in range(-1, 65537) if is_sendable_close_code(code)} == allowed
 

@@ -11,7 +11,7 @@ from syncws.hresult import HResult
 # RFC 9110 5.6.2.
 TOKEN_CHARACTERS = set("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters)
 
-# winrt.md 3.4: diverted, or part of the handshake; and what would give the request a body or another form.
+# Diverted, or part of the handshake; and what would give the request a body or another form.
 REFUSED = [
     "Sec-WebSocket-Extensions",
     "Sec-WebSocket-Protocol",
