@@ -28,11 +28,16 @@ from syncws.enums import (
     WebErrorStatus,
 )
 from syncws.errors import (
+    CanceledByCloseError,
     CannotConnectError,
     CertificateError,
+    ConnectAbortedError,
     ConnectAttempt,
     ConnectFailedError,
+    ConnectionClosedError,
     ConnectionLostError,
+    ConnectionOverError,
+    ConnectTimedOutError,
     HandshakeError,
     HostNameNotResolvedError,
     HttpStatusError,
@@ -68,6 +73,11 @@ from syncws.stream_websocket import StreamWebSocket
 __version__ = "0.1.0"
 
 __all__ = [
+    "CanceledByCloseError",
+    "ConnectAbortedError",
+    "ConnectTimedOutError",
+    "ConnectionClosedError",
+    "ConnectionOverError",
     "BandwidthStatistics",
     "Buffer",
     "ByteOrder",

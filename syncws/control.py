@@ -110,6 +110,14 @@ class WebSocketControl:
         """
         raise TypeError(f"{cls.__name__} cannot be made: it is {cls.__name__.removesuffix('Control')}.control")
 
+    def __reduce_ex__(self, protocol: object) -> str:
+        """Refuse to be pickled or copied: copy_from() hands the settings on, and passwords stay in the process.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: use copy_from()")
+
     if not TYPE_CHECKING:
         # Type checkers would let every name pass.
         def __setattr__(self, name: str, value: object) -> None:

@@ -82,6 +82,14 @@ class PasswordCredential:
         Source: PasswordCredential.RetrievePassword.
         """
 
+    def __reduce_ex__(self, protocol: object) -> str:
+        """Refuse to be pickled or copied: the password would leave unseen.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a PasswordCredential cannot be pickled or copied, for its password would go along")
+
     def __repr__(self) -> str:
         return f"<PasswordCredential resource={self._resource!r} user_name={self._user_name!r}>"
 

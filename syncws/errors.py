@@ -1,9 +1,9 @@
-"""Exceptions with HRESULTs, and WebSocketError.get_status, which turns an HRESULT into a WebErrorStatus.
+"""Exceptions, each with an HRESULT; WebSocketError.get_status turns an HRESULT into a WebErrorStatus.
 
 May import enums and hresult. Plain values: any thread may use them. The tree, most general first; beside each class
-what else it is in Python and the HRESULT it carries:
+what else it is in Python, and the HRESULT it carries:
 
-    WebSocketError                       OSError                  any
+    WebSocketError                     OSError                  any
     ├── InvalidArgumentError           ValueError               0x80070057 E_INVALIDARG
     │   └── InvalidArgumentTypeError   TypeError                0x80070057 E_INVALIDARG
     ├── IllegalMethodCallError         RuntimeError             0x8000000E E_ILLEGAL_METHOD_CALL
@@ -13,20 +13,26 @@ what else it is in Python and the HRESULT it carries:
     ├── NoUnicodeTranslationError      UnicodeError             0x80070459 ERROR_NO_UNICODE_TRANSLATION
     ├── OperationCanceledError                                  0x800704C7 or 0x80072EF1
     ├── OperationTimedOutError         TimeoutError             0x80072EE2 WININET_E_TIMEOUT
-    ├── MessageTooBigError             ValueError               0x80072738 WSAEMSGSIZE
-    ├── ProtocolViolationError                                  0x83760002 E_INVALID_PROTOCOL_FORMAT
-    ├── ConnectionLostError            ConnectionAbortedError   0x80072EFE, after a TCP reset 0x80072EFF
-    └── ConnectFailedError             ConnectionError          (connect() failed)
-        ├── HostNameNotResolvedError                            0x80072EE7
-        ├── CannotConnectError                                  0x80072EFD, 0x80072F84
-        │   └── ProxyError                                      0x80072F85; see there
-        ├── TlsError                                            0x80072F7D, client certificate needed 0x80072F0C
-        │   └── CertificateError                                0x80072F05, …06, …0D, …17, …19, …89, …8A, 0x800C000E
-        └── HandshakeError                                      0x80072F78, 0x83760003, 0x83760004
-            ├── HttpStatusError                                 0x80190000 + status, 0x80190001 … 5
-            └── RedirectError                                   0x80072F7C, 0x80072F08
+    ├── ConnectFailedError             ConnectionError          (connect() failed)
+    │   ├── HostNameNotResolvedError                            0x80072EE7
+    │   ├── CannotConnectError                                  0x80072EFD, 0x80072F84
+    │   │   └── ProxyError                                      0x80072F85; see there
+    │   ├── TlsError                                            0x80072F7D, client certificate needed 0x80072F0C
+    │   │   └── CertificateError                                0x80072F05, …06, …0D, …17, …19, …89, …8A, 0x800C000E
+    │   ├── HandshakeError                                      0x80072F78, 0x83760003, 0x83760004
+    │   │   ├── HttpStatusError                                 0x80190000 + status, 0x80190001 … 5
+    │   │   └── RedirectError                                   0x80072F7C, 0x80072F08
+    │   ├── ConnectTimedOutError       OperationTimedOutError   0x80072EE2
+    │   └── ConnectAbortedError        ConnectionLostError      0x80072EFE, 0x80072EFF
+    └── ConnectionOverError                                     (an open connection ended)
+        ├── ConnectionClosedError      ObjectClosedError        0x80000013
+        ├── CanceledByCloseError       OperationCanceledError   0x80072EF1
+        ├── ConnectionLostError        ConnectionAbortedError   0x80072EFE, after a TCP reset 0x80072EFF
+        ├── ProtocolViolationError                              0x83760002 E_INVALID_PROTOCOL_FORMAT
+        └── MessageTooBigError         ValueError               0x80072738 WSAEMSGSIZE
 
-A connect() that runs out of time raises OperationTimedOutError, one that is cancelled OperationCanceledError.
+ConnectFailedError and ConnectionOverError together are what a program catches in order to connect again; `is_transient`
+of either tells whether that has a chance. A connect() that is cancelled raises OperationCanceledError.
 """
 
 import copy
@@ -35,15 +41,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from syncws.enums import ChainValidationResult, WebErrorStatus
-from syncws.hresult import HTTP_STATUS_BASE, HResult, signed, unsigned
+from syncws.enums import ChainValidationResult, CloseCause, WebErrorStatus
+from syncws.hresult import HResult, hresult_of_http_status, status_of, unsigned
 
 __all__ = [
+    "CanceledByCloseError",
     "CannotConnectError",
     "CertificateError",
+    "ConnectAbortedError",
     "ConnectAttempt",
     "ConnectFailedError",
+    "ConnectTimedOutError",
+    "ConnectionClosedError",
     "ConnectionLostError",
+    "ConnectionOverError",
     "HandshakeError",
     "HostNameNotResolvedError",
     "HttpStatusError",
@@ -64,49 +75,13 @@ __all__ = [
     "WebSocketError",
 ]
 
-# One status for each number that has one; every other number is UNKNOWN.
-_STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
-    HResult.ERROR_CANCELLED: WebErrorStatus.OPERATION_CANCELED,
-    HResult.WININET_E_OPERATION_CANCELLED: WebErrorStatus.OPERATION_CANCELED,
-    HResult.ERROR_OPERATION_ABORTED: WebErrorStatus.OPERATION_CANCELED,
-    HResult.E_ABORT: WebErrorStatus.OPERATION_CANCELED,
-    HResult.WININET_E_TIMEOUT: WebErrorStatus.TIMEOUT,
-    HResult.WININET_E_NAME_NOT_RESOLVED: WebErrorStatus.HOST_NAME_NOT_RESOLVED,
-    HResult.WININET_E_CANNOT_CONNECT: WebErrorStatus.CANNOT_CONNECT,
-    HResult.WININET_E_CONNECTION_ABORTED: WebErrorStatus.CONNECTION_ABORTED,
-    HResult.WININET_E_CONNECTION_RESET: WebErrorStatus.CONNECTION_RESET,
-    HResult.WININET_E_INVALID_SERVER_RESPONSE: WebErrorStatus.ERROR_HTTP_INVALID_SERVER_RESPONSE,
-    HResult.WININET_E_REDIRECT_FAILED: WebErrorStatus.REDIRECT_FAILED,
-    HResult.WININET_E_DISCONNECTED: WebErrorStatus.DISCONNECTED,
-    HResult.WININET_E_SERVER_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
-    HResult.WININET_E_PROXY_SERVER_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
-    HResult.WININET_E_HTTP_TO_HTTPS_ON_REDIR: WebErrorStatus.HTTP_TO_HTTPS_ON_REDIRECTION,
-    HResult.WININET_E_HTTPS_TO_HTTP_ON_REDIR: WebErrorStatus.HTTPS_TO_HTTP_ON_REDIRECTION,
-    HResult.ERROR_CONNECTION_REFUSED: WebErrorStatus.CANNOT_CONNECT,
-    HResult.ERROR_NETWORK_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
-    HResult.ERROR_HOST_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
-    HResult.ERROR_CONNECTION_ABORTED: WebErrorStatus.CONNECTION_ABORTED,
-    HResult.WININET_E_SEC_CERT_DATE_INVALID: WebErrorStatus.CERTIFICATE_EXPIRED,
-    HResult.WININET_E_SEC_CERT_CN_INVALID: WebErrorStatus.CERTIFICATE_COMMON_NAME_IS_INCORRECT,
-    HResult.WININET_E_INVALID_CA: WebErrorStatus.CERTIFICATE_IS_INVALID,
-    HResult.WININET_E_SEC_CERT_ERRORS: WebErrorStatus.CERTIFICATE_CONTAINS_ERRORS,
-    HResult.WININET_E_SEC_INVALID_CERT: WebErrorStatus.CERTIFICATE_IS_INVALID,
-    HResult.WININET_E_SEC_CERT_REVOKED: WebErrorStatus.CERTIFICATE_REVOKED,
-    HResult.HTTP_E_STATUS_UNEXPECTED: WebErrorStatus.UNEXPECTED_STATUS_CODE,
-    HResult.HTTP_E_STATUS_UNEXPECTED_REDIRECTION: WebErrorStatus.UNEXPECTED_REDIRECTION,
-    HResult.HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR: WebErrorStatus.UNEXPECTED_CLIENT_ERROR,
-    HResult.HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR: WebErrorStatus.UNEXPECTED_SERVER_ERROR,
-} | {signed(HTTP_STATUS_BASE + status): status for status in WebErrorStatus if status >= 300}
-
 
 @dataclass(frozen=True)
 class ConnectAttempt:
     """What became of one address during a connect() (beyond WinRT).
 
-    Attributes:
-        address (str): the IP address.
-        error (OSError): why it failed: the system's error, or one of this module.
-        seconds (float): how long it was tried.
+    Attributes: the IP address or path as text; why it failed, the system's error or one of this module; the seconds
+    that it was tried.
     """
 
     address: str
@@ -129,12 +104,6 @@ class WebSocketError(OSError):
     _default_errno: ClassVar[int | None] = None
 
     def __init__(self, message: str, *, hresult: int | None = None) -> None:
-        """Make an error.
-
-        Args:
-            message: what went wrong, for people.
-            hresult: signed HRESULT; the class's own when not given.
-        """
         super().__init__(message)
         self.hresult: int = int(self._default_hresult if hresult is None else hresult)
         self.message = message
@@ -145,6 +114,11 @@ class WebSocketError(OSError):
     def __reduce__(self) -> tuple[object, ...]:
         # OSError's own would lose the keyword arguments; errors cross process borders by pickle.
         return (_rebuild, (type(self), self.message, self.__dict__ | {"errno": self.errno}))
+
+    def _reword(self, message: str) -> None:
+        """Change the text."""
+        self.args = (message,)
+        self.message = self.strerror = message
 
     @property
     def winerror(self) -> int:
@@ -158,13 +132,7 @@ class WebSocketError(OSError):
 
     @staticmethod
     def get_status(hresult: int, /) -> WebErrorStatus:
-        """Turn the HRESULT of a failed WebSocket operation into a WebErrorStatus.
-
-        Args:
-            hresult: the number, signed as `error.hresult` gives it; the unsigned form is taken too.
-
-        Returns:
-            The status; UNKNOWN for every number that has none.
+        """Return the WebErrorStatus of an HRESULT, signed or unsigned; UNKNOWN for every number that has none.
 
         Raises:
             InvalidArgumentTypeError: `hresult` is not an int (0x80070057).
@@ -176,10 +144,10 @@ class WebSocketError(OSError):
             raise InvalidArgumentTypeError(f"hresult must be an int, not {type(hresult).__name__}")
         if not -0x8000_0000 <= hresult <= 0xFFFF_FFFF:
             raise InvalidArgumentError(f"hresult must fit 32 bits, got {hresult}")
-        return _STATUS_OF_HRESULT.get(signed(unsigned(hresult)), WebErrorStatus.UNKNOWN)
+        return status_of(hresult)
 
     def __str__(self) -> str:
-        return f"[HRESULT 0x{unsigned(self.hresult):08X}] {self.message}"
+        return f"{self.message} [HRESULT 0x{unsigned(self.hresult):08X}]"
 
 
 def fresh(error: WebSocketError) -> WebSocketError:
@@ -260,43 +228,25 @@ class OperationTimedOutError(WebSocketError, TimeoutError):
     _default_errno = errno_module.ETIMEDOUT
 
     def __init__(self, message: str, *, hresult: int | None = None, is_queued: bool = False) -> None:
-        """Make the error; see the class for the arguments."""
         super().__init__(message, hresult=hresult)
         self.is_queued = is_queued
 
 
-class MessageTooBigError(WebSocketError, ValueError):
-    """An incoming message over control.max_message_size, or in too many fragments: 0x80072738."""
-
-    _default_hresult = HResult.WSAEMSGSIZE
-    _default_errno = errno_module.EMSGSIZE
-
-
-class ProtocolViolationError(WebSocketError):
-    """The server broke RFC 6455: E_INVALID_PROTOCOL_FORMAT 0x83760002.
-
-    Attributes:
-        close_code (int): the code of the Close frame that answered it (1002 or 1007).
-    """
-
-    _default_hresult = HResult.E_INVALID_PROTOCOL_FORMAT
-    _default_errno = errno_module.EPROTO
-
-    def __init__(self, message: str, *, hresult: int | None = None, close_code: int = 1002) -> None:
-        """Make the error; see the class for the arguments."""
-        super().__init__(message, hresult=hresult)
-        self.close_code = close_code
-
-
-class ConnectionLostError(WebSocketError, ConnectionAbortedError):
-    """TCP or TLS ended without a Close frame: 0x80072EFE, after a reset by the peer 0x80072EFF."""
-
-    _default_hresult = HResult.WININET_E_CONNECTION_ABORTED
-    _default_errno = errno_module.ECONNABORTED
-
-
 class ConnectFailedError(WebSocketError, ConnectionError):
     """Base of the errors with which connect() fails for a reason of the network or the server."""
+
+    # Of a class, or of one error.
+    _is_transient = True
+
+    @property
+    def is_transient(self) -> bool:
+        """True when the same connect() would have a chance later (beyond WinRT).
+
+        True when the name was not found, nobody accepted, time was over, the server or a proxy hung up, and for the
+        HTTP statuses 408, 425, 429 and 5xx. False for every other status, for a user name or password that a proxy does
+        not take, for TLS and certificates, and for an answer that is no valid handshake.
+        """
+        return self._is_transient
 
 
 class HostNameNotResolvedError(ConnectFailedError):
@@ -325,9 +275,9 @@ class ProxyError(CannotConnectError):
     _default_hresult = HResult.WININET_E_PROXY_SERVER_UNREACHABLE
 
     def __init__(self, message: str, *, hresult: int | None = None, is_about_server: bool = False) -> None:
-        """Make the error; see the class for the arguments."""
         super().__init__(message, hresult=hresult)
         self.is_about_server = is_about_server
+        self._is_transient = self.hresult != hresult_of_http_status(407)
 
 
 class TlsError(ConnectFailedError):
@@ -338,6 +288,7 @@ class TlsError(ConnectFailedError):
     as do those about a client certificate that is not accepted (unknown_ca, certificate_expired …).
     """
 
+    _is_transient = False
     _default_hresult = HResult.WININET_E_SECURITY_CHANNEL_ERROR
     _default_errno = errno_module.EPROTO
 
@@ -356,7 +307,6 @@ class CertificateError(TlsError):
     def __init__(
         self, message: str, *, hresult: int | None = None, certificate_errors: Iterable[ChainValidationResult] = ()
     ) -> None:
-        """Make the error; see the class for the arguments."""
         super().__init__(message, hresult=hresult)
         self.certificate_errors = tuple(certificate_errors)
 
@@ -367,6 +317,7 @@ class HandshakeError(ConnectFailedError):
     Or a proxy answers something else than its protocol allows: 0x80072F78.
     """
 
+    _is_transient = False
     _default_hresult = HResult.WININET_E_INVALID_SERVER_RESPONSE
     _default_errno = errno_module.EPROTO
 
@@ -393,12 +344,12 @@ class HttpStatusError(HandshakeError):
         body: bytes = b"",
         is_from_proxy: bool = False,
     ) -> None:
-        """Make the error; see the class for the arguments."""
-        super().__init__(message, hresult=_hresult_of_status(status_code))
+        super().__init__(message, hresult=hresult_of_http_status(status_code))
         self.status_code = status_code
         self.headers: Mapping[str, str] = dict(headers or {})
         self.body = body
         self.is_from_proxy = is_from_proxy
+        self._is_transient = status_code in (408, 425, 429) or status_code >= 500
 
     @property
     def location(self) -> str | None:
@@ -418,17 +369,86 @@ class RedirectError(HandshakeError):
     _default_hresult = HResult.WININET_E_REDIRECT_FAILED
 
     def __init__(self, message: str, *, hresult: int | None = None, location: str | None = None) -> None:
-        """Make the error; see the class for the arguments."""
         super().__init__(message, hresult=hresult)
         self.location = location
 
 
-def _hresult_of_status(status_code: int) -> int:
-    hresult = signed(HTTP_STATUS_BASE + status_code)
-    if hresult in _STATUS_OF_HRESULT and status_code >= 300:
-        return hresult
-    return {
-        3: HResult.HTTP_E_STATUS_UNEXPECTED_REDIRECTION,
-        4: HResult.HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR,
-        5: HResult.HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR,
-    }.get(status_code // 100, HResult.HTTP_E_STATUS_UNEXPECTED)
+class ConnectTimedOutError(ConnectFailedError, OperationTimedOutError):
+    """A connect() ran out of time: WININET_E_TIMEOUT 0x80072EE2."""
+
+
+class ConnectionOverError(WebSocketError):
+    """Base of the errors that say that an open connection is over, or is closing.
+
+    Attributes:
+        close_cause (CloseCause): who or what ended it; NONE where that is not known.
+        close_code (int | None): the close code, as information.close_code has it; None where it is not known.
+        close_reason (str): the reason that goes with it.
+    """
+
+    close_cause: CloseCause = CloseCause.NONE
+    close_code: int | None = None
+    close_reason: str = ""
+
+    @property
+    def is_transient(self) -> bool:
+        """True when connecting again would have a chance (beyond WinRT).
+
+        True when the connection was lost or went silent, and when the server closed it with a code that does not blame
+        this side. False after 1002, 1003 and 1007 to 1010, when this side has closed, and when the server broke the
+        protocol or sent too much.
+        """
+        if self.close_cause is CloseCause.PEER:
+            return self.close_code not in _CODES_THAT_BLAME_US
+        return self.close_cause in (CloseCause.CONNECTION_LOST, CloseCause.KEEP_ALIVE)
+
+
+_CODES_THAT_BLAME_US = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
+
+
+class ConnectionClosedError(ObjectClosedError, ConnectionOverError):
+    """The connection was closed, by the server or by this side: RO_E_CLOSED 0x80000013."""
+
+
+class CanceledByCloseError(OperationCanceledError, ConnectionOverError):
+    """A send or read was under way when the connection was closed: 0x80072EF1."""
+
+    _default_hresult = HResult.WININET_E_OPERATION_CANCELLED
+
+
+class MessageTooBigError(ConnectionOverError, ValueError):
+    """An incoming message over control.max_message_size, or in too many fragments: 0x80072738."""
+
+    _default_hresult = HResult.WSAEMSGSIZE
+    _default_errno = errno_module.EMSGSIZE
+
+
+class ProtocolViolationError(ConnectionOverError):
+    """The server broke RFC 6455: E_INVALID_PROTOCOL_FORMAT 0x83760002.
+
+    Attributes:
+        close_code (int): the code of the Close frame that answered it (1002 or 1007).
+    """
+
+    _default_hresult = HResult.E_INVALID_PROTOCOL_FORMAT
+    _default_errno = errno_module.EPROTO
+
+    def __init__(self, message: str, *, hresult: int | None = None, close_code: int = 1002) -> None:
+        super().__init__(message, hresult=hresult)
+        self.close_code = close_code
+
+
+class ConnectionLostError(ConnectionOverError, ConnectionAbortedError):
+    """TCP or TLS ended without a Close frame: 0x80072EFE, after a reset by the peer 0x80072EFF."""
+
+    _default_hresult = HResult.WININET_E_CONNECTION_ABORTED
+    _default_errno = errno_module.ECONNABORTED
+
+    @property
+    def is_transient(self) -> bool:
+        """True, but in a forked child; see ConnectionOverError.is_transient."""
+        return self.close_cause is not CloseCause.FORKED
+
+
+class ConnectAbortedError(ConnectFailedError, ConnectionLostError):
+    """The server hung up before the connection was open: 0x80072EFE, after a TCP reset 0x80072EFF."""

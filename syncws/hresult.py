@@ -1,12 +1,14 @@
 """The HRESULT numbers that WebSocket operations give, signed as Windows' API shows them, with their names.
 
-Imports only the standard library's enum. Plain values: any thread may use them. Names without a prefix in
+May import enums. Plain values: any thread may use them. Names without a prefix in
 WinError.h (ERROR_CANCELLED and the like) are the HRESULT_FROM_WIN32 form of that error.
 """
 
 import enum
 
-__all__ = ["HTTP_STATUS_BASE", "HResult", "signed", "unsigned"]
+from syncws.enums import WebErrorStatus
+
+__all__ = ["HTTP_STATUS_BASE", "HResult", "hresult_of_http_status", "signed", "status_of", "unsigned"]
 
 HTTP_STATUS_BASE = 0x80190000
 """HRESULT of an HTTP answer, less its status code (facility 25)."""
@@ -103,3 +105,55 @@ class HResult(enum.IntEnum):
     E_PROTOCOL_EXTENSIONS_NOT_SUPPORTED = signed(0x83760003)
     E_SUBPROTOCOL_NOT_SUPPORTED = signed(0x83760004)
     E_PROTOCOL_VERSION_NOT_SUPPORTED = signed(0x83760005)
+
+
+# One status for each number that has one; every other number is UNKNOWN.
+_STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
+    HResult.ERROR_CANCELLED: WebErrorStatus.OPERATION_CANCELED,
+    HResult.WININET_E_OPERATION_CANCELLED: WebErrorStatus.OPERATION_CANCELED,
+    HResult.ERROR_OPERATION_ABORTED: WebErrorStatus.OPERATION_CANCELED,
+    HResult.E_ABORT: WebErrorStatus.OPERATION_CANCELED,
+    HResult.WININET_E_TIMEOUT: WebErrorStatus.TIMEOUT,
+    HResult.WININET_E_NAME_NOT_RESOLVED: WebErrorStatus.HOST_NAME_NOT_RESOLVED,
+    HResult.WININET_E_CANNOT_CONNECT: WebErrorStatus.CANNOT_CONNECT,
+    HResult.WININET_E_CONNECTION_ABORTED: WebErrorStatus.CONNECTION_ABORTED,
+    HResult.WININET_E_CONNECTION_RESET: WebErrorStatus.CONNECTION_RESET,
+    HResult.WININET_E_INVALID_SERVER_RESPONSE: WebErrorStatus.ERROR_HTTP_INVALID_SERVER_RESPONSE,
+    HResult.WININET_E_REDIRECT_FAILED: WebErrorStatus.REDIRECT_FAILED,
+    HResult.WININET_E_DISCONNECTED: WebErrorStatus.DISCONNECTED,
+    HResult.WININET_E_SERVER_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
+    HResult.WININET_E_PROXY_SERVER_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
+    HResult.WININET_E_HTTP_TO_HTTPS_ON_REDIR: WebErrorStatus.HTTP_TO_HTTPS_ON_REDIRECTION,
+    HResult.WININET_E_HTTPS_TO_HTTP_ON_REDIR: WebErrorStatus.HTTPS_TO_HTTP_ON_REDIRECTION,
+    HResult.ERROR_CONNECTION_REFUSED: WebErrorStatus.CANNOT_CONNECT,
+    HResult.ERROR_NETWORK_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
+    HResult.ERROR_HOST_UNREACHABLE: WebErrorStatus.SERVER_UNREACHABLE,
+    HResult.ERROR_CONNECTION_ABORTED: WebErrorStatus.CONNECTION_ABORTED,
+    HResult.WININET_E_SEC_CERT_DATE_INVALID: WebErrorStatus.CERTIFICATE_EXPIRED,
+    HResult.WININET_E_SEC_CERT_CN_INVALID: WebErrorStatus.CERTIFICATE_COMMON_NAME_IS_INCORRECT,
+    HResult.WININET_E_INVALID_CA: WebErrorStatus.CERTIFICATE_IS_INVALID,
+    HResult.WININET_E_SEC_CERT_ERRORS: WebErrorStatus.CERTIFICATE_CONTAINS_ERRORS,
+    HResult.WININET_E_SEC_INVALID_CERT: WebErrorStatus.CERTIFICATE_IS_INVALID,
+    HResult.WININET_E_SEC_CERT_REVOKED: WebErrorStatus.CERTIFICATE_REVOKED,
+    HResult.HTTP_E_STATUS_UNEXPECTED: WebErrorStatus.UNEXPECTED_STATUS_CODE,
+    HResult.HTTP_E_STATUS_UNEXPECTED_REDIRECTION: WebErrorStatus.UNEXPECTED_REDIRECTION,
+    HResult.HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR: WebErrorStatus.UNEXPECTED_CLIENT_ERROR,
+    HResult.HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR: WebErrorStatus.UNEXPECTED_SERVER_ERROR,
+} | {signed(HTTP_STATUS_BASE + status): status for status in WebErrorStatus if status >= 300}
+
+
+def status_of(hresult: int) -> WebErrorStatus:
+    """Return the WebErrorStatus of an HRESULT in either form; UNKNOWN for every number that has none."""
+    return _STATUS_OF_HRESULT.get(signed(unsigned(hresult)), WebErrorStatus.UNKNOWN)
+
+
+def hresult_of_http_status(status_code: int) -> int:
+    """Return the HRESULT of an HTTP answer: the status's own where Windows has one, else that of its class."""
+    hresult = signed(HTTP_STATUS_BASE + status_code)
+    if hresult in _STATUS_OF_HRESULT and status_code >= 300:
+        return hresult
+    return {
+        3: HResult.HTTP_E_STATUS_UNEXPECTED_REDIRECTION,
+        4: HResult.HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR,
+        5: HResult.HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR,
+    }.get(status_code // 100, HResult.HTTP_E_STATUS_UNEXPECTED)

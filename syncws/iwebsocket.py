@@ -37,6 +37,7 @@ from syncws.errors import (
     InvalidArgumentTypeError,
     ObjectClosedError,
     OperationCanceledError,
+    WebSocketError,
 )
 from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomValidationRequestedEventArgs
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
@@ -244,17 +245,21 @@ class IWebSocket(Generic[SessionT, ControlT]):
             session = self._make_session(opened, settings, connect.waker)
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
             session.start(self._run_reader())
-        except BaseException:
+        except BaseException as exc:
             # Ctrl-C too: the object is as it was, and may connect again.
             self._end_failed_connect(connect)
+            if isinstance(exc, WebSocketError):
+                # Where in the library it was found says nothing to the application: text, cause and attempts tell all.
+                cause = exc.__cause__
+                raise exc.with_traceback(None) from cause and cause.with_traceback(None)
             raise
 
     def _begin_connect(self, make: Callable[[], Connect]) -> Connect:
         with self._lock:
             if self._state is State.CLOSED and self._session is None:
-                raise ObjectClosedError("the socket was closed")
+                raise ObjectClosedError("the socket was closed: make a new one to connect")
             if self._state is not State.NEW:
-                raise IllegalMethodCallError("connect was called already: a socket connects once")
+                raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
             connect = self._link.connect = self._connecting = make()
             self._control._set_frozen(True)
             self._state = State.CONNECTING
@@ -325,8 +330,9 @@ class IWebSocket(Generic[SessionT, ControlT]):
         if self._state is State.CONNECTED and session is not None:
             return session
         if self._state is State.CLOSED:
-            why = "" if session is None else f": {session.describe_end()}"
-            raise ObjectClosedError(f"the socket was closed{why}")
+            if session is not None:
+                raise session.closed_error("the socket was closed")
+            raise ObjectClosedError("the socket was closed: make a new one")
         raise IllegalMethodCallError("the socket is not connected: call connect first")
 
     # Keep-alive.

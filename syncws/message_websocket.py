@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-from syncws._arguments.checks import Default, check_timeout
+from syncws._arguments.checks import Default, check_header_pairs, check_timeout
 from syncws._connection.message_session import MessageSession
 from syncws._connection.receiving.message_inbox import Taking
 from syncws._connection.receiving.message_reader import MessageReader
@@ -31,7 +31,6 @@ from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidArgumentTypeError,
-    ObjectClosedError,
 )
 from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
@@ -278,7 +277,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session = self._connected_session()
         taking = self._begin_receive(session, limit)
         if taking is None:
-            raise ObjectClosedError(f"the connection is closed: {session.describe_end()}")
+            raise session.closed_error("the connection is closed")
         return taking
 
     def _begin_receive(self, session: MessageSession, limit: float | None) -> Taking | None:
@@ -437,6 +436,6 @@ def _made_with(
         settings["supported_protocols"] = subprotocols
     made = MessageWebSocket()
     made.control.update(**settings)
-    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+    for name, value in check_header_pairs(headers):
         made.set_request_header(name, value)
     return made

@@ -5,6 +5,7 @@ May import enums and errors. Pure functions: any thread may call them.
 
 import enum
 import math
+from collections.abc import Iterable, Mapping
 
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -16,6 +17,7 @@ __all__ = [
     "as_input_stream_options",
     "as_unicode_encoding",
     "check_count",
+    "check_header_pairs",
     "check_integer",
     "check_number",
     "check_timeout",
@@ -152,3 +154,18 @@ def check_number(value: object, what: str, lowest: int, highest: int) -> int:
     if not lowest <= value <= highest:
         raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {shown_number(value)}")
     return value
+
+
+def check_header_pairs(headers: object) -> list[tuple[str, str]]:
+    """Return request headers as pairs of name and value; what these may be is checked elsewhere.
+
+    Raises:
+        InvalidArgumentTypeError: neither a mapping nor an iterable of pairs (0x80070057).
+    """
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    pairs = list(headers) if isinstance(headers, Iterable) and not isinstance(headers, str) else None
+    if pairs is None or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        # The values may be secrets, so none is shown.
+        raise InvalidArgumentTypeError('headers must be a mapping, or pairs as in [("X-Name", "value")]')
+    return [(name, value) for name, value in pairs]

@@ -71,7 +71,9 @@ class MessageSession(Session):
             WebSocketError: how the connection was lost.
         """
         if self.is_on_reader:
-            raise IllegalMethodCallError("receive cannot wait inside a handler: it would wait for its own thread")
+            raise IllegalMethodCallError(
+                "receive cannot wait inside a handler, for it would wait for its own thread: use args there"
+            )
         self._check_program_goes_on()
         taking = self.inbox.begin_take(deadline)
         if taking is None:

@@ -32,23 +32,25 @@ from syncws._waiting.readiness import Waker
 from syncws._wire.closing import CloseState
 from syncws._wire.closing import Protocol as CloseProtocol
 from syncws._wire.incoming import CloseFrame, Violation
+from syncws._wire.shown import shown_text
 from syncws.control import WebSocketControl
 from syncws.enums import CloseCause
 from syncws.errors import (
+    CanceledByCloseError,
+    ConnectionClosedError,
     ConnectionLostError,
+    ConnectionOverError,
     IllegalMethodCallError,
     MessageTooBigError,
-    ObjectClosedError,
-    OperationCanceledError,
     WebSocketError,
     fresh,
 )
-from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics
 
 __all__ = ["Owner", "Session"]
 
 SessionT = TypeVar("SessionT", bound="Session")
+ErrorT = TypeVar("ErrorT", bound=WebSocketError)
 
 _numbers = itertools.count(1)
 # After its deadline a close() lets the reader this long to finish what abort() has told it.
@@ -201,7 +203,21 @@ class Session(Sending):
     def describe_end(self) -> str:
         """Say why the connection is over or ending, for the text of an error."""
         text = text_of(self.close_cause)
-        return f"{text}, code {self.close_code} {self.close_reason}".rstrip() if self.is_close_known else text
+        if not self.is_close_known:
+            return text
+        return f"{text}, code {self.close_code} {shown_text(self.close_reason)}".rstrip()
+
+    def closed_error(self, what: str) -> ConnectionClosedError:
+        """Return the error of a call that finds the connection over, or closing."""
+        return self._told(ConnectionClosedError(f"{what}: {self.describe_end()}"))
+
+    def _told(self, error: ErrorT) -> ErrorT:
+        """Let an error tell how the connection ended."""
+        if isinstance(error, ConnectionOverError):
+            error.close_cause = self.close_cause
+            if self.is_close_known:
+                error.close_code, error.close_reason = self.close_code, self.close_reason
+        return error
 
     @property
     def close_deadline(self) -> Deadline | None:
@@ -213,7 +229,7 @@ class Session(Sending):
     def _check_not_lost(self) -> None:
         """Raise how the connection was lost, for a receive that finds nothing more; not after a close of our own."""
         if self.loss is not None and not self.is_discarding:
-            raise fresh(self.loss)
+            raise self._told(fresh(self.loss))
 
     def ping(self, payload: bytes | None, deadline: Deadline) -> float:
         """Send a Ping and wait for its Pong; see Pings.ping.
@@ -244,7 +260,7 @@ class Session(Sending):
                     self._note_own(CloseCause.LOCAL)
             if frame is not None:
                 self.outbox.post_close(frame, self.describe_end())
-            self._end_waits(ObjectClosedError("the socket was closed: no pong is waited for any more"))
+            self._end_waits(ConnectionClosedError("the socket was closed: no pong is waited for any more"))
         finally:
             self.waker.wake()
         if self.is_on_reader or self.outbox.is_interrupted_here:
@@ -260,10 +276,8 @@ class Session(Sending):
         self._causes.note(CloseCause.CONNECTION_LOST if self.outbox.is_broken else CloseCause.ABORTED)
         self.is_discarding = True
         self.is_aborted = True
-        self._end_waits(ObjectClosedError("the connection was aborted: no pong is waited for any more"))
-        self.outbox.shut(
-            OperationCanceledError("the connection was aborted", hresult=HResult.WININET_E_OPERATION_CANCELLED)
-        )
+        self._end_waits(ConnectionClosedError("the connection was aborted: no pong is waited for any more"))
+        self.outbox.shut(CanceledByCloseError("the connection was aborted"))
         self.transport.abort()
         self.waker.wake()
 
@@ -341,7 +355,7 @@ class Session(Sending):
         """Raise for a receive that would wait while the program ends; a daemon thread need not hear of it."""
         if self.is_exiting:
             process.stay_quiet()
-            raise ObjectClosedError("the connection is closed: the program ends")
+            raise ConnectionClosedError("the connection is closed: the program ends")
 
     def let_go_in_child(self) -> None:
         """See net.inherited: the connection is over here, and nobody but who uses it is told."""
@@ -458,8 +472,8 @@ class Session(Sending):
 
     def _reason_for_senders(self, state: CloseState) -> WebSocketError:
         if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:
-            return ConnectionLostError(self.loss.message, hresult=self.loss.hresult)
-        return ObjectClosedError(f"the connection is closed, nothing can be sent any more: {self.describe_end()}")
+            return self._told(ConnectionLostError(self.loss.message, hresult=self.loss.hresult))
+        return self.closed_error("the connection is closed, nothing can be sent any more")
 
     def _close_transport(self) -> None:
         if not self.is_aborted and self.outbox.is_idle:

@@ -35,10 +35,14 @@ from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken
 from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
+from syncws.enums import CloseCause
 from syncws.errors import (
     CannotConnectError,
+    ConnectAbortedError,
     ConnectAttempt,
+    ConnectFailedError,
     ConnectionLostError,
+    ConnectTimedOutError,
     HttpStatusError,
     OperationTimedOutError,
     ProxyError,
@@ -170,13 +174,24 @@ class Connect:
                 make_plan(self._settings)
             return self._open_following_redirects()
         except WebSocketError as exc:
-            exc.attempts = tuple(self.attempts)
-            raise
+            raise self._told(exc) from exc.__cause__
         finally:
             # It leads to the socket object, which must not be held by what its information shows.
             self._validate = None
             if self._token is not None:
                 self._token._remove_listener(self)
+
+    def _told(self, error: WebSocketError) -> WebSocketError:
+        """Return what is raised for an error: one that connect() met says of which URI, and what became of each try."""
+        told = error
+        if isinstance(error, OperationTimedOutError):
+            told = ConnectTimedOutError(error.message)
+        elif isinstance(error, ConnectionLostError) and error.close_cause is not CloseCause.FORKED:
+            told = ConnectAbortedError(error.message, hresult=error.hresult)
+        if isinstance(told, ConnectFailedError):
+            told._reword(f"cannot connect to {self._uri.shown}: {told.message}")
+        told.attempts = tuple(self.attempts)
+        return told
 
     def _open_following_redirects(self) -> Opened:
         uri, settings = self._uri, self._settings
@@ -244,7 +259,7 @@ class Connect:
         try:
             while True:
                 try:
-                    dialed = dialer.dial(self._target(uri)) if route is None else dial_proxy(dialer, route.proxy)
+                    dialed = dialer.dial() if route is None else dial_proxy(dialer, route.proxy)
                 except WebSocketError:
                     if silence is None or self._is_at_end:
                         raise
@@ -261,9 +276,6 @@ class Connect:
         finally:
             self.attempts += dialer.attempts
             self._dialer = silence = None
-
-    def _target(self, uri: WebSocketUri) -> str:
-        return f"{uri.host} port {uri.port}" if self._over is None else str(self._over)
 
     @property
     def _is_at_end(self) -> bool:

@@ -95,8 +95,8 @@ class Dialer:
         for dialed in self._pending:
             dialed.socket.close()
 
-    def dial(self, target: str) -> Dialed:
-        """Return the next connection; leaves no other descriptor behind. `target` is for the text of errors.
+    def dial(self) -> Dialed:
+        """Return the next connection; leaves no other descriptor behind.
 
         Raises:
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84).
@@ -106,7 +106,7 @@ class Dialer:
         with _Selector() as selector:
             try:
                 selector.register(self._waiter.wakings, selectors.EVENT_READ)
-                return self._first_connected(selector, target)
+                return self._first_connected(selector)
             except (OperationTimedOutError, OperationCanceledError) as exc:
                 for dialed in tuple(self._pending):
                     self.fail(dialed, type(exc)(exc.message))
@@ -118,14 +118,14 @@ class Dialer:
                     self._waiting.appendleft(dialed.address)
                 self._pending.clear()
 
-    def _first_connected(self, selector: _Selector, target: str) -> Dialed:
+    def _first_connected(self, selector: _Selector) -> Dialed:
         while True:
             dialed = self._start_next(selector) if self._is_start_due else self._wait(selector)
             if dialed is not None:
                 self._pending.remove(dialed)
                 return dialed
             if not self._pending and not self._waiting:
-                raise self._error(target)
+                raise self._error()
 
     @property
     def _is_start_due(self) -> bool:
@@ -211,13 +211,12 @@ class Dialer:
     def _shown(self, address: Address) -> str:
         return f"{address.text} port {self._port}" if address.is_ip else address.text
 
-    def _error(self, target: str) -> WebSocketError:
+    def _error(self) -> WebSocketError:
         """Return the one error for all the addresses; it names each and what became of it."""
         errors = [attempt.error for attempt in self.attempts]
-        reasons = "; ".join(
+        message = "; ".join(
             f"{attempt.address}: {attempt.error.strerror or attempt.error}" for attempt in self.attempts
         )
-        message = f"cannot connect to {target} ({reasons})"
         error: WebSocketError
         if all(isinstance(failure, OperationTimedOutError) for failure in errors):
             error = OperationTimedOutError(message)

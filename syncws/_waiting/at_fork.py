@@ -14,6 +14,7 @@ import weakref
 from functools import partial
 from typing import Protocol
 
+from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError
 
 __all__ = ["forked_error", "watch"]
@@ -40,7 +41,11 @@ def watch(holder: Holder) -> None:
 
 def forked_error() -> ConnectionLostError:
     """Return the error for every use in the child."""
-    return ConnectionLostError("the connection belongs to the parent process: after a fork the child must connect anew")
+    error = ConnectionLostError(
+        "the connection belongs to the parent process: after a fork the child must connect anew"
+    )
+    error.close_cause = CloseCause.FORKED
+    return error
 
 
 def _let_go() -> None:

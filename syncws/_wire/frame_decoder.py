@@ -10,6 +10,7 @@ with the limits when the header is read, before the payload takes any memory.
 
 from syncws._wire.frames import CLOSE, CONTINUATION, MAX_CONTROL_PAYLOAD, PING, is_valid_received_close_code
 from syncws._wire.incoming import CloseFrame, Message, Ping, Pong, Violation
+from syncws._wire.shown import shown_text
 from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketError
 
 __all__ = ["NO_LIMIT", "Event", "Fail", "FrameDecoder", "bad_text", "check_fragments"]
@@ -237,7 +238,8 @@ def _close_frame(payload: bytes) -> CloseFrame:
         raise _protocol_error("the server sent a Close frame with half a close code")
     code = int.from_bytes(payload[:2], "big")
     if not is_valid_received_close_code(code):
-        raise _protocol_error(f"the server sent a Close frame with the code {code}, which must not be sent")
+        reason = shown_text(payload[2:].decode("utf-8", "replace"))
+        raise _protocol_error(f"the server sent a Close frame with the code {code}, which must not be sent: {reason!r}")
     try:
         return CloseFrame(code, payload[2:].decode(), payload)
     except UnicodeDecodeError as exc:

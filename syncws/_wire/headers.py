@@ -3,8 +3,9 @@
 May import errors. Pure functions over strings: any thread may call them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from syncws._wire.shown import shown_text
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["check_request_header", "check_subprotocol", "check_subprotocols", "is_token"]
@@ -45,12 +46,17 @@ def check_request_header(name: str, value: str) -> None:
             f"header name and value must be str, not {type(name).__name__} and {type(value).__name__}"
         )
     if not is_token(name):
+        # Not shown behind a colon: who writes "Authorization: Bearer …" has put the value there.
+        start = shown_text(name.partition(":")[0], 40)
         raise InvalidArgumentError(
-            f"header name {name!r} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~"
+            f"header name {start!r} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~; the value is "
+            "an argument of its own"
         )
     instead = _OWN_HEADERS.get(name.lower())
     if instead is not None:
         raise InvalidArgumentError(f"header {name!r} belongs to the opening handshake: {instead}")
+    if name.lower() == "host" and not value.strip():
+        raise InvalidArgumentError("value of header 'Host' must not be empty: leave the header out for the URI's host")
     if name.lower() == "host" and not value.isascii():
         raise InvalidArgumentError(f"value of header {name!r} must be ASCII: host names are sent in their IDNA form")
     for character in value:
@@ -61,8 +67,10 @@ def check_request_header(name: str, value: str) -> None:
             )
 
 
-def check_subprotocol(protocol: object, others: Iterable[str] = ()) -> str:
+def check_subprotocol(protocol: object, others: Sequence[str] = ()) -> str:
     """Check one entry of control.supported_protocols against the rules and its neighbours (RFC 6455 4.1).
+
+    No message shows it: it may be a bearer token.
 
     Raises:
         InvalidArgumentTypeError: it is no str (0x80070057).
@@ -72,10 +80,12 @@ def check_subprotocol(protocol: object, others: Iterable[str] = ()) -> str:
         raise InvalidArgumentTypeError(f"a subprotocol must be str, not {type(protocol).__name__}")
     if not is_token(protocol):
         raise InvalidArgumentError(
-            f"subprotocol {protocol!r} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~"
+            f"subprotocol number {len(others) + 1} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~"
         )
     if protocol in others:
-        raise InvalidArgumentError(f"subprotocol {protocol!r} is in the list already: each may stand there once")
+        raise InvalidArgumentError(
+            f"subprotocol number {len(others) + 1} is in the list already: each stands there once"
+        )
     return protocol
 
 

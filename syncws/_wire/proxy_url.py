@@ -6,7 +6,8 @@ May import errors and wire.uri. Pure functions over strings: any thread may call
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from syncws._wire.uri import bracketed, check_characters, read_http_url, server_name_of, shown_without_password
+from syncws._wire.shown import shown_url
+from syncws._wire.uri import bracketed, check_characters, read_http_url, server_name_of
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["Login", "ProxyUrl", "check_login", "parse_proxy_url"]
@@ -75,7 +76,7 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
     check_characters(text, what)
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
-    shown = f"{what} {shown_without_password(text)!r}"
+    shown = f"{what} '{shown_url(text)}'"
     if not separator or scheme not in _DEFAULT_PORTS:
         raise InvalidArgumentError(f"{shown} has no scheme that can be used: {_ALLOWED}")
     user_info, at_sign, address = rest.rpartition("@")
@@ -91,10 +92,11 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
 
 def _read_login(user_info: str, shown: str) -> Login:
     user_name, _, password = user_info.partition(":")
-    try:
-        login = Login(*(unquote_to_bytes(part).decode("utf-8") for part in (user_name, password)))
-    except UnicodeDecodeError:
-        raise InvalidArgumentError(f"the user info of {shown} is no percent-encoded UTF-8") from None
+    parts = [unquote_to_bytes(part) for part in (user_name, password)]
+    # Not by the error of decode(), which holds what it could not read.
+    if any("\ufffd" in part.decode("utf-8", "replace") and b"\xef\xbf\xbd" not in part for part in parts):
+        raise InvalidArgumentError(f"the user info of {shown} is no percent-encoded UTF-8")
+    login = Login(*(part.decode("utf-8") for part in parts))
     if any(character < " " or character == "\x7f" for character in login.user_name + login.password):
         raise InvalidArgumentError(f"the user info of {shown} must not hold control characters")
     return login

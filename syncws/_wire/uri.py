@@ -5,12 +5,13 @@ May import errors, urllib3 and idna. Pure functions over strings: any thread may
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from syncws._wire.shown import shown_text, shown_url
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = [
@@ -20,11 +21,12 @@ __all__ = [
     "parse_uri",
     "read_http_url",
     "server_name_of",
-    "shown_without_password",
 ]
 
+_SHOWN_PATH = 80
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 # urllib3 normalises paths and hosts for these schemes only.
+_WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 # The last part of a name is never a number; what ends in one is an IPv4 address in the eyes of some resolvers.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
@@ -45,7 +47,8 @@ class WebSocketUri:
     is_secure: bool
     host: str
     port: int
-    resource: str
+    # Not shown: its query may hold a secret.
+    resource: str = field(repr=False)
 
     @property
     def scheme(self) -> str:
@@ -66,6 +69,12 @@ class WebSocketUri:
         return f"[{host}]:{self.port}" if ":" in address else f"{host}:{self.port}"
 
     @property
+    def shown(self) -> str:
+        """The URI for a text that people read: without the query, where secrets like to be, and of a sane length."""
+        path, question_mark, _ = self.resource.partition("?")
+        return f"{self.scheme}://{self.host_header}{shown_text(path, _SHOWN_PATH)}{'?…' if question_mark else ''}"
+
+    @property
     def server_name(self) -> str:
         """Name or address that the server's certificate must be for: no zone id, no dot at the end."""
         return server_name_of(self.host)
@@ -81,19 +90,23 @@ def parse_uri(text: str) -> WebSocketUri:
     """
     if not isinstance(text, str):
         raise InvalidArgumentTypeError(f"uri must be str, not {type(text).__name__}")
-    shown = f"uri {shown_without_password(text)!r}"
+    if text != text.strip():
+        raise InvalidArgumentError("uri begins or ends with white space: take it away, with uri.strip()")
+    shown = f"uri '{shown_url(text)}'"
     check_characters(text, "uri")
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower()
     if not colon or not rest.startswith("//"):
         raise InvalidArgumentError(f"{shown} is not absolute: it must look like ws://host/path")
     if scheme not in _DEFAULT_PORTS:
-        raise InvalidArgumentError(f"{shown} has another scheme than ws and wss")
+        instead = _WEBSOCKET_SCHEMES.get(scheme)
+        hint = f": write {instead}:// for {scheme}://" if instead else ""
+        raise InvalidArgumentError(f"{shown} has another scheme than ws and wss{hint}")
     if "#" in text:
         raise InvalidArgumentError(f"{shown} has a fragment: a WebSocket URI has none (RFC 6455 3)")
     if "@" in _authority(rest):
         raise InvalidArgumentError(
-            f"{shown} holds user info: credentials do not belong there, set an Authorization header"
+            f"{shown} holds user info: give name and password by control.server_credential, or an Authorization header"
         )
     parsed, host = read_http_url(f"{_HTTP_SCHEMES[scheme]}:{rest}", shown)
     port = _DEFAULT_PORTS[scheme] if parsed.port is None else parsed.port
@@ -106,10 +119,14 @@ def read_http_url(url: str, shown: str) -> tuple[Url, str]:
     Raises:
         InvalidArgumentError: `shown` has no host, a bad one, or a port outside 1 to 65535 (0x80070057).
     """
+    authority = _authority(url.partition(":")[2])
+    if "%" in authority.rpartition("@")[2].partition("[")[0]:
+        # urllib3 would decode it, and lists of forbidden hosts would not see what is connected to.
+        raise InvalidArgumentError(f"{shown} has a host that holds a percent sign: write the name itself")
     try:
         parsed = parse_url(url)
     except LocationParseError:
-        why = _idna_problem(_authority(url.partition(":")[2]))
+        why = _idna_problem(authority)
         raise InvalidArgumentError(f"{shown} has a host or port that cannot be read{why}") from None
     if not parsed.host:
         raise InvalidArgumentError(f"{shown} has no host")
@@ -131,15 +148,6 @@ def bracketed(host: str) -> str:
 def server_name_of(host: str) -> str:
     """Return what a certificate must be for: no zone id, no dot at the end."""
     return host.partition("%")[0].removesuffix(".")
-
-
-def shown_without_password(text: str) -> str:
-    """Return a URI for a message, without anything that may be a password: what stands before its last @."""
-    before, at_sign, after = text.rpartition("@")
-    if not at_sign:
-        return text
-    scheme, separator, _ = before.partition("://")
-    return f"{scheme}{separator}***@{after}" if separator and scheme.isalpha() else f"***@{after}"
 
 
 def check_characters(text: str, what: str) -> None:
@@ -176,9 +184,6 @@ def _bare_host(host: str, shown: str) -> str:
     """Check a host; of an IPv6 address take the brackets off and decode the zone id."""
     if host.startswith("["):
         return _ipv6_address(host, shown)
-    if "%" in host:
-        # Only IPv6 has zone ids; in a name an escape would make us connect to one host and verify another.
-        raise InvalidArgumentError(f"{shown} has the host {host!r}, which holds a percent sign")
     name = host.removesuffix(".")
     if len(name) > 253 or any(not 1 <= len(label) <= 63 for label in name.split(".")):
         raise InvalidArgumentError(

@@ -13,8 +13,7 @@ from collections.abc import Callable
 
 from syncws._connection.receiving.inbox import Claim, Inbox
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws.errors import ObjectClosedError, OperationCanceledError
-from syncws.hresult import HResult
+from syncws.errors import CanceledByCloseError, ObjectClosedError
 
 __all__ = ["ByteInbox"]
 
@@ -117,10 +116,7 @@ class ByteInbox(Inbox):
         while True:
             with self._lock:
                 if self._is_dropping:
-                    raise OperationCanceledError(
-                        "the read was ended: the stream or the socket was closed",
-                        hresult=HResult.WININET_E_OPERATION_CANCELLED,
-                    )
+                    raise CanceledByCloseError("the read was ended: the stream or the socket was closed")
                 view = self._show(count)
                 if view is not None:
                     return view
@@ -131,7 +127,7 @@ class ByteInbox(Inbox):
                 if self._is_ended or self._is_dropping:
                     # By a signal handler, just now.
                     continue
-            self._wait(signal, self._deadline, "the bytes did not come in time")
+            self._wait(signal, self._deadline, "the bytes did not come within control.receive_timeout (None: for ever)")
 
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""

@@ -159,7 +159,11 @@ class MessageInbox(Inbox):
                     if self._is_ended:
                         # By a signal handler, just now.
                         continue
-                self._wait(signal, deadline, "no message came in time")
+                self._wait(
+                    signal,
+                    deadline,
+                    "no message came within timeout or control.receive_timeout (None: for ever)",
+                )
         except BaseException:
             # An exception that is kept holds this frame, and so the claim.
             self.leave(taking)

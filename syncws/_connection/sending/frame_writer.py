@@ -12,14 +12,13 @@ from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, WRITABLE, Readiness, Waker, make_readiness
 from syncws._wire.large import FrameChunks
 from syncws.errors import (
+    CanceledByCloseError,
+    ConnectionClosedError,
     ConnectionLostError,
-    ObjectClosedError,
-    OperationCanceledError,
     OperationTimedOutError,
     WebSocketError,
     fresh,
 )
-from syncws.hresult import HResult
 
 __all__ = ["MAX_KEPT_BYTES", "FrameWriter", "Patience"]
 
@@ -238,7 +237,7 @@ class FrameWriter:
             stay_quiet()
         reason = self.shut_reason
         if reason is None:
-            return ObjectClosedError(f"nothing can be sent any more, {self._describe_closing()}")
+            return ConnectionClosedError(f"nothing can be sent any more, {self._describe_closing()}")
         error = fresh(reason)
         error.__cause__ = reason
         return error
@@ -248,7 +247,7 @@ class FrameWriter:
         if isinstance(self.shut_reason, ConnectionLostError) or self.is_quiet:
             return self.closed_error()
         reason = self._describe_closing() if self.shut_reason is None else self.shut_reason.message
-        return OperationCanceledError(f"sending was ended: {reason}", hresult=HResult.WININET_E_OPERATION_CANCELLED)
+        return CanceledByCloseError(f"sending was ended: {reason}")
 
     def _describe_closing(self) -> str:
         return f"the connection is closing: {self.why_closing}"

@@ -12,6 +12,7 @@ answer is read strictly before the library sees it (net.http_head).
 import base64
 import binascii
 import hashlib
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,14 @@ from syncws._net.http.head import Head, HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport
 from syncws._waiting.waiter import Waiter
+from syncws._wire.shown import shown_text
 from syncws._wire.uri import WebSocketUri
 from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError
 from syncws.hresult import HResult
 
-__all__ = ["HandshakeResult", "open_websocket"]
+__all__ = ["HandshakeResult", "advice_for", "open_websocket"]
+
+_logger = logging.getLogger("syncws.connect")
 
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LIBRARY_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
@@ -71,7 +75,7 @@ def open_websocket(
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
     key = base64.b64encode(os.urandom(16)).decode("ascii")
-    guard = _Guard(transport, waiter, uri.resource, request_headers)
+    guard = _Guard(transport, waiter, uri.resource, request_headers, is_secure=uri.is_secure)
     header = {"Sec-WebSocket-Key": key}
     if subprotocols:
         # Not through the library's own option: that refuses a server which chooses none, and changes the case.
@@ -112,11 +116,14 @@ def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
     """Return the subprotocol that the server chose (RFC 6455 4.1 item 6)."""
     chosen = head.all_of("sec-websocket-protocol")
     if not chosen:
+        if offered:
+            _logger.info("the server chose none of the %d subprotocols that were offered", len(offered))
         return ""
     if len(chosen) > 1 or chosen[0] not in offered:
-        wanted = ", ".join(offered) or "none"
+        # Neither theirs nor ours is shown: a subprotocol may be a bearer token.
+        what = f"{len(chosen)} subprotocols" if len(chosen) > 1 else "a subprotocol that was not among those offered"
         raise _refusal(
-            f"it chose the subprotocol {', '.join(chosen)!r}; offered were: {wanted}",
+            f"it chose {what}; offered were {len(offered)} by control.supported_protocols",
             HResult.E_SUBPROTOCOL_NOT_SUPPORTED,
         )
     return chosen[0]
@@ -126,7 +133,13 @@ class _Guard:
     """Stands for the socket that websocket-client thinks it has."""
 
     def __init__(
-        self, transport: Transport, waiter: Waiter, resource: str, request_headers: Sequence[tuple[str, str]]
+        self,
+        transport: Transport,
+        waiter: Waiter,
+        resource: str,
+        request_headers: Sequence[tuple[str, str]],
+        *,
+        is_secure: bool,
     ) -> None:
         self._transport = transport
         self._waiter = waiter
@@ -138,6 +151,7 @@ class _Guard:
         # What ended the handshake, if that was not the library.
         self.failure: OSError | None = None
         self._send_failure: ConnectionLostError | None = None
+        self._hint = "" if is_secure else "; a server that wants TLS does so: is it wss://?"
 
     def gettimeout(self) -> None:
         """Tell the library that this socket blocks: the deadline is the waiter's."""
@@ -187,10 +201,10 @@ class _Guard:
         if head is None:
             if self._send_failure is not None:
                 raise self._send_failure
-            raise ConnectionLostError("the server ended the connection before it answered the handshake")
+            raise ConnectionLostError(f"the server ended the connection before it answered the handshake{self._hint}")
         if head.status_code != 101:
             raise HttpStatusError(
-                f"the server answered {head.status_code} {head.reason}".rstrip(),
+                f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice_for(head),
                 status_code=head.status_code,
                 headers=head.as_mapping(),
                 body=reader.read_body(head),
@@ -208,7 +222,10 @@ class _Guard:
 def _check_upgrade(head: Head) -> None:
     """Check what RFC 6455 4.1 asks of the answer, the key and the subprotocol apart."""
     # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
-    if [value.encode().lower() for value in head.all_of("upgrade")] != [b"websocket"]:
+    upgrades = [value.encode().lower() for value in head.all_of("upgrade")]
+    if len(upgrades) > 1:
+        raise _refusal(f"it has {len(upgrades)} headers Upgrade, where one is allowed")
+    if upgrades != [b"websocket"]:
         raise _refusal("it has no header Upgrade: websocket")
     connection = ",".join(head.all_of("connection")).encode().lower().split(b",")
     if b"upgrade" not in (token.strip(b" \t") for token in connection):
@@ -222,6 +239,18 @@ def _check_upgrade(head: Head) -> None:
     accept = head.all_of("sec-websocket-accept")
     if len(accept) != 1 or not _is_base64(accept[0]):
         raise _refusal("it has no valid header Sec-WebSocket-Accept")
+
+
+def advice_for(head: Head) -> str:
+    """Return what to do about an answer that is not 101, or a proxy's that is not 2xx; begins with a colon or empty."""
+    if head.status_code in (401, 407):
+        header = "www-authenticate" if head.status_code == 401 else "proxy-authenticate"
+        asked = ", ".join(head.all_of(header))
+        setting = "server_credential" if head.status_code == 401 else "proxy_credential"
+        return f": it asks for {shown_text(asked) or 'no scheme'}; control.{setting} answers Basic"
+    if head.status_code < 300 or head.status_code in (400, 404, 405, 426):
+        return ": that is ordinary HTTP and no WebSocket; are path and port right?"
+    return ""
 
 
 def _is_base64(value: str) -> bool:

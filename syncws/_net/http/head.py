@@ -13,6 +13,7 @@ from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport
 from syncws._waiting.waiter import Waiter
 from syncws._wire.headers import is_token
+from syncws._wire.shown import shown_text
 from syncws.errors import WebSocketError
 
 __all__ = ["MAX_BODY_BYTES", "MAX_HEAD_BYTES", "Head", "HeadReader"]
@@ -103,7 +104,8 @@ class HeadReader:
         searched = 0
         while True:
             if not buffer.startswith(b"HTTP/"[: len(buffer)]):
-                raise self._refusal("it is not HTTP")
+                # 0x15 is how an alert of TLS begins.
+                raise self._refusal("it is TLS: is it wss://?" if buffer.startswith(b"\x15\x03") else "it is not HTTP")
             end = _end_of_head(buffer, searched)
             if 0 <= end <= MAX_HEAD_BYTES:
                 self.remainder = bytes(buffer[end:])
@@ -134,7 +136,7 @@ class HeadReader:
             name, colon, value = line.partition(":")
             value = value.strip(" \t")
             if not colon or not is_token(name) or _has_controls(value):
-                raise self._refusal(f"it has the header line {line[:80]!r}")
+                raise self._refusal(f"it has a header line that cannot be read, {shown_text(name, 40)!r}")
             fields.append((name.lower(), value))
         return Head(int(code), reason, tuple(fields))
 

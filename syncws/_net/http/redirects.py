@@ -37,7 +37,7 @@ def redirected(
     target = _target(answer, uri)
     if uri.is_secure and not target.is_secure:
         raise RedirectError(
-            f"the server redirects from wss to ws, to {target.host}",
+            f"the server redirects from wss to ws, to {target.shown}",
             hresult=HResult.WININET_E_HTTPS_TO_HTTP_ON_REDIR,
             location=answer.location,
         )

@@ -14,6 +14,7 @@ from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer
 from syncws._net.exchange import send_all
 from syncws._net.http.basic import basic_authorization
+from syncws._net.http.handshake import advice_for
 from syncws._net.http.head import HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.proxy.socks import ask_socks
@@ -23,6 +24,7 @@ from syncws._net.tls.verification import certificate_error, refused_at_once
 from syncws._net.transport import Transport
 from syncws._waiting.waiter import Waiter
 from syncws._wire.proxy_url import ProxyUrl
+from syncws._wire.shown import shown_text
 from syncws._wire.uri import WebSocketUri, bracketed
 from syncws.errors import (
     CannotConnectError,
@@ -102,9 +104,9 @@ def dial_proxy(dialer: Dialer, proxy: ProxyUrl) -> Dialed:
         OperationTimedOutError, OperationCanceledError: as Dialer.dial.
     """
     try:
-        return dialer.dial(f"the proxy {bracketed(proxy.host)} port {proxy.port}")
+        return dialer.dial()
     except CannotConnectError as exc:
-        raise ProxyError(exc.message) from exc.__cause__
+        raise ProxyError(f"the proxy {proxy.shown} cannot be reached: {exc.message}") from exc.__cause__
 
 
 def open_tunnel(
@@ -178,7 +180,8 @@ def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
         raise ProxyError(f"the proxy {proxy.shown} ended the connection before it answered")
     if not 200 <= head.status_code < 300:
         raise HttpStatusError(
-            f"the proxy {proxy.shown} answered {head.status_code} {head.reason}".rstrip(),
+            f"the proxy {proxy.shown} answered {head.status_code} {shown_text(head.reason)}".rstrip()
+            + advice_for(head),
             status_code=head.status_code,
             headers=head.as_mapping(),
             body=reader.read_body(head),

@@ -1,0 +1,72 @@
+"""What people may see of a text that holds secrets or comes from a stranger: URLs, headers, the peer's words.
+
+Imports only the standard library. Pure functions over strings: any thread may call them. Whatever a message, a log line
+or a repr shows of a URL, of a header's value or of what the peer says goes through here.
+"""
+
+import re
+
+__all__ = ["HIDDEN", "shown_header", "shown_text", "shown_url"]
+
+HIDDEN = "***"
+_LONGEST = 200
+# Whose values are shown. A header that nobody knows may hold a key, so the others are hidden.
+_SHOWN_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "content-type",
+        "date",
+        "host",
+        "location",
+        "origin",
+        "proxy-authenticate",
+        "retry-after",
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "server",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+        "www-authenticate",
+    }
+)
+_QUERY = re.compile(r"[?#]\S*")
+_USER_INFO = re.compile(r"//[^/?#\s]*@")
+
+
+def shown_text(text: str, longest: int = _LONGEST) -> str:
+    """Return what the peer says so that it can forge nothing: what is not printable is escaped, the middle left out.
+
+    Not printable are control characters, line separators and the marks that turn the direction of writing.
+    """
+    if len(text) > longest:
+        text = f"{text[: longest // 2]}…{text[-longest // 2 :]}"
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def shown_url(text: str) -> str:
+    """Return a URL without user info, query and fragment, where secrets like to be.
+
+    What cannot be taken apart is hidden up to its last @: no message may show what may be a password.
+    """
+    text = _QUERY.sub(f"?{HIDDEN}", text, count=1)
+    before, at_sign, after = text.rpartition("@")
+    if at_sign:
+        scheme, separator, _ = before.partition("://")
+        start = f"{scheme}{separator}" if separator and scheme.isalpha() else ""
+        text = f"{start}{HIDDEN}@{after}"
+    return shown_text(text)
+
+
+def shown_header(name: str, value: str) -> str:
+    """Return a header's value for a log: hidden unless it is known to hold no secret; URLs in it as shown_url has them.
+
+    A subprotocol may be a bearer token, as Kubernetes has it, so these are hidden too.
+    """
+    if name.strip().lower() not in _SHOWN_HEADERS:
+        return HIDDEN
+    return shown_text(_USER_INFO.sub(f"//{HIDDEN}@", _QUERY.sub(f"?{HIDDEN}", value)))
