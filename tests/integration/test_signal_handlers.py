@@ -13,10 +13,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from fakes import ScriptedTransport, line_of
-from scripts import BINARY, Call, connected, noting, read_until_close, sends
 from support import LIMIT, handshake, join, read_request, read_to_end, scripted_server, server_frame, wait
-from threads.doubles import take
+from support.doubles import take
+from support.fakes import ScriptedTransport, line_of
+from support.scripts import BINARY, Call, connected, noting, read_until_close, sends
 
 import syncws
 from syncws import HResult, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket, WebSocketError
