@@ -4,7 +4,7 @@
 
 A mechanism is a line or two of the source. Each is taken out in a copy of the project, and its test run there, in a
 process of its own. Exit code 1 when a test passed all the same. The suite checks that each mechanism is still where
-this says, and that the test exists (tests/test_mechanisms.py).
+this says, and that the test exists (tests/programs/test_mechanisms.py).
 """
 
 import argparse
@@ -43,8 +43,8 @@ class Mechanism:
     test: str
 
 
-_SLOW = "test_slow_handlers.py::"
-_ALIVE = "threads/test_keep_alive.py::"
+_SLOW = "integration/test_slow_handlers.py::"
+_ALIVE = "connection/test_keep_alive.py::"
 _CLOSING = "integration/test_closing_in_time.py::"
 _EXIT = "integration/test_interpreter_exit.py::"
 _DROPPED = "integration/test_dropped_objects.py::"
@@ -81,7 +81,7 @@ MECHANISMS = (
         "_connection/receiving/message_reader.py",
         "            and not (self._is_handed_over or session.is_discarding or session.inbox.has_messages)\n",
         "            and not (session.is_discarding)\n",
-        "threads/test_delivery.py::test_order_and_number_hold_whenever_reading_passes_on",
+        "connection/test_delivery.py::test_order_and_number_hold_whenever_reading_passes_on",
     ),
     Mechanism(
         "a handler that never returns does not hold up close()",
@@ -103,7 +103,7 @@ MECHANISMS = (
         "_connection/receiving/reader.py",
         "            if session.silence is not None and self._is_silent(session.silence):\n",
         "            if False:\n",
-        "test_keep_alive.py::test_a_silent_peer_is_given_up_soon_and_the_reason_is_told",
+        "integration/test_keep_alive.py::test_a_silent_peer_is_given_up_soon_and_the_reason_is_told",
     ),
     Mechanism(
         "any byte counts as life",
@@ -138,21 +138,21 @@ MECHANISMS = (
         "_connection/receiving/reader.py",
         "            session.pings.take_pong(event.payload)\n",
         "",
-        "test_keep_alive.py::test_a_ping_returns_the_round_trip_in_seconds",
+        "integration/test_keep_alive.py::test_a_ping_returns_the_round_trip_in_seconds",
     ),
     Mechanism(
         "unsolicited pongs are sent",
         "_connection/keep_alive.py",
         "        session.outbox.post_control(self._pong)\n",
         "",
-        "test_keep_alive.py::test_unsolicited_pongs_are_sent",
+        "integration/test_keep_alive.py::test_unsolicited_pongs_are_sent",
     ),
     Mechanism(
         "all connections have one monitor",
         "_connection/monitor.py",
         '    """Return the monitor of this process."""\n    return _monitor\n',
         '    """Return the monitor of this process."""\n    return Monitor()\n',
-        "test_keep_alive.py::test_all_connections_have_one_monitor_which_ends_with_the_last",
+        "integration/test_keep_alive.py::test_all_connections_have_one_monitor_which_ends_with_the_last",
     ),
     # Closing.
     Mechanism(
@@ -284,7 +284,7 @@ MECHANISMS = (
         "_waiting/locks.py",
         "    if threading.current_thread() is threading.main_thread():\n",
         "    if False:\n",
-        "threads/test_waiting.py::test_the_main_thread_waits_in_slices",
+        "waiting/test_waiting.py::test_the_main_thread_waits_in_slices",
     ),
     # Concurrency rules.
     Mechanism(

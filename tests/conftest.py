@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from fakes import FakeClock
 from support import LIMIT
+from support.fakes import FakeClock
 
 from syncws._connection import monitor
 from syncws._connection.receiving.reader import Reader

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from dns_server import dns_server, ipv4
 from support import LIMIT, black_hole, listening_on, request_headers, scripted_server
+from support.dns_server import dns_server, ipv4
 
 from syncws import CannotConnectError, HResult, MessageWebSocket, OperationTimedOutError, WebErrorStatus
 from syncws._net import hosts_file

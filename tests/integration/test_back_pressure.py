@@ -3,8 +3,8 @@
 import contextlib
 
 import pytest
-from scripts import BINARY, EMPTY_CLOSE, TEXT, connected, noting
 from support import LIMIT, server_frame, wait
+from support.scripts import BINARY, EMPTY_CLOSE, TEXT, connected, noting
 
 from syncws import MessageWebSocketReceiveMode
 from syncws._connection.receiving.message_inbox import MAX_WAITING_MESSAGES

@@ -6,7 +6,18 @@ import threading
 import time
 
 import pytest
-from scripts import (
+from support import (
+    LIMIT,
+    drop,
+    handshake,
+    read_request,
+    read_to_end,
+    reset,
+    scripted_server,
+    server_frame,
+    wait,
+)
+from support.scripts import (
     BINARY,
     CLOSE,
     FIN,
@@ -19,17 +30,6 @@ from scripts import (
     sends,
     sends_and_ends,
     sends_and_notes_one,
-)
-from support import (
-    LIMIT,
-    drop,
-    handshake,
-    read_request,
-    read_to_end,
-    reset,
-    scripted_server,
-    server_frame,
-    wait,
 )
 
 from syncws import (

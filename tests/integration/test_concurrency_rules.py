@@ -5,9 +5,9 @@ import sys
 import threading
 
 import pytest
-from scripts import BINARY, CONTINUATION, FIN, PONG, TEXT, Call, connected, only_reads, read_until_close, sends
 from support import LIMIT, echo, handshake, read_frame, running_server, server_frame, wait
-from threads.doubles import messages_of
+from support.doubles import messages_of
+from support.scripts import BINARY, CONTINUATION, FIN, PONG, TEXT, Call, connected, only_reads, read_until_close, sends
 
 from syncws import (
     CloseCause,

@@ -6,10 +6,10 @@ import textwrap
 import threading
 
 import pytest
-from fakes import interrupt_at
-from programs import assert_quiet, run
-from scripts import BINARY, TEXT, connected, read_until_close, round_trip, sends
 from support import LIMIT, black_hole, handshake, read_request, read_to_end, scripted_server, server_frame, wait
+from support.fakes import interrupt_at
+from support.programs import assert_quiet, run
+from support.scripts import BINARY, TEXT, connected, read_until_close, round_trip, sends
 
 from syncws import StreamWebSocket
 

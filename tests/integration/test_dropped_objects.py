@@ -8,8 +8,8 @@ import warnings
 import weakref
 
 import pytest
-from scripts import CLOSE, FIN, TEXT, connected, read_until_close, sends
 from support import LIMIT, echo, handshake, running_server, scripted_server, server_frame, wait
+from support.scripts import CLOSE, FIN, TEXT, connected, read_until_close, sends
 
 from syncws import DataReader, DataWriter, MessageWebSocket, StreamWebSocket
 from syncws._waiting.deadline import Deadline

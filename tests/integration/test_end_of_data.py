@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from scripts import BINARY, close_frame, connected
 from support import LIMIT, handshake, reset, server_frame, wait
+from support.scripts import BINARY, close_frame, connected
 
 from syncws import (
     ConnectionLostError,

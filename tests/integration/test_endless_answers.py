@@ -6,10 +6,10 @@ import ssl
 import threading
 
 import pytest
-from flood_support import MIB, Cuttable, peak_below
-from proxies import answering, scripted_proxy
 from support import LIMIT, handshake, read_request, scripted_server
-from tls_records import Records, noting_context
+from support.floods import MIB, Cuttable, peak_below
+from support.proxies import answering, scripted_proxy
+from support.tls_records import Records, noting_context
 
 from syncws import ConnectionLostError, HandshakeError, HttpStatusError, MessageWebSocket, OperationTimedOutError
 from syncws._net.http import head as http_head

@@ -7,8 +7,6 @@ import textwrap
 import threading
 
 import pytest
-from programs import ROOT, assert_quiet, environment, run, started
-from scripts import CLOSE, FIN, TEXT, read_until_close
 from support import (
     LIMIT,
     accept_key,
@@ -22,6 +20,8 @@ from support import (
     server_frame,
     wait,
 )
+from support.programs import ROOT, assert_quiet, environment, run, started
+from support.scripts import CLOSE, FIN, TEXT, read_until_close
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 

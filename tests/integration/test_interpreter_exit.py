@@ -5,9 +5,9 @@ import socket
 import threading
 
 import pytest
-from programs import assert_quiet, run
-from scripts import CLOSE, FIN, TEXT, Call, read_until_close
 from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
+from support.programs import assert_quiet, run
+from support.scripts import CLOSE, FIN, TEXT, Call, read_until_close
 from websockets.exceptions import ConnectionClosed
 
 SCRIPTS = {

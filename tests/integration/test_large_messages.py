@@ -5,7 +5,8 @@ import threading
 import tracemalloc
 
 import pytest
-from scripts import (
+from support import LIMIT, handshake, read_exactly, read_frame, running_server, server_frame, wait
+from support.scripts import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -19,7 +20,6 @@ from scripts import (
     pings_in_between,
     read_until_close,
 )
-from support import LIMIT, handshake, read_exactly, read_frame, running_server, server_frame, wait
 
 from syncws import (
     ConnectionLostError,

@@ -8,11 +8,23 @@ import contextlib
 import threading
 
 import pytest
-from flood_support import MIB, Cuttable, peak_below
-from message_websocket_support import Record
-from scripts import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, Call, connected, on_message, read_until_close
-from slow_support import be_impatient
 from support import LIMIT, handshake, read_frame, read_to_end, server_frame, wait
+from support.floods import MIB, Cuttable, peak_below
+from support.handlers import be_impatient
+from support.message_websocket import Record
+from support.scripts import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    PING,
+    PONG,
+    TEXT,
+    Call,
+    connected,
+    on_message,
+    read_until_close,
+)
 
 from syncws import (
     MessageTooBigError,

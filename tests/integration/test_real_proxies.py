@@ -4,8 +4,8 @@ import os
 import threading
 
 import pytest
-from proxies import real_proxy
 from support import LIMIT, echo, join, running_server
+from support.proxies import real_proxy
 
 import syncws
 from syncws import (

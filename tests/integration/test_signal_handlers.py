@@ -11,10 +11,10 @@ from functools import partial
 from itertools import count
 
 import pytest
-from fakes import ScriptedTransport, call_at, interrupt_at
-from scripts import BINARY, Call, connected, noting, read_until_close, sends
 from support import LIMIT, handshake, join, read_request, read_to_end, scripted_server, server_frame, wait
-from threads.doubles import take
+from support.doubles import take
+from support.fakes import ScriptedTransport, call_at, interrupt_at
+from support.scripts import BINARY, Call, connected, noting, read_until_close, sends
 
 import syncws
 from syncws import HResult, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket, WebSocketError

@@ -10,9 +10,9 @@ import zipfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripts import BINARY, CLOSE, CONTINUATION, FIN, PING, Call, close_frame
-from stream_websocket_support import connected_stream
 from support import LIMIT, echo, handshake, read_frame, running_server, server_frame
+from support.scripts import BINARY, CLOSE, CONTINUATION, FIN, PING, Call, close_frame
+from support.stream_websocket import connected_stream
 
 from syncws import DataReader, InputStreamOptions, OperationTimedOutError
 

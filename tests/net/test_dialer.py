@@ -8,8 +8,8 @@ import threading
 from typing import ClassVar
 
 import pytest
-from fakes import FakeClock
 from support import LIMIT, alone_listening, black_hole, settings_with
+from support.fakes import FakeClock
 
 from syncws._net import dialer as dialer_module
 from syncws._net.address import Address

@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from fakes import ScriptedTransport
 from support import LIMIT
+from support.fakes import ScriptedTransport
 
 from syncws._net.exchange import receive_exactly, receive_some, send_all
 from syncws._waiting.deadline import Deadline

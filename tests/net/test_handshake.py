@@ -7,8 +7,8 @@ import threading
 
 import pytest
 import websocket
-from fakes import ScriptedTransport
 from support import LIMIT, accept_key, request_headers
+from support.fakes import ScriptedTransport
 
 from syncws._net.http import handshake as module
 from syncws._net.http import head as http_head

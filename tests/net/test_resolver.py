@@ -8,8 +8,8 @@ import threading
 import dns.rcode
 import dns.resolver
 import pytest
-from dns_server import NO_DATA, after_forgeries, chain, code, dns_server, records, silence, together, truncated
 from support import LIMIT
+from support.dns_server import NO_DATA, after_forgeries, chain, code, dns_server, records, silence, together, truncated
 
 from syncws._net import hosts_file
 from syncws._net import resolver as module

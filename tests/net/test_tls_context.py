@@ -6,10 +6,10 @@ import stat
 import tempfile
 
 import pytest
-from certificate_support import make, make_authority
 from cryptography.hazmat.primitives.asymmetric import rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from support import settings_with
+from support.certificates import make, make_authority
 
 from syncws import Certificate, HResult, InvalidArgumentError, WebSocketError
 from syncws._net.tls.context import default_context, make_plan

@@ -5,7 +5,7 @@ import threading
 import tracemalloc
 
 import pytest
-from tls_records import Records, noting_context
+from support.tls_records import Records, noting_context
 
 from syncws._net.tls.transport import TlsTransport
 

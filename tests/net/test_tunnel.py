@@ -4,8 +4,8 @@ import errno
 import threading
 
 import pytest
-from fakes import ScriptedTransport
 from support import LIMIT
+from support.fakes import ScriptedTransport
 
 from syncws._net.proxy.tunnel import Route, open_tunnel
 from syncws._waiting.deadline import Deadline

@@ -5,7 +5,9 @@ import ssl
 import sys
 
 import pytest
-from certificate_factory import (
+from cryptography import x509
+from support.certificates import DAY, NOW
+from support.server_certificates import (
     CLIENT,
     CODE,
     LATER,
@@ -15,8 +17,6 @@ from certificate_factory import (
     make_authority,
     make_revocation_list,
 )
-from certificate_support import DAY, NOW
-from cryptography import x509
 
 from syncws._net.tls import verification
 from syncws._net.tls.chain_judge import PASSED, UNJUDGED, judge, sent_chain

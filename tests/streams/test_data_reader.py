@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_doubles import loaded, over, over_text, untimed
+from support.stream_doubles import loaded, over, over_text, untimed
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.data_reader import DataReader

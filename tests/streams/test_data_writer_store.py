@@ -5,7 +5,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from stream_doubles import LIMIT, Sink
+from support.stream_doubles import LIMIT, Sink
 
 from syncws._streams.data_writer import DataWriter
 from syncws._streams.output_stream import OutputStream

@@ -12,7 +12,7 @@ import tarfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_doubles import Pieces, Watched, splits, untimed
+from support.stream_doubles import Pieces, Watched, splits, untimed
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.byte_source import ENDINGS

@@ -7,8 +7,8 @@ import weakref
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_doubles import Gate, Pieces, splits, untimed
 from support import join, wait
+from support.stream_doubles import Gate, Pieces, splits, untimed
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.byte_source import ENDINGS, MemorySource

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_doubles import untimed
+from support.stream_doubles import untimed
 
 from syncws._streams import layouts
 from syncws.enums import ByteOrder

@@ -5,10 +5,10 @@ import os
 import traceback
 
 import pytest
-from fakes import interrupt_at
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_doubles import Pieces, Watched, splits, untimed
+from support.fakes import interrupt_at
+from support.stream_doubles import Pieces, Watched, splits, untimed
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.data_reader import DataReader

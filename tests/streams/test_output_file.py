@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 
 import pytest
-from stream_doubles import Sink
+from support.stream_doubles import Sink
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.files import OutputFile

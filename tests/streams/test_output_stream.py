@@ -4,7 +4,7 @@ import array
 import mmap
 
 import pytest
-from stream_doubles import Sink
+from support.stream_doubles import Sink
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.output_stream import OutputStream

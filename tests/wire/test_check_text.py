@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_support import cuts_at, peak_bytes, places
+from support.wire import cuts_at, peak_bytes, places
 
 from syncws._wire import utf8
 from syncws._wire.utf8 import NotUtf8Error, TextDecoder, check_text

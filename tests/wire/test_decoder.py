@@ -5,7 +5,7 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_support import (
+from support.wire import (
     BINARY,
     CLOSE,
     CONT,
@@ -24,7 +24,7 @@ from wire_support import (
     streams,
     text,
 )
-from wire_vectors import ALL_VECTORS, BAD_TEXT, PROTOCOL_ERROR, TOO_BIG
+from support.wire_vectors import ALL_VECTORS, BAD_TEXT, PROTOCOL_ERROR, TOO_BIG
 
 from syncws._wire import decoder as decoder_module
 from syncws._wire.decoder import Decoder

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_support import (
+from support.wire import (
     BINARY,
     CLOSE,
     CONT,

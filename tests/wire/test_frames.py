@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from support.wire import count_masks, parse, pattern
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
-from wire_support import count_masks, parse, pattern
 
 from syncws._wire import frames
 from syncws._wire.frames import (

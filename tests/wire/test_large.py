@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
+from support.wire import count_masks, naive_mask, parse, parse_all, pattern, peak_bytes
 from websockets.frames import Frame, Opcode
-from wire_support import count_masks, naive_mask, parse, parse_all, pattern, peak_bytes
 
 from syncws._wire import frames, large, masking
 from syncws._wire.frames import BINARY, CHUNK_BYTES, CONTINUATION, TEXT, encode_frame

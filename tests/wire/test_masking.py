@@ -6,7 +6,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_support import naive_mask
+from support.wire import naive_mask
 
 import syncws._wire.masking
 from syncws._wire.masking import apply_mask_in_python

@@ -1,0 +1,79 @@
+"""Fixtures of the threads room: an outbox over a scripted transport, sessions over one, and waits without time."""
+
+import pytest
+from support.doubles import HandMonitor, Leftovers, Rig, Rooms, StreamRig, Waits
+from support.fakes import ScriptedTransport
+
+from syncws._connection import session as session_module
+from syncws._connection.sending import frame_writer as frame_writer_module
+from syncws._connection.sending.outbox import Outbox
+from syncws.errors import ObjectClosedError
+
+
+@pytest.fixture
+def transport():
+    made = ScriptedTransport()
+    yield made
+    made.release()
+
+
+@pytest.fixture
+def waits(monkeypatch, clock):
+    """Senders' waits for the transport, which follow a script and take no time."""
+    made = Waits(clock)
+    monkeypatch.setattr(frame_writer_module, "make_readiness", made)
+    return made
+
+
+@pytest.fixture
+def monitor(monkeypatch, clock):
+    """The monitor of all sessions, run by hand on the fake clock."""
+    made = HandMonitor(clock)
+    monkeypatch.setattr(session_module, "the_monitor", lambda: made)
+    return made
+
+
+@pytest.fixture
+def leftovers():
+    return Leftovers()
+
+
+@pytest.fixture
+def rooms():
+    return Rooms()
+
+
+@pytest.fixture
+def outbox(transport, leftovers):
+    made = Outbox(transport, leftovers)
+    yield made
+    made.shut(ObjectClosedError("the test is over"))
+    made.retire(transport.close)
+
+
+@pytest.fixture
+def rigs():
+    """Make sessions of messages."""
+    made = []
+
+    def make(*incoming, **options):
+        made.append(Rig(*incoming, **options))
+        return made[-1]
+
+    yield make
+    for rig in made:
+        rig.release()
+
+
+@pytest.fixture
+def stream_rigs():
+    """Make sessions of a stream."""
+    made = []
+
+    def make(*incoming, **options):
+        made.append(StreamRig(*incoming, **options))
+        return made[-1]
+
+    yield make
+    for rig in made:
+        rig.release()

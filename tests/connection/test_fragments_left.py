@@ -1,0 +1,229 @@
+"""A message in fragments whose sender's time runs out in the middle: what is kept, and who goes on with it."""
+
+import sys
+import threading
+
+import pytest
+from support import LIMIT
+from support.doubles import Call, messages_of, run_together
+from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT
+
+from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES
+from syncws._wire.frames import CHUNK_BYTES, encode_frame
+from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationTimedOutError
+
+PAYLOAD = bytes(range(256)) * (CHUNK_BYTES // 256) * 2 + b"the end"
+NEXT = (FIN | TEXT, b"next")
+SENT_CLOSE = (FIN | CLOSE, b"\x03\xe8")
+# Each with its header and mask.
+WHOLE_FRAGMENT = CHUNK_BYTES + 10 + 4
+WHOLE = len(PAYLOAD) + 2 * 14 + 6
+
+
+def leave(rig, payload=PAYLOAD, takes=(WHOLE_FRAGMENT, 10)):
+    """Send until the transport has taken `takes`, and time out there; return the error."""
+    rig.transport.takes.extend(takes)
+    rig.transport.is_blocked = True
+    with pytest.raises(OperationTimedOutError) as caught:
+        rig.session.send_in_fragments(BINARY, payload, lambda _: None)
+    rig.transport.is_blocked = False
+    return caught.value
+
+
+WHERE = pytest.mark.parametrize(
+    "takes",
+    [(10,), (WHOLE_FRAGMENT,), (WHOLE_FRAGMENT, 10)],
+    ids=["in the first", "before the second", "in the second"],
+)
+
+
+@WHERE
+def test_the_next_sender_goes_on_with_it(rigs, waits, takes):
+    rig = rigs(send_timeout=5.0)
+    assert leave(rig, takes=takes).is_queued is True
+    rig.session.send_message(TEXT, b"next")
+    assert messages_of(rig.frames) == [(BINARY, PAYLOAD), (TEXT, b"next")]
+    assert rig.session.outbox.is_idle
+
+
+def test_the_next_sender_goes_on_with_the_last_fragment(rigs, waits):
+    rig = rigs(send_timeout=5.0)
+    assert leave(rig, takes=(WHOLE_FRAGMENT, WHOLE_FRAGMENT)).is_queued is True
+    rig.session.send_message(TEXT, b"next")
+    assert messages_of(rig.frames) == [(BINARY, PAYLOAD), (TEXT, b"next")]
+
+
+@WHERE
+def test_the_reader_goes_on_with_it(rigs, waits, takes):
+    rig = rigs(send_timeout=5.0)
+    assert leave(rig, takes=takes).is_queued is True
+    assert not rig.session.outbox.is_idle
+    assert rig.session.outbox.flush_without_waiting() is True
+    assert messages_of(rig.frames) == [(BINARY, PAYLOAD)]
+    assert rig.session.outbox.is_idle
+
+
+@WHERE
+def test_all_bytes_of_it_are_pending(rigs, waits, takes):
+    rig = rigs(send_timeout=5.0)
+    leave(rig, takes=takes)
+    # The headers of frames that have not been made are not counted.
+    unmade = rig.session.outbox._open.remaining
+    headers = {len(PAYLOAD) - CHUNK_BYTES: 14 + 6, 7: 6, 0: 0}[unmade]
+    assert rig.session.outbox.pending_bytes == WHOLE - len(rig.transport.sent) - headers
+
+
+def test_the_rest_of_the_last_fragment_is_queued(rigs, waits):
+    rig = rigs(send_timeout=5.0)
+    assert leave(rig, takes=(WHOLE_FRAGMENT, WHOLE_FRAGMENT, 1)).is_queued is True
+    rig.session.send_message(TEXT, b"next")
+    assert messages_of(rig.frames) == [(BINARY, PAYLOAD), (TEXT, b"next")]
+
+
+def test_a_message_that_had_not_begun_is_not_queued(rigs, waits):
+    rig = rigs(send_timeout=5.0)
+    assert leave(rig, takes=()).is_queued is False
+    rig.session.send_message(TEXT, b"next")
+    assert rig.frames == [NEXT]
+
+
+def test_a_running_reader_is_told_and_finishes_it(rigs):
+    rig = rigs(send_timeout=0.02)
+    rig.start()
+    rig.transport.block()
+    rig.transport.takes.extend([WHOLE_FRAGMENT, 10])
+    whole = threading.Event()
+    rig.transport.on_send = lambda _: len(rig.transport.sent) == WHOLE and whole.set()
+    with pytest.raises(OperationTimedOutError) as caught:
+        rig.session.send_in_fragments(BINARY, PAYLOAD, lambda _: None)
+    assert caught.value.is_queued is True
+    rig.transport.unblock()
+    assert whole.wait(LIMIT)
+    assert messages_of(rig.frames) == [(BINARY, PAYLOAD)]
+
+
+def test_who_waits_for_its_end_goes_on_with_it(rigs, waits):
+    rig = rigs(send_timeout=2 * LIMIT)
+    others = []
+
+    def let_another_wait():
+        # The other one begins later, so that its own time is not over with the first one's.
+        waits.clock.advance(LIMIT)
+        others.append(Call(rig.session.send_message, TEXT, b"next"))
+        while not rig.session.outbox._waiting:
+            pass
+        waits.clock.advance(LIMIT)
+        rig.transport.is_blocked = False
+
+    waits.actions.append(let_another_wait)
+    rig.transport.takes.extend([WHOLE_FRAGMENT, 0, 0])
+    with pytest.raises(OperationTimedOutError) as caught:
+        rig.session.send_in_fragments(BINARY, PAYLOAD, lambda _: None)
+    assert caught.value.is_queued is True
+    assert others[0].end() is None
+    assert messages_of(rig.frames) == [(BINARY, PAYLOAD), (TEXT, b"next")]
+
+
+def test_a_small_buffer_is_copied_so_that_its_owner_may_change_it(rigs, waits):
+    rig = rigs(send_timeout=5.0)
+    payload = bytearray(PAYLOAD)
+    assert leave(rig, payload).is_queued is True
+    payload[:] = b"changed"
+    rig.session.send_message(TEXT, b"next")
+    assert messages_of(rig.frames) == [(BINARY, PAYLOAD), (TEXT, b"next")]
+
+
+@pytest.mark.parametrize(("more", "is_queued"), [(0, True), (1, False)], ids=["all that may be kept", "a byte more"])
+def test_a_large_buffer_that_may_change_is_not_kept(rigs, waits, more, is_queued):
+    rig = rigs(send_timeout=5.0)
+    payload = bytearray(2 * CHUNK_BYTES + MAX_KEPT_BYTES + more)
+    assert leave(rig, payload).is_queued is is_queued
+    payload.clear()
+    if is_queued:
+        rig.session.send_message(TEXT, b"next")
+        return
+    with pytest.raises(IllegalMethodCallError):
+        rig.session.send_message(TEXT, b"next")
+    # The fragment that had begun is finished all the same: behind it pongs and the Close frame can go.
+    rig.session.outbox.post_pong(encode_frame(PONG, b"pong"))
+    rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
+    assert [first for first, _ in rig.frames] == [BINARY, 0, FIN | PONG, FIN | CLOSE]
+
+
+def test_the_close_frame_goes_at_once_and_the_rest_is_dropped(rigs, waits):
+    rig = rigs(send_timeout=5.0)
+    leave(rig)
+    # Nobody has had the time to go on with it.
+    rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
+    assert [first for first, _ in rig.frames] == [BINARY, 0, FIN | CLOSE]
+    assert rig.frames[-1] == SENT_CLOSE
+    assert rig.session.outbox.is_idle
+    with pytest.raises(ObjectClosedError):
+        rig.session.send_message(TEXT, b"next")
+
+
+def test_nothing_is_pending_after_the_close_frame(rigs, waits):
+    rig = rigs(send_timeout=5.0)
+    leave(rig)
+    rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
+    assert rig.session.outbox.pending_bytes == 0, "bytes that were dropped are counted for ever"
+
+
+def test_an_interruption_of_a_wait_in_the_middle_stops_the_message(rigs, waits):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    rig = rigs(send_timeout=5.0)
+    waits.actions.append(interrupt)
+    rig.transport.takes.extend([WHOLE_FRAGMENT, 10, 0])
+    with pytest.raises(KeyboardInterrupt):
+        rig.session.send_in_fragments(BINARY, PAYLOAD, lambda _: None)
+    assert rig.transport.aborts == 0
+    with pytest.raises(IllegalMethodCallError):
+        rig.session.send_message(TEXT, b"next")
+    assert [first for first, _ in rig.frames] == [BINARY, 0]
+
+
+@pytest.fixture
+def fast_switches():
+    """Let threads change often."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("fast_switches")
+def test_many_threads_never_mix_their_messages(rigs):
+    # Frames, fragments and pongs over a transport that takes them in parts of all sizes.
+    rig = rigs(send_timeout=LIMIT)
+    real_send = rig.transport.send
+    counts = [100, 70_000, 0, 7, 40_000]
+    calls = []
+
+    def send(data):
+        calls.append(1)
+        count = counts[len(calls) % len(counts)]
+        return real_send(data[:count]) if count else 0
+
+    rig.transport.send = send
+    outbox = rig.session.outbox
+
+    def small(letter):
+        for _ in range(25):
+            rig.session.send_message(TEXT, letter * 50)
+
+    def large(letter):
+        for _ in range(5):
+            rig.session.send_in_fragments(
+                BINARY, letter * (CHUNK_BYTES * 2 + 9), lambda _: outbox.post_pong(encode_frame(PONG, b"pong"))
+            )
+
+    threads = [threading.Thread(target=small, args=(letter,)) for letter in (b"a", b"b", b"c", b"d")]
+    threads += [threading.Thread(target=large, args=(letter,)) for letter in (b"X", b"Y")]
+    run_together(outbox, threads)
+    assert outbox.pending_bytes == 0
+    messages = [(TEXT, letter * 50) for letter in (b"a", b"b", b"c", b"d")] * 25
+    messages += [(BINARY, letter * (CHUNK_BYTES * 2 + 9)) for letter in (b"X", b"Y")] * 5
+    assert sorted(messages_of(rig.frames)) == sorted(messages)
+    assert (FIN | PONG, b"pong") in rig.frames

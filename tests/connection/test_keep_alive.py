@@ -1,0 +1,428 @@
+"""Keep-alive on a clock that is turned by hand: when it pings, when it gives up, and what it takes for life."""
+
+import datetime as dt
+import threading
+
+import pytest
+from support import LIMIT, join, server_frame, wait
+from support.doubles import Sender, taken
+from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
+
+from syncws._connection import keep_alive as keep_alive_module
+from syncws._connection.keep_alive import KeepAlive, Silence
+from syncws._connection.monitor import Monitor
+from syncws._connection.receiving import reader as reader_module
+from syncws._net.meter import BandwidthMeter
+from syncws._waiting.deadline import Deadline
+from syncws._wire.frames import close_payload, encode_frame
+from syncws.errors import ConnectionLostError
+
+CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
+REASON = "keep-alive: nothing came for 20 s, nor in the 10 s after a ping"
+
+
+@pytest.fixture(autouse=True)
+def short_linger(monkeypatch):
+    # On a clock that stands still no deadline passes.
+    monkeypatch.setattr(reader_module, "_LINGER_SECONDS", 0.0)
+
+
+@pytest.fixture
+def kept(rigs, monitor):
+    """Start a session with keep-alive: 20 s, and 10 s to answer."""
+
+    def make(*incoming, **options):
+        options = {"keep_alive_interval": 20.0, "keep_alive_timeout": 10.0, **options}
+        rig = rigs(*incoming, **options)
+        rig.start()
+        return rig
+
+    return make
+
+
+def wait_frames(rig, count):
+    """Wait until so many sends have gone; return the frames."""
+    while len(rig.transport.sends) < count:
+        pass
+    return rig.frames
+
+
+def arrive(rig, data):
+    """Let bytes come in, and count them as the socket does."""
+    rig.meters.inbound.add(len(data))
+    rig.transport.feed(data)
+
+
+def answer(rig):
+    """Answer the latest ping, and wait until that has been seen."""
+    (own,) = rig.session.pings._sent
+    arrive(rig, server_frame(PONG, own.payload))
+    while rig.session.pings._sent:
+        pass
+
+
+def end(rig):
+    arrive(rig, CLOSE_1000)
+    rig.transport.feed_quietly(b"")
+    rig.end()
+
+
+def test_a_quiet_peer_is_pinged_after_the_interval_and_not_before(kept, monitor):
+    rig = kept()
+    monitor.pass_time(19.9)
+    assert not rig.session.pings._sent
+    monitor.pass_time(0.1)
+    ((first, _),) = wait_frames(rig, 1)
+    assert first == FIN | PING
+    end(rig)
+
+
+@pytest.mark.parametrize("interval", [None, 0.0])
+def test_no_ping_is_sent_when_it_is_off(kept, monitor, interval):
+    rig = kept(keep_alive_interval=interval)
+    monitor.pass_time(100_000)
+    end(rig)
+    assert [first for first, _ in rig.frames] == [FIN | CLOSE]
+
+
+def test_any_byte_puts_the_ping_off(kept, monitor):
+    rig = kept()
+    for _ in range(10):
+        monitor.pass_time(15)
+        rig.meters.inbound.add(1)
+    monitor.pass_time(19)
+    end(rig)
+    assert [first for first, _ in rig.frames] == [FIN | CLOSE]
+
+
+def test_a_quiet_peer_that_answers_is_kept(kept, monitor):
+    rig = kept()
+    for count in range(1, 6):
+        monitor.pass_time(20)
+        wait_frames(rig, count)
+        monitor.pass_time(0.25)
+        answer(rig)
+        assert rig.session.pings.round_trip_time == 0.25
+    end(rig)
+    assert [first for first, _ in rig.frames] == [FIN | PING] * 5 + [FIN | CLOSE]
+    assert rig.owner.log == [(1000, "bye")]
+
+
+def test_a_peer_that_answers_nothing_is_given_up_with_1011_and_the_reason(kept, monitor):
+    rig = kept()
+    monitor.pass_time(20)
+    wait_frames(rig, 1)
+    monitor.pass_time(9.9)
+    assert not rig.session.is_failed
+    monitor.pass_time(0.1)
+    rig.end()
+    assert rig.frames[-1] == (FIN | CLOSE, close_payload(1011, REASON))
+    loss, closed = rig.owner.log
+    assert isinstance(loss, ConnectionLostError)
+    assert loss.message == REASON
+    assert closed == (1011, REASON)
+
+
+def test_whoever_receives_or_sends_is_told_the_reason(kept, monitor):
+    rig = kept()
+    monitor.pass_time(20)
+    monitor.pass_time(10)
+    rig.end()
+    with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
+        rig.session.begin_receive(Deadline(0.0))
+    with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
+        rig.session.send_message(TEXT, b"late")
+    with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
+        rig.session.ping(None, Deadline(LIMIT))
+
+
+def test_a_stream_is_kept_alive_too(stream_rigs, monitor):
+    rig = stream_rigs(keep_alive_interval=20.0, keep_alive_timeout=10.0)
+    rig.start()
+    monitor.pass_time(20)
+    monitor.pass_time(10)
+    rig.end()
+    assert rig.owner.log == [(1011, REASON)]
+
+
+def test_a_peer_that_trickles_bytes_and_never_a_pong_is_alive(kept, monitor):
+    rig = kept(server_frame(BINARY, bytes(1000))[:4])
+    for count in range(1, 101):
+        monitor.pass_time(20)
+        wait_frames(rig, count)
+        monitor.pass_time(9)
+        arrive(rig, b"\0")
+    end(rig)
+    assert not rig.session.is_failed
+    assert [first for first, _ in rig.frames] == [FIN | PING] * 100
+
+
+def test_with_no_time_limit_the_peer_is_pinged_at_each_interval_and_never_given_up(kept, monitor):
+    rig = kept(keep_alive_timeout=None)
+    for count in range(1, 6):
+        monitor.pass_time(20)
+        wait_frames(rig, count)
+    end(rig)
+    assert [first for first, _ in rig.frames] == [FIN | PING] * 5 + [FIN | CLOSE]
+    assert len(rig.session.pings._sent) == 1
+
+
+def test_pings_that_do_not_go_take_one_place(kept, monitor):
+    rig = kept(keep_alive_timeout=None)
+    rig.transport.block()
+    monitor.pass_time(1000)
+    assert len(rig.session.outbox._posted._controls) <= 1
+    assert len(rig.session.pings._sent) == 1
+
+
+def test_a_ping_that_is_stuck_behind_a_peer_that_does_not_read_is_no_proof_of_life(kept, monitor):
+    # Neither does the end wait for the Close frame to go, for as long as control.close_timeout.
+    rig = kept(close_timeout=LIMIT * 10)
+    rig.transport.block()
+    monitor.pass_time(20)
+    monitor.pass_time(10)
+    rig.end()
+    assert rig.owner.log[-1] == (1011, REASON)
+
+
+@pytest.fixture
+def silences(monkeypatch):
+    """What keep-alive has told the reader, which may take its time to act on it."""
+    made = []
+
+    def note(*arguments):
+        made.append(Silence(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(keep_alive_module, "Silence", note)
+    return made
+
+
+@pytest.fixture
+def sending(kept, monitor):
+    """A peer that is quiet while a long frame of ours is on its way, and the ping behind it."""
+    rig = kept()
+    rig.transport.block()
+    sender = Sender(rig.session.outbox, encode_frame(BINARY, bytes(1000)), None)
+    wait(rig.transport.refused)
+    monitor.pass_time(20)
+    assert rig.session.pings.own_sent is None
+    yield rig
+    # The end of the connection has let it go.
+    sender.join(LIMIT)
+    assert not sender.is_alive()
+
+
+def test_a_peer_that_takes_a_long_frame_is_alive_as_long_as_it_takes_something(sending, monitor, silences):
+    for _ in range(100):
+        sending.meters.outbound.add(1)
+        monitor.pass_time(10)
+    assert silences == []
+    monitor.pass_time(10)
+    sending.end()
+    assert sending.owner.log[-1] == (1011, REASON)
+
+
+def test_the_time_for_the_answer_begins_when_the_ping_has_gone(sending, monitor, silences):
+    monitor.pass_time(5)
+    sending.transport.unblock()
+    wait_frames(sending, 2)
+    assert sending.frames[1][0] == FIN | PING
+    # What else goes out is no sign of life: it need not have arrived.
+    sending.meters.outbound.add(1000)
+    monitor.pass_time(9.9)
+    assert silences == []
+    sending.meters.outbound.add(1000)
+    monitor.pass_time(0.1)
+    sending.end()
+    assert sending.owner.log[-1] == (1011, REASON)
+
+
+def full(rig):
+    arrive(rig, server_frame(BINARY, b"123"))
+    while not rig.session.is_paused:
+        pass
+
+
+def test_while_the_inbox_is_full_silence_does_not_count(kept, monitor):
+    rig = kept(inbox_size_in_bytes=3)
+    full(rig)
+    monitor.pass_time(1000)
+    assert not rig.session.pings._sent
+    # Reading goes on: from now on it counts.
+    assert taken(rig.session.begin_receive(Deadline(LIMIT))).payload == b"123"
+    while rig.session.is_paused:
+        pass
+    monitor.pass_time(19.9)
+    assert not rig.session.pings._sent
+    monitor.pass_time(9)
+    wait_frames(rig, 1)
+    end(rig)
+    assert rig.owner.log == [(1000, "bye")]
+
+
+def test_a_pause_after_the_ping_suspends_the_deadline(kept, monitor):
+    rig = kept(inbox_size_in_bytes=3)
+    monitor.pass_time(20)
+    wait_frames(rig, 1)
+    full(rig)
+    monitor.pass_time(1000)
+    assert taken(rig.session.begin_receive(Deadline(LIMIT))).payload == b"123"
+    while rig.session.is_paused:
+        pass
+    assert not rig.session.is_failed
+    end(rig)
+    assert rig.owner.log == [(1000, "bye")]
+
+
+def test_a_pause_that_began_and_ended_after_the_ping_counts_as_life(kept, monitor):
+    rig = kept()
+    monitor.pass_time(20)
+    wait_frames(rig, 1)
+    monitor.pass_time(5)
+    rig.session.note_pause(True)
+    rig.session.note_pause(False)
+    monitor.pass_time(6)
+    end(rig)
+    assert rig.owner.log == [(1000, "bye")]
+
+
+def test_a_handler_that_runs_on_the_reader_is_not_the_peers_silence(kept, monitor):
+    rig = kept()
+    monitor.pass_time(20)
+    wait_frames(rig, 1)
+    rig.session.delivery.ticket.append(None)
+    monitor.pass_time(100)
+    assert rig.session.silence is None
+    rig.session.delivery.ticket.pop()
+    end(rig)
+
+
+def test_what_lies_in_the_socket_when_this_process_wakes_up_is_life(rigs):
+    # It has slept, and the monitor was the first to run.
+    rig = rigs(server_frame(TEXT, b"here I am"))
+    reader = rig.make_reader(rig.session)
+    rig.session.silence = Silence(REASON, 0)
+    assert reader._next_data() == server_frame(TEXT, b"here I am")
+    assert (rig.session.silence, rig.session.is_failed) == (None, False)
+    rig.session.silence = Silence(REASON, 0)
+    assert reader._next_data() == b""
+    assert rig.session.is_failed
+
+
+@pytest.mark.parametrize("sign", [lambda rig: rig.meters.inbound.add(1), lambda rig: rig.session.inbox._note_full()])
+def test_a_silence_that_is_none_any_more_is_forgotten(kept, sign):
+    rig = kept()
+    sign(rig)
+    rig.session.silence = Silence(REASON, 0)
+    rig.waker.wake()
+    while rig.session.silence is not None:
+        pass
+    rig.session.inbox.is_full = False
+    rig.waker.wake()
+    end(rig)
+    assert rig.owner.log == [(1000, "bye")]
+
+
+def test_after_closing_has_begun_it_keeps_quiet(kept, monitor):
+    rig = kept()
+    rig.session.begin_abandoned_close()
+    monitor.pass_time(1000)
+    assert not rig.session.pings._sent
+    end(rig)
+
+
+def test_a_silence_that_is_noticed_when_closing_has_begun_changes_nothing(kept):
+    rig = kept()
+    rig.session.begin_abandoned_close()
+    assert not rig.session.take_silence("too late", 0.0)
+    end(rig)
+    assert rig.owner.log == [(1000, "bye")]
+
+
+def test_a_session_that_is_no_more_is_left_alone(rigs, monitor):
+    rig = rigs(keep_alive_interval=20.0, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
+    rig.session._start_timers()
+    timers = list(rig.session._timers)
+    for timer in timers:
+        timer._session = lambda: None
+        assert timer.run() is None
+
+
+class Quiet:
+    """Stands for a session whose peer says nothing."""
+
+    is_open = is_reading = True
+    resumed_at = 0.0
+    silence = None
+
+    def __init__(self):
+        self.inbound = BandwidthMeter()
+        self.outbound = BandwidthMeter()
+        self.pings = self
+        self.pinged = threading.Event()
+
+    def post_own(self):
+        self.pinged.set()
+
+
+def test_a_thousand_sessions_have_one_monitor():
+    monitor = Monitor()
+    sessions = [Quiet() for _ in range(1000)]
+    timers = [KeepAlive(session, monitor, 0.01, None) for session in sessions]
+    for timer in timers:
+        timer.start()
+    for session in sessions:
+        wait(session.pinged)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "syncws-monitor"]
+    for timer in timers:
+        timer.close()
+    join(thread)
+
+
+# Pongs that nobody asked for.
+
+
+def test_unsolicited_pongs_go_at_their_interval(kept, monitor):
+    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
+    for count in range(1, 4):
+        monitor.pass_time(5)
+        wait_frames(rig, count)
+    end(rig)
+    assert rig.frames[:3] == [(FIN | PONG, b"")] * 3
+
+
+def test_unsolicited_pongs_that_do_not_go_take_one_place(kept, monitor):
+    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
+    rig.transport.block()
+    monitor.pass_time(1000)
+    assert len(rig.session.outbox._posted._controls) <= 1
+
+
+def test_an_unsolicited_pong_does_not_take_the_place_of_an_answer(kept, monitor):
+    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
+    rig.transport.block()
+    rig.transport.feed(server_frame(PING, b"there?"))
+    rig.transport.refused.wait(LIMIT)
+    monitor.pass_time(5)
+    rig.transport.unblock()
+    rig.waker.wake()
+    assert wait_frames(rig, 2) == [(FIN | PONG, b"there?"), (FIN | PONG, b"")]
+    end(rig)
+
+
+def test_unsolicited_pongs_end_when_closing_begins(kept, monitor):
+    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
+    rig.session.begin_abandoned_close()
+    monitor.pass_time(1000)
+    end(rig)
+    assert [first for first, _ in rig.frames] == [FIN | CLOSE]
+
+
+def test_a_connection_that_ends_while_its_timers_start_leaves_none(rigs, monitor):
+    rig = rigs(CLOSE_1000, b"", keep_alive_interval=20.0)
+    session = rig.session
+    start_timers = session._start_timers
+    session._start_timers = lambda: (join(session.reader), start_timers())
+    rig.start()
+    assert not monitor.has_timers

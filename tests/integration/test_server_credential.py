@@ -1,0 +1,138 @@
+"""control.server_credential: Basic, once, after a 401 that offers it; and PasswordCredential by itself."""
+
+import base64
+
+import pytest
+from support import LIMIT, scripted_server
+from support.handlers import CredentialServer
+
+from syncws import (
+    HResult,
+    HttpStatusError,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+    MessageWebSocket,
+    PasswordCredential,
+    StreamWebSocket,
+    WebErrorStatus,
+)
+from syncws._net.http.basic import asks_for_basic, basic_authorization
+
+CREDENTIAL = ("label", "Aladdin", "open sesame")
+
+
+def connect(uri, make=MessageWebSocket, credential=CREDENTIAL, headers=()):
+    socket = make()
+    if credential is not None:
+        socket.control.server_credential = PasswordCredential(*credential)
+    for name, value in headers:
+        socket.set_request_header(name, value)
+    socket.connect(uri, timeout=LIMIT)
+    socket.abort()
+    assert socket.wait_closed(LIMIT)
+    return socket
+
+
+@pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
+def test_the_credential_is_sent_after_a_challenge_and_not_before(make):
+    server = CredentialServer()
+    with scripted_server(server, connections=2) as uri:
+        connect(uri, make)
+    # RFC 7617 2 has this very example.
+    assert server.seen == [None, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]
+
+
+def test_a_credential_that_is_refused_is_not_sent_again():
+    server = CredentialServer(accepted="other")
+    with scripted_server(server, connections=2) as uri, pytest.raises(HttpStatusError) as caught:
+        connect(uri)
+    assert caught.value.status is WebErrorStatus.UNAUTHORIZED
+    assert len(server.seen) == 2
+    assert [attempt.address for attempt in caught.value.attempts] == ["127.0.0.1", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("challenge", "credential", "headers"),
+    [
+        ('Digest realm="cave"', CREDENTIAL, ()),
+        ('Basic realm="cave"', None, ()),
+        ('Basic realm="cave"', CREDENTIAL, (("authorization", "Bearer token"),)),
+    ],
+    ids=["another scheme", "no credential", "an own header"],
+)
+def test_without_an_answer_the_401_is_raised_at_once(challenge, credential, headers):
+    server = CredentialServer(challenge)
+    with scripted_server(server) as uri, pytest.raises(HttpStatusError) as caught:
+        connect(uri, credential=credential, headers=headers)
+    assert caught.value.status_code == 401
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("challenges", "is_basic"),
+    [
+        ("Basic", True),
+        ('basic realm="x"', True),
+        ('Digest realm="x", BASIC realm="y"', True),
+        ('Digest realm="x",Basic', True),
+        ("", False),
+        ("Basically", False),
+        ('Digest realm="a, Basic realm"', False),
+        ('Digest realm="a \\", Basic"', False),
+        ("Negotiate", False),
+        # A string without an end goes to the end of the header, as does one that ends in a backslash.
+        ('Digest realm="a, Basic', False),
+        ('Digest realm="a", Digest realm="b, Basic, \\', False),
+    ],
+)
+def test_a_challenge_is_read(challenges, is_basic):
+    assert asks_for_basic(challenges) is is_basic
+
+
+def test_names_and_passwords_go_in_utf_8():
+    value = basic_authorization(PasswordCredential("", "test", "123£"))
+    # RFC 7617 2.1 has this very example.
+    assert value == "Basic dGVzdDoxMjPCow=="
+    assert base64.b64decode(value.split()[1]).decode() == "test:123£"
+
+
+# The credential by itself.
+
+
+def test_a_new_credential_is_empty():
+    credential = PasswordCredential()
+    assert (credential.resource, credential.user_name, credential.password) == ("", "", "")
+    credential.retrieve_password()
+    assert credential.password == ""
+
+
+def test_a_credential_shows_no_password():
+    assert repr(PasswordCredential(*CREDENTIAL)) == "<PasswordCredential resource='label' user_name='Aladdin'>"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("label", "", "password"), InvalidArgumentError),
+        (("label", "name", ""), InvalidArgumentError),
+        (("label", "na:me", "password"), InvalidArgumentError),
+        (("label", "name", "pass\nword"), InvalidArgumentError),
+        (("label", "name\ud800", "password"), InvalidArgumentError),
+        (("label", None, "password"), InvalidArgumentTypeError),
+        ((b"label", "name", "password"), InvalidArgumentTypeError),
+    ],
+)
+def test_what_is_no_credential_is_refused(arguments, error):
+    with pytest.raises(error) as caught:
+        PasswordCredential(*arguments)
+    assert caught.value.hresult == HResult.E_INVALIDARG
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [(PasswordCredential(), InvalidArgumentError), ("name:password", InvalidArgumentTypeError)]
+)
+def test_control_refuses_what_is_no_credential(value, error):
+    control = MessageWebSocket().control
+    with pytest.raises(error, match="server_credential must"):
+        control.server_credential = value
+    assert control.server_credential is None

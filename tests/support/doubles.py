@@ -1,0 +1,303 @@
+"""Sessions over a scripted transport, with an owner that notes what it is told; threads that send; the wire, parsed."""
+
+import threading
+import weakref
+from collections import deque
+
+from support.fakes import ScriptedTransport
+from support.servers import LIMIT, join, settings_with, wait
+from syncws._connection.message_session import MessageSession
+from syncws._connection.monitor import Monitor
+from syncws._connection.receiving.message_reader import MessageReader
+from syncws._connection.receiving.reader import run_reader
+from syncws._connection.receiving.stream_reader import StreamReader
+from syncws._connection.stream_session import StreamSession
+from syncws._net.connector import Opened
+from syncws._net.http.handshake import HandshakeResult
+from syncws._net.meter import BandwidthMeter
+from syncws._waiting.readiness import WRITABLE, Waker
+from syncws._wire.decoder import Decoder
+from syncws._wire.incoming import Message
+from syncws.control import MessageWebSocketControl, StreamWebSocketControl
+from syncws.events import Event
+
+
+class Owner:
+    """Stands for the application's socket object."""
+
+    def __init__(self):
+        self.message_received = Event("message_received")
+        self.log = []
+        self.on_closed = None
+
+    def note_messages(self):
+        self.message_received.add(lambda _, message: self.log.append(message.text or bytes(message.payload)))
+
+    def _raise_message_received(self, message):
+        self.log.append(message.error)
+        return 0
+
+    def _raise_closed(self, code, reason):
+        self.log.append((code, reason))
+        if self.on_closed is not None:
+            self.on_closed()
+        return 0
+
+
+class Meters:
+    def __init__(self):
+        self.inbound = BandwidthMeter()
+        self.outbound = BandwidthMeter()
+
+
+class Rooms:
+    """Counts how often an inbox tells that there is room."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self):
+        self.count += 1
+
+
+class Rig:
+    """A session, what it is made of, and its reader thread once it is started."""
+
+    control_class = MessageWebSocketControl
+
+    def __init__(self, *incoming, remainder=b"", **settings):
+        self.transport = ScriptedTransport(*incoming)
+        self.owner = Owner()
+        self.waker = Waker(threading.RLock())
+        self.meters = Meters()
+        opened = Opened(self.transport, self.meters, "127.0.0.1", "127.0.0.2", HandshakeResult("chat", {}, remainder))
+        settings.setdefault("close_timeout", LIMIT)
+        # Most tests want no monitor.
+        settings.setdefault("keep_alive_interval", None)
+        self.session = self._make_session(opened, settings_with(self.control_class, **settings))
+        self.session_ref = weakref.ref(self.session)
+
+    def _make_session(self, opened, settings):
+        return MessageSession(opened, settings, self.waker, self.owner)
+
+    @staticmethod
+    def make_reader(session):
+        return MessageReader(session, Decoder(session.settings.max_message_size, Message), Message)
+
+    @property
+    def frames(self):
+        """What was sent, parsed."""
+        return frames_of(self.transport.sent)
+
+    def start(self):
+        self.session.start(lambda session: run_reader(session, self.make_reader))
+
+    def run(self):
+        """Run the reader to its end."""
+        self.start()
+        self.end()
+
+    def end(self):
+        self.session.reader.join(LIMIT)
+        assert not self.session.reader.is_alive()
+
+    def release(self):
+        """End whatever is left."""
+        self.session.abort()
+        self.transport.feed_quietly(b"")
+        if self.session.reader is not None:
+            self.session.reader.join(LIMIT)
+        elif not self.session.finished.is_set():
+            self.session.finish()
+        self.waker.close()
+        self.transport.release()
+
+
+class StreamRig(Rig):
+    """The same for a stream."""
+
+    control_class = StreamWebSocketControl
+
+    def _make_session(self, opened, settings):
+        return StreamSession(opened, settings, self.waker, self.owner)
+
+    @staticmethod
+    def make_reader(session):
+        return StreamReader(session)
+
+
+class HandMonitor(Monitor):
+    """A monitor without a thread: the test turns the clock and runs what is due.
+
+    Attributes:
+        starts: how often it would have seen to its thread.
+    """
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+        self.starts = 0
+
+    def _start_thread(self):
+        self.starts += 1
+
+    def pass_time(self, seconds):
+        """Turn the clock, and run everything at the time at which it is due."""
+        end = self.clock() + seconds
+        while (left := self.run_due()) is not None and self.clock() + left <= end:
+            self.clock.advance(left)
+        self.clock.time = end
+        self.run_due()
+
+    @property
+    def has_timers(self):
+        return bool(self._open)
+
+
+class Leftovers:
+    """Stands for the reader, which is told of what a sender left."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self):
+        self.count += 1
+
+
+class Waits:
+    """Stands for a sender's Readiness: each wait does the next of `actions`, on the thread that waits.
+
+    When they are used up a wait lasts until its deadline. Every wait says that the transport is writable.
+
+    Attributes:
+        limits: the seconds that each wait had.
+    """
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.actions = deque()
+        self.limits = []
+
+    def __call__(self, *_):
+        return self
+
+    def wait(self, _, deadline):
+        self.limits.append(deadline.remaining)
+        if self.actions:
+            self.actions.popleft()()
+        else:
+            self.clock.advance(deadline.remaining)
+        return WRITABLE
+
+
+class Call(threading.Thread):
+    """A thread with one call in it."""
+
+    def __init__(self, function, *arguments, **options):
+        super().__init__(name=f"call-{function.__name__}")
+        self.error = None
+        self._call = (function, arguments, options)
+        self.start()
+
+    def run(self):
+        function, arguments, options = self._call
+        try:
+            function(*arguments, **options)
+        except BaseException as exc:  # noqa: BLE001 - looked at by the test
+            self.error = exc
+
+    def end(self):
+        """Wait for the end of the call; return what it raised."""
+        join(self)
+        return self.error
+
+
+def take(inbox, deadline):
+    """Take the next message as receive() does; None when there will be no more."""
+    return taken(inbox.begin_take(deadline))
+
+
+def taken(taking):
+    """Take what a taking shows; return the message."""
+    if taking is None:
+        return None
+    taking.place.message = None
+    return taking.message
+
+
+class Sender(Call):
+    """A thread with one send in it."""
+
+    def __init__(self, outbox, frame, pieces=None, timeout=LIMIT):
+        super().__init__(outbox.send, frame, pieces, timeout)
+
+
+def stuck_sender(outbox, transport, frame=b"0123456789", first=4, pieces=None, timeout=LIMIT):
+    """A sender that waits with `first` bytes of its frame sent."""
+    transport.block()
+    transport.takes.append(first)
+    transport.refused.clear()
+    sender = Sender(outbox, frame, pieces, timeout)
+    wait(transport.refused)
+    while outbox._writer._waker is None:
+        pass
+    return sender
+
+
+def run_together(outbox, threads):
+    """Run threads that send by the outbox to their ends, and send what they left."""
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        join(thread)
+    while not outbox.flush_without_waiting():
+        pass
+    assert outbox.is_idle
+
+
+def frames_of(data):
+    """Parse what a client has sent; return each frame's first byte and its payload, unmasked."""
+    data = bytes(data)
+    frames = []
+    position = 0
+    while position < len(data):
+        first, second = data[position], data[position + 1]
+        assert second & 0x80, "a client's frame must be masked"
+        position += 2
+        length = second & 0x7F
+        if length > 125:
+            size = 2 if length == 126 else 8
+            length = int.from_bytes(data[position : position + size], "big")
+            position += size
+        mask = data[position : position + 4]
+        payload = data[position + 4 : position + 4 + length]
+        assert len(payload) == length, "the last frame is not whole"
+        position += 4 + length
+        frames.append((first, unmask(mask, payload)))
+    return frames
+
+
+def unmask(mask, payload):
+    """Return a payload without its mask."""
+    key = (mask * (len(payload) // 4 + 1))[: len(payload)]
+    return (int.from_bytes(key, "little") ^ int.from_bytes(payload, "little")).to_bytes(len(payload), "little")
+
+
+def messages_of(frames):
+    """Put the data frames together; return each message's opcode and payload.
+
+    Fails when a frame comes inside another message (RFC 6455 5.4).
+    """
+    messages = []
+    opcode, parts = None, []
+    for first, payload in frames:
+        if first & 0x08:
+            continue
+        assert (opcode is None) == bool(first & 0x0F), "a frame came inside another message"
+        opcode = opcode or first & 0x0F
+        parts.append(payload)
+        if first & 0x80:
+            messages.append((opcode, b"".join(parts)))
+            opcode, parts = None, []
+    assert opcode is None, "the last message is not whole"
+    return messages

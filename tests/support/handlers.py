@@ -1,0 +1,159 @@
+"""Handlers and servers that note what comes, and what goes with each of them."""
+
+import threading
+
+from websockets.exceptions import ConnectionClosed
+
+from support.scripts import connected, on_message, read_until_close
+from support.servers import LIMIT, accept_key, handshake, read_request, read_to_end, request_headers, wait
+from syncws import MessageWebSocketReceiveMode, SocketMessageType, WebSocketError
+
+UTF8_TYPE, BINARY_TYPE = SocketMessageType.UTF8, SocketMessageType.BINARY
+FULL, PARTIAL = MessageWebSocketReceiveMode.FULL_MESSAGE, MessageWebSocketReceiveMode.PARTIAL_MESSAGE
+
+
+# Slow handlers.
+
+
+class Slow:
+    """A handler that notes messages, in order, and blocks in some of them until it is released.
+
+    Attributes:
+        texts: what has come.
+        inside: set when it blocks.
+        release: set to let it go on.
+        has_left: true when it has gone on, also because nobody released it in time.
+        threads: the names of the threads that have called it, as they were then.
+    """
+
+    def __init__(self, *blocking):
+        self.blocking = blocking or ("one",)
+        self.texts = []
+        self.threads = []
+        self.inside = threading.Event()
+        self.release = threading.Event()
+        self.has_left = False
+
+    def __call__(self, sender, args):
+        text = text_of(args)
+        self.texts.append(text)
+        self.threads.append(threading.current_thread().name)
+        if text in self.blocking:
+            self.inside.set()
+            try:
+                wait(self.release)
+            finally:
+                self.has_left = True
+
+
+def text_of(args):
+    """Return a message's text; its error when it stands for one."""
+    try:
+        with args.get_data_reader() as reader:
+            return reader.read_string(reader.unconsumed_buffer_length)
+    except OSError as exc:
+        return exc
+
+
+def be_impatient(monkeypatch):
+    """Have every handler count as slow that is still running when the monitor looks, which it does all the time."""
+    monkeypatch.setattr("syncws._connection.receiving.delivery._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("syncws._connection.receiving.delivery._LOOK_SECONDS", 0.0)
+
+
+# Pieces of messages.
+
+
+class Pieces:
+    """A handler that notes what each event brings: bytes, whether it is the last, and the type; or the error."""
+
+    def __init__(self):
+        self.entries = []
+        self.came = threading.Semaphore(0)
+        # Set when the script has seen all it waits for.
+        self.are_complete = threading.Event()
+
+    def __call__(self, sender, args):
+        try:
+            with args.get_data_reader() as reader:
+                data = reader.read_bytes(reader.unconsumed_buffer_length)
+            self.entries.append((data, args.is_message_complete, args.message_type))
+        except OSError as exc:
+            self.entries.append(exc)
+        self.came.release()
+
+    def wait(self):
+        assert self.came.acquire(timeout=LIMIT), "the piece did not come"
+
+
+def sends_one_by_one(pieces, *parts):
+    """Return a script that sends a part only when the one before it has come to the handler."""
+
+    def script(connection):
+        handshake(connection)
+        for part in parts:
+            connection.sendall(part)
+            pieces.wait()
+        pieces.are_complete.set()
+        read_until_close(connection)
+
+    return script
+
+
+def connected_for_pieces(script, *handlers, mode=PARTIAL, limit=None, tls=(None, None)):
+    """Give a socket that is connected to a scripted server and receives pieces."""
+    settings = {} if limit is None else {"max_message_size": limit}
+    return connected(script, on_message(*handlers), tls=tls, receive_mode=mode, **settings)
+
+
+# The user's requirements.
+
+
+class Server:
+    """Handler of a server that notes what comes and how it ends, and sends everything back."""
+
+    def __init__(self):
+        self.messages = []
+        self.closes = []
+        self.ended = threading.Event()
+
+    def __call__(self, connection):
+        try:
+            while True:
+                message = connection.recv()
+                self.messages.append(message)
+                connection.send(message)
+        except ConnectionClosed as exc:
+            self.closes.append((exc.rcvd.code, exc.rcvd.reason) if exc.rcvd else None)
+        finally:
+            self.ended.set()
+
+
+def innermost(error):
+    """Return the innermost exception, which is what the document asks the HRESULT of."""
+    while isinstance(error.__cause__, WebSocketError):
+        error = error.__cause__
+    return error
+
+
+# Credentials.
+
+
+class CredentialServer:
+    """A script that asks for a credential and takes one; notes the Authorization header of each request."""
+
+    def __init__(self, challenge='Basic realm="cave"', accepted="QWxhZGRpbjpvcGVuIHNlc2FtZQ=="):
+        self.challenge = challenge
+        self.accepted = accepted
+        self.seen = []
+
+    def __call__(self, connection):
+        request = read_request(connection)
+        self.seen.append(request_headers(request).get("authorization"))
+        if self.seen[-1] == f"Basic {self.accepted}":
+            lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+            lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", "", ""]
+        else:
+            lines = ["HTTP/1.1 401 Unauthorized", f"WWW-Authenticate: {self.challenge}", "Content-Length: 0", "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        read_to_end(connection)

@@ -1,0 +1,86 @@
+"""Programs of their own, run by this interpreter: for what happens at their end, in a fork or at a real signal."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from support.servers import LIMIT
+
+ROOT = Path(__file__).parents[2]
+
+# What the programs begin with.
+HEAD = """
+import gc, os, signal, sys, threading, time, warnings
+import syncws
+from syncws import *
+uri = sys.argv[1]
+
+"""
+
+
+def run(script, uri, *options, authority=None):
+    """Run a program to its end; return what subprocess.run does, with `seconds` besides.
+
+    Args:
+        script: the program's text, behind HEAD.
+        uri: what it finds as `uri`.
+        options: of the interpreter.
+        authority: path of a certificate file that the program trusts; None for the system's.
+    """
+    start = time.monotonic()
+    done = subprocess.run(
+        _command(script, uri, options),
+        cwd=ROOT,
+        env=environment(authority),
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT,
+        check=False,
+    )
+    done.seconds = time.monotonic() - start
+    return done
+
+
+@contextlib.contextmanager
+def started(script, uri, authority):
+    """Start a program that goes step by step with the test: it says `print(…, flush=True)` and reads from stdin.
+
+    Gives a function that waits for its next line. At the end of the block it must end well, and without a word on
+    stderr; arguments as of run().
+    """
+    with subprocess.Popen(
+        _command(script, uri, ()),
+        cwd=ROOT,
+        env=environment(authority),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+
+        def next_line(told=""):
+            running.stdin.write(f"{told}\n")
+            running.stdin.flush()
+            return running.stdout.readline().rstrip()
+
+        yield next_line
+        _, errors = running.communicate(timeout=LIMIT)
+    assert (running.returncode, errors) == (0, "")
+
+
+def environment(authority):
+    """Return the environment of a program that trusts an authority's certificate file."""
+    return dict(os.environ) if authority is None else os.environ | {"SSL_CERT_FILE": str(authority)}
+
+
+def _command(script, uri, options):
+    return [sys.executable, *options, "-c", HEAD + textwrap.dedent(script), uri]
+
+
+def assert_quiet(done):
+    """See to it that a program ended well and said nothing on stderr."""
+    assert (done.returncode, done.stderr) == (0, "")

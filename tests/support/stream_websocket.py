@@ -1,0 +1,66 @@
+"""What the tests of StreamWebSocket share: a connected socket, a peer that goes step by step, short ways to read."""
+
+import functools
+import threading
+
+import pytest
+
+from support.scripts import connected, read_until_close, round_trip
+from support.servers import LIMIT, handshake, wait
+from syncws import InputStreamOptions, StreamWebSocket
+from syncws._connection.receiving.byte_inbox import ByteInbox
+
+PARTIAL = InputStreamOptions.PARTIAL
+
+
+def read(socket, count, options=InputStreamOptions.NONE):
+    """Read from the socket's input stream; return the bytes."""
+    target = bytearray(count)
+    return bytes(target[: socket.input_stream.read(target, count, options).length])
+
+
+class Steps:
+    """A script that sends each of `parts` when it is told to, and notes when the client has dealt with it."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+        self.go = [threading.Event() for _ in parts]
+        self.arrived = [threading.Event() for _ in parts]
+
+    def __call__(self, connection):
+        handshake(connection)
+        for part, go, arrived in zip(self.parts, self.go, self.arrived, strict=True):
+            wait(go)
+            connection.sendall(part)
+            round_trip(connection)
+            arrived.set()
+        read_until_close(connection)
+
+    def step(self, number):
+        self.go[number].set()
+        wait(self.arrived[number])
+
+
+connected_stream = functools.partial(connected, socket_class=StreamWebSocket)
+
+
+@pytest.fixture
+def waiting(monkeypatch):
+    """An Event that is set whenever a read begins to wait."""
+    event = threading.Event()
+    wait_for_change = ByteInbox._wait
+
+    def note_and_wait(inbox, *arguments):
+        event.set()
+        wait_for_change(inbox, *arguments)
+
+    monkeypatch.setattr(ByteInbox, "_wait", note_and_wait)
+    return event
+
+
+def wait_closed(socket):
+    assert socket.wait_closed(LIMIT)
+
+
+def assert_hresult(raised, number):
+    assert raised.value.hresult & 0xFFFF_FFFF == number
