@@ -238,8 +238,9 @@ def _close_frame(payload: bytes) -> CloseFrame:
         raise _protocol_error("the server sent a Close frame with half a close code")
     code = int.from_bytes(payload[:2], "big")
     if not is_valid_received_close_code(code):
-        reason = shown_text(payload[2:].decode("utf-8", "replace"))
-        raise _protocol_error(f"the server sent a Close frame with the code {code}, which must not be sent: {reason!r}")
+        # Short and ASCII: the text is the reason of the Close frame that answers.
+        reason = ascii(shown_text(payload[2:].decode("utf-8", "replace"), 24))
+        raise _protocol_error(f"the server sent a Close frame with the code {code}, which must not be sent: {reason}")
     try:
         return CloseFrame(code, payload[2:].decode(), payload)
     except UnicodeDecodeError as exc:

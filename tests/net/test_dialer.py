@@ -50,7 +50,7 @@ def test_the_first_that_accepts_is_taken_and_the_failures_before_it_are_kept(dia
     caplog.set_level(logging.INFO, "syncws.connect")
     with alone_listening("127.0.0.3", "127.0.0.1", "127.0.0.2") as port:
         dialer = dial(["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"], port)
-        dialed = dialer.dial("host")
+        dialed = dialer.dial()
         assert dialed.socket.getpeername() == ("127.0.0.3", port)
         dialed.socket.close()
     assert dialed.address.text == "127.0.0.3"
@@ -71,7 +71,7 @@ def test_an_attempt_is_a_value():
 def test_without_a_delay_an_address_is_given_up_before_the_next_is_tried(dial):
     with black_hole("127.0.0.1") as port, listening("127.0.0.2", port):
         dialer = dial(["127.0.0.1", "127.0.0.2"], port, connect_timeout=0.05)
-        dialer.dial("host").socket.close()
+        dialer.dial().socket.close()
     (attempt,) = dialer.attempts
     assert isinstance(attempt.error, OperationTimedOutError)
     assert attempt.seconds >= 0.05
@@ -80,7 +80,7 @@ def test_without_a_delay_an_address_is_given_up_before_the_next_is_tried(dial):
 def test_with_a_delay_the_next_address_is_tried_beside_the_first(dial):
     with black_hole("127.0.0.1") as port, listening("127.0.0.2", port):
         dialer = dial(["127.0.0.1", "127.0.0.2"], port, happy_eyeballs_delay=0.01)
-        dialed = dialer.dial("host")
+        dialed = dialer.dial()
         dialed.socket.close()
     assert dialed.address.text == "127.0.0.2"
     # The first was dropped, not given up.
@@ -90,7 +90,7 @@ def test_with_a_delay_the_next_address_is_tried_beside_the_first(dial):
 def test_the_delay_does_not_hold_up_the_next_address_after_a_refusal(dial):
     with alone_listening("127.0.0.2", "127.0.0.1") as port:
         dialer = dial(["127.0.0.1", "127.0.0.2"], port, happy_eyeballs_delay=LIMIT)
-        dialer.dial("host").socket.close()
+        dialer.dial().socket.close()
     assert [attempt.address for attempt in dialer.attempts] == ["127.0.0.1"]
 
 
@@ -98,7 +98,7 @@ def test_overlapping_addresses_that_all_fail_are_told_of_in_the_order_of_their_f
     with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1", "127.0.0.2", "127.0.0.3"], port, happy_eyeballs_delay=0, connect_timeout=0.1)
         with pytest.raises(CannotConnectError) as caught:
-            dialer.dial("host")
+            dialer.dial()
     assert sorted(attempt.address for attempt in dialer.attempts) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
     assert dialer.attempts[-1].address == "127.0.0.1"
     assert "127.0.0.1: no answer within" in str(caught.value)
@@ -118,7 +118,7 @@ def test_each_address_has_its_own_time(dial, monkeypatch):
         monkeypatch.setattr(dialer_module._Selector, "select", answer_nothing)
         start = clock()
         with pytest.raises(OperationTimedOutError):
-            dialer.dial("host")
+            dialer.dial()
     assert clock() - start == 180
     assert [attempt.seconds for attempt in dialer.attempts] == [60, 60, 60]
 
@@ -127,7 +127,7 @@ def test_when_the_operation_s_time_is_over_the_addresses_that_wait_are_told_of(d
     with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1", "127.0.0.1"], port, timeout=0.05, happy_eyeballs_delay=0.0)
         with pytest.raises(OperationTimedOutError, match=r"connecting to 127\.0\.0\.1"):
-            dialer.dial("host")
+            dialer.dial()
     assert len(dialer.attempts) == 2
     assert all(isinstance(attempt.error, OperationTimedOutError) for attempt in dialer.attempts)
 
@@ -137,7 +137,7 @@ def test_a_cancellation_ends_it(dial):
     with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1"], port, is_canceled=lambda: looks.append(1) or len(looks) > 1)
         with pytest.raises(OperationCanceledError):
-            dialer.dial("host")
+            dialer.dial()
 
 
 def test_a_family_that_the_system_does_not_have_is_a_failure_like_any_other(dial, monkeypatch):
@@ -151,7 +151,7 @@ def test_a_family_that_the_system_does_not_have_is_a_failure_like_any_other(dial
     with listening("127.0.0.1") as port:
         dialer = dial(["::1", "127.0.0.1"], port)
         monkeypatch.setattr(socket, "socket", without_ipv6)
-        dialed = dialer.dial("host")
+        dialed = dialer.dial()
         monkeypatch.undo()
         dialed.socket.close()
     assert [attempt.error.errno for attempt in dialer.attempts] == [errno.EAFNOSUPPORT]
@@ -161,7 +161,7 @@ def test_an_interface_that_does_not_exist_is_a_failure_like_any_other(dial, capl
     caplog.set_level(logging.INFO, "syncws.connect")
     with listening("127.0.0.1") as port:
         dialer = dial(["fe80::1%nowhere", "fe80::1%999999", "127.0.0.1"], port)
-        dialer.dial("host").socket.close()
+        dialer.dial().socket.close()
     assert [attempt.address for attempt in dialer.attempts] == ["fe80::1%nowhere", "fe80::1%999999"]
     assert [attempt.error.errno for attempt in dialer.attempts] == [errno.ENODEV] * 2
     assert "fe80::1%nowhere port" in caplog.text
@@ -181,7 +181,7 @@ def test_nothing_is_looked_up_when_an_address_is_connected_to(dial, monkeypatch)
     dialer = dial(["127.0.0.1", "::1", f"fe80::1%{name}", f"fe80::1%{index}", "fe80::1%nowhere"], 9)
     monkeypatch.setattr(socket, "socket", Noting)
     with pytest.raises(CannotConnectError):
-        dialer.dial("host")
+        dialer.dial()
     monkeypatch.undo()
     assert [address[1] for address in taken] == ["127.0.0.1", "::1", "fe80::1", "fe80::1"]
     for family, text, *_ in taken:
@@ -208,7 +208,7 @@ def test_the_socket_of_the_slower_address_is_closed(dial, monkeypatch):
         dialer = dial(["127.0.0.1", "127.0.0.2", "127.0.0.3"], port, happy_eyeballs_delay=0.01)
         with monkeypatch.context() as patch:
             patch.setattr(socket, "socket", Watched)
-            dialed = dialer.dial("host")
+            dialed = dialer.dial()
         first, second = Watched.made
         assert dialed.socket is second
         assert first.fileno() == -1
@@ -233,7 +233,7 @@ def test_an_address_that_fails_beside_another_lets_the_next_begin_at_once(dial, 
 
         monkeypatch.setattr(dialer_module._Selector, "select", pass_the_delay)
         start = clock()
-        dialed = dialer.dial("host")
+        dialed = dialer.dial()
         dialed.socket.close()
     assert dialed.address.text == "127.0.0.3"
     assert [attempt.address for attempt in dialer.attempts] == ["127.0.0.2"]

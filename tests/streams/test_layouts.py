@@ -53,7 +53,7 @@ def test_the_ends_of_the_range_are_packed(layout, minimum, maximum, size, order)
 @pytest.mark.parametrize("is_over", [False, True])
 def test_integers_out_of_range_are_refused_with_value_and_range(layout, minimum, maximum, size, is_over):
     value = maximum + 1 if is_over else minimum - 1
-    with pytest.raises(InvalidArgumentError, match=f"{layout.name} must be from {minimum} to {maximum}, got {value}$"):
+    with pytest.raises(InvalidArgumentError, match=f"{layout.name} must be from {minimum} to {maximum}, got {value} "):
         layouts.pack_integer(value, layout, BIG)
 
 
