@@ -2,9 +2,9 @@
 
     SYNCWS_WITHOUT="a quiet server is pinged" python -m pytest -p compliance.without tests/connection/test_keep_alive.py
 
-The environment variable names the mechanism, an entry of compliance/mechanisms.py. The library itself has no switch: the
-function is replaced before the tests run. Python programs that a test starts lack the mechanism too, because they find
-compliance/children/sitecustomize.py on their path.
+The environment variable names the mechanism, an entry of compliance/mechanisms.py. The library has no switch for it:
+its function is replaced before the tests run. Python programs that a test starts lack the mechanism too, because they
+find compliance/children/sitecustomize.py on their path.
 """
 
 import functools
