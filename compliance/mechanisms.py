@@ -2,26 +2,28 @@
 
     python -m compliance.mechanisms [--only WORDS]
 
-A mechanism is a line or two of the source. Each is taken out in a copy of the project, and its test run there, in a
-process of its own. Exit code 1 when a test passed all the same. The suite checks that each mechanism is still where
-this says, and that the test exists (tests/programs/test_mechanisms.py).
+A mechanism is named by a function of the library. Its test runs in a process of its own, in which another function
+stands in the place of that one (compliance/without.py). Exit code 1 when a test passed all the same. The suite checks
+that each function and each test exists (tests/programs/test_mechanisms.py).
 """
 
 import argparse
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["MECHANISMS", "ROOT", "Mechanism"]
 
 ROOT = pathlib.Path(__file__).parent.parent
 # A test that hangs without its mechanism fails as well.
 _TEST_SECONDS = 60
-_COPIED = ("syncws", "tests", "compliance", "pyproject.toml", "setup.cfg", "setup.py")
 
 
 @dataclass(frozen=True)
@@ -30,353 +32,413 @@ class Mechanism:
 
     Attributes:
         name: what the library promises by it.
-        module: where it is, below syncws/.
-        present: the text that is it; there once.
-        without: what stands there when it is taken out.
+        function: "module:name" or "module:Class.name", of a function or a property, where the library looks it up.
+        replacement: what is called in its place: with the present function, and then with that one's arguments.
         test: the test's node id, below tests/; of one with parameters all are run.
     """
 
     name: str
-    module: str
-    present: str
-    without: str
+    function: str
+    replacement: Callable[..., Any]
     test: str
 
 
+# What stands in the places of the functions.
+
+
+def _nothing(_: object, *__: Any, **___: Any) -> None:
+    """Do nothing."""
+
+
+def _no(_: object, *__: Any, **___: Any) -> bool:
+    """Answer no."""
+    return False
+
+
+def _wait_for_ever(present: Callable[..., Any], session: Any, _: object) -> Any:
+    from syncws._waiting.deadline import FOREVER
+
+    return present(session, FOREVER)
+
+
+def _no_deadline(*_: Any) -> Any:
+    from syncws._waiting.deadline import FOREVER
+
+    return FOREVER
+
+
+def _any_number(present: Callable[..., Any], inbox: Any, *arguments: Any) -> None:
+    present(inbox, *arguments)
+    inbox._max_count = sys.maxsize
+
+
+def _bytes_are_no_life(present: Callable[..., Any], keep_alive: Any, session: Any) -> Any:
+    keep_alive._asked_bytes = session.inbound.total_bytes
+    return present(keep_alive, session)
+
+
+def _since_the_ping(_: object, keep_alive: Any, __: object, now: float) -> Any:
+    return now if keep_alive._asked_at is None else keep_alive._asked_at
+
+
+def _believe_at_once(_: object, reader: Any, silence: Any) -> Any:
+    return reader._session.take_silence(silence.reason, 0.0)
+
+
+def _a_monitor_each(*_: Any) -> Any:
+    from syncws._connection.monitor import Monitor
+
+    return Monitor()
+
+
+def _close_in_peace(_: object, socket: Any, *__: object) -> None:
+    socket.close()
+
+
+def _one_after_the_other(present: Callable[..., Any], sessions: Any, deadline: Any) -> None:
+    from syncws._waiting.deadline import Deadline
+
+    for session in sessions:
+        present([session], Deadline(deadline.remaining))
+
+
+def _hold_the_owner(present: Callable[..., Any], session: Any, *arguments: Any) -> None:
+    present(session, *arguments)
+    owner = session.owner()
+    session.owner = lambda: owner
+
+
+def _without_a_word(_: object, session: Any, __: str) -> None:
+    session.abandon()
+
+
+def _shut_down_first(present: Callable[..., Any], transport: Any) -> None:
+    transport._lock = type(transport._lock)()
+    transport.abort()
+    present(transport)
+
+
+def _keep_the_lock(present: Callable[..., Any], inbox: Any) -> None:
+    lock = inbox._lock
+    inbox._lock = threading.RLock()
+    present(inbox)
+    inbox._lock = lock
+
+
+def _in_one_wait(_: object, lock: Any, seconds: float | None, *__: object) -> Any:
+    return lock.acquire(timeout=-1 if seconds is None else seconds)
+
+
+def _keep_all_pongs(present: Callable[..., Any], writer: Any, *arguments: Any) -> None:
+    present(writer, *arguments)
+    writer._pong = deque()
+
+
+def _any_length(present: Callable[..., Any], decoder: Any, *arguments: Any, **keywords: Any) -> None:
+    decoder._max_message_size = 1 << 63
+    present(decoder, *arguments, **keywords)
+
+
+def _endless_head(_: object, reader: Any) -> bytes | None:
+    from syncws._net.exchange import receive_some
+
+    buffer = bytearray(reader.remainder)
+    while (end := buffer.find(b"\r\n\r\n")) < 0:
+        piece = receive_some(reader._transport, reader._waiter, 65536)
+        if not piece:
+            return None
+        buffer += piece
+    reader.remainder = bytes(buffer[end + 4 :])
+    return bytes(buffer[: end + 4])
+
+
+def _with_everything(_: object, settings: Any) -> Any:
+    return settings
+
+
+def _to_anywhere(_: object, answer: Any, uri: Any, settings: Any) -> Any:
+    from syncws._net.http.redirects import _target
+
+    return _target(answer, uri), settings
+
+
+def _without_a_guard(_: object, __: object, handlers: Any, sender: object, args: object) -> int:
+    for handler in handlers:
+        handler(sender, args)
+    return 0
+
+
+_RECEIVING = "syncws._connection.receiving."
 _SLOW = "integration/test_slow_handlers.py::"
 _ALIVE = "connection/test_keep_alive.py::"
+_PINGS = "integration/test_keep_alive.py::"
 _CLOSING = "integration/test_closing_in_time.py::"
 _EXIT = "integration/test_interpreter_exit.py::"
 _DROPPED = "integration/test_dropped_objects.py::"
 _FORK = "integration/test_fork.py::"
-_CTRL_C = "integration/test_ctrl_c.py::"
 _MEMORY = "integration/test_memory_bounds.py::"
-_RULES = "integration/test_concurrency_rules.py::"
+_REDIRECTS = "integration/test_redirects.py::"
 
 MECHANISMS = (
     # Slow handlers.
     Mechanism(
         "after a second in a handler another thread reads",
-        "_connection/receiving/delivery.py",
-        "        elif time - self._since >= _PATIENCE_SECONDS:\n",
-        "        elif False:\n",
+        _RECEIVING + "delivery:Watch._relieve",
+        _nothing,
         _SLOW + "test_a_ping_is_answered_while_a_handler_blocks",
     ),
     Mechanism(
         "a close is noticed while a handler is slow",
-        "_connection/receiving/delivery.py",
-        "            is_handed_over = role.hand_over()\n",
-        "            pass\n",
+        _RECEIVING + "message_reader:MessageReader.hand_over",
+        _no,
         _SLOW + "test_a_close_is_noticed_while_a_handler_blocks_and_told_after_it",
     ),
     Mechanism(
         "memory stays within the inbox's bound while a handler is slow",
-        "_connection/receiving/reader.py",
-        "            is_paused = inbox.is_full and not session.is_discarding\n",
-        "            is_paused = False\n",
+        _RECEIVING + "inbox:Inbox._note_full",
+        _nothing,
         _SLOW + "test_memory_is_bounded_while_a_handler_blocks_and_no_message_is_lost",
     ),
     Mechanism(
-        "order holds when the reading passes on",
-        "_connection/receiving/message_reader.py",
-        "            and not (self._is_handed_over or session.is_discarding or session.inbox.has_messages)\n",
-        "            and not (session.is_discarding)\n",
-        "connection/test_delivery.py::test_order_and_number_hold_whenever_reading_passes_on",
-    ),
-    Mechanism(
         "a handler that never returns does not hold up close()",
-        "_connection/session.py",
-        "        if not self._wait_finished(deadline.earlier(timeout)):\n",
-        "        if not self._wait_finished(Deadline(None)):\n",
+        "syncws._connection.session:Session._wait_finished",
+        _wait_for_ever,
         _SLOW + "test_a_handler_that_does_not_return_does_not_hold_up",
     ),
     # Keep-alive.
     Mechanism(
         "a quiet server is pinged",
-        "_connection/keep_alive.py",
-        "        session.pings.post_own()\n",
-        "",
+        "syncws._connection.pings:Pings.post_own",
+        _nothing,
         _ALIVE + "test_a_quiet_peer_is_pinged_after_the_interval_and_not_before",
     ),
     Mechanism(
         "a server that answers nothing is given up",
-        "_connection/receiving/reader.py",
-        "            if session.silence is not None and self._is_silent(session.silence):\n",
-        "            if False:\n",
-        "integration/test_keep_alive.py::test_a_silent_peer_is_given_up_soon_and_the_reason_is_told",
+        "syncws._connection.session:Session.take_silence",
+        _no,
+        _PINGS + "test_a_silent_peer_is_given_up_soon_and_the_reason_is_told",
     ),
     Mechanism(
         "any byte counts as life",
-        "_connection/keep_alive.py",
-        "            if meter.total_bytes != self._asked_bytes or session.resumed_at > self._asked_at:\n",
-        "            if session.resumed_at > self._asked_at:\n",
+        "syncws._connection.keep_alive:KeepAlive._act",
+        _bytes_are_no_life,
         _ALIVE + "test_a_peer_that_trickles_bytes_and_never_a_pong_is_alive",
     ),
     Mechanism(
         "a long message that the server is still taking is not its silence",
-        "_connection/keep_alive.py",
-        "        elif session.outbound.total_bytes != self._sent_bytes:\n",
-        "        elif False:\n",
+        "syncws._connection.keep_alive:KeepAlive._unanswered_since",
+        _since_the_ping,
         _ALIVE + "test_a_peer_that_takes_a_long_frame_is_alive_as_long_as_it_takes_something",
     ),
     Mechanism(
         "a pause of our own is not the server's silence",
-        "_connection/keep_alive.py",
-        "        if not session.is_reading:\n            self._asked_at = None\n            return self._interval\n",
-        "",
+        "syncws._connection.session:Session.is_reading",
+        lambda *_: True,
         _ALIVE + "test_while_the_inbox_is_full_silence_does_not_count",
     ),
     Mechanism(
         "what lies in the socket after this process has slept is life",
-        "_connection/receiving/reader.py",
-        "        if session.is_paused or self._may_have_more or session.inbound.total_bytes",
-        "        if session.inbound.total_bytes",
+        _RECEIVING + "reader:Reader._is_silent",
+        _believe_at_once,
         _ALIVE + "test_what_lies_in_the_socket_when_this_process_wakes_up_is_life",
     ),
     Mechanism(
         "ping() returns the seconds to its pong",
-        "_connection/receiving/reader.py",
-        "            session.pings.take_pong(event.payload)\n",
-        "",
-        "integration/test_keep_alive.py::test_a_ping_returns_the_round_trip_in_seconds",
+        "syncws._connection.pings:Pings.take_pong",
+        _nothing,
+        _PINGS + "test_a_ping_returns_the_round_trip_in_seconds",
     ),
     Mechanism(
         "unsolicited pongs are sent",
-        "_connection/keep_alive.py",
-        "        session.outbox.post_control(self._pong)\n",
-        "",
-        "integration/test_keep_alive.py::test_unsolicited_pongs_are_sent",
+        "syncws._connection.keep_alive:UnsolicitedPongs._act",
+        _nothing,
+        _PINGS + "test_unsolicited_pongs_are_sent",
     ),
     Mechanism(
         "all connections have one monitor",
-        "_connection/monitor.py",
-        '    """Return the monitor of this process."""\n    return _monitor\n',
-        '    """Return the monitor of this process."""\n    return Monitor()\n',
-        "integration/test_keep_alive.py::test_all_connections_have_one_monitor_which_ends_with_the_last",
+        "syncws._connection.session:the_monitor",
+        _a_monitor_each,
+        _PINGS + "test_all_connections_have_one_monitor_which_ends_with_the_last",
     ),
     # Closing.
     Mechanism(
         "close() ends in time in every state",
-        "_connection/session.py",
-        "            self.abort()\n            self._wait_finished(Deadline(_ABORT_SECONDS))\n",
-        "            self._wait_finished(Deadline(None))\n",
+        "syncws._connection.session:Session.abort",
+        _nothing,
         _CLOSING + "test_closing_is_bounded",
     ),
     Mechanism(
         "a with block that an exception leaves closes quickly",
-        "iwebsocket.py",
-        "        if exc_type is not None:\n",
-        "        if False:\n",
+        "syncws.iwebsocket:IWebSocket.__exit__",
+        _close_in_peace,
         _CLOSING + "test_a_with_block_that_an_exception_leaves_takes_half_a_second",
     ),
     Mechanism(
-        "close() and abort() end a connect",
-        "iwebsocket.py",
-        "                self._is_canceled = True\n                if self._waker is not None:\n",
-        "                if self._waker is not None:\n",
-        _CLOSING + "test_closing_ends_a_connect_in_every_phase",
-    ),
-    Mechanism(
         "the cause of the end is told",
-        "_connection/causes.py",
-        "            self._noted.append(cause)\n",
-        "            pass\n",
+        "syncws._connection.session:Session._note_own",
+        _nothing,
         _CLOSING + "test_the_cause_is_told_by_information_and_by_the_errors",
-    ),
-    Mechanism(
-        "the first cause counts",
-        "_connection/causes.py",
-        "        if not self._noted:\n            self._noted.append(cause)\n",
-        "        self._noted.insert(0, cause)\n",
-        _CLOSING + "test_the_first_cause_counts",
     ),
     # The end of the program.
     Mechanism(
         "open connections get their Close frame when the program ends",
-        "_waiting/at_exit.py",
-        "atexit.register(close_all)\n",
-        "",
+        "syncws._connection.session:Session.begin_exit",
+        _nothing,
         _EXIT + "test_the_server_gets_1001_when_a_program_ends_by",
     ),
     Mechanism(
         "servers that do not answer hold up the end no longer than a second altogether",
-        "_waiting/at_exit.py",
-        "    _wait(sessions, Deadline(_CLOSE_SECONDS))\n",
-        "    for session in sessions:\n        _wait([session], Deadline(_CLOSE_SECONDS))\n",
+        "syncws._waiting.at_exit:_wait",
+        _one_after_the_other,
         _EXIT + "test_servers_that_do_not_answer_cost_a_second_altogether_and_not_each",
     ),
     Mechanism(
         "no traceback of a daemon thread that sends when the program ends",
-        "_connection/sending/frame_writer.py",
-        "            stay_quiet()\n",
-        "            pass\n",
+        "syncws._connection.sending.frame_writer:stay_quiet",
+        _nothing,
         _EXIT + "test_the_server_gets_1001_when_a_program_ends_by",
     ),
     # Dropped objects.
     Mechanism(
         "a socket that its handlers refer to is closed when it is dropped",
-        "_connection/session.py",
-        "        self.owner: Callable[[], Owner | None] = weakref.ref(owner)\n",
-        "        self.owner: Callable[[], Owner | None] = lambda: owner\n",
+        "syncws._connection.session:Session.__init__",
+        _hold_the_owner,
         _DROPPED + "test_a_socket_whose_handler_refers_to_it_is_closed_when_it_is_dropped",
     ),
     Mechanism(
         "five runs of a notebook cell leave one connection and two threads",
-        "_connection/link.py",
-        "        session.abandon()\n",
-        "        pass\n",
+        "syncws._connection.session:Session.abandon",
+        _nothing,
         _DROPPED + "test_five_runs_of_a_notebook_cell_leave_one_connection_and_two_threads",
     ),
     Mechanism(
         "a dropped socket is told of by a ResourceWarning",
-        "_connection/link.py",
-        "        if not session.is_discarding:\n",
-        "        if False:\n",
+        "syncws.iwebsocket:close_dropped",
+        _without_a_word,
         _DROPPED + "test_a_socket_whose_handler_refers_to_it_is_closed_when_it_is_dropped",
     ),
     # Fork.
     Mechanism(
         "in a forked child every connection is over at once",
-        "_waiting/at_fork.py",
-        "    os.register_at_fork(after_in_child=_let_go)\n",
-        "    pass\n",
+        "syncws._connection.session:Session._let_go_in_child",
+        _nothing,
         _FORK + "test_every_use_in_the_child_is_refused_and_says_why",
     ),
     Mechanism(
         "the child closes the descriptor only",
-        "_net/transport.py",
-        "        self._lock = type(self._lock)()\n        self.close()\n",
-        "        self._lock = type(self._lock)()\n        self.abort()\n        self.close()\n",
+        "syncws._net.transport:SocketTransport._let_go_in_child",
+        _shut_down_first,
         _FORK + "test_the_parents_connection_goes_on_whatever_the_child_does",
     ),
     Mechanism(
         "locks that others held at the fork do not hang the child",
-        "_connection/receiving/inbox.py",
-        "        self._lock = threading.RLock()\n        self._claimed = _nobody\n        self._is_ended = True\n",
-        "        self._claimed = _nobody\n        self._is_ended = True\n",
+        _RECEIVING + "inbox:Inbox._let_go_in_child",
+        _keep_the_lock,
         _FORK + "test_locks_that_other_threads_held_at_the_fork_do_not_hang_the_child",
     ),
     Mechanism(
         "the child has a monitor of its own",
-        "_connection/monitor.py",
-        "        watch(self)\n",
-        "",
+        "syncws._connection.monitor:Monitor._let_go_in_child",
+        _nothing,
         _FORK + "test_the_child_makes_connections_of_its_own",
     ),
     # Ctrl-C.
     Mechanism(
-        "Ctrl-C leaves in the inbox what was not given out",
-        "message_websocket.py",
-        "            if taking is not None:\n                taking.undo()\n            raise\n\n    def receive_args",
-        "            if taking is not None:\n                taking.place.message = None\n            raise\n\n"
-        "    def receive_args",
-        _CTRL_C + "test_an_interruption_at_any_line_of_a_receive_loses_no_message",
-    ),
-    Mechanism(
-        "Ctrl-C leaves in the stream what a read did not give out",
-        "_streams/reading.py",
-        "                source.put_back(self._last_piece(position - start))\n",
-        "                pass\n",
-        _CTRL_C + "test_no_signal_loses_a_byte_of_a_stream_or_gives_it_twice",
-    ),
-    Mechanism(
         "Ctrl-C ends a wait also when it comes just before it",
-        "_waiting/locks.py",
-        "    if threading.current_thread() is threading.main_thread():\n",
-        "    if False:\n",
+        "syncws._waiting.locks:acquire_within",
+        _in_one_wait,
         "waiting/test_waiting.py::test_the_main_thread_waits_in_slices",
     ),
-    # Concurrency rules.
-    Mechanism(
-        "messages of several senders never interleave",
-        "_connection/sending/outbox.py",
-        "            if not self._role.acquire(False):\n                self._wait_for_role(",
-        "            if False:\n                self._wait_for_role(",
-        _RULES + "test_messages_of_any_number_of_senders_never_interleave",
-    ),
-    Mechanism(
-        "one reader at a time",
-        "_connection/receiving/inbox.py",
-        "            if self._has_taker:\n",
-        "            if False:\n",
-        _RULES + "test_a_second_thread_that_receives_is_refused_and_takes_nothing",
-    ),
-    # Hostile peers.
+    # Hostile servers.
     Mechanism(
         "of the pongs for a server that does not read only the latest is kept",
-        "_connection/sending/frame_writer.py",
-        "deque(maxlen=1)",
-        "deque()",
+        "syncws._connection.sending.frame_writer:FrameWriter.__init__",
+        _keep_all_pongs,
         _MEMORY + "test_of_pings_that_cannot_be_answered_only_the_latest_is_answered_when_that_is_possible",
     ),
     Mechanism(
         "endless fragments, also empty ones, are ended",
-        "_wire/decoder.py",
-        "        check_fragments(self._fragments, MAX_FRAGMENTS)\n",
-        "",
+        "syncws._wire.decoder:check_fragments",
+        _nothing,
         _MEMORY + "test_endless_empty_fragments_take_no_memory_and_are_ended",
     ),
     Mechanism(
         "a length over the limit is refused before its payload comes",
-        "_wire/frame_decoder.py",
-        "        if self._message_length + length > self._max_message_size:\n",
-        "        if False:\n",
+        "syncws._wire.frame_decoder:FrameDecoder._begin_frame",
+        _any_length,
         _MEMORY + "test_a_length_over_the_limit_is_refused_before_the_payload_comes",
     ),
     Mechanism(
         "messages that nobody takes stop the reading, however small they are",
-        "_connection/receiving/message_inbox.py",
-        "            if self._waiting_weight >= self._capacity or len(self._places) >= self._max_count:\n",
-        "            if self._waiting_weight >= self._capacity:\n",
+        _RECEIVING + "message_inbox:MessageInbox.__init__",
+        _any_number,
         _MEMORY + "test_messages_that_are_not_taken_stop_the_reading",
     ),
     Mechanism(
         "a send to a server that never reads ends in time",
-        "_connection/sending/frame_writer.py",
-        "            self._deadline = Deadline(self._timeout)\n",
-        "            self._deadline = Deadline(None)\n",
+        "syncws._connection.sending.frame_writer:Patience.deadline",
+        _no_deadline,
         _MEMORY + "test_a_server_that_sends_and_never_reads_holds_neither_receive_nor_send_nor_close",
     ),
     Mechanism(
         "headers without end are refused",
-        "_net/http/head.py",
-        "            if len(buffer) > MAX_HEAD_BYTES:\n",
-        "            if False:\n",
+        "syncws._net.http.head:HeadReader._read_raw",
+        _endless_head,
         "integration/test_endless_answers.py::test_an_answer_without_an_end_is_refused_and_takes_no_memory",
+    ),
+    Mechanism(
+        "a server must set no bits that nobody has negotiated, and mask nothing",
+        "syncws._wire.frame_decoder:FrameDecoder._check_first_bytes",
+        _nothing,
+        "wire/test_decoder.py",
+    ),
+    # Secrets.
+    Mechanism(
+        "no redirect leads from wss to ws",
+        "syncws._net.connector:redirected",
+        _to_anywhere,
+        _REDIRECTS + "test_from_wss_to_ws_leads_no_redirect",
+    ),
+    Mechanism(
+        "nothing secret goes along to another origin",
+        "syncws._net.http.redirects:_for_strangers",
+        _with_everything,
+        _REDIRECTS + "test_to_another_origin_nothing_secret_goes_along",
+    ),
+    Mechanism(
+        "a request header cannot bring another one with it",
+        "syncws.iwebsocket:check_request_header",
+        _nothing,
+        "integration/test_message_websocket_request.py",
+    ),
+    # Handlers.
+    Mechanism(
+        "a handler that raises does not end the connection",
+        "syncws.events:Event.call",
+        _without_a_guard,
+        "integration/test_message_websocket_events.py::"
+        "test_a_handlers_exception_is_logged_and_counted_and_the_connection_goes_on",
     ),
 )
 
 
-def _take_out(mechanism: Mechanism, project: pathlib.Path) -> None:
-    path = project / "syncws" / mechanism.module
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(mechanism.present, mechanism.without), encoding="utf-8")
-
-
 def _fails_without(mechanism: Mechanism) -> bool:
-    """Run the mechanism's test in a copy of the project that lacks it; return whether the test failed, as it should."""
-    with tempfile.TemporaryDirectory() as folder:
-        project = pathlib.Path(folder)
-        for name in _COPIED:
-            source = ROOT / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, project / name)
-        _take_out(mechanism, project)
-        command = [sys.executable, "-m", "pytest", "-x", "-q", f"--timeout={_TEST_SECONDS}", "-p", "no:cacheprovider"]
-        # The copy goes before the project that is installed.
-        environment = os.environ | {"PYTHONPATH": str(project)}
-        try:
-            done = subprocess.run(
-                [*command, f"tests/{mechanism.test}"],
-                cwd=project,
-                env=environment,
-                capture_output=True,
-                check=False,
-                timeout=4 * _TEST_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            return True
-    # 1: tests failed. Anything else is no proof: none was found, or the copy is broken.
+    """Run the mechanism's test in a process that lacks it; return whether the test failed, as it should."""
+    from compliance.without import VARIABLE
+
+    command = [sys.executable, "-m", "pytest", "-x", "-q", f"--timeout={_TEST_SECONDS}", "-p", "no:cacheprovider"]
+    try:
+        done = subprocess.run(
+            [*command, "-p", "compliance.without", f"tests/{mechanism.test}"],
+            cwd=ROOT,
+            env=os.environ | {VARIABLE: mechanism.name, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=False,
+            timeout=4 * _TEST_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    # 1: tests failed. Anything else is no proof: none was found, or the mechanism could not be taken out.
     return done.returncode == 1 or b"Timeout" in done.stdout + done.stderr
 
 
@@ -388,10 +450,12 @@ def main() -> int:
     missed = 0
     for mechanism in MECHANISMS:
         if options.only in mechanism.name:
+            began = time.monotonic()
             is_needed = _fails_without(mechanism)
             missed += not is_needed
-            print(f"{'fails without it' if is_needed else 'PASSES WITHOUT IT':<19}{mechanism.name}", flush=True)
-            print(f"{'':<19}{mechanism.test}", flush=True)
+            verdict = "fails without it" if is_needed else "PASSES WITHOUT IT"
+            print(f"{verdict:<19}{time.monotonic() - began:5.1f} s  {mechanism.name}", flush=True)
+            print(f"{'':<28}{mechanism.test}", flush=True)
     return 1 if missed else 0
 
 

@@ -1,20 +1,63 @@
-"""Each mechanism that compliance/mechanisms.py takes out is where it says, and has its test."""
+"""Each mechanism that compliance/mechanisms.py takes out is where it says, can be taken out, and has its test."""
+
+import os
+import subprocess
+import sys
 
 import pytest
 
 from compliance.mechanisms import MECHANISMS, ROOT
+from compliance.without import VARIABLE, find_function
 
 each_mechanism = pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda mechanism: mechanism.name)
 
 
 @each_mechanism
-def test_the_mechanism_is_there_once(mechanism):
-    text = (ROOT / "syncws" / mechanism.module).read_text(encoding="utf-8")
-    assert text.count(mechanism.present) == 1
-    assert mechanism.without != mechanism.present
+def test_the_function_is_there(mechanism):
+    find_function(mechanism.function)
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("syncws.nowhere:f", ImportError),
+        ("syncws.events:nothing", AttributeError),
+        ("syncws.events:Event.nothing", AttributeError),
+        # Inherited.
+        ("syncws.message_websocket:MessageWebSocket.abort", AttributeError),
+        ("syncws.events:__doc__", TypeError),
+    ],
+)
+def test_what_is_not_there_is_not_found(path, error):
+    with pytest.raises(error):
+        find_function(path)
 
 
 @each_mechanism
 def test_the_mechanism_has_its_test(mechanism):
     module, _, name = mechanism.test.partition("::")
-    assert f"def {name}(" in (ROOT / "tests" / module).read_text(encoding="utf-8")
+    text = (ROOT / "tests" / module).read_text(encoding="utf-8")
+    assert not name or f"def {name}(" in text
+
+
+def test_each_mechanism_has_a_name_of_its_own():
+    assert len({mechanism.name for mechanism in MECHANISMS}) == len(MECHANISMS)
+
+
+@pytest.mark.parametrize("without", [None, "Ctrl-C ends a wait also when it comes just before it"])
+def test_the_test_of_a_mechanism_fails_without_it_and_passes_with_it(without):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | ({VARIABLE: without} if without else {})
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "compliance.without"]
+    named = "tests/waiting/test_waiting.py::test_the_main_thread_waits_in_slices"
+    done = subprocess.run([*command, named], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert done.returncode == (1 if without else 0)
+
+
+def test_a_program_that_a_test_starts_lacks_the_mechanism_too():
+    paths = os.pathsep.join([str(ROOT / "compliance" / "children"), str(ROOT)])
+    program = "from syncws._connection.pings import Pings; print(Pings.post_own(None))"
+    environment = os.environ | {"PYTHONPATH": paths, VARIABLE: "a quiet server is pinged"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("None\n", "")
