@@ -161,18 +161,27 @@ def test_a_good_certificate_passes_as_ever_when_errors_would_be_ignored(context)
         assert intermediate.get_certificate_blob() == MIDDLE.der
 
 
-def test_nothing_is_sent_to_a_server_that_is_refused_after_the_handshake():
-    received = []
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_is_refused_gets_no_answer_to_its_certificate(version):
+    left = []
     chain = make(dates=LONG_AGO).chain
+    context = chain[0].server_context()
+    context.maximum_version = version
 
     def script(connection):
-        received.append(read_to_end(connection))
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        engine = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(connection.recv(65536))
+        with pytest.raises(ssl.SSLWantReadError):
+            engine.do_handshake()
+        connection.sendall(outgoing.read())
+        left.append(read_to_end(connection))
 
-    with scripted_server(script, ssl_context=chain[0].server_context()) as uri, make_socket(UNTRUSTED) as socket:
+    with scripted_server(script) as uri, make_socket(UNTRUSTED) as socket:
         with pytest.raises(CertificateError):
-            socket.connect(uri, timeout=LIMIT)
+            socket.connect(uri.replace("ws:", "wss:"), timeout=LIMIT)
         assert socket.information.local_address is None
-    assert received == [b""]
+    assert left == [b""]
 
 
 def test_after_a_refusal_the_errors_can_be_ignored_and_the_socket_connects():
@@ -234,7 +243,7 @@ def test_the_copy_of_a_context_has_its_versions_ciphers_and_options(tmp_path):
     assert copy.maximum_version is ssl.TLSVersion.TLSv1_2
     names = [cipher["name"] for cipher in copy.get_ciphers() if cipher["protocol"] != "TLSv1.3"]
     assert names == ["ECDHE-RSA-AES256-GCM-SHA384"]
-    assert copy.options == own.options
+    assert copy.options == own.options | ssl.OP_NO_RENEGOTIATION
     assert copy.post_handshake_auth
     assert copy.keylog_filename == own.keylog_filename
 
