@@ -7,6 +7,7 @@ import pytest
 from certificate_factory import CLIENT, LONG_AGO, make, make_authority
 from scripts import Call
 from support import LIMIT, echo, read_to_end, running_server, scripted_server, settings_with, wait
+from tls_engine import ServerEngine
 
 from syncws import (
     CertificateError,
@@ -169,12 +170,7 @@ def test_a_server_that_is_refused_gets_no_answer_to_its_certificate(version):
     context.maximum_version = version
 
     def script(connection):
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        engine = context.wrap_bio(incoming, outgoing, server_side=True)
-        incoming.write(connection.recv(65536))
-        with pytest.raises(ssl.SSLWantReadError):
-            engine.do_handshake()
-        connection.sendall(outgoing.read())
+        ServerEngine(connection, context).show_certificate()
         left.append(read_to_end(connection))
 
     with scripted_server(script) as uri, make_socket(UNTRUSTED) as socket:
@@ -246,6 +242,57 @@ def test_the_copy_of_a_context_has_its_versions_ciphers_and_options(tmp_path):
     assert copy.options == own.options | ssl.OP_NO_RENEGOTIATION
     assert copy.post_handshake_auth
     assert copy.keylog_filename == own.keylog_filename
+
+
+class OwnEngine(ssl.SSLObject):
+    """What an application puts in place of OpenSSL's, to look at certificates itself."""
+
+
+class OwnWay(ssl.SSLContext):
+    """A context that makes its connections its own way."""
+
+    def wrap_bio(self, *arguments, **options):
+        return super().wrap_bio(*arguments, **options)
+
+
+class Prepared(ssl.SSLContext):
+    """A context that only sets itself up."""
+
+    def __init__(self, _):
+        self.load_verify_locations(cadata=ROOT.der)
+
+
+def context_with_own_engine():
+    context = ssl.create_default_context()
+    context.sslobject_class = OwnEngine
+    return context
+
+
+def context_with_own_method():
+    context = ssl.create_default_context()
+    context.wrap_bio = lambda *arguments, **options: None
+    return context
+
+
+@pytest.mark.parametrize(
+    "make_context", [context_with_own_engine, context_with_own_method, lambda: OwnWay(ssl.PROTOCOL_TLS_CLIENT)]
+)
+def test_a_context_that_makes_its_connections_its_own_way_is_not_replaced(make_context):
+    def never_called(_):
+        raise AssertionError("the server was connected to")
+
+    with scripted_server(never_called) as uri, make_socket(EXPIRED) as socket:
+        socket.control.ssl_context = make_context()
+        with pytest.raises(InvalidArgumentError, match="own sslobject_class or wrap_bio") as caught:
+            socket.connect(uri.replace("ws:", "wss:"), timeout=LIMIT)
+        assert caught.value.hresult == HResult.E_INVALIDARG
+        assert caught.value.attempts == ()
+
+
+def test_a_context_of_a_class_that_only_sets_it_up_can_be_replaced():
+    with shown_by(make(issuer=ROOT, dates=LONG_AGO).chain) as uri, make_socket(EXPIRED) as socket:
+        socket.control.ssl_context = Prepared(ssl.PROTOCOL_TLS_CLIENT)
+        socket.connect(uri, timeout=LIMIT)
 
 
 # The application's own look.

@@ -48,6 +48,21 @@ def test_fewer_bytes_are_returned_at_the_end_only(transport, waiter):
     assert receive_exactly(transport, waiter, 5) == b"he"
 
 
+def test_what_tls_answers_is_sent_while_the_peer_is_waited_for(transport, waiter):
+    transport.flushes.extend([False, True])
+    transport.feed(None)
+    transport.feed(b"hello")
+    assert receive_some(transport, waiter, 5) == b"hello"
+    assert list(transport.flushes) == [True]
+
+
+def test_a_peer_that_cannot_be_answered_is_still_read(transport, waiter):
+    transport.flushes.append(BrokenPipeError())
+    transport.feed(None)
+    transport.feed(b"hello")
+    assert receive_some(transport, waiter, 5) == b"hello"
+
+
 def test_what_a_tls_layer_holds_is_not_waited_for(transport, waiter):
     class Holding(ScriptedTransport):
         """Gives nothing at first although it has something, and its descriptor never gets readable."""
