@@ -19,7 +19,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["CLIENT", "CODE", "DAY", "NOW", "SERVER", "Certified", "Recipe", "certify", "certify_revocation"]
+__all__ = [
+    "CLIENT",
+    "CODE",
+    "DAY",
+    "NOW",
+    "ODD_CURVE",
+    "SERVER",
+    "Certified",
+    "Recipe",
+    "certify",
+    "certify_revocation",
+    "with_explicit_curve",
+    "with_public_key",
+    "with_times",
+    "with_version",
+]
 
 NOW = dt.datetime.now(dt.timezone.utc)
 DAY = dt.timedelta(days=1)
@@ -185,6 +200,23 @@ def with_version(number: int) -> Edit:
         parts[0] = _element(0xA0, _element(2, bytes([number])))
 
     return edit
+
+
+def with_public_key(info: bytes) -> Edit:
+    """Return an edit that sets the key, as SubjectPublicKeyInfo."""
+
+    def edit(parts: list[bytes]) -> None:
+        parts[PUBLIC_KEY] = info
+
+    return edit
+
+
+ODD_CURVE = bytes.fromhex(
+    "3055301306072a8648ce3d020106082a8648ce3d030104033e000440db60"
+    "a7c499a4120279e8185a34e2c275ab70d30602b44e8b89cabe2d3058e19f"
+    "99b0e15db4857f9a7534049de8da81158d59bc7edd6270b0f7ba43"
+)
+"""A key on prime239v1, which OpenSSL knows and `cryptography` does not."""
 
 
 def with_explicit_curve(parts: list[bytes]) -> None:

@@ -20,12 +20,14 @@ from compliance.certificates import (
     CODE,
     DAY,
     NOW,
+    ODD_CURVE,
     SERVER,
     Certified,
     Recipe,
     certify,
     certify_revocation,
     with_explicit_curve,
+    with_public_key,
     with_times,
     with_version,
 )
@@ -163,6 +165,7 @@ FAULTS |= {
 }
 # Who may sign.
 FAULTS |= {
+    "middle with an odd curve": _adding("middle", "edits", with_public_key(ODD_CURVE)),
     "middle is no authority": _at("middle", is_authority=False),
     "middle without constraints": _at("middle", is_authority=None),
     "middle of version 1": lambda plan: _old_authority(plan.middle),
