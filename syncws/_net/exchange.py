@@ -1,12 +1,12 @@
 """Asking and answering on a transport while a connection is being made: send all, receive some, each with a deadline.
 
-May import net.transport and _waiting. Runs on the connecting thread.
+May import errors, net.transport and _waiting. Runs on the connecting thread.
 """
 
 from syncws._net.transport import Transport
-from syncws._waiting.foreign import is_from_signal_handler
 from syncws._waiting.readiness import READABLE, WRITABLE
 from syncws._waiting.waiter import Waiter
+from syncws.errors import ConnectionLostError
 
 __all__ = ["receive_exactly", "receive_some", "send_all"]
 
@@ -48,9 +48,7 @@ def receive_some(transport: Transport, waiter: Waiter, size: int) -> bytes:
 def _flush(transport: Transport) -> bool:
     try:
         return transport.flush()
-    except ConnectionError as exc:
-        if is_from_signal_handler(exc):
-            raise
+    except ConnectionLostError:
         # It hung up, perhaps behind an answer that is still to be read.
         return True
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from syncws._certificates.errors import IGNORABLE_ERRORS, hresult_of
 from syncws._net.tls.chain_judge import PASSED, UNJUDGED, Verdict, judge
 from syncws._net.tls.relaxed_context import has_readable_times, relaxed_context
-from syncws._waiting.foreign import is_from_signal_handler
 from syncws.enums import ChainValidationResult
 from syncws.errors import CertificateError
 
@@ -158,7 +157,8 @@ def _next_verdict(
     try:
         less_strict = relaxed_context(context, certificates[0], relaxed)
     except OSError as exc:
-        if is_from_signal_handler(exc):
+        if exc.errno is None:
+            # A signal handler's, which came in that moment: what the system says has a number.
             raise
         return Verdict(UNJUDGED, f"there is no place for a temporary file: {exc.strerror or exc}", ())
     return judge(less_strict, certificates, server_name)
