@@ -5,6 +5,7 @@ May import _certificates and errors. Plain values, whose friendly_name alone can
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from typing import TypeVar
 
 from syncws._certificates import fields
@@ -18,14 +19,15 @@ _HASHES = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
 
 
 CertificateT = TypeVar("CertificateT", bound="Certificate")
+FieldT = TypeVar("FieldT")
 
 
 class Certificate:
     """An X.509 certificate, with its private key or without.
 
     Certificates are equal when their DER bytes are, whatever else belongs to them. Looking into one needs the extra
-    `certificates`, without which WebSocketError (0x80004005) names it; bytes that are no certificate raise
-    InvalidArgumentError (0x80070057) then.
+    `certificates`, without which WebSocketError (0x80004005) names it; bytes that are no certificate, or a field that
+    cannot be read, raise InvalidArgumentError (0x80070057) then.
 
     The private key cannot be got out again. A copy by the module copy shares it; pickling a certificate that has one
     raises TypeError, because the key would go along: pickle `Certificate(certificate.get_certificate_blob())`.
@@ -118,28 +120,27 @@ class Certificate:
     @property
     def subject(self) -> str:
         """The subject's common name, or its whole name when it has none (Certificate.Subject)."""
-        return fields.shown_name(self._x509().subject)
+        return self._read(lambda certificate: fields.shown_name(certificate.subject))
 
     @property
     def issuer(self) -> str:
         """The issuer's common name, or its whole name when it has none (Certificate.Issuer)."""
-        return fields.shown_name(self._x509().issuer)
+        return self._read(lambda certificate: fields.shown_name(certificate.issuer))
 
     @property
     def serial_number(self) -> bytes:
         """The serial number, big-endian (Certificate.SerialNumber)."""
-        number = self._x509().serial_number
-        return number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
+        return self._read(fields.serial_number)
 
     @property
     def valid_from(self) -> dt.datetime:
         """When it begins to be valid, in UTC (Certificate.ValidFrom)."""
-        return self._x509().not_valid_before_utc
+        return self._read(lambda certificate: certificate.not_valid_before_utc)
 
     @property
     def valid_to(self) -> dt.datetime:
         """When it ceases to be valid, in UTC (Certificate.ValidTo)."""
-        return self._x509().not_valid_after_utc
+        return self._read(lambda certificate: certificate.not_valid_after_utc)
 
     @property
     def friendly_name(self) -> str:
@@ -159,7 +160,7 @@ class Certificate:
     @property
     def subject_alternative_name(self) -> SubjectAlternativeNameInfo:
         """The subject's further names, by kind; without any all are empty (Certificate.SubjectAlternativeName)."""
-        return fields.subject_alternative_name(self._x509())
+        return self._read(fields.subject_alternative_name)
 
     @property
     def enhanced_key_usages(self) -> tuple[str, ...]:
@@ -168,7 +169,7 @@ class Certificate:
         1.3.6.1.5.5.7.3.1 is a TLS server, 1.3.6.1.5.5.7.3.2 a TLS client. Empty when it does not say: nothing is
         excluded then.
         """
-        return fields.enhanced_key_usages(self._x509())
+        return self._read(fields.enhanced_key_usages)
 
     @property
     def key_usages(self) -> CertificateKeyUsages:
@@ -176,7 +177,7 @@ class Certificate:
 
         All are False when the certificate does not say: nothing is excluded then.
         """
-        return fields.key_usages(self._x509())
+        return self._read(fields.key_usages)
 
     @property
     def has_private_key(self) -> bool:
@@ -194,7 +195,7 @@ class Certificate:
 
         ECDSA on other curves; of an algorithm without a name here the OID.
         """
-        return fields.key_algorithm_name(self._x509())
+        return self._read(fields.key_algorithm_name)
 
     @property
     def signature_algorithm_name(self) -> str:
@@ -202,7 +203,7 @@ class Certificate:
 
         Of an algorithm without a name here the OID.
         """
-        return fields.signature_algorithm_name(self._x509())
+        return self._read(fields.signature_algorithm_name)
 
     @property
     def signature_hash_algorithm_name(self) -> str:
@@ -210,7 +211,7 @@ class Certificate:
 
         "" where it has none of its own, as Ed25519, or one that is not known.
         """
-        return fields.signature_hash_algorithm_name(self._x509())
+        return self._read(fields.signature_hash_algorithm_name)
 
     @property
     def is_strongly_protected(self) -> bool:
@@ -237,10 +238,11 @@ class Certificate:
         """Empty: it is in no store (Certificate.StoreName)."""
         return ""
 
-    def _x509(self) -> Parsed:
+    def _read(self, look: Callable[[Parsed], FieldT]) -> FieldT:
         if self._parsed is None:
             self._parsed = fields.parse(self._blob)
-        return self._parsed
+        with fields.reading("the certificate cannot be read"):
+            return look(self._parsed)
 
     def _encrypted_key(self, password: bytes) -> bytes:
         """Return the private key in PEM form, encrypted; there must be one."""

@@ -60,6 +60,7 @@ class WebSocketSettings(TypedDict, total=False):
     server_credential: PasswordCredential | None
     proxy: str | None
     proxy_credential: PasswordCredential | None
+    proxy_ssl_context: ssl.SSLContext | None
     ssl_context: ssl.SSLContext | None
     client_certificate: Certificate | None
     ignorable_server_certificate_errors: Iterable[ChainValidationResult]
@@ -203,10 +204,21 @@ class WebSocketControl:
         SOCKS4 proxy's only the user name. Never sent to the server.
         """,
     )
+    proxy_ssl_context = Setting(
+        None,
+        check_ssl_context,
+        """TLS settings of your own for an https proxy; None, the default, is as for ssl_context (beyond WinRT).
+
+        For the proxy only: ssl_context is for the server, also behind a proxy.
+        """,
+    )
     ssl_context = Setting(
         None,
         check_ssl_context,
-        """TLS settings of your own for wss; None, the default, trusts the system's authorities (beyond WinRT).""",
+        """TLS settings of your own for wss; None, the default, trusts the system's authorities (beyond WinRT).
+
+        For the server only, also behind a proxy: proxy_ssl_context is for an https proxy.
+        """,
     )
     client_certificate = Setting(
         None,
@@ -217,8 +229,8 @@ class WebSocketControl:
         Certificate.from_pem or Certificate.from_pkcs12. Over ws it has no effect.
 
         With an ssl_context the connection is made with a copy of its versions, ciphers and options that has this
-        certificate; the server is checked by the ssl_context's own rules after the handshake and before anything is
-        sent. That context must allow TLS 1.2.
+        certificate. The server is checked by the ssl_context's own rules before it is shown. That context must allow
+        TLS 1.2, and have no sslobject_class or wrap_bio of its own: connect() raises InvalidArgumentError (0x80070057).
         """,
     )
     ignorable_server_certificate_errors = ListSetting(
@@ -227,14 +239,20 @@ class WebSocketControl:
 
         Each entry relaxes its own check and no other: a certificate that is self-signed and for another name needs
         UNTRUSTED and INVALID_NAME. These may be let pass: UNTRUSTED, EXPIRED (also not yet valid), INCOMPLETE_CHAIN,
-        WRONG_USAGE (needs the extra `certificates`), INVALID_NAME, REVOCATION_INFORMATION_MISSING and
-        REVOCATION_FAILURE; the last two only matter with an ssl_context that checks revocation. When the issuer of the
-        last certificate that came is not known, nobody can tell whether a certificate is missing or the authority is
-        a strange one: that counts as UNTRUSTED and INCOMPLETE_CHAIN, and either entry lets it pass. What was found,
-        passed or not, stands in information.server_certificate_errors.
+        WRONG_USAGE (of the server's own certificate, not of an authority's), INVALID_NAME,
+        REVOCATION_INFORMATION_MISSING and REVOCATION_FAILURE. When the issuer of the last certificate that came is not
+        known, nobody can tell whether a certificate is missing or the authority is a strange one: that counts as
+        UNTRUSTED and INCOMPLETE_CHAIN, and either entry lets it pass. What was found, passed or not, stands in
+        information.server_certificate_errors; OTHER_ERRORS there, which nothing lets pass, may say that not all could
+        be looked at.
+
+        With an ssl_context that checks revocation, only two errors pass: EXPIRED, and, when it asks about the server's
+        certificate alone (VERIFY_CRL_CHECK_LEAF), REVOCATION_INFORMATION_MISSING. Behind any other one the certificate
+        may be revoked, which Python cannot ask any more. So REVOCATION_FAILURE passes never.
 
         With an ssl_context that verifies, the connection is made with a copy of its versions, ciphers and options; a
-        client certificate that it holds is not in that copy: set client_certificate. It must allow TLS 1.2.
+        client certificate that it holds is not in that copy: set client_certificate. It must allow TLS 1.2, and have
+        no sslobject_class or wrap_bio of its own: connect() raises InvalidArgumentError (0x80070057).
         """,
     )
     send_timeout = Setting[float | None](

@@ -5,6 +5,8 @@ programs that never look at a certificate need not install it (extra `certificat
 them.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -22,12 +24,12 @@ __all__ = [
     "Parsed",
     "SubjectAlternativeNameInfo",
     "enhanced_key_usages",
-    "extension",
-    "extensions",
     "key_algorithm_name",
     "key_usages",
     "missing_extra",
     "parse",
+    "reading",
+    "serial_number",
     "shown_name",
     "signature_algorithm_name",
     "signature_hash_algorithm_name",
@@ -126,6 +128,33 @@ def missing_extra() -> WebSocketError:
     return WebSocketError("looking into certificates and loading keys needs an extra: pip install syncws[certificates]")
 
 
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn the errors of `cryptography` about a certificate into one of ours, whose message begins with `what`.
+
+    Raises:
+        InvalidArgumentError: it cannot read something of the certificate (0x80070057).
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        yield
+    except InvalidArgumentError:
+        raise
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        NotImplementedError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as exc:
+        raise InvalidArgumentError(f"{what}: {type(exc).__name__}: {exc}") from exc
+
+
 def parse(blob: bytes) -> Parsed:
     """Read a certificate in DER form.
 
@@ -138,10 +167,14 @@ def parse(blob: bytes) -> Parsed:
         from cryptography import x509
     except ImportError as exc:
         raise missing_extra() from exc
-    try:
+    with reading("these bytes are no DER certificate of a known version"):
         return x509.load_der_x509_certificate(blob)
-    except ValueError as exc:
-        raise InvalidArgumentError("these bytes are no DER certificate") from exc
+
+
+def serial_number(certificate: Parsed) -> bytes:
+    """Return the serial number, big-endian."""
+    number = certificate.serial_number
+    return number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
 
 
 def shown_name(name: "x509.Name") -> str:
@@ -150,29 +183,12 @@ def shown_name(name: "x509.Name") -> str:
     return str(common_names[0]) if common_names else name.rfc4514_string()
 
 
-def extensions(certificate: Parsed) -> "x509.Extensions":
-    """Return all extensions.
-
-    Raises:
-        InvalidArgumentError: `cryptography` cannot read them (0x80070057).
-    """
-    from cryptography import x509
-
-    try:
-        return certificate.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as exc:
-        raise InvalidArgumentError(f"the certificate's extensions cannot be read: {exc}") from exc
-
-
 def extension(certificate: Parsed, kind: type[ExtensionT]) -> ExtensionT | None:
-    """Return one extension; None when the certificate has none of that kind.
-
-    Raises: as extensions.
-    """
+    """Return one extension; None when the certificate has none of that kind."""
     from cryptography import x509
 
     try:
-        return extensions(certificate).get_extension_for_class(kind).value
+        return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from syncws._certificates.fields import Parsed, missing_extra
+from syncws._certificates.fields import Parsed, missing_extra, reading
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def load_pem(certificate: Source, private_key: Source | None, password: str | by
         raise InvalidArgumentError(f"{where} in PEM form")
     if len(keys) > 1:
         raise InvalidArgumentError("there is more than one private key: give one")
-    return _assembled(_load_key(*keys[0], secret), certificates)
+    key = _load_key(*keys[0], secret)
+    with reading("the certificates cannot be read"):
+        return _assembled(key, certificates)
 
 
 def load_pkcs12(source: Source, password: str | bytes | None) -> Loaded:
@@ -79,7 +81,8 @@ def load_pkcs12(source: Source, password: str | bytes | None) -> Loaded:
     if key is None:
         raise InvalidArgumentError("the PKCS #12 data hold no private key")
     names = {entry.certificate: entry.friendly_name for entry in reversed(entries)}
-    return _assembled(key, [entry.certificate for entry in entries], names)
+    with reading("the certificates cannot be read"):
+        return _assembled(key, [entry.certificate for entry in entries], names)
 
 
 def encrypted_key(private_key: PrivateKey, password: bytes) -> bytes:
@@ -153,10 +156,8 @@ def _blocks(pem: bytes) -> list[tuple[str, bytes]]:
 def _parse_block(block: bytes) -> Parsed:
     from cryptography import x509
 
-    try:
+    with reading("certificate holds a PEM block that is no certificate of a known version"):
         return x509.load_pem_x509_certificate(block)
-    except ValueError as exc:
-        raise InvalidArgumentError("certificate holds a PEM block that is no certificate") from exc
 
 
 def _load_key(label: str, block: bytes, password: bytes | None) -> PrivateKey:
@@ -182,12 +183,13 @@ def _load_bundle(content: bytes, password: bytes | None) -> "PKCS12KeyAndCertifi
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import pkcs12
 
-    try:
-        return pkcs12.load_pkcs12(content, password or None)
-    except UnsupportedAlgorithm:
-        raise InvalidArgumentError("the PKCS #12 data are encrypted in a way that is not supported") from None
-    except ValueError as exc:
-        _refuse_bundle(password, is_about_password="password" in str(exc).lower())
+    with reading("the PKCS #12 data hold something that cannot be read"):
+        try:
+            return pkcs12.load_pkcs12(content, password or None)
+        except UnsupportedAlgorithm:
+            raise InvalidArgumentError("the PKCS #12 data are encrypted in a way that is not supported") from None
+        except ValueError as exc:
+            _refuse_bundle(password, is_about_password="password" in str(exc).lower())
 
 
 def _refuse_bundle(password: bytes | None, *, is_about_password: bool) -> NoReturn:

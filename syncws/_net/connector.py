@@ -302,7 +302,7 @@ class Connect:
         transport: Transport = bottom
         try:
             if route is not None:
-                transport = open_tunnel(route, transport, waiter, settings.ssl_context, self.make_lock)
+                transport = open_tunnel(route, transport, waiter, settings.proxy_ssl_context, self.make_lock)
             if uri.is_secure:
                 transport = start_tls(transport, uri, settings, waiter, self)
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"

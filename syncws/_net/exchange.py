@@ -1,11 +1,12 @@
 """Asking and answering on a transport while a connection is being made: send all, receive some, each with a deadline.
 
-May import net.readiness, net.transport and net.waiter. Runs on the connecting thread.
+May import errors, net.transport and _waiting. Runs on the connecting thread.
 """
 
 from syncws._net.transport import Transport
 from syncws._waiting.readiness import READABLE, WRITABLE
 from syncws._waiting.waiter import Waiter
+from syncws.errors import ConnectionLostError
 
 __all__ = ["receive_exactly", "receive_some", "send_all"]
 
@@ -38,8 +39,18 @@ def receive_some(transport: Transport, waiter: Waiter, size: int) -> bytes:
         piece = transport.receive(size)
         if piece is not None:
             return piece
+        # TLS may have answered what it received, and the peer wait for that.
+        is_out = _flush(transport)
         if not transport.has_buffered:
-            waiter.wait(READABLE)
+            waiter.wait(READABLE if is_out else READABLE | WRITABLE)
+
+
+def _flush(transport: Transport) -> bool:
+    try:
+        return transport.flush()
+    except ConnectionLostError:
+        # It hung up, perhaps behind an answer that is still to be read.
+        return True
 
 
 def receive_exactly(transport: Transport, waiter: Waiter, size: int) -> bytes:

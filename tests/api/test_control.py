@@ -47,6 +47,7 @@ DEFAULTS = {
     "desired_unsolicited_pong_interval": timedelta(0),
     "inbox_size_in_bytes": 16 * 1024 * 1024,
     "ssl_context": None,
+    "proxy_ssl_context": None,
     "client_certificate": None,
     "receive_mode": FULL,
 }
@@ -318,18 +319,20 @@ def test_an_outbound_buffer_size_of_0_is_the_systems_again(control):
 # ssl_context.
 
 
-def test_ssl_context_takes_a_context_and_none(control):
+@pytest.mark.parametrize("name", ["ssl_context", "proxy_ssl_context"])
+def test_ssl_context_takes_a_context_and_none(control, name):
     context = ssl.create_default_context()
-    control.ssl_context = context
-    assert control.ssl_context is context
-    control.ssl_context = None
-    assert control.ssl_context is None
+    setattr(control, name, context)
+    assert getattr(control, name) is context
+    setattr(control, name, None)
+    assert getattr(control, name) is None
 
 
+@pytest.mark.parametrize("name", ["ssl_context", "proxy_ssl_context"])
 @pytest.mark.parametrize("value", [True, "TLS", ssl.SSLContext, 5])
-def test_ssl_context_refuses_everything_else(control, value):
-    with pytest.raises(InvalidArgumentTypeError, match=r"must be an ssl\.SSLContext or None") as raised:
-        control.ssl_context = value
+def test_ssl_context_refuses_everything_else(control, name, value):
+    with pytest.raises(InvalidArgumentTypeError, match=rf"{name} must be an ssl\.SSLContext or None") as raised:
+        setattr(control, name, value)
     assert_refused(raised)
 
 

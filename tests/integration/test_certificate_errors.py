@@ -7,6 +7,7 @@ import pytest
 from support import LIMIT, echo, read_to_end, running_server, scripted_server, settings_with, wait
 from support.scripts import Call
 from support.server_certificates import CLIENT, LONG_AGO, make, make_authority
+from support.tls_engine import ServerEngine
 
 from syncws import (
     CertificateError,
@@ -161,18 +162,22 @@ def test_a_good_certificate_passes_as_ever_when_errors_would_be_ignored(context)
         assert intermediate.get_certificate_blob() == MIDDLE.der
 
 
-def test_nothing_is_sent_to_a_server_that_is_refused_after_the_handshake():
-    received = []
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_is_refused_gets_no_answer_to_its_certificate(version):
+    left = []
     chain = make(dates=LONG_AGO).chain
+    context = chain[0].server_context()
+    context.maximum_version = version
 
     def script(connection):
-        received.append(read_to_end(connection))
+        ServerEngine(connection, context).show_certificate()
+        left.append(read_to_end(connection))
 
-    with scripted_server(script, ssl_context=chain[0].server_context()) as uri, make_socket(UNTRUSTED) as socket:
+    with scripted_server(script) as uri, make_socket(UNTRUSTED) as socket:
         with pytest.raises(CertificateError):
-            socket.connect(uri, timeout=LIMIT)
+            socket.connect(uri.replace("ws:", "wss:"), timeout=LIMIT)
         assert socket.information.local_address is None
-    assert received == [b""]
+    assert left == [b""]
 
 
 def test_after_a_refusal_the_errors_can_be_ignored_and_the_socket_connects():
@@ -234,9 +239,60 @@ def test_the_copy_of_a_context_has_its_versions_ciphers_and_options(tmp_path):
     assert copy.maximum_version is ssl.TLSVersion.TLSv1_2
     names = [cipher["name"] for cipher in copy.get_ciphers() if cipher["protocol"] != "TLSv1.3"]
     assert names == ["ECDHE-RSA-AES256-GCM-SHA384"]
-    assert copy.options == own.options
+    assert copy.options == own.options | ssl.OP_NO_RENEGOTIATION
     assert copy.post_handshake_auth
     assert copy.keylog_filename == own.keylog_filename
+
+
+class OwnEngine(ssl.SSLObject):
+    """What an application puts in place of OpenSSL's, to look at certificates itself."""
+
+
+class OwnWay(ssl.SSLContext):
+    """A context that makes its connections its own way."""
+
+    def wrap_bio(self, *arguments, **options):
+        return super().wrap_bio(*arguments, **options)
+
+
+class Prepared(ssl.SSLContext):
+    """A context that only sets itself up."""
+
+    def __init__(self, _):
+        self.load_verify_locations(cadata=ROOT.der)
+
+
+def context_with_own_engine():
+    context = ssl.create_default_context()
+    context.sslobject_class = OwnEngine
+    return context
+
+
+def context_with_own_method():
+    context = ssl.create_default_context()
+    context.wrap_bio = lambda *arguments, **options: None
+    return context
+
+
+@pytest.mark.parametrize(
+    "make_context", [context_with_own_engine, context_with_own_method, lambda: OwnWay(ssl.PROTOCOL_TLS_CLIENT)]
+)
+def test_a_context_that_makes_its_connections_its_own_way_is_not_replaced(make_context):
+    def never_called(_):
+        raise AssertionError("the server was connected to")
+
+    with scripted_server(never_called) as uri, make_socket(EXPIRED) as socket:
+        socket.control.ssl_context = make_context()
+        with pytest.raises(InvalidArgumentError, match="own sslobject_class or wrap_bio") as caught:
+            socket.connect(uri.replace("ws:", "wss:"), timeout=LIMIT)
+        assert caught.value.hresult == HResult.E_INVALIDARG
+        assert caught.value.attempts == ()
+
+
+def test_a_context_of_a_class_that_only_sets_it_up_can_be_replaced():
+    with shown_by(make(issuer=ROOT, dates=LONG_AGO).chain) as uri, make_socket(EXPIRED) as socket:
+        socket.control.ssl_context = Prepared(ssl.PROTOCOL_TLS_CLIENT)
+        socket.connect(uri, timeout=LIMIT)
 
 
 # The application's own look.

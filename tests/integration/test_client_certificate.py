@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from support import LIMIT, echo, read_request, read_to_end, running_server, scripted_server, wait
 from support.certificates import DAY, NOW, asking_context, make, make_authority
 from support.scripts import only_reads
+from support.tls_engine import ServerEngine
 
 import syncws
 from syncws import (
     Certificate,
+    ChainValidationResult,
     ConnectionLostError,
     HResult,
     HttpStatusError,
@@ -326,6 +328,51 @@ def test_beside_a_context_of_one_s_own_the_certificate_is_shown_and_the_server_c
     with scripted_server(read_to_end, ssl_context=asking) as uri, pytest.raises(TlsError) as caught:
         syncws.connect(uri, ssl_context=client_tls, timeout=LIMIT)
     assert caught.value.hresult == HResult.WININET_E_CLIENT_AUTH_CERT_NEEDED
+
+
+@each_version
+def test_a_server_that_is_not_trusted_gets_no_client_certificate(root, client_tls, version):
+    left = []
+    asking = asking_context(trustme.CA().issue_cert("localhost"), [root], version)
+
+    def script(connection):
+        ServerEngine(connection, asking).show_certificate()
+        left.append(read_to_end(connection))
+
+    with scripted_server(script) as uri, pytest.raises(syncws.CertificateError):
+        connect(uri.replace("ws:", "wss:"), loaded(make("client", root)), context=client_tls)
+    assert left == [b""]
+
+
+@pytest.mark.parametrize("ignorable", [[], [ChainValidationResult.EXPIRED]])
+def test_a_server_may_ask_for_the_certificate_after_the_request(root, server_chain, client_tls, ignorable):
+    """Authentication after the handshake (RFC 8446 4.6.2), to which TLS itself answers."""
+    seen = []
+    asking = asking_context(server_chain, [root], ssl.TLSVersion.TLSv1_3)
+    asking.verify_mode = ssl.CERT_OPTIONAL
+    asking.post_handshake_auth = True
+    own = ssl.create_default_context()
+    own.post_handshake_auth = True
+
+    def script(connection):
+        server = ServerEngine(connection, asking)
+        server.do(server.engine.do_handshake)
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += server.do(server.engine.read, 65536)
+        server.engine.verify_client_post_handshake()
+        server.do(server.engine.do_handshake)
+        while not server.engine.getpeercert():
+            server.take_answer()
+        seen.append(dict(field[0] for field in server.engine.getpeercert()["subject"])["commonName"])
+
+    with scripted_server(script) as uri, MessageWebSocket() as socket:
+        socket.control.client_certificate = loaded(make("client", root))
+        socket.control.ssl_context = own
+        socket.control.ignorable_server_certificate_errors.extend(ignorable)
+        with pytest.raises(ConnectionLostError):
+            socket.connect(uri.replace("ws:", "wss:"), timeout=LIMIT)
+    assert seen == ["client"]
 
 
 def test_the_application_s_context_is_not_changed(root, server_chain, client_tls):

@@ -48,7 +48,7 @@ def echoes(uri, proxy, *, credential=None, context=None, data=b"through", make=M
     """Send and receive through a proxy; return what information says of it."""
     with make() as socket:
         socket.control.proxy = proxy
-        socket.control.ssl_context = context
+        socket.control.ssl_context = socket.control.proxy_ssl_context = context
         if credential is not None:
             socket.control.proxy_credential = PasswordCredential("", *credential)
         socket.connect(uri, timeout=LIMIT)
@@ -108,7 +108,9 @@ def test_a_mebibyte_goes_both_ways_at_once_in_tls_inside_tls(address, server_tls
     received = []
     with (
         running_server(echo, ssl_context=server_tls) as uri,
-        syncws.connect(uri, proxy=f"https://{address}", ssl_context=client_tls, timeout=LIMIT) as socket,
+        syncws.connect(
+            uri, proxy=f"https://{address}", ssl_context=client_tls, proxy_ssl_context=client_tls, timeout=LIMIT
+        ) as socket,
     ):
         reading = threading.Thread(target=lambda: received.extend(socket.receive(LIMIT) for _ in range(17)))
         writing = threading.Thread(target=lambda: [socket.send(piece) for piece in [*pieces, b"".join(pieces)]])

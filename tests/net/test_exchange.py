@@ -10,7 +10,7 @@ from syncws._net.exchange import receive_exactly, receive_some, send_all
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
-from syncws.errors import OperationTimedOutError
+from syncws.errors import ConnectionLostError, OperationTimedOutError
 
 
 @pytest.fixture
@@ -46,6 +46,21 @@ def test_fewer_bytes_are_returned_at_the_end_only(transport, waiter):
     transport.feed(b"he")
     transport.feed(b"")
     assert receive_exactly(transport, waiter, 5) == b"he"
+
+
+def test_what_tls_answers_is_sent_while_the_peer_is_waited_for(transport, waiter):
+    transport.flushes.extend([False, True])
+    transport.feed(None)
+    transport.feed(b"hello")
+    assert receive_some(transport, waiter, 5) == b"hello"
+    assert list(transport.flushes) == [True]
+
+
+def test_a_peer_that_cannot_be_answered_is_still_read(transport, waiter):
+    transport.flushes.append(ConnectionLostError("it is gone"))
+    transport.feed(None)
+    transport.feed(b"hello")
+    assert receive_some(transport, waiter, 5) == b"hello"
 
 
 def test_what_a_tls_layer_holds_is_not_waited_for(transport, waiter):

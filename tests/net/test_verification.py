@@ -1,12 +1,10 @@
 """What is wrong with a chain of certificates: all of it, by OpenSSL's own verdict, and nothing passes unexamined."""
 
-import datetime as dt
 import ssl
-import sys
+import tempfile
 
 import pytest
 from cryptography import x509
-from support.certificates import DAY, NOW
 from support.server_certificates import (
     CLIENT,
     CODE,
@@ -21,10 +19,9 @@ from support.server_certificates import (
 from syncws._net.tls import verification
 from syncws._net.tls.chain_judge import PASSED, UNJUDGED, judge, sent_chain
 from syncws._net.tls.context import default_context
-from syncws._net.tls.misused_certificate import errors_besides_usage
+from syncws._net.tls.relaxed_context import has_readable_times
 from syncws._net.tls.verification import certificate_error, examine, not_forgiven, refused_at_once
 from syncws.enums import ChainValidationResult
-from syncws.errors import WebSocketError
 from syncws.hresult import HResult
 
 UNTRUSTED = ChainValidationResult.UNTRUSTED
@@ -44,6 +41,9 @@ ROOT = make_authority("root")
 MIDDLE = make_authority("middle", ROOT)
 OLD_ROOT = make_authority("old root", dates=LONG_AGO)
 STRANGE = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55555.1"), b"\x05\x00"), True)
+
+
+FOR_CLIENTS = (x509.ExtendedKeyUsage([CLIENT]), False)
 
 
 def trusting(*authorities):
@@ -100,7 +100,7 @@ CASES = {
     ),
     "wrong usage and everything else": (
         lambda: make(usages=[CODE], dates=LONG_AGO, names=["other.test"]).chain,
-        [UNTRUSTED, WRONG_USAGE, EXPIRED, INVALID_NAME],
+        [UNTRUSTED, WRONG_USAGE, INVALID_NAME, EXPIRED],
     ),
     "wrong usage below an unknown authority": (
         lambda: [leaf := make(issuer=make_authority("unknown"), usages=[CLIENT]), leaf.issuer],
@@ -114,6 +114,10 @@ CASES = {
     "forged signature and wrong usage": (
         lambda: make(issuer=ROOT, signer=MIDDLE, usages=[CLIENT]).chain,
         [WRONG_USAGE, INVALID_SIGNATURE],
+    ),
+    "wrong usage of an authority": (
+        lambda: make(issuer=make_authority("low", ROOT, extensions=[FOR_CLIENTS])).chain,
+        [WRONG_USAGE, OTHER_ERRORS],
     ),
     "expired intermediate below which a signature is forged": (
         lambda: make(issuer=make_authority("late", ROOT, dates=LONG_AGO), signer=MIDDLE).chain,
@@ -199,7 +203,6 @@ def test_a_chain_of_many_records_is_examined():
 def test_bytes_that_are_no_certificate_do_not_pass():
     report = examine(trusting(ROOT), [b"no certificate"], "localhost")
     assert report.errors == (OTHER_ERRORS,)
-    assert errors_besides_usage([b"no certificate"], "localhost", NOW) == {OTHER_ERRORS}
 
 
 # Revocation, for contexts that ask for it.
@@ -227,7 +230,6 @@ def test_revocation_is_told_apart():
     assert found(leaf.chain, context=revoking()) == [NO_REVOCATION]
     assert found(leaf.chain, context=revoking(make_revocation_list(ROOT))) == []
     assert found(leaf.chain, context=revoking(make_revocation_list(ROOT, leaf))) == [REVOKED]
-    assert found(leaf.chain, context=revoking(make_revocation_list(ROOT, dates=LONG_AGO))) == [REVOCATION_FAILURE]
 
 
 @pytest.mark.usefixtures("revocation_lists")
@@ -237,9 +239,27 @@ def test_a_certificate_that_is_expired_has_been_looked_up_before():
 
 
 @pytest.mark.usefixtures("revocation_lists")
-def test_what_could_not_be_looked_up_is_not_let_pass_with_something_else():
-    leaf = make(issuer=ROOT, names=["other.test"])
-    assert found(leaf.chain, context=revoking(make_revocation_list(ROOT, leaf))) == [INVALID_NAME, NO_REVOCATION]
+def test_an_old_list_may_hide_that_the_certificate_is_revoked():
+    leaf = make(issuer=ROOT)
+    old = make_revocation_list(ROOT, leaf, dates=LONG_AGO)
+    assert found(leaf.chain, context=revoking(old)) == [REVOCATION_FAILURE, OTHER_ERRORS]
+
+
+@pytest.mark.usefixtures("revocation_lists")
+def test_a_missing_list_may_hide_that_an_authority_is_revoked():
+    low = make_authority("low", ROOT)
+    context = revoking(make_revocation_list(ROOT, low))
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    assert found(make(issuer=low).chain, context=context) == [NO_REVOCATION, OTHER_ERRORS]
+
+
+@pytest.mark.usefixtures("revocation_lists")
+@pytest.mark.parametrize(
+    ("options", "error"), [({"names": ["other.test"]}, INVALID_NAME), ({"usages": [CLIENT]}, WRONG_USAGE)]
+)
+def test_what_fails_before_revocation_may_hide_it(options, error):
+    leaf = make(issuer=ROOT, **options)
+    assert found(leaf.chain, context=revoking(make_revocation_list(ROOT, leaf))) == [error, OTHER_ERRORS]
 
 
 # Nothing passes unexamined.
@@ -262,8 +282,14 @@ def test_a_verdict_that_leaves_no_chain_is_the_end_of_it(monkeypatch):
     blind = verification.Verdict(18, "self-signed certificate", ())
     monkeypatch.setattr(verification, "judge", lambda *_: blind)
     assert found(make().chain) == [UNTRUSTED, OTHER_ERRORS]
-    monkeypatch.setattr(verification, "judge", lambda *_: verification.Verdict(26, "usage", ()))
-    assert found(make().chain) == [WRONG_USAGE, OTHER_ERRORS]
+
+
+def test_an_answer_about_another_chain_is_none(monkeypatch):
+    verdicts = iter(
+        [verification.Verdict(62, "Hostname mismatch", (b"1", ROOT.der)), verification.Verdict(PASSED, "", (b"1",))]
+    )
+    monkeypatch.setattr(verification, "judge", lambda *_: next(verdicts))
+    assert found(make(issuer=ROOT).chain) == [INVALID_NAME, OTHER_ERRORS]
 
 
 def test_a_relaxation_that_does_not_help_is_the_end_of_it(monkeypatch):
@@ -272,29 +298,54 @@ def test_a_relaxation_that_does_not_help_is_the_end_of_it(monkeypatch):
     assert found(make().chain) == [INVALID_NAME, OTHER_ERRORS]
 
 
-def test_a_wrong_usage_needs_the_extra_to_be_looked_behind(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cryptography", None)
-    leaf = make(issuer=ROOT, usages=[CLIENT])
-    report = examine(trusting(ROOT), [leaf.der], "localhost")
+def test_a_trust_that_fails_once_more_is_the_end_of_it(monkeypatch):
+    verdicts = iter([verification.Verdict(code, "", (ROOT.der,)) for code in (62, 20)])
+    monkeypatch.setattr(verification, "judge", lambda *_: next(verdicts))
+    assert found(make().chain) == [INVALID_NAME, UNTRUSTED, INCOMPLETE_CHAIN, OTHER_ERRORS]
+
+
+def test_a_wrong_usage_is_not_looked_behind_without_a_place_for_a_temporary_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    report = examine(trusting(ROOT), [make(issuer=ROOT, usages=[CLIENT]).der], "localhost")
     assert report.errors == (WRONG_USAGE, OTHER_ERRORS)
-    error = certificate_error(report, report.errors, "localhost")
-    assert "pip install syncws[certificates]" in error.message
-    with pytest.raises(WebSocketError, match=r"pip install syncws\[certificates\]"):
-        errors_besides_usage([leaf.der], "localhost", NOW)
+    assert "no place for a temporary file: No such file" in certificate_error(report, report.errors, "x").message
 
 
-def test_a_wrong_usage_with_names_that_cannot_be_read_does_not_pass():
-    # An ediPartyName (RFC 5280 4.2.1.6): OpenSSL takes it, `cryptography` knows no such name.
-    odd_names = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), bytes.fromhex("3007a505a1030c0161"))
-    leaf = make(issuer=ROOT, names=(), extensions=[(odd_names, False)], usages=[CLIENT])
-    assert found(leaf.chain) == [WRONG_USAGE, OTHER_ERRORS]
+def test_no_temporary_file_stays(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert found(make(issuer=ROOT, usages=[CLIENT]).chain) == [WRONG_USAGE]
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_an_expired_certificate_is_found_by_the_time_that_is_given():
-    leaf = make(issuer=ROOT, usages=[CLIENT])
-    assert errors_besides_usage([leaf.der], None, NOW) == set()
-    assert errors_besides_usage([leaf.der], None, NOW + 2 * DAY) == {EXPIRED}
-    assert errors_besides_usage([leaf.der], None, NOW - dt.timedelta(days=2)) == {EXPIRED}
+# The times 991231235959Z and 20501231235959Z, and what has another form.
+@pytest.mark.parametrize(
+    ("first", "second", "is_readable"),
+    [
+        ("170d3939313233313233353935395a", "180f32303530313233313233353935395a", True),
+        ("170d3939313333313233353935395a", "180f32303530313233313233353935395a", False),
+        ("170d3939313233313233353935395a", "180d3939313233313233353935395a", False),
+        ("170b393931323331323335395a", "170d3939313233313233353935395a", False),
+        ("170d3939313233313233353935392b", "170d3939313233313233353935395a", False),
+        ("170d3939313233313233353935205a", "170d3939313233313233353935395a", False),
+        ("0c0d3939313233313233353935395a", "170d3939313233313233353935395a", False),
+        ("170d3939313233313233353935395a", "", False),
+        ("170d39393132333132333539", "", False),
+    ],
+)
+@pytest.mark.parametrize("version", ["", "a003020102"])
+def test_times_of_another_form_than_x_509_s_are_not_readable(first, second, is_readable, version):
+    times = bytes.fromhex(first + second)
+    inner = bytes.fromhex(version + "020101" + "3000" + "3000") + bytes([0x30, len(times)]) + times
+    whole = bytes([0x30, len(inner) + 2, 0x30, len(inner)]) + inner
+    assert has_readable_times(whole) is is_readable
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x30", b"\x30\x82\x00", b"\x30\x00", b"\x30\x02\x30\x00", b"\x30\x05\x30\x03\x02\x01\x01"]
+)
+def test_what_is_no_certificate_has_no_times(data):
+    assert not has_readable_times(data)
+    assert has_readable_times(ROOT.der)
 
 
 def test_a_handshake_that_leaves_no_chain_has_at_least_its_own_error():

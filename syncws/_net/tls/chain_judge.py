@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["PASSED", "UNJUDGED", "Verdict", "judge", "sent_chain"]
+__all__ = ["PASSED", "UNJUDGED", "Verdict", "judge", "sent_chain", "server_flight"]
 
 PASSED = 0
 UNJUDGED = -1
@@ -76,7 +76,7 @@ def _judge_with(context: ssl.SSLContext, chain: Sequence[bytes], server_name: st
         engine.do_handshake()
     except ssl.SSLWantReadError:
         pass
-    incoming.write(_server_flight(chain, suite))
+    incoming.write(server_flight(chain, suite))
     try:
         engine.do_handshake()
     except ssl.SSLWantReadError:
@@ -90,7 +90,7 @@ def _judge_with(context: ssl.SSLContext, chain: Sequence[bytes], server_name: st
     return Verdict(UNJUDGED, "", ())
 
 
-def _server_flight(chain: Sequence[bytes], suite: int) -> bytes:
+def server_flight(chain: Sequence[bytes], suite: int) -> bytes:
     """Return ServerHello and Certificate (RFC 5246 7.4.1.3, 7.4.2) in records."""
     hello = b"\x03\x03" + bytes(32) + b"\x00" + suite.to_bytes(2, "big") + b"\x00" + _sized(_EXTENSIONS, 2)
     certificates = _sized(b"".join(_sized(certificate, 3) for certificate in chain), 3)

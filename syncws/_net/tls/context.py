@@ -5,6 +5,7 @@ thread, before anything is sent. A proxy gets default_context(), never what make
 is for the server.
 """
 
+import inspect
 import secrets
 import ssl
 import tempfile
@@ -54,8 +55,8 @@ class TlsPlan:
 
     Attributes:
         handshake: the context of the handshake.
-        rules: the context by whose rules the certificate is checked after the handshake and before anything is sent;
-            None when the handshake itself does so, or nothing is to be checked.
+        rules: the context by whose rules the certificate is checked as soon as it is there, before anything is sent
+            that the server could use; None when the handshake itself does so, or nothing is to be checked.
     """
 
     handshake: ssl.SSLContext
@@ -68,8 +69,9 @@ def make_plan(settings: WebSocketControl) -> TlsPlan:
     Ours take tens of milliseconds to make, so they are kept with the settings: a connect makes them once.
 
     Raises:
-        InvalidArgumentError: OpenSSL does not take the client certificate, or the ssl_context has no TLS 1.2, by which
-            alone it can be asked about a certificate outside a handshake (0x80070057).
+        InvalidArgumentError: OpenSSL does not take the client certificate; or an ssl_context that no other can stand
+            for, because it makes its connections its own way, or verifies and has no TLS 1.2, by which alone it can be
+            asked about a certificate outside a handshake (0x80070057).
         WebSocketError: there is no place for a temporary file, or for SSLKEYLOGFILE's (0x80004005).
     """
     plan: TlsPlan | None = settings._made_plans.get(settings.client_certificate)
@@ -84,10 +86,12 @@ def _new_plan(settings: WebSocketControl) -> TlsPlan:
 
     The application's own context is never changed, not even for a moment, because other connections may be made with
     it meanwhile: the handshake is then done with a context like it, which has the client certificate and does not end
-    at an error, and the server is checked by the application's after it.
+    at an error, and the server is checked by the application's in the middle of it.
     """
     own, certificate = settings.ssl_context, settings.client_certificate
     lets_pass = bool(settings.ignorable_server_certificate_errors)
+    if own is not None and (lets_pass or certificate is not None):
+        _check_replaceable(own)
     if own is None:
         plan = TlsPlan(_lenient(_bare_context()), default_context()) if lets_pass else TlsPlan(default_context())
     elif own.verify_mode is ssl.CERT_NONE:
@@ -119,7 +123,8 @@ def _lenient(context: ssl.SSLContext) -> ssl.SSLContext:
 def _like(original: ssl.SSLContext) -> ssl.SSLContext:
     """Return a context with the same versions, ciphers and options, without authorities and certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.options = original.options
+    # A server that began to renegotiate could show another certificate than the one that was checked.
+    context.options = original.options | ssl.OP_NO_RENEGOTIATION
     context.minimum_version = original.minimum_version
     context.maximum_version = original.maximum_version
     # TLS 1.3's suites are not set by set_ciphers, and are the same for all contexts.
@@ -130,6 +135,19 @@ def _like(original: ssl.SSLContext) -> ssl.SSLContext:
     if original.keylog_filename is not None:
         context.keylog_filename = original.keylog_filename
     return context
+
+
+def _check_replaceable(original: ssl.SSLContext) -> None:
+    """Refuse a context with code of the application's, a check of its own perhaps, that no other context would run."""
+    makes_its_own = original.sslobject_class is not ssl.SSLObject or any(
+        inspect.getattr_static(original, name) is not inspect.getattr_static(ssl.SSLContext, name)
+        for name in ("wrap_bio", "_wrap_bio", "_encode_hostname")
+    )
+    if makes_its_own:
+        raise InvalidArgumentError(
+            "an ssl_context with its own sslobject_class or wrap_bio cannot be used together with client_certificate "
+            "or ignorable_server_certificate_errors: set up all in the context"
+        )
 
 
 def _load_client_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:

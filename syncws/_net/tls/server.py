@@ -46,13 +46,25 @@ def start_tls(
     waiter.phase = f"TLS handshake with {uri.server_name}"
     plan = make_plan(settings)
     transport = TlsTransport(inner, plan.handshake, uri.server_name, tools.make_lock())
+    report: CertificateReport | None = None
+
+    def check_certificate() -> None:
+        nonlocal report
+        if plan.rules is None or report is not None:
+            return
+        chain = sent_chain(transport.ssl_object)
+        if chain:
+            report = _checked_report(chain, plan.rules, uri, settings, tools)
+
     try:
-        transport.handshake(waiter.wait, waiter.check)
+        # Our answer to the server's certificate holds our own: it must not leave before the verdict.
+        transport.handshake(waiter.wait, waiter.check, check_certificate)
     except ssl.SSLCertVerificationError as exc:
         report = _report_of_failure(exc, transport, plan.handshake, uri)
         tools.note_certificates(report)
         raise certificate_error(report, report.errors, uri.server_name) from exc
-    report = _checked_report(transport, plan.rules, uri, settings, tools)
+    if report is None:
+        report = _checked_report(sent_chain(transport.ssl_object), plan.rules, uri, settings, tools)
     tools.validate_server(report, waiter)
     return transport
 
@@ -67,14 +79,13 @@ def _report_of_failure(
 
 
 def _checked_report(
-    transport: TlsTransport,
+    chain: tuple[bytes, ...],
     rules: ssl.SSLContext | None,
     uri: WebSocketUri,
     settings: WebSocketControl,
     tools: CertificateTools,
 ) -> CertificateReport:
-    """Check the certificate now, unless the handshake has done so."""
-    chain = sent_chain(transport.ssl_object)
+    """Check the certificate by the rules, if there are any: else the handshake has done so, or nothing is checked."""
     report = CertificateReport(chain) if rules is None else examine(rules, chain, uri.server_name)
     tools.note_certificates(report)
     left = not_forgiven(report.errors, settings.ignorable_server_certificate_errors)

@@ -103,8 +103,18 @@ class TlsTransport:
         """The engine, for looking at certificates before data flows."""
         return self._ssl
 
-    def handshake(self, wait: Callable[[int], int], check: Callable[[], object] = bool) -> None:
-        """Do the TLS handshake; `wait` waits for READABLE or WRITABLE; it and `check` raise when time is over.
+    def handshake(
+        self,
+        wait: Callable[[int], int],
+        check: Callable[[], object] = bool,
+        before_sending: Callable[[], object] = bool,
+    ) -> None:
+        """Do the TLS handshake.
+
+        Args:
+            wait: waits for READABLE or WRITABLE; raises when time is over.
+            check: raises when time is over.
+            before_sending: is called whenever there may be something to send; what it raises keeps that back.
 
         Raises:
             ssl.SSLError: OpenSSL's reason, certificate verification included.
@@ -115,11 +125,13 @@ class TlsTransport:
                 with self._lock:
                     self._ssl.do_handshake()
             except ssl.SSLWantReadError:
+                before_sending()
                 self._flush_waiting(wait)
                 # Also when there is always more to read.
                 check()
                 self._receive_ciphertext_waiting(wait)
             except ssl.SSLError:
+                before_sending()
                 # The alert that tells the server why; it need not arrive.
                 try:
                     self.flush()
@@ -127,6 +139,7 @@ class TlsTransport:
                     pass
                 raise
             else:
+                before_sending()
                 self._flush_waiting(wait)
                 return
 

@@ -1,23 +1,23 @@
 """All that is wrong with a server's certificate, where OpenSSL tells only the first thing.
 
-May import certificate_errors, enums, errors and this room's chain_judge and misused_certificate. Pure functions over
-memory: any thread may call them.
+May import _certificates, enums, errors and this room's chain_judge and relaxed_context. Pure functions over memory:
+any thread may call them.
 
-OpenSSL is asked again and again (net.chain_judge), each time with the check relaxed that failed last: the trusted end
-of the chain is then the very certificate that the chain ends with, times are not compared, or names are not. What it
-says last, with all that can be relaxed relaxed, is either that the chain passes or something that nobody can let pass.
+OpenSSL is asked again and again (chain_judge), each time less the checks that have failed (relaxed_context), until it
+says that the chain passes, or names something that cannot be left out. Each answer is about the very chain that it
+built by the application's own rules: an answer about another one counts for nothing. What nobody can look at, nobody
+can let pass: it is reported as OTHER_ERRORS.
 """
 
-import datetime as dt
 import ssl
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from syncws._certificates.errors import IGNORABLE_ERRORS, hresult_of
-from syncws._net.tls.chain_judge import PASSED, Verdict, judge
-from syncws._net.tls.misused_certificate import errors_besides_usage
+from syncws._net.tls.chain_judge import PASSED, UNJUDGED, Verdict, judge
+from syncws._net.tls.relaxed_context import has_readable_times, relaxed_context
 from syncws.enums import ChainValidationResult
-from syncws.errors import CertificateError, WebSocketError
+from syncws.errors import CertificateError
 
 __all__ = ["CertificateReport", "certificate_error", "examine", "not_forgiven", "refused_at_once"]
 
@@ -54,7 +54,6 @@ _ERRORS_OF_CODE = {
     23: frozenset({ChainValidationResult.REVOKED}),
     25: _BASIC_CONSTRAINTS,
     26: _WRONG_USAGE,
-    27: _UNTRUSTED,
     32: _BASIC_CONSTRAINTS,
     33: _NO_REVOCATION_INFORMATION,
     34: frozenset({ChainValidationResult.UNKNOWN_CRITICAL_EXTENSION}),
@@ -70,15 +69,14 @@ _ERRORS_OF_CODE = {
     80: _BASIC_CONSTRAINTS,
 }
 _ABOUT_TRUST = (_UNTRUSTED, _NO_ISSUER)
-_ABOUT_REVOCATION = (_NO_REVOCATION_INFORMATION, _REVOCATION_FAILURE)
-# OpenSSL looks at these before revocation, which a relaxed context cannot look at: it has no revocation lists.
-_BEFORE_REVOCATION = (*_ABOUT_TRUST, _INVALID_NAME, _WRONG_USAGE)
+# Each can be left out of the next question; trust always is, and so can only fail at first.
+_RELAXABLE = (_EXPIRED, _INVALID_NAME, _WRONG_USAGE, _NO_REVOCATION_INFORMATION)
 
-# X509_V_FLAG_NO_CHECK_TIME, for which Python has no name.
-_NO_CHECK_TIME = 0x200000
-_CRL_FLAGS = ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_CRL_CHECK_CHAIN
-# Trust, time and name can each be relaxed once.
-_MAX_QUESTIONS = 8
+# X509_V_ERR_UNABLE_TO_GET_CRL.
+_NO_LIST = 3
+# X509_V_FLAG_CRL_CHECK and X509_V_FLAG_CRL_CHECK_ALL: for the server's own certificate, and for those above it too.
+_LOOKS_AT_REVOCATION = ssl.VERIFY_CRL_CHECK_LEAF
+_LOOKS_AT_ALL_REVOCATION = ssl.VERIFY_CRL_CHECK_CHAIN & ~ssl.VERIFY_CRL_CHECK_LEAF
 
 
 @dataclass(frozen=True)
@@ -89,49 +87,23 @@ class CertificateReport:
         chain: what it sent, in DER form, its own certificate first.
         errors: all that was found, in the order in which OpenSSL looks.
         words: the same for people.
-        problem: "" or why not all could be looked at.
     """
 
     chain: tuple[bytes, ...] = ()
     errors: tuple[ChainValidationResult, ...] = ()
     words: tuple[str, ...] = ()
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class _Question:
-    """How the chain is to be looked at next, once something has been found."""
-
-    anchor: bytes = b""
-    checks_name: bool = True
-    checks_time: bool = True
-
-    def context(self, original: ssl.SSLContext) -> ssl.SSLContext:
-        """Return a context like the original, less what has been found."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = original.check_hostname and self.checks_name
-        flags = (original.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~_CRL_FLAGS
-        context.verify_flags = ssl.VerifyFlags(flags | (0 if self.checks_time else _NO_CHECK_TIME))
-        context.hostname_checks_common_name = original.hostname_checks_common_name
-        # Which keys and hashes are too weak.
-        context.set_ciphers(f"DEFAULT:@SECLEVEL={original.security_level}")
-        context.load_verify_locations(cadata=self.anchor)
-        return context
 
 
 @dataclass
 class _Findings:
     errors: list[ChainValidationResult] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
-    problem: str = ""
 
-    def add(self, errors: Collection[ChainValidationResult], words: str = "") -> bool:
-        """Note what was found; return whether any of it is new."""
+    def add(self, errors: Collection[ChainValidationResult], words: str) -> None:
         new = [error for error in sorted(errors) if error not in self.errors]
         self.errors += new
         if words and new:
             self.words.append(words.rstrip("."))
-        return bool(new)
 
 
 def examine(context: ssl.SSLContext, chain: Sequence[bytes], server_name: str) -> CertificateReport:
@@ -143,10 +115,11 @@ def examine(context: ssl.SSLContext, chain: Sequence[bytes], server_name: str) -
         server_name: what the certificate must be for, if the context checks that.
     """
     findings = _Findings()
-    if not _look(findings, context, tuple(chain), server_name) and IGNORABLE_ERRORS.issuperset(findings.errors):
-        # Nobody can say what else there is, so nobody can let it pass.
+    first = judge(context, chain, server_name)
+    is_complete = _look(findings, context, first, tuple(chain), server_name)
+    if not (is_complete and _revocation_is_known(context, first)) and IGNORABLE_ERRORS.issuperset(findings.errors):
         findings.add(_OTHER, "it cannot be examined any further")
-    return CertificateReport(tuple(chain), tuple(findings.errors), tuple(findings.words), findings.problem)
+    return CertificateReport(tuple(chain), tuple(findings.errors), tuple(findings.words))
 
 
 def refused_at_once(error: ssl.SSLCertVerificationError) -> CertificateReport:
@@ -155,55 +128,54 @@ def refused_at_once(error: ssl.SSLCertVerificationError) -> CertificateReport:
     return CertificateReport((), tuple(sorted(found)), (error.verify_message,))
 
 
-def _look(findings: _Findings, context: ssl.SSLContext, chain: tuple[bytes, ...], server_name: str) -> bool:
-    """Add what is wrong to the findings; return whether everything was looked at."""
-    asked, question, certificates = context, _Question(), chain
-    for _ in range(_MAX_QUESTIONS):
-        verdict = judge(asked, certificates, server_name)
-        if verdict.code == PASSED:
-            return True
+def _look(
+    findings: _Findings, context: ssl.SSLContext, first: Verdict, chain: tuple[bytes, ...], server_name: str
+) -> bool:
+    """Add what is wrong to the findings; return whether everything but revocation was looked at."""
+    verdict = first
+    left_to_relax = {*_RELAXABLE, *_ABOUT_TRUST}
+    relaxed: set[ChainValidationResult] = set()
+    certificates = tuple(dict.fromkeys((*chain, *first.built)))
+    while verdict.code != PASSED:
         found = _ERRORS_OF_CODE.get(verdict.code, _OTHER)
-        is_new = findings.add(found, verdict.message)
-        if asked is context and context.verify_flags & _CRL_FLAGS and found in _BEFORE_REVOCATION:
-            findings.add(_NO_REVOCATION_INFORMATION, "revocation cannot be looked at")
-        if found == _WRONG_USAGE:
-            return _look_besides_usage(findings, verdict, server_name if asked.check_hostname else None, question)
-        next_question = _relaxed(question, found, verdict)
-        if next_question is None or not is_new:
+        findings.add(found, verdict.message)
+        if found not in left_to_relax or not first.built:
             return False
-        question = next_question
-        asked = question.context(context)
-        certificates = tuple(dict.fromkeys((*chain, *verdict.built)))
-    return False
-
-
-def _relaxed(question: _Question, found: frozenset[ChainValidationResult], verdict: Verdict) -> _Question | None:
-    """Return the question without the check that has failed; None when there is no such question."""
-    if not verdict.built:
-        return None
-    # The chain as it was built is trusted, or its trust is what failed: either way its end stands for an authority.
-    question = replace(question, anchor=verdict.built[-1])
-    if found in _ABOUT_TRUST or found in _ABOUT_REVOCATION:
-        return question
-    if found == _EXPIRED:
-        return replace(question, checks_time=False)
-    if found == _INVALID_NAME:
-        return replace(question, checks_name=False)
-    return None
-
-
-def _look_besides_usage(findings: _Findings, verdict: Verdict, server_name: str | None, question: _Question) -> bool:
-    if not verdict.built:
-        return False
-    try:
-        errors = errors_besides_usage(verdict.built, server_name, dt.datetime.now(dt.timezone.utc))
-    except WebSocketError as exc:
-        findings.problem = exc.message
-        return False
-    for error in sorted(errors):
-        if error is not ChainValidationResult.EXPIRED or question.checks_time:
-            findings.add({error}, error.name.lower().replace("_", " "))
+        if found == _EXPIRED and not all(map(has_readable_times, first.built)):
+            return False
+        left_to_relax -= {found, *_ABOUT_TRUST}
+        relaxed |= found
+        verdict = _next_verdict(context, certificates, server_name, relaxed)
+        if verdict.built != first.built:
+            verdict = Verdict(UNJUDGED, verdict.message if verdict.code == UNJUDGED else "", ())
     return True
+
+
+def _next_verdict(
+    context: ssl.SSLContext, certificates: Sequence[bytes], server_name: str, relaxed: Collection[ChainValidationResult]
+) -> Verdict:
+    try:
+        less_strict = relaxed_context(context, certificates[0], relaxed)
+    except OSError as exc:
+        if exc.errno is None:
+            # A signal handler's, which came in that moment: what the system says has a number.
+            raise
+        return Verdict(UNJUDGED, f"there is no place for a temporary file: {exc.strerror or exc}", ())
+    return judge(less_strict, certificates, server_name)
+
+
+def _revocation_is_known(context: ssl.SSLContext, first: Verdict) -> bool:
+    """Tell whether revocation has been looked at to the end, which only the application's context can do.
+
+    Python hands out no revocation list, so no other context can have them. OpenSSL looks at revocation after trust,
+    usage and name, and before signatures and times.
+    """
+    if not context.verify_flags & _LOOKS_AT_REVOCATION or first.code == PASSED:
+        return True
+    if first.code == _NO_LIST:
+        # Without a list there is no more to find about this certificate, and it may be the only one that is asked for.
+        return not context.verify_flags & _LOOKS_AT_ALL_REVOCATION
+    return _ERRORS_OF_CODE.get(first.code) == _EXPIRED
 
 
 def not_forgiven(
@@ -223,9 +195,8 @@ def certificate_error(
     """Return the error for a certificate that did not pass because of what is `left`."""
     words = "; ".join(report.words) or "it could not be examined"
     names = ", ".join(error.name for error in left)
-    hint = f" ({report.problem})" if report.problem else ""
     return CertificateError(
-        f"the certificate of {server_name} did not pass: {words} [{names}]{hint}",
+        f"the certificate of {server_name} did not pass: {words} [{names}]",
         hresult=hresult_of(left),
         certificate_errors=left,
     )
