@@ -30,6 +30,7 @@ from syncws import (
     WebErrorStatus,
     WebSocketError,
 )
+from syncws._connection.monitor import the_monitor
 from syncws._net import dialer
 from syncws._waiting import waiter
 from syncws._waiting.deadline import Deadline
@@ -78,6 +79,8 @@ def passing_waits(monkeypatch, clock):
                 return seconds
             waits.append(seconds)
             clock.advance(seconds)
+            # The monitor sleeps by the system's clock, and would end only after 20 real seconds of keep-alive.
+            the_monitor()._bell.ring()
             return 0.0
 
         with monkeypatch.context() as patch:
