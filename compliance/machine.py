@@ -293,7 +293,7 @@ def _must_raise(error: type[Exception], function: Callable[..., object], *argume
         function(*arguments)
     except syncws.WebSocketError as exc:
         came = exc
-    assert type(came) is error, f"{came!r} instead of {error.__name__}"
+    assert isinstance(came, error), f"{came!r} instead of {error.__name__}"
 
 
 def _reader_threads() -> list[threading.Thread]:

@@ -320,25 +320,25 @@ MECHANISMS = (
     # Fork.
     Mechanism(
         "in a forked child every connection is over at once",
-        "syncws._connection.session:Session._let_go_in_child",
+        "syncws._connection.session:Session.let_go_in_child",
         _nothing,
         _FORK + "test_every_use_in_the_child_is_refused_and_says_why",
     ),
     Mechanism(
         "the child closes the descriptor only",
-        "syncws._net.transport:SocketTransport._let_go_in_child",
+        "syncws._net.transport:SocketTransport.let_go_in_child",
         _shut_down_first,
         _FORK + "test_the_parents_connection_goes_on_whatever_the_child_does",
     ),
     Mechanism(
         "locks that others held at the fork do not hang the child",
-        _RECEIVING + "inbox:Inbox._let_go_in_child",
+        _RECEIVING + "inbox:Inbox.let_go_in_child",
         _keep_the_lock,
         _FORK + "test_locks_that_other_threads_held_at_the_fork_do_not_hang_the_child",
     ),
     Mechanism(
         "the child has a monitor of its own",
-        "syncws._connection.monitor:Monitor._let_go_in_child",
+        "syncws._connection.monitor:Monitor.let_go_in_child",
         _nothing,
         _FORK + "test_the_child_makes_connections_of_its_own",
     ),

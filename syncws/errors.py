@@ -424,11 +424,7 @@ class MessageTooBigError(ConnectionOverError, ValueError):
 
 
 class ProtocolViolationError(ConnectionOverError):
-    """The server broke RFC 6455: E_INVALID_PROTOCOL_FORMAT 0x83760002.
-
-    Attributes:
-        close_code (int): the code of the Close frame that answered it (1002 or 1007).
-    """
+    """The server broke RFC 6455, and got the close code 1002 or 1007: E_INVALID_PROTOCOL_FORMAT 0x83760002."""
 
     _default_hresult = HResult.E_INVALID_PROTOCOL_FORMAT
     _default_errno = errno_module.EPROTO

@@ -184,7 +184,11 @@ class Session(Sending):
     @property
     def is_close_known(self) -> bool:
         """True when close_code and close_reason are those of the end."""
-        return self.finished.is_set() or self._protocol.state in (CloseState.CLOSED, CloseState.FAILED)
+        return (
+            self.finished.is_set()
+            or self.loss is not None
+            or self._protocol.state in (CloseState.CLOSED, CloseState.FAILED)
+        )
 
     @property
     def close_cause(self) -> CloseCause:
@@ -259,8 +263,8 @@ class Session(Sending):
                 if frame is not None:
                     self._note_own(CloseCause.LOCAL)
             if frame is not None:
-                self.outbox.post_close(frame, self.describe_end())
-            self._end_waits(ConnectionClosedError("the socket was closed: no pong is waited for any more"))
+                self.outbox.post_close(frame, self.closed_error("the connection is closing"))
+            self._end_waits(self._told(ConnectionClosedError("the socket was closed: no pong is waited for any more")))
         finally:
             self.waker.wake()
         if self.is_on_reader or self.outbox.is_interrupted_here:
@@ -276,8 +280,8 @@ class Session(Sending):
         self._causes.note(CloseCause.CONNECTION_LOST if self.outbox.is_broken else CloseCause.ABORTED)
         self.is_discarding = True
         self.is_aborted = True
-        self._end_waits(ConnectionClosedError("the connection was aborted: no pong is waited for any more"))
-        self.outbox.shut(CanceledByCloseError("the connection was aborted"))
+        self._end_waits(self._told(ConnectionClosedError("the connection was aborted: no pong is waited for any more")))
+        self.outbox.shut(self._told(CanceledByCloseError("the connection was aborted")))
         self.transport.abort()
         self.waker.wake()
 
@@ -305,7 +309,7 @@ class Session(Sending):
                 self._note_own(CloseCause.DROPPED)
             self.is_discarding = True
         if frame is not None:
-            self.outbox.post_close(frame, self.describe_end())
+            self.outbox.post_close(frame, self.closed_error("the connection is closing"))
 
     def wait_closed(self, deadline: Deadline) -> bool:
         """Wait until the connection is over and the Closed handlers have returned; return whether it is.
@@ -341,7 +345,7 @@ class Session(Sending):
                 if frame is not None:
                     self._note_own(CloseCause.LOCAL)
             if frame is not None:
-                self.outbox.post_close(frame, "the program ends")
+                self.outbox.post_close(frame, ConnectionClosedError("the connection is closing: the program ends"))
         finally:
             self.waker.wake()
 
@@ -388,7 +392,7 @@ class Session(Sending):
             if self._close_deadline is None:
                 self._close_deadline = Deadline(self.settings.close_timeout)
         if answer is not None:
-            self.outbox.post_close(answer, self.describe_end())
+            self.outbox.post_close(answer, self.closed_error("the connection is closing"))
 
     def take_violation(self, violation: Violation) -> None:
         """Fail the connection for what the peer did."""
@@ -401,7 +405,7 @@ class Session(Sending):
         if not self.is_discarding:
             self.loss = violation.error
         if frame is not None:
-            self.outbox.post_close(frame, self.describe_end())
+            self.outbox.post_close(frame, self.closed_error("the connection is closing"))
 
     def take_silence(self, reason: str, timeout: float) -> bool:
         """Fail the connection because nothing comes; return False when it is closing already.
@@ -417,7 +421,7 @@ class Session(Sending):
         self.is_failed = True
         if not self.is_discarding:
             self.loss = ConnectionLostError(reason)
-        self.outbox.post_close(frame, self.describe_end())
+        self.outbox.post_close(frame, self.closed_error("the connection is closing"))
         self.end_input()
         return True
 

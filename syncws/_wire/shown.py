@@ -53,13 +53,13 @@ def shown_url(text: str) -> str:
 
     What cannot be taken apart is hidden up to its last @: no message may show what may be a password.
     """
-    text = _QUERY.sub(f"?{HIDDEN}", text, count=1)
+    # First: a question mark before the last @ may be a part of a password.
     before, at_sign, after = text.rpartition("@")
     if at_sign:
         scheme, separator, _ = before.partition("://")
         start = f"{scheme}{separator}" if separator and scheme.isalpha() else ""
         text = f"{start}{HIDDEN}@{after}"
-    return shown_text(text)
+    return shown_text(_QUERY.sub(f"?{HIDDEN}", text, count=1))
 
 
 def shown_header(name: str, value: str) -> str:

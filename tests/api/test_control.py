@@ -401,16 +401,15 @@ def test_supported_protocols_keeps_the_case(protocols):
 @pytest.mark.parametrize("how", ADDITIONS)
 def test_a_subprotocol_that_is_no_token_is_refused(protocols, how):
     for value in ("", " ", "a b", "a,b", "a/b", "a\r\nb", "a\x00", "ü", '"q"', "a;b", "\ud800"):
-        with pytest.raises(InvalidArgumentError, match="is not a token") as raised:
+        with pytest.raises(InvalidArgumentError, match=r"subprotocol number \d is not a token") as raised:
             ADDITIONS[how](protocols, value)
         assert_refused(raised)
-        assert repr(value) in raised.value.message
         assert list(protocols) == ["a", "b"]
 
 
 @pytest.mark.parametrize("how", ADDITIONS)
 def test_a_subprotocol_that_is_there_already_is_refused(protocols, how):
-    with pytest.raises(InvalidArgumentError, match="'a' is in the list already") as raised:
+    with pytest.raises(InvalidArgumentError, match=r"subprotocol number \d is in the list already") as raised:
         ADDITIONS[how](protocols, "a")
     assert_refused(raised)
     assert list(protocols) == ["a", "b"]

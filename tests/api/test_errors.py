@@ -13,13 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncws import errors
-from syncws.enums import ChainValidationResult, WebErrorStatus
+from syncws.enums import ChainValidationResult, CloseCause, WebErrorStatus
 from syncws.errors import (
+    CanceledByCloseError,
     CannotConnectError,
     CertificateError,
+    ConnectAbortedError,
     ConnectAttempt,
     ConnectFailedError,
+    ConnectionClosedError,
     ConnectionLostError,
+    ConnectionOverError,
+    ConnectTimedOutError,
     HandshakeError,
     HostNameNotResolvedError,
     HttpStatusError,
@@ -151,6 +156,11 @@ CLASSES = {
     HandshakeError: (ConnectionError, 0x80072F78, 8, errno.EPROTO),
     HttpStatusError: (ConnectionError, 0x80190194, 404, errno.EPROTO),
     RedirectError: (ConnectionError, 0x80072F7C, 17, errno.EPROTO),
+    ConnectTimedOutError: (TimeoutError, 0x80072EE2, 7, errno.ETIMEDOUT),
+    ConnectAbortedError: (ConnectionAbortedError, 0x80072EFE, 9, errno.ECONNABORTED),
+    ConnectionOverError: (OSError, 0x80004005, 0, None),
+    ConnectionClosedError: (OSError, 0x80000013, 0, errno.EBADF),
+    CanceledByCloseError: (OSError, 0x80072EF1, 16, errno.ECANCELED),
 }
 
 BUILTINS = (ValueError, TypeError, RuntimeError, IndexError, UnicodeError, TimeoutError, ConnectionError)
@@ -224,14 +234,9 @@ def test_get_status_takes_its_argument_by_position_only():
         WebSocketError.get_status(hresult=0)
 
 
-@pytest.mark.parametrize("arguments", [(), (0x80072EE2,)])
-def test_web_socket_error_cannot_be_constructed(arguments):
-    with pytest.raises(TypeError):
-        WebSocketError(*arguments)
-
-
-def test_web_socket_error_is_no_exception():
-    assert not issubclass(WebSocketError, BaseException)
+def test_get_status_can_be_asked_of_every_error_class():
+    for kind in CLASSES:
+        assert kind.get_status(0x80072EE2) is WebErrorStatus.TIMEOUT
 
 
 # The numbers.
@@ -259,7 +264,7 @@ def test_the_two_forms_of_a_number_belong_together(unsigned_form, signed_form):
 
 
 def test_the_table_of_this_test_holds_every_error_there_is():
-    public = {getattr(errors, name) for name in errors.__all__} - {WebSocketError, ConnectAttempt}
+    public = {getattr(errors, name) for name in errors.__all__} - {ConnectAttempt}
     assert set(CLASSES) == public
 
 
@@ -302,8 +307,8 @@ def test_an_error_tells_its_message(kind):
 
 
 @each_class
-def test_an_error_prints_its_number_in_the_documented_form_and_its_message(kind):
-    assert str(make(kind)) == f"[HRESULT 0x{CLASSES[kind][1]:08X}] what went wrong"
+def test_an_error_prints_its_message_and_at_the_end_its_number_in_the_documented_form(kind):
+    assert str(make(kind)) == f"what went wrong [HRESULT 0x{CLASSES[kind][1]:08X}]"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind is not HttpStatusError])
@@ -311,7 +316,7 @@ def test_an_error_may_have_another_hresult_than_its_class(kind):
     error = kind("why", hresult=as_signed(0x80072F84))
     assert error.hresult == error.winerror == as_signed(0x80072F84)
     assert error.status is WebErrorStatus.SERVER_UNREACHABLE
-    assert str(error) == "[HRESULT 0x80072F84] why"
+    assert str(error) == "why [HRESULT 0x80072F84]"
 
 
 def test_an_hresult_given_as_member_becomes_a_plain_int():
@@ -382,6 +387,94 @@ def test_a_number_that_is_no_http_status_is_an_unexpected_one(status):
     assert error.status is WebErrorStatus.UNEXPECTED_STATUS_CODE
 
 
+# What a program catches in order to connect again, and whether that has a chance.
+
+
+def test_what_connect_raised_before_is_caught_as_before():
+    assert issubclass(ConnectTimedOutError, OperationTimedOutError)
+    assert issubclass(ConnectAbortedError, ConnectionLostError)
+    assert issubclass(ConnectionClosedError, ObjectClosedError)
+    assert issubclass(CanceledByCloseError, OperationCanceledError)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [InvalidArgumentError, InvalidArgumentTypeError, IllegalMethodCallError, InvalidOperationError, ObjectClosedError]
+    + [OutOfBoundsError, NoUnicodeTranslationError, OperationCanceledError, OperationTimedOutError],
+)
+def test_what_connecting_again_cannot_mend_is_neither_base(kind):
+    assert not issubclass(kind, (ConnectFailedError, ConnectionOverError))
+    assert not hasattr(kind, "is_transient")
+
+
+IS_FAILED_CONNECT_TRANSIENT = {
+    HostNameNotResolvedError: True,
+    CannotConnectError: True,
+    ProxyError: True,
+    ConnectTimedOutError: True,
+    ConnectAbortedError: True,
+    TlsError: False,
+    CertificateError: False,
+    HandshakeError: False,
+    RedirectError: False,
+}
+
+
+@pytest.mark.parametrize(("kind", "is_transient"), IS_FAILED_CONNECT_TRANSIENT.items())
+def test_a_failed_connect_tells_whether_it_has_a_chance_later(kind, is_transient):
+    assert make(kind).is_transient is is_transient
+
+
+def test_an_http_answer_has_a_chance_later_when_the_server_is_busy_or_broken():
+    transient = {status for status in range(100, 600) if HttpStatusError("no", status_code=status).is_transient}
+    assert transient == {408, 425, 429, *range(500, 600)}
+
+
+@pytest.mark.parametrize(("hresult", "is_transient"), [(0x80190197, False), (0x80072EFD, True), (0x80072F84, True)])
+def test_a_proxy_that_does_not_let_us_in_never_will(hresult, is_transient):
+    assert ProxyError("no", hresult=as_signed(hresult)).is_transient is is_transient
+
+
+def over(kind, cause, code=None):
+    error = make(kind)
+    error.close_cause = cause
+    error.close_code = code
+    return error
+
+
+@pytest.mark.parametrize("kind", [ConnectionClosedError, CanceledByCloseError])
+def test_a_connection_that_the_server_closed_has_a_chance_later_by_its_code(kind):
+    codes = [1000, 1001, 1002, 1003, 1005, 1006, *range(1007, 1015), 3000, 4000, 4999]
+    transient = [code for code in codes if over(kind, CloseCause.PEER, code).is_transient]
+    assert transient == [1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014, 3000, 4000, 4999]
+
+
+@pytest.mark.parametrize("cause", set(CloseCause) - {CloseCause.PEER})
+def test_a_connection_that_ended_otherwise_has_a_chance_later_when_it_was_lost(cause):
+    is_lost = cause in (CloseCause.CONNECTION_LOST, CloseCause.KEEP_ALIVE)
+    assert over(ConnectionClosedError, cause, 1000).is_transient is is_lost
+
+
+def test_a_lost_connection_has_a_chance_later_unless_it_is_the_parent_process_s():
+    assert ConnectionLostError("reset").is_transient is True
+    assert over(ConnectionLostError, CloseCause.KEEP_ALIVE, 1011).is_transient is True
+    assert over(ConnectionLostError, CloseCause.FORKED).is_transient is False
+
+
+@pytest.mark.parametrize("kind", [ProtocolViolationError, MessageTooBigError])
+def test_a_server_that_does_wrong_will_do_so_again(kind):
+    assert make(kind).is_transient is False
+    assert over(kind, CloseCause.PROTOCOL_ERROR, 1002).is_transient is False
+
+
+@each_class
+def test_an_error_of_a_connection_that_is_over_says_how_it_ended(kind):
+    if issubclass(kind, ConnectionOverError):
+        error = make(kind)
+        code = 1002 if kind is ProtocolViolationError else None
+        assert (error.close_cause, error.close_code, error.close_reason) == (CloseCause.NONE, code, "")
+
+
 # Copies.
 
 WAYS = {
@@ -422,6 +515,8 @@ def test_every_error_survives_being_copied(way):
         CertificateError("bad", certificate_errors=[ChainValidationResult.EXPIRED]),
         HttpStatusError("who are you", status_code=407, is_from_proxy=True),
         ProxyError("refused", hresult=as_signed(0x80072EFD), is_about_server=True),
+        over(ConnectionClosedError, CloseCause.PEER, 1012),
+        over(ConnectionLostError, CloseCause.KEEP_ALIVE, 1011),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -429,6 +524,7 @@ def test_what_an_error_carries_besides_survives_being_copied(error, way):
     twin = again(error, way)
     assert everything(twin) == everything(error)
     assert twin.status is error.status
+    assert getattr(twin, "is_transient", None) is getattr(error, "is_transient", None)
 
 
 @each_way
@@ -464,26 +560,22 @@ def documented_tree():
     return tree
 
 
-def library_parent(kind):
-    return next((parent.__name__ for parent in kind.__bases__ if issubclass(parent, WebSocketError)), None)
+def test_the_tree_in_the_docstring_holds_every_class():
+    assert set(documented_tree()) == {kind.__name__ for kind in CLASSES}
 
 
-def test_the_tree_in_the_docstring_is_the_tree_of_classes():
-    drawn = {name: parent for name, (parent, _rest) in documented_tree().items()}
-    assert drawn == {kind.__name__: library_parent(kind) for kind in CLASSES}
-
-
-def test_the_tree_in_the_docstring_names_the_python_kinds():
-    for kind in CLASSES:
-        drawn = re.findall(r"\b[A-Z]\w+Error\b", documented_tree()[kind.__name__][1] or "")
-        own = [parent.__name__ for parent in kind.__bases__ if not issubclass(parent, WebSocketError)]
-        assert drawn == own, kind
+@each_class
+def test_the_tree_in_the_docstring_names_what_a_class_is(kind):
+    parent, rest = documented_tree()[kind.__name__]
+    named = re.findall(r"\b[A-Z]\w+Error\b", rest or "")
+    drawn = [name for name in (parent, *named) if name is not None]
+    assert sorted(drawn) == sorted(base.__name__ for base in kind.__bases__)
 
 
 def test_the_tree_in_the_docstring_names_each_hresult():
     for kind in CLASSES:
         rest = documented_tree()[kind.__name__][1]
-        if kind in (WebSocketError, ConnectFailedError, CertificateError, HttpStatusError):
+        if kind in (WebSocketError, ConnectFailedError, ConnectionOverError, CertificateError, HttpStatusError):
             # No number of its own, or one that depends on the cause.
             continue
         assert f"0x{CLASSES[kind][1]:08X}" in rest, kind

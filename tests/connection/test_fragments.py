@@ -11,6 +11,7 @@ from syncws._connection.sending.open_message import OpenMessage
 from syncws._wire.frames import CHUNK_BYTES, encode_frame
 from syncws._wire.large import FragmentFrames
 from syncws.errors import (
+    ConnectionClosedError,
     ConnectionLostError,
     IllegalMethodCallError,
     InvalidOperationError,
@@ -230,7 +231,7 @@ def test_another_sender_waits_no_longer_than_its_time_for_one_message_after_the_
 def test_another_sender_is_refused_when_closing_begins(paused):
     rig, message, go_on = paused(send_timeout=None)
     other = waiting_sender(rig)
-    rig.session.outbox.post_close(POSTED_CLOSE, "no sign of life")
+    rig.session.outbox.post_close(POSTED_CLOSE, ConnectionClosedError("the connection is closing: no sign of life"))
     error = other.end()
     assert isinstance(error, ObjectClosedError)
     assert error.hresult == HResult.RO_E_CLOSED

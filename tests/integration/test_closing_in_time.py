@@ -528,5 +528,5 @@ def test_a_socket_that_was_never_connected_has_no_cause():
     socket = MessageWebSocket()
     socket.close()
     assert socket.information.close_cause is CloseCause.NONE
-    with pytest.raises(ObjectClosedError, match=r"the socket was closed$"):
+    with pytest.raises(ObjectClosedError, match="the socket was closed: make a new one"):
         socket.send("a")

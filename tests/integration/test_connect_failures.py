@@ -302,7 +302,7 @@ def test_a_connect_fails_with_its_reason_and_in_time(row, monkeypatch):
     run, kind, hresult, name = ROWS[row]
     for _ in range(3):
         error, seconds = failure(run, monkeypatch)
-        assert type(error) is kind, error
+        assert isinstance(error, kind), error
         assert error.hresult & 0xFFFF_FFFF == hresult, error
         assert error.status is WebErrorStatus[name]
         if seconds < TIMEOUT + GRACE:
@@ -367,7 +367,7 @@ def test_a_name_or_a_proxy_fails_with_its_reason(row):
         # Only what ends by the deadline has a short one: the others must not depend on the machine's speed.
         with pytest.raises(WebSocketError) as caught:
             socket.connect(uri, timeout=TIMEOUT if "silence" in row else LIMIT)
-    assert type(caught.value) is kind, caught.value
+    assert isinstance(caught.value, kind), caught.value
     assert caught.value.hresult & 0xFFFF_FFFF == hresult
     assert caught.value.status is WebErrorStatus[name]
 

@@ -78,7 +78,7 @@ def test_a_time_limit_ends_five_addresses_that_are_tried_beside_each_other(five_
 def test_five_addresses_that_do_not_answer_are_given_up_one_after_the_other(five_black_holes, monkeypatch):
     with MessageWebSocket() as socket:
         socket.control.connect_timeout = 0.05
-        with pytest.raises(OperationTimedOutError, match=r"cannot connect to five\.test") as caught:
+        with pytest.raises(OperationTimedOutError, match=r"cannot connect to ws://five\.test") as caught:
             socket.connect(five_black_holes, timeout=LIMIT)
         assert names_of(caught.value) == FIVE
         assert all(attempt.seconds >= 0.05 for attempt in caught.value.attempts)

@@ -185,7 +185,7 @@ def test_the_stream_of_a_message_error_raises_too():
         go.set()
         assert socket.wait_closed(LIMIT)
     assert errors[:3] == [HResult.WININET_E_CONNECTION_ABORTED] * 3
-    assert "error=[HRESULT 0x80072EFE]" in errors[3]
+    assert "[HRESULT 0x80072EFE]>" in errors[3]
 
 
 def test_a_protocol_violation_is_a_message_error_and_then_closed_with_its_code():

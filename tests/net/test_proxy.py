@@ -265,7 +265,7 @@ def test_an_exception_does_not_hold(no_proxy, host):
 )
 def test_an_exception_that_cannot_be_read_is_told(entry, why):
     for no_proxy in (entry, f"*,{entry}"):
-        with pytest.raises(InvalidArgumentError, match=f"^.{{21}}no_proxy.*{why}") as caught:
+        with pytest.raises(InvalidArgumentError, match=f"^no_proxy.*{why}") as caught:
             is_exempt("host.test", 443, no_proxy)
         assert caught.value.hresult == HResult.E_INVALIDARG
 

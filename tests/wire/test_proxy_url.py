@@ -84,7 +84,7 @@ def test_what_is_no_str_is_refused(value):
 
 
 def test_the_message_names_whose_value_it_is():
-    with pytest.raises(InvalidArgumentError, match=r"^\[HRESULT 0x80070057\] the variable x 'ftp://\*\*\*@y' has no"):
+    with pytest.raises(InvalidArgumentError, match=r"^the variable x 'ftp://\*\*\*@y' has no"):
         parse_proxy_url("ftp://name:secret@y", "the variable x")
 
 

@@ -153,8 +153,13 @@ def test_a_bad_uri_is_refused_and_told_why(text, why):
 @pytest.mark.parametrize("template", ["{}ws://h/", "ws://h{}/", "ws://h/a{}b", "ws://h/?a{}", "w{}s://h/"])
 def test_a_character_that_must_be_encoded_is_refused_anywhere(template):
     for code in (*range(0x21), ord("\\"), *range(0x7F, 0xA1), 0xD800, 0xDBFF, 0xDC00, 0xDFFF):
+        text = template.format(chr(code))
+        if text != text.strip():
+            with pytest.raises(InvalidArgumentError, match="uri begins or ends with white space"):
+                parse_uri(text)
+            continue
         with pytest.raises(InvalidArgumentError, match="uri holds") as raised:
-            parse_uri(template.format(chr(code)))
+            parse_uri(text)
         assert repr(chr(code)) in raised.value.message
 
 
@@ -302,7 +307,7 @@ def test_the_message_does_not_show_a_password(text):
 
 
 def test_the_message_shows_the_rest_of_a_uri_with_a_password():
-    with pytest.raises(InvalidArgumentError, match=r"'ws://\*\*\*@example\.org/chat\?a=b'"):
+    with pytest.raises(InvalidArgumentError, match=r"'ws://\*\*\*@example\.org/chat\?\*\*\*'"):
         parse_uri("ws://user:hunter2@example.org/chat?a=b")
 
 

@@ -15,6 +15,7 @@ from syncws.errors import (
     CanceledByCloseError,
     ConnectionClosedError,
     ConnectionLostError,
+    ConnectionOverError,
     OperationTimedOutError,
     WebSocketError,
     fresh,
@@ -63,7 +64,7 @@ class FrameWriter:
         has_begun (bool): True when bytes of the frame under way have gone, so that it cannot be taken back.
         is_torn (bool): True while an interruption would leave the number of bytes sent unknown.
         shut_reason (WebSocketError | None): why nothing can be sent any more; None while something can.
-        why_closing (str): why closing began, for the senders that it keeps out.
+        closing_reason (WebSocketError): why closing began, for the senders that it keeps out.
         is_quiet (bool): True when the program ends: who waits is not woken, and daemon threads do not raise.
     """
 
@@ -72,12 +73,12 @@ class FrameWriter:
         "_readiness",
         "_rest",
         "_waker",
+        "closing_reason",
         "has_begun",
         "is_quiet",
         "is_torn",
         "shut_reason",
         "transport",
-        "why_closing",
     )
 
     def __init__(self, transport: Transport) -> None:
@@ -89,7 +90,7 @@ class FrameWriter:
         self.has_begun = False
         self.is_torn = False
         self.shut_reason: WebSocketError | None = None
-        self.why_closing = ""
+        self.closing_reason: WebSocketError = ConnectionClosedError("the connection is closing")
         self.is_quiet = False
         # Made when a send has to wait for the first time: most connections never need them.
         self._waker: Waker | None = None
@@ -237,7 +238,9 @@ class FrameWriter:
             stay_quiet()
         reason = self.shut_reason
         if reason is None:
-            return ConnectionClosedError(f"nothing can be sent any more, {self._describe_closing()}")
+            error = fresh(self.closing_reason)
+            error._reword(f"nothing can be sent any more, {error.message}")
+            return error
         error = fresh(reason)
         error.__cause__ = reason
         return error
@@ -246,8 +249,9 @@ class FrameWriter:
         """Return the error of a send that was under way when sending ended."""
         if isinstance(self.shut_reason, ConnectionLostError) or self.is_quiet:
             return self.closed_error()
-        reason = self._describe_closing() if self.shut_reason is None else self.shut_reason.message
-        return CanceledByCloseError(f"sending was ended: {reason}")
-
-    def _describe_closing(self) -> str:
-        return f"the connection is closing: {self.why_closing}"
+        reason = self.shut_reason or self.closing_reason
+        error = CanceledByCloseError(f"sending was ended: {reason.message}")
+        if isinstance(reason, ConnectionOverError):
+            error.close_cause, error.close_code = reason.close_cause, reason.close_code
+            error.close_reason = reason.close_reason
+        return error

@@ -274,9 +274,10 @@ class Outbox:
         """Take back what post_control() was given, if it has not gone yet."""
         self._posted.withdraw(control)
 
-    def post_close(self, frame: bytes, why: str = "") -> None:
-        """Leave the Close frame for the next frame boundary; no data frame goes after it, `why` tells senders."""
-        self._writer.why_closing = why
+    def post_close(self, frame: bytes, reason: WebSocketError | None = None) -> None:
+        """Leave the Close frame for the next frame boundary; no data frame goes after it, `reason` tells senders."""
+        if reason is not None:
+            self._writer.closing_reason = reason
         self._posted.post_close(frame)
         self.has_posted = True
         self._wake_turn()

@@ -35,6 +35,8 @@ _FEEDS_AT_A_TIME = 16
 # encrypts at a time, for that passes through here too.
 _MAX_ANSWER_BYTES = 262144
 
+# How OpenSSL names what is no TLS at all, version 3 and before it.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST")
 # How OpenSSL names the alerts (RFC 8446 6.2) that it received, less its prefixes.
 _ALERT = re.compile(r"_ALERT_(\w+)$")
 _ALERTS_ABOUT_OUR_CERTIFICATE = {
@@ -52,12 +54,16 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
 def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
     """Turn OpenSSL's error of a handshake into one of this library's."""
     if isinstance(error, ssl.SSLEOFError):
-        return TlsError(f"{server_name} ended the connection during the TLS handshake")
+        hung_up = TlsError(f"{server_name} ended the connection during the TLS handshake")
+        # As every server that hangs up: a later try may find it in a better state.
+        hung_up._is_transient = True
+        return hung_up
     reason = error.reason or error.strerror or "no reason given"
     alert = _ALERT.search(reason)
     if alert is not None:
         return _alert_error(alert[1].lower(), server_name)
-    return TlsError(f"TLS handshake with {server_name} failed: {reason}")
+    hint = "; the server speaks no TLS there: is it ws://?" if reason in _NO_TLS else ""
+    return TlsError(f"TLS handshake with {server_name} failed: {reason}{hint}")
 
 
 def _alert_error(alert: str, server_name: str) -> TlsError:

@@ -68,6 +68,8 @@ _ERRORS_OF_CODE = {
     79: _BASIC_CONSTRAINTS,
     80: _BASIC_CONSTRAINTS,
 }
+# How OpenSSL words what only VERIFY_X509_STRICT refuses, which Python 3.13 turned on by default.
+_STRICT_WORDS = ("Missing Authority Key Identifier", "Missing Subject Key Identifier", "does not include key usage")
 _ABOUT_TRUST = (_UNTRUSTED, _NO_ISSUER)
 # Each can be left out of the next question; trust always is, and so can only fail at first.
 _RELAXABLE = (_EXPIRED, _INVALID_NAME, _WRONG_USAGE, _NO_REVOCATION_INFORMATION)
@@ -195,8 +197,13 @@ def certificate_error(
     """Return the error for a certificate that did not pass because of what is `left`."""
     words = "; ".join(report.words) or "it could not be examined"
     names = ", ".join(error.name for error in left)
+    advice = ""
+    if not _NO_ISSUER.isdisjoint(left):
+        advice = "; to trust its authority set control.ssl_context, or SSL_CERT_FILE in the environment"
+    elif any(strict in words for strict in _STRICT_WORDS):
+        advice = "; without ssl.VERIFY_X509_STRICT in the verify_flags of control.ssl_context it may pass"
     return CertificateError(
-        f"the certificate of {server_name} did not pass: {words} [{names}]",
+        f"the certificate of {server_name} did not pass: {words} [{names}]{advice}",
         hresult=hresult_of(left),
         certificate_errors=left,
     )

@@ -1,0 +1,80 @@
+"""Tests of what errors say about the end of a connection: the same as `information` says, wherever they come from."""
+
+import threading
+
+import pytest
+from support import running_server, wait
+
+import syncws
+from syncws import CloseCause, ConnectionClosedError, ConnectionLostError, ConnectionOverError
+
+
+def send_for_ever(socket):
+    while True:
+        socket.send(bytes(1_000_000))
+
+
+def test_sending_on_what_the_server_is_closing_tells_its_code_at_once():
+    # In the handler of the last message the Close frame may have come, and the end of TCP not yet.
+    with running_server(lambda connection: connection.close(1012, "restart")) as uri, syncws.connect(uri) as socket:
+        with pytest.raises(ConnectionClosedError):
+            socket.receive()
+        with pytest.raises(ConnectionOverError) as raised:
+            socket.send("x")
+        error = raised.value
+        assert (error.close_cause, error.close_code, error.close_reason) == (CloseCause.PEER, 1012, "restart")
+        assert error.is_transient
+
+
+def test_the_error_that_a_message_handler_gets_tells_how_the_connection_ended():
+    errors, codes = [], []
+    is_over = threading.Event()
+
+    def on_message(socket, args):
+        try:
+            args.get_data_reader()
+        except ConnectionOverError as exc:
+            errors.append(exc)
+            codes.append(socket.information.close_code)
+            is_over.set()
+
+    def cut(connection):
+        connection.socket.shutdown(2)
+
+    with running_server(cut) as uri:
+        socket = syncws.MessageWebSocket()
+        socket.message_received += on_message
+        socket.connect(uri)
+        wait(is_over)
+        assert isinstance(errors[0], ConnectionLostError)
+        assert errors[0].close_cause is CloseCause.CONNECTION_LOST is socket.information.close_cause
+        assert errors[0].close_code == codes[0] == 1006
+        socket.close()
+
+
+def test_a_send_that_is_under_way_when_the_server_closes_tells_its_code():
+    go_on = threading.Event()
+
+    def close_and_read_nothing(connection):
+        connection.send("now")
+        wait(go_on)
+        connection.close(1012, "restart")
+
+    with running_server(close_and_read_nothing) as uri, syncws.connect(uri) as socket:
+        socket.receive()
+        go_on.set()
+        with pytest.raises(ConnectionOverError) as raised:
+            send_for_ever(socket)
+        assert (raised.value.close_cause, raised.value.close_code) == (CloseCause.PEER, 1012)
+        assert raised.value.is_transient
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_what_this_side_has_ended_has_no_chance_later(end):
+    with running_server(lambda connection: list(connection)) as uri, syncws.connect(uri) as socket:
+        getattr(socket, end)()
+        for use in (lambda: socket.send("x"), socket.receive, socket.ping):
+            with pytest.raises(ConnectionClosedError) as raised:
+                use()
+            assert raised.value.close_cause is socket.information.close_cause
+            assert not raised.value.is_transient
