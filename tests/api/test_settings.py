@@ -44,6 +44,7 @@ OTHERS = {
     "proxy": "http://proxy:1",
     "proxy_credential": PasswordCredential("", "name", "secret"),
     "ssl_context": ssl.create_default_context(),
+    "proxy_ssl_context": ssl.create_default_context(),
     "client_certificate": None,
     "ignorable_server_certificate_errors": [ChainValidationResult.EXPIRED],
     "send_timeout": None,

@@ -326,4 +326,4 @@ def test_an_alert_is_told_by_its_name(reason, words):
     error = tls_error(alert, "localhost")
     assert type(error) is TlsError
     assert error.hresult == HResult.WININET_E_SECURITY_CHANNEL_ERROR
-    assert str(error).endswith(words)
+    assert error.message.endswith(words)
