@@ -30,6 +30,7 @@ DEFAULTS = {
     "desired_unsolicited_pong_interval": timedelta(0),
     "inbox_size_in_bytes": 1024 * 1024,
     "ssl_context": None,
+    "proxy_ssl_context": None,
     "client_certificate": None,
     "no_delay": True,
 }

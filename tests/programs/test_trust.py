@@ -26,7 +26,7 @@ from syncws._certificates.errors import IGNORABLE_ERRORS
 from syncws._net.tls.chain_judge import server_flight
 from syncws._net.tls.verification import CertificateReport, examine, not_forgiven
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 WRONG_USAGE = ChainValidationResult.WRONG_USAGE
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl")
