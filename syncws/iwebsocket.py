@@ -516,6 +516,7 @@ class IWebSocket(WebSocketEvents, Generic[SessionT]):
         session = self._session
         if session is not None:
             session.waker.wake()
+            session.inbox.wake()
 
 
 def _make_waker() -> Waker:

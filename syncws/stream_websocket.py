@@ -11,6 +11,7 @@ from syncws._connection.receiving.reader import run_reader
 from syncws._connection.receiving.stream_reader import StreamReader
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Opened
+from syncws._streams.byte_source import Operation
 from syncws._streams.input_stream import InputStream
 from syncws._streams.output_stream import Progress
 from syncws._waiting.readiness import Waker
@@ -117,10 +118,10 @@ class _SocketSource:
         """See ByteSource.position."""
         return 0 if self._session is None else self._session.inbox.position
 
-    def begin(self) -> object:
+    def begin(self, operation: Operation) -> None:
         """See ByteSource.begin."""
         session = self._session = self._socket._input_session()
-        return session.begin_read()
+        session.begin_read(operation)
 
     def peek(self, count: int) -> memoryview:
         """See ByteSource.peek."""
@@ -133,10 +134,6 @@ class _SocketSource:
     def put_back(self, data: bytes) -> None:
         """See ByteSource.put_back."""
         self._begun().inbox.put_back(data)
-
-    def finish(self) -> None:
-        """See ByteSource.finish."""
-        self._begun().inbox.finish()
 
     def close(self) -> None:
         """See ByteSource.close."""

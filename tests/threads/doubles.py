@@ -210,19 +210,6 @@ class Call(threading.Thread):
         return self.error
 
 
-def take(inbox, deadline):
-    """Take the next message as receive() does; None when there will be no more."""
-    return taken(inbox.begin_take(deadline))
-
-
-def taken(taking):
-    """Take what a taking shows; return the message."""
-    if taking is None:
-        return None
-    taking.place.message = None
-    return taking.message
-
-
 class Sender(Call):
     """A thread with one send in it."""
 

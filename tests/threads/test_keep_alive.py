@@ -14,7 +14,7 @@ from syncws._net.meter import BandwidthMeter
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload, encode_frame
 from syncws.errors import ConnectionLostError
-from threads.doubles import Sender, taken
+from threads.doubles import Sender
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 REASON = "keep-alive: nothing came for 20 s, nor in the 10 s after a ping"
@@ -128,7 +128,7 @@ def test_whoever_receives_or_sends_is_told_the_reason(kept, monitor):
     monitor.pass_time(10)
     rig.end()
     with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
-        rig.session.begin_receive(Deadline(0.0))
+        rig.session.receive(Deadline(0.0))
     with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
         rig.session.send_message(TEXT, b"late")
     with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
@@ -249,7 +249,7 @@ def test_while_the_inbox_is_full_silence_does_not_count(kept, monitor):
     monitor.pass_time(1000)
     assert not rig.session.pings._sent
     # Reading goes on: from now on it counts.
-    assert taken(rig.session.begin_receive(Deadline(LIMIT))).payload == b"123"
+    assert rig.session.receive(Deadline(LIMIT)).payload == b"123"
     while rig.session.is_paused:
         pass
     monitor.pass_time(19.9)
@@ -266,7 +266,7 @@ def test_a_pause_after_the_ping_suspends_the_deadline(kept, monitor):
     wait_frames(rig, 1)
     full(rig)
     monitor.pass_time(1000)
-    assert taken(rig.session.begin_receive(Deadline(LIMIT))).payload == b"123"
+    assert rig.session.receive(Deadline(LIMIT)).payload == b"123"
     while rig.session.is_paused:
         pass
     assert not rig.session.is_failed

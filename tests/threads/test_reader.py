@@ -15,7 +15,6 @@ from syncws._wire.decoder import Decoder
 from syncws._wire.frames import close_payload, encode_frame
 from syncws.errors import ConnectionLostError, ProtocolViolationError, WebSocketError
 from syncws.hresult import HResult
-from threads.doubles import taken
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 
@@ -181,7 +180,7 @@ def test_a_full_inbox_stops_the_reading_until_there_is_room(rigs):
         pass
     rig.transport.feed(server_frame(BINARY, b"456"))
     rig.waker.wake()
-    received = [taken(rig.session.begin_receive(deadline_module.Deadline(LIMIT))).payload for _ in range(2)]
+    received = [rig.session.receive(deadline_module.Deadline(LIMIT)).payload for _ in range(2)]
     assert received == [b"123", b"456"]
 
 
@@ -191,7 +190,7 @@ def test_a_full_inbox_stops_the_reading_also_when_there_is_more_at_hand(rigs, mo
     monkeypatch.setattr(module, "_READ_BYTES", len(frame))
     rig = rigs(frame * 2, inbox_size_in_bytes=3)
     rig.start()
-    received = [taken(rig.session.begin_receive(deadline_module.Deadline(LIMIT))).payload for _ in range(2)]
+    received = [rig.session.receive(deadline_module.Deadline(LIMIT)).payload for _ in range(2)]
     assert received == [b"123", b"123"]
 
 

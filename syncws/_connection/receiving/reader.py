@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.delivery import Relieved
-from syncws._connection.receiving.dispatcher import LOOK_AGAIN_SECONDS, dispatch, start_another_reader
+from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
 from syncws._connection.session import Session
 from syncws._net.connector import lost_connection
 from syncws._waiting.deadline import FOREVER, Deadline
@@ -173,8 +173,6 @@ class Reader:
         session = self._session
         if not session.outbox.flush_without_waiting():
             interest |= WRITABLE
-        if session.inbox.is_denied:
-            deadline = deadline.earlier(LOOK_AGAIN_SECONDS)
         ready = self._readiness.wait(interest, deadline)
         if ready & WOKEN:
             session.waker.clear()
