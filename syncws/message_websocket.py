@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.message_session import MessageSession
-from syncws._connection.receiving.message_reader import MessageReader
 from syncws._connection.receiving.reader import run_reader
+from syncws._connection.receiving.receivers import MessageReceiver
 from syncws._net.connector import Opened
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import Progress, check_progress
@@ -304,13 +304,13 @@ def _read_messages(session: MessageSession) -> None:
     run_reader(session, _make_reader)
 
 
-def _make_reader(session: MessageSession) -> MessageReader:
+def _make_reader(session: MessageSession) -> MessageReceiver:
     limit = session.settings.max_message_size
     if session.settings.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
         pieces = PieceDecoder(limit, MessagePieceEventArgs)
-        return MessageReader(session, pieces, MessagePieceEventArgs)
+        return MessageReceiver(session, pieces, MessagePieceEventArgs)
     whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs)
-    return MessageReader(session, whole, MessageWebSocketMessageReceivedEventArgs)
+    return MessageReceiver(session, whole, MessageWebSocketMessageReceivedEventArgs)
 
 
 def _check_whole_text(data: bytes | memoryview) -> None:

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 
 from syncws._connection.receiving.reader import run_reader
-from syncws._connection.receiving.stream_reader import StreamReader
+from syncws._connection.receiving.receivers import StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Opened
 from syncws._streams.byte_source import Operation
@@ -145,4 +145,4 @@ class _SocketSource:
 
 
 def _read_stream(session: StreamSession) -> None:
-    run_reader(session, StreamReader)
+    run_reader(session, StreamReceiver)

@@ -9,9 +9,8 @@ from support import LIMIT, join, wait
 
 from syncws._connection.message_session import MessageSession
 from syncws._connection.monitor import Monitor
-from syncws._connection.receiving.message_reader import MessageReader
 from syncws._connection.receiving.reader import run_reader
-from syncws._connection.receiving.stream_reader import StreamReader
+from syncws._connection.receiving.receivers import MessageReceiver, StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Opened
 from syncws._net.http.handshake import HandshakeResult
@@ -82,7 +81,7 @@ class Rig:
 
     @staticmethod
     def make_reader(session):
-        return MessageReader(session, Decoder(session.settings.max_message_size, Message), Message)
+        return MessageReceiver(session, Decoder(session.settings.max_message_size, Message), Message)
 
     @property
     def frames(self):
@@ -121,7 +120,7 @@ class StreamRig(Rig):
 
     @staticmethod
     def make_reader(session):
-        return StreamReader(session)
+        return StreamReceiver(session)
 
 
 class HandMonitor(Monitor):

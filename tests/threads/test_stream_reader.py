@@ -1,4 +1,4 @@
-"""StreamReader and StreamSession: the payload of all messages, one after the other, and how it ends."""
+"""StreamReceiver and StreamSession: the payload of all messages, one after the other, and how it ends."""
 
 import pytest
 from scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT

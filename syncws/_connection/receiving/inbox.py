@@ -52,6 +52,11 @@ class Inbox:
         raise NotImplementedError
 
     @property
+    def has_messages(self) -> bool:
+        """True when something waits that a handler could get; of a stream's bytes nothing does."""
+        return False
+
+    @property
     def is_ended(self) -> bool:
         """True when nothing more will come."""
         return self._is_ended
