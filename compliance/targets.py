@@ -24,7 +24,7 @@ from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.decoder import Decoder
-from syncws._wire.frame_decoder import Event, FrameDecoder
+from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import CloseFrame, Message, MessagePiece, Ping, Pong, Violation
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws._wire.uri import parse_uri
@@ -92,7 +92,7 @@ def check_frames(data: bytes) -> None:
     _compare("PieceDecoder in pieces", expected, _read_pieces(PieceDecoder(limit), _pieces(stream, seed=1)))
 
 
-def _feed(decoder: FrameDecoder, pieces: Iterable[bytes]) -> Iterator[Event]:
+def _feed(decoder: FrameDecoder, pieces: Iterable[bytes]) -> Iterator[Incoming]:
     for piece in pieces:
         yield from decoder.receive_data(piece)
 
@@ -123,7 +123,7 @@ def _read_pieces(decoder: PieceDecoder, pieces: Iterable[bytes]) -> list[Told]:
     return told + [("dead", decoder.is_dead)]
 
 
-def _describe(event: Event) -> Told:
+def _describe(event: Incoming) -> Told:
     if isinstance(event, Message):
         return ("binary", event.payload, event.length) if event.text is None else ("text", event.text, event.length)
     if isinstance(event, Ping | Pong):

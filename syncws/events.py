@@ -8,7 +8,6 @@ import inspect
 import itertools
 import logging
 import threading
-import traceback
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
@@ -178,10 +177,7 @@ class EventMember(Generic[SenderT, ArgsT]):
 
 def log_handler_failure(name: str, handler: object) -> None:
     """Log the exception being handled as the failure of a handler of the event `name`."""
-    try:
-        _logger.exception("a handler of %s raised: %r", name, handler)
-    except Exception:  # noqa: BLE001 - of a filter of the application's: both are shown, and the connection goes on
-        traceback.print_exc()
+    _logger.exception("a handler of %s raised: %r", name, handler)
 
 
 class Deferral:

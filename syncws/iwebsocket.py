@@ -478,6 +478,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         session = self._session
         if session is not None:
             session.waker.wake()
+            session.inbox.wake()
 
 
 def _check_ping_payload(payload: object) -> bytes | None:

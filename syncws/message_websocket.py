@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from syncws._arguments.checks import Default, check_header_pairs, check_timeout
 from syncws._connection.message_session import MessageSession
-from syncws._connection.receiving.message_inbox import Taking
-from syncws._connection.receiving.message_reader import MessageReader
 from syncws._connection.receiving.reader import run_reader
+from syncws._connection.receiving.receivers import MessageReceiver
 from syncws._net.connector import Opened
 from syncws._net.given_socket import check_path
 from syncws._streams.buffer import as_bytes_view
@@ -222,29 +221,24 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         peer's Close can still be received. With control.receive_mode PARTIAL_MESSAGE it returns the next piece: text as
         far as it is complete, so that a str may be empty; receive_args tells where messages end.
 
+        When a handler is added while a call waits, that call is refused as a later one would be, and the handler gets
+        the messages. Ctrl-C, or what a signal handler raises, ends the wait and loses no message; in the few byte codes
+        between the taking of a message and the return of this method it can lose that one.
+
         Args:
             timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes nothing
                 is lost: a message that comes later is there for the next call.
 
         Raises:
             InvalidArgumentError: a bad timeout (0x80070057).
-            IllegalMethodCallError: not connected yet; there are handlers; or called in a handler (0x8000000E).
+            IllegalMethodCallError: not connected yet; there are handlers, or one is added meanwhile; or called in a
+                handler (0x8000000E).
             InvalidOperationError: another thread is receiving (0x800710DD).
             OperationTimedOutError: no message in time (0x80072EE2).
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
-        taking = None
-        try:
-            taking = self._await_message(timeout)
-            content = _content(taking.message)
-            # The last step: nothing can interrupt between it and the return, and if something does it is undone.
-            taking.place.message = None
-            return content
-        except BaseException:
-            if taking is not None:
-                taking.undo()
-            raise
+        return _content(self._await_message(timeout))
 
     def receive_args(
         self, timeout: float | Default | None = Default.TIMEOUT
@@ -253,40 +247,34 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Args, Raises: as receive.
         """
-        taking = None
-        try:
-            taking = self._await_message(timeout)
-            message = taking.message
-            assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
-            taking.place.message = None
-            return message
-        except BaseException:
-            if taking is not None:
-                taking.undo()
-            raise
+        message = self._await_message(timeout)
+        assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
+        return message
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Yield messages as receive() returns them, waiting for ever, until the connection is closed (beyond WinRT).
 
         Raises: as receive(), but an orderly close ends the iteration.
         """
-        return _Messages(partial(self._begin_receive, self._connected_session(), None))
+        return _Messages(partial(self._take_message, self._connected_session(), None))
 
-    def _await_message(self, timeout: float | Default | None) -> Taking:
+    def _await_message(self, timeout: float | Default | None) -> Message:
         limit = self._control._receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
         session = self._connected_session()
-        taking = self._begin_receive(session, limit)
-        if taking is None:
+        message = self._take_message(session, limit)
+        if message is None:
             raise session.closed_error("the connection is closed")
-        return taking
+        return message
 
-    def _begin_receive(self, session: MessageSession, limit: float | None) -> Taking | None:
+    def _take_message(self, session: MessageSession, limit: float | None) -> Message | None:
+        return session.receive(Deadline(limit), partial(self._check_no_handlers, session))
+
+    def _check_no_handlers(self, session: MessageSession) -> None:
         # When the connection is over no handler gets what still waits.
         if self._message_received.handlers and not session.finished.is_set():
             raise IllegalMethodCallError(
                 "receive is for sockets without message_received handlers: they get the messages"
             )
-        return session.begin_receive(Deadline(limit))
 
     # What the session calls on the reader thread.
 
@@ -302,42 +290,34 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
 
 class _Messages:
-    """The iterator over a socket's messages. Not a generator, which would lose the one that an interruption meets."""
+    """The iterator over a socket's messages. Not a generator, which an interruption of a wait would end."""
 
-    __slots__ = ("_begin_receive",)
+    __slots__ = ("_take",)
 
-    def __init__(self, begin_receive: Callable[[], Taking | None]) -> None:
-        self._begin_receive = begin_receive
+    def __init__(self, take: Callable[[], Message | None]) -> None:
+        self._take = take
 
     def __iter__(self) -> "_Messages":
         return self
 
     def __next__(self) -> str | bytes:
-        taking = None
-        try:
-            taking = self._begin_receive()
-            if taking is None:
-                raise StopIteration
-            content = _content(taking.message)
-            taking.place.message = None
-            return content
-        except BaseException:
-            if taking is not None:
-                taking.undo()
-            raise
+        message = self._take()
+        if message is None:
+            raise StopIteration
+        return _content(message)
 
 
 def _read_messages(session: MessageSession) -> None:
     run_reader(session, _make_reader)
 
 
-def _make_reader(session: MessageSession) -> MessageReader:
+def _make_reader(session: MessageSession) -> MessageReceiver:
     limit = session.settings._message_limit
     if session.settings.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
         pieces = PieceDecoder(limit, MessagePieceEventArgs)
-        return MessageReader(session, pieces, MessagePieceEventArgs)
+        return MessageReceiver(session, pieces, MessagePieceEventArgs)
     whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs)
-    return MessageReader(session, whole, MessageWebSocketMessageReceivedEventArgs)
+    return MessageReceiver(session, whole, MessageWebSocketMessageReceivedEventArgs)
 
 
 def _check_whole_text(data: bytes | memoryview) -> None:

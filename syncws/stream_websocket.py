@@ -8,9 +8,10 @@ import weakref
 from collections.abc import Callable
 
 from syncws._connection.receiving.reader import run_reader
-from syncws._connection.receiving.stream_reader import StreamReader
+from syncws._connection.receiving.receivers import StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Opened
+from syncws._streams.byte_source import Operation
 from syncws._streams.input_stream import InputStream
 from syncws._streams.output_stream import Progress
 from syncws._waiting.readiness import Waker
@@ -115,10 +116,10 @@ class _SocketSource:
         """See ByteSource.position."""
         return 0 if self._session is None else self._session.inbox.position
 
-    def begin(self) -> object:
+    def begin(self, operation: Operation) -> None:
         """See ByteSource.begin."""
         session = self._session = self._socket._input_session()
-        return session.begin_read()
+        session.begin_read(operation)
 
     def peek(self, count: int) -> memoryview:
         """See ByteSource.peek."""
@@ -132,10 +133,6 @@ class _SocketSource:
         """See ByteSource.put_back."""
         self._begun().inbox.put_back(data)
 
-    def finish(self) -> None:
-        """See ByteSource.finish."""
-        self._begun().inbox.finish()
-
     def close(self) -> None:
         """See ByteSource.close."""
         self._socket._close_input()
@@ -146,4 +143,4 @@ class _SocketSource:
 
 
 def _read_stream(session: StreamSession) -> None:
-    run_reader(session, StreamReader)
+    run_reader(session, StreamReceiver)

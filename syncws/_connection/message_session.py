@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from syncws._connection.receiving.message_inbox import MessageInbox, Taking
+from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._connection.sending.open_message import OpenMessage
 from syncws._connection.session import Owner, Session
 from syncws._net.connector import Opened
@@ -59,10 +59,12 @@ class MessageSession(Session):
 
     # Receiving by pull: one user thread at a time.
 
-    def begin_receive(self, deadline: Deadline) -> Taking | None:
-        """Wait for the next message that no handler took; None at the end of an orderly connection.
+    def receive(self, deadline: Deadline, check: Callable[[], object] = bool) -> Message | None:
+        """Take the next message that no handler took, waiting; None at the end of an orderly connection.
 
-        Whoever gives it to the application takes it; see Taking.
+        Args:
+            deadline: of the wait.
+            check: raises when this call may have no message, because there are handlers now.
 
         Raises:
             OperationTimedOutError: none in time (0x80072EE2).
@@ -75,10 +77,10 @@ class MessageSession(Session):
                 "receive cannot wait inside a handler, for it would wait for its own thread: use args there"
             )
         self._check_program_goes_on()
-        taking = self.inbox.begin_take(deadline)
-        if taking is None:
+        message = self.inbox.take(deadline, check)
+        if message is None:
             self._check_not_lost()
-        return taking
+        return message
 
     # Sending frame by frame: one user thread at a time.
 

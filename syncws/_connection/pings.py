@@ -98,12 +98,7 @@ class Pings:
                 ping.bell.wait(deadline.remaining)
             return ping.seconds
         finally:
-            try:
-                self._forget(ping)
-            except BaseException:
-                # An interruption of that: once more.
-                self._forget(ping)
-                raise
+            self._forget(ping)
 
     def post_own(self) -> None:
         """Leave keep-alive's Ping, in the place of the one before."""

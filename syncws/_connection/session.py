@@ -29,8 +29,7 @@ from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import start_thread
 from syncws._waiting.locks import Latch
 from syncws._waiting.readiness import Waker
-from syncws._wire.closing import CloseState
-from syncws._wire.closing import Protocol as CloseProtocol
+from syncws._wire.closing import CloseHandshake, CloseState
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws._wire.shown import shown_text
 from syncws.control import WebSocketControl
@@ -111,8 +110,9 @@ class Session(Sending):
         self.is_exiting = False
         self._causes = Causes()
         self._state_lock = threading.RLock()
-        self._protocol = CloseProtocol()
-        self._close_deadline: Deadline | None = None
+        self._protocol = CloseHandshake()
+        # When closing must be over; None as long as it has not begun.
+        self.close_deadline: Deadline | None = None
         self.reader: threading.Thread | None = None
         # Set when a handler was slow: the thread that calls the handlers and reads no more.
         self.dispatcher: threading.Thread | None = None
@@ -223,11 +223,6 @@ class Session(Sending):
                 error.close_code, error.close_reason = self.close_code, self.close_reason
         return error
 
-    @property
-    def close_deadline(self) -> Deadline | None:
-        """When closing must be over; None as long as it has not begun."""
-        return self._close_deadline
-
     # Receiving and pinging: the program's threads.
 
     def _check_not_lost(self) -> None:
@@ -257,7 +252,7 @@ class Session(Sending):
         try:
             with self._state_lock:
                 # First of all: the reader keeps to it even if this thread is interrupted at the next line.
-                deadline = self._close_deadline = self._close_deadline or Deadline(timeout)
+                deadline = self.close_deadline = self.close_deadline or Deadline(timeout)
                 self.is_discarding = True
                 frame = self._protocol.start_close(code, reason)
                 if frame is not None:
@@ -305,7 +300,7 @@ class Session(Sending):
         with self._state_lock:
             frame = self._protocol.start_close(1001, "")
             if frame is not None:
-                self._close_deadline = Deadline(_ABANDON_SECONDS)
+                self.close_deadline = Deadline(_ABANDON_SECONDS)
                 self._note_own(CloseCause.DROPPED)
             self.is_discarding = True
         if frame is not None:
@@ -389,8 +384,8 @@ class Session(Sending):
         with self._state_lock:
             self._causes.note(CloseCause.PEER)
             answer = self._protocol.receive_close(frame)
-            if self._close_deadline is None:
-                self._close_deadline = Deadline(self.settings.close_timeout)
+            if self.close_deadline is None:
+                self.close_deadline = Deadline(self.settings.close_timeout)
         if answer is not None:
             self.outbox.post_close(answer, self.closed_error("the connection is closing"))
 
@@ -400,8 +395,8 @@ class Session(Sending):
             is_too_big = isinstance(violation.error, MessageTooBigError)
             self._causes.note(CloseCause.MESSAGE_TOO_BIG if is_too_big else CloseCause.PROTOCOL_ERROR)
             frame = self._protocol.receive_violation(violation)
-            if self._close_deadline is None:
-                self._close_deadline = Deadline(self.settings.close_timeout)
+            if self.close_deadline is None:
+                self.close_deadline = Deadline(self.settings.close_timeout)
         if not self.is_discarding:
             self.loss = violation.error
         if frame is not None:
@@ -417,7 +412,7 @@ class Session(Sending):
             if frame is None:
                 return False
             self._causes.note(CloseCause.KEEP_ALIVE)
-            self._close_deadline = Deadline(timeout).earlier(self.settings.close_timeout)
+            self.close_deadline = Deadline(timeout).earlier(self.settings.close_timeout)
         self.is_failed = True
         if not self.is_discarding:
             self.loss = ConnectionLostError(reason)

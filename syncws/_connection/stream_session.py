@@ -6,6 +6,7 @@ May import errors, control, net and the rest of this room. What stands here is c
 from syncws._connection.receiving.byte_inbox import ByteInbox
 from syncws._connection.session import Owner, Session
 from syncws._net.connector import Opened
+from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws.control import StreamWebSocketControl
@@ -23,7 +24,7 @@ class StreamSession(Session):
         """See Session."""
         super().__init__(opened, settings, waker, owner, ByteInbox(settings.inbox_size_in_bytes, waker.wake))
 
-    def begin_read(self) -> object:
+    def begin_read(self, operation: Operation) -> None:
         """Begin a read; see ByteSource.begin.
 
         Raises:
@@ -34,7 +35,7 @@ class StreamSession(Session):
         if self.is_on_reader and not self.inbox.is_ended:
             raise IllegalMethodCallError("a read cannot wait inside a handler: it would wait for its own thread")
         self._check_program_goes_on()
-        return self.inbox.begin(Deadline(self.settings._receive_timeout))
+        self.inbox.begin(operation, Deadline(self.settings._receive_timeout))
 
     def peek(self, count: int) -> memoryview:
         """Wait for bytes; see ByteSource.peek.

@@ -11,10 +11,24 @@ from typing import Protocol
 
 from syncws.errors import ConnectionLostError, MessageTooBigError, ProtocolViolationError
 
-__all__ = ["ENDINGS", "ByteSource", "MemorySource"]
+__all__ = ["ENDINGS", "ByteSource", "MemorySource", "Operation"]
 
 ENDINGS = (ConnectionLostError, ProtocolViolationError, MessageTooBigError)
 """Errors that say how the bytes ended: raised for good, after all that had arrived was given out."""
+
+
+class Operation:
+    """One call that takes from a source or an inbox, where only one may run.
+
+    Attributes:
+        is_over (bool): set by the caller in a `finally`. An attribute and no method, because an interruption can come
+            at the beginning of a method, and nobody could take any more.
+    """
+
+    __slots__ = ("is_over",)
+
+    def __init__(self) -> None:
+        self.is_over = False
 
 
 class ByteSource(Protocol):
@@ -24,11 +38,11 @@ class ByteSource(Protocol):
     def position(self) -> int:
         """Number of bytes taken since the beginning."""
 
-    def begin(self) -> object:
-        """Begin an operation, with its own time limit; finish() must follow.
+    def begin(self, operation: Operation) -> None:
+        """Begin an operation, with its own time limit.
 
-        Returns:
-            What stands for the operation: when nobody holds it any more, because of an interruption, it is over.
+        Args:
+            operation: what stands for it. Its caller sets `is_over`, in a `finally` around this call too.
 
         Raises:
             InvalidOperationError: another operation runs (0x800710DD).
@@ -53,9 +67,6 @@ class ByteSource(Protocol):
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken."""
 
-    def finish(self) -> None:
-        """End the operation."""
-
     def close(self) -> None:
         """Let go of what is there and what may come. Any thread may call it."""
 
@@ -72,9 +83,8 @@ class MemorySource:
         self._content = content
         self.position = 0
 
-    def begin(self) -> object:
+    def begin(self, operation: Operation) -> None:
         """See ByteSource.begin."""
-        return self
 
     def peek(self, count: int) -> memoryview:
         """See ByteSource.peek; never waits."""
@@ -87,9 +97,6 @@ class MemorySource:
     def put_back(self, data: bytes) -> None:
         """See ByteSource.put_back."""
         self.position -= len(data)
-
-    def finish(self) -> None:
-        """See ByteSource.finish."""
 
     def close(self) -> None:
         """See ByteSource.close."""

@@ -361,20 +361,23 @@ class DataWriter(Formatted):
 
     def _store_parts(self, stream: OutputStream, parts: list[bytes]) -> int:
         count = len(parts)
-        is_taken = True
+        is_taken = False
         try:
             if count == 1:
                 part = parts[0]
-                return stream._write_text(part) if part is self._text else stream.write(part)
-            return stream.write(b"".join(parts))
-        except BaseException as error:
-            is_taken = isinstance(error, OperationTimedOutError) and error.is_queued
+                size = stream._write_text(part) if part is self._text else stream.write(part)
+            else:
+                size = stream.write(b"".join(parts))
+            is_taken = True
+        except OperationTimedOutError as error:
+            is_taken = error.is_queued
             raise
         finally:
             if is_taken:
                 # By number, so that a part which another thread wrongly added at the last moment is not lost unsent.
                 del parts[:count]
                 self._length = sum(map(len, parts)) if parts else 0
+        return size
 
 
 def _check_stream(output_stream: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from syncws._streams.buffer import as_bytes_view, as_writable_view
-from syncws._streams.byte_source import ByteSource
+from syncws._streams.byte_source import ByteSource, Operation
 from syncws._streams.reading import WHOLE_PIECE, Filling, Gathering
 from syncws.enums import InputStreamOptions
 
@@ -26,7 +26,7 @@ class InputFile(io.BufferedIOBase):
     All errors are those of InputStream.read; use after close() raises ValueError, as with every file object.
     """
 
-    def __init__(self, source: ByteSource, begin: Callable[[], object]) -> None:
+    def __init__(self, source: ByteSource, begin: Callable[[Operation], None]) -> None:
         """Make a file over a stream's source; `begin` begins an operation on it."""
         super().__init__()
         self._source = source
@@ -38,54 +38,31 @@ class InputFile(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read `size` bytes, fewer only at the end; None or a negative number reads to the end (io)."""
-        gathering = Gathering(self._source, self._begin, _limit(size))
-        try:
-            return self._gather(gathering)
-        except BaseException:
-            gathering.undo()
-            raise
+        return self._gather(Gathering(self._source, self._begin, _limit(size)))
 
     def read1(self, size: int = -1, /) -> bytes:
         """Wait for at least one byte and read what is there, up to `size`; b"" at the end (io)."""
         limit = _limit(size)
         limit = WHOLE_PIECE if limit is None else limit
-        gathering = Gathering(self._source, self._begin, limit, is_partial=True)
-        try:
-            return self._gather(gathering)
-        except BaseException:
-            gathering.undo()
-            raise
+        return self._gather(Gathering(self._source, self._begin, limit, is_partial=True))
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill a buffer, less only at the end; return the number of bytes (io)."""
-        filling = Filling(self._source, self._begin)
-        try:
-            return self._fill(filling, buffer, InputStreamOptions.NONE)
-        except BaseException:
-            filling.undo()
-            raise
+        return self._fill(Filling(self._source, self._begin), buffer, InputStreamOptions.NONE)
 
     def readinto1(self, buffer: "WriteableBuffer", /) -> int:
         """Wait for at least one byte, put what is there into a buffer; return the number of bytes (io)."""
-        filling = Filling(self._source, self._begin)
-        try:
-            return self._fill(filling, buffer, InputStreamOptions.PARTIAL)
-        except BaseException:
-            filling.undo()
-            raise
+        return self._fill(Filling(self._source, self._begin), buffer, InputStreamOptions.PARTIAL)
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Read up to and with the next newline byte, up to `size` bytes, or to the end (io)."""
-        gathering = Gathering(self._source, self._begin, _limit(size), is_line=True)
-        try:
-            return self._gather(gathering)
-        except BaseException:
-            gathering.undo()
-            raise
+        return self._gather(Gathering(self._source, self._begin, _limit(size), is_line=True))
 
     def _fill(self, filling: Filling, buffer: "WriteableBuffer", options: InputStreamOptions) -> int:
         self._check_open()
-        return filling.fill(as_writable_view(buffer, "buffer"), options)
+        # Released at once: an exception that is kept must not keep the caller's bytearray from growing.
+        with as_writable_view(buffer, "buffer") as target:
+            return filling.fill(target, options)
 
     def _gather(self, gathering: Gathering) -> bytes:
         self._check_open()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncws._arguments.checks import as_input_stream_options, check_count
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
-from syncws._streams.byte_source import ByteSource, MemorySource
+from syncws._streams.byte_source import ByteSource, MemorySource, Operation
 from syncws._streams.files import InputFile
 from syncws._streams.reading import Filling
 from syncws.enums import InputStreamOptions
@@ -70,16 +70,16 @@ class InputStream:
         """
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
-        filling = Filling(self._source, self._begin)
+        flags = as_input_stream_options(options)
+        # Views are released at once: an exception that is kept must not keep the caller's bytearray from growing.
+        with _writable(buffer) as memory:
+            if check_count(count, "count") > len(memory):
+                raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
+            with memory[:count] as part:
+                length = Filling(self._source, self._begin).fill(part, flags)
         target = buffer if isinstance(buffer, Buffer) else Buffer._over(as_writable_view(buffer, "buffer"))
-        try:
-            return _read_buffer(filling, target, count, options)
-        except BaseException:
-            filling.undo()
-            if target is not buffer:
-                # An exception that is kept must not keep the caller's bytearray from growing.
-                target._memory.release()
-            raise
+        target.length = length
+        return target
 
     def as_file(self) -> InputFile:
         """Return the stream as a binary file object for reading (beyond WinRT).
@@ -110,11 +110,11 @@ class InputStream:
             self._is_closed = True
             self._source.close()
 
-    def _begin(self) -> object:
-        """Begin an operation on the source; its finish() must follow. What this returns must be held until then."""
+    def _begin(self, operation: Operation) -> None:
+        """Begin an operation on the source; see ByteSource.begin."""
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
-        return self._source.begin()
+        self._source.begin(operation)
 
     def __enter__(self) -> "InputStream":
         """Return the stream."""
@@ -125,13 +125,10 @@ class InputStream:
         self.close()
 
 
-def _read_buffer(filling: Filling, target: Buffer, count: int, options: InputStreamOptions) -> Buffer:
-    flags = as_input_stream_options(options)
-    with as_writable_view(Buffer.create_memory_buffer_over_ibuffer(target), "buffer") as memory:
-        if check_count(count, "count") > len(memory):
-            raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
-        target.length = filling.fill(memory[:count], flags)
-        return target
+def _writable(buffer: "WriteableBuffer") -> memoryview:
+    return as_writable_view(
+        Buffer.create_memory_buffer_over_ibuffer(buffer) if isinstance(buffer, Buffer) else buffer, "buffer"
+    )
 
 
 class MemoryInputStream(InputStream):

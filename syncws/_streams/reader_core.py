@@ -8,7 +8,7 @@ from threading import get_ident
 from typing import TypeVar
 
 from syncws._streams.buffer import Buffer
-from syncws._streams.byte_source import ENDINGS, ByteSource
+from syncws._streams.byte_source import ENDINGS, ByteSource, Operation
 from syncws._streams.input_stream import InputStream
 from syncws._streams.texts import Formatted
 from syncws.enums import InputStreamOptions
@@ -79,9 +79,9 @@ class ReaderCore(Formatted):
 
     def _fill(self, stream: InputStream, count: int) -> int:
         source = stream._source
-        operation = None
+        operation = Operation()
         try:
-            operation = stream._begin()
+            stream._begin(operation)
             start = source.position
             unread = self._unread
             try:
@@ -94,8 +94,7 @@ class ReaderCore(Formatted):
                 self._unread = 0 if self._is_closed else unread + source.position - start
             return source.position - start
         finally:
-            if operation is not None:
-                source.finish()
+            operation.is_over = True
 
     def _append_from(self, source: ByteSource, count: int) -> None:
         loaded = 0

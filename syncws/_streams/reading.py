@@ -1,11 +1,11 @@
-"""One read of an InputStream or its file, which can be undone until the very method that the user called returns.
+"""One read of an InputStream or its file: it takes bytes piece by piece, and puts them back when it fails.
 
 May import enums and this room's byte_source. Runs on the thread that reads.
 """
 
 from collections.abc import Callable
 
-from syncws._streams.byte_source import ENDINGS, ByteSource
+from syncws._streams.byte_source import ENDINGS, ByteSource, Operation
 from syncws.enums import InputStreamOptions
 
 __all__ = ["WHOLE_PIECE", "Filling", "Gathering"]
@@ -17,71 +17,40 @@ _LINE_WINDOW = 256
 
 
 class _Reading:
-    """A read that can be undone.
+    """A read of a source, all or nothing."""
 
-    Whoever makes one must be the method that the user calls, and must call undo() for every exception: Python 3.10
-    looks for signals when a call has returned, as 3.11 does at the end of a `with` block, so that a KeyboardInterrupt
-    may come in each frame on the way out. Only a plain `return` in the last one has none behind it.
-    """
+    __slots__ = ("_begin", "_source")
 
-    __slots__ = ("_begin", "_end", "_operation", "_source", "_start")
-
-    def __init__(self, source: ByteSource, begin: Callable[[], object]) -> None:
+    def __init__(self, source: ByteSource, begin: Callable[[Operation], None]) -> None:
+        """Make a read of a source; `begin` begins an operation on it, see ByteSource.begin."""
         self._source = source
         self._begin = begin
-        self._operation: object = None
-        self._start: int | None = None
-        self._end: int | None = None
 
-    def run(self) -> int:
+    def _run(self) -> int:
         """Take bytes and return their number; an ending behind some bytes comes with the next read."""
         source = self._source
-        self._operation = self._begin()
-        start = self._start = source.position
+        operation = Operation()
         try:
-            self._take()
-        except ENDINGS:
-            if source.position == start:
+            self._begin(operation)
+            start = source.position
+            try:
+                self._take()
+            except ENDINGS:
+                if source.position == start:
+                    raise
+            except BaseException:  # of any kind: the end of the time, Ctrl-C, what a signal handler raises in a wait
+                if source.position != start:
+                    source.put_back(self._taken(source.position - start))
                 raise
-        end = self._end = source.position
-        source.finish()
-        return end - start
-
-    def undo(self) -> None:
-        """Give back what was taken, and end the operation if it is not over."""
-        try:
-            self._give_back()
-        except Exception:
-            raise
-        except BaseException:
-            # An interruption of that: again, from where `position` says that it is.
-            self.undo()
-            raise
-
-    def _give_back(self) -> None:
-        source = self._source
-        start = self._start
-        if start is not None and self._end is None:
-            # Piece by piece from the end: no interruption comes so quickly that nothing is done in between.
-            position = None
-            while source.position not in (start, position):
-                position = source.position
-                source.put_back(self._last_piece(position - start))
-        elif start is not None and start < source.position == self._end:
-            # The operation was over: another thread may read on between two pieces, so it is one.
-            source.put_back(self._whole(self._end - start))
-        if self._operation is not None:
-            source.finish()
+            return source.position - start
+        finally:
+            operation.is_over = True
 
     def _take(self) -> None:
         raise NotImplementedError
 
-    def _last_piece(self, taken: int) -> bytes:
-        """Return the last of the first `taken` bytes that this has taken."""
-        raise NotImplementedError
-
-    def _whole(self, taken: int) -> bytes:
-        """Return the first `taken` bytes that this has taken."""
+    def _taken(self, count: int) -> bytes:
+        """Return the first `count` bytes that this has taken, which are all but a piece that was only looked at."""
         raise NotImplementedError
 
 
@@ -90,22 +59,11 @@ class Filling(_Reading):
 
     __slots__ = ("_options", "_target")
 
-    def __init__(self, source: ByteSource, begin: Callable[[], object]) -> None:
-        """Make a read of a source; `begin` begins an operation on it."""
-        super().__init__(source, begin)
-        self._target = memoryview(b"")
-        self._options = InputStreamOptions.NONE
-
     def fill(self, target: memoryview, options: InputStreamOptions) -> int:
-        """Fill `target`, which is held until undo() or the end of this object; return the number of bytes."""
+        """Fill `target`; return the number of bytes."""
         self._target = target
         self._options = options
-        return self.run() if len(target) else 0
-
-    def undo(self) -> None:
-        """See the base class; lets go of the memory too, because the exception may be kept."""
-        super().undo()
-        self._target.release()
+        return self._run() if len(target) else 0
 
     def _take(self) -> None:
         source = self._source
@@ -122,11 +80,8 @@ class Filling(_Reading):
             if self._options & InputStreamOptions.PARTIAL:
                 return
 
-    def _last_piece(self, taken: int) -> bytes:
-        return self._target[max(taken - WHOLE_PIECE, 0) : taken].tobytes()
-
-    def _whole(self, taken: int) -> bytes:
-        return self._target[:taken].tobytes()
+    def _taken(self, count: int) -> bytes:
+        return self._target[:count].tobytes()
 
 
 class Gathering(_Reading):
@@ -137,7 +92,7 @@ class Gathering(_Reading):
     def __init__(
         self,
         source: ByteSource,
-        begin: Callable[[], object],
+        begin: Callable[[Operation], None],
         limit: int | None,
         *,
         is_partial: bool = False,
@@ -148,16 +103,13 @@ class Gathering(_Reading):
         self._limit = limit
         self._is_partial = is_partial
         self._is_line = is_line
-        # With the number of bytes before each.
-        self._parts: list[tuple[int, bytes]] = []
+        self._parts: list[bytes] = []
 
     def gather(self) -> bytes:
         """Take the bytes and return them."""
-        if self._limit == 0:
-            return b""
-        self.run()
-        parts = self._parts
-        return parts[0][1] if len(parts) == 1 else b"".join(data for _, data in parts)
+        if self._limit != 0:
+            self._run()
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def _take(self) -> None:
         source = self._source
@@ -172,20 +124,12 @@ class Gathering(_Reading):
             newline = data.find(b"\n") + 1 if self._is_line else 0
             if newline:
                 data = data[:newline]
-            self._parts.append((taken, data))
+            self._parts.append(data)
             source.advance(len(data))
             taken += len(data)
             if self._is_partial or newline:
                 return
             window = min(window * 2, WHOLE_PIECE)
 
-    def _last_piece(self, taken: int) -> bytes:
-        parts = self._parts
-        # The last one is shown and not taken, when an interruption came in between.
-        while parts[-1][0] >= taken:
-            parts.pop()
-        begin, data = parts[-1]
-        return data[: taken - begin]
-
-    def _whole(self, taken: int) -> bytes:
-        return b"".join(data for _, data in self._parts)
+    def _taken(self, count: int) -> bytes:
+        return b"".join(self._parts)[:count]

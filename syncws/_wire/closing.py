@@ -9,7 +9,7 @@ from syncws._wire.frames import CLOSE, MAX_REASON_BYTES, PONG, close_payload, en
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
-__all__ = ["CloseState", "Protocol", "check_close", "pong_frame"]
+__all__ = ["CloseHandshake", "CloseState", "check_close", "pong_frame"]
 
 _NO_CODE = 1005
 _ABNORMAL = 1006
@@ -29,7 +29,7 @@ def pong_frame(payload: bytes) -> bytes:
     return encode_frame(PONG, payload)
 
 
-class Protocol:
+class CloseHandshake:
     """Which Close frames have gone by, and so what the connection closed with.
 
     Attributes:

@@ -4,12 +4,12 @@ May import enums, errors and the rest of this room. The thread that holds the re
 """
 
 from syncws._wire.binary import BinaryAssembler
-from syncws._wire.frame_decoder import Event, FrameDecoder, bad_text, check_fragments
+from syncws._wire.frame_decoder import FrameDecoder, Incoming, bad_text, check_fragments
 from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
 from syncws._wire.utf8 import TextAssembler
 
-__all__ = ["MAX_FRAGMENTS", "Decoder", "Event"]
+__all__ = ["MAX_FRAGMENTS", "Decoder", "Incoming"]
 
 MAX_FRAGMENTS = 1 << 20
 """Frames that one message may have. Fragments are joined as they come and cost no memory of their own; the limit only
@@ -45,7 +45,7 @@ class Decoder(FrameDecoder):
         super()._die()
         self._text = self._binary = None
 
-    def _decode(self, data: bytes, events: list[Event]) -> None:
+    def _decode(self, data: bytes, events: list[Incoming]) -> None:
         position = 0
         end = len(data)
         if self._frame_remaining:
@@ -75,11 +75,11 @@ class Decoder(FrameDecoder):
                 position = stop
                 continue
             following = self._take_frame(data, position, end, events)
-            if following < 0 or self._is_dead:
+            if following < 0 or self.is_dead:
                 break
             position = following
             small_limit = -1 if self._is_under_way else self._small_limit
-        if position < end and not self._is_dead:
+        if position < end and not self.is_dead:
             self._unread = data[position:]
 
     def _begin_message(self, opcode: int) -> None:
@@ -93,7 +93,7 @@ class Decoder(FrameDecoder):
         self._fragments += 1
         check_fragments(self._fragments, MAX_FRAGMENTS)
 
-    def _add_payload(self, piece: bytes | memoryview, events: list[Event]) -> None:
+    def _add_payload(self, piece: bytes | memoryview, events: list[Incoming]) -> None:
         if self._binary is not None:
             self._binary.add(piece)
             return
@@ -103,7 +103,7 @@ class Decoder(FrameDecoder):
         except UnicodeDecodeError as exc:
             raise bad_text(exc) from None
 
-    def _end_message(self, events: list[Event]) -> None:
+    def _end_message(self, events: list[Incoming]) -> None:
         message = _new(self._message_class)
         message.length = self._message_length
         message.error = None

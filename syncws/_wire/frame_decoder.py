@@ -13,9 +13,9 @@ from syncws._wire.incoming import CloseFrame, Message, Ping, Pong, Violation
 from syncws._wire.shown import shown_text
 from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketError
 
-__all__ = ["NO_LIMIT", "Event", "Fail", "FrameDecoder", "bad_text", "check_fragments"]
+__all__ = ["NO_LIMIT", "Incoming", "Fail", "FrameDecoder", "bad_text", "check_fragments"]
 
-Event = Message | Ping | Pong | CloseFrame | Violation
+Incoming = Message | Ping | Pong | CloseFrame | Violation
 
 NO_LIMIT = 1 << 63
 """A max_message_size that no message reaches: frames alone can say lengths up to it."""
@@ -53,16 +53,19 @@ class FrameDecoder:
 
     `receive_data(data)` is the one verb. After a Close frame or a violation, which is always the last event, further
     bytes are ignored: the caller goes on to close the connection.
+
+    Attributes:
+        is_dead (bool): True after a Close frame or a violation: nothing more will come out.
     """
 
     __slots__ = (
         "_frame_is_final",
         "_frame_remaining",
-        "_is_dead",
         "_is_under_way",
         "_max_message_size",
         "_message_length",
         "_unread",
+        "is_dead",
     )
 
     def __init__(self, max_message_size: int) -> None:
@@ -75,7 +78,7 @@ class FrameDecoder:
         # True from the first frame of a message to the end of its last.
         self._is_under_way = False
         self._message_length = 0
-        self._is_dead = False
+        self.is_dead = False
 
     # What becomes of the payload.
 
@@ -86,26 +89,21 @@ class FrameDecoder:
         """Note one frame more of the message under way; refuse what is too much."""
         raise NotImplementedError
 
-    def _add_payload(self, piece: bytes | memoryview, events: list[Event]) -> None:
+    def _add_payload(self, piece: bytes | memoryview, events: list[Incoming]) -> None:
         """Take a piece of the message under way, which is not empty; `_frame_remaining` is what comes after it."""
         raise NotImplementedError
 
-    def _end_message(self, events: list[Event]) -> None:
+    def _end_message(self, events: list[Incoming]) -> None:
         raise NotImplementedError
 
-    @property
-    def is_dead(self) -> bool:
-        """True after a Close frame or a violation: nothing more will come out."""
-        return self._is_dead
-
-    def receive_data(self, data: bytes) -> list[Event]:
+    def receive_data(self, data: bytes) -> list[Incoming]:
         """Take the next bytes of the stream, in any split, and return the events that they complete.
 
         The caller deals with the events in order; Ping, CloseFrame and Violation want an answer, which
         `wire.protocol` makes.
         """
-        events: list[Event] = []
-        if self._is_dead:
+        events: list[Incoming] = []
+        if self.is_dead:
             return events
         if self._unread:
             data = self._unread + data
@@ -118,22 +116,22 @@ class FrameDecoder:
         return events
 
     def _die(self) -> None:
-        self._is_dead = True
+        self.is_dead = True
 
-    def _decode(self, data: bytes, events: list[Event]) -> None:
+    def _decode(self, data: bytes, events: list[Incoming]) -> None:
         position = 0
         end = len(data)
         if self._frame_remaining:
             position = self._take_payload(data, 0, end, events)
         while end - position >= 2:
             following = self._take_frame(data, position, end, events)
-            if following < 0 or self._is_dead:
+            if following < 0 or self.is_dead:
                 break
             position = following
-        if position < end and not self._is_dead:
+        if position < end and not self.is_dead:
             self._unread = data[position:]
 
-    def _take_frame(self, data: bytes, position: int, end: int, events: list[Event]) -> int:
+    def _take_frame(self, data: bytes, position: int, end: int, events: list[Incoming]) -> int:
         """Read the frame at `position`; return where the next one begins, or -1 when the header needs more bytes."""
         first = data[position]
         second = data[position + 1]
@@ -199,7 +197,7 @@ class FrameDecoder:
         self._frame_remaining = length
         self._frame_is_final = is_final
 
-    def _take_payload(self, data: bytes, start: int, end: int, events: list[Event]) -> int:
+    def _take_payload(self, data: bytes, start: int, end: int, events: list[Incoming]) -> int:
         """Take what is there of the current frame's payload; return the position behind it."""
         remaining = self._frame_remaining
         stop = min(start + remaining, end)
@@ -213,7 +211,7 @@ class FrameDecoder:
             self._is_under_way = self._frame_is_final = False
         return stop
 
-    def _take_control(self, data: bytes, position: int, end: int, events: list[Event]) -> int:
+    def _take_control(self, data: bytes, position: int, end: int, events: list[Incoming]) -> int:
         start = position + 2
         stop = start + data[position + 1]
         if stop > end:

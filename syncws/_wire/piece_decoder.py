@@ -4,7 +4,7 @@ May import enums, errors and the rest of this room. The thread that holds the re
 """
 
 from syncws._wire.decoder import MAX_FRAGMENTS
-from syncws._wire.frame_decoder import NO_LIMIT, Event, FrameDecoder, bad_text, check_fragments
+from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, Incoming, bad_text, check_fragments
 from syncws._wire.frames import TEXT
 from syncws._wire.incoming import MessagePiece
 from syncws._wire.utf8 import TextDecoder
@@ -55,7 +55,7 @@ class PieceDecoder(FrameDecoder):
             self._empty_fragments += 1
             check_fragments(self._empty_fragments, MAX_FRAGMENTS)
 
-    def _add_payload(self, piece: bytes | memoryview, events: list[Event]) -> None:
+    def _add_payload(self, piece: bytes | memoryview, events: list[Incoming]) -> None:
         is_last = self._frame_is_final and not self._frame_remaining
         event = _new(self._piece_class)
         event.text = None if self._text is None else self._decode_text(self._text, piece, is_last=is_last)
@@ -66,7 +66,7 @@ class PieceDecoder(FrameDecoder):
         event.is_last = self._has_ended = is_last
         events.append(event)
 
-    def _end_message(self, events: list[Event]) -> None:
+    def _end_message(self, events: list[Incoming]) -> None:
         if not self._has_ended:
             # The last frame is empty.
             self._add_payload(b"", events)

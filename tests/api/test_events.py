@@ -373,25 +373,3 @@ def test_a_forked_child_may_add_handlers_although_another_thread_held_the_lock()
     event.let_go_in_child()
     event.add(print)
     assert event.handlers == (print,)
-
-
-def test_a_logging_filter_that_raises_does_not_keep_the_next_handler_from_running(event, capsys):
-    def refuse(_):
-        raise KeyError("of the filter")
-
-    def fail(*_):
-        raise ValueError("of the handler")
-
-    called = []
-    event.add(fail)
-    event.add(lambda *_: called.append(True))
-    logger = logging.getLogger("syncws")
-    logger.addFilter(refuse)
-    try:
-        assert event("sender", "args") == 1
-    finally:
-        logger.removeFilter(refuse)
-    assert called == [True]
-    shown = capsys.readouterr().err
-    assert "of the filter" in shown
-    assert "of the handler" in shown

@@ -235,7 +235,7 @@ def test_the_rest_of_the_read_goes_to_the_inbox_in_order_and_pings_are_answered(
 def test_a_late_handler_that_is_slow_passes_the_reading_on(rigs, monitor):
     rig = rigs(server_frame(TEXT, b"one"), server_frame(TEXT, b"two"))
     rig.start()
-    while len(rig.session.inbox._places) < 2:
+    while len(rig.session.inbox._messages) < 2:
         pass
     handler = Blocking(rig)
     rig.owner.message_received.add(handler)
@@ -247,27 +247,6 @@ def test_a_late_handler_that_is_slow_passes_the_reading_on(rigs, monitor):
     end(rig)
     assert rig.session.dispatcher is not None
     assert rig.owner.log == ["one", "two", "three", (1000, "bye")]
-
-
-def test_what_a_receive_has_before_it_goes_to_the_handlers_when_it_is_put_back(blocking, monitor):
-    rig, handler = blocking(server_frame(TEXT, b"one"))
-    monitor.pass_time(1.0)
-    rig.owner.message_received -= handler
-    handler.release.set()
-    rig.transport.feed(server_frame(TEXT, b"two"))
-    while not rig.session.inbox.has_messages:
-        pass
-    taking = rig.session.begin_receive(Deadline(LIMIT))
-    came = threading.Event()
-    rig.owner.message_received.add(lambda _, message: came.set())
-    rig.session.delivery.bell.ring()
-    while not rig.session.inbox.is_denied:
-        pass
-    taking.undo()
-    wait(came)
-    rig.transport.feed(CLOSE_1000)
-    rig.transport.feed(b"")
-    wait_finished(rig)
 
 
 def test_a_connection_that_is_lost_meanwhile_ends_with_the_loss(blocking, monitor):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from support import LIMIT, join, server_frame, wait
-from support.doubles import Sender, taken
+from support.doubles import Sender
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection import keep_alive as keep_alive_module
@@ -129,7 +129,7 @@ def test_whoever_receives_or_sends_is_told_the_reason(kept, monitor):
     monitor.pass_time(10)
     rig.end()
     with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
-        rig.session.begin_receive(Deadline(0.0))
+        rig.session.receive(Deadline(0.0))
     with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
         rig.session.send_message(TEXT, b"late")
     with pytest.raises(ConnectionLostError, match="keep-alive: nothing came for 20 s"):
@@ -250,7 +250,7 @@ def test_while_the_inbox_is_full_silence_does_not_count(kept, monitor):
     monitor.pass_time(1000)
     assert not rig.session.pings._sent
     # Reading goes on: from now on it counts.
-    assert taken(rig.session.begin_receive(Deadline(LIMIT))).payload == b"123"
+    assert rig.session.receive(Deadline(LIMIT)).payload == b"123"
     while rig.session.is_paused:
         pass
     monitor.pass_time(19.9)
@@ -267,7 +267,7 @@ def test_a_pause_after_the_ping_suspends_the_deadline(kept, monitor):
     wait_frames(rig, 1)
     full(rig)
     monitor.pass_time(1000)
-    assert taken(rig.session.begin_receive(Deadline(LIMIT))).payload == b"123"
+    assert rig.session.receive(Deadline(LIMIT)).payload == b"123"
     while rig.session.is_paused:
         pass
     assert not rig.session.is_failed

@@ -6,13 +6,13 @@ import weakref
 
 import pytest
 from support import LIMIT, join
-from support.doubles import Call, take
+from support.doubles import Call
 from support.fakes import interrupt_at
 
 from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._wire.incoming import Message
-from syncws.errors import InvalidOperationError, OperationTimedOutError
+from syncws.errors import IllegalMethodCallError, InvalidOperationError, OperationTimedOutError
 
 
 def message(payload=b"x"):
@@ -33,12 +33,12 @@ def test_messages_come_out_in_the_order_in_which_they_went_in(inbox):
     messages = [message(), message(), message()]
     inbox.put(messages[:2])
     inbox.put(messages[2:])
-    assert [take(inbox, FOREVER) for _ in range(3)] == messages
+    assert [inbox.take(FOREVER) for _ in range(3)] == messages
 
 
 def test_take_waits_for_a_message(inbox):
     taken = []
-    thread = threading.Thread(target=lambda: taken.append(take(inbox, FOREVER)))
+    thread = threading.Thread(target=lambda: taken.append(inbox.take(FOREVER)))
     thread.start()
     sent = message()
     inbox.put([sent])
@@ -48,39 +48,39 @@ def test_take_waits_for_a_message(inbox):
 
 def test_take_ends_when_its_time_is_over(inbox):
     with pytest.raises(OperationTimedOutError):
-        take(inbox, Deadline(0.01))
+        inbox.take(Deadline(0.01))
 
 
 def test_a_message_that_comes_after_a_timeout_is_there_for_the_next_take(inbox):
     with pytest.raises(OperationTimedOutError):
-        take(inbox, Deadline(0.0))
+        inbox.take(Deadline(0.0))
     late = message()
     inbox.put([late])
-    assert take(inbox, FOREVER) is late
+    assert inbox.take(FOREVER) is late
 
 
 def test_a_message_that_is_there_is_taken_without_any_time(inbox):
     there = message()
     inbox.put([there])
-    assert take(inbox, Deadline(0.0)) is there
+    assert inbox.take(Deadline(0.0)) is there
 
 
 def test_a_second_thread_that_takes_is_refused(inbox):
-    thread = threading.Thread(target=take, args=(inbox, FOREVER))
+    thread = threading.Thread(target=inbox.take, args=(FOREVER,))
     thread.start()
-    while inbox._claimed() is None:
+    while not inbox.is_being_taken:
         pass
     with pytest.raises(InvalidOperationError):
-        take(inbox, FOREVER)
+        inbox.take(FOREVER)
     inbox.put([message()])
     join(thread)
 
 
 def test_after_a_failed_take_another_thread_may_take(inbox):
     with pytest.raises(OperationTimedOutError):
-        take(inbox, Deadline(0.0))
+        inbox.take(Deadline(0.0))
     inbox.put([message()])
-    thread = threading.Thread(target=take, args=(inbox, Deadline(LIMIT)))
+    thread = threading.Thread(target=inbox.take, args=(Deadline(LIMIT),))
     thread.start()
     join(thread)
 
@@ -88,79 +88,11 @@ def test_after_a_failed_take_another_thread_may_take(inbox):
 def test_an_interruption_anywhere_lets_the_next_take_go_on(inbox):
     for line in range(40):
         inbox.put([message()])
-        interrupt_at(line, take, inbox, FOREVER)
+        interrupt_at(line, inbox.take, FOREVER)
         inbox.put([message()])
-        assert take(inbox, Deadline(LIMIT)) is not None
+        assert inbox.take(Deadline(LIMIT)) is not None
         while inbox.has_messages:
             inbox.take_now()
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 11), reason="a `with` block gives its lock back there")
-def test_two_interruptions_in_a_row_do_not_leave_the_lock_taken(inbox, monkeypatch):
-    def interrupted(*_):
-        inbox._lock.acquire()
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(MessageInbox, "_show", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            inbox.begin_take(FOREVER)
-    assert Call(inbox.put, [message(b"1")]).end() is None
-    assert take(inbox, FOREVER).payload == b"1"
-
-
-def test_what_is_shown_is_not_taken_before_its_place_is_emptied(inbox):
-    inbox.put([message(b"123")])
-    taking = inbox.begin_take(FOREVER)
-    assert (inbox.size, inbox.has_messages) == (3, True)
-    taking.place.message = None
-    assert (inbox.size, inbox.has_messages) == (0, False)
-
-
-def test_a_taking_that_is_undone_leaves_the_message_for_the_next(inbox):
-    inbox.put([message(b"123"), message(b"45")])
-    for is_taken in (False, True):
-        taking = inbox.begin_take(FOREVER)
-        if is_taken:
-            taking.place.message = None
-        taking.undo()
-        assert inbox.size == 5
-    assert [take(inbox, FOREVER).payload for _ in range(2)] == [b"123", b"45"]
-
-
-def test_a_taking_that_nobody_holds_is_over(inbox):
-    inbox.put([message()])
-    inbox.begin_take(FOREVER)
-    assert inbox.begin_take(FOREVER) is not None
-
-
-def test_a_taking_that_has_its_message_keeps_nobody_out_however_long_it_is_held(inbox):
-    inbox.put([message(b"1"), message(b"2"), message(b"3")])
-    taking = inbox.begin_take(FOREVER)
-    taking.place.message = None
-    assert take(inbox, FOREVER).payload == b"2"
-    assert inbox.take_now().payload == b"3"
-    assert taking.message.payload == b"1"
-
-
-def test_what_a_receive_has_before_it_is_not_given_to_a_handler(inbox):
-    inbox.put([message(b"1"), message(b"2")])
-    taking = inbox.begin_take(FOREVER)
-    assert inbox.take_now() is None
-    assert inbox.is_denied
-    taking.place.message = None
-    del taking
-    assert inbox.take_now().payload == b"2"
-    assert not inbox.is_denied
-
-
-def test_a_message_that_comes_during_a_taking_does_not_keep_it_from_being_undone(inbox):
-    inbox.put([message(b"1")])
-    taking = inbox.begin_take(FOREVER)
-    taking.place.message = None
-    inbox.put([message(b"2")])
-    taking.undo()
-    assert [take(inbox, FOREVER).payload for _ in range(2)] == [b"1", b"2"]
 
 
 def test_a_taken_message_is_not_kept(inbox):
@@ -172,13 +104,13 @@ def test_a_taken_message_is_not_kept(inbox):
     reference = weakref.ref(made)
     inbox.put([made])
     del made
-    take(inbox, FOREVER)
+    inbox.take(FOREVER)
     assert reference() is None
 
 
 def test_the_end_wakes_who_waits(inbox):
     taken = []
-    thread = threading.Thread(target=lambda: taken.append(take(inbox, FOREVER)))
+    thread = threading.Thread(target=lambda: taken.append(inbox.take(FOREVER)))
     thread.start()
     inbox.end(keep=True)
     join(thread)
@@ -189,14 +121,14 @@ def test_what_was_there_before_the_end_can_still_be_taken(inbox):
     there = message()
     inbox.put([there])
     inbox.end(keep=True)
-    assert take(inbox, FOREVER) is there
-    assert take(inbox, FOREVER) is None
+    assert inbox.take(FOREVER) is there
+    assert inbox.take(FOREVER) is None
 
 
 def test_the_end_may_drop_what_was_there(inbox):
     inbox.put([message()])
     inbox.end(keep=False)
-    assert take(inbox, FOREVER) is None
+    assert inbox.take(FOREVER) is None
     assert not inbox.has_messages
 
 
@@ -232,27 +164,27 @@ def test_a_large_inbox_holds_a_message_for_each_512_bytes_and_any_1024(rooms, ca
 
 def test_room_is_told_when_half_of_the_bytes_are_free(inbox, rooms):
     inbox.put([message(b"12345"), message(b"67890")])
-    take(inbox, FOREVER)
+    inbox.take(FOREVER)
     assert (rooms.count, inbox.is_full) == (1, False)
 
 
 def test_room_is_not_told_before_half_is_free(inbox, rooms):
     inbox.put([message(b"1234"), message(b"567890")])
-    take(inbox, FOREVER)
+    inbox.take(FOREVER)
     assert (rooms.count, inbox.is_full) == (0, True)
 
 
 def test_room_is_told_once(inbox, rooms):
     inbox.put([message(b"12345"), message(b"67890")])
-    take(inbox, FOREVER)
-    take(inbox, FOREVER)
+    inbox.take(FOREVER)
+    inbox.take(FOREVER)
     assert rooms.count == 1
 
 
 def test_a_message_larger_than_the_inbox_goes_through(inbox, rooms):
     inbox.put([message(b"x" * 100)])
     assert inbox.is_full
-    assert take(inbox, FOREVER).length == 100
+    assert inbox.take(FOREVER).length == 100
     assert not inbox.is_full
 
 
@@ -267,7 +199,7 @@ def test_take_now_takes_one_after_the_other_and_then_none(inbox):
 def test_its_size_is_the_bytes_that_wait(inbox):
     inbox.put([message(b"123"), message(b"4567")])
     assert inbox.size == 7
-    take(inbox, FOREVER)
+    inbox.take(FOREVER)
     assert inbox.size == 4
     inbox.end(keep=False)
     assert inbox.size == 0
@@ -284,9 +216,9 @@ def test_room_is_told_of_again_at_the_next_take_when_an_interruption_kept_the_re
     inbox = MessageInbox(4, tell)
     inbox.put([message(b"abcd")])
     with pytest.raises(KeyboardInterrupt):
-        take(inbox, FOREVER)
+        inbox.take(FOREVER)
     assert inbox.size == 4
-    assert take(inbox, Deadline(0.0)).payload == b"abcd"
+    assert inbox.take(Deadline(0.0)).payload == b"abcd"
     assert told == [4, 4]
     assert not inbox.is_full
 
@@ -304,3 +236,20 @@ def test_the_bound_is_on_the_memory_that_text_takes(character, bytes_each):
     assert count == -(-100_000 // sys.getsizeof(text))
     assert abs(sys.getsizeof(text) - 10_000 * bytes_each) < 100
     assert inbox.size == count * len(text.encode())
+
+
+def test_what_refuses_a_take_that_waits_leaves_the_message_to_others(inbox):
+    refused = []
+
+    def check():
+        if refused:
+            raise IllegalMethodCallError("there are handlers")
+
+    taker = Call(inbox.take, FOREVER, check)
+    while inbox._signal is None:
+        pass
+    refused.append(True)
+    inbox.put([message(b"for the handler")])
+    assert isinstance(taker.end(), IllegalMethodCallError)
+    assert inbox.take_now().payload == b"for the handler"
+    assert not inbox.is_being_taken

@@ -164,7 +164,7 @@ def test_the_reader_is_woken_to_send(outbox, transport):
     assert not transport.sends
 
 
-def test_an_interruption_anywhere_leaves_no_ping_and_no_lock(outbox, transport):
+def test_an_interruption_anywhere_leaves_no_lock(outbox, transport):
     for number in range(200):
         pings = Pings(outbox, lambda: None)
 
@@ -174,7 +174,6 @@ def test_an_interruption_anywhere_leaves_no_ping_and_no_lock(outbox, transport):
 
         was_interrupted = interrupt_at(number, ping)
         assert not pings._lock._is_owned()
-        assert not pings._sent
         pings.take_pong(b"a")
         if not was_interrupted:
             break

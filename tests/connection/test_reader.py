@@ -4,7 +4,6 @@ import threading
 
 import pytest
 from support import LIMIT, join, server_frame, wait
-from support.doubles import taken
 from support.fakes import FakeClock
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
@@ -181,7 +180,7 @@ def test_a_full_inbox_stops_the_reading_until_there_is_room(rigs):
         pass
     rig.transport.feed(server_frame(BINARY, b"456"))
     rig.waker.wake()
-    received = [taken(rig.session.begin_receive(deadline_module.Deadline(LIMIT))).payload for _ in range(2)]
+    received = [rig.session.receive(deadline_module.Deadline(LIMIT)).payload for _ in range(2)]
     assert received == [b"123", b"456"]
 
 
@@ -191,7 +190,7 @@ def test_a_full_inbox_stops_the_reading_also_when_there_is_more_at_hand(rigs, mo
     monkeypatch.setattr(module, "_READ_BYTES", len(frame))
     rig = rigs(frame * 2, inbox_size_in_bytes=3)
     rig.start()
-    received = [taken(rig.session.begin_receive(deadline_module.Deadline(LIMIT))).payload for _ in range(2)]
+    received = [rig.session.receive(deadline_module.Deadline(LIMIT)).payload for _ in range(2)]
     assert received == [b"123", b"123"]
 
 

@@ -4,7 +4,6 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, join, read_to_end, scripted_server, server_frame, wait
-from support.doubles import taken
 from support.scripts import BINARY, CLOSE, TEXT, Call
 
 import syncws
@@ -161,7 +160,7 @@ def test_abort_wakes_who_receives(rigs):
     rig = rigs()
     rig.start()
     results = []
-    receiver = threading.Thread(target=lambda: results.append(taken(rig.session.begin_receive(FOREVER))))
+    receiver = threading.Thread(target=lambda: results.append(rig.session.receive(FOREVER)))
     receiver.start()
     rig.session.abort()
     join(receiver)
@@ -172,23 +171,23 @@ def test_receive_ends_when_its_time_is_over(rigs):
     rig = rigs()
     rig.start()
     with pytest.raises(OperationTimedOutError):
-        taken(rig.session.begin_receive(Deadline(0.01)))
+        rig.session.receive(Deadline(0.01))
 
 
 def test_receive_raises_how_the_connection_was_lost(rigs):
     rig = rigs(ConnectionResetError(104, "reset"))
     rig.run()
     with pytest.raises(ConnectionLostError) as caught:
-        taken(rig.session.begin_receive(FOREVER))
+        rig.session.receive(FOREVER)
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
 
 
 def test_receive_gives_what_came_before_the_loss_first(rigs):
     rig = rigs(server_frame(TEXT, b"last"), b"")
     rig.run()
-    assert taken(rig.session.begin_receive(FOREVER)).text == "last"
+    assert rig.session.receive(FOREVER).text == "last"
     with pytest.raises(ConnectionLostError):
-        taken(rig.session.begin_receive(FOREVER))
+        rig.session.receive(FOREVER)
 
 
 def test_receive_in_a_handler_is_refused(rigs):
@@ -197,7 +196,7 @@ def test_receive_in_a_handler_is_refused(rigs):
 
     def handler(*_):
         try:
-            taken(rig.session.begin_receive(FOREVER))
+            rig.session.receive(FOREVER)
         except IllegalMethodCallError as exc:
             errors.append(exc.hresult)
 

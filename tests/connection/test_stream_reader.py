@@ -1,4 +1,4 @@
-"""StreamReader and StreamSession: the payload of all messages, one after the other, and how it ends."""
+"""StreamReceiver and StreamSession: the payload of all messages, one after the other, and how it ends."""
 
 import pytest
 from support import LIMIT, server_frame
@@ -6,6 +6,7 @@ from support.doubles import Call
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection.receiving import reader as module
+from syncws._streams.byte_source import Operation
 from syncws._wire.frames import close_payload
 from syncws.errors import (
     ConnectionLostError,
@@ -21,13 +22,14 @@ CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 
 def read(session, count=1 << 20):
     """Read once: the bytes that lie together."""
-    session.begin_read()
+    operation = Operation()
+    session.begin_read(operation)
     try:
         view = session.peek(count)
         data = bytes(view)
         session.inbox.advance(len(data))
     finally:
-        session.inbox.finish()
+        operation.is_over = True
     return data
 
 
@@ -111,7 +113,7 @@ def test_a_read_on_the_reader_thread_is_refused(stream_rigs):
 
     def receive(size):
         with pytest.raises(IllegalMethodCallError) as caught:
-            rig.session.begin_read()
+            rig.session.begin_read(Operation())
         errors.append(caught.value.hresult)
         return real(size)
 
@@ -239,5 +241,5 @@ def test_what_comes_after_a_local_close_is_dropped(stream_rigs):
     assert closing.end() is None
     assert rig.session.inbox.size == 0
     with pytest.raises(ObjectClosedError):
-        rig.session.begin_read()
+        rig.session.begin_read(Operation())
     assert rig.owner.log == [(1000, "bye")]

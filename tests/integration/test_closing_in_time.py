@@ -153,7 +153,7 @@ class FullInboxOfAStream(FullInbox):
 class Receiver(State):
     def begin(self, socket):
         self.calls.append(Call(socket.receive, None))
-        while socket._session.inbox._claimed() is None:
+        while not socket._session.inbox.is_being_taken:
             pass
 
 
@@ -162,7 +162,7 @@ class Reader(State):
 
     def begin(self, socket):
         self.calls.append(Call(socket.input_stream.read, bytearray(1), 1))
-        while socket._session.inbox._claimed() is None:
+        while not socket._session.inbox.is_being_taken:
             pass
 
 

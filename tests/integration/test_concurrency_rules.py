@@ -141,7 +141,7 @@ def test_a_second_thread_that_reads_a_stream_is_refused_and_takes_nothing(first,
 
 def assert_second_is_refused(socket, first, second, go):
     waiting = Call(first, socket)
-    while socket._session.inbox._claimed() is None:
+    while not socket._session.inbox.is_being_taken:
         pass
     with pytest.raises(InvalidOperationError, match="one at a time") as raised:
         second(socket)

@@ -275,7 +275,7 @@ def test_a_thread_that_receives_at_the_fork_does_not_refuse_the_child(echoing, a
         got = []
         receiver = threading.Thread(target=lambda: got.append(socket.receive(None)))
         receiver.start()
-        while socket._session.inbox._claimed() is None:
+        while not socket._session.inbox.is_being_taken:
             pass
         in_child(use_message_socket)
         socket.send("for the parent")

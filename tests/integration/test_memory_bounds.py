@@ -226,7 +226,7 @@ def test_messages_that_are_not_taken_stop_the_reading(monkeypatch, tls, paused, 
     settings = {"receive_mode": mode, "inbox_size_in_bytes": CAPACITY}
     with flooded(FLOODS[kind], tls, paused, handler, **settings) as socket:
         try:
-            assert len(socket._session.inbox._places) < MAX_WAITING_MESSAGES + READ_BYTES // 2
+            assert len(socket._session.inbox._messages) < MAX_WAITING_MESSAGES + READ_BYTES // 2
             assert socket.information.bytes_buffered_in < CAPACITY + 2 * READ_BYTES
         finally:
             release.set()

@@ -12,7 +12,6 @@ from itertools import count
 
 import pytest
 from support import LIMIT, handshake, join, read_request, read_to_end, scripted_server, server_frame, wait
-from support.doubles import take
 from support.fakes import ScriptedTransport, call_at, interrupt_at
 from support.scripts import BINARY, Call, connected, noting, read_until_close, sends
 
@@ -21,6 +20,7 @@ from syncws import HResult, InputStream, InvalidOperationError, MessageWebSocket
 from syncws._connection.receiving.byte_inbox import ByteInbox
 from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._connection.sending.outbox import Outbox
+from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
@@ -67,14 +67,14 @@ def test_a_stream_s_inbox_may_be_ended_anywhere_in_a_read(end):
         return inbox
 
     def read(inbox):
-        inbox.begin(Deadline(LIMIT))
+        inbox.begin(Operation(), Deadline(LIMIT))
         inbox.advance(len(inbox.peek(3)))
         inbox.advance(len(inbox.peek(3)))
         inbox.put_back(b"d")
         inbox.advance(len(inbox.peek(30000)))
         inbox.advance(len(inbox.peek(30000)))
 
-    within_limit(lambda: lines.append(at_every_place(make, end, lambda inbox: (read(inbox), inbox.finish()))))
+    within_limit(lambda: lines.append(at_every_place(make, end, read)))
     assert lines[0] > 10
 
 
@@ -87,11 +87,11 @@ def test_an_inbox_of_messages_may_be_ended_anywhere_in_a_receive():
         return inbox
 
     def receive(inbox):
-        while take(inbox, Deadline(LIMIT)) is not None:
+        while inbox.take(Deadline(LIMIT)) is not None:
             pass
 
     def last_receive(inbox):
-        receive(inbox) if inbox.is_ended else [take(inbox, Deadline(LIMIT)) for _ in range(2)]
+        receive(inbox) if inbox.is_ended else [inbox.take(Deadline(LIMIT)) for _ in range(2)]
 
     within_limit(lambda: lines.append(at_every_place(make, lambda inbox: inbox.end(keep=False), last_receive)))
     assert lines[0] > 5
@@ -269,8 +269,8 @@ class SourceOfAnInbox(ByteInbox):
             self.put(piece)
         self.end(keep=True)
 
-    def begin(self):
-        return super().begin(Deadline(LIMIT))
+    def begin(self, operation):
+        super().begin(operation, Deadline(LIMIT))
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for a thread")

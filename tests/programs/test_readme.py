@@ -148,9 +148,7 @@ def test_connect_timeout_gives_up_on_a_server_that_does_not_answer():
         output = run_program([str(ROOT / "examples" / "connect_timeout.py")], uri, "0.2", code=1)
     lines = output.splitlines()
     assert lines[0] == "timed out after 0.2 s"
-    assert lines[1].startswith(
-        "  127.0.0.1: connect was canceled (waiting for the server's answer"
-    )
+    assert lines[1].startswith("  127.0.0.1: connect was canceled (waiting for the server's answer")
     assert len(lines) == 2
 
 
@@ -197,9 +195,7 @@ def test_through_a_proxy_tells_which_it_was(monkeypatch):
     with real_proxy("http", "name:word") as address, running_server(echo) as uri:
         assert run_program(program, uri) == "received 'Hello, World!'\nthrough no proxy\n"
         refused = run_program(program, uri, f"http://{address}", code=1)
-        assert refused.startswith(
-            "the proxy wants another user name and password: cannot connect to ws://"
-        )
+        assert refused.startswith("the proxy wants another user name and password: cannot connect to ws://")
         assert f": the proxy http://{address} answered 407" in refused
         monkeypatch.setenv("PROXY_USER", "name")
         monkeypatch.setenv("PROXY_PASSWORD", "word")

@@ -188,7 +188,7 @@ def test_a_read_that_fails_in_the_middle_puts_back_what_it_had(error):
 @pytest.mark.parametrize("read", [lambda s: s.read(Buffer(1), 1), lambda s: s.as_file().read(1)], ids=["read", "file"])
 def test_an_operation_that_the_source_refuses_reads_nothing(read):
     class Refusing(Pieces):
-        def begin(self):
+        def begin(self, operation):
             raise OperationCanceledError("no")
 
     source = Refusing(b"abc")
@@ -238,98 +238,6 @@ def test_leaving_the_block_closes(stream, source):
     assert source.closes == 1
 
 
-READS = {
-    "buffer": lambda stream, size: stream.read(Buffer(size), size),
-    "bytearray": lambda stream, size: stream.read(bytearray(size), size),
-    "file": lambda stream, size: stream.as_file().read(size),
-}
-
-
-class Again(Pieces):
-    """A source that is interrupted when something is put back, before or after that, the first few times."""
-
-    def __init__(self, *pieces, is_before, times):
-        super().__init__(*pieces)
-        self._is_before = is_before
-        self._times = times
-
-    def put_back(self, data):
-        self._times -= 1
-        if self._times < 0 or not self._is_before:
-            super().put_back(data)
-        if self._times >= 0:
-            raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("is_before", [True, False])
-@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
-def test_any_number_of_interruptions_while_bytes_are_put_back_loses_none(read, is_before):
-    source = Again(b"abc", b"def", KeyboardInterrupt(), is_before=is_before, times=3)
-    with pytest.raises(KeyboardInterrupt):
-        read(source.stream(), 9)
-    assert (source.position, b"".join(source.pieces)) == (0, b"abcdef")
-
-
-def test_an_error_that_comes_while_bytes_are_put_back_is_raised():
-    source = Pieces(b"abc", KeyboardInterrupt())
-
-    def put_back(_):
-        raise MemoryError
-
-    source.put_back = put_back
-    with pytest.raises(MemoryError):
-        source.stream().read(Buffer(9), 9)
-
-
-class EndInterrupted(Pieces):
-    """A source whose first read is interrupted as soon as it is over."""
-
-    def finish(self):
-        super().finish()
-        if self.finishes == 1:
-            raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
-def test_a_read_that_is_interrupted_when_it_is_over_gives_all_back(read):
-    source = EndInterrupted(b"abc", b"def")
-    with pytest.raises(KeyboardInterrupt):
-        read(source.stream(), 4)
-    assert (source.position, b"".join(source.pieces)) == (0, b"abcdef")
-
-
-@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
-def test_much_is_put_back_in_pieces(read):
-    content = bytes(range(256)) * 4 * 3072
-    source = Again(content, KeyboardInterrupt(), is_before=False, times=0)
-    put_back = []
-    source.put_back = lambda data: (put_back.append(len(data)), Pieces.put_back(source, data))
-    with pytest.raises(KeyboardInterrupt):
-        read(source.stream(), len(content) + 1)
-    assert b"".join(source.pieces) == content
-    assert max(put_back) == 1 << 20
-
-
-class Overtaken(Pieces):
-    """A source whose first read is interrupted as soon as it is over, when another thread has read on."""
-
-    def finish(self):
-        super().finish()
-        if self.finishes == 1:
-            other = self.stream()
-            self.other = bytes(other.read(Buffer(2), 2))
-            raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
-def test_a_read_that_is_interrupted_when_another_has_read_on_gives_nothing_back(read):
-    source = Overtaken(b"abcdef")
-    stream = source.stream()
-    with pytest.raises(KeyboardInterrupt):
-        read(stream, 2)
-    assert (source.other, bytes(stream.read(Buffer(9), 9))) == (b"cd", b"ef")
-
-
 # In memory
 
 
@@ -357,13 +265,12 @@ def test_a_closed_memory_stream_lets_its_content_go():
 
 def test_a_memory_source_shows_without_taking():
     source = MemorySource(memoryview(b"abcdef"))
-    source.begin()
+    source.begin(source)
     assert [bytes(source.peek(4)), bytes(source.peek(2)), source.position] == [b"abcd", b"ab", 0]
     source.advance(3)
     assert (bytes(source.peek(9)), source.position) == (b"def", 3)
     source.put_back(b"bc")
     assert (bytes(source.peek(9)), source.position) == (b"bcdef", 1)
-    source.finish()
 
 
 def test_a_closed_memory_source_is_at_its_end():

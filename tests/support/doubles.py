@@ -8,9 +8,8 @@ from support.fakes import ScriptedTransport
 from support.servers import LIMIT, join, settings_with, wait
 from syncws._connection.message_session import MessageSession
 from syncws._connection.monitor import Monitor
-from syncws._connection.receiving.message_reader import MessageReader
 from syncws._connection.receiving.reader import run_reader
-from syncws._connection.receiving.stream_reader import StreamReader
+from syncws._connection.receiving.receivers import MessageReceiver, StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Opened
 from syncws._net.http.handshake import HandshakeResult
@@ -82,7 +81,7 @@ class Rig:
 
     @staticmethod
     def make_reader(session):
-        return MessageReader(session, Decoder(session.settings.max_message_size, Message), Message)
+        return MessageReceiver(session, Decoder(session.settings.max_message_size, Message), Message)
 
     @property
     def frames(self):
@@ -123,7 +122,7 @@ class StreamRig(Rig):
 
     @staticmethod
     def make_reader(session):
-        return StreamReader(session)
+        return StreamReceiver(session)
 
 
 class HandMonitor(Monitor):
@@ -210,19 +209,6 @@ class Call(threading.Thread):
         """Wait for the end of the call; return what it raised."""
         join(self)
         return self.error
-
-
-def take(inbox, deadline):
-    """Take the next message as receive() does; None when there will be no more."""
-    return taken(inbox.begin_take(deadline))
-
-
-def taken(taking):
-    """Take what a taking shows; return the message."""
-    if taking is None:
-        return None
-    taking.place.message = None
-    return taking.message
 
 
 class Sender(Call):

@@ -35,20 +35,18 @@ class Pieces:
     Attributes:
         pieces: what is still there.
         asked: the count of each peek.
-        begins, finishes, closes: numbers of calls.
+        operations, closes: operations that began, and the number of closes.
     """
 
     def __init__(self, *pieces):
         self.pieces = list(pieces)
         self.asked = []
-        self.begins = 0
-        self.finishes = 0
+        self.operations = []
         self.closes = 0
         self.position = 0
 
-    def begin(self):
-        self.begins += 1
-        return self
+    def begin(self, operation):
+        self.operations.append(operation)
 
     def peek(self, count):
         self.asked.append(count)
@@ -71,11 +69,16 @@ class Pieces:
         self.position -= len(data)
         self.pieces.insert(0, data)
 
-    def finish(self):
-        self.finishes += 1
-
     def close(self):
         self.closes += 1
+
+    @property
+    def begins(self):
+        return len(self.operations)
+
+    @property
+    def finishes(self):
+        return sum(operation.is_over for operation in self.operations)
 
     def stream(self):
         return InputStream(self)
@@ -91,19 +94,17 @@ class Watched(MemorySource):
 
     Attributes:
         shown: bytes that were peeked at, as often as they were.
-        peeks, begins, finishes: numbers of calls.
+        peeks: number of calls; operations: those that began.
     """
 
     def __init__(self, content):
         super().__init__(memoryview(content))
-        self.begins = 0
-        self.finishes = 0
+        self.operations = []
         self.peeks = 0
         self.shown = 0
 
-    def begin(self):
-        self.begins += 1
-        return self
+    def begin(self, operation):
+        self.operations.append(operation)
 
     def peek(self, count):
         self.peeks += 1
@@ -111,8 +112,13 @@ class Watched(MemorySource):
         self.shown += len(piece)
         return piece
 
-    def finish(self):
-        self.finishes += 1
+    @property
+    def begins(self):
+        return len(self.operations)
+
+    @property
+    def finishes(self):
+        return sum(operation.is_over for operation in self.operations)
 
     @property
     def rest(self):

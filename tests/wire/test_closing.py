@@ -4,7 +4,7 @@ import enum
 
 import pytest
 
-from syncws._wire.closing import Protocol, check_close
+from syncws._wire.closing import CloseHandshake, check_close
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
 
@@ -76,6 +76,6 @@ def test_a_member_of_an_enumeration_becomes_a_plain_int():
 
 @pytest.mark.parametrize(("code", "reason"), [(None, None), (1005, ""), (1000, "€" * 41), (4999, "bye")])
 def test_what_is_taken_makes_a_close_frame(code, reason):
-    frame = Protocol().start_close(*check_close(code, reason))
+    frame = CloseHandshake().start_close(*check_close(code, reason))
     payload_bytes = 0 if code in (None, 1005) else 2 + len(reason.encode())
     assert len(frame) == 2 + 4 + payload_bytes

@@ -5,7 +5,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from syncws._wire.closing import CloseState, Protocol, pong_frame
+from syncws._wire.closing import CloseHandshake, CloseState, pong_frame
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws.errors import MessageTooBigError, ProtocolViolationError
 
@@ -33,7 +33,7 @@ EMPTY = CloseFrame(1005, "", b"")
 
 def in_state(name):
     """Return a protocol that was brought to the state `name`."""
-    protocol = Protocol()
+    protocol = CloseHandshake()
     if name == "CLOSE_SENT":
         protocol.start_close(1000, "mine")
     elif name == "CLOSED":
@@ -48,7 +48,7 @@ def in_state(name):
 
 
 def test_a_new_connection_is_open_and_would_end_abnormally():
-    protocol = Protocol()
+    protocol = CloseHandshake()
     assert protocol.is_open
     assert protocol.state is CloseState.OPEN
     assert (protocol.close_code, protocol.close_reason) == (1006, "")
@@ -72,13 +72,13 @@ def test_a_connection_is_not_open_once_closing_began(state):
     [(None, "", b""), (1000, "", b"\x03\xe8"), (3000, "tschüß", b"\x0b\xb8tsch\xc3\xbc\xc3\x9f")],
 )
 def test_starting_to_close_gives_a_close_frame(code, reason, payload):
-    protocol = Protocol()
+    protocol = CloseHandshake()
     assert unmasked(protocol.start_close(code, reason)) == (Opcode.CLOSE, payload)
     assert protocol.state is CloseState.CLOSE_SENT
 
 
 def test_the_longest_reason_makes_a_close_frame_that_a_server_takes():
-    _opcode, payload = unmasked(Protocol().start_close(1000, "r" * 123))
+    _opcode, payload = unmasked(CloseHandshake().start_close(1000, "r" * 123))
     assert Close.parse(payload) == Close(1000, "r" * 123)
 
 
@@ -98,7 +98,7 @@ def test_starting_to_close_again_gives_nothing_and_changes_nothing(state):
 # cannot be encoded leaves CLOSE_SENT behind although no frame exists, and no later start_close() makes one.
 @pytest.mark.parametrize(("code", "reason"), [(70000, ""), (-1, ""), (1000, "\ud800")])
 def test_a_close_that_cannot_be_encoded_leaves_the_connection_open(code, reason):
-    protocol = Protocol()
+    protocol = CloseHandshake()
     with pytest.raises((OverflowError, UnicodeEncodeError)):
         protocol.start_close(code, reason)
     assert protocol.is_open
@@ -109,7 +109,7 @@ def test_a_close_that_cannot_be_encoded_leaves_the_connection_open(code, reason)
 
 @pytest.mark.parametrize("frame", [EMPTY, close_frame(1000, ""), close_frame(4999, "tschüß")])
 def test_a_close_frame_is_echoed_with_its_payload(frame):
-    assert unmasked(Protocol().receive_close(frame)) == (Opcode.CLOSE, frame.payload)
+    assert unmasked(CloseHandshake().receive_close(frame)) == (Opcode.CLOSE, frame.payload)
 
 
 @pytest.mark.parametrize("state", ["OPEN", "CLOSE_SENT"])
@@ -137,7 +137,7 @@ def test_a_close_frame_after_a_violation_does_not_hide_it():
 
 
 def test_a_violation_is_answered_with_its_code_and_message():
-    answer = Protocol().receive_violation(violation("the server sent a masked frame", 1002))
+    answer = CloseHandshake().receive_violation(violation("the server sent a masked frame", 1002))
     opcode, payload = unmasked(answer)
     assert opcode is Opcode.CLOSE
     assert Close.parse(payload) == Close(1002, "the server sent a masked frame")
@@ -146,7 +146,7 @@ def test_a_violation_is_answered_with_its_code_and_message():
 @pytest.mark.parametrize("length", [122, 123, 124, 300])
 def test_a_long_message_is_cut_to_what_a_control_frame_holds(length):
     message = "".join(chr(97 + index % 26) for index in range(length))
-    _opcode, payload = unmasked(Protocol().receive_violation(violation(message)))
+    _opcode, payload = unmasked(CloseHandshake().receive_violation(violation(message)))
     assert Close.parse(payload) == Close(1002, message[:123])
 
 
@@ -173,14 +173,14 @@ def test_a_violation_is_not_answered_when_closing_began_before(state):
 
 
 def test_failing_for_a_reason_of_our_own_sends_and_notes_it():
-    protocol = Protocol()
+    protocol = CloseHandshake()
     assert unmasked(protocol.fail(1011, "keep-alive")) == (Opcode.CLOSE, Close(1011, "keep-alive").serialize())
     assert protocol.state is CloseState.FAILED
     assert (protocol.close_code, protocol.close_reason) == (1011, "keep-alive")
 
 
 def test_a_long_reason_is_cut_on_the_wire_only():
-    protocol = Protocol()
+    protocol = CloseHandshake()
     _, payload = unmasked(protocol.fail(1011, "x" * 200))
     assert payload == Close(1011, "x" * 123).serialize()
     assert protocol.close_reason == "x" * 200

@@ -3,15 +3,15 @@
 May import errors, hresult, net.deadline and this room's inbox. The reader puts in, the user's thread takes out.
 
 Nothing is counted but positions in the stream: each chunk knows where it begins, and taking bytes is one assignment to
-`position`. So a KeyboardInterrupt anywhere in a read loses no byte and gives none out twice.
+`position`. So whatever interrupts a read, `position` says what was taken.
 """
 
 import contextlib
-import threading
 from collections import deque
 from collections.abc import Callable
 
-from syncws._connection.receiving.inbox import Claim, Inbox
+from syncws._connection.receiving.inbox import Inbox
+from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.errors import CanceledByCloseError, ObjectClosedError
 
@@ -91,20 +91,17 @@ class ByteInbox(Inbox):
 
     # The taking side.
 
-    def begin(self, deadline: Deadline) -> object:
-        """Begin a read; finish() must follow, and what this returns must be held until then.
+    def begin(self, operation: Operation, deadline: Deadline) -> None:
+        """Begin a read; see ByteSource.begin.
 
         Raises:
             InvalidOperationError: another read runs (0x800710DD).
             ObjectClosedError: nothing can be read any more, because this side has closed (0x80000013).
         """
-        claim = Claim()
-        self._claim(claim, "another read runs on this stream: one at a time")
+        self._begin(operation, "another read runs on this stream: one at a time")
         if self._is_dropping:
-            self._release()
             raise ObjectClosedError("the input stream was closed, or its socket")
         self._deadline = deadline
-        return claim
 
     def peek(self, count: int) -> memoryview:
         """Wait for bytes and show up to `count` of them; empty when there will be no more.
@@ -145,8 +142,7 @@ class ByteInbox(Inbox):
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken; when all was dropped meanwhile they are dropped too."""
         with self._lock:
-            # An interruption may have come when the read was over, and another thread have begun one.
-            if self._is_dropping or self._taker not in (None, threading.get_ident()):
+            if self._is_dropping:
                 return
             with contextlib.suppress(IndexError):
                 self._forget_taken()
@@ -157,10 +153,6 @@ class ByteInbox(Inbox):
             begin = self.position - len(data)
             self._chunks.appendleft((begin, data))
             self.position = begin
-
-    def finish(self) -> None:
-        """End a read; may be repeated."""
-        self._release()
 
     def _forget_taken(self) -> None:
         """Drop the chunks that were taken whole; requires the lock.

@@ -11,10 +11,7 @@ from collections.abc import Callable
 from syncws._connection.receiving.delivery import Role
 from syncws._connection.session import Session
 
-__all__ = ["LOOK_AGAIN_SECONDS", "dispatch", "start_another_reader"]
-
-LOOK_AGAIN_SECONDS = 0.05
-"""How soon to look whether a receive is over that has before it what a handler, added meanwhile, is to get."""
+__all__ = ["dispatch", "start_another_reader"]
 
 _logger = logging.getLogger("syncws.reader")
 
@@ -62,7 +59,7 @@ def dispatch(session: Session, interruption: BaseException | None) -> Role | Non
                 return None
             if delivery.ticket:
                 return delivery.ticket.pop()
-            delivery.bell.wait(LOOK_AGAIN_SECONDS if session.inbox.is_denied else None)
+            delivery.bell.wait(None)
     except BaseException:
         _end_reading(session)
         raise

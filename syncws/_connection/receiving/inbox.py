@@ -1,6 +1,6 @@
-"""What both inboxes share: a bound, one thread that takes, and how it waits.
+"""What both inboxes share: a bound, one operation that takes, and how it waits.
 
-May import errors and net.deadline. The reader puts in, the user's thread takes out, one at a time.
+May import errors and this package's waiting. The reader puts in, the user's thread takes out, one at a time.
 
 The lock is entered by `with` only: that is one step, which a KeyboardInterrupt cannot split. A Condition is Python code
 around such a lock, and an interruption inside it would leave the lock held for ever. It is reentrant, because a signal
@@ -8,36 +8,15 @@ handler may close the socket in the middle of a read of the same thread: what is
 queue is cleared at any call.
 """
 
-import sys
 import threading
-import weakref
 from collections.abc import Callable
 
+from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import acquire_within
 from syncws.errors import InvalidOperationError, OperationTimedOutError
 
-__all__ = ["Claim", "Inbox"]
-
-
-def _nobody() -> None:
-    """Stand for the weak reference to a claim that there is not."""
-
-
-class Claim:
-    """What the frame of a taking operation holds.
-
-    Attributes:
-        is_over (bool): True when it claims nothing any more, although somebody holds it: a profiler, say, that keeps
-            the frame, or whoever keeps an exception that has passed through it.
-    """
-
-    __slots__ = ("__weakref__",)
-
-    @property
-    def is_over(self) -> bool:
-        """False: whoever has such a claim gives it back."""
-        return False
+__all__ = ["Inbox"]
 
 
 class Inbox:
@@ -45,23 +24,9 @@ class Inbox:
 
     Attributes:
         is_full (bool): True from the moment the bound is reached until half of it is free again.
-        is_denied (bool): True when the reader wanted something that a taking operation had before it: nobody tells the
-            reader when that is over, so it must look again.
     """
 
-    __slots__ = (
-        "_capacity",
-        "_claimed",
-        "_is_ended",
-        "_is_inside",
-        "_lock",
-        "_must_tell",
-        "_on_room",
-        "_signal",
-        "_taker",
-        "is_denied",
-        "is_full",
-    )
+    __slots__ = ("_capacity", "_is_ended", "_lock", "_must_tell", "_on_room", "_operation", "_signal", "is_full")
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """Make an inbox.
@@ -75,14 +40,10 @@ class Inbox:
         self._lock = threading.RLock()
         # What the taking thread waits for: a lock that whoever changes something releases.
         self._signal: threading.Lock | None = None
-        # The taking operation, as long as its frame lives: an interruption can leave nothing behind.
-        self._claimed: Callable[[], Claim | None] = _nobody
-        self._taker: int | None = None
-        # The taking operation was begun by a signal handler, where this thread has the lock (asked on 3.10 only).
-        self._is_inside = False
+        # The latest call that takes; its caller says when it is over.
+        self._operation: Operation | None = None
         self._is_ended = False
         self._must_tell = False
-        self.is_denied = False
         self.is_full = False
 
     @property
@@ -91,9 +52,20 @@ class Inbox:
         raise NotImplementedError
 
     @property
+    def has_messages(self) -> bool:
+        """True when something waits that a handler could get; of a stream's bytes nothing does."""
+        return False
+
+    @property
     def is_ended(self) -> bool:
         """True when nothing more will come."""
         return self._is_ended
+
+    @property
+    def is_being_taken(self) -> bool:
+        """True while an operation takes, or waits to."""
+        operation = self._operation
+        return operation is not None and not operation.is_over
 
     def end(self, *, keep: bool) -> None:
         """Say that nothing more will come; what waits can still be taken when `keep` is true."""
@@ -103,14 +75,19 @@ class Inbox:
                 self._clear()
             self._wake_taker()
 
+    def wake(self) -> None:
+        """Let the taking thread look again."""
+        with self._lock:
+            self._wake_taker()
+
     def _clear(self) -> None:
         """Drop what waits; requires the lock."""
         raise NotImplementedError
 
     def let_go_in_child(self) -> None:
-        """See net.inherited: nothing more will come, and what waits is the parent's."""
+        """In a forked child: nothing more will come, and what waits is the parent's."""
         self._lock = threading.RLock()
-        self._claimed = _nobody
+        self._operation = None
         self._is_ended = True
         self._forget_all()
         self._wake_taker()
@@ -119,37 +96,16 @@ class Inbox:
         """Drop what waits, as if it had never come."""
         raise NotImplementedError
 
-    @property
-    def _has_taker(self) -> bool:
-        claim = self._claimed()
-        return claim is not None and not claim.is_over
-
-    def _claim(self, claim: Claim, what: str) -> None:
-        """Become the taking thread, until _release(), or until nobody holds `claim`.
+    def _begin(self, operation: Operation, what: str) -> None:
+        """Begin an operation; its caller sets `is_over` in a `finally` that stands around this call too.
 
         Raises:
-            InvalidOperationError: another thread is, or this one in a call that a signal handler has interrupted
-                (0x800710DD).
+            InvalidOperationError: another one runs, maybe one that a signal handler has interrupted (0x800710DD).
         """
-        is_inside = sys.version_info < (3, 11) and self._lock._is_owned()
         with self._lock:
-            if self._has_taker:
+            if self.is_being_taken:
                 raise InvalidOperationError(what)
-            self._claimed = weakref.ref(claim)
-            self._taker = threading.get_ident()
-            # Last: a signal handler's operation that comes before would leave its own here.
-            self._is_inside = is_inside
-
-    def _release(self) -> None:
-        """Be the taking thread no more; nothing when it is another. May be repeated."""
-        if self._taker == threading.get_ident():
-            if sys.version_info < (3, 11) and not self._is_inside:
-                # Python 3.10 looks for signals once more before the __exit__ that an interruption leads to: a second
-                # one that comes just then leaves the lock taken. (Of an operation inside it is not this one's.)
-                while self._lock._is_owned():  # type: ignore[attr-defined]
-                    self._lock.release()
-            self._taker = None
-            self._claimed = _nobody
+            self._operation = operation
 
     @property
     def _has_room(self) -> bool:

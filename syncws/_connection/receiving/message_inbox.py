@@ -1,22 +1,21 @@
 """Messages that wait for receive(), bounded in bytes and in number.
 
-May import errors, wire, net.deadline and this room's inbox. The reader puts in, the user's thread takes out.
+May import errors, wire, this package's waiting and the inbox. The reader puts in, the user's thread takes out.
 
-What waits is never counted up and down: each message stands with the counts of all that came before it. And it is
-taken by one assignment, which empties its place: whoever gives it to the application does that last of all, where no
-KeyboardInterrupt can come between it and the return. So an interruption loses no message and leaves no count wrong.
+A message is taken by one step under the lock. What interrupts the wait for it loses nothing; what interrupts the few
+byte codes between that step and the return of receive() can lose it.
 """
 
-import contextlib
 import sys
 from collections import deque
 from collections.abc import Callable
 
-from syncws._connection.receiving.inbox import Claim, Inbox
+from syncws._connection.receiving.inbox import Inbox
+from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
 
-__all__ = ["MAX_WAITING_MESSAGES", "MessageInbox", "Place", "Taking"]
+__all__ = ["MAX_WAITING_MESSAGES", "MessageInbox"]
 
 MAX_WAITING_MESSAGES = 1024
 """Messages that may wait before reading stops, however small they are; more in a large inbox, see _BYTES_EACH."""
@@ -26,95 +25,36 @@ MAX_WAITING_MESSAGES = 1024
 _BYTES_EACH = 512
 
 
-class Place:
-    """Where a message waits.
-
-    Attributes:
-        message (Message | None): the message; None is what takes it.
-        bytes_before (int): bytes of payload that were put in before it.
-        weight_before (int): the same, of memory.
-    """
-
-    __slots__ = ("bytes_before", "message", "weight_before")
-
-    def __init__(self, message: Message, bytes_before: int, weight_before: int) -> None:
-        self.message: Message | None = message
-        self.bytes_before = bytes_before
-        self.weight_before = weight_before
-
-
-# Where a taking stands that has no message yet.
-_NOWHERE = Place(Message(), 0, 0)
-
-
-class Taking(Claim):
-    """The taking of one message, from begin_take() on: until it is over, or nobody holds it, nobody else takes.
-
-    Attributes:
-        message (Message): the message.
-        place (Place): where it waits; `place.message = None` takes it.
-    """
-
-    __slots__ = ("_inbox", "message", "place")
-
-    message: Message
-    place: Place
-
-    def __init__(self, inbox: "MessageInbox") -> None:
-        self._inbox = inbox
-        self.place = _NOWHERE
-
-    @property
-    def is_over(self) -> bool:
-        """True when the message is taken. The claim is not given back then, for that would be one step more."""
-        return self.place.message is None
-
-    def undo(self) -> None:
-        """Leave the message where it was, or put it back; others may take it then."""
-        self.place.message = self.message
-        self._inbox.leave(self)
-
-
 class MessageInbox(Inbox):
     """A bounded queue of messages, or of pieces of messages.
 
     The bound is on the memory that they take: text may take up to four bytes for one on the wire.
     """
 
-    __slots__ = ("_bytes", "_max_count", "_places", "_weight")
+    __slots__ = ("_bytes", "_max_count", "_messages", "_weight")
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """See Inbox."""
         super().__init__(capacity, on_room)
         self._max_count = max(MAX_WAITING_MESSAGES, capacity // _BYTES_EACH)
-        # Of these only the first may be empty.
-        self._places: deque[Place] = deque()
+        self._messages: deque[Message] = deque()
+        # Of all that wait: bytes of payload, and about how much memory.
         self._bytes = 0
         self._weight = 0
 
     @property
     def size(self) -> int:
         """See Inbox.size; bytes of payload."""
-        first = self._first
-        return 0 if first is None else self._bytes - first.bytes_before
+        return self._bytes if self._messages else 0
 
     @property
-    def _waiting_weight(self) -> int:
-        first = self._first
-        return 0 if first is None else self._weight - first.weight_before
-
-    @property
-    def _first(self) -> Place | None:
-        """The first message's place; without the lock, so it was a moment ago."""
-        places = self._places
-        try:
-            return places[0] if places[0].message is not None else places[1]
-        except IndexError:
-            return None
+    def has_messages(self) -> bool:
+        """True when something waits; asked without the lock, so true a moment ago."""
+        return bool(self._messages)
 
     @property
     def _has_room(self) -> bool:
-        return self._has_room_for(self._waiting_weight, len(self._places))
+        return self._has_room_for(self._weight, len(self._messages))
 
     def _has_room_for(self, weight: int, count: int) -> bool:
         return weight * 2 <= self._capacity and count * 2 <= self._max_count
@@ -124,99 +64,69 @@ class MessageInbox(Inbox):
         with self._lock:
             if self._is_ended:
                 return
-            if self._claimed() is None:
-                self._forget_taken()
             for message in messages:
-                self._places.append(Place(message, self._bytes, self._weight))
                 self._bytes += message.length
                 self._weight += _weight(message)
-            if self._waiting_weight >= self._capacity or len(self._places) >= self._max_count:
+                self._messages.append(message)
+            if self._weight >= self._capacity or len(self._messages) >= self._max_count:
                 self._note_full()
             self._wake_taker()
 
     def _clear(self) -> None:
-        self._places.clear()
+        self._messages.clear()
+        self._bytes = self._weight = 0
 
     _forget_all = _clear
 
-    def begin_take(self, deadline: Deadline) -> Taking | None:
-        """Wait for a message and show it; None when there will be no more. It is taken by emptying its place.
+    def take(self, deadline: Deadline, check: Callable[[], object] = bool) -> Message | None:
+        """Wait for a message and take it; None when there will be no more.
+
+        Args:
+            deadline: of the wait.
+            check: asked before a message is taken; raises when this call may have none.
 
         Raises:
             OperationTimedOutError: none came in time (0x80072EE2); one that comes later is there for the next call.
             InvalidOperationError: another thread is taking (0x800710DD).
         """
-        taking = Taking(self)
+        operation = Operation()
         try:
-            self._claim(taking, "another receive runs on this socket: one at a time")
+            self._begin(operation, "another receive runs on this socket: one at a time")
             while True:
                 with self._lock:
-                    if self._show(taking):
-                        return taking
+                    check()
+                    if self._messages:
+                        return self._take_first()
                     if self._is_ended:
                         return None
                     signal = self._make_signal()
                     if self._is_ended:
                         # By a signal handler, just now.
                         continue
-                self._wait(
-                    signal,
-                    deadline,
-                    "no message came within timeout or control.receive_timeout (None: for ever)",
-                )
-        except BaseException:
-            # An exception that is kept holds this frame, and so the claim.
-            self.leave(taking)
-            raise
-
-    def leave(self, taking: Taking) -> None:
-        """End a taking, if it is the one that runs."""
-        if self._claimed() is taking:
-            self._release()
-
-    def _show(self, taking: Taking) -> bool:
-        """Let `taking` have the first message, if there is one; requires the lock."""
-        self._forget_taken()
-        first = self._first
-        message = None if first is None else first.message
-        if first is None or message is None:
-            return False
-        # Told before it is taken, because after that nothing more may happen.
-        behind = self._weight - first.weight_before - _weight(message)
-        if self._must_tell and self._has_room_for(behind, len(self._places) - 1):
-            self._tell_of_room()
-        taking.place = first
-        taking.message = message
-        return True
-
-    def _forget_taken(self) -> None:
-        """Drop the place that was emptied; requires the lock, and that no other thread's taking can be undone."""
-        with contextlib.suppress(IndexError):
-            if self._places[0].message is None:
-                self._places.popleft()
-
-    @property
-    def has_messages(self) -> bool:
-        """True when something waits; asked without the lock, so true a moment ago."""
-        return self._first is not None
+                self._wait(signal, deadline, "no message came within timeout or receive_timeout (None: for ever)")
+        finally:
+            operation.is_over = True
 
     def take_now(self) -> Message | None:
-        """Take the next message if there is one, for a handler that was added after it came; never waits.
-
-        Returns None also as long as a receive has that message before it: `is_denied` tells.
-        """
+        """Take the next message if there is one, for a handler that was added after it came; never waits."""
         with self._lock:
-            self.is_denied = self._has_taker and self.has_messages
-            if self.is_denied:
-                return None
-            self._forget_taken()
-            try:
-                message = self._places.popleft().message
-            except IndexError:
-                return None
-            if self._must_tell and self._has_room:
-                self._tell_of_room()
-            return message
+            return self._take_first() if self._messages else None
+
+    def _take_first(self) -> Message | None:
+        """Take the first message, None when a signal handler has just dropped it; requires the lock."""
+        messages = self._messages
+        if not messages:
+            return None
+        first = messages[0]
+        weight = _weight(first)
+        # Told before it is taken, because what interrupts that would lose it.
+        if self._must_tell and self._has_room_for(self._weight - weight, len(messages) - 1):
+            self._tell_of_room()
+        if not messages:
+            return None
+        self._bytes -= first.length
+        self._weight -= weight
+        return messages.popleft()
 
 
 def _weight(message: Message) -> int:

@@ -14,13 +14,13 @@ from typing import TypeVar
 
 from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.delivery import Relieved
-from syncws._connection.receiving.dispatcher import LOOK_AGAIN_SECONDS, dispatch, start_another_reader
+from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
 from syncws._connection.session import Session
 from syncws._net.transport import lost_connection
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws._wire.closing import pong_frame
-from syncws._wire.frame_decoder import Event, FrameDecoder
+from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import CloseFrame, Ping, Pong, Violation
 from syncws.errors import WebSocketError
 
@@ -105,7 +105,7 @@ class Reader:
 
     # What becomes of the messages.
 
-    def _process(self, events: list[Event]) -> None:
+    def _process(self, events: list[Incoming]) -> None:
         """Deliver messages and answer control frames, in order."""
         raise NotImplementedError
 
@@ -154,7 +154,8 @@ class Reader:
                 session.abort()
             if session.is_aborted:
                 return b""
-            self._deliver_waiting()
+            if inbox.has_messages:
+                self._deliver_waiting()
             is_paused = inbox.is_full and not session.is_discarding
             if is_paused is not session.is_paused:
                 session.note_pause(is_paused)
@@ -171,10 +172,8 @@ class Reader:
     def _wait(self, interest: int, deadline: Deadline) -> None:
         """Wait for the transport, a wake-up or the deadline."""
         session = self._session
-        if not session.outbox.flush_without_waiting():
+        if (session.outbox.has_posted or session.transport.has_unsent) and not session.outbox.flush_without_waiting():
             interest |= WRITABLE
-        if session.inbox.is_denied:
-            deadline = deadline.earlier(LOOK_AGAIN_SECONDS)
         ready = self._readiness.wait(interest, deadline)
         if ready & WOKEN:
             session.waker.clear()
@@ -195,7 +194,7 @@ class Reader:
         """Take what the transport has; notes the end of the stream."""
         session = self._session
         transport = session.transport
-        if not session.outbox.is_idle:
+        if session.outbox.has_posted or transport.has_unsent:
             # Also under a server that never pauses, for which nothing ever waits.
             session.outbox.flush_without_waiting()
         size = _READ_BYTES if self._large_reads else _SMALL_READ_BYTES
@@ -219,7 +218,7 @@ class Reader:
             self._large_reads -= 1
         return data
 
-    def _answer(self, event: Event) -> None:
+    def _answer(self, event: Incoming) -> None:
         session = self._session
         if isinstance(event, Ping):
             session.outbox.post_pong(pong_frame(event.payload))

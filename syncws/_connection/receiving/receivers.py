@@ -1,24 +1,28 @@
-"""The reader of a MessageWebSocket: calls the handlers itself, or leaves messages for receive().
+"""What becomes of what the reader decodes: messages go to the handlers or to receive(), a stream's bytes to its inbox.
 
-May import events, wire and the rest of this room. Everything here runs on one connection's reader thread.
+May import events, wire and the rest of this package. Everything here runs on one connection's reader thread.
 
-The handlers are called here and not on a thread of their own: an answer that is sent in a handler then costs no change
-of threads. Once a handler has been slow they are called by the dispatcher, and all messages go through the inbox.
+The handlers of messages are called here and not on a thread of their own: an answer that is sent in a handler then
+costs no change of threads. Once a handler has been slow they are called by the dispatcher, and all messages go through
+the inbox.
 """
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 from syncws._connection.message_session import MessageOwner, MessageSession
 from syncws._connection.receiving.reader import Reader
-from syncws._wire.frame_decoder import Event, FrameDecoder
-from syncws._wire.incoming import Message
-from syncws.events import Handler
+from syncws._connection.stream_session import StreamSession
+from syncws._wire.frame_decoder import FrameDecoder, Incoming
+from syncws._wire.incoming import Message, MessagePiece
+from syncws._wire.piece_decoder import PieceDecoder
+from syncws.events import Event, Handler
 
-__all__ = ["MessageReader"]
+__all__ = ["MessageReceiver", "StreamReceiver"]
 
 
-class MessageReader(Reader):
+class MessageReceiver(Reader):
     """Delivers messages, whole or in pieces."""
 
     __slots__ = ("_batch", "_is_handed_over", "_last_event", "_message_class")
@@ -31,9 +35,9 @@ class MessageReader(Reader):
         self._message_class = message_class
         # What the last read has brought. Two threads may take from it for a moment: the one whose handler was slow goes
         # on with the next event, if it comes before the one that takes over, which takes all that is left in one step.
-        self._batch: Iterator[Event] = iter(())
+        self._batch: Iterator[Incoming] = iter(())
         # The Close frame or violation at its end, kept apart: it is for whoever reads when the rest is done.
-        self._last_event: Event | None = None
+        self._last_event: Incoming | None = None
         self._is_handed_over = False
 
     def hand_over(self) -> bool:
@@ -42,7 +46,7 @@ class MessageReader(Reader):
         self._is_handed_over = super().hand_over()
         return self._is_handed_over
 
-    def _process(self, events: list[Event]) -> None:
+    def _process(self, events: list[Incoming]) -> None:
         session = self._session
         if self._decoder.is_dead:
             self._last_event = events.pop()
@@ -50,16 +54,18 @@ class MessageReader(Reader):
         owner = session.owner()
         if (
             owner is not None
-            and (handlers := owner.message_received.handlers)
+            and (handlers := (message_received := owner.message_received).handlers)
             and not (self._is_handed_over or session.is_discarding or session.inbox.has_messages)
-            and self._deliver(owner, handlers)
+            and self._deliver(owner, message_received, handlers)
             and self._last_event is None
         ):
             return
         # A handler that is added in the meantime gets it by _deliver_waiting: what came first goes first.
         self._finish_batch()
 
-    def _deliver(self, owner: MessageOwner, handlers: tuple[Handler[Any, Any], ...]) -> bool:
+    def _deliver(
+        self, owner: MessageOwner, message_received: Event[Any, Any], handlers: tuple[Handler[Any, Any], ...]
+    ) -> bool:
         """Call handlers for the messages of the batch; return False when something may be left that has none.
 
         `handlers` is for the first message. They are looked at before an event is taken: one that was taken and had no
@@ -71,7 +77,6 @@ class MessageReader(Reader):
         session = self._session
         delivery = session.delivery
         message_class = self._message_class
-        message_received = owner.message_received
         is_whole = True
         delivery.begin(self)
         try:
@@ -86,10 +91,8 @@ class MessageReader(Reader):
                         break
                 else:
                     self._answer(event)
-        except BaseException as exc:
-            delivery.end(exc)
-            raise
-        delivery.end()
+        finally:
+            delivery.end(sys.exc_info()[1])
         return is_whole
 
     def _finish_batch(self) -> None:
@@ -120,8 +123,36 @@ class MessageReader(Reader):
             try:
                 while session.deliver_one():
                     pass
-            except BaseException as exc:
-                session.delivery.end(exc)
-                raise
-            session.delivery.end()
+            finally:
+                session.delivery.end(sys.exc_info()[1])
             session.note_pause(session.is_paused)
+
+
+class StreamReceiver(Reader):
+    """Delivers bytes."""
+
+    __slots__ = ()
+
+    _session: StreamSession
+
+    def __init__(self, session: StreamSession) -> None:
+        """Make a reader."""
+        super().__init__(session, PieceDecoder())
+
+    def _process(self, events: list[Incoming]) -> None:
+        arrived: list[bytes] = []
+        for event in events:
+            if isinstance(event, MessagePiece):
+                arrived.append(event.payload or b"")
+            else:
+                # What came before a violation or a Close frame is given out before it.
+                self._put(arrived)
+                self._answer(event)
+        self._put(arrived)
+
+    def _put(self, arrived: list[bytes]) -> None:
+        """Put in what came in one read, in one piece."""
+        data = arrived[0] if len(arrived) == 1 else b"".join(arrived)
+        arrived.clear()
+        if data and not self._session.is_discarding:
+            self._session.inbox.put(data)
