@@ -6,7 +6,7 @@ may run them. Dates and time spans are counted in ticks of 100 ns, in exact inte
 
 import struct
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from syncws._arguments.checks import check_integer, shown_number
 from syncws.enums import ByteOrder
@@ -34,7 +34,7 @@ __all__ = [
     "unpack_time_span",
 ]
 
-_EPOCH = datetime(1601, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _TICKS_PER_MICROSECOND = 10
 _TICKS_PER_SECOND = 10_000_000
 _SECONDS_PER_DAY = 86_400
@@ -188,7 +188,7 @@ def pack_date_time(value: datetime, byte_order: ByteOrder) -> bytes:
         raise InvalidArgumentTypeError(f"DateTime must be a datetime.datetime, not {type(value).__name__}")
     if value.utcoffset() is None:
         try:
-            value = value.astimezone(timezone.utc)
+            value = value.astimezone(UTC)
         except (OverflowError, OSError, ValueError):
             raise InvalidArgumentError(f"DateTime {value} has no UTC time from year 1 to 9999") from None
     return INT64.structs[byte_order].pack(_ticks(value - _EPOCH))

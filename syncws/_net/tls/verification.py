@@ -196,7 +196,7 @@ def _look_besides_usage(findings: _Findings, verdict: Verdict, server_name: str 
     if not verdict.built:
         return False
     try:
-        errors = errors_besides_usage(verdict.built, server_name, dt.datetime.now(dt.timezone.utc))
+        errors = errors_besides_usage(verdict.built, server_name, dt.datetime.now(dt.UTC))
     except WebSocketError as exc:
         findings.problem = exc.message
         return False
