@@ -32,8 +32,7 @@ A connect() that runs out of time raises OperationTimedOutError, one that is can
 import copy
 import errno as errno_module
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from syncws.enums import ChainValidationResult, WebErrorStatus
 from syncws.hresult import HTTP_STATUS_BASE, HResult, signed, unsigned
@@ -99,8 +98,7 @@ _STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
 } | {signed(HTTP_STATUS_BASE + status): status for status in WebErrorStatus if status >= 300}
 
 
-@dataclass(frozen=True)
-class ConnectAttempt:
+class ConnectAttempt(NamedTuple):
     """What became of one address during a connect() (beyond WinRT).
 
     Attributes:

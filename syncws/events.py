@@ -4,11 +4,9 @@ May import errors. Adding and removing is allowed on any thread at any time; a c
 handlers that it found. Which thread calls the handlers is the owner's business (for a connection, its reader).
 """
 
-import inspect
 import itertools
 import logging
 import threading
-import traceback
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
@@ -151,7 +149,7 @@ class EventMember(Generic[SenderT, ArgsT]):
 
     def __init__(self, doc: str) -> None:
         """Make the attribute; `doc` is its docstring."""
-        self.__doc__ = inspect.cleandoc(doc)
+        self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._slot = f"_{name}"
@@ -181,6 +179,8 @@ def log_handler_failure(name: str, handler: object) -> None:
     try:
         _logger.exception("a handler of %s raised: %r", name, handler)
     except Exception:  # noqa: BLE001 - of a filter of the application's: both are shown, and the connection goes on
+        import traceback  # Rarely needed.
+
         traceback.print_exc()
 
 

@@ -16,7 +16,6 @@ from syncws._connection.link import SessionLink, close_dropped
 from syncws._connection.session import Session
 from syncws._net.connector import Connect, Opened
 from syncws._net.given_socket import check_connected_socket
-from syncws._net.tls.verification import CertificateReport
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import OutputStream, Progress
 from syncws._waiting.at_fork import watch
@@ -45,6 +44,8 @@ from syncws.info import WebSocketInformation
 
 if TYPE_CHECKING:
     import socket
+
+    from syncws._net.tls.verification import CertificateReport
 
 __all__ = ["IWebSocket", "State"]
 
@@ -429,7 +430,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         """Raise closed; for the session."""
         return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
 
-    def _validate_server(self, report: CertificateReport, waiter: Waiter, on_change: Callable[[], None]) -> None:
+    def _validate_server(self, report: "CertificateReport", waiter: Waiter, on_change: Callable[[], None]) -> None:
         """Raise server_custom_validation_requested and wait for the verdict."""
         if not self._server_custom_validation_requested.handlers:
             return

@@ -5,8 +5,7 @@ programs that never look at a certificate need not install it (extra `certificat
 them.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from syncws.errors import InvalidArgumentError, WebSocketError
 
@@ -75,8 +74,7 @@ _SIGNATURE_ALGORITHMS |= {
 }
 
 
-@dataclass(frozen=True)
-class SubjectAlternativeNameInfo:
+class SubjectAlternativeNameInfo(NamedTuple):
     """Further names of a certificate's subject (….Certificates.SubjectAlternativeNameInfo); each () without any.
 
     Attributes:
@@ -96,8 +94,7 @@ class SubjectAlternativeNameInfo:
     principal_name: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class CertificateKeyUsages:
+class CertificateKeyUsages(NamedTuple):
     """What a certificate's key may be used for (….Certificates.CertificateKeyUsages; RFC 5280 4.2.1.3).
 
     Attributes:

@@ -5,12 +5,15 @@ may run them. Dates and time spans are counted in ticks of 100 ns, in exact inte
 """
 
 import struct
-import uuid
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from syncws._arguments.checks import check_integer, shown_number
 from syncws.enums import ByteOrder
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+if TYPE_CHECKING:
+    import uuid
 
 __all__ = [
     "BYTE",
@@ -138,7 +141,7 @@ def pack_float(value: float, layout: FloatLayout, byte_order: ByteOrder) -> byte
         raise InvalidArgumentError(f"{layout.name} must be {allowed}, got {shown_number(value)}") from None
 
 
-def pack_guid(value: uuid.UUID, byte_order: ByteOrder) -> bytes:
+def pack_guid(value: "uuid.UUID", byte_order: ByteOrder) -> bytes:
     """Give the 16 bytes of a GUID.
 
     Args:
@@ -151,6 +154,9 @@ def pack_guid(value: uuid.UUID, byte_order: ByteOrder) -> bytes:
 
     Source: DataWriter.WriteGuid.
     """
+    # Here and not above: few programs send GUIDs.
+    import uuid
+
     if not isinstance(value, uuid.UUID):
         raise InvalidArgumentTypeError(f"Guid must be a uuid.UUID, not {type(value).__name__}")
     if byte_order == ByteOrder.LITTLE_ENDIAN:
@@ -159,8 +165,10 @@ def pack_guid(value: uuid.UUID, byte_order: ByteOrder) -> bytes:
     return data[:8] + data[:7:-1]
 
 
-def unpack_guid(data: bytes, byte_order: ByteOrder) -> uuid.UUID:
+def unpack_guid(data: bytes, byte_order: ByteOrder) -> "uuid.UUID":
     """Make a GUID from 16 bytes; the layout is that of `pack_guid` (DataReader.ReadGuid)."""
+    import uuid
+
     if byte_order == ByteOrder.LITTLE_ENDIAN:
         return uuid.UUID(bytes_le=data)
     return uuid.UUID(bytes=data[:8] + data[:7:-1])
