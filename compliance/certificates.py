@@ -36,7 +36,7 @@ __all__ = [
     "with_version",
 ]
 
-NOW = dt.datetime.now(dt.timezone.utc)
+NOW = dt.datetime.now(dt.UTC)
 DAY = dt.timedelta(days=1)
 SERVER, CLIENT, CODE = (
     ExtendedKeyUsageOID.SERVER_AUTH,

@@ -4,7 +4,6 @@ May import _certificates and errors. Plain values, whose friendly_name alone can
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,7 +14,7 @@ from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["Certificate"]
 
-_HASHES = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
+_HASHES = {"SHA1": "sha1", "SHA256": "sha256"}
 
 
 CertificateT = TypeVar("CertificateT", bound="Certificate")
@@ -112,10 +111,13 @@ class Certificate:
 
         Source: Certificate.GetHashValue.
         """
-        make_hash = _HASHES.get(hash_algorithm_name) if isinstance(hash_algorithm_name, str) else None
-        if make_hash is None:
+        name = _HASHES.get(hash_algorithm_name) if isinstance(hash_algorithm_name, str) else None
+        if name is None:
             raise InvalidArgumentError(f"hash_algorithm_name must be SHA1 or SHA256; got {hash_algorithm_name!r}")
-        return make_hash(self._blob).digest()
+        # Here and not above: it loads OpenSSL.
+        import hashlib
+
+        return hashlib.new(name, self._blob).digest()
 
     @property
     def subject(self) -> str:

@@ -6,7 +6,6 @@ its keyword one line of a TypedDict.
 """
 
 import datetime as dt
-import ssl
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
@@ -32,6 +31,9 @@ from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "MessageWebSocketControl",
@@ -60,8 +62,8 @@ class WebSocketSettings(TypedDict, total=False):
     server_credential: PasswordCredential | None
     proxy: str | None
     proxy_credential: PasswordCredential | None
-    proxy_ssl_context: ssl.SSLContext | None
-    ssl_context: ssl.SSLContext | None
+    proxy_ssl_context: "ssl.SSLContext | None"
+    ssl_context: "ssl.SSLContext | None"
     client_certificate: Certificate | None
     ignorable_server_certificate_errors: Iterable[ChainValidationResult]
     send_timeout: float | None

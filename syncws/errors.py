@@ -38,8 +38,7 @@ of either tells whether that has a chance. A connect() that is cancelled raises 
 import copy
 import errno as errno_module
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from syncws.enums import ChainValidationResult, CloseCause, WebErrorStatus
 from syncws.hresult import HResult, hresult_of_http_status, status_of, unsigned
@@ -76,8 +75,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class ConnectAttempt:
+class ConnectAttempt(NamedTuple):
     """What became of one address during a connect() (beyond WinRT).
 
     Attributes: the IP address or path as text; why it failed, the system's error or one of this module; the seconds

@@ -4,7 +4,6 @@ May import errors. Adding and removing is allowed on any thread at any time; a c
 handlers that it found. Which thread calls the handlers is the owner's business (for a connection, its reader).
 """
 
-import inspect
 import itertools
 import logging
 import threading
@@ -107,7 +106,7 @@ class Event(Generic[SenderT, ArgsT]):
                     break
         return self
 
-    def let_go_in_child(self) -> None:
+    def _let_go_in_child(self) -> None:
         """In a forked child: another thread may have held the lock at that moment."""
         self._lock = threading.RLock()
 
@@ -150,7 +149,7 @@ class EventMember(Generic[SenderT, ArgsT]):
 
     def __init__(self, doc: str) -> None:
         """Make the attribute; `doc` is its docstring."""
-        self.__doc__ = inspect.cleandoc(doc)
+        self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._slot = f"_{name}"

@@ -5,8 +5,7 @@ on any thread: each property reads one snapshot that the session replaces.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from syncws._certificates.errors import severity_of
 from syncws.certificates import Certificate
@@ -24,8 +23,7 @@ __all__ = [
 InformationT = TypeVar("InformationT", bound="WebSocketInformation")
 
 
-@dataclass(frozen=True)
-class BandwidthStatistics:
+class BandwidthStatistics(NamedTuple):
     """Estimates of what the connection carries (Windows.Networking.Sockets.BandwidthStatistics); all 0 before connect.
 
     WinRT's numbers are TCP's estimates. Here they are made from the bytes that really moved, in samples of at least
@@ -60,14 +58,13 @@ class BandwidthStatistics:
 
     def __replace__(self, /, **changes: Any) -> "BandwidthStatistics":
         """Return a copy with some fields changed, for copy.replace()."""
-        return replace(self, **changes)
+        return self._replace(**changes)
 
 
 _NO_STATISTICS = BandwidthStatistics()
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What the session knows at one moment; made by it, read by the information object."""
 
     local_address: HostName | None = None

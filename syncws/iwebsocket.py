@@ -16,7 +16,6 @@ from syncws._connection.link import SessionLink, close_dropped
 from syncws._connection.session import Session
 from syncws._net.connector import Connect, Opened
 from syncws._net.given_socket import check_connected_socket
-from syncws._net.tls.verification import CertificateReport
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import OutputStream, Progress
 from syncws._waiting.at_fork import watch
@@ -46,6 +45,8 @@ from syncws.info import WebSocketInformation
 
 if TYPE_CHECKING:
     import socket
+
+    from syncws._net.tls.verification import CertificateReport
 
 __all__ = ["IWebSocket", "State"]
 
@@ -92,13 +93,13 @@ class IWebSocket(Generic[SessionT, ControlT]):
         self._is_output_closed = False
         self._output_stream: weakref.ref[OutputStream] | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
-        watch(self)
+        watch(self, IWebSocket._let_go_in_child)
 
-    def let_go_in_child(self) -> None:
+    def _let_go_in_child(self) -> None:
         """In a forked child: a connect that was under way has failed; see net.inherited."""
         self._lock = threading.RLock()
         for event in self._events:
-            event.let_go_in_child()
+            event._let_go_in_child()
         if self._state is State.CONNECTING:
             self._state = State.NEW
             self._control._set_frozen(False)
@@ -435,7 +436,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         """Raise closed; for the session."""
         return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
 
-    def _validate_server(self, report: CertificateReport, waiter: Waiter, on_change: Callable[[], None]) -> None:
+    def _validate_server(self, report: "CertificateReport", waiter: Waiter, on_change: Callable[[], None]) -> None:
         """Raise server_custom_validation_requested and wait for the verdict."""
         if not self._server_custom_validation_requested.handlers:
             return

@@ -5,7 +5,7 @@ May import errors and checked_list. Any thread may read and set one, as far as t
 
 import datetime as dt
 import enum
-import inspect
+import textwrap
 from collections.abc import Callable, Iterable, MutableSequence
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
@@ -177,13 +177,19 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 def _whole_doc(doc: str, default: object, check: Callable[..., object], is_settable_after_connect: bool) -> str:
     """Add the default, unless the text must say what it is, and the errors."""
-    text = inspect.cleandoc(doc)
+    text = _dedented(doc)
     if default is not None:
         text += f"\n\nDefault: {_shown(default)}."
-    _, _, errors = inspect.cleandoc(check.__doc__ or "").partition("Raises:\n")
+    _, _, errors = _dedented(check.__doc__ or "").partition("Raises:\n")
     if not is_settable_after_connect:
         errors = f"{errors}\n    IllegalMethodCallError: set after connect (0x8000000E)."
     return f"{text}\n\nRaises:\n{errors.lstrip(chr(10))}"
+
+
+def _dedented(doc: str) -> str:
+    # Not inspect.cleandoc: importing inspect takes longer than all of this room.
+    first, _, rest = doc.partition("\n")
+    return f"{first.lstrip()}\n{textwrap.dedent(rest)}".strip()
 
 
 def _shown(value: object) -> str:

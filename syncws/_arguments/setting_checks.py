@@ -5,9 +5,8 @@ them. The section "Raises" of a docstring comes last, because it becomes a part 
 """
 
 import datetime as dt
-import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncws._arguments.checks import check_number, check_timeout
 from syncws._wire.proxy_url import parse_proxy_url
@@ -15,6 +14,9 @@ from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "as_message_type",
@@ -150,13 +152,18 @@ def check_resolver(value: Any, what: str) -> Any:
     return value
 
 
-def check_ssl_context(value: object, what: str) -> ssl.SSLContext | None:
+def check_ssl_context(value: object, what: str) -> "ssl.SSLContext | None":
     """Check TLS settings.
 
     Raises:
         InvalidArgumentTypeError: neither an ssl.SSLContext nor None (0x80070057).
     """
-    if value is not None and not isinstance(value, ssl.SSLContext):
+    if value is None:
+        return None
+    # Here and not above: importing it takes milliseconds, and ws:// needs none of it.
+    import ssl
+
+    if not isinstance(value, ssl.SSLContext):
         raise InvalidArgumentTypeError(f"{what} must be an ssl.SSLContext or None, not {type(value).__name__}")
     return value
 

@@ -7,8 +7,7 @@ them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from syncws.errors import InvalidArgumentError, WebSocketError
 
@@ -77,8 +76,7 @@ _SIGNATURE_ALGORITHMS |= {
 }
 
 
-@dataclass(frozen=True)
-class SubjectAlternativeNameInfo:
+class SubjectAlternativeNameInfo(NamedTuple):
     """Further names of a certificate's subject (….Certificates.SubjectAlternativeNameInfo); each () without any.
 
     Attributes:
@@ -98,8 +96,7 @@ class SubjectAlternativeNameInfo:
     principal_name: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class CertificateKeyUsages:
+class CertificateKeyUsages(NamedTuple):
     """What a certificate's key may be used for (….Certificates.CertificateKeyUsages; RFC 5280 4.2.1.3).
 
     Attributes:

@@ -6,8 +6,7 @@ stays inside an object of that library; no message of an error holds one, or a p
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from syncws._certificates.fields import Parsed, missing_extra, reading
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -30,8 +29,7 @@ _MAX_BYTES = 1 << 20
 _CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A certificate with its key.
 
     Attributes:
@@ -43,8 +41,11 @@ class Loaded:
 
     blob: bytes
     intermediates: tuple[bytes, ...]
-    private_key: PrivateKey = field(repr=False)
+    private_key: PrivateKey
     friendly_name: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Loaded {self.friendly_name!r}, its private key not shown>"
 
 
 def load_pem(certificate: Source, private_key: Source | None, password: str | bytes | None) -> Loaded:

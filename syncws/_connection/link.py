@@ -4,7 +4,6 @@ May import certificates, host_name, info, net and threads. Any thread; close_dro
 """
 
 import warnings
-from dataclasses import replace
 
 from syncws._connection.session import Session
 from syncws._net.connector import Connect
@@ -37,8 +36,7 @@ class SessionLink:
         if session is None:
             return shown
         statistics, received, sent = session.read_statistics()
-        return replace(
-            shown,
+        return shown._replace(
             local_address=HostName(session.local_address) if session.local_address else None,
             remote_address=HostName(session.remote_address) if session.remote_address else None,
             proxy=session.proxy,

@@ -60,7 +60,7 @@ class Monitor:
     def __init__(self) -> None:
         """Make a monitor without timers; the thread starts with the first that is set."""
         self._reset()
-        watch(self)
+        watch(self, Monitor.let_go_in_child)
 
     def _reset(self) -> None:
         self._lock = threading.RLock()

@@ -117,7 +117,7 @@ class Session(Sending):
         # Set when a handler was slow: the thread that calls the handlers and reads no more.
         self.dispatcher: threading.Thread | None = None
         self._turn = threading.Lock()
-        watch(self)
+        watch(self, type(self).let_go_in_child)
         process.add(self)
 
     def start(self: SessionT, run: Callable[[SessionT], None]) -> None:

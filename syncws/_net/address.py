@@ -7,13 +7,12 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Address", "interleaved", "parse_address"]
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Where to connect to.
 
     Attributes:

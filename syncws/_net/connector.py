@@ -6,11 +6,10 @@ connecting thread, under one deadline; cancel() may be called on any thread.
 
 import errno
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer, set_options
@@ -21,11 +20,7 @@ from syncws._net.http.redirects import is_redirect, redirected
 from syncws._net.proxy.choice import choose_proxy
 from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, open_tunnel, plan_routes
 from syncws._net.resolver import Answer, addresses_without_waiting, look_up
-from syncws._net.tls.context import make_plan
-from syncws._net.tls.server import start_tls
-from syncws._net.tls.transport import tls_error
-from syncws._net.tls.verification import CertificateReport
-from syncws._net.transport import SocketTransport, Transport
+from syncws._net.transport import SocketTransport, Transport, is_tls_error
 from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import run_aside
@@ -35,7 +30,7 @@ from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken
 from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
-from syncws.enums import CloseCause
+from syncws.enums import ChainValidationResult, CloseCause
 from syncws.errors import (
     CannotConnectError,
     ConnectAbortedError,
@@ -47,19 +42,22 @@ from syncws.errors import (
     OperationTimedOutError,
     ProxyError,
     RedirectError,
+    TlsError,
     WebSocketError,
     fresh,
 )
 from syncws.hresult import HResult
 
+if TYPE_CHECKING:
+    from syncws._net.tls.verification import CertificateReport
+
 __all__ = ["Connect", "Opened", "Validation"]
 
-Validation = Callable[[CertificateReport, Waiter, Callable[[], None]], None]
+Validation = Callable[["CertificateReport", Waiter, Callable[[], None]], None]
 """Shows a server's certificate to the application; raises when it refuses. The last argument ends the waiter's wait."""
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """A connection that is up.
 
     Attributes:
@@ -121,7 +119,7 @@ class Connect:
         self._validate = validate
         self.is_canceled = False
         self.certificates: tuple[Certificate, ...] = ()
-        self.certificate_errors = CertificateReport().errors
+        self.certificate_errors: tuple[ChainValidationResult, ...] = ()
         self.attempts: list[ConnectAttempt] = []
         self._dialer: Dialer | None = None
         self._transport: SocketTransport | None = None
@@ -131,7 +129,7 @@ class Connect:
             raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
         limit = None if token is None else token._limit
         self._waiter = Waiter(self.waker, self._is_over, deadline, limit=limit)
-        watch(self)
+        watch(self, Connect.let_go_in_child)
 
     # Any thread.
 
@@ -170,6 +168,9 @@ class Connect:
             self._token._add_listener(self, self.waker.wake)
         try:
             if self._uri.is_secure:
+                # Here and not above, as all of _net.tls in this module: a plain connect needs none of it.
+                from syncws._net.tls.context import make_plan
+
                 # Kept in the settings; now, because what TLS cannot use shall be told before anything is sent.
                 make_plan(self._settings)
             return self._open_following_redirects()
@@ -304,14 +305,21 @@ class Connect:
             if route is not None:
                 transport = open_tunnel(route, transport, waiter, settings.proxy_ssl_context, self.make_lock)
             if uri.is_secure:
+                from syncws._net.tls.server import start_tls
+
                 transport = start_tls(transport, uri, settings, waiter, self)
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
             result = open_websocket(transport, waiter, uri, settings._request_headers, settings.supported_protocols)
-        except ssl.SSLError as exc:
-            raise tls_error(exc, uri.server_name) from exc
+        except WebSocketError:
+            raise
         except OSError as exc:
+            # First, because the imports below want descriptors.
             if exc.errno in (errno.EMFILE, errno.ENFILE):
                 raise CannotConnectError(f"the system gives no descriptor: {exc.strerror}") from exc
+            if is_tls_error(exc):
+                from syncws._net.tls.transport import tls_error
+
+                raise tls_error(exc, uri.server_name) from exc
             raise
         remote = dialed.address.text if dialed.address.is_ip else ""
         shown = None if route is None else route.proxy.shown
@@ -323,12 +331,12 @@ class Connect:
         """Return a new lock."""
         return threading.RLock()
 
-    def note_certificates(self, report: CertificateReport) -> None:
+    def note_certificates(self, report: "CertificateReport") -> None:
         """Keep what the server showed, for the information object."""
         self.certificates = tuple(Certificate(der) for der in report.chain)
         self.certificate_errors = report.errors
 
-    def validate_server(self, report: CertificateReport, waiter: Waiter) -> None:
+    def validate_server(self, report: "CertificateReport", waiter: Waiter) -> None:
         """Let the application look at the server's certificate; raises when it refuses."""
         if self._validate is not None:
             self._validate(report, waiter, self.waker.wake)
@@ -338,9 +346,11 @@ def _is_silence(error: WebSocketError) -> bool:
     """True when whoever accepted has hung up or said nothing in time: another address may do better."""
     if isinstance(error, ProxyError):
         return not error.is_about_server and error.hresult == HResult.WININET_E_PROXY_SERVER_UNREACHABLE
-    return isinstance(error, ConnectionLostError | OperationTimedOutError) or isinstance(
-        error.__cause__, ssl.SSLEOFError
-    )
+    if isinstance(error, TlsError) and error.__cause__ is not None:
+        import ssl
+
+        return isinstance(error.__cause__, ssl.SSLEOFError)
+    return isinstance(error, ConnectionLostError | OperationTimedOutError)
 
 
 def _with_credential(settings: WebSocketControl, refusal: HttpStatusError) -> WebSocketControl | None:

@@ -11,7 +11,7 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from syncws._net.address import Address
 from syncws._waiting.deadline import FOREVER, Deadline, now
@@ -48,8 +48,7 @@ class _Selector(getattr(selectors, "PollSelector", selectors.SelectSelector)):  
         return ready
 
 
-@dataclass(frozen=True)
-class Dialed:
+class Dialed(NamedTuple):
     """A socket that is connected, or that is to be.
 
     Attributes:

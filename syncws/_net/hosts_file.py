@@ -6,7 +6,6 @@ May import net.address. Reads a local file, line by line, on the connecting thre
 import codecs
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from syncws._net.address import Address, parse_address
@@ -19,11 +18,11 @@ _MAX_BYTES = 64 * 1024 * 1024
 _MAX_LINE_BYTES = 64 * 1024
 
 
-def hosts_file() -> Path:
+def hosts_file() -> str:
     """Return where this system keeps its hosts file."""
     if os.name == "nt":
-        return Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "drivers", "etc", "hosts")
-    return Path("/etc/hosts")
+        return os.environ.get("SYSTEMROOT", r"C:\Windows") + r"\System32\drivers\etc\hosts"
+    return "/etc/hosts"
 
 
 def find_in_hosts_file(name: str) -> list[Address]:

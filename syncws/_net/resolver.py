@@ -6,9 +6,8 @@ thread as far as it cannot wait; ask_name_servers and ask_system, which can, on 
 
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncws._net.address import Address, interleaved, parse_address
 from syncws._net.hosts_file import find_in_hosts_file
@@ -27,11 +26,10 @@ __all__ = [
 _LOOPBACK = (Address(socket.AF_INET, "127.0.0.1"), Address(socket.AF_INET6, "::1"))
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What one way of asking found, or why it found nothing."""
 
-    addresses: list[Address] = field(default_factory=list)
+    addresses: Sequence[Address] = ()
     problem: str = ""
     is_timeout: bool = False
 

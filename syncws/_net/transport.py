@@ -6,14 +6,18 @@ may be two different threads; abort() may be called by any.
 
 import socket
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from syncws._net.meter import BandwidthMeter
 from syncws._waiting.at_fork import forked_error, watch
 from syncws.errors import ConnectionLostError
 from syncws.hresult import HResult
 
-__all__ = ["SocketTransport", "Transport", "lost_connection"]
+if TYPE_CHECKING:
+    import ssl
+    from typing import TypeGuard
+
+__all__ = ["SocketTransport", "Transport", "is_tls_error", "lost_connection"]
 
 
 class Transport(Protocol):
@@ -56,6 +60,14 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give the descriptor back; nobody may be using it any more."""
+
+
+def is_tls_error(error: OSError) -> "TypeGuard[ssl.SSLError]":
+    """Tell whether it is an ssl.SSLError: what came is no valid TLS, or the handshake failed."""
+    # Here and not above: importing it takes milliseconds, and a plain connection that does not fail needs none of it.
+    import ssl
+
+    return isinstance(error, ssl.SSLError)
 
 
 def lost_connection(error: OSError) -> ConnectionLostError:
@@ -110,7 +122,7 @@ class SocketTransport:
         self._is_closed = False
         self.inbound = BandwidthMeter()
         self.outbound = BandwidthMeter()
-        watch(self)
+        watch(self, SocketTransport.let_go_in_child)
 
     def receive(self, size: int) -> bytes | None:
         """See Transport.receive."""

@@ -4,7 +4,6 @@ May import enums, errors and this room. Runs on the thread that calls it; only `
 hot path of receiving: the text of a whole message is not decoded again.
 """
 
-import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, overload
 
@@ -18,6 +17,8 @@ from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import InvalidArgumentTypeError
 
 if TYPE_CHECKING:
+    import uuid
+
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["DataReader"]
@@ -184,7 +185,7 @@ class DataReader(ReaderCore):
         """Take 8 bytes in `byte_order` as IEEE 754 double (DataReader.ReadDouble); errors: see the class."""
         return self._read_float(layouts.DOUBLE)
 
-    def read_guid(self) -> uuid.UUID:
+    def read_guid(self) -> "uuid.UUID":
         """Take 16 bytes in `byte_order` as a uuid.UUID (DataReader.ReadGuid); errors: see the class."""
         return self._read(16, lambda data, start: layouts.unpack_guid(copy_bytes(data, start, 16), self._byte_order))
 

@@ -4,7 +4,6 @@ May import enums, errors and this room. Runs on the thread that calls it; only `
 stream. On the hot path of sending: one part is stored as it is, without a join and without a copy.
 """
 
-import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn, overload
 
@@ -24,6 +23,8 @@ from syncws.errors import (
 )
 
 if TYPE_CHECKING:
+    import uuid
+
     from _typeshed import ReadableBuffer
 
 __all__ = ["DataWriter"]
@@ -129,7 +130,7 @@ class DataWriter(Formatted):
         """Add 8 bytes: a float or int; infinities and NaN allowed (DataWriter.WriteDouble); errors: see the class."""
         self._append(layouts.pack_float(value, layouts.DOUBLE, self._byte_order))
 
-    def write_guid(self, value: uuid.UUID, /) -> None:
+    def write_guid(self, value: "uuid.UUID", /) -> None:
         """Add the 16 bytes of a uuid.UUID (DataWriter.WriteGuid); errors: see the class."""
         self._append(layouts.pack_guid(value, self._byte_order))
 

@@ -5,12 +5,15 @@ may run them. Dates and time spans are counted in ticks of 100 ns, in exact inte
 """
 
 import struct
-import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from syncws._arguments.checks import check_integer, shown_number
 from syncws.enums import ByteOrder
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+if TYPE_CHECKING:
+    import uuid
 
 __all__ = [
     "BYTE",
@@ -34,7 +37,7 @@ __all__ = [
     "unpack_time_span",
 ]
 
-_EPOCH = datetime(1601, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _TICKS_PER_MICROSECOND = 10
 _TICKS_PER_SECOND = 10_000_000
 _SECONDS_PER_DAY = 86_400
@@ -138,7 +141,7 @@ def pack_float(value: float, layout: FloatLayout, byte_order: ByteOrder) -> byte
         raise InvalidArgumentError(f"{layout.name} must be {allowed}, got {shown_number(value)}") from None
 
 
-def pack_guid(value: uuid.UUID, byte_order: ByteOrder) -> bytes:
+def pack_guid(value: "uuid.UUID", byte_order: ByteOrder) -> bytes:
     """Give the 16 bytes of a GUID.
 
     Args:
@@ -151,6 +154,9 @@ def pack_guid(value: uuid.UUID, byte_order: ByteOrder) -> bytes:
 
     Source: DataWriter.WriteGuid.
     """
+    # Here and not above: few programs send GUIDs.
+    import uuid
+
     if not isinstance(value, uuid.UUID):
         raise InvalidArgumentTypeError(f"Guid must be a uuid.UUID, not {type(value).__name__}")
     if byte_order == ByteOrder.LITTLE_ENDIAN:
@@ -159,8 +165,10 @@ def pack_guid(value: uuid.UUID, byte_order: ByteOrder) -> bytes:
     return data[:8] + data[:7:-1]
 
 
-def unpack_guid(data: bytes, byte_order: ByteOrder) -> uuid.UUID:
+def unpack_guid(data: bytes, byte_order: ByteOrder) -> "uuid.UUID":
     """Make a GUID from 16 bytes; the layout is that of `pack_guid` (DataReader.ReadGuid)."""
+    import uuid
+
     if byte_order == ByteOrder.LITTLE_ENDIAN:
         return uuid.UUID(bytes_le=data)
     return uuid.UUID(bytes=data[:8] + data[:7:-1])
@@ -188,7 +196,7 @@ def pack_date_time(value: datetime, byte_order: ByteOrder) -> bytes:
         raise InvalidArgumentTypeError(f"DateTime must be a datetime.datetime, not {type(value).__name__}")
     if value.utcoffset() is None:
         try:
-            value = value.astimezone(timezone.utc)
+            value = value.astimezone(UTC)
         except (OverflowError, OSError, ValueError):
             raise InvalidArgumentError(f"DateTime {value} has no UTC time from year 1 to 9999") from None
     return INT64.structs[byte_order].pack(_ticks(value - _EPOCH))

@@ -11,32 +11,31 @@ descriptors, which the parent's copies do not notice, makes new locks, and refus
 
 import os
 import weakref
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, TypeVar
 
 from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError
 
 __all__ = ["forked_error", "watch"]
 
-
-class Holder(Protocol):
-    """Something with descriptors or locks."""
-
-    def let_go_in_child(self) -> None:
-        """Close descriptors, make new locks, and be over. Must not wait, send or raise."""
+HolderT = TypeVar("HolderT")
 
 
 # By id and not in a WeakSet: two that the application's subclass calls equal are two all the same.
-_holders: "dict[int, weakref.ref[Holder]]" = {}
+_holders: "dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]]" = {}
 
 
-def watch(holder: Holder) -> None:
-    """Have `holder` told in a child, as long as it lives."""
+def watch(holder: HolderT, let_go: Callable[[HolderT], None]) -> None:
+    """Have `let_go(holder)` called in a child, as long as the holder lives.
+
+    It closes descriptors and makes new locks; it must not wait, send or raise.
+    """
     number = id(holder)
     # The callback gets the reference, as what pop returns where nothing is. It is no Python code: in that a
     # KeyboardInterrupt would be lost.
-    _holders[number] = weakref.ref(holder, partial(_holders.pop, number))
+    _holders[number] = weakref.ref(holder, partial(_holders.pop, number)), let_go
 
 
 def forked_error() -> ConnectionLostError:
@@ -50,11 +49,11 @@ def forked_error() -> ConnectionLostError:
 
 def _let_go() -> None:
     errors = []
-    for reference in tuple(_holders.values()):
+    for reference, let_go in tuple(_holders.values()):
         holder = reference()
         try:
             if holder is not None:
-                holder.let_go_in_child()
+                let_go(holder)
         except Exception as exc:  # noqa: BLE001 - a defect of ours, of which the others are to be spared
             errors.append(exc)
     if errors:

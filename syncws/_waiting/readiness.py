@@ -44,7 +44,7 @@ class Waker:
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
         self.is_inherited = False
-        watch(self)
+        watch(self, Waker.let_go_in_child)
 
     def fileno(self) -> int:
         """Descriptor that is readable while there is a waking."""

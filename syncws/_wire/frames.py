@@ -1,11 +1,9 @@
 """Frames: opcodes, the header's three length forms, the Close frame's payload (RFC 6455 5.2, 5.5, 7.4).
 
-May import wire.masking, and constants of websocket-client. Pure functions over bytes: any thread may call them.
+May import wire.masking. Pure functions over bytes: any thread may call them.
 """
 
 import os
-
-from websocket import ABNF
 
 from syncws._wire.masking import apply_mask
 
@@ -26,12 +24,13 @@ __all__ = [
     "is_valid_received_close_code",
 ]
 
-CONTINUATION: int = ABNF.OPCODE_CONT
-TEXT: int = ABNF.OPCODE_TEXT
-BINARY: int = ABNF.OPCODE_BINARY
-CLOSE: int = ABNF.OPCODE_CLOSE
-PING: int = ABNF.OPCODE_PING
-PONG: int = ABNF.OPCODE_PONG
+# RFC 6455 5.2.
+CONTINUATION = 0x0
+TEXT = 0x1
+BINARY = 0x2
+CLOSE = 0x8
+PING = 0x9
+PONG = 0xA
 
 MAX_CONTROL_PAYLOAD = 125
 """Bytes that a control frame may carry (RFC 6455 5.5)."""

@@ -3,8 +3,7 @@
 May import errors and wire.uri. Pure functions over strings: any thread may call them.
 """
 
-from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes
+from typing import NamedTuple
 
 from syncws._wire.shown import shown_url
 from syncws._wire.uri import bracketed, check_characters, read_http_url, server_name_of
@@ -18,16 +17,17 @@ _ALLOWED = "allowed are http://, https://, socks4://, socks4a://, socks5:// and 
 _MAX_SOCKS5_BYTES = 255
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(NamedTuple):
     """Who we are to the proxy."""
 
     user_name: str
-    password: str = field(repr=False)
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Login(user_name={self.user_name!r})"
 
 
-@dataclass(frozen=True)
-class ProxyUrl:
+class ProxyUrl(NamedTuple):
     """A checked URL of a proxy.
 
     Attributes:
@@ -40,7 +40,10 @@ class ProxyUrl:
     scheme: str
     host: str
     port: int
-    login: Login | None = field(default=None, repr=False)
+    login: Login | None = None
+
+    def __repr__(self) -> str:
+        return f"ProxyUrl({self.shown!r})"
 
     @property
     def is_socks(self) -> bool:
@@ -83,14 +86,17 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
     address = address.removesuffix("/")
     if any(mark in user_info + address for mark in "/?#"):
         raise InvalidArgumentError(f"{shown} has something behind host and port: {_ALLOWED}")
-    parsed, host = read_http_url(f"http://{address}", shown)
+    host, port, _ = read_http_url(f"http://{address}", shown)
     login = _read_login(user_info, shown) if at_sign else None
     if login is not None:
         check_login(login, scheme, f"the user info of {shown}")
-    return ProxyUrl(scheme, host, parsed.port or _DEFAULT_PORTS[scheme], login)
+    return ProxyUrl(scheme, host, port or _DEFAULT_PORTS[scheme], login)
 
 
 def _read_login(user_info: str, shown: str) -> Login:
+    # Here and not above: most programs have no proxy.
+    from urllib.parse import unquote_to_bytes
+
     user_name, _, password = user_info.partition(":")
     parts = [unquote_to_bytes(part) for part in (user_name, password)]
     # Not by the error of decode(), which holds what it could not read.

@@ -5,11 +5,7 @@ May import errors, urllib3 and idna. Pure functions over strings: any thread may
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
-
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
+from typing import NamedTuple
 
 from syncws._wire.shown import shown_text, shown_url
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -25,6 +21,11 @@ __all__ = [
 
 _SHOWN_PATH = 80
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
+# A host in lower case, a port, and a path and query of which nothing has to be encoded or resolved.
+_PLAIN = re.compile(
+    r"https?://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)(?P<query>\?[A-Za-z0-9._~=&-]*)?"
+)
 # urllib3 normalises paths and hosts for these schemes only.
 _WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
@@ -32,8 +33,7 @@ _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class WebSocketUri:
+class WebSocketUri(NamedTuple):
     """A checked URI.
 
     Attributes:
@@ -47,8 +47,11 @@ class WebSocketUri:
     is_secure: bool
     host: str
     port: int
-    # Not shown: its query may hold a secret.
-    resource: str = field(repr=False)
+    resource: str
+
+    def __repr__(self) -> str:
+        # Its query may hold a secret.
+        return f"<WebSocketUri {self.shown}>"
 
     @property
     def scheme(self) -> str:
@@ -65,6 +68,8 @@ class WebSocketUri:
     def authority(self) -> str:
         """Host and port as a URI has them, for making another one from this: zone id and port included."""
         address, percent, zone = self.host.partition("%")
+        from urllib.parse import quote
+
         host = f"{address}%25{quote(zone, safe='')}" if percent else address
         return f"[{host}]:{self.port}" if ":" in address else f"{host}:{self.port}"
 
@@ -108,13 +113,12 @@ def parse_uri(text: str) -> WebSocketUri:
         raise InvalidArgumentError(
             f"{shown} holds user info: give name and password by control.server_credential, or an Authorization header"
         )
-    parsed, host = read_http_url(f"{_HTTP_SCHEMES[scheme]}:{rest}", shown)
-    port = _DEFAULT_PORTS[scheme] if parsed.port is None else parsed.port
-    return WebSocketUri(scheme == "wss", host, port, parsed.request_uri)
+    host, port, resource = read_http_url(f"{_HTTP_SCHEMES[scheme]}:{rest}", shown)
+    return WebSocketUri(scheme == "wss", host, _DEFAULT_PORTS[scheme] if port is None else port, resource)
 
 
-def read_http_url(url: str, shown: str) -> tuple[Url, str]:
-    """Let urllib3 read an http or https URL; return what it found, and the host without brackets.
+def read_http_url(url: str, shown: str) -> tuple[str, int | None, str]:
+    """Return host (IPv6 without brackets), port (None when it has none), path and query of an http or https URL.
 
     Raises:
         InvalidArgumentError: `shown` has no host, a bad one, or a port outside 1 to 65535 (0x80070057).
@@ -123,16 +127,38 @@ def read_http_url(url: str, shown: str) -> tuple[Url, str]:
     if "%" in authority.rpartition("@")[2].partition("[")[0]:
         # urllib3 would decode it, and lists of forbidden hosts would not see what is connected to.
         raise InvalidArgumentError(f"{shown} has a host that holds a percent sign: write the name itself")
+    host, port, resource = _read_plain(url) or _read_with_urllib3(url, shown)
+    if port is not None and not 1 <= port <= 65535:
+        raise InvalidArgumentError(f"{shown} has the port {port}: allowed are 1 to 65535")
+    return _bare_host(host, shown), port, resource
+
+
+def _read_plain(url: str) -> tuple[str, int | None, str] | None:
+    """Take apart a URL in which urllib3 would change nothing; None for others.
+
+    Most are of this kind, and importing urllib3 takes longer than connecting.
+    """
+    plain = _PLAIN.fullmatch(url)
+    if plain is None:
+        return None
+    port = None if plain["port"] is None else int(plain["port"])
+    if port is not None and port > 65535:
+        return None
+    return plain["host"], port, (plain["path"] or "/") + (plain["query"] or "")
+
+
+def _read_with_urllib3(url: str, shown: str) -> tuple[str, int | None, str]:
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
     try:
         parsed = parse_url(url)
     except LocationParseError:
-        why = _idna_problem(authority)
+        why = _idna_problem(_authority(url.partition(":")[2]))
         raise InvalidArgumentError(f"{shown} has a host or port that cannot be read{why}") from None
     if not parsed.host:
         raise InvalidArgumentError(f"{shown} has no host")
-    if parsed.port is not None and not 1 <= parsed.port <= 65535:
-        raise InvalidArgumentError(f"{shown} has the port {parsed.port}: allowed are 1 to 65535")
-    return parsed, _bare_host(parsed.host, shown)
+    return parsed.host, parsed.port, parsed.request_uri
 
 
 def _authority(rest: str) -> str:
@@ -205,6 +231,9 @@ def _ipv4_address(name: str, shown: str) -> str:
 
 def _ipv6_address(host: str, shown: str) -> str:
     address, percent, zone = host[1:-1].partition("%")
+    # Here and not above: few addresses need it.
+    from urllib.parse import unquote
+
     try:
         address += percent + unquote(zone, errors="strict")
         ipaddress.IPv6Address(address)

@@ -28,6 +28,9 @@ from syncws import (
 from syncws._arguments.setting import ListSetting, Setting, settings_of
 from syncws.control import MessageWebSocketSettings, StreamWebSocketSettings
 
+# What the library imports for its annotations only when they are checked.
+LOADED_LATE = {"ssl": ssl}
+
 KEYWORDS = {MessageWebSocketControl: MessageWebSocketSettings, StreamWebSocketControl: StreamWebSocketSettings}
 SETTINGS = [(control_class, name) for control_class in KEYWORDS for name in settings_of(control_class)]
 each_setting = pytest.mark.parametrize(("control_class", "name"), SETTINGS)
@@ -88,13 +91,13 @@ def stream_control():
 
 @pytest.mark.parametrize("control_class", KEYWORDS)
 def test_the_keywords_are_the_settings_with_their_types(control_class):
-    keywords = get_type_hints(KEYWORDS[control_class])
+    keywords = get_type_hints(KEYWORDS[control_class], localns=LOADED_LATE)
     types = {}
     for name, setting in settings_of(control_class).items():
         if isinstance(setting, ListSetting):
             types[name] = Iterable[get_args(get_type_hints(setting.check_all)["return"])]
         else:
-            types[name] = get_type_hints(setting.check)["return"]
+            types[name] = get_type_hints(setting.check, localns=LOADED_LATE)["return"]
     assert keywords == types
     assert not KEYWORDS[control_class].__required_keys__
 

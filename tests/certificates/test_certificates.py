@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 
 from syncws import Certificate, HResult, InvalidArgumentError, InvalidArgumentTypeError, WebSocketError
 
-FROM = dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)
-TO = dt.datetime(2040, 6, 7, 8, 9, 10, tzinfo=dt.timezone.utc)
+FROM = dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+TO = dt.datetime(2040, 6, 7, 8, 9, 10, tzinfo=dt.UTC)
 
 
 def make_der(subject, issuer, serial_number):

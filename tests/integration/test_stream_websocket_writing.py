@@ -35,7 +35,7 @@ from syncws import (
     OperationTimedOutError,
     StreamWebSocket,
 )
-from syncws._connection.sending.outbox import Outbox
+from syncws._connection.sending.frame_writer import FrameWriter
 
 BIG = bytes(range(256)) * 4096
 STUCK = bytes(50_000_000)
@@ -219,9 +219,9 @@ def test_a_write_to_a_peer_that_reads_nothing_times_out_and_close_still_ends(mak
 @pytest.mark.parametrize("end", ["close", "abort"])
 def test_a_write_that_waits_is_ended_by_closing(monkeypatch, end):
     taken, begun = threading.Event(), threading.Event()
-    wait_writable = Outbox._wait_writable
+    wait_writable = FrameWriter._wait_writable
     monkeypatch.setattr(
-        Outbox, "_wait_writable", lambda outbox, patience: (begun.set(), wait_writable(outbox, patience))
+        FrameWriter, "_wait_writable", lambda writer, patience: (begun.set(), wait_writable(writer, patience))
     )
     settings = {"send_timeout": None, "close_timeout": 0.2, "outbound_buffer_size_in_bytes": 4096}
     try:

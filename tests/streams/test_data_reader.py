@@ -3,7 +3,7 @@
 import math
 import struct
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -85,7 +85,7 @@ READS = [
     ("read_uint64", b"\xff" * 8, 2**64 - 1),
     ("read_single", b"\x3f\x80\x00\x00", 1.0),
     ("read_double", bytes.fromhex("7FEFFFFFFFFFFFFF"), 1.7976931348623157e308),
-    ("read_date_time", bytes.fromhex("01D5FA14F2608780"), datetime(2020, 3, 14, 15, 26, 35, tzinfo=timezone.utc)),
+    ("read_date_time", bytes.fromhex("01D5FA14F2608780"), datetime(2020, 3, 14, 15, 26, 35, tzinfo=UTC)),
     ("read_time_span", bytes.fromhex("00000016ECE0B570"), timedelta(milliseconds=9_846_343)),
 ]
 GUID_BYTES = bytes.fromhex("661F4A604ADA463EA34ECFBF91CE8A93")

@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,6 @@ from syncws.enums import ByteOrder, UnicodeEncoding
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
 
-UTC = timezone.utc
 TEXT = "grüße, 世界 🎉"
 
 

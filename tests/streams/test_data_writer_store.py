@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.stream_doubles import LIMIT, Sink
@@ -182,7 +182,7 @@ ANY_MEMBER = [
     *(("write_" + kind, (1,)) for kind in NUMBERS),
     ("write_boolean", (True,)),
     ("write_guid", (uuid.UUID(int=1),)),
-    ("write_date_time", (datetime(2020, 1, 1, tzinfo=timezone.utc),)),
+    ("write_date_time", (datetime(2020, 1, 1, tzinfo=UTC),)),
     ("write_time_span", (timedelta(1),)),
     ("write_bytes", (b"abc",)),
     ("write_buffer", (b"abc",)),

@@ -3,7 +3,7 @@
 import struct
 import time
 import uuid
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,6 @@ from syncws.enums import ByteOrder
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 LITTLE, BIG = ByteOrder.LITTLE_ENDIAN, ByteOrder.BIG_ENDIAN
-UTC = timezone.utc
 ORDERS = st.sampled_from(ByteOrder)
 INTEGERS = [
     (layouts.BYTE, 0, 255, 1),

@@ -20,7 +20,7 @@ def test_a_defect_of_one_does_not_keep_the_others(monkeypatch):
     holders = [Holder(), Holder(ValueError("a defect")), Holder(), Holder(KeyError("another")), Holder()]
     monkeypatch.setattr(inherited, "_holders", {})
     for holder in holders:
-        inherited.watch(holder)
+        inherited.watch(holder, type(holder).let_go_in_child)
     with pytest.raises(ValueError, match="a defect"):
         inherited._let_go()
     assert all(holder.is_told for holder in holders)
@@ -39,7 +39,7 @@ def test_two_that_are_equal_are_both_told_as_long_as_they_live(monkeypatch):
     monkeypatch.setattr(inherited, "_holders", {})
     holders = [Equal(), Equal()]
     for holder in holders:
-        inherited.watch(holder)
+        inherited.watch(holder, type(holder).let_go_in_child)
     inherited._let_go()
     assert [holder.is_told for holder in holders] == [True, True]
     del holder

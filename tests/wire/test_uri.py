@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncws._wire import uri as module
 from syncws._wire.uri import WebSocketUri, parse_uri
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
@@ -333,6 +334,36 @@ def test_the_traceback_does_not_show_a_password():
     # Without the lines of source, in which this test itself would show it.
     shown = [line for line in traceback.format_exception(raised.value) if not line.startswith("  File")]
     assert "hunter2" not in "".join(shown)
+
+
+# Most URIs are taken apart without urllib3.
+
+plain_hosts = st.sampled_from(
+    ["h", "a-b.example", "localhost", "127.0.0.1", "xn--nxasmq6b", "1.2", "0x7f.1", "-a", "a..b"]
+)
+plain_ports = st.sampled_from(["", ":", ":0", ":1", ":080", ":9000", ":65535", ":65536", ":99999"])
+plain_texts = st.lists(st.sampled_from([*"/.aZ0-_~?=&", "..", "/.", "%41", "+"]), max_size=6).map("".join)
+
+
+@settings(deadline=None, max_examples=300, database=None)
+@given(plain_hosts, plain_ports, st.sampled_from(["", "/", "?"]), plain_texts)
+def test_a_uri_becomes_the_same_with_urllib3_and_without(host, port, mark, text):
+    def outcome():
+        try:
+            return parse_uri(f"ws://{host}{port}{mark}{text if mark else ''}")
+        except InvalidArgumentError as exc:
+            return str(exc)
+
+    with pytest.MonkeyPatch.context() as patch:
+        quickly = outcome()
+        patch.setattr(module, "_read_plain", lambda url: None)
+        assert outcome() == quickly
+
+
+@pytest.mark.parametrize("text", ["ws://example.org", "wss://127.0.0.1:9000/chat/room-1.json?user=a&token=b_c"])
+def test_a_plain_uri_needs_no_urllib3(monkeypatch, text):
+    monkeypatch.delattr(module, "_read_with_urllib3")
+    assert parse_uri(text)
 
 
 # Anything at all.

@@ -1,6 +1,6 @@
 """The opening handshake (RFC 6455 4), through websocket-client over a guard that stands for its socket.
 
-May import errors, hresult, wire and the rest of net; websocket-client's second home. Runs on the connecting thread.
+May import errors, hresult, wire and the rest of net; websocket-client's only home. Runs on the connecting thread.
 
 websocket-client builds the request and checks the answer. The guard between it and the transport sees to what the
 library does not: it holds the one deadline, caps what the server may send, puts in the exact request target (the
@@ -11,13 +11,10 @@ answer is read strictly before the library sees it (net.http_head).
 
 import base64
 import binascii
-import hashlib
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import websocket
+from typing import NamedTuple
 
 from syncws._net.exchange import send_all
 from syncws._net.http.head import Head, HeadReader
@@ -37,8 +34,7 @@ _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LIBRARY_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
 
 
-@dataclass(frozen=True)
-class HandshakeResult:
+class HandshakeResult(NamedTuple):
     """What the handshake settled.
 
     Attributes:
@@ -74,6 +70,9 @@ def open_websocket(
         ConnectionLostError: the server hung up (0x80072EFE).
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
+    # Here and not above: importing it takes longer than all the rest of this package, and most of a program's start.
+    import websocket
+
     key = base64.b64encode(os.urandom(16)).decode("ascii")
     guard = _Guard(transport, waiter, uri.resource, request_headers, is_secure=uri.is_secure)
     header = {"Sec-WebSocket-Key": key}
@@ -107,6 +106,9 @@ def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPO
 
 def _check_accept(head: Head, key: str) -> None:
     """Compare Sec-WebSocket-Accept to the letter (RFC 6455 4.1 item 4); the library ignores its case."""
+    # Here and not above: it loads OpenSSL.
+    import hashlib
+
     expected = base64.b64encode(hashlib.sha1(key.encode("ascii") + _ACCEPT_GUID).digest()).decode("ascii")
     if head.all_of("sec-websocket-accept") != [expected]:
         raise _refusal("Sec-WebSocket-Accept does not answer our key")

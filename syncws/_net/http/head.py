@@ -4,13 +4,12 @@ May import errors, wire, net.foreign, net.exchange and what that imports. Runs o
 handshake and a proxy's answer to CONNECT are read by it.
 """
 
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from syncws._net.exchange import receive_some
 from syncws._net.http.trace import trace_head
-from syncws._net.transport import Transport
+from syncws._net.transport import Transport, is_tls_error
 from syncws._waiting.waiter import Waiter
 from syncws._wire.headers import is_token
 from syncws._wire.shown import shown_text
@@ -30,8 +29,7 @@ _MAX_HEADS = 16
 _BODY_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """An answer's status line and headers, names in lower case."""
 
     status_code: int
@@ -152,8 +150,10 @@ class HeadReader:
         while len(body) < wanted:
             try:
                 piece = receive_some(self._transport, soon, MAX_HEAD_BYTES)
-            except (WebSocketError, ssl.SSLError):
-                break
+            except OSError as exc:
+                if isinstance(exc, WebSocketError) or is_tls_error(exc):
+                    break
+                raise
             if not piece:
                 break
             body += piece

@@ -3,8 +3,6 @@
 May import errors, hresult, control and wire. Pure functions over plain values: any thread may call them.
 """
 
-from urllib.parse import urldefrag, urljoin
-
 from syncws._wire.uri import WebSocketUri, parse_uri
 from syncws.control import WebSocketControl
 from syncws.errors import HttpStatusError, InvalidArgumentError, RedirectError
@@ -46,6 +44,9 @@ def redirected(
 
 
 def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
+    # Here and not above: few servers redirect.
+    from urllib.parse import urldefrag, urljoin
+
     base = f"{uri.scheme}://{uri.authority}{uri.resource}"
     try:
         # The fragment of a redirect is not for the server (RFC 9110 10.2.2), and a WebSocket URI has none.

@@ -3,12 +3,10 @@
 May import errors, control and wire. Runs on the connecting thread, before any I/O.
 """
 
-import importlib.util
 import ipaddress
 import os
 import re
 import sys
-from urllib.request import getproxies_environment
 
 from syncws._wire.proxy_url import Login, ProxyUrl, check_login, parse_proxy_url
 from syncws._wire.uri import WebSocketUri, read_http_url
@@ -35,7 +33,7 @@ def choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | No
         return None
     if proxy.scheme == "socks4" and ":" in uri.host:
         raise InvalidArgumentError(f"the proxy {proxy.shown} reaches no IPv6 address: socks4a:// and socks5:// do")
-    if proxy.is_socks and importlib.util.find_spec("socksio") is None:
+    if proxy.is_socks and not _has_socksio():
         raise WebSocketError(f"the proxy {proxy.shown} needs an extra: pip install syncws[socks]")
     credential = settings.proxy_credential
     if credential is None:
@@ -43,6 +41,12 @@ def choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | No
     login = Login(credential.user_name, credential.password)
     check_login(login, proxy.scheme, f"proxy_credential for {proxy.shown}")
     return ProxyUrl(proxy.scheme, proxy.host, proxy.port, login)
+
+
+def _has_socksio() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("socksio") is not None
 
 
 def _from_control(text: str) -> ProxyUrl | None:
@@ -53,6 +57,9 @@ def _from_environment(uri: WebSocketUri) -> ProxyUrl | None:
     if not _has_variables():
         return None
     # The standard library knows how the variables are spelt, and not to trust HTTP_PROXY in a CGI program.
+    # Imported here, because that takes milliseconds.
+    from urllib.request import getproxies_environment
+
     found = getproxies_environment()
     for variable in _VARIABLES[uri.is_secure]:
         text = found.get(variable.removesuffix("_proxy"), "").strip()
@@ -119,7 +126,7 @@ def _is_named(exempt: str, name: str, what: str) -> bool:
     label = exempt.removeprefix("*").removeprefix(".").rstrip(".")
     if not label.isascii():
         # As the URI's own name: IDNA-encoded.
-        label = read_http_url(f"http://{label}", f"{what}, its entry {exempt!r},")[1]
+        label = read_http_url(f"http://{label}", f"{what}, its entry {exempt!r},")[0]
     return bool(label) and (name == label or name.endswith(f".{label}"))
 
 

@@ -4,11 +4,9 @@ May import errors, wire and the rest of net. Runs on the connecting thread, with
 about the server but its host and port is told to a proxy.
 """
 
-import ssl
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer
@@ -18,10 +16,7 @@ from syncws._net.http.handshake import advice_for
 from syncws._net.http.head import HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.proxy.socks import ask_socks
-from syncws._net.tls.context import default_context
-from syncws._net.tls.transport import TlsTransport, tls_error
-from syncws._net.tls.verification import certificate_error, refused_at_once
-from syncws._net.transport import Transport
+from syncws._net.transport import Transport, is_tls_error
 from syncws._waiting.waiter import Waiter
 from syncws._wire.proxy_url import ProxyUrl
 from syncws._wire.shown import shown_text
@@ -33,15 +28,19 @@ from syncws.errors import (
     HostNameNotResolvedError,
     HttpStatusError,
     ProxyError,
+    TlsError,
+    WebSocketError,
 )
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Route", "dial_proxy", "first_open", "look_up_proxy", "open_tunnel", "plan_routes"]
 
 OpenedT = TypeVar("OpenedT")
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """A way to the server.
 
     Attributes:
@@ -113,7 +112,7 @@ def open_tunnel(
     route: Route,
     transport: Transport,
     waiter: Waiter,
-    context: ssl.SSLContext | None,
+    context: "ssl.SSLContext | None",
     make_lock: Callable[[], AbstractContextManager[object]],
 ) -> Transport:
     """Have a proxy that is connected lead on to the server; return the pipe, which begins with the server's bytes.
@@ -136,23 +135,51 @@ def open_tunnel(
     try:
         if proxy.scheme == "https":
             waiter.phase = f"TLS handshake with the proxy {proxy.shown}"
-            context = default_context() if context is None else context
-            over_tls = TlsTransport(transport, context, proxy.server_name, make_lock())
-            over_tls.handshake(waiter.wait, waiter.check)
-            transport = over_tls
+            transport = _tls_over(transport, proxy, waiter, context, make_lock())
         waiter.phase = f"waiting for the proxy's answer, {proxy.shown}"
         if proxy.is_socks:
             ask_socks(transport, waiter, proxy, route.host, route.port)
         else:
             _ask_http(transport, waiter, route)
-    except ssl.SSLCertVerificationError as exc:
-        report = refused_at_once(exc)
-        raise certificate_error(report, report.errors, f"the proxy {proxy.server_name}") from exc
-    except ssl.SSLError as exc:
-        raise tls_error(exc, f"the proxy {proxy.server_name}") from exc
     except ConnectionLostError as exc:
         raise ProxyError(f"the connection to the proxy {proxy.shown} broke: {exc.message}") from exc
+    except WebSocketError:
+        raise
+    except OSError as exc:
+        if is_tls_error(exc):
+            raise _tls_failure(exc, f"the proxy {proxy.server_name}") from exc
+        raise
     return transport
+
+
+# Of _net.tls the functions below alone know, and import it themselves: most connects need none of it.
+
+
+def _tls_over(
+    transport: Transport,
+    proxy: ProxyUrl,
+    waiter: Waiter,
+    context: "ssl.SSLContext | None",
+    lock: AbstractContextManager[object],
+) -> Transport:
+    from syncws._net.tls.context import default_context
+    from syncws._net.tls.transport import TlsTransport
+
+    over_tls = TlsTransport(transport, default_context() if context is None else context, proxy.server_name, lock)
+    over_tls.handshake(waiter.wait, waiter.check)
+    return over_tls
+
+
+def _tls_failure(error: "ssl.SSLError", peer: str) -> TlsError:
+    import ssl
+
+    from syncws._net.tls.transport import tls_error
+    from syncws._net.tls.verification import certificate_error, refused_at_once
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        report = refused_at_once(error)
+        return certificate_error(report, report.errors, peer)
+    return tls_error(error, peer)
 
 
 def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:

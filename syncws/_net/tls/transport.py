@@ -102,7 +102,7 @@ class TlsTransport:
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
         # Ciphertext taken from the outgoing BIO that the transport below has not taken yet.
         self._unsent = memoryview(b"")
-        watch(self)
+        watch(self, TlsTransport.let_go_in_child)
 
     @property
     def ssl_object(self) -> ssl.SSLObject:
