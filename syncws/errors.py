@@ -440,8 +440,8 @@ class ConnectionLostError(ConnectionOverError, ConnectionAbortedError):
 
     @property
     def is_transient(self) -> bool:
-        """True, but in a forked child; see ConnectionOverError.is_transient."""
-        return self.close_cause is not CloseCause.FORKED
+        """True while its cause is not known; else see ConnectionOverError.is_transient."""
+        return self.close_cause is CloseCause.NONE or super().is_transient
 
 
 class ConnectAbortedError(ConnectFailedError, ConnectionLostError):

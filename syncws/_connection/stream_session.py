@@ -10,7 +10,7 @@ from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws.control import StreamWebSocketControl
-from syncws.errors import IllegalMethodCallError
+from syncws.errors import CanceledByCloseError, IllegalMethodCallError, OperationCanceledError
 
 __all__ = ["StreamSession"]
 
@@ -45,7 +45,13 @@ class StreamSession(Session):
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError, ProtocolViolationError, MessageTooBigError: how the connection was lost.
         """
-        view = self.inbox.peek(count)
+        try:
+            view = self.inbox.peek(count)
+        except OperationCanceledError:
+            if not self.is_discarding:
+                # Only the stream was closed.
+                raise
+            raise self._told(CanceledByCloseError(f"the read was ended: {self.describe_end()}")) from None
         if not view:
             self._check_not_lost()
         return view

@@ -187,7 +187,7 @@ class Connect:
         told = error
         if isinstance(error, OperationTimedOutError):
             told = ConnectTimedOutError(error.message)
-        elif isinstance(error, ConnectionLostError) and error.close_cause is not CloseCause.FORKED:
+        elif type(error) is ConnectionLostError and error.close_cause is not CloseCause.FORKED:
             told = ConnectAbortedError(error.message, hresult=error.hresult)
         if isinstance(told, ConnectFailedError):
             told._reword(f"cannot connect to {self._uri.shown}: {told.message}")
@@ -310,6 +310,9 @@ class Connect:
                 transport = start_tls(transport, uri, settings, waiter, self)
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
             result = open_websocket(transport, waiter, uri, settings._request_headers, settings.supported_protocols)
+        except ConnectionLostError as exc:
+            hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
+            raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__
         except WebSocketError:
             raise
         except OSError as exc:

@@ -36,6 +36,7 @@ from syncws import (
     StreamWebSocket,
 )
 from syncws._connection.sending.frame_writer import FrameWriter
+from syncws._connection.sending.outbox import Outbox
 
 BIG = bytes(range(256)) * 4096
 STUCK = bytes(50_000_000)

@@ -557,7 +557,7 @@ def test_a_server_that_hangs_up_on_the_request_and_said_nothing_has_reset_the_co
 
 
 def test_the_guard_gives_the_library_no_timeout_and_no_close(peer):
-    guard = module._Guard(peer.transport, None, "/", (), is_secure=False)
+    guard = module._Guard(peer.transport, None, "/", ())
     assert guard.gettimeout() is None
     guard.close()
     assert peer.transport.closes == 0

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from syncws._connection.receiving.inbox import Inbox
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws.errors import CanceledByCloseError, ObjectClosedError
+from syncws.errors import ObjectClosedError, OperationCanceledError
+from syncws.hresult import HResult
 
 __all__ = ["ByteInbox"]
 
@@ -113,7 +114,10 @@ class ByteInbox(Inbox):
         while True:
             with self._lock:
                 if self._is_dropping:
-                    raise CanceledByCloseError("the read was ended: the stream or the socket was closed")
+                    raise OperationCanceledError(
+                        "the read was ended: the stream was closed",
+                        hresult=HResult.WININET_E_OPERATION_CANCELLED,
+                    )
                 view = self._show(count)
                 if view is not None:
                     return view

@@ -74,7 +74,7 @@ def open_websocket(
     import websocket
 
     key = base64.b64encode(os.urandom(16)).decode("ascii")
-    guard = _Guard(transport, waiter, uri.resource, request_headers, is_secure=uri.is_secure)
+    guard = _Guard(transport, waiter, uri.resource, request_headers)
     header = {"Sec-WebSocket-Key": key}
     if subprotocols:
         # Not through the library's own option: that refuses a server which chooses none, and changes the case.
@@ -140,8 +140,6 @@ class _Guard:
         waiter: Waiter,
         resource: str,
         request_headers: Sequence[tuple[str, str]],
-        *,
-        is_secure: bool,
     ) -> None:
         self._transport = transport
         self._waiter = waiter
@@ -153,7 +151,6 @@ class _Guard:
         # What ended the handshake, if that was not the library.
         self.failure: OSError | None = None
         self._send_failure: ConnectionLostError | None = None
-        self._hint = "" if is_secure else "; a server that wants TLS does so: is it wss://?"
 
     def gettimeout(self) -> None:
         """Tell the library that this socket blocks: the deadline is the waiter's."""
@@ -203,7 +200,7 @@ class _Guard:
         if head is None:
             if self._send_failure is not None:
                 raise self._send_failure
-            raise ConnectionLostError(f"the server ended the connection before it answered the handshake{self._hint}")
+            raise ConnectionLostError("the server ended the connection before it answered the handshake")
         if head.status_code != 101:
             raise HttpStatusError(
                 f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice_for(head),
