@@ -190,6 +190,9 @@ class _AnsweringTransport:
     def abort(self) -> None:
         pass
 
+    def let_go_in_child(self) -> None:
+        """Do nothing: there is no descriptor."""
+
     def close(self) -> None:
         pass
 

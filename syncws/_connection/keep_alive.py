@@ -6,18 +6,17 @@ thread, and waits for nothing: frames are left in the outbox, and the reader, wh
 
 import weakref
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from syncws._connection.monitor import Monitor, Timer
-from syncws._connection.pings import Pings
-from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
-from syncws._net.meter import BandwidthMeter
 from syncws._waiting.deadline import now
-from syncws._waiting.readiness import Waker
 from syncws._wire.closing import pong_frame
 
-__all__ = ["KeepAlive", "Silence", "UnsolicitedPongs", "Watched"]
+if TYPE_CHECKING:
+    from syncws._connection.session import Session
+
+__all__ = ["KeepAlive", "Silence", "UnsolicitedPongs"]
 
 
 class Silence:
@@ -35,35 +34,15 @@ class Silence:
         self.received_bytes = received_bytes
 
 
-class Watched(Protocol):
-    """What keep-alive needs of a session."""
-
-    inbound: BandwidthMeter
-    outbound: BandwidthMeter
-    outbox: Outbox
-    pings: Pings
-    waker: Waker
-    silence: Silence | None
-    resumed_at: float
-
-    @property
-    def is_open(self) -> bool:
-        """True until closing has begun, which has a deadline of its own."""
-
-    @property
-    def is_reading(self) -> bool:
-        """False while this side does not read, whether because handlers run or because the inbox is full."""
-
-
 class _SessionTimer(Timer):
     """What is done for one session at its time, until closing begins; holds the session weakly."""
 
     __slots__ = ("_interval", "_session")
 
-    def __init__(self, session: Watched, monitor: Monitor, interval: float) -> None:
+    def __init__(self, session: "Session", monitor: Monitor, interval: float) -> None:
         """Make it; `interval` in seconds."""
         super().__init__(monitor)
-        self._session: Callable[[], Watched | None] = weakref.ref(session)
+        self._session: Callable[[], Session | None] = weakref.ref(session)
         self._interval = interval
 
     def start(self) -> None:
@@ -73,9 +52,9 @@ class _SessionTimer(Timer):
     def run(self) -> float | None:
         """See Timer.run."""
         session = self._session()
-        return None if session is None or not session.is_open else self._act(session)
+        return None if session is None or not session.closing.is_open else self._act(session)
 
-    def _act(self, session: Watched) -> float:
+    def _act(self, session: "Session") -> float:
         """Do what is due; return in how many seconds again."""
         raise NotImplementedError
 
@@ -89,7 +68,7 @@ class KeepAlive(_SessionTimer):
 
     __slots__ = ("_asked_at", "_asked_bytes", "_sent_bytes", "_timeout")
 
-    def __init__(self, session: Watched, monitor: Monitor, interval: float, timeout: float | None) -> None:
+    def __init__(self, session: "Session", monitor: Monitor, interval: float, timeout: float | None) -> None:
         """Make it; `interval` and `timeout` in seconds, the latter None for ever."""
         super().__init__(session, monitor, interval)
         self._timeout = timeout
@@ -99,7 +78,7 @@ class KeepAlive(_SessionTimer):
         # What had gone out at the last look, while that ping waited for its turn.
         self._sent_bytes = 0
 
-    def _act(self, session: Watched) -> float:
+    def _act(self, session: "Session") -> float:
         if not session.is_reading:
             self._asked_at = None
             return self._interval
@@ -120,7 +99,7 @@ class KeepAlive(_SessionTimer):
         # If the answer comes at once the next ping is due in an interval.
         return self._interval if self._timeout is None else min(self._interval, self._timeout)
 
-    def _await_answer(self, session: Watched, time: float, timeout: float) -> float:
+    def _await_answer(self, session: "Session", time: float, timeout: float) -> float:
         limit = self._unanswered_since(session, time) + timeout
         if time < limit:
             return min(limit - time, self._interval)
@@ -131,7 +110,7 @@ class KeepAlive(_SessionTimer):
         self._asked_at = None
         return self._interval
 
-    def _unanswered_since(self, session: Watched, time: float) -> float:
+    def _unanswered_since(self, session: "Session", time: float) -> float:
         since = time if self._asked_at is None else self._asked_at
         sent = session.pings.own_sent
         if sent is not None:
@@ -150,12 +129,12 @@ class UnsolicitedPongs(_SessionTimer):
 
     __slots__ = ("_pong",)
 
-    def __init__(self, session: Watched, monitor: Monitor, interval: float) -> None:
+    def __init__(self, session: "Session", monitor: Monitor, interval: float) -> None:
         """Make it; `interval` in seconds."""
         super().__init__(session, monitor, interval)
         self._pong = ControlFrame(b"")
 
-    def _act(self, session: Watched) -> float:
+    def _act(self, session: "Session") -> float:
         # In the place of one that has not gone yet: a peer that does not read is not to fill the memory.
         session.outbox.withdraw_control(self._pong)
         self._pong = ControlFrame(pong_frame(b""))

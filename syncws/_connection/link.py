@@ -46,8 +46,8 @@ class SessionLink:
             bytes_sent=sent,
             bytes_buffered_in=session.inbox.size,
             close_cause=session.close_cause,
-            close_code=session.close_code if session.is_close_known else None,
-            close_reason=session.close_reason if session.is_close_known else "",
+            close_code=session.closing.code if session.is_close_known else None,
+            close_reason=session.closing.reason if session.is_close_known else "",
             bytes_pending_out=0 if session.finished.is_set() else session.outbox.pending_bytes,
             handler_failures=session.handler_failures,
             round_trip_time=session.pings.round_trip_time,
@@ -60,7 +60,7 @@ def close_dropped(session: Session, what: str) -> None:
         return
     try:
         # Not for one whose close() was interrupted, or has not come to its end.
-        if not session.is_discarding:
+        if not session.closing.is_discarding:
             warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
     finally:
         session.abandon()

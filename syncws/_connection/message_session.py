@@ -147,12 +147,12 @@ class MessageSession(Session):
     def has_handlers(self) -> bool:
         """True when there is somebody to deliver messages to."""
         owner = self.owner()
-        return owner is not None and bool(owner.message_received.handlers) and not self.is_discarding
+        return owner is not None and bool(owner.message_received.handlers) and not self.closing.is_discarding
 
     def deliver_one(self) -> bool:
         """Give the first message that waits to the handlers; return False when it, or they, are not there."""
         owner = self.owner()
-        if owner is None or self.is_discarding:
+        if owner is None or self.closing.is_discarding:
             return False
         # Asked each time: a handler may take itself away, and then the rest is for receive(). And before a message is
         # taken, which could not be put back.

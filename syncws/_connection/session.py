@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from syncws._connection.causes import Causes, text_of
+from syncws._connection.closing import Closing
 from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs
 from syncws._connection.monitor import the_monitor
 from syncws._connection.pings import Pings
@@ -29,7 +29,7 @@ from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import start_thread
 from syncws._waiting.locks import Latch
 from syncws._waiting.readiness import Waker
-from syncws._wire.closing import CloseHandshake, CloseState
+from syncws._wire.closing import CloseState
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws._wire.shown import shown_text
 from syncws.control import WebSocketControl
@@ -40,7 +40,6 @@ from syncws.errors import (
     ConnectionLostError,
     ConnectionOverError,
     IllegalMethodCallError,
-    MessageTooBigError,
     WebSocketError,
     fresh,
 )
@@ -92,8 +91,7 @@ class Session(Sending):
         self.loss: WebSocketError | None = None
         self.is_aborted = False
         self.is_abandoned = False
-        # True from a local close() or abort() on: nothing more is given to the application.
-        self.is_discarding = False
+        self.closing = Closing()
         self.outbound, self.inbound = opened.socket_transport.outbound, opened.socket_transport.inbound
         self.pings = Pings(self.outbox, waker.wake)
         # True while the reader stops because the inbox is full; and when this side last began to read again.
@@ -108,11 +106,6 @@ class Session(Sending):
         self.is_over = False
         # True when the program ends: nobody is told of anything any more.
         self.is_exiting = False
-        self._causes = Causes()
-        self._state_lock = threading.RLock()
-        self._protocol = CloseHandshake()
-        # When closing must be over; None as long as it has not begun.
-        self.close_deadline: Deadline | None = None
         self.reader: threading.Thread | None = None
         # Set when a handler was slow: the thread that calls the handlers and reads no more.
         self.dispatcher: threading.Thread | None = None
@@ -162,54 +155,34 @@ class Session(Sending):
         return threading.current_thread() in (self.reader, self.dispatcher)
 
     @property
-    def is_open(self) -> bool:
-        """True until a Close frame was sent or received."""
-        return self._protocol.is_open
-
-    @property
     def is_reading(self) -> bool:
         """False while the reader does not look at what comes: handlers run on it, or the inbox is full."""
         return not self.is_paused and not self.delivery.ticket
 
     @property
-    def close_code(self) -> int:
-        """What the connection closed with, as Closed tells it."""
-        return self._protocol.close_code
-
-    @property
-    def close_reason(self) -> str:
-        """The reason that goes with close_code."""
-        return self._protocol.close_reason
-
-    @property
     def is_close_known(self) -> bool:
         """True when close_code and close_reason are those of the end."""
-        return (
-            self.finished.is_set()
-            or self.loss is not None
-            or self._protocol.state in (CloseState.CLOSED, CloseState.FAILED)
-        )
+        return self.finished.is_set() or self.loss is not None or self.closing.is_settled
 
     @property
     def close_cause(self) -> CloseCause:
         """What began the end of the connection; NONE while it is open."""
-        cause = self._causes.first
+        cause = self.closing.cause
         if cause is CloseCause.NONE and self.outbox.is_broken:
             # Not noted: the reader finds the end too, and perhaps that a Close frame came before it.
             return CloseCause.CONNECTION_LOST
         return cause
 
-    def _note_own(self, cause: CloseCause) -> None:
-        """Note what this side does; but a connection that is lost already ends for what the reader finds."""
-        if not self.outbox.is_broken:
-            self._causes.note(cause)
+    def _own(self, cause: CloseCause) -> CloseCause | None:
+        """Return the cause of what this side does; but a connection that is lost already ends for what is found."""
+        return None if self.outbox.is_broken else cause
 
     def describe_end(self) -> str:
         """Say why the connection is over or ending, for the text of an error."""
-        text = text_of(self.close_cause)
+        text = self.closing.text_of(self.close_cause)
         if not self.is_close_known:
             return text
-        return f"{text}, code {self.close_code} {shown_text(self.close_reason)}".rstrip()
+        return f"{text}, code {self.closing.code} {shown_text(self.closing.reason)}".rstrip()
 
     def closed_error(self, what: str) -> ConnectionClosedError:
         """Return the error of a call that finds the connection over, or closing."""
@@ -220,14 +193,14 @@ class Session(Sending):
         if isinstance(error, ConnectionOverError):
             error.close_cause = self.close_cause
             if self.is_close_known:
-                error.close_code, error.close_reason = self.close_code, self.close_reason
+                error.close_code, error.close_reason = self.closing.code, self.closing.reason
         return error
 
     # Receiving and pinging: the program's threads.
 
     def _check_not_lost(self) -> None:
         """Raise how the connection was lost, for a receive that finds nothing more; not after a close of our own."""
-        if self.loss is not None and not self.is_discarding:
+        if self.loss is not None and not self.closing.is_discarding:
             raise self._told(fresh(self.loss))
 
     def ping(self, payload: bytes | None, deadline: Deadline) -> float:
@@ -249,14 +222,9 @@ class Session(Sending):
 
         Only begin it on the reader thread, and in a signal handler that interrupted this thread's own send.
         """
+        deadline = Deadline(timeout)
         try:
-            with self._state_lock:
-                # First of all: the reader keeps to it even if this thread is interrupted at the next line.
-                deadline = self.close_deadline = self.close_deadline or Deadline(timeout)
-                self.is_discarding = True
-                frame = self._protocol.start_close(code, reason)
-                if frame is not None:
-                    self._note_own(CloseCause.LOCAL)
+            frame = self.closing.start(code, reason, deadline, self._own(CloseCause.LOCAL))
             if frame is not None:
                 self.outbox.post_close(frame, self.closed_error("the connection is closing"))
             self._end_waits(self._told(ConnectionClosedError("the socket was closed: no pong is waited for any more")))
@@ -265,15 +233,15 @@ class Session(Sending):
         if self.is_on_reader or self.outbox.is_interrupted_here:
             # Both would wait for their own thread: for the handler's return, or for the frame that it is sending.
             return
-        if not self._wait_finished(deadline.earlier(timeout)):
+        if not self._wait_finished(deadline.sooner(self.closing.deadline or deadline)):
             self.abort()
             self._wait_finished(Deadline(_ABORT_SECONDS))
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
         # A loss is noted at once here: the reader looks no further.
-        self._causes.note(CloseCause.CONNECTION_LOST if self.outbox.is_broken else CloseCause.ABORTED)
-        self.is_discarding = True
+        self.closing.note(CloseCause.CONNECTION_LOST if self.outbox.is_broken else CloseCause.ABORTED)
+        self.closing.is_discarding = True
         self.is_aborted = True
         self._end_waits(self._told(ConnectionClosedError("the connection was aborted: no pong is waited for any more")))
         self.outbox.shut(self._told(CanceledByCloseError("the connection was aborted")))
@@ -283,7 +251,7 @@ class Session(Sending):
     def _end_waits(self, reason: WebSocketError) -> None:
         """Let whoever waits for a message or, with `reason`, for a pong go on: neither will come."""
         if not self.is_exiting:
-            self.inbox.end(keep=not self.is_discarding)
+            self.inbox.end(keep=not self.closing.is_discarding)
             self.pings.end(reason)
 
     def abandon(self) -> None:
@@ -297,12 +265,7 @@ class Session(Sending):
 
     def begin_abandoned_close(self) -> None:
         """Close with 1001 for an object that was dropped; the reader calls it. A second at most."""
-        with self._state_lock:
-            frame = self._protocol.start_close(1001, "")
-            if frame is not None:
-                self.close_deadline = Deadline(_ABANDON_SECONDS)
-                self._note_own(CloseCause.DROPPED)
-            self.is_discarding = True
+        frame = self.closing.start(1001, "", Deadline(_ABANDON_SECONDS), self._own(CloseCause.DROPPED))
         if frame is not None:
             self.outbox.post_close(frame, self.closed_error("the connection is closing"))
 
@@ -333,12 +296,9 @@ class Session(Sending):
         """See process.Ending; the main thread calls it."""
         self.is_exiting = True
         self.outbox.fall_silent()
-        self.is_discarding = True
+        self.closing.is_discarding = True
         try:
-            with self._state_lock:
-                frame = self._protocol.start_close(1001, "")
-                if frame is not None:
-                    self._note_own(CloseCause.LOCAL)
+            frame = self.closing.start(1001, "", None, self._own(CloseCause.LOCAL))
             if frame is not None:
                 self.outbox.post_close(frame, ConnectionClosedError("the connection is closing: the program ends"))
         finally:
@@ -357,16 +317,17 @@ class Session(Sending):
             raise ConnectionClosedError("the connection is closed: the program ends")
 
     def let_go_in_child(self) -> None:
-        """See net.inherited: the connection is over here, and nobody but who uses it is told."""
+        """In a forked child: the connection is over here, and nobody but who uses it is told."""
         error = forked_error()
-        self._state_lock = threading.RLock()
+        self.transport.let_go_in_child()
+        self.waker.let_go_in_child()
+        self.closing.let_go_in_child()
         # Taken: a reader that is started now must not begin.
         self._turn = threading.Lock()
         self._turn.acquire()
         self.outbox.let_go_in_child(error)
         self.inbox.let_go_in_child()
         self.pings.end(error)
-        self._causes.note(CloseCause.FORKED)
         if not self.finished.is_set():
             self.loss = error
         self.is_aborted = True
@@ -381,23 +342,14 @@ class Session(Sending):
 
     def take_close(self, frame: CloseFrame) -> None:
         """Answer the peer's Close frame."""
-        with self._state_lock:
-            self._causes.note(CloseCause.PEER)
-            answer = self._protocol.receive_close(frame)
-            if self.close_deadline is None:
-                self.close_deadline = Deadline(self.settings.close_timeout)
+        answer = self.closing.take_close(frame, self.settings.close_timeout)
         if answer is not None:
             self.outbox.post_close(answer, self.closed_error("the connection is closing"))
 
     def take_violation(self, violation: Violation) -> None:
         """Fail the connection for what the peer did."""
-        with self._state_lock:
-            is_too_big = isinstance(violation.error, MessageTooBigError)
-            self._causes.note(CloseCause.MESSAGE_TOO_BIG if is_too_big else CloseCause.PROTOCOL_ERROR)
-            frame = self._protocol.receive_violation(violation)
-            if self.close_deadline is None:
-                self.close_deadline = Deadline(self.settings.close_timeout)
-        if not self.is_discarding:
+        frame = self.closing.take_violation(violation, self.settings.close_timeout)
+        if not self.closing.is_discarding:
             self.loss = violation.error
         if frame is not None:
             self.outbox.post_close(frame, self.closed_error("the connection is closing"))
@@ -407,14 +359,11 @@ class Session(Sending):
 
         It is over in `timeout` seconds: whoever is gone answers no Close frame.
         """
-        with self._state_lock:
-            frame = self._protocol.fail(1011, reason)
-            if frame is None:
-                return False
-            self._causes.note(CloseCause.KEEP_ALIVE)
-            self.close_deadline = Deadline(timeout).earlier(self.settings.close_timeout)
+        frame = self.closing.take_silence(reason, Deadline(timeout).earlier(self.settings.close_timeout))
+        if frame is None:
+            return False
         self.is_failed = True
-        if not self.is_discarding:
+        if not self.closing.is_discarding:
             self.loss = ConnectionLostError(reason)
         self.outbox.post_close(frame, self.closed_error("the connection is closing"))
         self.end_input()
@@ -422,7 +371,7 @@ class Session(Sending):
 
     def end_input(self) -> None:
         """Say that neither messages nor pongs will come; the end of TCP may be some time away."""
-        self._end_waits(self._reason_for_senders(self._protocol.state))
+        self._end_waits(self._reason_for_senders(self.closing.state))
 
     def note_pause(self, is_paused: bool) -> None:
         """Note that the reader stops, or goes on: meanwhile it could hear nothing."""
@@ -435,20 +384,19 @@ class Session(Sending):
 
     def give_up(self) -> None:
         """Note that the thread that calls the handlers ends, for one has raised what is no Exception."""
-        self._causes.note(CloseCause.HANDLER)
-        self.is_discarding = True
+        self.closing.note(CloseCause.HANDLER)
+        self.closing.is_discarding = True
 
     def end(self) -> None:
         """Give everything back; the reader's last act, whatever ended it. Does nothing when that is done."""
         if self.is_over:
             return
-        with self._state_lock:
-            state = self._protocol.state
-        if state in (CloseState.OPEN, CloseState.CLOSE_SENT) and self.loss is None and not self.is_discarding:
+        state = self.closing.state
+        if state in (CloseState.OPEN, CloseState.CLOSE_SENT) and self.loss is None and not self.closing.is_discarding:
             self.loss = self.outbox.given_up or ConnectionLostError(
                 "the server ended the connection without a Close frame"
             )
-        self._causes.note(CloseCause.CONNECTION_LOST)
+        self.closing.note(CloseCause.CONNECTION_LOST)
         try:
             self.outbox.shut(self._reason_for_senders(state))
             self.outbox.retire(self._close_transport)
@@ -463,7 +411,7 @@ class Session(Sending):
         self.end()
         try:
             if not self.is_exiting:
-                self._raise_last_events(self._protocol.close_code, self._protocol.close_reason)
+                self._raise_last_events(self.closing.code, self.closing.reason)
         finally:
             # Also when a handler ends the thread by SystemExit.
             self.waker.close()

@@ -150,10 +150,13 @@ class Connect:
         self.waker.close()
 
     def let_go_in_child(self) -> None:
-        """See _waiting.at_fork."""
+        """In a forked child: whoever goes on connecting there is told that the connection is the parent's."""
         self.is_canceled = True
+        self.waker.let_go_in_child()
         if self._dialer is not None:
             self._dialer.close()
+        if self._transport is not None:
+            self._transport.let_go_in_child()
 
     def run(self) -> Opened:
         """Connect and do the handshakes.

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from syncws._net.meter import BandwidthMeter
-from syncws._waiting.at_fork import forked_error, watch
+from syncws._waiting.at_fork import forked_error
 from syncws.errors import ConnectionLostError
 from syncws.hresult import HResult
 
@@ -60,6 +60,9 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give the descriptor back; nobody may be using it any more."""
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: close the descriptor without a word to the peer, make new locks, carry nothing."""
 
 
 def is_tls_error(error: OSError) -> "TypeGuard[ssl.SSLError]":
@@ -122,7 +125,6 @@ class SocketTransport:
         self._is_closed = False
         self.inbound = BandwidthMeter()
         self.outbound = BandwidthMeter()
-        watch(self, SocketTransport.let_go_in_child)
 
     def receive(self, size: int) -> bytes | None:
         """See Transport.receive."""

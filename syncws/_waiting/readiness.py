@@ -13,7 +13,6 @@ import socket
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import Deadline
 
 __all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness"]
@@ -44,7 +43,6 @@ class Waker:
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
         self.is_inherited = False
-        watch(self, Waker.let_go_in_child)
 
     def fileno(self) -> int:
         """Descriptor that is readable while there is a waking."""

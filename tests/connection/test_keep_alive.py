@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+import types
 
 import pytest
 from support import LIMIT, join, server_frame, wait
@@ -352,7 +353,8 @@ def test_a_session_that_is_no_more_is_left_alone(rigs, monitor):
 class Quiet:
     """Stands for a session whose peer says nothing."""
 
-    is_open = is_reading = True
+    closing = types.SimpleNamespace(is_open=True)
+    is_reading = True
     resumed_at = 0.0
     silence = None
 

@@ -244,7 +244,7 @@ def test_messages_after_a_local_close_are_dropped(rigs):
     rig.start()
     closing = threading.Thread(target=rig.session.close, args=(1000, "", LIMIT))
     closing.start()
-    while not rig.session.is_discarding:
+    while not rig.session.closing.is_discarding:
         pass
     rig.transport.feed(server_frame(TEXT, b"late"))
     rig.transport.feed(CLOSE_1000)
@@ -261,7 +261,7 @@ def test_messages_that_waited_are_dropped_when_the_handler_closes(rigs):
 
     def close_at_the_first(_, message):
         seen.append(message.text)
-        rig.session.is_discarding = True
+        rig.session.closing.is_discarding = True
 
     rig.owner.message_received.add(close_at_the_first)
     reader._deliver_waiting()
@@ -305,7 +305,7 @@ def test_lingering_ends_with_the_close_deadline_although_the_peer_floods_and_nev
     floods = []
 
     def receive(size):
-        if rig.session.close_deadline is not None and rig.session.close_deadline.is_expired:
+        if rig.session.closing.deadline is not None and rig.session.closing.deadline.is_expired:
             floods.append(1)
             if len(floods) > 1000:
                 return b""  # Only so that a failing test ends.

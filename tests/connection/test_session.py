@@ -261,7 +261,7 @@ def test_a_violation_after_a_local_close_is_no_loss(rigs):
 def test_an_empty_close_frame_is_1005(rigs):
     rig = rigs(server_frame(CLOSE, b""), b"")
     rig.run()
-    assert (rig.session.close_code, rig.session.close_reason) == (1005, "")
+    assert (rig.session.closing.code, rig.session.closing.reason) == (1005, "")
 
 
 def test_a_dropped_owner_is_told_nothing(rigs):
@@ -346,7 +346,7 @@ def test_a_loss_that_a_sender_finds_is_the_cause_at_once(rigs):
 
 def close_before_the_end(rig):
     closing = Call(rig.session.close, 1000, "", LIMIT)
-    while not rig.session.is_discarding:
+    while not rig.session.closing.is_discarding:
         pass
     rig.transport.feed(b"")
     closing.result()

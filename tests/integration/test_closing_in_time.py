@@ -476,7 +476,7 @@ def test_the_first_cause_counts(tls):
 
 def test_a_cause_that_was_noted_by_others_stays():
     with connected(only_reads) as socket:
-        socket._session._causes.note(CloseCause.KEEP_ALIVE)
+        socket._session.closing.note(CloseCause.KEEP_ALIVE)
         socket.abort()
         assert socket.wait_closed(LIMIT)
         assert socket.information.close_cause is CloseCause.KEEP_ALIVE

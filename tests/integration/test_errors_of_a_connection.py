@@ -28,6 +28,7 @@ from syncws import (
     StreamWebSocket,
     TlsError,
 )
+from syncws._connection.receiving.byte_inbox import ByteInbox
 
 # The lines that a failed connect may take in a terminal.
 MOST_LINES = 17
@@ -157,14 +158,21 @@ def test_a_violation_keeps_the_code_that_answered_it():
 
 
 @pytest.mark.parametrize("of_the_socket", [True, False])
-def test_a_read_tells_whether_the_connection_ended_or_its_stream_only(of_the_socket):
+def test_a_read_tells_whether_the_connection_ended_or_its_stream_only(of_the_socket, monkeypatch):
+    waiting = threading.Event()
+    wait_for = ByteInbox._wait
+
+    def noting_wait(inbox, *arguments):
+        waiting.set()
+        wait_for(inbox, *arguments)
+
+    monkeypatch.setattr(ByteInbox, "_wait", noting_wait)
     with scripted_server(stays) as uri:
         socket = StreamWebSocket()
         socket.connect(uri)
         stream = socket.input_stream
         call = Call(stream.read, syncws.Buffer(5), 5, syncws.InputStreamOptions.NONE)
-        while not socket._session.inbox._has_taker:
-            assert not call.done.wait(0.001)
+        wait(waiting)
         (socket if of_the_socket else stream).close()
         with pytest.raises(OperationCanceledError) as raised:
             call.result()

@@ -63,7 +63,7 @@ SCRIPTS = {
     "a close that is not answered, on another thread": """
         socket = syncws.connect(uri)
         threading.Thread(target=socket.close, daemon=True).start()
-        while not socket._session.is_discarding:
+        while not socket._session.closing.is_discarding:
             pass
         """,
     "a receive on another thread": """

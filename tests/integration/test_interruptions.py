@@ -51,7 +51,7 @@ def test_a_socket_that_was_dropped_while_closing_is_abandoned_without_a_warning(
     with scripted_server(script) as uri:
         socket = MessageWebSocket()
         socket.connect(uri)
-        socket._session.is_discarding = True
+        socket._session.closing.is_discarding = True
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             del socket

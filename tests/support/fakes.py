@@ -163,6 +163,9 @@ class ScriptedTransport:
         with contextlib.suppress(OSError):
             self._near.shutdown(socket.SHUT_RDWR)
 
+    def let_go_in_child(self):
+        self.close()
+
     def close(self):
         self.closes += 1
         self.release()

@@ -15,13 +15,16 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from syncws._connection.monitor import Monitor, Timer
 from syncws._waiting.deadline import now
 from syncws._waiting.locks import Bell
 
-__all__ = ["Delivery", "Relieved", "Role", "Watch"]
+if TYPE_CHECKING:
+    from syncws._connection.receiving.reader import Reader
+
+__all__ = ["Delivery", "Relieved", "Watch"]
 
 # How long a delivery may last before another thread takes over the reading.
 _PATIENCE_SECONDS = 1.0
@@ -41,21 +44,11 @@ class Relieved(Exception):
         self.interruption = interruption
 
 
-class Role(Protocol):
-    """What a ticket stands for: the reader."""
-
-    def hand_over(self) -> bool:
-        """Let a new thread go on reading; return whether it was started."""
-
-    def run(self) -> None:
-        """Read to the end of the connection."""
-
-
 class Delivery:
     """Where the ticket lies.
 
     Attributes:
-        ticket (deque[Role]): the ticket, while handlers may be running on the reader thread; empty otherwise.
+        ticket (deque[Reader]): the ticket, while handlers may be running on the reader thread; empty otherwise.
         count (int): deliveries so far.
         bell (Bell): what the dispatcher waits for.
         watch (Watch): the monitor's part.
@@ -65,12 +58,12 @@ class Delivery:
 
     def __init__(self, monitor: Monitor) -> None:
         """Make one without a ticket."""
-        self.ticket: deque[Role] = deque(maxlen=1)
+        self.ticket: deque[Reader] = deque(maxlen=1)
         self.count = 0
         self.bell = Bell()
         self.watch = Watch(self, monitor)
 
-    def begin(self, role: Role) -> None:
+    def begin(self, role: Reader) -> None:
         """Lay out the ticket, before handlers are called."""
         self.count += 1
         self.ticket.append(role)

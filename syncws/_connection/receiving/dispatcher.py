@@ -7,9 +7,12 @@ which is a daemon named `syncws-dispatcher-N`. It is fed through the inbox: when
 import logging
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from syncws._connection.receiving.delivery import Role
 from syncws._connection.session import Session
+
+if TYPE_CHECKING:
+    from syncws._connection.receiving.reader import Reader
 
 __all__ = ["dispatch", "start_another_reader"]
 
@@ -36,7 +39,7 @@ def start_another_reader(session: Session, run: Callable[[], object]) -> bool:
     return True
 
 
-def dispatch(session: Session, interruption: BaseException | None) -> Role | None:
+def dispatch(session: Session, interruption: BaseException | None) -> "Reader | None":
     """Call the handlers for what the reader puts into the inbox, until the connection is over.
 
     Args:

@@ -150,13 +150,13 @@ class Reader:
             if session.is_abandoned:
                 session.begin_abandoned_close()
             # Asked each time, not only when nothing comes: a peer may go on sending for ever.
-            if session.close_deadline is not None and session.close_deadline.is_expired:
+            if session.closing.deadline is not None and session.closing.deadline.is_expired:
                 session.abort()
             if session.is_aborted:
                 return b""
             if inbox.has_messages:
                 self._deliver_waiting()
-            is_paused = inbox.is_full and not session.is_discarding
+            is_paused = inbox.is_full and not session.closing.is_discarding
             if is_paused is not session.is_paused:
                 session.note_pause(is_paused)
             if session.silence is not None and self._is_silent(session.silence):
@@ -166,7 +166,7 @@ class Reader:
                 if data:
                     return data
                 continue
-            self._wait(0 if is_paused else READABLE, session.close_deadline or FOREVER)
+            self._wait(0 if is_paused else READABLE, session.closing.deadline or FOREVER)
         return b""
 
     def _wait(self, interest: int, deadline: Deadline) -> None:
@@ -202,7 +202,7 @@ class Reader:
             data = transport.receive(size)
         except OSError as exc:
             # After the Close frames, or a violation, the peer may end TCP as it likes.
-            if not self._decoder.is_dead and not session.is_discarding:
+            if not self._decoder.is_dead and not session.closing.is_discarding:
                 session.loss = lost_connection(exc)
             data = b""
         if data is None:
@@ -239,7 +239,7 @@ class Reader:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
         session = self._session
         soon = Deadline(_LINGER_SECONDS)
-        latest = session.close_deadline or soon
+        latest = session.closing.deadline or soon
         while not self._is_at_end and not session.is_aborted and not latest.is_expired:
             self._deliver_waiting()
             is_idle = session.outbox.is_idle

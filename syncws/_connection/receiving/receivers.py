@@ -55,7 +55,7 @@ class MessageReceiver(Reader):
         if (
             owner is not None
             and (handlers := (message_received := owner.message_received).handlers)
-            and not (self._is_handed_over or session.is_discarding or session.inbox.has_messages)
+            and not (self._is_handed_over or session.closing.is_discarding or session.inbox.has_messages)
             and self._deliver(owner, message_received, handlers)
             and self._last_event is None
         ):
@@ -86,7 +86,7 @@ class MessageReceiver(Reader):
                     if failures:
                         session.handler_failures += failures
                     handlers = message_received.handlers
-                    if not handlers or session.is_discarding:
+                    if not handlers or session.closing.is_discarding:
                         is_whole = False
                         break
                 else:
@@ -104,7 +104,7 @@ class MessageReceiver(Reader):
                 pulled.append(event)
             else:
                 self._answer(event)
-        if pulled and not session.is_discarding and session.owner() is not None:
+        if pulled and not session.closing.is_discarding and session.owner() is not None:
             session.inbox.put(pulled)
         last, self._last_event = self._last_event, None
         if last is not None:
@@ -154,5 +154,5 @@ class StreamReceiver(Reader):
         """Put in what came in one read, in one piece."""
         data = arrived[0] if len(arrived) == 1 else b"".join(arrived)
         arrived.clear()
-        if data and not self._session.is_discarding:
+        if data and not self._session.closing.is_discarding:
             self._session.inbox.put(data)

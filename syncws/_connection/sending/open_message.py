@@ -1,7 +1,7 @@
 """A message of several frames that has begun and is not over.
 
-May import wire and this room's waiting. It belongs to the outbox, which changes it under the writer role; waiting
-senders are the exception.
+May import _waiting and _wire. It belongs to the outbox, which changes it under the writer role; waiting senders are
+the exception.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from syncws._waiting.locks import acquire_within
 from syncws._wire.large import FragmentFrames
+from syncws.errors import IllegalMethodCallError, InvalidOperationError
 
 __all__ = ["Hold", "OpenMessage"]
 
@@ -71,6 +72,20 @@ class OpenMessage:
             self.frame = next(self.frames, None)
             self.is_last = not self.frames.remaining
         return self.frame
+
+    def check_ends(self) -> None:
+        """See to it that waiting for the end of the message makes sense.
+
+        Raises:
+            IllegalMethodCallError: it waits for the application, or will never be finished (0x8000000E).
+            InvalidOperationError: this thread is sending it (0x800710DD).
+        """
+        if self.hold is Hold.APPLICATION:
+            raise IllegalMethodCallError("a message that send_nonfinal_frame began must be finished first")
+        if self.hold is Hold.BROKEN:
+            raise IllegalMethodCallError("a message was given up in the middle of it: only closing is left")
+        if self.owner == threading.get_ident():
+            raise InvalidOperationError("a write cannot send from its own progress callback")
 
     def let_go(self) -> None:
         """Say that its sender does nothing more for it."""

@@ -31,7 +31,6 @@ from syncws._waiting.locks import acquire_within
 from syncws._wire.large import FrameChunks
 from syncws.errors import (
     ConnectionLostError,
-    IllegalMethodCallError,
     InvalidOperationError,
     OperationTimedOutError,
     WebSocketError,
@@ -147,8 +146,9 @@ class Outbox:
                 self._role.release()
             except RuntimeError:
                 pass  # A wait for it has ended without it.
-            if self.has_posted:
-                self._look_again()
+            # What was posted meanwhile; and this may have been the last sender.
+            if self.has_posted and not self.flush_without_waiting():
+                self._on_leftover()
 
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None, timeout: float | None) -> None:
         """Wait for the role and for the end of another's message, then send what others have left.
@@ -334,11 +334,6 @@ class Outbox:
                     pass  # Another thread has it.
         return True
 
-    def _look_again(self) -> None:
-        """Look for what was posted while the role was held, and for whether this was the last sender."""
-        if not self.flush_without_waiting():
-            self._on_leftover()
-
     # The end.
 
     def retire(self, close_transport: Callable[[], None]) -> None:
@@ -425,12 +420,7 @@ class Outbox:
         own = threading.get_ident()
         if self._posted.is_closing or self._writer.shut_reason is not None:
             raise self._writer.closed_error()
-        if current.hold is Hold.APPLICATION:
-            raise IllegalMethodCallError("a message that send_nonfinal_frame began must be finished first")
-        if current.hold is Hold.BROKEN:
-            raise IllegalMethodCallError("a message was given up in the middle of it: only closing is left")
-        if current.owner == own:
-            raise InvalidOperationError("a write cannot send from its own progress callback")
+        current.check_ends()
         if deadline.is_expired:
             raise OperationTimedOutError("another sender's message took longer than control.send_timeout")
         try:

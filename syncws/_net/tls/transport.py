@@ -18,7 +18,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from syncws._net.transport import Transport
-from syncws._waiting.at_fork import watch
 from syncws._waiting.readiness import READABLE, WRITABLE
 from syncws.errors import TlsError
 from syncws.hresult import HResult
@@ -102,7 +101,6 @@ class TlsTransport:
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
         # Ciphertext taken from the outgoing BIO that the transport below has not taken yet.
         self._unsent = memoryview(b"")
-        watch(self, TlsTransport.let_go_in_child)
 
     @property
     def ssl_object(self) -> ssl.SSLObject:
@@ -263,5 +261,6 @@ class TlsTransport:
         self._inner.close()
 
     def let_go_in_child(self) -> None:
-        """See net.inherited; the engine is never used again, for its next record would be one of the parent's."""
+        """See Transport.let_go_in_child; the engine is not used again, for its next record would be the parent's."""
         self._lock = type(self._lock)()
+        self._inner.let_go_in_child()

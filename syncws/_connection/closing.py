@@ -1,0 +1,135 @@
+"""How a connection ends: why, how far the closing handshake has come, and when it must be over.
+
+May import enums, errors, wire and this package's waiting. Any thread calls it; nothing here sends or waits.
+"""
+
+import threading
+
+from syncws._waiting.deadline import Deadline
+from syncws._wire.closing import CloseHandshake, CloseState
+from syncws._wire.incoming import CloseFrame, Violation
+from syncws.enums import CloseCause
+from syncws.errors import MessageTooBigError
+
+__all__ = ["Closing"]
+
+_TEXTS = {
+    CloseCause.NONE: "it is open",
+    CloseCause.PEER: "the server closed it",
+    CloseCause.LOCAL: "close() was called",
+    CloseCause.ABORTED: "abort() was called",
+    CloseCause.DROPPED: "its socket object was dropped",
+    CloseCause.CONNECTION_LOST: "it was lost",
+    CloseCause.KEEP_ALIVE: "the server was silent for too long (keep-alive)",
+    CloseCause.PROTOCOL_ERROR: "the server broke the protocol",
+    CloseCause.MESSAGE_TOO_BIG: "a message was too big",
+    CloseCause.FORKED: "it belongs to the parent process",
+    CloseCause.HANDLER: "a handler raised what is no Exception, and ended its thread",
+}
+
+
+class Closing:
+    """The state of a connection's end.
+
+    Attributes:
+        deadline (Deadline | None): when closing must be over; None as long as it has not begun.
+        is_discarding (bool): True from a local close() or abort() on: nothing more is given to the application.
+    """
+
+    __slots__ = ("_handshake", "_lock", "_noted", "deadline", "is_discarding")
+
+    def __init__(self) -> None:
+        """Make the state of a connection that is open."""
+        self._lock = threading.RLock()
+        self._handshake = CloseHandshake()
+        # Causes in the order in which they came, of which the first counts. A list, because appending is one step.
+        self._noted: list[CloseCause] = []
+        self.deadline: Deadline | None = None
+        self.is_discarding = False
+
+    def note(self, cause: CloseCause) -> None:
+        """Note why the connection ends, unless that is known already; takes no lock."""
+        if not self._noted:
+            self._noted.append(cause)
+
+    @property
+    def cause(self) -> CloseCause:
+        """What began the end of the connection; NONE while it is open."""
+        return self._noted[0] if self._noted else CloseCause.NONE
+
+    @property
+    def state(self) -> CloseState:
+        """How far the closing handshake has come."""
+        with self._lock:
+            return self._handshake.state
+
+    @property
+    def is_open(self) -> bool:
+        """True until a Close frame was sent or received."""
+        return self._handshake.is_open
+
+    @property
+    def is_settled(self) -> bool:
+        """True when the peer's Close frame, or what it did wrong, has settled code and reason."""
+        return self._handshake.state in (CloseState.CLOSED, CloseState.FAILED)
+
+    @property
+    def code(self) -> int:
+        """What the connection closed with, as Closed tells it."""
+        return self._handshake.close_code
+
+    @property
+    def reason(self) -> str:
+        """The reason that goes with the code."""
+        return self._handshake.close_reason
+
+    @staticmethod
+    def text_of(cause: CloseCause) -> str:
+        """Return a cause in words, for an error."""
+        return _TEXTS[cause]
+
+    # Each returns the Close frame to send, None when there is none, and sets the deadline that is not set yet.
+
+    def start(self, code: int | None, reason: str, deadline: Deadline | None, cause: CloseCause | None) -> bytes | None:
+        """Close from this side; `cause` is noted when that begins the closing."""
+        with self._lock:
+            # First of all: the reader keeps to it even if this thread is interrupted at the next line.
+            self._limit(deadline)
+            self.is_discarding = True
+            frame = self._handshake.start_close(code, reason)
+            if frame is not None and cause is not None:
+                self.note(cause)
+            return frame
+
+    def take_close(self, frame: CloseFrame, timeout: float | None) -> bytes | None:
+        """Take the peer's Close frame."""
+        with self._lock:
+            self.note(CloseCause.PEER)
+            self._limit(Deadline(timeout))
+            return self._handshake.receive_close(frame)
+
+    def take_violation(self, violation: Violation, timeout: float | None) -> bytes | None:
+        """Fail the connection for what the peer did."""
+        with self._lock:
+            is_too_big = isinstance(violation.error, MessageTooBigError)
+            self.note(CloseCause.MESSAGE_TOO_BIG if is_too_big else CloseCause.PROTOCOL_ERROR)
+            self._limit(Deadline(timeout))
+            return self._handshake.receive_violation(violation)
+
+    def take_silence(self, reason: str, deadline: Deadline) -> bytes | None:
+        """Fail the connection because nothing comes; None, and nothing is changed, when it is closing already."""
+        with self._lock:
+            frame = self._handshake.fail(1011, reason)
+            if frame is not None:
+                self.note(CloseCause.KEEP_ALIVE)
+                self.deadline = deadline
+            return frame
+
+    def _limit(self, deadline: Deadline | None) -> None:
+        if self.deadline is None:
+            self.deadline = deadline
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: another thread may have held the lock at that moment."""
+        self._lock = threading.RLock()
+        self.note(CloseCause.FORKED)
