@@ -63,7 +63,7 @@ def dispatch(session: Session, interruption: BaseException | None) -> "Reader | 
             if delivery.ticket:
                 return delivery.ticket.pop()
             delivery.bell.wait(None)
-    except BaseException:
+    except BaseException:  # a handler has ended its thread by SystemExit, say: nobody would end the reading
         _end_reading(session)
         raise
 

@@ -72,7 +72,7 @@ def _read(session: Session, run: Callable[[], None]) -> tuple[bool, BaseExceptio
             session.loss = WebSocketError(f"the reader failed: {exc}")
         with contextlib.suppress(Exception):
             _logger.exception("reader %d failed", session.number)
-    except BaseException:
+    except BaseException:  # a handler has ended its thread: the connection ends with it
         session.give_up()
         session.end()
         raise

@@ -89,9 +89,8 @@ class Outbox:
         self.given_up: ConnectionLostError | None = None
         self.has_posted = False
 
-    # The writer role is taken in the frames of send() and flush_without_waiting() themselves, inside `try`, and given
-    # back in `finally` by two statements with no call between them: an interruption can come at the beginning of each
-    # Python function, so a helper would leave a chance that the role is never given back.
+    # send() and flush_without_waiting() take the writer role inside `try`, and give it back in `finally` by statements
+    # without a Python call between them: an interruption can come at the beginning of each function.
 
     def send(
         self, frame: bytes, chunks: FrameChunks | None, timeout: float | None, message: OpenMessage | None = None
@@ -304,8 +303,7 @@ class Outbox:
         writer = self._writer
         while self._has_work or self._retire is not None:
             if self._owner == own:
-                # In a signal handler that interrupted this thread's own send, which will look.
-                return True
+                return True  # In a signal handler that interrupted this thread's own send, which will look.
             try:
                 if not self._role.acquire(False):
                     return True
@@ -417,12 +415,12 @@ class Outbox:
 
     def _wait_for_turn(self, current: OpenMessage, size: int, deadline: Deadline) -> None:
         """Wait for a change of the message that is open."""
-        own = threading.get_ident()
         if self._posted.is_closing or self._writer.shut_reason is not None:
             raise self._writer.closed_error()
         current.check_ends()
         if deadline.is_expired:
             raise OperationTimedOutError("another sender's message took longer than control.send_timeout")
+        own = threading.get_ident()
         try:
             self._waiting[own] = size
             current.wait(lambda: self._is_passed(current), deadline.remaining)
