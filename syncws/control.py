@@ -6,11 +6,12 @@ its keyword one line of a TypedDict.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from syncws._arguments.checks import check_timeout
-from syncws._arguments.setting import ListSetting, Setting, nearest, settings_of
+from syncws._arguments.settable import Settable
+from syncws._arguments.setting import ListSetting, Setting
 from syncws._arguments.setting_checks import (
     as_message_type,
     as_receive_mode,
@@ -30,7 +31,7 @@ from syncws._wire.headers import check_subprotocols
 from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode, SocketMessageType
-from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
+from syncws.errors import IllegalMethodCallError
 
 if TYPE_CHECKING:
     import ssl
@@ -89,7 +90,7 @@ class StreamWebSocketSettings(WebSocketSettings, total=False):
     no_delay: bool
 
 
-class WebSocketControl:
+class WebSocketControl(Settable):
     """Settings of either socket class; what WinRT calls IWebSocketControl2, and more. Not for use by itself.
 
     Times are in seconds; None is for ever.
@@ -99,34 +100,7 @@ class WebSocketControl:
     _receive_timeout: float | None
     _no_delay: bool = True
     _default_inbox_size: int
-    _is_frozen = False
     _actual_unsolicited_pong_interval = dt.timedelta()
-    # Of a snapshot: what set_request_header said, and what _net/tls/context.py made, by client certificate.
-    _request_headers: tuple[tuple[str, str], ...] = ()
-    _made_plans: dict[Certificate | None, Any]
-
-    def __new__(cls) -> Self:
-        """Refuse: the socket makes it.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError(f"{cls.__name__} cannot be made: it is {cls.__name__.removesuffix('Control')}.control")
-
-    def __reduce_ex__(self, protocol: object) -> str:
-        """Refuse to be pickled or copied: copy_from() hands the settings on, and passwords stay in the process.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: use copy_from()")
-
-    if not TYPE_CHECKING:
-        # Type checkers would let every name pass.
-        def __setattr__(self, name: str, value: object) -> None:
-            if not name.startswith("_") and not hasattr(getattr(type(self), name, None), "__set__"):
-                raise AttributeError(self._unknown(name))
-            object.__setattr__(self, name, value)
 
     connect_timeout = Setting[float | None](
         60.0, check_timeout, """Seconds for each address: TCP, TLS and handshake (beyond WinRT, where it is fixed)."""
@@ -323,44 +297,8 @@ class WebSocketControl:
         """
         return self._actual_unsolicited_pong_interval
 
-    def copy_from(self, other: "WebSocketControl", /) -> None:
-        """Take over every setting of another control; of the other class's, those that both have (beyond WinRT).
-
-        What was not set there goes back to its default here. Request headers are no settings.
-
-        Raises:
-            InvalidArgumentTypeError: `other` is no control (0x80070057).
-            IllegalMethodCallError: connect was called (0x8000000E).
-        """
-        if not isinstance(other, WebSocketControl):
-            raise InvalidArgumentTypeError(f"settings are copied from a control, not from {type(other).__name__}")
-        self._check_settable()
-        theirs = settings_of(type(other))
-        for name, setting in settings_of(type(self)).items():
-            if name in theirs:
-                setting.copy(other, self)
-
-    def _update(self, values: Mapping[str, object]) -> None:
-        settings = settings_of(type(self))
-        for name in values.keys() - settings.keys():
-            raise TypeError(self._unknown(name))
-        accepted = {name: settings[name].accept(self, value) for name, value in values.items()}
-        for name, value in accepted.items():
-            settings[name].store(self, value)
-
-    def _unknown(self, name: str) -> str:
-        return f"{type(self).__name__} has no setting {name}{nearest(name, settings_of(type(self)))}"
-
-    @classmethod
-    def _create(cls) -> Self:
-        return object.__new__(cls)
-
-    def _check_settable(self) -> None:
-        if self._is_frozen:
-            raise IllegalMethodCallError("control cannot be changed after connect was called")
-
     def _set_frozen(self, is_frozen: bool) -> None:
-        self._is_frozen = is_frozen
+        super()._set_frozen(is_frozen)
         if not is_frozen:
             self._actual_unsolicited_pong_interval = dt.timedelta()
 
@@ -371,25 +309,6 @@ class WebSocketControl:
     def _pong_interval(self) -> dt.timedelta:
         desired = self.desired_unsolicited_pong_interval
         return max(desired, _SHORTEST_PONG_INTERVAL) if desired else desired
-
-    def _snapshot(self, request_headers: tuple[tuple[str, str], ...] = ()) -> Self:
-        """Return what a connection works with: a copy of the settings that never changes."""
-        copy = self._create()
-        for setting in settings_of(type(self)).values():
-            setting.freeze(self, copy)
-        copy._request_headers = request_headers
-        copy._made_plans = {}
-        copy._is_frozen = True
-        return copy
-
-    def _replaced(self, **changes: object) -> Self:
-        """Return a snapshot like this one with other values, which are not checked: of settings, or request_headers."""
-        copy = self._create()
-        vars(copy).update(vars(self), **{f"_{name}": value for name, value in changes.items()})
-        return copy
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {'frozen' if self._is_frozen else 'settable'}>"
 
 
 class MessageWebSocketControl(WebSocketControl):

@@ -12,35 +12,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
-from syncws._connection.link import SessionLink, close_dropped
+from syncws._connection.link import SessionLink, ask_about_server, close_dropped
+from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
 from syncws._net.connector import Connect, Opened
 from syncws._net.given_socket import check_connected_socket
-from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import OutputStream, Progress
 from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.closing import check_close
-from syncws._wire.frames import MAX_CONTROL_PAYLOAD
 from syncws._wire.headers import check_request_header
 from syncws._wire.uri import parse_uri
 from syncws.cancellation import CancellationToken, check_token
-from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
 from syncws.errors import (
-    CertificateError,
     IllegalMethodCallError,
-    InvalidArgumentError,
-    InvalidArgumentTypeError,
     ObjectClosedError,
     OperationCanceledError,
     WebSocketError,
 )
 from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomValidationRequestedEventArgs
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
-from syncws.hresult import HResult
 from syncws.info import WebSocketInformation
 
 if TYPE_CHECKING:
@@ -360,7 +354,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
             ObjectClosedError: closed, or closing (0x80000013).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
         """
-        checked = _check_ping_payload(payload)
+        checked = check_ping_payload(payload)
         limit = self._control.receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
         return self._connected_session().ping(checked, Deadline(limit))
 
@@ -438,19 +432,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
 
     def _validate_server(self, report: "CertificateReport", waiter: Waiter, on_change: Callable[[], None]) -> None:
         """Raise server_custom_validation_requested and wait for the verdict."""
-        if not self._server_custom_validation_requested.handlers:
-            return
-        waiter.phase = "custom validation of the server's certificate"
-        certificates = tuple(Certificate(der) for der in report.chain)
-        args = WebSocketServerCustomValidationRequestedEventArgs._create(certificates, report.errors, on_change)
-        failures = self._server_custom_validation_requested(self, args)
-        while not args._is_settled:
-            waiter.wait(0)
-        if failures or args._is_rejected:
-            raise CertificateError(
-                "a handler of server_custom_validation_requested refused the server's certificate",
-                hresult=HResult.INET_E_SECURITY_PROBLEM,
-            )
+        ask_about_server(self, self._server_custom_validation_requested, report, waiter, on_change)
 
     def __enter__(self: SelfT) -> SelfT:
         return self
@@ -480,16 +462,3 @@ class IWebSocket(Generic[SessionT, ControlT]):
         if session is not None:
             session.waker.wake()
             session.inbox.wake()
-
-
-def _check_ping_payload(payload: object) -> bytes | None:
-    if payload is None:
-        return None
-    if not isinstance(payload, bytes | bytearray | memoryview):
-        raise InvalidArgumentTypeError(f"the payload of a ping must be bytes or None, not {type(payload).__name__}")
-    view = as_bytes_view(payload, "the payload of a ping")
-    if len(view) > MAX_CONTROL_PAYLOAD:
-        raise InvalidArgumentError(
-            f"the payload of a ping has {len(view)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
-        )
-    return bytes(view)

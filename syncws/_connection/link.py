@@ -4,13 +4,24 @@ May import certificates, host_name, info, net and threads. Any thread; close_dro
 """
 
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from syncws._connection.session import Session
 from syncws._net.connector import Connect
+from syncws._waiting.waiter import Waiter
+from syncws.certificates import Certificate
+from syncws.errors import CertificateError
+from syncws.event_args import WebSocketServerCustomValidationRequestedEventArgs
+from syncws.events import Event
 from syncws.host_name import HostName
+from syncws.hresult import HResult
 from syncws.info import Snapshot
 
-__all__ = ["SessionLink", "close_dropped"]
+if TYPE_CHECKING:
+    from syncws._net.tls.verification import CertificateReport
+
+__all__ = ["SessionLink", "ask_about_server", "close_dropped"]
 
 
 class SessionLink:
@@ -64,3 +75,31 @@ def close_dropped(session: Session, what: str) -> None:
             warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
     finally:
         session.abandon()
+
+
+def ask_about_server(
+    sender: object,
+    event: Event[Any, WebSocketServerCustomValidationRequestedEventArgs],
+    report: "CertificateReport",
+    waiter: Waiter,
+    on_change: Callable[[], None],
+) -> None:
+    """Show a server's certificate to the handlers of `event` and wait for the verdict, on the connecting thread.
+
+    Raises:
+        CertificateError: one of them refused it, or raised (0x800C000E).
+        OperationTimedOutError, OperationCanceledError: as the waiter says.
+    """
+    if not event.handlers:
+        return
+    waiter.phase = "custom validation of the server's certificate"
+    certificates = tuple(Certificate(der) for der in report.chain)
+    args = WebSocketServerCustomValidationRequestedEventArgs._create(certificates, report.errors, on_change)
+    failures = event(sender, args)
+    while not args._is_settled:
+        waiter.wait(0)
+    if failures or args._is_rejected:
+        raise CertificateError(
+            "a handler of server_custom_validation_requested refused the server's certificate",
+            hresult=HResult.INET_E_SECURITY_PROBLEM,
+        )

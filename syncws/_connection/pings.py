@@ -13,12 +13,13 @@ from collections.abc import Callable
 
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
+from syncws._streams.buffer import as_bytes_view
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.locks import Bell
-from syncws._wire.frames import PING, encode_frame
-from syncws.errors import OperationTimedOutError, WebSocketError, fresh
+from syncws._wire.frames import MAX_CONTROL_PAYLOAD, PING, encode_frame
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError, OperationTimedOutError, WebSocketError, fresh
 
-__all__ = ["Pings"]
+__all__ = ["Pings", "check_ping_payload"]
 
 
 class _Ping(ControlFrame):
@@ -154,3 +155,22 @@ class Pings:
         self._outbox.withdraw_control(ping)
         with self._lock, contextlib.suppress(ValueError):
             self._sent.remove(ping)
+
+
+def check_ping_payload(payload: object) -> bytes | None:
+    """Check the payload of a Ping; None stands for bytes of our own.
+
+    Raises:
+        InvalidArgumentTypeError: no bytes, bytearray or memoryview (0x80070057).
+        InvalidArgumentError: more than 125 bytes, or a memoryview that was released (0x80070057).
+    """
+    if payload is None:
+        return None
+    if not isinstance(payload, bytes | bytearray | memoryview):
+        raise InvalidArgumentTypeError(f"the payload of a ping must be bytes or None, not {type(payload).__name__}")
+    view = as_bytes_view(payload, "the payload of a ping")
+    if len(view) > MAX_CONTROL_PAYLOAD:
+        raise InvalidArgumentError(
+            f"the payload of a ping has {len(view)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
+        )
+    return bytes(view)

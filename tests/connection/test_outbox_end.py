@@ -13,6 +13,7 @@ from syncws._connection.sending import frame_writer as frame_writer_module
 from syncws._connection.sending import outbox as module
 from syncws._connection.sending.outbox import Outbox
 from syncws.errors import (
+    ConnectionClosedError,
     ConnectionLostError,
     InvalidOperationError,
     ObjectClosedError,
@@ -383,3 +384,11 @@ def test_a_connection_that_breaks_while_sending_can_still_be_read(outbox, transp
     assert outbox.is_broken
     # What a dead connection has brought is still to be read.
     assert transport.aborts == 0
+
+
+def test_what_is_posted_to_a_transport_that_broke_after_the_end_raises_nothing(outbox, transport):
+    # The reader has ended sending, and the peer reset what was on its way: close() must not be told of that.
+    transport.on_send = lambda _: outbox.shut(ObjectClosedError("closed"))
+    transport.takes.extend([1, BrokenPipeError(errno.EPIPE, "broken")])
+    outbox.post_close(b"close", ConnectionClosedError("the connection is closing"))
+    assert outbox.is_idle

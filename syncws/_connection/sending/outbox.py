@@ -319,8 +319,8 @@ class Outbox:
             except BaseException as exc:  # of any kind, as in send()
                 if self._owner == own:
                     self._give_up(exc, None, has_frame=False)
-                if isinstance(exc, ConnectionLostError) and self.given_up is None:
-                    # The reason is kept for the next sender.
+                if isinstance(exc, WebSocketError) and writer.shut_reason is not None and self.given_up is None:
+                    # The connection is gone, or closed meanwhile: the reason is kept for the next sender.
                     return True
                 raise
             finally:
