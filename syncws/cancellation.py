@@ -1,7 +1,7 @@
 """CancellationTokenSource and CancellationToken: ending a connect from outside.
 
-May import _arguments, _waiting.deadline and errors. Any thread may use them; nothing here waits, and there is no timer
-thread: whoever waits keeps to the token's deadline himself.
+Any thread may use them; nothing here waits, and there is no timer thread: whoever waits keeps to the token's deadline
+himself.
 """
 
 from collections.abc import Callable

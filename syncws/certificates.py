@@ -1,6 +1,6 @@
 """Certificates: what a TLS server showed, or who we are (Windows.Security.Cryptography.Certificates.Certificate).
 
-May import _certificates and errors. Plain values, whose friendly_name alone can be changed: any thread may use them.
+Plain values, whose friendly_name alone can be changed: any thread may use them.
 """
 
 import datetime as dt

@@ -1,8 +1,7 @@
 """The control objects of both socket classes: every setting, and connect()'s keywords for them.
 
-May import _arguments, _certificates, _wire, certificates, credentials, enums and errors. Any thread may read and set;
-connect() freezes the settings, and the connection works with a copy. A setting is one assignment in a class body, and
-its keyword one line of a TypedDict.
+Any thread may read and set; connect() freezes the settings, and the connection works with a copy. A setting is one
+assignment in a class body, and its keyword one line of a TypedDict.
 """
 
 import datetime as dt

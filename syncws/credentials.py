@@ -1,6 +1,6 @@
 """PasswordCredential: a user name and a password (Windows.Security.Credentials.PasswordCredential).
 
-May import errors. A plain value, set before it is used: any thread may read it.
+A plain value, set before it is used: any thread may read it.
 """
 
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError

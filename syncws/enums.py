@@ -1,6 +1,6 @@
 """The enumerations of the Windows API, with PyWinRT's spelling and Windows' numbers; CloseCause is beyond it.
 
-Imports only the standard library's enum. Plain values: any thread may use them.
+Plain values: any thread may use them.
 """
 
 import enum

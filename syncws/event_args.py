@@ -1,7 +1,7 @@
 """What handlers receive: a message, how the connection ended, a server's certificate to look at.
 
-May import enums, certificates, events, _certificates, _streams and _wire. Made by the connection's reader thread, or,
-for a server's certificate, on the connecting thread; usable on any thread and after the handler has returned.
+Made by the connection's reader thread, or, for a server's certificate, on the connecting thread; usable on any thread
+and after the handler has returned.
 """
 
 import threading

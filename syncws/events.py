@@ -1,7 +1,7 @@
 """Events: handlers that are added by a method or by `+=`, and called in the order in which they were added.
 
-May import errors. Adding and removing is allowed on any thread at any time; a call that is under way goes on with the
-handlers that it found. Which thread calls the handlers is the owner's business (for a connection, its reader).
+Adding and removing is allowed on any thread at any time; a call that is under way goes on with the handlers that it
+found. Which thread calls the handlers is the owner's business (for a connection, its reader).
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """HostName: a name or address of a host (Windows.Networking.HostName).
 
-May import enums and errors. A plain value that never changes: any thread may use it.
+A plain value that never changes: any thread may use it.
 """
 
 import ipaddress

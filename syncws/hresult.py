@@ -1,7 +1,7 @@
 """The HRESULT numbers that WebSocket operations give, signed as Windows' API shows them, with their names.
 
-May import enums. Plain values: any thread may use them. Names without a prefix in
-WinError.h (ERROR_CANCELLED and the like) are the HRESULT_FROM_WIN32 form of that error.
+Plain values: any thread may use them. Names without a prefix in WinError.h (ERROR_CANCELLED and the like) are the
+HRESULT_FROM_WIN32 form of that error.
 """
 
 import enum

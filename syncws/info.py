@@ -1,7 +1,7 @@
 """The information objects of both socket classes, and the structs that they give out.
 
-May import certificates, certificate_errors, enums and host_name. Read-only, at any time in the life of the socket and
-on any thread: each property reads one snapshot that the session replaces.
+Read-only, at any time in the life of the socket and on any thread: each property reads one snapshot that the session
+replaces.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,7 @@
 """IWebSocket: what both socket classes share: connecting, closing, sending, the events and what belongs to them.
 
-May import everything but the socket classes and cli. Methods run on the caller's thread and may be called on any
-thread; handlers of closed run on the connection's reader thread, those of server_custom_validation_requested on the
-connecting thread.
+Methods run on the caller's thread and may be called on any thread; handlers of closed run on the connection's reader
+thread, those of server_custom_validation_requested on the connecting thread.
 """
 
 import enum
@@ -90,7 +89,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         watch(self, IWebSocket._let_go_in_child)
 
     def _let_go_in_child(self) -> None:
-        """In a forked child: a connect that was under way has failed; see net.inherited."""
+        """In a forked child: a connect that was under way has failed; see _waiting.at_fork."""
         self._lock = threading.RLock()
         for event in self._events:
             event._let_go_in_child()

@@ -1,7 +1,7 @@
 """MessageWebSocket: whole messages, by events or by pull (Windows.Networking.Sockets.MessageWebSocket), and connect().
 
-May import everything but cli. Its methods run on the caller's thread and may be called on any thread; handlers of
-message_received run on the connection's reader thread, or its dispatcher, one at a time and in order.
+Its methods run on the caller's thread and may be called on any thread; handlers of message_received run on the
+connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,6 +1,6 @@
 """PartialTextReader: the text of a message that comes in pieces (receive_mode PARTIAL_MESSAGE).
 
-May import enums, errors and message_event_args. Belongs to the thread that uses it, which may be the reader's.
+Belongs to the thread that uses it, which may be the reader's.
 """
 
 import codecs

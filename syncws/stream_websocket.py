@@ -1,7 +1,6 @@
 """StreamWebSocket: bytes in both directions, of any number (Windows.Networking.Sockets.StreamWebSocket).
 
-May import everything but cli. Its methods run on the caller's thread and may be called on any thread: one may read
-while others write.
+Its methods run on the caller's thread and may be called on any thread: one may read while others write.
 """
 
 import weakref

@@ -1,4 +1,4 @@
 """What is checked before any I/O: arguments and settings.
 
-May import _wire, certificates, credentials, enums and errors. Any thread may call it.
+Any thread may call it.
 """

@@ -1,7 +1,6 @@
 """The lists behind properties of the control objects: they check what goes in, and are frozen with the rest.
 
-May import nothing of the package: the checks are handed in. They may be read and edited on any thread, as far as the
-control object allows.
+They may be read and edited on any thread, as far as the control object allows.
 """
 
 from collections.abc import Callable, Iterable, MutableSequence

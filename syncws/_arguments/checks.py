@@ -1,6 +1,6 @@
 """Checks of arguments: numbers, time limits, enumerations. Each raises before any I/O, and says what is allowed.
 
-May import enums and errors. Pure functions: any thread may call them.
+Pure functions: any thread may call them.
 """
 
 import enum

@@ -1,6 +1,6 @@
 """What every control object does with its settings: they are set, frozen, copied, and handed to a connection.
 
-May import errors and this room's setting. Any thread may read and set, as far as the control is not frozen.
+Any thread may read and set, as far as the control is not frozen.
 """
 
 from collections.abc import Mapping

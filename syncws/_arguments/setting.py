@@ -1,6 +1,6 @@
 """Settings as descriptors: a setting stands once, as one assignment in the body of its control class.
 
-May import errors and checked_list. Any thread may read and set one, as far as the control allows.
+Any thread may read and set one, as far as the control allows.
 """
 
 import datetime as dt

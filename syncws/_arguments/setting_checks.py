@@ -1,7 +1,7 @@
 """The checks of settings: each takes a value and the setting's name, and returns the value to keep or raises.
 
-May import checks, enums, errors, certificates, credentials and _wire.proxy_url. Pure functions: any thread may call
-them. The section "Raises" of a docstring comes last, because it becomes a part of the docstrings of the settings.
+Pure functions: any thread may call them. The section "Raises" of a docstring comes last, because it becomes a part of
+the docstrings of the settings.
 """
 
 import datetime as dt

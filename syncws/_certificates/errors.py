@@ -1,6 +1,6 @@
 """What may be wrong with a server's certificate: what may be let pass, how bad it is, which HRESULT it gets.
 
-May import enums, errors and hresult. Pure functions over plain values: any thread may call them.
+Pure functions over plain values: any thread may call them.
 """
 
 from collections.abc import Iterable

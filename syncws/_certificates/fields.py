@@ -1,8 +1,6 @@
 """What a certificate's fields say: names, usages, algorithms, and the two structures that hold them.
 
-May import errors; one of the two homes of `cryptography`, which is imported when a field is first asked for, because
-programs that never look at a certificate need not install it (extra `certificates`). Plain values: any thread may use
-them.
+Plain values: any thread may use them.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Certificates with their private keys, from PEM and PKCS #12: reading them, and giving a key out encrypted.
 
-May import _certificates.fields and errors; the second home of `cryptography`, imported when something is loaded. A key
-stays inside an object of that library; no message of an error holds one, or a password. Runs on the caller's thread.
+A key stays inside an object of that library; no message of an error holds one, or a password. Runs on the caller's
+thread.
 """
 
 import os

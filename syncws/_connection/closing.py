@@ -1,6 +1,6 @@
 """How a connection ends: why, how far the closing handshake has come, and when it must be over.
 
-May import enums, errors, wire and this package's waiting. Any thread calls it; nothing here sends or waits.
+Any thread calls it; nothing here sends or waits.
 """
 
 import threading

@@ -1,6 +1,6 @@
 """What may reach a session without holding the socket object: the information object, and the end of a dropped socket.
 
-May import certificates, host_name, info, net and threads. Any thread; close_dropped is called by the garbage collector.
+Any thread; close_dropped is called by the garbage collector.
 """
 
 import warnings

@@ -1,6 +1,6 @@
 """The session of a MessageWebSocket: messages that are pulled, and messages that are sent frame by frame.
 
-May import errors, events, control, wire, net and the rest of this room. Each method says who may call it.
+Each method says who may call it.
 """
 
 import threading
@@ -136,7 +136,7 @@ class MessageSession(Session):
                 self._fragment_tail = tail
 
     def let_go_in_child(self) -> None:
-        """See net.inherited."""
+        """See _waiting.at_fork."""
         super().let_go_in_child()
         self._fragment_sender = {}
         self._fragmented = None

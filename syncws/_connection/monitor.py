@@ -1,8 +1,8 @@
 """The monitor: one thread of the process that keeps all timers of all connections.
 
-May import net.deadline, net.inherited and this room's bell. Timers are set on any thread and run on the monitor's,
-`syncws-monitor`, a daemon. It starts when the first timer is set, sleeps until the next one is due, and ends a second
-after the last timer was closed. What a timer does must not wait.
+Timers are set on any thread and run on the monitor's, `syncws-monitor`, a daemon. It starts when the first timer is
+set, sleeps until the next one is due, and ends a second after the last timer was closed. What a timer does must not
+wait.
 
 The heap holds timers weakly, and a timer holds its session weakly: being watched keeps nothing alive.
 """
@@ -75,7 +75,7 @@ class Monitor:
         self._numbers = itertools.count()
 
     def let_go_in_child(self) -> None:
-        """See net.inherited: in the child the thread is not, and the parent's timers are not its own."""
+        """See _waiting.at_fork: in the child the thread is not, and the parent's timers are not its own."""
         self._reset()
 
     # Any thread.

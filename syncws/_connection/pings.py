@@ -1,7 +1,6 @@
 """Pings that wait for their pongs, and the round trip (RFC 6455 5.5.2, 5.5.3).
 
-May import errors, net.deadline, wire and this room's bell, frame_writer and outbox. Any number of threads may ping;
-pongs are brought by the reader.
+Any number of threads may ping; pongs are brought by the reader.
 """
 
 import contextlib

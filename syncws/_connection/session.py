@@ -1,7 +1,7 @@
 """The session: one open connection, shared by the reader and by every thread that uses the socket object.
 
-May import enums, errors, events, info, control, wire and net. Each method says who may call it. What is particular to
-messages and to a stream stands in message_session and stream_session.
+Each method says who may call it. What is particular to messages and to a stream stands in message_session and
+stream_session.
 
 The session holds the application's object, and through it the handlers, only weakly: the reader keeps the session
 alive, and an object that the program has dropped must not be kept alive by its own reader.
@@ -290,7 +290,7 @@ class Session(Sending):
                     thread.join(deadline.remaining)
         return True
 
-    # The end of the program, and a fork: see process and net.inherited.
+    # The end of the program, and a fork: see _waiting.at_exit and at_fork.
 
     def begin_exit(self) -> None:
         """See process.Ending; the main thread calls it."""

@@ -1,6 +1,6 @@
 """The session of a StreamWebSocket: bytes that come in, whatever messages they came in.
 
-May import errors, control, net and the rest of this room. What stands here is called by one reading thread at a time.
+What stands here is called by one reading thread at a time.
 """
 
 from syncws._connection.receiving.byte_inbox import ByteInbox

@@ -1,6 +1,6 @@
 """Addresses to connect to: IP addresses read from text and put in order, or the path of a Unix socket.
 
-Imports only the standard library. Nothing here waits or looks up a name, so any thread may call it.
+Nothing here waits or looks up a name, so any thread may call it.
 """
 
 import errno

@@ -1,7 +1,6 @@
 """Connecting: from a URI to a transport on which the opening handshake is done. Names, addresses, TCP, TLS, HTTP.
 
-May import the value modules, _waiting, _wire and the rest of this room. A Connect runs on the
-connecting thread, under one deadline; cancel() may be called on any thread.
+A Connect runs on the connecting thread, under one deadline; cancel() may be called on any thread.
 """
 
 import errno

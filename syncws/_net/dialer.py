@@ -1,7 +1,6 @@
 """From several addresses to a connected socket, in turn or, with happy eyeballs, overlapping (RFC 8305).
 
-May import the value modules, _waiting and this room. Runs on the connecting thread; one wait serves all addresses that
-are being tried.
+Runs on the connecting thread; one wait serves all addresses that are being tried.
 """
 
 import errno

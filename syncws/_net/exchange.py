@@ -1,6 +1,6 @@
 """Asking and answering on a transport while a connection is being made: send all, receive some, each with a deadline.
 
-May import errors, net.transport and _waiting. Runs on the connecting thread.
+Runs on the connecting thread.
 """
 
 from syncws._net.transport import Transport

@@ -1,7 +1,7 @@
 """A connected socket that the application brings, or the path of a Unix socket: what they must be, and how one changes
 hands.
 
-May import errors and this room's address. Runs on the connecting thread.
+Runs on the connecting thread.
 """
 
 import os

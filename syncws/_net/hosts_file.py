@@ -1,6 +1,6 @@
 """The hosts file: addresses of the names that this system knows without asking anybody.
 
-May import net.address. Reads a local file, line by line, on the connecting thread.
+Reads a local file, line by line, on the connecting thread.
 """
 
 import codecs

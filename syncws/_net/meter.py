@@ -1,7 +1,7 @@
 """How much moves through a connection, and how fast: the figures behind Information.bandwidth_statistics.
 
-May import net.deadline. Each meter is fed by one thread at a time (whoever receives, or whoever sends); other threads
-only read plain numbers from it.
+Each meter is fed by one thread at a time (whoever receives, or whoever sends); other threads only read plain numbers
+from it.
 
 WinRT's figures are TCP's own estimates. Here the same kind of estimate is made from the bytes that really passed:
 samples of at least 100 ms during which bytes moved, smoothed as TCP smooths round trips (RFC 6298: 1/8 for the mean,

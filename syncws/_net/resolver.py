@@ -1,7 +1,7 @@
 """From a host name to addresses: literals, localhost, the hosts file, dnspython, and at last the system's resolver.
 
-May import errors, net.address, net.deadline and net.hosts_file; the only home of dnspython. Runs on the connecting
-thread as far as it cannot wait; ask_name_servers and ask_system, which can, on helper threads of threads.background.
+Runs on the connecting thread as far as it cannot wait; ask_name_servers and ask_system, which can, on helper threads of
+threads.background.
 """
 
 import socket

@@ -1,7 +1,7 @@
 """The byte pipe under a connection: a non-blocking socket (TLS over it is net.tls).
 
-May import net.inherited and net.meter. Of a transport one thread at a time receives and one at a time sends, and these
-may be two different threads; abort() may be called by any.
+Of a transport one thread at a time receives and one at a time sends, and these may be two different threads; abort()
+may be called by any.
 """
 
 import socket
@@ -191,7 +191,7 @@ class SocketTransport:
             self._socket.close()
 
     def let_go_in_child(self) -> None:
-        """See net.inherited: the descriptor only; a shutdown() would be one of the parent's connection."""
+        """See _waiting.at_fork: the descriptor only; a shutdown() would be one of the parent's connection."""
         self._lock = type(self._lock)()
         self.close()
         self._socket = _InheritedSocket()

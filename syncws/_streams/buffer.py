@@ -1,6 +1,6 @@
 """Buffer, and the helpers through which every function of the library takes "a buffer".
 
-May import errors and this room's arguments. Plain memory without a lock: a Buffer is used by one thread at a time.
+Plain memory without a lock: a Buffer is used by one thread at a time.
 """
 
 from typing import TYPE_CHECKING

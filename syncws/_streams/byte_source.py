@@ -1,6 +1,6 @@
 """What an InputStream reads from: the protocol of a source of bytes, and the source over bytes in memory.
 
-May import errors. A source is used by one thread at a time, which begin() sees to; only peek() may wait.
+A source is used by one thread at a time, which begin() sees to; only peek() may wait.
 
 The rule that keeps bytes from being lost. peek() shows bytes and takes nothing; advance() takes them, by one assignment
 to `position`. So whatever interrupts a reading thread, `position` says exactly what was taken, and what was not is

@@ -1,7 +1,7 @@
 """DataReader: typed values out of a stream, a buffer or a received message.
 
-May import enums, errors and this room. Runs on the thread that calls it; only `load` can block, in the stream. On the
-hot path of receiving: the text of a whole message is not decoded again.
+Runs on the thread that calls it; only `load` can block, in the stream. On the hot path of receiving: the text of a
+whole message is not decoded again.
 """
 
 from datetime import datetime, timedelta

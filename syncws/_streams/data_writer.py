@@ -1,7 +1,7 @@
 """DataWriter: typed values into memory, and from there into a stream.
 
-May import enums, errors and this room. Runs on the thread that calls it; only `store` and `flush` can block, in the
-stream. On the hot path of sending: one part is stored as it is, without a join and without a copy.
+Runs on the thread that calls it; only `store` and `flush` can block, in the stream. On the hot path of sending: one
+part is stored as it is, without a join and without a copy.
 """
 
 from datetime import datetime, timedelta

@@ -1,6 +1,6 @@
 """File objects over the two streams, for everything in Python that reads from or writes to a binary file.
 
-May import enums and this room. Runs on the thread that calls it; a read or write blocks where the stream does.
+Runs on the thread that calls it; a read or write blocks where the stream does.
 """
 
 import io

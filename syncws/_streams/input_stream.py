@@ -1,6 +1,6 @@
 """InputStream, the reading end of a connection over a source handed in, and MemoryInputStream over bytes.
 
-May import enums, errors and this room. Runs on the thread that calls it; a read blocks only where the source does.
+Runs on the thread that calls it; a read blocks only where the source does.
 """
 
 from typing import TYPE_CHECKING

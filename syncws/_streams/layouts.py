@@ -1,7 +1,7 @@
 """Bytes of numbers, GUIDs, dates and time spans, as DataReader and DataWriter have them in both byte orders.
 
-May import enums, errors and this room's arguments. Pure functions over bytes and tables built at import: any thread
-may run them. Dates and time spans are counted in ticks of 100 ns, in exact integers.
+Pure functions over bytes and tables built at import: any thread may run them. Dates and time spans are counted in ticks
+of 100 ns, in exact integers.
 """
 
 import struct

@@ -1,7 +1,7 @@
 """OutputStream, the writing end of a connection over callables handed in.
 
-May import errors and this room. Runs on the thread that calls it; blocks only where the callables do. On the hot path
-of sending: `write` adds two checks to the callable.
+Runs on the thread that calls it; blocks only where the callables do. On the hot path of sending: `write` adds two
+checks to the callable.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The unread bytes of a DataReader: where they lie, how a load adds to them, how a read takes some.
 
-May import enums, errors and this room. Runs on the thread that calls it; only `_fill` can block, in the stream.
+Runs on the thread that calls it; only `_fill` can block, in the stream.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """One read of an InputStream or its file: it takes bytes piece by piece, and puts them back when it fails.
 
-May import enums and this room's byte_source. Runs on the thread that reads.
+Runs on the thread that reads.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Text to bytes and back in the three encodings, and the two settings of that which DataReader and DataWriter share.
 
-May import enums and errors. Runs on the thread that calls it; nothing here waits.
+Runs on the thread that calls it; nothing here waits.
 """
 
 from syncws._arguments.checks import as_byte_order, as_unicode_encoding

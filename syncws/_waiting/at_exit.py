@@ -1,8 +1,8 @@
 """The connections of this process, and what becomes of them when the program ends.
 
-May import net.deadline and this room's bell and latch. Any thread adds; close_all runs on the main thread, as an atexit
-function: all threads but daemons have ended then, and the readers still run. It is the last moment to use them, for
-when the interpreter has begun to take itself apart they stop wherever they are.
+Any thread adds; close_all runs on the main thread, as an atexit function: all threads but daemons have ended then, and
+the readers still run. It is the last moment to use them, for when the interpreter has begun to take itself apart they
+stop wherever they are.
 
 Nobody is told of this end: an error raised in a daemon thread that waits for a message would only be a traceback on
 stderr. Threads of the application's that wait go on waiting until the process is gone.

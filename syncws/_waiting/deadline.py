@@ -1,7 +1,6 @@
 """Deadlines on the monotonic clock: one for each operation, asked at each of its steps.
 
-The only module that reads a clock, so that a test replaces time by setting `clock`. Imports only the standard library;
-a Deadline never changes, so any thread may ask it.
+The only module that reads a clock, so that a test replaces time by setting `clock`.
 """
 
 import time

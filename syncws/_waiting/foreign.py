@@ -1,6 +1,6 @@
 """Telling what a signal handler raises from what the system says.
 
-Imports only the standard library. Runs on the thread that caught the error.
+Runs on the thread that caught the error.
 
 A handler may raise a TimeoutError or any other OSError wherever its thread is, in the middle of a system call too. Such
 an error goes to the application as it is; by its type nobody could tell it from the connection's.

@@ -1,6 +1,6 @@
 """Running something that may wait, and that no wake-up can reach, on a helper thread.
 
-May import errors and net. Everything is called on the connecting thread.
+Everything is called on the connecting thread.
 """
 
 import threading

@@ -1,6 +1,6 @@
 """Waiting on a lock so that Ctrl-C ends it: a bell, a latch, and the function that both wait by.
 
-May import this room's deadline and readiness. Any thread may use what stands here.
+Any thread may use what stands here.
 
 The main thread waits in slices. On POSIX a signal ends a lock's wait, unless it comes in the moment between the last
 look for signals and the system call; on Windows it never does. Bell and Latch stand in the place of threading.Event,

@@ -1,7 +1,7 @@
 """Waiting for a socket, for a wake-up or for a deadline, whichever comes first.
 
-May import net.deadline and net.inherited. A Waker may be woken by any thread; each Readiness is used by one thread at a
-time, so the reader and the writer of a connection have one each.
+A Waker may be woken by any thread; each Readiness is used by one thread at a time, so the reader and the writer of a
+connection have one each.
 
 `poll` rather than `select` where it exists, because select cannot take descriptors over 1023; rather than epoll,
 because epoll costs a descriptor for each connection and thread, and saves nothing for two descriptors.
@@ -72,7 +72,7 @@ class Waker:
             self._sender.close()
 
     def let_go_in_child(self) -> None:
-        """See net.inherited."""
+        """See _waiting.at_fork."""
         self._lock = type(self._lock)()
         self.is_inherited = True
         self.close()

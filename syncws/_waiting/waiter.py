@@ -1,7 +1,6 @@
 """Waiting while a connection is being made: readiness, the deadline and the cancellation in one.
 
-May import errors and the rest of net. Belongs to one connect operation, on its thread; `cancel` through the waker may
-come from any thread.
+Belongs to one connect operation, on its thread; `cancel` through the waker may come from any thread.
 """
 
 from collections.abc import Callable

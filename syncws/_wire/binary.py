@@ -1,6 +1,6 @@
 """Gathering a binary message that comes in pieces.
 
-Imports only the standard library. One BinaryAssembler belongs to one decoder, which one thread at a time runs.
+One BinaryAssembler belongs to one decoder, which one thread at a time runs.
 """
 
 __all__ = ["BinaryAssembler"]

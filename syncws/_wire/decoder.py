@@ -1,6 +1,6 @@
 """Whole messages: the payload of each is gathered, checked and given out when it is complete.
 
-May import enums, errors and the rest of this room. The thread that holds the reading role runs it; it needs no lock.
+The thread that holds the reading role runs it; it needs no lock.
 """
 
 from syncws._wire.binary import BinaryAssembler

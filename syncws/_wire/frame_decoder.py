@@ -1,6 +1,6 @@
 """The receiving half of RFC 6455 as far as frames: headers, limits, control frames.
 
-May import enums, errors and the rest of this room. The thread that holds the reading role runs it; it needs no lock.
+The thread that holds the reading role runs it; it needs no lock.
 
 What becomes of the payload is for the subclasses to say: wire.decoder gathers whole messages, wire.piece_decoder gives
 it on as it comes. A decoder takes any split of the bytes. What is kept between two calls is at most one unfinished

@@ -1,6 +1,6 @@
 """Frames: opcodes, the header's three length forms, the Close frame's payload (RFC 6455 5.2, 5.5, 7.4).
 
-May import wire.masking. Pure functions over bytes: any thread may call them.
+Pure functions over bytes: any thread may call them.
 """
 
 import os

@@ -1,6 +1,6 @@
 """What may stand in the opening handshake's request: header names and values, subprotocols (RFC 9110 5, RFC 6455 4.1).
 
-May import errors. Pure functions over strings: any thread may call them.
+Pure functions over strings: any thread may call them.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,6 @@
 """What the decoder makes of the bytes: messages, control frames, and the violation that ends it all.
 
-May import enums and errors. Plain values, made by the reader thread and handed on.
+Plain values, made by the reader thread and handed on.
 """
 
 from syncws.enums import SocketMessageType

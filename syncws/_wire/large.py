@@ -1,6 +1,6 @@
 """Large payloads, masked piece by piece so that no masked copy of the whole is ever in memory.
 
-May import the rest of this room. An object belongs to one sender; when that one gives up, to whoever goes on for it.
+An object belongs to one sender; when that one gives up, to whoever goes on for it.
 """
 
 import os

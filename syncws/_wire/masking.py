@@ -1,6 +1,6 @@
 """Masking of payloads (RFC 6455 5.3).
 
-Imports nothing of the package but its own compiled form. Pure functions over bytes: any thread may call them.
+Pure functions over bytes: any thread may call them.
 
 `apply_mask` is a few lines of C where the package was built with a compiler, and plain Python otherwise. Python has no
 vector XOR; its fastest plain form XORs long integers. A large payload goes in pieces that stay in the processor's first

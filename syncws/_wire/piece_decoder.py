@@ -1,6 +1,6 @@
 """Pieces of messages: the payload is given on as it comes, also inside a frame, and nothing is gathered.
 
-May import enums, errors and the rest of this room. The thread that holds the reading role runs it; it needs no lock.
+The thread that holds the reading role runs it; it needs no lock.
 """
 
 from syncws._wire.decoder import MAX_FRAGMENTS

@@ -1,6 +1,6 @@
 """URLs of proxies: which are allowed, taken apart; user info stands in no message.
 
-May import errors and wire.uri. Pure functions over strings: any thread may call them.
+Pure functions over strings: any thread may call them.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """What people may see of a text that holds secrets or comes from a stranger: URLs, headers, the peer's words.
 
-Imports only the standard library. Pure functions over strings: any thread may call them. Whatever a message, a log line
-or a repr shows of a URL, of a header's value or of what the peer says goes through here.
+Pure functions over strings: any thread may call them. Whatever a message, a log line or a repr shows of a URL, of a
+header's value or of what the peer says goes through here.
 """
 
 import re

@@ -1,6 +1,6 @@
 """WebSocket URIs (RFC 6455 3), read by urllib3's parser under stricter rules.
 
-May import errors, urllib3 and idna. Pure functions over strings: any thread may call them.
+Pure functions over strings: any thread may call them.
 """
 
 import ipaddress

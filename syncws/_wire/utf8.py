@@ -1,6 +1,6 @@
 """Incremental UTF-8 decoding of a text message that comes in pieces (RFC 6455 5.6, 8.1).
 
-Imports only the standard library. An object belongs to one message, which one thread at a time works on.
+An object belongs to one message, which one thread at a time works on.
 """
 
 import io

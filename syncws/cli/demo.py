@@ -1,7 +1,7 @@
 """`python -m syncws demo`: the library against a real server on loopback, for a person to watch.
 
-May import the public package and this room. Runs on the main thread; handlers on the connections' readers. Each step
-says what it shows and whether it held; the exit code is 0 only when all did.
+Runs on the main thread; handlers on the connections' readers. Each step says what it shows and whether it held; the
+exit code is 0 only when all did.
 """
 
 import hashlib

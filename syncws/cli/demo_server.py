@@ -1,7 +1,6 @@
 """The servers that the demo talks to: `websockets` on free loopback ports, plain and with TLS.
 
-May import websockets and trustme, which the extra `demo` brings. Each server runs on a thread of its own; what a
-connection was closed with goes to the demo through a queue.
+Each server runs on a thread of its own; what a connection was closed with goes to the demo through a queue.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """The command line's arguments and exit codes.
 
-May import this room's modules and the public package. Runs on the main thread.
+Runs on the main thread.
 """
 
 import argparse

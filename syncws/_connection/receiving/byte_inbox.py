@@ -1,6 +1,6 @@
 """Bytes that wait for the reads of a StreamWebSocket, bounded in number.
 
-May import errors, hresult, net.deadline and this room's inbox. The reader puts in, the user's thread takes out.
+The reader puts in, the user's thread takes out.
 
 Nothing is counted but positions in the stream: each chunk knows where it begins, and taking bytes is one assignment to
 `position`. So whatever interrupts a read, `position` says what was taken.
@@ -23,7 +23,7 @@ _LARGE_BYTES = 16384
 
 
 class ByteInbox(Inbox):
-    """A bounded queue of bytes. The taking side is a source of an InputStream, see streams.byte_source.
+    """A bounded queue of bytes. The taking side is a source of an InputStream, see _streams.byte_source.
 
     Attributes:
         position (int): bytes taken since the beginning.

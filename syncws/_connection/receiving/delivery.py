@@ -1,7 +1,6 @@
 """Which thread reads while handlers run: the ticket for the reading role, and the watch that gives it to another.
 
-May import net.deadline and this room's bell and monitor. What stands here is shared by a connection's reader, the
-monitor and, once a handler has been slow, the dispatcher.
+What stands here is shared by a connection's reader, the monitor and, once a handler has been slow, the dispatcher.
 
 The plan. The reader calls the handlers itself. Around them it lays out a ticket, which is the reader object, and takes
 it back afterwards. Both are single steps, and they are done once for all that one read has brought. Whoever takes the

@@ -1,7 +1,7 @@
 """The dispatcher: the thread of a handler that was slow, which goes on calling handlers and reads no more.
 
-May import the rest of this room. `start_another_reader` runs on the monitor's thread, `dispatch` on the dispatcher,
-which is a daemon named `syncws-dispatcher-N`. It is fed through the inbox: when that is full the reader pauses.
+`start_another_reader` runs on the monitor's thread, `dispatch` on the dispatcher, which is a daemon named
+`syncws-dispatcher-N`. It is fed through the inbox: when that is full the reader pauses.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """What both inboxes share: a bound, one operation that takes, and how it waits.
 
-May import errors and this package's waiting. The reader puts in, the user's thread takes out, one at a time.
+The reader puts in, the user's thread takes out, one at a time.
 
 The lock is entered by `with` only: that is one step, which a KeyboardInterrupt cannot split. A Condition is Python code
 around such a lock, and an interruption inside it would leave the lock held for ever. It is reentrant, because a signal

@@ -1,6 +1,6 @@
 """Messages that wait for receive(), bounded in bytes and in number.
 
-May import errors, wire, this package's waiting and the inbox. The reader puts in, the user's thread takes out.
+The reader puts in, the user's thread takes out.
 
 A message is taken by one step under the lock. What interrupts the wait for it loses nothing; what interrupts the few
 byte codes between that step and the return of receive() can lose it.

@@ -1,8 +1,8 @@
 """The reader thread: waits for bytes and decodes them; what becomes of them is for message_reader and stream_reader.
 
-May import errors, wire, net and the rest of this room. Everything here runs on one connection's reader thread, which
-is a daemon named `syncws-reader-N`; the functions that can be called elsewhere are in threads.session. When a handler
-is slow its thread becomes the dispatcher, and a new one takes over the reading: see threads.delivery.
+Everything here runs on one connection's reader thread, which is a daemon named `syncws-reader-N`; the functions that
+can be called elsewhere are in _connection.session. When a handler is slow its thread becomes the dispatcher, and a new one
+takes over the reading: see receiving.delivery.
 
 The reader never waits to send; what it posts and cannot push out, it pushes when poll says so.
 """

@@ -1,6 +1,6 @@
 """What becomes of what the reader decodes: messages go to the handlers or to receive(), a stream's bytes to its inbox.
 
-May import events, wire and the rest of this package. Everything here runs on one connection's reader thread.
+Everything here runs on one connection's reader thread.
 
 The handlers of messages are called here and not on a thread of their own: an answer that is sent in a handler then
 costs no change of threads. Once a handler has been slow they are called by the dispatcher, and all messages go through

@@ -1,7 +1,6 @@
 """Pushing one frame after the other into the transport, waiting where the peer does not read.
 
-May import errors, net, wire and this package's waiting. Unless it says otherwise, what stands here requires the writer
-role, which the outbox gives out.
+Unless it says otherwise, what stands here requires the writer role, which the outbox gives out.
 """
 
 import threading

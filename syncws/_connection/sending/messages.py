@@ -1,6 +1,6 @@
 """Sending a message: as one frame, in chunks if it is large, or as many frames. The half of a session that sends.
 
-May import wire and this room's outbox and open_message. Any number of threads may send; see outbox for their turns.
+Any number of threads may send; see outbox for their turns.
 """
 
 from collections.abc import Callable

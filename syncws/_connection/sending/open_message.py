@@ -1,7 +1,6 @@
 """A message of several frames that has begun and is not over.
 
-May import _waiting and _wire. It belongs to the outbox, which changes it under the writer role; waiting senders are
-the exception.
+It belongs to the outbox, which changes it under the writer role; waiting senders are the exception.
 """
 
 import contextlib

@@ -1,7 +1,6 @@
 """Sending: who may write to the transport, and what goes out in which order.
 
-May import errors, net, wire and this package's waiting. Every thread sends through it; the reader posts its pongs and
-Close frames and never waits.
+Every thread sends through it; the reader posts its pongs and Close frames and never waits.
 
 The plan. There is no queue of messages. Whoever sends takes the writer role, a lock that is waited for with a deadline,
 and pushes its own frame out; so memory is bounded by construction, each sender has its own time limit and gets its own

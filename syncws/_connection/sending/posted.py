@@ -1,6 +1,6 @@
 """What threads that may not send leave for the next frame boundary: a pong, pings, the Close frame.
 
-May import this library's clock only. Any thread posts, without a lock; whoever holds the writer role takes.
+Any thread posts, without a lock; whoever holds the writer role takes.
 """
 
 import contextlib

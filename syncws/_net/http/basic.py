@@ -1,6 +1,6 @@
 """HTTP's Basic authentication (RFC 7617): whether a server asks for it, and the answer.
 
-Imports only the standard library. Pure functions: any thread may call them.
+Pure functions: any thread may call them.
 """
 
 import base64

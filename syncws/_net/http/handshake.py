@@ -1,6 +1,6 @@
 """The opening handshake (RFC 6455 4), through websocket-client over a guard that stands for its socket.
 
-May import errors, hresult, wire and the rest of net; websocket-client's only home. Runs on the connecting thread.
+Runs on the connecting thread.
 
 websocket-client builds the request and checks the answer. The guard between it and the transport sees to what the
 library does not: it holds the one deadline, caps what the server may send, puts in the exact request target (the

@@ -1,7 +1,6 @@
 """Reading the answer to an HTTP request, strictly: status line, headers, and a refusal's body; bounded in bytes.
 
-May import errors, wire, net.foreign, net.exchange and what that imports. Runs on the connecting thread. The opening
-handshake and a proxy's answer to CONNECT are read by it.
+Runs on the connecting thread. The opening handshake and a proxy's answer to CONNECT are read by it.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Where a redirect leads, and what may go along (RFC 9110 15.4); followed only when control.max_redirects allows it.
 
-May import errors, hresult, control and wire. Pure functions over plain values: any thread may call them.
+Pure functions over plain values: any thread may call them.
 """
 
 from syncws._wire.uri import WebSocketUri, parse_uri

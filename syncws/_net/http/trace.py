@@ -1,6 +1,6 @@
 """The debug log of HTTP heads: lines, less everything that may be a secret.
 
-May import _wire. Runs on the connecting thread; nothing is made of a head unless DEBUG is on.
+Runs on the connecting thread; nothing is made of a head unless DEBUG is on.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """Which proxy a connection goes through: control.proxy, or the environment and its no_proxy.
 
-May import errors, control and wire. Runs on the connecting thread, before any I/O.
+Runs on the connecting thread, before any I/O.
 """
 
 import ipaddress

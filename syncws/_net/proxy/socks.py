@@ -1,7 +1,6 @@
 """SOCKS4, 4a and 5 (RFC 1928, 1929) on a transport: socksio makes the requests and reads the answers.
 
-May import errors, hresult, wire and the rest of net; the only home of socksio, which is imported when a SOCKS proxy is
-used, because it comes with an extra. Runs on the connecting thread.
+Runs on the connecting thread.
 """
 
 from typing import TYPE_CHECKING

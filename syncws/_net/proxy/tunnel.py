@@ -1,7 +1,7 @@
 """Through a proxy: from a TCP connection to the proxy to a pipe that leads to the server.
 
-May import errors, wire and the rest of net. Runs on the connecting thread, within the connect's deadlines; nothing
-about the server but its host and port is told to a proxy.
+Runs on the connecting thread, within the connect's deadlines; nothing about the server but its host and port is told to
+a proxy.
 """
 
 from collections.abc import Callable, Sequence

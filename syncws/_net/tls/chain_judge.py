@@ -1,6 +1,6 @@
 """OpenSSL's own verdict over a chain of certificates, without a connection.
 
-May import only the standard library. Pure functions over memory: any thread may call them.
+Pure functions over memory: any thread may call them.
 
 The plan. OpenSSL checks a server's certificates in the middle of a handshake, ends at the first error, and Python has
 no other way to have a chain checked. But in TLS 1.2 a server's first messages are in the clear, and the certificates

@@ -1,8 +1,7 @@
 """With which TLS settings a connection is made, and by which ones the server's certificate is checked.
 
-May import certificates, errors and control; urllib3's other home (the context's defaults). Runs on the connecting
-thread, before anything is sent. A proxy gets default_context(), never what make_plan() returns: a client certificate
-is for the server.
+Runs on the connecting thread, before anything is sent. A proxy gets default_context(), never what make_plan() returns:
+a client certificate is for the server.
 """
 
 import inspect

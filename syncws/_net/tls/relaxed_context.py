@@ -1,6 +1,6 @@
 """A context that checks a chain as another one does, less the checks that have failed already.
 
-May import enums. Pure functions: any thread may call them; for a wrong usage a temporary file is written and read.
+Pure functions: any thread may call them; for a wrong usage a temporary file is written and read.
 
 The plan. The server's own certificate is made the trusted one, whatever is above it (X509_V_FLAG_PARTIAL_CHAIN), and
 that alone: OpenSSL then builds the chain from what it is shown, as before, and checks each certificate in it, each

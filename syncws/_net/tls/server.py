@@ -1,6 +1,6 @@
 """TLS with the server: the handshake, the check of its certificate, and the application's own look at it.
 
-May import control, wire and the rest of this room. Runs on the connecting thread, within the waiter's deadline.
+Runs on the connecting thread, within the waiter's deadline.
 """
 
 import ssl

@@ -1,7 +1,6 @@
 """TLS as an SSLObject over two memory BIOs, under one lock, with the socket outside it.
 
-May import errors, hresult, net.inherited and net.transport; the context is net.tls_context's business. A TlsTransport
-follows the rules of Transport: one thread receives, one sends, and these may be two.
+A TlsTransport follows the rules of Transport: one thread receives, one sends, and these may be two.
 
 The plan. An OpenSSL connection must not be used by two threads at once, and CPython's SSLSocket lets them: a reader
 and a writer on one break connections. A lock around a blocking SSLSocket would stop the writer while the reader waits.

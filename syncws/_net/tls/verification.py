@@ -1,7 +1,6 @@
 """All that is wrong with a server's certificate, where OpenSSL tells only the first thing.
 
-May import _certificates, enums, errors and this room's chain_judge and relaxed_context. Pure functions over memory:
-any thread may call them.
+Pure functions over memory: any thread may call them.
 
 OpenSSL is asked again and again (chain_judge), each time less the checks that have failed (relaxed_context), until it
 says that the chain passes, or names something that cannot be left out. Each answer is about the very chain that it
