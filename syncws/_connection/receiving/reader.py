@@ -249,4 +249,5 @@ class Reader:
             if self._may_have_more:
                 self._receive()
             else:
-                self._wait(READABLE, soon if is_idle else latest)
+                # Not idle may be a moment old: who sends tells nobody here that all is out.
+                self._wait(READABLE, soon if is_idle or not soon.is_expired else latest)
