@@ -1,10 +1,10 @@
 """Takes out one mechanism of the library after the other, and sees that the test that is named for it fails.
 
-    python -m compliance.mechanisms [--only WORDS]
+    python -m compliance.mechanisms [--only WORDS] [--jobs N]
 
 A mechanism is named by a function of the library. Its test runs in a process of its own, in which another function
-stands in the place of that one (compliance/without.py). Exit code 1 when a test passed all the same. The suite checks
-that each function and each test exists (tests/programs/test_mechanisms.py).
+stands in the place of that one (compliance/without.py). Before that all the tests must pass. Exit code 1 when a test
+passed all the same. The suite checks that each function and each test exists (tests/programs/test_mechanisms.py).
 """
 
 import argparse
@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,8 +99,9 @@ def _close_in_peace(_: object, socket: Any, *__: object) -> None:
 def _one_after_the_other(present: Callable[..., Any], sessions: Any, deadline: Any) -> None:
     from syncws._waiting.deadline import Deadline
 
+    seconds = deadline.remaining
     for session in sessions:
-        present([session], Deadline(deadline.remaining))
+        present([session], Deadline(seconds))
 
 
 def _hold_the_owner(present: Callable[..., Any], session: Any, *arguments: Any) -> None:
@@ -275,7 +277,7 @@ MECHANISMS = (
     ),
     Mechanism(
         "the cause of the end is told",
-        "syncws._connection.session:Session._note_own",
+        "syncws._connection.session:Session._own",
         _nothing,
         _CLOSING + "test_the_cause_is_told_by_information_and_by_the_errors",
     ),
@@ -422,39 +424,52 @@ MECHANISMS = (
 )
 
 
-def _fails_without(mechanism: Mechanism) -> bool:
-    """Run the mechanism's test in a process that lacks it; return whether the test failed, as it should."""
+def _run(tests: Iterable[str], without: str | None) -> int:
+    """Run tests in a process that lacks a mechanism; return pytest's exit code, or 1 when they hang."""
     from compliance.without import VARIABLE
 
     command = [sys.executable, "-m", "pytest", "-x", "-q", f"--timeout={_TEST_SECONDS}", "-p", "no:cacheprovider"]
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    environment["PYTHONPATH"] = str(ROOT)
+    if without is not None:
+        environment[VARIABLE] = without
     try:
         done = subprocess.run(
-            [*command, "-p", "compliance.without", f"tests/{mechanism.test}"],
+            [*command, "-p", "compliance.without", *(f"tests/{test}" for test in tests)],
             cwd=ROOT,
-            env=os.environ | {VARIABLE: mechanism.name, "PYTHONPATH": str(ROOT)},
+            env=environment,
             capture_output=True,
             check=False,
-            timeout=4 * _TEST_SECONDS,
+            timeout=10 * _TEST_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return True
+        return 1
+    return 1 if b"Timeout" in done.stdout + done.stderr else done.returncode
+
+
+def _fails_without(mechanism: Mechanism) -> tuple[bool, float]:
+    """Return whether the mechanism's test failed without it, as it should, and the seconds that took."""
+    began = time.monotonic()
     # 1: tests failed. Anything else is no proof: none was found, or the mechanism could not be taken out.
-    return done.returncode == 1 or b"Timeout" in done.stdout + done.stderr
+    return _run([mechanism.test], mechanism.name) == 1, time.monotonic() - began
 
 
 def main() -> int:
     """Take out what is asked for, and show a row for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", default="", help="those whose name has these words")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     options = parser.parse_args()
+    chosen = [mechanism for mechanism in MECHANISMS if options.only in mechanism.name]
+    if _run(sorted({mechanism.test for mechanism in chosen}), None) != 0:
+        print("the tests do not pass with all mechanisms in their places: nothing can be shown", flush=True)
+        return 1
     missed = 0
-    for mechanism in MECHANISMS:
-        if options.only in mechanism.name:
-            began = time.monotonic()
-            is_needed = _fails_without(mechanism)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for mechanism, (is_needed, seconds) in zip(chosen, pool.map(_fails_without, chosen), strict=True):
             missed += not is_needed
             verdict = "fails without it" if is_needed else "PASSES WITHOUT IT"
-            print(f"{verdict:<19}{time.monotonic() - began:5.1f} s  {mechanism.name}", flush=True)
+            print(f"{verdict:<19}{seconds:5.1f} s  {mechanism.name}", flush=True)
             print(f"{'':<28}{mechanism.test}", flush=True)
     return 1 if missed else 0
 

@@ -19,6 +19,7 @@ from compliance.mechanisms import MECHANISMS, ROOT, Mechanism
 __all__ = ["VARIABLE", "find_function", "take_out", "take_out_named"]
 
 VARIABLE = "SYNCWS_WITHOUT"
+_LIMIT_SECONDS = 8.0
 
 
 def find_function(path: str) -> tuple[object, str, Callable[..., Any] | property]:
@@ -66,5 +67,8 @@ def take_out_named() -> None:
 def pytest_configure() -> None:
     """Take it out of this process, and have the programs that tests start do the same."""
     take_out_named()
+    for name in ("support", "support.servers"):
+        # Of the tests: without its mechanism most of them wait as long as they may.
+        importlib.import_module(name).LIMIT = _LIMIT_SECONDS  # type: ignore[attr-defined]
     paths = [str(Path(__file__).with_name("children")), str(ROOT), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)

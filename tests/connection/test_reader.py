@@ -9,6 +9,7 @@ from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection import session as session_module
 from syncws._connection.receiving import reader as module
+from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
 from syncws._waiting import deadline as deadline_module
 from syncws._wire.decoder import Decoder
@@ -293,6 +294,25 @@ def test_lingering_ends_with_the_close_deadline_when_our_close_frame_does_not_go
     rig.start()
     rig.transport.feed(CLOSE_1000)
     rig.end()
+    assert rig.owner.log == [(1000, "bye")]
+
+
+def test_a_sender_that_notes_late_that_our_close_frame_has_gone_does_not_prolong_the_lingering(rigs, monkeypatch):
+    monkeypatch.setattr(module, "_LINGER_SECONDS", 0.01)
+    # Another thread has the writer role: the frame is out, and that thread has not run since.
+    looks = []
+    linger = module.Reader._linger
+
+    def linger_besides_a_sender(reader):
+        looks.append(False)
+        linger(reader)
+
+    monkeypatch.setattr(module.Reader, "_linger", linger_besides_a_sender)
+    monkeypatch.setattr(Outbox, "is_idle", property(lambda outbox: not looks or looks.pop()))
+    rig = rigs(CLOSE_1000, close_timeout=10 * LIMIT)
+    rig.start()
+    rig.end()
+    assert not looks
     assert rig.owner.log == [(1000, "bye")]
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 
 import pytest
@@ -128,6 +129,9 @@ def answering(frames):
     def serve(connection):
         handshake(connection)
         frames.extend(frame for frame in read_until_close(connection) if frame[0] != FIN | TEXT)
+        if not isinstance(connection, ssl.SSLSocket):
+            # The server's part (RFC 6455 7.1.1), for which the client would wait a second.
+            connection.shutdown(socket.SHUT_WR)
         frames.append(read_to_end(connection))
 
     return serve

@@ -1,8 +1,7 @@
 """The reader thread: waits for bytes and decodes them; what becomes of them is for message_reader and stream_reader.
 
-Everything here runs on one connection's reader thread, which is a daemon named `syncws-reader-N`; the functions that
-can be called elsewhere are in _connection.session. When a handler is slow its thread becomes the dispatcher, and a new one
-takes over the reading: see receiving.delivery.
+Everything here runs on one connection's reader thread, a daemon named `syncws-reader-N`. When a handler is slow its
+thread becomes the dispatcher, and a new one takes over the reading: see receiving.delivery.
 
 The reader never waits to send; what it posts and cannot push out, it pushes when poll says so.
 """
@@ -248,4 +247,5 @@ class Reader:
             if self._may_have_more:
                 self._receive()
             else:
-                self._wait(READABLE, soon if is_idle else latest)
+                # Not idle may be a moment old: who sends tells nobody here that all is out.
+                self._wait(READABLE, soon if is_idle or not soon.is_expired else latest)
