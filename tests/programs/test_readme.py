@@ -258,6 +258,17 @@ def test_the_runtime_dependencies_are_the_three_that_were_chosen_and_what_urllib
     assert names == ["websocket-client", "urllib3", "dnspython", "idna"]
 
 
+def test_the_oldest_libraries_that_are_tried_are_the_oldest_that_may_be_installed():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = config["options.extras_require"]
+    allowed = "\n".join([config["options"]["install_requires"], extras["certificates"], extras["socks"]])
+    tried = (ROOT / "tests" / "oldest.txt").read_text(encoding="utf-8")
+    assert re.findall(r"^([a-z0-9-]+)>=([0-9.]+)", allowed, re.MULTILINE) == re.findall(
+        r"^([a-z0-9-]+)==([0-9.]+)$", tried, re.MULTILINE
+    )
+
+
 def test_every_markdown_link_to_a_file_leads_somewhere():
     for name in ("README.md", "DESIGN.md", "CHANGELOG.md"):
         text = (ROOT / name).read_text(encoding="utf-8")

@@ -120,7 +120,7 @@ BAD = {
     "ws://[fe80::1%25eth%FF]/": "no IPv6 address",
     "ws://[fe80::1%25eth%200]/": "no interface's name",
     "ws://[fe80::1%25eth%C2%A00]/": "no interface's name",
-    "ws://[fe80::1%25eth%000]/": "host or port",
+    "ws://[fe80::1%25eth%000]/": "host or port|zone id",
     "ws://a%00b/": "host",
 }
 

@@ -42,6 +42,10 @@ def _bare_context() -> ssl.SSLContext:
         raise WebSocketError(
             f"no TLS settings can be made, perhaps for the file that SSLKEYLOGFILE names: {exc}"
         ) from exc
+    # urllib3 2 does these three too; 1.26 leaves the host name to code of its own, and the version to the system.
+    context.check_hostname = True
+    context.hostname_checks_common_name = False
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A server that began to renegotiate could make sending wait for receiving.
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
