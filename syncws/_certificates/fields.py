@@ -105,7 +105,7 @@ class CertificateKeyUsages(NamedTuple):
         key_agreement (bool): agreeing on keys.
         key_certificate_sign (bool): signing certificates.
         key_encipherment (bool): encrypting keys.
-        non_repudiation (bool): signing what the signer shall stand by.
+        non_repudiation (bool): signatures that the signer cannot deny.
     """
 
     crl_sign: bool = False

@@ -20,7 +20,7 @@ __all__ = ["KeepAlive", "Silence", "UnsolicitedPongs"]
 
 
 class Silence:
-    """That the peer seems to be gone; the reader looks once more before it believes it.
+    """A report that the peer seems to be gone; the reader checks it before it acts.
 
     Attributes:
         reason (str): what was waited for, with the figures.
@@ -35,7 +35,7 @@ class Silence:
 
 
 class _SessionTimer(Timer):
-    """What is done for one session at its time, until closing begins; holds the session weakly."""
+    """A timer of one session that runs until closing begins; holds the session weakly."""
 
     __slots__ = ("_interval", "_session")
 
@@ -60,7 +60,7 @@ class _SessionTimer(Timer):
 
 
 class KeepAlive(_SessionTimer):
-    """Pings when nothing has come for a time, and reports a peer that then sends nothing either.
+    """Pings a quiet peer, and reports one that then sends nothing either.
 
     Any byte is a sign of life. Time during which this side does not read is nobody's silence. Nor is the time that a
     long frame of our own takes, as long as the peer takes it: the ping waits for its end, and the answer with it.

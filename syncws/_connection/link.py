@@ -25,7 +25,7 @@ __all__ = ["SessionLink", "ask_about_server", "close_dropped"]
 
 
 class SessionLink:
-    """Leads from the information object to the session, without holding the socket."""
+    """The way from the information object to the session, which does not hold the socket."""
 
     __slots__ = ("connect", "session")
 
@@ -66,7 +66,7 @@ class SessionLink:
 
 
 def close_dropped(session: Session, what: str) -> None:
-    """Close the connection of a socket object that nobody holds any more."""
+    """Close the connection of a socket object that was dropped."""
     if session.finished.is_set():
         return
     try:

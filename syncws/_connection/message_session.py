@@ -60,7 +60,7 @@ class MessageSession(Session):
     # Receiving by pull: one user thread at a time.
 
     def receive(self, deadline: Deadline, check: Callable[[], object] = bool) -> Message | None:
-        """Take the next message that no handler took, waiting; None at the end of an orderly connection.
+        """Wait for the next message and take it; None after an orderly close.
 
         Args:
             deadline: of the wait.
@@ -145,12 +145,12 @@ class MessageSession(Session):
 
     @property
     def has_handlers(self) -> bool:
-        """True when there is somebody to deliver messages to."""
+        """True when messages go to handlers."""
         owner = self.owner()
         return owner is not None and bool(owner.message_received.handlers) and not self.closing.is_discarding
 
     def deliver_one(self) -> bool:
-        """Give the first message that waits to the handlers; return False when it, or they, are not there."""
+        """Call the handlers with the first waiting message; return False when there is none, or no handler."""
         owner = self.owner()
         if owner is None or self.closing.is_discarding:
             return False

@@ -30,7 +30,7 @@ _SHORTEST_SECONDS = 0.01
 
 
 class Timer:
-    """One thing that is to be done at its time; nothing is due as long as no time is set."""
+    """Something to run at a given time; it does not run until a time is set."""
 
     __slots__ = ("__weakref__", "_monitor", "_number")
 
@@ -46,7 +46,7 @@ class Timer:
         raise NotImplementedError
 
     def set(self, seconds: float) -> None:
-        """Have it run `seconds` from now, instead of when it would have; nothing after close(). Any thread."""
+        """Run it `seconds` from now, instead of at the time set before; nothing after close(). Any thread."""
         self._monitor._set(self, seconds)
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class Monitor:
             self._bell.ring()
 
     def _start_thread(self) -> None:
-        """See to it that the thread runs; requires the lock."""
+        """Start the thread if it does not run; requires the lock."""
         # A start that was interrupted may still come to be: then _goes_on() tells it that another has its place.
         if self._thread is not None and (self._thread.is_alive() or self._thread is threading.current_thread()):
             return
@@ -187,7 +187,7 @@ class Monitor:
 
 
 def _run(timer: Timer) -> None:
-    """Run one timer; what it raises ends nothing but its own times."""
+    """Run one timer; an exception ends that timer only."""
     try:
         seconds = timer.run()
     except Exception:

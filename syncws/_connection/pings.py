@@ -58,7 +58,7 @@ class Pings:
     )
 
     def __init__(self, outbox: Outbox, wake_reader: Callable[[], None]) -> None:
-        """Make it over the sending half of the connection, whose reader sends what is posted."""
+        """Make it; the connection's reader sends what is posted to `outbox`."""
         self._outbox = outbox
         self._wake_reader = wake_reader
         # Keeps the order here and in the outbox the same: a pong answers its ping and those before it.
@@ -132,7 +132,7 @@ class Pings:
                 ping.bell.ring()
 
     def end(self, reason: WebSocketError) -> None:
-        """Say that no pong will come; whoever waits, and whoever comes, gets `reason`. The first one stays."""
+        """End all waits for pongs, now and later, with `reason`; the first reason stays."""
         if self._end_reason is None:
             self._end_reason = reason
         for ping in tuple(self._sent):

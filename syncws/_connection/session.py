@@ -53,7 +53,7 @@ ErrorT = TypeVar("ErrorT", bound=WebSocketError)
 _numbers = itertools.count(1)
 # After its deadline a close() lets the reader this long to finish what abort() has told it.
 _ABORT_SECONDS = 0.2
-# A socket object that was dropped says good-bye, but nobody waits for the answer.
+# A dropped socket object's connection is closed with 1001; this is how long its server has to answer.
 _ABANDON_SECONDS = 1.0
 
 
@@ -142,7 +142,7 @@ class Session(Sending):
             timer.close()
 
     def claim(self) -> bool:
-        """Take on giving everything back; return whether nobody has yet.
+        """Become the one that gives everything back; return False when another thread is.
 
         The reader does so first of all, and a connect that was interrupted while it started the reader tries: a thread
         that is starting cannot be told from one that will never start.
@@ -189,7 +189,7 @@ class Session(Sending):
         return self._told(ConnectionClosedError(f"{what}: {self.describe_end()}"))
 
     def _told(self, error: ErrorT) -> ErrorT:
-        """Let an error tell how the connection ended."""
+        """Fill in how the connection ended."""
         if isinstance(error, ConnectionOverError):
             error.close_cause = self.close_cause
             if self.is_close_known:
@@ -249,7 +249,7 @@ class Session(Sending):
         self.waker.wake()
 
     def _end_waits(self, reason: WebSocketError) -> None:
-        """Let whoever waits for a message or, with `reason`, for a pong go on: neither will come."""
+        """End all waits for messages and, with `reason`, for pongs."""
         if not self.is_exiting:
             self.inbox.end(keep=not self.closing.is_discarding)
             self.pings.end(reason)
@@ -293,7 +293,7 @@ class Session(Sending):
     # The end of the program, and a fork: see _waiting.at_exit and at_fork.
 
     def begin_exit(self) -> None:
-        """See process.Ending; the main thread calls it."""
+        """See _waiting.at_exit; the main thread calls it."""
         self.is_exiting = True
         self.outbox.fall_silent()
         self.closing.is_discarding = True
@@ -305,7 +305,7 @@ class Session(Sending):
             self.waker.wake()
 
     def drop_at_exit(self) -> None:
-        """See process.Ending."""
+        """See _waiting.at_exit."""
         self.is_aborted = True
         self.transport.abort()
         self.waker.wake()
@@ -379,11 +379,11 @@ class Session(Sending):
         self.resumed_at = now()
 
     def deliver_one(self) -> bool:
-        """Give on something that waits for handlers; return whether there was something."""
+        """Deliver one waiting message; return whether there was one."""
         return False
 
     def give_up(self) -> None:
-        """Note that the thread that calls the handlers ends, for one has raised what is no Exception."""
+        """Note that the handlers' thread ends, because a handler raised something that is no Exception."""
         self.closing.note(CloseCause.HANDLER)
         self.closing.is_discarding = True
 

@@ -173,7 +173,7 @@ class Connect:
                 # Here and not above, as all of _net.tls in this module: a plain connect needs none of it.
                 from syncws._net.tls.context import make_plan
 
-                # Kept in the settings; now, because what TLS cannot use shall be told before anything is sent.
+                # Made now and kept: settings that TLS cannot use are an error before anything is sent.
                 make_plan(self._settings)
             return self._open_following_redirects()
         except WebSocketError as exc:

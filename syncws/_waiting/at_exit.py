@@ -47,7 +47,7 @@ def add(session: Ending) -> None:
 
 
 def close_all() -> None:
-    """Say good-bye to every server, within a second altogether."""
+    """Close every connection with 1001, all of them together within a second."""
     sessions = [session for reference in _open.copy() if (session := reference()) and not session.finished.is_set()]
     for session in sessions:
         session.begin_exit()

@@ -28,7 +28,7 @@ def _never() -> bool:
 
 
 def acquire_within(lock: _Lock, seconds: float | None, is_in_vain: Callable[[], bool] = _never) -> bool:
-    """Take a lock, waiting at most `seconds`, None for ever; return whether that came about.
+    """Take a lock, waiting at most `seconds`, None for ever; return whether it was taken.
 
     The main thread gives up as soon as a signal handler has made `is_in_vain` true.
     """
@@ -45,7 +45,7 @@ def acquire_within(lock: _Lock, seconds: float | None, is_in_vain: Callable[[], 
 
 
 class Bell:
-    """What a thread sleeps on that has nothing else to wait for."""
+    """Wakes one thread that has nothing else to wait for."""
 
     __slots__ = ("_lock",)
 

@@ -1,6 +1,6 @@
 """Closing (RFC 6455 5.5.1, 7): the state of the closing handshake, its frames, and which codes and reasons are allowed.
 
-Whoever calls it sees to it that one thread at a time does.
+The caller's lock makes it one thread at a time.
 """
 
 import enum

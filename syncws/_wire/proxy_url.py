@@ -18,7 +18,7 @@ _MAX_SOCKS5_BYTES = 255
 
 
 class Login(NamedTuple):
-    """Who we are to the proxy."""
+    """User name and password for a proxy."""
 
     user_name: str
     password: str

@@ -74,7 +74,7 @@ class ByteInbox(Inbox):
     # Any thread.
 
     def drop(self) -> None:
-        """Throw away what waits and what may come; a read that waits is canceled."""
+        """Discard the waiting bytes and all to come; a read that waits is canceled."""
         with self._lock:
             self._clear()
             self._tell_of_room()

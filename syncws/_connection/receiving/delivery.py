@@ -44,7 +44,7 @@ class Relieved(Exception):
 
 
 class Delivery:
-    """Where the ticket lies.
+    """The place of the ticket.
 
     Attributes:
         ticket (deque[Reader]): the ticket, while handlers may be running on the reader thread; empty otherwise.
@@ -63,7 +63,7 @@ class Delivery:
         self.watch = Watch(self, monitor)
 
     def begin(self, role: Reader) -> None:
-        """Lay out the ticket, before handlers are called."""
+        """Make the ticket available to the monitor, before handlers are called."""
         self.count += 1
         self.ticket.append(role)
         # Looked at after the ticket lies there: see Watch.run.
@@ -83,7 +83,7 @@ class Delivery:
 
 
 class Watch(Timer):
-    """Notices that the handlers of one delivery have been running for a second.
+    """Notices that one delivery's handlers have run for a second.
 
     It looks twice a second as long as there are deliveries, and then rests until the reader arms it. So messages cost
     no look at the clock, and quiet connections no wake-up.

@@ -20,7 +20,7 @@ __all__ = ["Inbox"]
 
 
 class Inbox:
-    """The base of a bounded queue. Being full stops nobody: the reader asks `is_full` and is told of room.
+    """The base of a bounded queue. put() never waits: the reader asks `is_full`, and is woken when there is room.
 
     Attributes:
         is_full (bool): True from the moment the bound is reached until half of it is free again.
@@ -63,12 +63,12 @@ class Inbox:
 
     @property
     def is_being_taken(self) -> bool:
-        """True while an operation takes, or waits to."""
+        """True while a receive or read runs."""
         operation = self._operation
         return operation is not None and not operation.is_over
 
     def end(self, *, keep: bool) -> None:
-        """Say that nothing more will come; what waits can still be taken when `keep` is true."""
+        """End the queue; with `keep` what waits can still be taken."""
         with self._lock:
             self._is_ended = True
             if not keep:
@@ -76,7 +76,7 @@ class Inbox:
             self._wake_taker()
 
     def wake(self) -> None:
-        """Let the taking thread look again."""
+        """Wake the thread that receives or reads."""
         with self._lock:
             self._wake_taker()
 
@@ -93,7 +93,7 @@ class Inbox:
         self._wake_taker()
 
     def _forget_all(self) -> None:
-        """Drop what waits, as if it had never come."""
+        """Drop what waits, without a trace in the counts."""
         raise NotImplementedError
 
     def _begin(self, operation: Operation, what: str) -> None:
@@ -143,7 +143,7 @@ class Inbox:
         self._must_tell = False
 
     def _wake_taker(self) -> None:
-        """Let the taking thread look again; requires the lock."""
+        """Wake the thread that receives or reads; requires the lock."""
         signal, self._signal = self._signal, None
         if signal is not None:
             signal.release()

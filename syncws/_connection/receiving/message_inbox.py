@@ -130,7 +130,7 @@ class MessageInbox(Inbox):
 
 
 def _weight(message: Message) -> int:
-    """Return about how much memory a message takes that waits."""
+    """Return the approximate memory of a waiting message."""
     text = message.text
     if text is None:
         return message.length

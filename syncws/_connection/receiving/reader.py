@@ -109,10 +109,10 @@ class Reader:
         raise NotImplementedError
 
     def _deliver_waiting(self) -> None:
-        """Give on what has waited, if it can be given on now."""
+        """Deliver what has waited, where that is possible now."""
 
     def _finish_batch(self) -> None:
-        """Deal with what another thread has left of the events of its last read."""
+        """Handle the events that another thread's last read has left."""
 
     def hand_over(self) -> bool:
         """Let a new thread go on reading; return whether it was started. The monitor calls it, holding the ticket."""
@@ -180,7 +180,7 @@ class Reader:
             self._may_have_more = True
 
     def _is_silent(self, silence: Silence) -> bool:
-        """Fail the connection if keep-alive is right that the peer is gone; return whether it was."""
+        """Fail the connection if the peer is gone; return whether it is."""
         session = self._session
         session.silence = None
         # This process may have slept, and the answer lie in the socket.

@@ -66,7 +66,7 @@ class MessageReceiver(Reader):
     def _deliver(
         self, owner: MessageOwner, message_received: Event[Any, Any], handlers: tuple[Handler[Any, Any], ...]
     ) -> bool:
-        """Call handlers for the messages of the batch; return False when something may be left that has none.
+        """Call handlers for the messages of the batch; return False when messages may be left for the inbox.
 
         `handlers` is for the first message. They are looked at before an event is taken: one that was taken and had no
         handler could not be put back in its place, for the reading may have passed to another thread.
@@ -112,7 +112,7 @@ class MessageReceiver(Reader):
             self._answer(last)
 
     def _deliver_waiting(self) -> None:
-        """Give handlers that were added late what came before them."""
+        """Deliver to handlers that were added late what came before them."""
         session = self._session
         if not session.inbox.has_messages:
             return

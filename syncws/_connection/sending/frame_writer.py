@@ -28,7 +28,7 @@ MAX_KEPT_BYTES = 1 << 20
 
 
 class Patience:
-    """How long the peer may take nothing; begins anew whenever it takes something."""
+    """The time limit of a peer that takes nothing; it starts anew with every byte the peer takes."""
 
     __slots__ = ("_deadline", "_timeout", "_unsent")
 

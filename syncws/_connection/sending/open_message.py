@@ -62,7 +62,7 @@ class OpenMessage:
 
     @property
     def unbegun(self) -> int:
-        """The same for a message of which nothing has gone, and which so is not the outbox's open one."""
+        """Payload bytes of a message of which nothing has gone yet; 0 once a frame has begun."""
         return 0 if self.has_begun else self.remaining
 
     def next_frame(self) -> bytes | None:
@@ -73,7 +73,7 @@ class OpenMessage:
         return self.frame
 
     def check_ends(self) -> None:
-        """See to it that waiting for the end of the message makes sense.
+        """Raise if the end of the message cannot come.
 
         Raises:
             IllegalMethodCallError: it waits for the application, or will never be finished (0x8000000E).
@@ -87,7 +87,7 @@ class OpenMessage:
             raise InvalidOperationError("a write cannot send from its own progress callback")
 
     def let_go(self) -> None:
-        """Say that its sender does nothing more for it."""
+        """Give the message up for its sender."""
         if self.hold is Hold.BUSY:
             self.hold = Hold.BROKEN
             self.wake()
@@ -106,7 +106,7 @@ class OpenMessage:
                 self._waiting.remove(signal)
 
     def wake(self) -> None:
-        """Let those who wait look again. Any thread may call it, any number of times."""
+        """Wake all who wait for the end of the message. Any thread may call it, any number of times."""
         while self._waiting:
             try:
                 self._waiting.popleft().release()

@@ -149,7 +149,7 @@ class Outbox:
                 self._on_leftover()
 
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None, timeout: float | None) -> None:
-        """Wait for the role and for the end of another's message, then send what others have left.
+        """Wait for the writer role and for the end of another open message, then send what is left of earlier frames.
 
         Raises: as send. The role is held or not held then.
         """
@@ -236,7 +236,7 @@ class Outbox:
         self._writer.is_torn = False
 
     def leave(self, message: OpenMessage, error: OperationTimedOutError) -> None:
-        """Say that the time of an open message's sender is over; only the sender calls it.
+        """Give an open message up after a time-out; only its sender calls it.
 
         What remains is kept, where that is possible; otherwise the message will never be finished.
 
@@ -288,7 +288,7 @@ class Outbox:
         self._wake_turn()
 
     def fall_silent(self) -> None:
-        """Tell nobody of the end any more: the program ends."""
+        """Raise no error for the end any more: the program ends."""
         self._writer.is_quiet = True
 
     def flush_without_waiting(self) -> bool:
@@ -407,7 +407,7 @@ class Outbox:
     # Waiting.
 
     def _wake_turn(self) -> None:
-        """Let those look again who wait for an open message to end; needs no role."""
+        """Wake all who wait for an open message to end; needs no role."""
         message = self._open
         if message is not None and not self._writer.is_quiet:
             message.wake()

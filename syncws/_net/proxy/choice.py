@@ -21,7 +21,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 
 def choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | None:
-    """Return the proxy for a connection to `uri`, with whom to be to it; None when it goes straight.
+    """Return the proxy for a connection to `uri`, with the credentials to present to it; None for a direct connection.
 
     Raises:
         InvalidArgumentError: a variable of the environment holds no such URL, or cannot be read as a list of

@@ -19,10 +19,10 @@ __all__ = ["ask_socks"]
 
 _NOT_AUTHENTICATED = signed(HTTP_STATUS_BASE + 407)
 _SOCKS4_REPLY_BYTES = 8
-# Why a SOCKS4 proxy refuses; 0x5C and 0x5D are about who we are.
+# Why a SOCKS4 proxy refuses; 0x5C and 0x5D are about our identity.
 _SOCKS4_WORDS = {
     0x5B: "request rejected or failed",
-    0x5C: "it cannot ask an identd here who we are",
+    0x5C: "it cannot reach an identd here",
     0x5D: "the identd here names another user",
 }
 # RFC 1928 6: what comes after the type of the address that the proxy bound, the port included; of a name its length.
