@@ -14,6 +14,7 @@ from syncws._waiting.waiter import Waiter
 from syncws._wire.headers import is_token
 from syncws._wire.shown import shown_text
 from syncws.errors import WebSocketError
+from syncws.http_headers import HttpHeaders
 
 __all__ = ["MAX_BODY_BYTES", "MAX_HEAD_BYTES", "Head", "HeadReader"]
 
@@ -40,12 +41,9 @@ class Head(NamedTuple):
         """Return the values of each header of that name."""
         return [value for field, value in self.fields if field == name]
 
-    def as_mapping(self) -> dict[str, str]:
-        """Return the headers, repeated ones joined by ", "."""
-        joined: dict[str, str] = {}
-        for name, value in self.fields:
-            joined[name] = f"{joined[name]}, {value}" if name in joined else value
-        return joined
+    def headers(self) -> HttpHeaders:
+        """Return the headers as the application sees them."""
+        return HttpHeaders(self.fields)
 
 
 class HeadReader:
@@ -140,7 +138,7 @@ class HeadReader:
 
     def read_body(self, head: Head) -> bytes:
         """Return the beginning of a refusal's body, as far as it comes soon."""
-        content_length = head.as_mapping().get("content-length")
+        content_length = head.headers().get("content-length")
         wanted = MAX_BODY_BYTES
         if content_length is not None and content_length.isascii() and content_length.isdigit():
             # Not int() of any length: it is quadratic in the digits.

@@ -210,7 +210,7 @@ def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
             f"the proxy {proxy.shown} answered {head.status_code} {shown_text(head.reason)}".rstrip()
             + advice_for(head),
             status_code=head.status_code,
-            headers=head.as_mapping(),
+            headers=head.headers(),
             body=reader.read_body(head),
             is_from_proxy=True,
         )
