@@ -11,6 +11,7 @@ from syncws._streams.data_reader import DataReader
 from syncws._streams.data_writer import DataWriter
 from syncws._streams.input_stream import InputStream
 from syncws._streams.output_stream import OutputStream
+from syncws._version import __version__
 from syncws.cancellation import CancellationToken, CancellationTokenSource
 from syncws.certificates import Certificate
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl
@@ -65,12 +66,11 @@ from syncws.event_args import (
 from syncws.events import Deferral, Event, EventRegistrationToken
 from syncws.host_name import HostName
 from syncws.hresult import HResult
+from syncws.http_headers import HttpHeaders
 from syncws.info import BandwidthStatistics, MessageWebSocketInformation, StreamWebSocketInformation
 from syncws.message_websocket import MessageWebSocket, connect, unix_connect
 from syncws.partial_text import PartialTextReader
 from syncws.stream_websocket import StreamWebSocket
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BandwidthStatistics",
@@ -102,6 +102,7 @@ __all__ = [
     "HostName",
     "HostNameNotResolvedError",
     "HostNameType",
+    "HttpHeaders",
     "HttpStatusError",
     "IllegalMethodCallError",
     "InputStream",

@@ -1,4 +1,4 @@
-"""Certificates: what a TLS server showed, or what we show to it (Windows.Security.Cryptography.Certificates.Certificate).
+"""Certificates: what a TLS server showed, or what we show (Windows.Security.Cryptography.Certificates.Certificate).
 
 Plain values, whose friendly_name alone can be changed: any thread may use them.
 """

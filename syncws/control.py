@@ -22,9 +22,11 @@ from syncws._arguments.setting_checks import (
     check_proxy,
     check_resolver,
     check_ssl_context,
+    check_user_agent,
     number_from,
 )
 from syncws._certificates.errors import check_ignorable_errors
+from syncws._version import __version__
 from syncws._wire.frame_decoder import NO_LIMIT
 from syncws._wire.headers import check_subprotocols
 from syncws.certificates import Certificate
@@ -59,6 +61,7 @@ class WebSocketSettings(TypedDict, total=False):
     resolver: Any
     max_redirects: int
     supported_protocols: Iterable[str]
+    user_agent: str | None
     server_credential: PasswordCredential | None
     proxy: str | None
     proxy_credential: PasswordCredential | None
@@ -147,6 +150,14 @@ class WebSocketControl(Settable):
     )
     supported_protocols = ListSetting(
         check_subprotocols, """Subprotocols to offer, best first; edit the sequence (….SupportedProtocols)."""
+    )
+    user_agent = Setting[str | None](
+        f"syncws/{__version__}",
+        check_user_agent,
+        """What the opening handshake says of the program, in the header User-Agent (beyond WinRT); None sends none.
+
+        A User-Agent that set_request_header sets is sent instead. No proxy is told it.
+        """,
     )
     server_credential = Setting(
         None,

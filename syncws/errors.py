@@ -42,6 +42,7 @@ from typing import ClassVar, NamedTuple
 
 from syncws.enums import ChainValidationResult, CloseCause, WebErrorStatus
 from syncws.hresult import HResult, hresult_of_http_status, status_of, unsigned
+from syncws.http_headers import HttpHeaders
 
 __all__ = [
     "CanceledByCloseError",
@@ -327,7 +328,7 @@ class HttpStatusError(HandshakeError):
 
     Attributes:
         status_code (int): the HTTP status code.
-        headers (Mapping[str, str]): the answer's headers, names in lower case; repeated ones joined by ", ".
+        headers (HttpHeaders): the answer's headers; repeated ones joined by ", ", and apart by `get_all(name)`.
         body (bytes): the first bytes of the answer's body, at most 4,096.
         location (str | None): the Location header of a redirect, which is not followed.
         is_from_proxy (bool): the answer came from the proxy, not from the server.
@@ -344,7 +345,7 @@ class HttpStatusError(HandshakeError):
     ) -> None:
         super().__init__(message, hresult=hresult_of_http_status(status_code))
         self.status_code = status_code
-        self.headers: Mapping[str, str] = dict(headers or {})
+        self.headers = headers if isinstance(headers, HttpHeaders) else HttpHeaders(headers or {})
         self.body = body
         self.is_from_proxy = is_from_proxy
         self._is_transient = status_code in (408, 425, 429) or status_code >= 500

@@ -11,6 +11,7 @@ from syncws._certificates.errors import severity_of
 from syncws.certificates import Certificate
 from syncws.enums import ChainValidationResult, CloseCause, SocketSslErrorSeverity
 from syncws.host_name import HostName
+from syncws.http_headers import HttpHeaders
 
 __all__ = [
     "BandwidthStatistics",
@@ -62,6 +63,7 @@ class BandwidthStatistics(NamedTuple):
 
 
 _NO_STATISTICS = BandwidthStatistics()
+_NO_HEADERS = HttpHeaders()
 
 
 class Snapshot(NamedTuple):
@@ -71,6 +73,7 @@ class Snapshot(NamedTuple):
     remote_address: HostName | None = None
     proxy: str | None = None
     protocol: str = ""
+    response_headers: HttpHeaders = _NO_HEADERS
     server_certificate: Certificate | None = None
     server_intermediate_certificates: tuple[Certificate, ...] = ()
     server_certificate_errors: tuple[ChainValidationResult, ...] = ()
@@ -121,6 +124,14 @@ class WebSocketInformation:
     def protocol(self) -> str:
         """The subprotocol that the server chose; "" before connect and when none (….Protocol)."""
         return self._take_snapshot().protocol
+
+    @property
+    def response_headers(self) -> HttpHeaders:
+        """The headers of the server's answer to the opening handshake; empty before connect (beyond WinRT).
+
+        Of an answer that was a refusal they stand on the HttpStatusError.
+        """
+        return self._take_snapshot().response_headers
 
     @property
     def server_certificate(self) -> Certificate | None:

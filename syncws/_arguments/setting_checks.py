@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from syncws._arguments.checks import check_number, check_timeout
+from syncws._wire.headers import check_request_header
 from syncws._wire.proxy_url import parse_proxy_url
 from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
@@ -29,6 +30,7 @@ __all__ = [
     "check_proxy",
     "check_resolver",
     "check_ssl_context",
+    "check_user_agent",
     "number_from",
 ]
 
@@ -181,4 +183,21 @@ def check_client_certificate(value: object, what: str) -> Certificate | None:
         raise InvalidArgumentTypeError(f"{what} must be a Certificate or None, not {type(value).__name__}")
     if not value.has_private_key:
         raise InvalidArgumentError(f"{what} must have a private key: make it with Certificate.from_pem or from_pkcs12")
+    return value
+
+
+def check_user_agent(value: object, what: str) -> str | None:
+    """Check the value of the header User-Agent.
+
+    Raises:
+        InvalidArgumentTypeError: neither a str nor None (0x80070057).
+        InvalidArgumentError: empty, or with control or non-Latin-1 characters (0x80070057).
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidArgumentTypeError(f"{what} must be a str or None, not {type(value).__name__}")
+    if not value.strip():
+        raise InvalidArgumentError(f"{what} must not be empty: None sends none")
+    check_request_header("User-Agent", value)
     return value

@@ -52,6 +52,7 @@ class SessionLink:
             remote_address=HostName(session.remote_address) if session.remote_address else None,
             proxy=session.proxy,
             protocol=session.subprotocol,
+            response_headers=session.response_headers,
             bandwidth_statistics=statistics,
             bytes_received=received,
             bytes_sent=sent,

@@ -81,6 +81,7 @@ class Session(Sending):
         self.remote_address = opened.remote_address
         self.proxy = opened.proxy
         self.subprotocol = opened.result.subprotocol
+        self.response_headers = opened.result.headers
         self.transport: Transport = opened.transport
         self.waker = waker
         self.owner: Callable[[], Owner | None] = weakref.ref(owner)

@@ -311,7 +311,8 @@ class Connect:
 
                 transport = start_tls(transport, uri, settings, waiter, self)
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
-            result = open_websocket(transport, waiter, uri, settings._request_headers, settings.supported_protocols)
+            headers = _request_headers(settings)
+            result = open_websocket(transport, waiter, uri, headers, settings.supported_protocols)
         except ConnectionLostError as exc:
             hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
             raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__
@@ -356,6 +357,14 @@ def _is_silence(error: WebSocketError) -> bool:
 
         return isinstance(error.__cause__, ssl.SSLEOFError)
     return isinstance(error, ConnectionLostError | OperationTimedOutError)
+
+
+def _request_headers(settings: WebSocketControl) -> tuple[tuple[str, str], ...]:
+    """Return the application's request headers, and the User-Agent unless there is one among them."""
+    headers, user_agent = settings._request_headers, settings.user_agent
+    if user_agent is None or any(name.lower() == "user-agent" for name, _ in headers):
+        return headers
+    return (("User-Agent", user_agent), *headers)
 
 
 def _with_credential(settings: WebSocketControl, refusal: HttpStatusError) -> WebSocketControl | None:

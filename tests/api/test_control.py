@@ -24,6 +24,7 @@ from syncws import (
     SocketMessageType,
     StreamWebSocket,
     StreamWebSocketControl,
+    __version__,
 )
 
 FULL, PARTIAL = MessageWebSocketReceiveMode.FULL_MESSAGE, MessageWebSocketReceiveMode.PARTIAL_MESSAGE
@@ -35,6 +36,7 @@ DEFAULTS = {
     "server_credential": None,
     "proxy": None,
     "proxy_credential": None,
+    "user_agent": f"syncws/{__version__}",
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
     "max_redirects": 0,

@@ -27,6 +27,7 @@ from syncws.errors import (
     ConnectTimedOutError,
     HandshakeError,
     HostNameNotResolvedError,
+    HttpHeaders,
     HttpStatusError,
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -351,6 +352,13 @@ def test_an_http_answer_is_kept_with_the_error():
     error = HttpStatusError("moved", status_code=301, headers=headers, body=b"see there")
     assert (error.status_code, error.headers, error.body) == (301, headers, b"see there")
     assert error.location == "wss://example.org/"
+
+
+def test_the_headers_of_an_http_answer_are_found_in_any_case_and_keep_repeated_ones():
+    headers = HttpHeaders([("www-authenticate", "Negotiate"), ("WWW-Authenticate", "Basic")])
+    error = pickle.loads(pickle.dumps(HttpStatusError("no", status_code=401, headers=headers)))
+    assert error.headers["WWW-authenticate"] == "Negotiate, Basic"
+    assert error.headers.get_all("www-authenticate") == ["Negotiate", "Basic"]
 
 
 def test_an_http_answer_without_headers_and_body_has_empty_ones():

@@ -1,7 +1,10 @@
 """Tests of what `syncws` exports: complete, documented, and nothing that only pretends to be there."""
 
+import ast
+import configparser
 import importlib
 import inspect
+import pathlib
 
 import pytest
 
@@ -82,8 +85,14 @@ def test_every_public_method_and_property_has_a_docstring():
     assert [name for name, member in public_members() if not (inspect.getdoc(member) or "").strip()] == []
 
 
-def test_the_version_is_that_of_the_version_module():
-    assert syncws.__version__ == importlib.import_module("syncws").__version__
+def test_the_version_that_setup_reads_is_the_one_that_is_exported():
+    settings = configparser.ConfigParser()
+    settings.read(pathlib.Path(syncws.__file__).parents[1] / "setup.cfg")
+    module, _, name = settings["metadata"]["version"].removeprefix("attr:").strip().rpartition(".")
+    # Read as setuptools reads it: a constant of a module that need not be run.
+    tree = ast.parse(pathlib.Path(importlib.import_module(module).__file__).read_text())
+    values = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
+    assert ast.literal_eval(values[name]) == syncws.__version__
 
 
 @pytest.mark.parametrize("name", NOT_CONSTRUCTIBLE)

@@ -15,6 +15,7 @@ from support import (
     read_frame,
     read_request,
     running_server,
+    scripted_server,
     server_frame,
     wait,
 )
@@ -26,6 +27,7 @@ from syncws import (
     CloseCause,
     HostName,
     HostNameType,
+    HttpHeaders,
     MessageWebSocket,
     MessageWebSocketInformation,
     OperationTimedOutError,
@@ -39,6 +41,7 @@ FACTS = [
     "remote_address",
     "proxy",
     "protocol",
+    "response_headers",
     "server_certificate",
     "server_certificate_error_severity",
     "server_certificate_errors",
@@ -61,6 +64,7 @@ BEFORE = {
     "remote_address": None,
     "proxy": None,
     "protocol": "",
+    "response_headers": {},
     "server_certificate": None,
     "server_certificate_error_severity": SocketSslErrorSeverity.NONE,
     "server_certificate_errors": (),
@@ -143,6 +147,23 @@ def test_protocol_is_the_one_that_the_server_chose():
 def test_protocol_is_empty_when_none_was_chosen():
     with connected(echo, run=running_server) as socket:
         assert socket.information.protocol == ""
+
+
+@each_socket
+def test_the_headers_of_the_answer_can_be_read_after_connect_and_after_close(socket_class):
+    def script(connection):
+        handshake(connection, "Set-Cookie: a=1", "X-Request-Id: 7f", "set-cookie: b=2; Expires=Wed, 09 Jun 2027")
+        read_frame(connection)
+        connection.sendall(server_frame(CLOSE, b"\x03\xe8"))
+
+    with scripted_server(script) as uri, socket_class() as socket:
+        socket.connect(uri)
+        headers = socket.information.response_headers
+        assert type(headers) is HttpHeaders
+        assert headers["X-REQUEST-ID"] == "7f"
+        assert headers.get_all("Set-Cookie") == ["a=1", "b=2; Expires=Wed, 09 Jun 2027"]
+        socket.close()
+    assert socket.information.response_headers == headers
 
 
 def counting_script(counts):

@@ -43,6 +43,7 @@ OTHERS = {
     "resolver": type("Resolver", (), {"resolve": lambda *_: []})(),
     "max_redirects": 3,
     "supported_protocols": ["a", "b"],
+    "user_agent": "app/1",
     "server_credential": PasswordCredential("", "name", "secret"),
     "proxy": "http://proxy:1",
     "proxy_credential": PasswordCredential("", "name", "secret"),

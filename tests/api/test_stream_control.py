@@ -10,7 +10,14 @@ from support import echo, running_server
 from support.scripts import uri_of_nobody
 from support.stream_websocket import connected_stream
 
-from syncws import HResult, IllegalMethodCallError, InvalidArgumentTypeError, StreamWebSocket, StreamWebSocketControl
+from syncws import (
+    HResult,
+    IllegalMethodCallError,
+    InvalidArgumentTypeError,
+    StreamWebSocket,
+    StreamWebSocketControl,
+    __version__,
+)
 
 DEFAULTS = {
     "outbound_buffer_size_in_bytes": 0,
@@ -18,6 +25,7 @@ DEFAULTS = {
     "server_credential": None,
     "proxy": None,
     "proxy_credential": None,
+    "user_agent": f"syncws/{__version__}",
     "connect_timeout": 60.0,
     "max_connect_addresses": 5,
     "max_redirects": 0,

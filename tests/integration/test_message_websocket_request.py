@@ -5,7 +5,7 @@ from support import handshake, read_to_end, request_headers, scripted_server
 from support.message_websocket import assert_hresult
 from support.scripts import connected, noting, noting_request, offering
 
-from syncws import HandshakeError, HResult, IllegalMethodCallError, InvalidArgumentError, MessageWebSocket
+from syncws import HandshakeError, HResult, IllegalMethodCallError, InvalidArgumentError, MessageWebSocket, __version__
 
 # Request headers.
 
@@ -53,6 +53,42 @@ def test_by_default_host_is_that_of_the_uri_and_there_is_no_origin():
     assert "origin" not in headers
     assert "sec-websocket-protocol" not in headers
     assert "sec-websocket-extensions" not in headers
+
+
+def user_agents(*headers, **settings):
+    """Return the lines User-Agent of a request."""
+    requests = []
+
+    def prepare(socket):
+        socket.control.update(**settings)
+        for name, value in headers:
+            socket.set_request_header(name, value)
+
+    with connected(noting_request(requests), prepare):
+        pass
+    lines = requests[0].decode("latin-1").split("\r\n")
+    return [line for line in lines if line.lower().startswith("user-agent:")]
+
+
+def test_by_default_the_user_agent_is_this_library_and_its_version():
+    assert user_agents() == [f"User-Agent: syncws/{__version__}"]
+
+
+def test_a_user_agent_that_was_set_is_sent_and_none_sends_none():
+    assert user_agents(user_agent="app/1 (grün)") == ["User-Agent: app/1 (grün)"]
+    assert user_agents(user_agent=None) == []
+
+
+def test_a_user_agent_among_the_request_headers_replaces_the_setting():
+    assert user_agents(("user-agent", "mine"), user_agent="app/1") == ["user-agent: mine"]
+
+
+@pytest.mark.parametrize("value", ["", " ", "a\r\nX: y", "€", 1, b"app"])
+def test_a_user_agent_that_cannot_be_sent_is_refused_at_once(value):
+    control = MessageWebSocket().control
+    with pytest.raises(InvalidArgumentError, match=r"user_agent|User-Agent"):
+        control.user_agent = value
+    assert control.user_agent == f"syncws/{__version__}"
 
 
 BAD_HEADERS = [

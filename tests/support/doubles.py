@@ -19,6 +19,7 @@ from syncws._wire.decoder import Decoder
 from syncws._wire.incoming import Message
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl
 from syncws.events import Event
+from syncws.http_headers import HttpHeaders
 
 
 class Owner:
@@ -69,7 +70,9 @@ class Rig:
         self.owner = Owner()
         self.waker = Waker(threading.RLock())
         self.meters = Meters()
-        opened = Opened(self.transport, self.meters, "127.0.0.1", "127.0.0.2", HandshakeResult("chat", {}, remainder))
+        opened = Opened(
+            self.transport, self.meters, "127.0.0.1", "127.0.0.2", HandshakeResult("chat", HttpHeaders(), remainder)
+        )
         settings.setdefault("close_timeout", LIMIT)
         # Most tests want no monitor.
         settings.setdefault("keep_alive_interval", None)

@@ -25,6 +25,7 @@ def read(control: MessageWebSocketControl, stream: StreamWebSocketControl) -> No
     assert_type(control.message_type, SocketMessageType)
     assert_type(control.receive_mode, MessageWebSocketReceiveMode)
     assert_type(control.proxy, str | None)
+    assert_type(control.user_agent, str | None)
     assert_type(control.ssl_context, ssl.SSLContext | None)
     assert_type(control.desired_unsolicited_pong_interval, dt.timedelta)
     assert_type(control.actual_unsolicited_pong_interval, dt.timedelta)

@@ -13,7 +13,7 @@ import base64
 import binascii
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from syncws._net.exchange import send_all
@@ -25,6 +25,7 @@ from syncws._wire.shown import shown_text
 from syncws._wire.uri import WebSocketUri
 from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError
 from syncws.hresult import HResult
+from syncws.http_headers import HttpHeaders
 
 __all__ = ["HandshakeResult", "advice_for", "open_websocket"]
 
@@ -39,12 +40,12 @@ class HandshakeResult(NamedTuple):
 
     Attributes:
         subprotocol: the one that the server chose, "" when none.
-        headers: the answer's headers, names in lower case.
+        headers: the answer's headers.
         remainder: bytes that came behind the answer: the first frames.
     """
 
     subprotocol: str
-    headers: Mapping[str, str]
+    headers: HttpHeaders
     remainder: bytes
 
 
@@ -97,7 +98,7 @@ def open_websocket(
         library.sock = None
     head = guard.head
     _check_accept(head, key)
-    return HandshakeResult(_chosen_subprotocol(head, subprotocols), head.as_mapping(), guard.remainder)
+    return HandshakeResult(_chosen_subprotocol(head, subprotocols), head.headers(), guard.remainder)
 
 
 def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPONSE) -> HandshakeError:
@@ -205,7 +206,7 @@ class _Guard:
             raise HttpStatusError(
                 f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice_for(head),
                 status_code=head.status_code,
-                headers=head.as_mapping(),
+                headers=head.headers(),
                 body=reader.read_body(head),
             )
         _check_upgrade(head)
@@ -213,7 +214,7 @@ class _Guard:
         self.remainder = reader.remainder
         # Only what the library checks: its cookie jar is process-wide, and what it does not see it cannot carry to
         # another connection.
-        headers = head.as_mapping()
+        headers = head.headers()
         shown = [f"{name}: {headers[name]}" for name in ("upgrade", "connection", "sec-websocket-accept")]
         return [part for line in ("HTTP/1.1 101", *shown, "") for part in (line.encode("utf-8"), b"\n") if part]
 
