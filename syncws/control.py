@@ -187,7 +187,7 @@ class WebSocketControl(Settable):
         """Credential for the proxy; None, the default, is the user info of the proxy's URL (….ProxyCredential).
 
         Sent to an HTTP proxy by the Basic scheme without waiting to be asked, to a SOCKS5 proxy by RFC 1929; of a
-        SOCKS4 proxy's only the user name. Never sent to the server.
+        SOCKS4 proxy's only the user name. Never sent to the server, nor to another proxy that a redirect leads through.
         """,
     )
     proxy_ssl_context = Setting(

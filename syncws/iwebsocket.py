@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.link import SessionLink, ask_about_server, close_dropped
 from syncws._connection.pings import check_ping_payload
@@ -30,7 +31,6 @@ from syncws.errors import (
     IllegalMethodCallError,
     ObjectClosedError,
     OperationCanceledError,
-    WebSocketError,
 )
 from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomValidationRequestedEventArgs
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
@@ -174,7 +174,8 @@ class IWebSocket(Generic[SessionT, ControlT]):
 
         Source: MessageWebSocket.SetRequestHeader.
         """
-        check_request_header(header_name, header_value)
+        with RaisingBare():
+            check_request_header(header_name, header_value)
         with self._lock:
             if self._state is not State.NEW:
                 raise IllegalMethodCallError("request headers cannot be set after connect was called")
@@ -222,7 +223,8 @@ class IWebSocket(Generic[SessionT, ControlT]):
 
         Source: MessageWebSocket.ConnectAsync.
         """
-        self._connect(uri, timeout, cancellation_token, check_connected_socket(socket))
+        with RaisingBare():
+            self._connect(uri, timeout, cancellation_token, check_connected_socket(socket))
 
     def _connect(
         self, uri: str, timeout: float | None, token: CancellationToken | None, over: "socket.socket | str | None"
@@ -239,13 +241,9 @@ class IWebSocket(Generic[SessionT, ControlT]):
             session = self._make_session(opened, settings, connect.waker)
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
             session.start(self._run_reader())
-        except BaseException as exc:
+        except BaseException:
             # Ctrl-C too: the object is as it was, and may connect again.
             self._end_failed_connect(connect)
-            if isinstance(exc, WebSocketError):
-                # Where in the library it was found says nothing to the application: text, cause and attempts tell all.
-                cause = exc.__cause__
-                raise exc.with_traceback(None) from cause and cause.with_traceback(None)
             raise
 
     def _begin_connect(self, make: Callable[[], Connect]) -> Connect:

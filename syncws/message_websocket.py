@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
+from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checks import Default, check_header_pairs, check_timeout
 from syncws._connection.message_session import MessageSession
 from syncws._connection.receiving.reader import run_reader
@@ -401,7 +402,8 @@ def unix_connect(
     """
     checked = check_path(path)
     made = _made_with(headers, subprotocols, settings)
-    made._connect(uri, timeout, cancellation_token, checked)
+    with RaisingBare():
+        made._connect(uri, timeout, cancellation_token, checked)
     return made
 
 
@@ -415,7 +417,8 @@ def _made_with(
             raise TypeError("subprotocols and supported_protocols are the same setting: give one of them")
         settings["supported_protocols"] = subprotocols
     made = MessageWebSocket()
-    made.control.update(**settings)
-    for name, value in check_header_pairs(headers):
-        made.set_request_header(name, value)
+    with RaisingBare():
+        made.control.update(**settings)
+        for name, value in check_header_pairs(headers):
+            made.set_request_header(name, value)
     return made

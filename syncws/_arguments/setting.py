@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterable, MutableSequence
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
+from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checked_list import CheckedList
 from syncws.errors import InvalidArgumentTypeError
 
@@ -79,7 +80,8 @@ class Setting(Generic[T]):
         return value
 
     def __set__(self, control: Control, value: T) -> None:
-        self.store(control, self.accept(control, value))
+        with RaisingBare():
+            self.store(control, self.accept(control, value))
 
     def accept(self, control: Control, value: object) -> T:
         """Return the value as it is to be kept; raise when it is bad, or too late for it."""

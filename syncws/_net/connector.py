@@ -120,6 +120,8 @@ class Connect:
         self.certificates: tuple[Certificate, ...] = ()
         self.certificate_errors: tuple[ChainValidationResult, ...] = ()
         self.attempts: list[ConnectAttempt] = []
+        # The one that control.proxy_credential is for.
+        self._proxy: str | None = None
         self._dialer: Dialer | None = None
         self._transport: SocketTransport | None = None
         try:
@@ -221,6 +223,11 @@ class Connect:
         if self._over is not None:
             return self._open_authorized(None, [Address(socket.AF_UNIX, self._over)], uri, settings)
         proxy = choose_proxy(uri, settings)
+        if uri is self._uri:
+            self._proxy = proxy and proxy.shown
+        elif proxy is not None and proxy.shown != self._proxy:
+            # A redirect leads through another proxy, for which the credential was not meant.
+            proxy = choose_proxy(uri, settings._replaced(proxy_credential=None))
         limit = settings.max_connect_addresses
         if proxy is None:
             return self._open_authorized(None, self._look_up(uri.host)[:limit], uri, settings)

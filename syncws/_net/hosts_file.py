@@ -12,8 +12,9 @@ from syncws._net.address import Address, parse_address
 
 __all__ = ["find_in_hosts_file", "hosts_file"]
 
-# Lists of names to block have some hundred thousand lines, 6 MB. What lies behind the limit is not read.
-_MAX_BYTES = 64 * 1024 * 1024
+# Lists of names to block have some hundred thousand lines, 6 MB. What lies behind the limit is not read: it would take
+# longer than the deadline of a connect may allow.
+_MAX_BYTES = 16 * 1024 * 1024
 # A longer line is passed over: no system reads one.
 _MAX_LINE_BYTES = 64 * 1024
 

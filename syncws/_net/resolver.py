@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from syncws._net.address import Address, interleaved, parse_address
 from syncws._net.hosts_file import find_in_hosts_file
 from syncws._waiting.deadline import Deadline
+from syncws._wire.shown import shown_text
 from syncws.errors import CannotConnectError, HostNameNotResolvedError, OperationTimedOutError
 
 __all__ = [
@@ -104,9 +105,9 @@ def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) ->
         except (dns.exception.DNSException, OSError, ValueError) as exc:
             return Answer(problem=f"the system's name servers are not known: {str(exc) or type(exc).__name__}")
     remaining = deadline.remaining
-    lifetime = asked.lifetime if remaining is None else min(asked.lifetime, remaining)
     try:
-        records = asked.resolve(host, kind, lifetime=lifetime, search=True)
+        lifetime = asked.lifetime if remaining is None else min(asked.lifetime, remaining)
+        texts = [str(record) for record in asked.resolve(host, kind, lifetime=lifetime, search=True)]
     except dns.resolver.NXDOMAIN:
         return Answer(problem="the name does not exist")
     except dns.resolver.NoAnswer:
@@ -114,8 +115,13 @@ def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) ->
     except dns.exception.Timeout as exc:
         return Answer(problem=f"the name servers did not answer in time ({exc})", is_timeout=True)
     except dns.exception.DNSException as exc:
-        return Answer(problem=f"the name servers failed: {str(exc) or type(exc).__name__}")
-    return _answer([str(record) for record in records])
+        return Answer(problem=f"the name servers failed: {shown_text(str(exc)) or type(exc).__name__}")
+    except Exception as exc:
+        if resolver is None:
+            raise
+        # The application's own resolver: whatever it raises, connect() raises only what it documents.
+        raise HostNameNotResolvedError(f"control.resolver raised {type(exc).__name__} for the name {host!r}") from exc
+    return _answer(texts)
 
 
 def make_resolver() -> Any:

@@ -180,7 +180,7 @@ def test_a_socks5_proxy_s_words_are_kept(names, code, words, hresult, status, re
 
 @pytest.mark.parametrize(
     ("code", "words", "is_authentication"),
-    [(0x5B, "request rejected or failed", False), (0x5C, "cannot ask an identd", True), (0x5D, "another user", True)],
+    [(0x5B, "request rejected or failed", False), (0x5C, "cannot reach an identd", True), (0x5D, "another user", True)],
 )
 def test_a_socks4_proxy_s_words_are_kept(names, code, words, is_authentication):
     reply = bytes([0, code]) + bytes(6)

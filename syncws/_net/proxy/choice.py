@@ -150,7 +150,9 @@ def _split_port(entry: str, what: str) -> tuple[str, int | None]:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address; an IPv4-mapped one as the IPv4 address that is connected to (RFC 4291 2.5.5.2)."""
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -128,10 +128,10 @@ def _ask_socks5(talk: _Talk, host: str, port: int) -> None:
         raise talk.refusal(host, port, words, _HRESULT_OF_SOCKS5_REPLY.get(answer[1]))
     if answer[3] not in _BYTES_OF_ADDRESS_TYPE:
         raise talk.garbage(f"it has an address of type {answer[3]}")
-    answer += talk.receive(_BYTES_OF_ADDRESS_TYPE[answer[3]])
+    # The address that the proxy bound is of no use here, and socksio takes no name over 127 bytes.
+    bound = talk.receive(_BYTES_OF_ADDRESS_TYPE[answer[3]])
     if answer[3] == 3:
-        answer += talk.receive(answer[4] + 2)
-    connection.receive_data(answer)
+        talk.receive(bound[0] + 2)
 
 
 def _log_in(talk: _Talk, connection: "socksio.SOCKS5Connection") -> None:
