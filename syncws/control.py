@@ -104,13 +104,13 @@ class WebSocketControl(Settable):
     _default_inbox_size: int
     _actual_unsolicited_pong_interval = dt.timedelta()
 
-    connect_timeout = Setting[float | None](
+    connect_timeout: Setting[float | None] = Setting(
         60.0, check_timeout, """Seconds for each address: TCP, TLS and handshake (beyond WinRT, where it is fixed)."""
     )
-    max_connect_addresses = Setting(
+    max_connect_addresses: Setting[int] = Setting(
         5, number_from(1, 100), """How many of a name's addresses are tried (beyond WinRT, where it is fixed)."""
     )
-    happy_eyeballs_delay = Setting(
+    happy_eyeballs_delay: Setting[float | None] = Setting(
         None,
         check_timeout,
         """Seconds after which the next address is tried beside the ones before it (beyond WinRT, RFC 8305).
@@ -119,7 +119,7 @@ class WebSocketControl(Settable):
         accept is taken, the others are dropped.
         """,
     )
-    outbound_buffer_size_in_bytes = Setting(
+    outbound_buffer_size_in_bytes: Setting[int] = Setting(
         0,
         number_from(0, 0x7FFF_FFFF),
         """Size of the socket's send buffer, SO_SNDBUF; 0 is the system's.
@@ -127,7 +127,7 @@ class WebSocketControl(Settable):
         Source: IWebSocketControl.OutboundBufferSizeInBytes, which does nothing after connect.
         """,
     )
-    resolver = Setting(
+    resolver: Setting[Any] = Setting(
         None,
         check_resolver,
         """Your own dns.resolver.Resolver of dnspython, which alone is then asked (beyond WinRT).
@@ -137,7 +137,7 @@ class WebSocketControl(Settable):
         the connect's own limits.
         """,
     )
-    max_redirects = Setting(
+    max_redirects: Setting[int] = Setting(
         0,
         number_from(0, 100),
         """How many redirects of the server are followed (beyond WinRT).
@@ -148,7 +148,7 @@ class WebSocketControl(Settable):
         what an ssl_context of your own holds stays in it.
         """,
     )
-    supported_protocols = ListSetting(
+    supported_protocols: ListSetting[str] = ListSetting(
         check_subprotocols, """Subprotocols to offer, best first; edit the sequence (….SupportedProtocols)."""
     )
     user_agent = Setting[str | None](
@@ -168,7 +168,7 @@ class WebSocketControl(Settable):
         when an Authorization header was set.
         """,
     )
-    proxy = Setting(
+    proxy: Setting[str | None] = Setting(
         None,
         check_proxy,
         """URL of the proxy to go through; "" is no proxy; None, the default, is the environment's (beyond WinRT).
@@ -181,7 +181,7 @@ class WebSocketControl(Settable):
         ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals.
         """,
     )
-    proxy_credential = Setting(
+    proxy_credential: Setting[PasswordCredential | None] = Setting(
         None,
         check_credential,
         """Credential for the proxy; None, the default, is the user info of the proxy's URL (….ProxyCredential).
@@ -206,7 +206,7 @@ class WebSocketControl(Settable):
         For the server only, also behind a proxy: proxy_ssl_context is for an https proxy.
         """,
     )
-    client_certificate = Setting(
+    client_certificate: Setting[Certificate | None] = Setting(
         None,
         check_client_certificate,
         """Certificate to show to a server that asks by TLS; None, the default, is none (….ClientCertificate).
@@ -219,7 +219,7 @@ class WebSocketControl(Settable):
         TLS 1.2, and have no sslobject_class or wrap_bio of its own: connect() raises InvalidArgumentError (0x80070057).
         """,
     )
-    ignorable_server_certificate_errors = ListSetting(
+    ignorable_server_certificate_errors: ListSetting[ChainValidationResult] = ListSetting(
         check_ignorable_errors,
         """Errors of the server's certificate that are let pass; edit the sequence (….IgnorableServerCertificateErrors).
 
@@ -241,7 +241,7 @@ class WebSocketControl(Settable):
         no sslobject_class or wrap_bio of its own: connect() raises InvalidArgumentError (0x80070057).
         """,
     )
-    send_timeout = Setting[float | None](
+    send_timeout: Setting[float | None] = Setting(
         30.0,
         check_timeout,
         """Seconds that a peer which takes nothing may hold a send (beyond WinRT, where it is fixed).
@@ -250,7 +250,7 @@ class WebSocketControl(Settable):
         a slow line may take longer in all.
         """,
     )
-    receive_timeout = Setting[float | None](
+    receive_timeout: Setting[float | None] = Setting(
         30.0,
         check_timeout,
         """Seconds that one receive(), read or load may take (beyond WinRT, where it is fixed).
@@ -259,10 +259,10 @@ class WebSocketControl(Settable):
         quiet connection.
         """,
     )
-    close_timeout = Setting[float | None](
+    close_timeout: Setting[float | None] = Setting(
         10.0, check_timeout, """Seconds that closing may take, the peer's answer included (beyond WinRT)."""
     )
-    inbox_size_in_bytes = Setting[int].depending(
+    inbox_size_in_bytes: Setting[int] = Setting[int].depending(
         lambda control: int(control._default_inbox_size),
         number_from(1, _MAX_UINT32),
         """Bytes that may have arrived and wait to be taken before reading stops, as memory counts (beyond WinRT).
@@ -273,7 +273,7 @@ class WebSocketControl(Settable):
         larger. With handlers of message_received nothing waits, except while one of them takes long.
         """,
     )
-    keep_alive_interval = Setting[float | None](
+    keep_alive_interval: Setting[float | None] = Setting(
         20.0,
         check_timeout,
         """Seconds without a byte from the server after which it is pinged; 0 or None is never (beyond WinRT).
@@ -281,7 +281,7 @@ class WebSocketControl(Settable):
         Time during which this side does not read, because inbox_size_in_bytes is used up, does not count.
         """,
     )
-    keep_alive_timeout = Setting[float | None](
+    keep_alive_timeout: Setting[float | None] = Setting(
         20.0,
         check_keep_alive_timeout,
         """Seconds that the server has to answer that ping; None is for ever (beyond WinRT).
@@ -290,7 +290,7 @@ class WebSocketControl(Settable):
         ConnectionLostError, and closed is raised with 1011 and the reason.
         """,
     )
-    desired_unsolicited_pong_interval = Setting(
+    desired_unsolicited_pong_interval: Setting[dt.timedelta] = Setting(
         dt.timedelta(),
         check_interval,
         """Time between Pong frames that nobody asked for, a heartbeat (….DesiredUnsolicitedPongInterval).
@@ -331,7 +331,7 @@ class MessageWebSocketControl(WebSocketControl):
     _message_type: SocketMessageType
     _default_inbox_size = 16 * 1024 * 1024
 
-    message_type = Setting(
+    message_type: Setting[SocketMessageType] = Setting(
         SocketMessageType.BINARY,
         as_message_type,
         """Type of the messages that are written (MessageWebSocketControl.MessageType).
@@ -340,7 +340,7 @@ class MessageWebSocketControl(WebSocketControl):
         """,
         is_settable_after_connect=True,
     )
-    receive_mode = Setting(
+    receive_mode: Setting[MessageWebSocketReceiveMode] = Setting(
         MessageWebSocketReceiveMode.FULL_MESSAGE,
         as_receive_mode,
         """Whether events carry whole messages or pieces (MessageWebSocketControl.ReceiveMode).
@@ -349,7 +349,7 @@ class MessageWebSocketControl(WebSocketControl):
         is_message_complete of its args. Messages of any size then take no memory.
         """,
     )
-    max_message_size = Setting[int].depending(
+    max_message_size: Setting[int] = Setting[int].depending(
         lambda control: _MAX_UINT32 if control.receive_mode else 64 * 1024 * 1024,
         number_from(0, _MAX_UINT32),
         """Bytes that an incoming message may have; 0xFFFFFFFF is no limit (MessageWebSocketControl.MaxMessageSize).
@@ -391,7 +391,7 @@ class StreamWebSocketControl(WebSocketControl):
 
     _default_inbox_size = 1024 * 1024
 
-    no_delay = Setting(
+    no_delay: Setting[bool] = Setting(
         True,
         check_bool,
         """Whether small writes leave at once (StreamWebSocketControl.NoDelay).

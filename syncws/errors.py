@@ -105,10 +105,10 @@ class WebSocketError(OSError):
     def __init__(self, message: str, *, hresult: int | None = None) -> None:
         super().__init__(message)
         self.hresult: int = int(self._default_hresult if hresult is None else hresult)
-        self.message = message
-        self.strerror = message
+        self.message: str = message
+        self.strerror: str = message
         self.attempts: tuple[ConnectAttempt, ...] = ()
-        self.errno = self._default_errno
+        self.errno: int | None = self._default_errno
 
     def __reduce__(self) -> tuple[object, ...]:
         # OSError's own would lose the keyword arguments; errors cross process borders by pickle.
@@ -307,7 +307,7 @@ class CertificateError(TlsError):
         self, message: str, *, hresult: int | None = None, certificate_errors: Iterable[ChainValidationResult] = ()
     ) -> None:
         super().__init__(message, hresult=hresult)
-        self.certificate_errors = tuple(certificate_errors)
+        self.certificate_errors: tuple[ChainValidationResult, ...] = tuple(certificate_errors)
 
 
 class HandshakeError(ConnectFailedError):

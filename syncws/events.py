@@ -59,7 +59,7 @@ class Event(Generic[SenderT, ArgsT]):
     __slots__ = ("_lock", "_registrations", "handlers", "name")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
         self._lock = threading.RLock()
         # Replaced, never changed, so that whoever is calling the handlers sees one state of it.
         self._registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...] = ()

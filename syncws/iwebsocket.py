@@ -116,7 +116,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
 
     # Events.
 
-    closed = EventMember[Any, WebSocketClosedEventArgs](
+    closed: EventMember[Any, WebSocketClosedEventArgs] = EventMember(
         """Raised once, last, when the connection is over, however it ended (….Closed).
 
         Unlike in WinRT it is raised too when the connection was lost: with code 1006.

@@ -92,7 +92,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Facts about the connection, readable at any time; the same object every time (….Information)."""
         return self._information
 
-    message_received = _MessageReceived(
+    message_received: _MessageReceived = _MessageReceived(
         """Raised for each message, and for a failure of receiving, whose reader raises (….MessageReceived).
 
         Handlers are called as handler(socket, args). Add them with `+=` or add_message_received, remove them with `-=`
