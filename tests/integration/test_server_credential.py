@@ -33,9 +33,10 @@ def connect(uri, make=MessageWebSocket, credential=CREDENTIAL, headers=()):
     return socket
 
 
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
 @pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
-def test_the_credential_is_sent_after_a_challenge_and_not_before(make):
-    server = CredentialServer()
+def test_the_credential_is_sent_after_a_challenge_and_not_before(make, version):
+    server = CredentialServer(refusing=version)
     with scripted_server(server, connections=2) as uri:
         connect(uri, make)
     # RFC 7617 2 has this very example.

@@ -14,7 +14,7 @@ from syncws._net.http import handshake as module
 from syncws._net.http import head as http_head
 from syncws._net.http.handshake import open_websocket
 from syncws._net.http.head import MAX_BODY_BYTES, MAX_HEAD_BYTES
-from syncws._waiting.deadline import Deadline
+from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import parse_uri
@@ -469,6 +469,23 @@ def test_a_refusal_carries_headers_and_body(peer):
 def test_a_redirect_carries_its_location(peer):
     error = refusal(peer, b"HTTP/1.1 302 Found\r\nLocation: wss://other/\r\nContent-Length: 0\r\n\r\n")
     assert error.location == "wss://other/"
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_a_refusal_of_either_version_keeps_status_headers_and_body(peer, version):
+    error = refusal(peer, f"{version} 404 File not found\r\nServer: SimpleHTTP\r\n\r\n".encode(), b"not here", b"")
+    assert (error.status_code, error.headers, error.body) == (404, {"server": "SimpleHTTP"}, b"not here")
+    assert "404 File not found" in str(error)
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_a_body_in_chunks_is_put_together_and_nothing_is_waited_for_behind_it(peer, version, monkeypatch):
+    monkeypatch.setattr(http_head, "_BODY_SECONDS", LIMIT)
+    head = f"{version} 503 Later\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    # The connection stays open.
+    started = now()
+    assert refusal(peer, head + b"3\r\ntry", b"\r", b"\n6\r\n later\r\n0\r\n\r\n").body == b"try later"
+    assert now() - started < LIMIT / 2
 
 
 def test_a_body_is_cut_at_the_limit(peer):

@@ -142,7 +142,8 @@ def innermost(error):
 class CredentialServer:
     """A script that asks for a credential and takes one; notes the Authorization header of each request."""
 
-    def __init__(self, challenge='Basic realm="cave"', accepted="QWxhZGRpbjpvcGVuIHNlc2FtZQ=="):
+    def __init__(self, challenge='Basic realm="cave"', accepted="QWxhZGRpbjpvcGVuIHNlc2FtZQ==", *, refusing="HTTP/1.1"):
+        self.refusing = refusing
         self.challenge = challenge
         self.accepted = accepted
         self.seen = []
@@ -154,6 +155,12 @@ class CredentialServer:
             lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
             lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", "", ""]
         else:
-            lines = ["HTTP/1.1 401 Unauthorized", f"WWW-Authenticate: {self.challenge}", "Content-Length: 0", "", ""]
+            lines = [
+                f"{self.refusing} 401 Unauthorized",
+                f"WWW-Authenticate: {self.challenge}",
+                "Content-Length: 0",
+                "",
+                "",
+            ]
         connection.sendall("\r\n".join(lines).encode())
         read_to_end(connection)

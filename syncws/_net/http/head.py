@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from syncws._net.exchange import receive_some
+from syncws._net.http.body import BodyDecoder
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport, is_tls_error
 from syncws._waiting.waiter import Waiter
@@ -59,7 +60,6 @@ class HeadReader:
         waiter: Waiter,
         refusal: Callable[[str], WebSocketError],
         *,
-        versions: tuple[str, ...] = ("HTTP/1.1",),
         is_exact: bool = False,
     ) -> None:
         """Make a reader.
@@ -68,13 +68,11 @@ class HeadReader:
             transport: where the answer comes from.
             waiter: holds the deadline and the cancellation.
             refusal: makes the error for an answer that is not as it must be; is given what is wrong with it.
-            versions: of HTTP, which the answer may have.
             is_exact: take no byte behind the head, because somebody else reads on from there.
         """
         self._transport = transport
         self._waiter = waiter
         self._refusal = refusal
-        self._versions = versions
         # Byte by byte: a transport cannot be given anything back, and a proxy's head is short.
         self._piece_size = 1 if is_exact else MAX_HEAD_BYTES
         self.remainder = b""
@@ -125,7 +123,9 @@ class HeadReader:
         version, _, rest = lines[0].partition(" ")
         code, _, reason = rest.partition(" ")
         is_code = len(code) == 3 and code.isascii() and code.isdigit() and code >= "100"
-        if version not in self._versions or not is_code or _has_controls(reason):
+        # Older servers refuse in HTTP/1.0, but none of them can upgrade (RFC 9110 7.8).
+        is_version = version == "HTTP/1.1" or (version == "HTTP/1.0" and code != "101")
+        if not is_version or not is_code or _has_controls(reason):
             raise self._refusal(f"its status line is {lines[0][:80]!r}")
         fields = []
         for line in lines[1:-2]:
@@ -138,14 +138,10 @@ class HeadReader:
 
     def read_body(self, head: Head) -> bytes:
         """Return the beginning of a refusal's body, as far as it comes soon."""
-        content_length = head.headers().get("content-length")
-        wanted = MAX_BODY_BYTES
-        if content_length is not None and content_length.isascii() and content_length.isdigit():
-            # Not int() of any length: it is quadratic in the digits.
-            wanted = min(wanted, int(content_length[-9:]) if len(content_length) < 10 else wanted)
+        decoder = BodyDecoder(head.status_code, head.headers(), MAX_BODY_BYTES)
+        decoder.feed(self.remainder)
         soon = self._waiter.within(_BODY_SECONDS)
-        body = bytearray(self.remainder)
-        while len(body) < wanted:
+        while not decoder.is_over:
             try:
                 piece = receive_some(self._transport, soon, MAX_HEAD_BYTES)
             except OSError as exc:
@@ -154,8 +150,8 @@ class HeadReader:
                 raise
             if not piece:
                 break
-            body += piece
-        return bytes(body[:wanted])
+            decoder.feed(piece)
+        return bytes(decoder.body)
 
 
 def _has_controls(text: str) -> bool:

@@ -201,7 +201,7 @@ def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
     def refusal(why: str) -> HandshakeError:
         return HandshakeError(f"the answer of the proxy {proxy.shown} to CONNECT is no valid HTTP: {why}")
 
-    reader = HeadReader(transport, waiter, refusal, versions=("HTTP/1.1", "HTTP/1.0"), is_exact=True)
+    reader = HeadReader(transport, waiter, refusal, is_exact=True)
     head = reader.read_final()
     if head is None:
         raise ProxyError(f"the proxy {proxy.shown} ended the connection before it answered")
