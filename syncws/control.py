@@ -205,7 +205,9 @@ class WebSocketControl:
         have names looked up here, the others by the proxy. SOCKS needs an extra: pip install syncws[socks].
 
         None takes for wss the first of the environment variables wss_proxy, https_proxy and all_proxy, for ws that of
-        ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals.
+        ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals. When none of these
+        is set, Windows' and macOS' own settings. An entry of no_proxy that cannot be read exempts nothing, and is
+        logged once, at WARNING on `syncws.connect`.
         """,
     )
     proxy_credential = Setting(
