@@ -159,9 +159,9 @@ class WebSocketControl:
         check_resolver,
         """Your own dns.resolver.Resolver of dnspython, which alone is then asked (beyond WinRT).
 
-        None, the default: the system's name servers, and when those find nothing the system's own resolver. IP
-        addresses, localhost and names in the hosts file are never asked for. Its `lifetime` bounds each lookup, besides
-        the connect's own limits.
+        None, the default: the system's name servers, and when those find nothing the system's own resolver, which is
+        asked first for names under .local. IP addresses, localhost and names in the hosts file are never asked for. Its
+        `lifetime` bounds each lookup, besides the connect's own limits.
         """,
     )
     max_redirects = Setting(
