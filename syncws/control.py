@@ -132,9 +132,9 @@ class WebSocketControl(Settable):
         check_resolver,
         """Your own dns.resolver.Resolver of dnspython, which alone is then asked (beyond WinRT).
 
-        None, the default: the system's name servers, and when those find nothing the system's own resolver. IP
-        addresses, localhost and names in the hosts file are never asked for. Its `lifetime` bounds each lookup, besides
-        the connect's own limits.
+        None, the default: the system's name servers, and when those find nothing the system's own resolver, which is
+        asked first for names under .local. IP addresses, localhost and names in the hosts file are never asked for. Its
+        `lifetime` bounds each lookup, besides the connect's own limits.
         """,
     )
     max_redirects: Setting[int] = Setting(
@@ -178,7 +178,9 @@ class WebSocketControl(Settable):
         have names looked up here, the others by the proxy. SOCKS needs an extra: pip install syncws[socks].
 
         None takes for wss the first of the environment variables wss_proxy, https_proxy and all_proxy, for ws that of
-        ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals.
+        ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals. When none of these
+        is set, Windows' and macOS' own settings. An entry of no_proxy that cannot be read exempts nothing, and is
+        logged once, at WARNING on `syncws.connect`.
         """,
     )
     proxy_credential: Setting[PasswordCredential | None] = Setting(

@@ -15,6 +15,7 @@ from support.fakes import FakeClock
 
 from syncws._connection import monitor
 from syncws._connection.receiving.reader import Reader
+from syncws._net.proxy import choice
 from syncws._waiting import deadline
 from syncws._waiting.deadline import Deadline
 
@@ -89,6 +90,7 @@ def no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(choice, "_HAS_SYSTEM_SETTINGS", False)
 
 
 @pytest.fixture(scope="session")

@@ -60,9 +60,12 @@ def look_up(
 ) -> list[Address]:
     """Ask name servers for A and AAAA records at the same time; then, if that gives nothing, the system.
 
+    The system comes first for names under .local, which it may find by multicast (RFC 6762 3).
+
     Args:
         host: the name.
-        deadline: bounds the name servers; the system's resolver cannot be bounded, but is not waited for any longer.
+        deadline: bounds the name servers, which leave half of it to the system behind them; the system's resolver
+            cannot be bounded, but is not waited for any longer.
         resolver: a dns.resolver.Resolver that alone is asked; None for the system's name servers, and then the system.
         run_aside: runs functions that wait, each on a thread of its own, and returns what they return; when one has
             found addresses, possibly without those that take longer.
@@ -75,9 +78,19 @@ def look_up(
         OperationTimedOutError: nobody answered in time (0x80072EE2).
         CannotConnectError: descriptors are short (0x80072EFD).
     """
-    answers = run_aside([partial(ask_name_servers, host, kind, deadline, resolver) for kind in ("AAAA", "A")])
-    if resolver is None and not any(answer.addresses for answer in answers):
-        answers = [*answers, *run_aside([partial(ask_system, host)])]
+
+    def ask_servers(until: Deadline) -> list[Answer]:
+        return run_aside([partial(ask_name_servers, host, kind, until, resolver) for kind in ("AAAA", "A")])
+
+    def ask_the_system() -> list[Answer]:
+        return run_aside([partial(ask_system, host)])
+
+    if resolver is not None:
+        answers = ask_servers(deadline)
+    elif host.lower().removesuffix(".").endswith(".local"):
+        answers = _first_with_addresses(ask_the_system, lambda: ask_servers(deadline))
+    else:
+        answers = _first_with_addresses(lambda: ask_servers(_half(deadline)), ask_the_system)
     found = interleaved([address for answer in answers for address in answer.addresses])
     if found:
         return found
@@ -87,6 +100,17 @@ def look_up(
     if all(answer.is_timeout for answer in answers):
         raise OperationTimedOutError(message)
     raise HostNameNotResolvedError(message)
+
+
+def _first_with_addresses(first: Callable[[], list[Answer]], second: Callable[[], list[Answer]]) -> list[Answer]:
+    """Return what the first way found; if that is no address, what both said."""
+    answers = first()
+    return answers if any(answer.addresses for answer in answers) else [*answers, *second()]
+
+
+def _half(deadline: Deadline) -> Deadline:
+    remaining = deadline.remaining
+    return deadline if remaining is None else deadline.earlier(remaining / 2)
 
 
 def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) -> Answer:

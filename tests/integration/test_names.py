@@ -363,6 +363,15 @@ def test_the_system_is_asked_at_last_on_a_thread_of_its_own(names, serve, system
     assert system.threads == ["syncws-lookup"]
 
 
+def test_the_system_is_asked_in_time_when_the_name_servers_are_silent(names, serve, system):
+    system.released.set()
+    names.scripts["server.test."] = silence
+    with scripted_server(serve) as uri, MessageWebSocket() as socket:
+        socket.connect(at(uri, "server.test"), timeout=1)
+        socket.abort()
+    assert system.threads == ["syncws-lookup"]
+
+
 def test_the_system_is_not_waited_for_past_the_time_limit(names, serve, system):
     with MessageWebSocket() as socket:
         with pytest.raises(OperationTimedOutError, match=r"looking up server\.test"):

@@ -4,10 +4,12 @@ import importlib.util
 import pathlib
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 from support import settings_with
 
+from syncws._net.proxy import choice
 from syncws._net.proxy.choice import choose_proxy, is_exempt
 from syncws._wire.proxy_url import Login
 from syncws._wire.uri import parse_uri
@@ -112,10 +114,10 @@ def test_a_bad_variable_that_is_not_looked_at_harms_nobody(environment):
     assert chosen("wss://example.com/") is None
 
 
-def test_a_bad_list_of_exceptions_is_named(environment):
+def test_a_bad_list_of_exceptions_is_named(environment, caplog):
     environment(http_proxy="http://proxy", NO_PROXY="example.com, 10.0.0.0/33")
-    with pytest.raises(InvalidArgumentError, match=r"variable NO_PROXY has the entry '10\.0\.0\.0/33'"):
-        chosen()
+    assert chosen("ws://other.test/") == "http://proxy:80"
+    assert "variable NO_PROXY has the entry '10.0.0.0/33'" in caplog.text
 
 
 # The credential.
@@ -209,6 +211,14 @@ EXEMPT = [
     ("[fd00::/8]:443", "fd12::1"),
     ("fe80::1", "fe80::1%eth0"),
     ("fe80::1%eth1", "fe80::1%eth0"),
+    ("10.0.0.0/8;127.0.0.1", "127.0.0.1"),
+    ("a.test; example.com;", "example.com"),
+    ("127.0.0.1:*", "127.0.0.1"),
+    ("[::1]:*", "::1"),
+    ("*:*", "example.com"),
+    ("127/8", "127.0.0.1"),
+    ("169.254/16", "169.254.3.4"),
+    ("192.168.7/24:443", "192.168.7.1"),
 ]
 NOT_EXEMPT = [
     ("", "example.com"),
@@ -234,6 +244,8 @@ NOT_EXEMPT = [
     ("fd00::/8", "fe00::1"),
     ("fd00::/8", "10.0.0.1"),
     ("localhost", "127.0.0.1"),
+    ("127/8", "128.0.0.1"),
+    ("192.168.7/24", "192.168.8.1"),
 ]
 
 
@@ -247,27 +259,91 @@ def test_an_exception_does_not_hold(no_proxy, host):
     assert not is_exempt(host, 443, no_proxy)
 
 
-@pytest.mark.parametrize(
-    ("entry", "why"),
-    [
-        ("10.0.0.0/33", "no range of IP addresses"),
-        ("example.com/8", "no range of IP addresses"),
-        ("fd00::/129", "no range of IP addresses"),
-        ("example.com:port", "port is none"),
-        ("example.com:", "port is none"),
-        ("example.com:0", "port is none"),
-        ("example.com:65536", "port is none"),
-        ("10.0.0.0/8:x", "port is none"),
-        ("[::1", "no IPv6 address in brackets"),
-        ("[::1]x", "no IPv6 address in brackets"),
-        (f"{'ü' * 64}.example", "."),
-    ],
-)
-def test_an_exception_that_cannot_be_read_is_told(entry, why):
-    for no_proxy in (entry, f"*,{entry}"):
-        with pytest.raises(InvalidArgumentError, match=f"^no_proxy.*{why}") as caught:
-            is_exempt("host.test", 443, no_proxy)
-        assert caught.value.hresult == HResult.E_INVALIDARG
+UNREADABLE = [
+    "10.0.0.0/33",
+    "example.com/8",
+    "fd00::/129",
+    "300/8",
+    "1.2.3.4.5/8",
+    "/var/run/docker.sock",
+    "/",
+    "example.com:port",
+    "example.com:",
+    "example.com:0",
+    "example.com:65536",
+    "example.com:**",
+    "http://example.com",
+    "10.0.0.0/8:x",
+    "[::1",
+    "[::1]x",
+    f"{'ü' * 64}.example",
+]
+
+
+@pytest.fixture
+def warnings_told(caplog):
+    choice._tell_once.cache_clear()
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "syncws.connect"]
+
+
+@pytest.mark.parametrize("entry", UNREADABLE)
+def test_an_exception_that_cannot_be_read_holds_for_nobody_and_is_logged_once(entry, warnings_told, environment):
+    environment(all_proxy="http://proxy:1", no_proxy=f"host.test,{entry}")
+    assert chosen("ws://example.com/") == "http://proxy:1"
+    assert chosen("ws://host.test/") is None
+    assert chosen("ws://10.0.0.1/") == "http://proxy:1"
+    (told,) = warnings_told()
+    assert "the environment variable no_proxy" in told
+    assert entry[:20] in told
+
+
+def test_what_can_be_read_is_not_logged(warnings_told):
+    for no_proxy, host in EXEMPT + NOT_EXEMPT:
+        is_exempt(host, 443, no_proxy)
+    assert warnings_told() == []
+
+
+# The settings of Windows and macOS.
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """Stand for a system with settings of its own, and the standard library's way to them."""
+
+    def put(proxies, exempt=()):
+        monkeypatch.setattr(choice, "_HAS_SYSTEM_SETTINGS", True)
+        monkeypatch.setattr(urllib.request, "getproxies", lambda: dict(proxies))
+        monkeypatch.setattr(urllib.request, "proxy_bypass", lambda host: host in exempt)
+
+    return put
+
+
+def test_the_systems_proxy_is_taken_where_the_environment_says_nothing(system, environment):
+    system({"http": "http://plain:1", "https": "http://secure:2", "socks": "http://other:3"})
+    assert (chosen("ws://example.com/"), chosen("wss://example.com/")) == ("http://plain:1", "http://secure:2")
+    assert chosen("wss://example.com/", proxy="") is None
+    environment(https_proxy="http://environment:1")
+    assert chosen("ws://example.com/") is None
+    assert chosen("wss://example.com/") == "http://environment:1"
+
+
+def test_the_systems_exceptions_go_straight(system):
+    system({"http": "http://plain:1"}, exempt=["intranet", "[::1]"])
+    assert chosen("ws://intranet/") is None
+    assert chosen("ws://[::1]:8080/") is None
+    assert chosen("ws://example.com/") == "http://plain:1"
+    assert chosen("wss://example.com/") is None
+
+
+def test_a_system_without_proxy_goes_straight(system):
+    system({})
+    assert chosen() is None
+
+
+def test_a_system_proxy_that_is_no_url_is_told(system):
+    system({"http": "ftp://proxy:1"})
+    with pytest.raises(InvalidArgumentError, match="the system's proxy setting"):
+        chosen()
 
 
 def test_evilexample_com_goes_through_the_proxy_that_example_com_is_exempt_from(environment):

@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 
+import dns.exception
 import dns.rcode
 import dns.resolver
 import pytest
@@ -14,6 +15,7 @@ from support.dns_server import NO_DATA, after_forgeries, chain, code, dns_server
 from syncws._net import hosts_file
 from syncws._net import resolver as module
 from syncws._net.address import Address
+from syncws._waiting import deadline as deadline_module
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.enums import WebErrorStatus
 from syncws.errors import CannotConnectError, HostNameNotResolvedError, OperationTimedOutError
@@ -350,3 +352,63 @@ def test_the_system_s_own_settings_are_the_default(monkeypatch, tmp_path):
     made = module.make_resolver()
     assert (made.nameservers, made.ndots) == (["192.0.2.53"], 2)
     assert made.search == [dns.name.from_text("corp.test.")]
+
+
+# Who is asked first, and how long.
+
+
+@pytest.mark.parametrize("host", ["printer.local", "Printer.LOCAL.", "a.printer.local"])
+def test_a_name_under_local_goes_to_the_system_first(names, system, monkeypatch, host):
+    system.answer = [("192.0.2.7", 0)]
+    assert look_up_by_default(monkeypatch, host, names.resolver) == [Address(V4, "192.0.2.7")]
+    assert system.asked == [host]
+    assert names.asked == []
+
+
+def test_a_name_under_local_that_the_system_does_not_know_goes_to_the_name_servers(names, system, monkeypatch):
+    names.scripts["server.local."] = records("192.0.2.8")
+    names.scripts["server.local.", "AAAA"] = NO_DATA
+    found = look_up_by_default(monkeypatch, "server.local", names.resolver)
+    assert found == [Address(V4, "192.0.2.8")]
+    assert system.asked == ["server.local"]
+
+
+@pytest.mark.parametrize("host", ["local", "local.test", "notlocal"])
+def test_other_names_go_to_the_name_servers_first(names, system, monkeypatch, host):
+    names.scripts[f"{host}."] = NO_DATA
+    with pytest.raises(HostNameNotResolvedError, match=r"no address of this kind; the system"):
+        look_up_by_default(monkeypatch, host, names.resolver)
+    assert system.asked == [host]
+
+
+def test_a_resolver_of_ones_own_alone_is_asked_for_a_name_under_local(names, system):
+    names.scripts["server.local."] = NO_DATA
+    with pytest.raises(HostNameNotResolvedError):
+        look_up("server.local", names.resolver())
+    assert system.asked == []
+
+
+def lifetimes(monkeypatch, deadline, resolver=None):
+    """Return for how long name servers are asked."""
+    seen = []
+
+    class Silent:
+        lifetime = 60.0
+
+        def resolve(self, *_, lifetime, **__):
+            seen.append(lifetime)
+            raise dns.exception.Timeout
+
+    monkeypatch.setattr(module, "make_resolver", Silent)
+    with pytest.raises((HostNameNotResolvedError, OperationTimedOutError)):
+        module.look_up("server.test", deadline, None if resolver is None else Silent(), in_turn)
+    return seen
+
+
+def test_silent_name_servers_leave_the_system_its_half_of_the_time(system, monkeypatch):
+    monkeypatch.setattr(deadline_module, "clock", lambda: 1000.0)
+    assert lifetimes(monkeypatch, Deadline(3)) == [1.5, 1.5]
+    assert system.asked == ["server.test"]
+    assert lifetimes(monkeypatch, FOREVER) == [60.0, 60.0]
+    # Behind one of the application's own comes nobody.
+    assert lifetimes(monkeypatch, Deadline(3), resolver=True) == [3.0, 3.0]

@@ -1,15 +1,18 @@
-"""Which proxy a connection goes through: control.proxy, or the environment and its no_proxy.
+"""Which proxy a connection goes through: control.proxy, the environment and its no_proxy, or the system's settings.
 
 Runs on the connecting thread, before any I/O.
 """
 
+import functools
 import ipaddress
+import logging
 import os
 import re
 import sys
 
 from syncws._wire.proxy_url import Login, ProxyUrl, check_login, parse_proxy_url
-from syncws._wire.uri import WebSocketUri, read_http_url
+from syncws._wire.shown import shown_text
+from syncws._wire.uri import WebSocketUri, bracketed, read_http_url
 from syncws.control import WebSocketControl
 from syncws.errors import InvalidArgumentError, WebSocketError
 
@@ -18,14 +21,20 @@ __all__ = ["choose_proxy", "is_exempt"]
 # Which variables are looked at, the first that is set decides; in capitals too, as all programs take them.
 _VARIABLES = {True: ("wss_proxy", "https_proxy", "all_proxy"), False: ("ws_proxy", "http_proxy", "all_proxy")}
 _PORT = re.compile(r"[0-9]{1,5}")
+# 127/8, as macOS and BSD shorten 127.0.0.0/8.
+_SHORT_RANGE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){0,2}/[0-9]{1,2}")
+# Systems that keep proxy settings besides the environment, and for which the standard library reads them.
+_HAS_SYSTEM_SETTINGS = sys.platform in ("win32", "darwin")
+
+_logger = logging.getLogger("syncws.connect")
 
 
 def choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | None:
     """Return the proxy for a connection to `uri`, with the credentials to present to it; None for a direct connection.
 
     Raises:
-        InvalidArgumentError: a variable of the environment holds no such URL, or cannot be read as a list of
-            exceptions; the proxy's protocol cannot carry the credential, or the server's address (0x80070057).
+        InvalidArgumentError: a variable of the environment or the system's settings hold no such URL; the proxy's
+            protocol cannot carry the credential, or the server's address (0x80070057).
         WebSocketError: a SOCKS proxy, and the extra for it is not installed (0x80004005).
     """
     proxy = _from_environment(uri) if settings.proxy is None else _from_control(settings.proxy)
@@ -54,13 +63,15 @@ def _from_control(text: str) -> ProxyUrl | None:
 
 
 def _from_environment(uri: WebSocketUri) -> ProxyUrl | None:
-    if not _has_variables():
+    if not (_HAS_SYSTEM_SETTINGS or _has_variables()):
         return None
     # The standard library knows how the variables are spelt, and not to trust HTTP_PROXY in a CGI program.
     # Imported here, because that takes milliseconds.
     from urllib.request import getproxies_environment
 
     found = getproxies_environment()
+    if not found:
+        return _from_system(uri) if _HAS_SYSTEM_SETTINGS else None
     for variable in _VARIABLES[uri.is_secure]:
         text = found.get(variable.removesuffix("_proxy"), "").strip()
         if not text:
@@ -73,10 +84,18 @@ def _from_environment(uri: WebSocketUri) -> ProxyUrl | None:
     return None
 
 
+def _from_system(uri: WebSocketUri) -> ProxyUrl | None:
+    """Return what Windows or macOS is set to, when its list of exceptions does not hold the server."""
+    from urllib.request import getproxies, proxy_bypass
+
+    url = getproxies().get("https" if uri.is_secure else "http", "")
+    if not url or proxy_bypass(bracketed(uri.host.partition("%")[0])):
+        return None
+    return parse_proxy_url(url, "the system's proxy setting")
+
+
 def _has_variables() -> bool:
     """Tell whether some name could be one of a proxy. Most environments have none, and reading them whole is dear."""
-    if sys.platform == "win32":
-        return True
     return any(name[-6:].lower() == b"_proxy" for name in os.environb)
 
 
@@ -92,60 +111,72 @@ def is_exempt(host: str, port: int, no_proxy: str, what: str = "no_proxy") -> bo
     Args:
         host: a name or an IP address; names are not looked up to compare their addresses.
         port: where to.
-        no_proxy: entries between commas or white space: `*` for all hosts; a name, for itself and for what ends in
-            whole labels with it, with or without a dot (or `*.`) before it; an IP address; a range of addresses such
-            as 10.0.0.0/8 or fd00::/8. Behind each may stand :port, IPv6 then in brackets.
-        what: where the list comes from, for the message.
-
-    Raises:
-        InvalidArgumentError: an entry has a port or a range that cannot be read (0x80070057).
+        no_proxy: entries between commas, semicolons or white space: `*` for all hosts; a name, for itself and for
+            what ends in whole labels with it, with or without a dot (or `*.`) before it; an IP address; a range of
+            addresses such as 10.0.0.0/8, 10/8 or fd00::/8. Behind each may stand :port, or :* for any port, IPv6 then
+            in brackets. What cannot be read, as other programs have it, matches nothing and is logged once.
+        what: where the list comes from, for the log.
     """
     name = host.partition("%")[0].lower().rstrip(".")
-    entries = [entry for entry in re.split(r"[\s,]+", no_proxy.lower()) if entry]
+    entries = [entry for entry in re.split(r"[\s,;]+", no_proxy.lower()) if entry]
     # A list: a bad entry is told whatever stands before it.
     return any([_matches(entry, name, port, what) for entry in entries])  # noqa: C419
 
 
 def _matches(entry: str, name: str, port: int, what: str) -> bool:
-    exempt, exempt_port = _split_port(entry, what)
-    return _is_named(exempt, name, what) and exempt_port in (None, port)
+    try:
+        exempt, exempt_port = _split_port(entry)
+        return _is_named(exempt, name) and exempt_port in (None, port)
+    except ValueError:
+        _tell_once(what, entry)
+        return False
 
 
-def _is_named(exempt: str, name: str, what: str) -> bool:
+# Its memory is what was told: a program that connects often would fill its log.
+@functools.lru_cache(maxsize=256)
+def _tell_once(what: str, entry: str) -> None:
+    _logger.warning("%s has the entry %r, which cannot be read and exempts nothing", what, shown_text(entry))
+
+
+def _is_named(exempt: str, name: str) -> bool:
     if exempt == "*":
         return True
     address = _address(name)
     if "/" in exempt:
-        try:
-            network = ipaddress.ip_network(exempt, strict=False)
-        except ValueError:
-            raise InvalidArgumentError(f"{what} has the entry {exempt!r}, which is no range of IP addresses") from None
+        if _SHORT_RANGE.fullmatch(exempt):
+            octets, _, length = exempt.partition("/")
+            exempt = f"{octets}{'.0' * (3 - octets.count('.'))}/{length}"
+        network = ipaddress.ip_network(exempt, strict=False)
         return address is not None and address in network
     if address is not None:
         return _address(exempt) == address
     label = exempt.removeprefix("*").removeprefix(".").rstrip(".")
     if not label.isascii():
         # As the URI's own name: IDNA-encoded.
-        label = read_http_url(f"http://{label}", f"{what}, its entry {exempt!r},")[0]
+        label = read_http_url(f"http://{label}", "no_proxy")[0]
     return bool(label) and (name == label or name.endswith(f".{label}"))
 
 
-def _split_port(entry: str, what: str) -> tuple[str, int | None]:
-    """Take the port off an entry; IPv6 with a port is in brackets, without one it need not be."""
+def _split_port(entry: str) -> tuple[str, int | None]:
+    """Take the port off an entry; IPv6 with a port is in brackets, without one it need not be.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     if entry.startswith("["):
         host, bracket, rest = entry[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise InvalidArgumentError(f"{what} has the entry {entry!r}, which is no IPv6 address in brackets")
+            raise ValueError("no IPv6 address in brackets")
         has_port, text = bool(rest), rest[1:]
     elif entry.count(":") == 1:
         host, _, text = entry.partition(":")
         has_port = True
     else:
         return entry.partition("%")[0], None
-    if not has_port:
+    if not has_port or text == "*":
         return host.partition("%")[0], None
     if not _PORT.fullmatch(text) or not 1 <= int(text) <= 65535:
-        raise InvalidArgumentError(f"{what} has the entry {entry!r}, whose port is none: allowed are 1 to 65535")
+        raise ValueError("no port")
     return host.partition("%")[0], int(text)
 
 
