@@ -317,8 +317,15 @@ class IWebSocket(Generic[SessionT, ControlT]):
         self._output_session()
         return True
 
-    def _close_output(self) -> None:
+    def _close_output(self) -> bool:
         self._is_output_closed = True
+        return not self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        """True when nothing can be sent or received any more."""
+        session = self._session
+        return self._state is State.CLOSED or (session is not None and session.finished.is_set())
 
     def _output_session(self) -> SessionT:
         if self._is_output_closed:

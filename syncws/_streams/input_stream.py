@@ -106,9 +106,14 @@ class InputStream:
 
         Source: IInputStream.Close.
         """
-        if not self._is_closed:
-            self._is_closed = True
-            self._source.close()
+        self._close_once()
+
+    def _close_once(self) -> bool:
+        """Close; True when something could still have been read from an open connection."""
+        if self._is_closed:
+            return False
+        self._is_closed = True
+        return self._source.close()
 
     def _begin(self, operation: Operation) -> None:
         """Begin an operation on the source; see ByteSource.begin."""
