@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
+from syncws._arguments.setting import nearest
 from syncws._connection.link import SessionLink, close_dropped
 from syncws._connection.session import Session
 from syncws._net.connector import Connect, Opened
@@ -60,7 +61,7 @@ ControlT = TypeVar("ControlT", bound=WebSocketControl)
 
 
 class State(enum.Enum):
-    """How far a socket object has come."""
+    """How far a socket object has come (beyond WinRT): CLOSED when it was closed, or its connection is over."""
 
     NEW = enum.auto()
     CONNECTING = enum.auto()
@@ -86,6 +87,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         )
         self._lock = threading.RLock()
         self._state = State.NEW
+        self._uri: str | None = None
         self._link = SessionLink()
         self._request_headers: dict[str, tuple[str, str]] = {}
         self._session = None
@@ -244,6 +246,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         try:
             opened = connect.run()
             session = self._make_session(opened, settings, connect.waker)
+            self._uri = uri
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
             session.start(self._run_reader())
         except BaseException as exc:
@@ -459,6 +462,34 @@ class IWebSocket(Generic[SessionT, ControlT]):
                 hresult=HResult.INET_E_SECURITY_PROBLEM,
             )
 
+    @property
+    def state(self) -> State:
+        """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT)."""
+        return State.CLOSED if self._is_over else self._state
+
+    @property
+    def is_open(self) -> bool:
+        """True while it is connected, as far as is known: a next call may still find the connection lost.
+
+        Source: beyond WinRT.
+        """
+        return self.state is State.CONNECTED
+
+    @property
+    def uri(self) -> str | None:
+        """The text that connect() was given, secrets in it included; None before it has connected (beyond WinRT)."""
+        return self._uri
+
+    if not TYPE_CHECKING:
+        # Type checkers know the attributes, and would take this for leave to set any.
+        def __setattr__(self, name: str, value: object) -> None:
+            """Refuse a name that a socket does not have, such as a misspelt event; a subclass may add its own."""
+            cls = type(self)
+            if not name.startswith("_") and not hasattr(cls, name) and cls.__module__.startswith("syncws."):
+                names = [known for known in dir(cls) if not known.startswith("_")]
+                raise AttributeError(f"{cls.__name__} has no attribute {name}{nearest(name, names)}")
+            object.__setattr__(self, name, value)
+
     def __enter__(self: SelfT) -> SelfT:
         return self
 
@@ -478,8 +509,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
 
     def __repr__(self) -> str:
-        is_over = self._session is not None and self._session.finished.is_set()
-        return f"<{type(self).__name__} {State.CLOSED.name if is_over else self._state.name}>"
+        return f"<{type(self).__name__} {self.state.name}>"
 
     def _wake_reader(self) -> None:
         # It may be waiting with a full inbox, which a first handler empties.

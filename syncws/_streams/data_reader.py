@@ -351,6 +351,11 @@ class DataReader(ReaderCore):
         self._data = None
         self._unread = 0
 
+    def __repr__(self) -> str:
+        """Show the bytes not read, and where more come from."""
+        where = "closed" if self._is_closed else "in memory" if self._stream is None else "over a stream"
+        return f"<DataReader {where} unconsumed={self._unread}>"
+
     def _read_encoded(self, count: int) -> str:
         encoding = self._encoding
         size = check_count(count, "count") * CODE_UNIT_SIZES[encoding]

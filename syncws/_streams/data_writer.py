@@ -333,6 +333,11 @@ class DataWriter(Formatted):
         """Return the writer."""
         return self
 
+    def __repr__(self) -> str:
+        """Show the bytes not stored, and what becomes of them."""
+        where = "closed" if self._is_closed else "in memory" if self._stream is None else "over a stream"
+        return f"<DataWriter {where} unstored={self._length}>"
+
     def __del__(self) -> None:
         """Close the stream that the writer still owns, as in WinRT."""
         # Without the attribute: __init__ refused its argument.

@@ -121,6 +121,10 @@ class InputStream:
             raise ObjectClosedError("the input stream was closed")
         self._source.begin(operation)
 
+    def __repr__(self) -> str:
+        """Show whether it is open."""
+        return f"<{type(self).__name__.lstrip('_')} {'closed' if self._is_closed else 'open'}>"
+
     def __enter__(self) -> "InputStream":
         """Return the stream."""
         return self

@@ -138,6 +138,10 @@ class OutputStream:
         self._flush = _refuse_flush
         return close()
 
+    def __repr__(self) -> str:
+        """Show whether it is open."""
+        return f"<{type(self).__name__} {'closed' if self._close is None else 'open'}>"
+
     def __enter__(self) -> "OutputStream":
         """Return the stream."""
         return self
