@@ -68,6 +68,7 @@ from syncws.host_name import HostName
 from syncws.hresult import HResult
 from syncws.http_headers import HttpHeaders
 from syncws.info import BandwidthStatistics, MessageWebSocketInformation, StreamWebSocketInformation
+from syncws.iwebsocket import State
 from syncws.message_websocket import MessageWebSocket, connect, unix_connect
 from syncws.partial_text import PartialTextReader
 from syncws.stream_websocket import StreamWebSocket
@@ -129,6 +130,7 @@ __all__ = [
     "RedirectError",
     "SocketMessageType",
     "SocketSslErrorSeverity",
+    "State",
     "StreamWebSocket",
     "StreamWebSocketControl",
     "StreamWebSocketInformation",

@@ -19,21 +19,28 @@ __all__ = [
 ]
 
 
-class SocketMessageType(enum.IntEnum):
+class NamedNumber(enum.IntEnum):
+    """Base of the enumerations: an int whose str() is its name on every Python, and repr() both."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SocketMessageType(NamedNumber):
     """Type of a WebSocket message (Windows.Networking.Sockets.SocketMessageType)."""
 
     BINARY = 0
     UTF8 = 1
 
 
-class MessageWebSocketReceiveMode(enum.IntEnum):
+class MessageWebSocketReceiveMode(NamedNumber):
     """What an event of a MessageWebSocket carries (Windows.Networking.Sockets.MessageWebSocketReceiveMode)."""
 
     FULL_MESSAGE = 0
     PARTIAL_MESSAGE = 1
 
 
-class SocketSslErrorSeverity(enum.IntEnum):
+class SocketSslErrorSeverity(NamedNumber):
     """How bad the errors of a server certificate are (Windows.Networking.Sockets.SocketSslErrorSeverity)."""
 
     NONE = 0
@@ -51,8 +58,11 @@ class InputStreamOptions(enum.IntFlag):
     PARTIAL = 1
     READ_AHEAD = 2
 
+    def __str__(self) -> str:
+        return self.name or "NONE"
 
-class UnicodeEncoding(enum.IntEnum):
+
+class UnicodeEncoding(NamedNumber):
     """Encoding of strings in DataReader and DataWriter (Windows.Storage.Streams.UnicodeEncoding)."""
 
     UTF8 = 0
@@ -60,14 +70,14 @@ class UnicodeEncoding(enum.IntEnum):
     UTF16_B_E = 2
 
 
-class ByteOrder(enum.IntEnum):
+class ByteOrder(NamedNumber):
     """Order of the bytes of a number (Windows.Storage.Streams.ByteOrder)."""
 
     LITTLE_ENDIAN = 0
     BIG_ENDIAN = 1
 
 
-class HostNameType(enum.IntEnum):
+class HostNameType(NamedNumber):
     """What a HostName holds (Windows.Networking.HostNameType)."""
 
     DOMAIN_NAME = 0
@@ -76,7 +86,7 @@ class HostNameType(enum.IntEnum):
     BLUETOOTH = 3
 
 
-class ChainValidationResult(enum.IntEnum):
+class ChainValidationResult(NamedNumber):
     """Outcome of a certificate check (Windows.Security.Cryptography.Certificates.ChainValidationResult)."""
 
     SUCCESS = 0
@@ -95,7 +105,7 @@ class ChainValidationResult(enum.IntEnum):
     OTHER_ERRORS = 13
 
 
-class CloseCause(enum.IntEnum):
+class CloseCause(NamedNumber):
     """Why a connection is over, or ending: whoever began it (beyond WinRT)."""
 
     NONE = 0
@@ -122,7 +132,7 @@ class CloseCause(enum.IntEnum):
     """A handler raised what is no Exception, such as SystemExit, and so ended the thread that calls handlers."""
 
 
-class WebErrorStatus(enum.IntEnum):
+class WebErrorStatus(NamedNumber):
     """Kind of a failed operation (Windows.Web.WebErrorStatus); 55 values, HTTP answers by their own number."""
 
     UNKNOWN = 0

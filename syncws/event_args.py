@@ -235,6 +235,10 @@ class WebSocketServerCustomValidationRequestedEventArgs:
             self._open_deferrals -= 1
         self._on_change()
 
+    def __repr__(self) -> str:
+        verdict = "rejected" if self._is_rejected else f"errors={[error.name for error in self._errors]}"
+        return f"<WebSocketServerCustomValidationRequestedEventArgs {verdict}>"
+
     @property
     def _is_settled(self) -> bool:
         return self._open_deferrals == 0

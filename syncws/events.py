@@ -136,6 +136,17 @@ class Event(Generic[SenderT, ArgsT]):
                 log_handler_failure(self.name, handler)
         return failures
 
+    def __bool__(self) -> bool:
+        """Refuse: an event is no state.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            f"the event {self.name} is neither true nor false: ask the socket's is_open or state whether it is "
+            "connected, and handlers whether the event has any"
+        )
+
     def __repr__(self) -> str:
         return f"<Event {self.name} with {len(self.handlers)} handler(s)>"
 
@@ -223,6 +234,9 @@ class Deferral:
             return False
         handler()
         return True
+
+    def __repr__(self) -> str:
+        return f"<Deferral {'open' if self._handler else 'completed'}>"
 
     def __enter__(self) -> "Deferral":
         return self

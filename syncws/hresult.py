@@ -4,9 +4,7 @@ Plain values: any thread may use them. Names without a prefix in WinError.h (ERR
 HRESULT_FROM_WIN32 form of that error.
 """
 
-import enum
-
-from syncws.enums import WebErrorStatus
+from syncws.enums import NamedNumber, WebErrorStatus
 
 __all__ = ["HTTP_STATUS_BASE", "HResult", "hresult_of_http_status", "signed", "status_of", "unsigned"]
 
@@ -24,11 +22,24 @@ def unsigned(hresult: int) -> int:
     return hresult & 0xFFFF_FFFF
 
 
-class HResult(enum.IntEnum):
+class HResult(NamedNumber):
     """HRESULT values by their names in WinError.h; members are signed 32-bit numbers.
 
-    Source: the HRESULT catalogue of the Windows API. `HResult(error.hresult).name` names an error's number.
+    `HResult(number)` takes the signed form, which errors carry, and the unsigned one, which messages print:
+    `HResult(0x80072EFD)`. Every error of this library has a name here: compare `error.hresult` with HResult.NAME.
+
+    Raises:
+        ValueError: it is none of these.
+
+    Source: the HRESULT catalogue of the Windows API.
     """
+
+    @classmethod
+    def _missing_(cls, value: object) -> "HResult | None":
+        """Find the unsigned form."""
+        if isinstance(value, int) and 0x8000_0000 <= value <= 0xFFFF_FFFF:
+            return cls._value2member_map_.get(signed(value))  # type: ignore[return-value]
+        return None
 
     # State and arguments.
     E_INVALIDARG = signed(0x80070057)
@@ -98,6 +109,39 @@ class HResult(enum.IntEnum):
     HTTP_E_STATUS_UNEXPECTED_REDIRECTION = signed(0x80190003)
     HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR = signed(0x80190004)
     HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR = signed(0x80190005)
+
+    # HTTP answers with a number of their own: 0x80190000 + status.
+    HTTP_E_STATUS_AMBIGUOUS = signed(0x8019012C)
+    HTTP_E_STATUS_MOVED = signed(0x8019012D)
+    HTTP_E_STATUS_REDIRECT = signed(0x8019012E)
+    HTTP_E_STATUS_REDIRECT_METHOD = signed(0x8019012F)
+    HTTP_E_STATUS_NOT_MODIFIED = signed(0x80190130)
+    HTTP_E_STATUS_USE_PROXY = signed(0x80190131)
+    HTTP_E_STATUS_REDIRECT_KEEP_VERB = signed(0x80190133)
+    HTTP_E_STATUS_BAD_REQUEST = signed(0x80190190)
+    HTTP_E_STATUS_DENIED = signed(0x80190191)
+    HTTP_E_STATUS_PAYMENT_REQ = signed(0x80190192)
+    HTTP_E_STATUS_FORBIDDEN = signed(0x80190193)
+    HTTP_E_STATUS_NOT_FOUND = signed(0x80190194)
+    HTTP_E_STATUS_BAD_METHOD = signed(0x80190195)
+    HTTP_E_STATUS_NONE_ACCEPTABLE = signed(0x80190196)
+    HTTP_E_STATUS_PROXY_AUTH_REQ = signed(0x80190197)
+    HTTP_E_STATUS_REQUEST_TIMEOUT = signed(0x80190198)
+    HTTP_E_STATUS_CONFLICT = signed(0x80190199)
+    HTTP_E_STATUS_GONE = signed(0x8019019A)
+    HTTP_E_STATUS_LENGTH_REQUIRED = signed(0x8019019B)
+    HTTP_E_STATUS_PRECOND_FAILED = signed(0x8019019C)
+    HTTP_E_STATUS_REQUEST_TOO_LARGE = signed(0x8019019D)
+    HTTP_E_STATUS_URI_TOO_LONG = signed(0x8019019E)
+    HTTP_E_STATUS_UNSUPPORTED_MEDIA = signed(0x8019019F)
+    HTTP_E_STATUS_RANGE_NOT_SATISFIABLE = signed(0x801901A0)
+    HTTP_E_STATUS_EXPECTATION_FAILED = signed(0x801901A1)
+    HTTP_E_STATUS_SERVER_ERROR = signed(0x801901F4)
+    HTTP_E_STATUS_NOT_SUPPORTED = signed(0x801901F5)
+    HTTP_E_STATUS_BAD_GATEWAY = signed(0x801901F6)
+    HTTP_E_STATUS_SERVICE_UNAVAIL = signed(0x801901F7)
+    HTTP_E_STATUS_GATEWAY_TIMEOUT = signed(0x801901F8)
+    HTTP_E_STATUS_VERSION_NOT_SUP = signed(0x801901F9)
 
     # WebSocket protocol.
     E_INVALID_PROTOCOL_OPERATION = signed(0x83760001)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checks import Default, check_timeout
+from syncws._arguments.setting import nearest
 from syncws._connection.link import SessionLink, ask_about_server, close_dropped
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
+from syncws._connection.socket_events import SocketEvents
 from syncws._net.connector import Connect, Opened
 from syncws._net.given_socket import check_connected_socket
 from syncws._streams.output_stream import OutputStream, Progress
@@ -32,8 +34,7 @@ from syncws.errors import (
     ObjectClosedError,
     OperationCanceledError,
 )
-from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomValidationRequestedEventArgs
-from syncws.events import Event, EventMember, EventRegistrationToken, Handler
+from syncws.event_args import WebSocketClosedEventArgs
 from syncws.info import WebSocketInformation
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ ControlT = TypeVar("ControlT", bound=WebSocketControl)
 
 
 class State(enum.Enum):
-    """How far a socket object has come."""
+    """How far a socket object has come (beyond WinRT): CLOSED when it was closed, or its connection is over."""
 
     NEW = enum.auto()
     CONNECTING = enum.auto()
@@ -61,11 +62,7 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
-ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
-ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
-
-
-class IWebSocket(Generic[SessionT, ControlT]):
+class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
     """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
 
     _control: ControlT
@@ -73,12 +70,10 @@ class IWebSocket(Generic[SessionT, ControlT]):
     _session: SessionT | None
 
     def __init__(self) -> None:
-        self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
-        self._server_custom_validation_requested: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
-            "server_custom_validation_requested"
-        )
+        super().__init__()
         self._lock = threading.RLock()
         self._state = State.NEW
+        self._uri: str | None = None
         self._link = SessionLink()
         self._request_headers: dict[str, tuple[str, str]] = {}
         self._session = None
@@ -113,51 +108,6 @@ class IWebSocket(Generic[SessionT, ControlT]):
     def _run_reader(self) -> Callable[[SessionT], None]:
         """Return what the reader thread runs; it must not hold the socket."""
         raise NotImplementedError
-
-    # Events.
-
-    closed: EventMember[Any, WebSocketClosedEventArgs] = EventMember(
-        """Raised once, last, when the connection is over, however it ended (….Closed).
-
-        Unlike in WinRT it is raised too when the connection was lost: with code 1006.
-        """
-    )
-
-    server_custom_validation_requested = EventMember[Any, WebSocketServerCustomValidationRequestedEventArgs](
-        """Raised during a wss connect, after the server's certificate has passed (….ServerCustomValidationRequested).
-
-        Handlers run on the connecting thread and may reject the server; one that raises rejects it.
-        """
-    )
-
-    @property
-    def _events(self) -> tuple[Event[Any, Any], ...]:
-        """All events of the object."""
-        return (self._closed, self._server_custom_validation_requested)
-
-    def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:
-        """Add a handler(socket, args); return the token that removes it (….add_Closed).
-
-        Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
-        """
-        return self._closed.add(handler)
-
-    def remove_closed(self, token: EventRegistrationToken, /) -> None:
-        """Remove a handler; a token that is not known does nothing (….remove_Closed)."""
-        self._closed.remove(token)
-
-    def add_server_custom_validation_requested(self, handler: ValidationHandler, /) -> EventRegistrationToken:
-        """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
-
-        Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
-        """
-        return self._server_custom_validation_requested.add(handler)
-
-    def remove_server_custom_validation_requested(self, token: EventRegistrationToken, /) -> None:
-        """Remove a handler; a token that is not known does nothing (….remove_ServerCustomValidationRequested)."""
-        self._server_custom_validation_requested.remove(token)
 
     # Before connect.
 
@@ -239,6 +189,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         try:
             opened = connect.run()
             session = self._make_session(opened, settings, connect.waker)
+            self._uri = uri
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
             session.start(self._run_reader())
         except BaseException:
@@ -308,8 +259,15 @@ class IWebSocket(Generic[SessionT, ControlT]):
         self._output_session()
         return True
 
-    def _close_output(self) -> None:
+    def _close_output(self) -> bool:
         self._is_output_closed = True
+        return not self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        """True when nothing can be sent or received any more."""
+        session = self._session
+        return self._state is State.CLOSED or (session is not None and session.finished.is_set())
 
     def _output_session(self) -> SessionT:
         if self._is_output_closed:
@@ -431,6 +389,35 @@ class IWebSocket(Generic[SessionT, ControlT]):
         """Raise server_custom_validation_requested and wait for the verdict."""
         ask_about_server(self, self._server_custom_validation_requested, report, waiter, on_change)
 
+    @property
+    def state(self) -> State:
+        """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT)."""
+        return State.CLOSED if self._is_over else self._state
+
+    @property
+    def is_open(self) -> bool:
+        """True while it is connected, as far as is known: a next call may still find the connection lost.
+
+        Source: beyond WinRT.
+        """
+        return self.state is State.CONNECTED
+
+    @property
+    def uri(self) -> str | None:
+        """The text that connect() was given, secrets in it included; None before it has connected (beyond WinRT)."""
+        return self._uri
+
+    if not TYPE_CHECKING:
+        # Type checkers know the attributes, and would take this for leave to set any.
+        def __setattr__(self, name: str, value: object) -> None:
+            """Refuse a name that is nearly one of ours, such as a misspelt event; a subclass may have its own."""
+            is_ours = type(self).__module__.startswith("syncws.")
+            if is_ours and not name.startswith("_") and not hasattr(type(self), name):
+                meant = nearest(name, [known for known in dir(type(self)) if not known.startswith("_")])
+                if meant:
+                    raise AttributeError(f"{type(self).__name__} has no attribute {name}{meant}")
+            object.__setattr__(self, name, value)
+
     def __enter__(self: SelfT) -> SelfT:
         return self
 
@@ -450,8 +437,7 @@ class IWebSocket(Generic[SessionT, ControlT]):
         raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
 
     def __repr__(self) -> str:
-        is_over = self._session is not None and self._session.finished.is_set()
-        return f"<{type(self).__name__} {State.CLOSED.name if is_over else self._state.name}>"
+        return f"<{type(self).__name__} {self.state.name}>"
 
     def _wake_reader(self) -> None:
         # It may be waiting with a full inbox, which a first handler empties.

@@ -41,7 +41,8 @@ class PartialTextReader:
         Raises:
             InvalidArgumentError, InvalidArgumentTypeError: it is no UnicodeEncoding (0x80070057).
         """
-        self._decoder = codecs.getincrementaldecoder(_CODECS[as_unicode_encoding(unicode_encoding)])()
+        self._encoding = as_unicode_encoding(unicode_encoding)
+        self._decoder = codecs.getincrementaldecoder(_CODECS[self._encoding])()
 
     def read(self, args: MessageWebSocketMessageReceivedEventArgs, /) -> str:
         """Return the text that this event completes; "" while a character is still incomplete.
@@ -68,3 +69,6 @@ class PartialTextReader:
     def reset(self) -> None:
         """Forget an unfinished character, to begin with another message. Source: beyond WinRT."""
         self._decoder.reset()
+
+    def __repr__(self) -> str:
+        return f"<PartialTextReader {self._encoding.name}>"

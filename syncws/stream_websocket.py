@@ -78,11 +78,12 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
             raise ObjectClosedError("the input stream was closed: detach it from its DataReader to go on using it")
         return self._connected_session()
 
-    def _close_input(self) -> None:
+    def _close_input(self) -> bool:
         self._is_input_closed = True
         session = self._session
         if session is not None:
             session.inbox.drop()
+        return not self._is_over
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
         # In fragments, so that pongs and the Close frame need not wait for the end of a message without bounds.
@@ -132,9 +133,9 @@ class _SocketSource:
         """See ByteSource.put_back."""
         self._begun().inbox.put_back(data)
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """See ByteSource.close."""
-        self._socket._close_input()
+        return self._socket._close_input()
 
     def _begun(self) -> StreamSession:
         assert self._session is not None

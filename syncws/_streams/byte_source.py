@@ -67,8 +67,12 @@ class ByteSource(Protocol):
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken."""
 
-    def close(self) -> None:
-        """Let go of what is there and what may come. Any thread may call it."""
+    def close(self) -> bool:
+        """Let go of what is there and what may come. Any thread may call it.
+
+        Returns:
+            True when more could have come from a connection.
+        """
 
 
 class MemorySource:
@@ -98,6 +102,7 @@ class MemorySource:
         """See ByteSource.put_back."""
         self.position -= len(data)
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """See ByteSource.close."""
         self._content = memoryview(b"")
+        return False

@@ -11,6 +11,7 @@ from syncws._arguments.checks import as_input_stream_options, check_count
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
 from syncws._streams.input_stream import InputStream
+from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.reader_core import Data, ReaderCore, copy_bytes, copy_into
 from syncws._streams.texts import CODE_UNIT_SIZES, decode_text
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
@@ -31,7 +32,8 @@ _NO_OPTIONS = InputStreamOptions.NONE
 class DataReader(ReaderCore):
     """Reads typed values (Windows.Storage.Streams.DataReader); a context manager that closes on exit.
 
-    Over a stream the reader owns the stream: closing the reader closes it, unless `detach_stream` gave it back.
+    Over a stream the reader owns the stream: closing the reader closes it, unless `detach_stream` gave it back. So does
+    dropping it, with a ResourceWarning.
     Every `read_*` takes its bytes from those that `load` fetched, and never waits. Each of them raises, and consumes
     nothing then:
 
@@ -64,7 +66,7 @@ class DataReader(ReaderCore):
         self._encoding = _UTF8
         self._byte_order = _BIG_ENDIAN
         self._options = _NO_OPTIONS
-        self._stream = input_stream
+        self._stream = OwnedInputStream(input_stream)
         self._turn = {}
         self._is_closed = False
 
@@ -314,7 +316,7 @@ class DataReader(ReaderCore):
         self._begin()
         try:
             stream = self._required_stream()
-            self._stream = None
+            self._disown()
             return stream
         finally:
             self._finish()
@@ -330,9 +332,8 @@ class DataReader(ReaderCore):
         self._text = None
         self._data = None
         self._unread = 0
-        stream = self._stream
+        stream = self._disown()
         if stream is not None:
-            self._stream = None
             stream.close()
 
     def __enter__(self) -> "DataReader":
@@ -349,6 +350,11 @@ class DataReader(ReaderCore):
         self._text = None
         self._data = None
         self._unread = 0
+
+    def __repr__(self) -> str:
+        """Show the bytes not read, and where more come from."""
+        where = "closed" if self._is_closed else "in memory" if self._stream is None else "over a stream"
+        return f"<DataReader {where} unconsumed={self._unread}>"
 
     def _read_encoded(self, count: int) -> str:
         encoding = self._encoding

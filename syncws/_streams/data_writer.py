@@ -11,6 +11,7 @@ from syncws._arguments.checks import check_count
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view
 from syncws._streams.output_stream import OutputStream
+from syncws._streams.ownership import close_dropped
 from syncws._streams.texts import Formatted, encode_text
 from syncws.enums import ByteOrder, UnicodeEncoding
 from syncws.errors import (
@@ -37,7 +38,8 @@ _BUSY = "another operation runs on this DataWriter"
 class DataWriter(Formatted):
     """Writes typed values (Windows.Storage.Streams.DataWriter); a context manager that closes on exit.
 
-    Over a stream the writer owns the stream: closing the writer closes it, unless `detach_stream` gave it back.
+    Over a stream the writer owns the stream: closing the writer closes it, unless `detach_stream` gave it back. So does
+    dropping it, with a ResourceWarning that names the bytes not stored.
     Every `write_*` only adds to the writer's memory; nothing leaves before `store`. Each of them raises, and writes
     nothing then:
 
@@ -330,6 +332,19 @@ class DataWriter(Formatted):
     def __enter__(self) -> "DataWriter":
         """Return the writer."""
         return self
+
+    def __repr__(self) -> str:
+        """Show the bytes not stored, and what becomes of them."""
+        where = "closed" if self._is_closed else "in memory" if self._stream is None else "over a stream"
+        return f"<DataWriter {where} unstored={self._length}>"
+
+    def __del__(self) -> None:
+        """Close the stream that the writer still owns, as in WinRT."""
+        # Without the attribute: __init__ refused its argument.
+        stream = getattr(self, "_stream", None)
+        if stream is not None:
+            left = f" with {self._length} bytes not stored" if self._length else ""
+            close_dropped(stream, f"a DataWriter{left}")
 
     def __exit__(self, kind: object, value: object, traceback: object) -> None:
         """Close the writer."""

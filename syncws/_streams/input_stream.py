@@ -106,15 +106,24 @@ class InputStream:
 
         Source: IInputStream.Close.
         """
-        if not self._is_closed:
-            self._is_closed = True
-            self._source.close()
+        self._close_once()
+
+    def _close_once(self) -> bool:
+        """Close; True when something could still have been read from an open connection."""
+        if self._is_closed:
+            return False
+        self._is_closed = True
+        return self._source.close()
 
     def _begin(self, operation: Operation) -> None:
         """Begin an operation on the source; see ByteSource.begin."""
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
         self._source.begin(operation)
+
+    def __repr__(self) -> str:
+        """Show whether it is open."""
+        return f"<{type(self).__name__.lstrip('_')} {'closed' if self._is_closed else 'open'}>"
 
     def __enter__(self) -> "InputStream":
         """Return the stream."""

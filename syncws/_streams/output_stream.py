@@ -43,7 +43,7 @@ class OutputStream:
         self,
         write: Callable[[memoryview | bytes, Progress | None], int],
         flush: Callable[[], bool],
-        close: Callable[[], None],
+        close: Callable[[], bool],
         write_text: Callable[[bytes], int] | None = None,
     ) -> None:
         """Make a stream over callables.
@@ -52,7 +52,7 @@ class OutputStream:
             write: sends one buffer, also an empty one, and returns the number of bytes. It gets bytes as they are,
                 anything else as a flat view, which is released when it returns; and what to tell of its progress.
             flush: waits until what was written has left; False when that failed.
-            close: called once, by the first `close()`.
+            close: called once, by the first `close()`; True when more could have been sent on a connection.
             write_text: as `write` without progress, for bytes that are known to be UTF-8; `write` when None.
 
         Source: beyond WinRT.
@@ -61,7 +61,7 @@ class OutputStream:
         # A DataWriter calls it directly.
         self._write_text: Callable[[bytes], int] = write_text or (lambda data: write(data, None))
         self._flush = flush
-        self._close: Callable[[], None] | None = close
+        self._close: Callable[[], bool] | None = close
 
     def write(self, buffer: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Write all bytes of a buffer as one message; an empty one sends an empty message.
@@ -125,13 +125,22 @@ class OutputStream:
 
         Source: IOutputStream.Close.
         """
+        self._close_once()
+
+    def _close_once(self) -> bool:
+        """Close; True when more could have been sent on an open connection."""
         close = self._close
-        if close is not None:
-            # Changing the callables leaves nothing to check in `write`.
-            self._close = None
-            self._write = self._write_text = _refuse_write
-            self._flush = _refuse_flush
-            close()
+        if close is None:
+            return False
+        # Changing the callables leaves nothing to check in `write`.
+        self._close = None
+        self._write = self._write_text = _refuse_write
+        self._flush = _refuse_flush
+        return close()
+
+    def __repr__(self) -> str:
+        """Show whether it is open."""
+        return f"<{type(self).__name__} {'closed' if self._close is None else 'open'}>"
 
     def __enter__(self) -> "OutputStream":
         """Return the stream."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 from syncws._streams.buffer import Buffer
 from syncws._streams.byte_source import ENDINGS, ByteSource, Operation
 from syncws._streams.input_stream import InputStream
+from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.texts import Formatted
 from syncws.enums import InputStreamOptions
 from syncws.errors import (
@@ -53,7 +54,7 @@ class ReaderCore(Formatted):
     _position: int
     _unread: int
     _options: InputStreamOptions
-    _stream: InputStream | None
+    _stream: OwnedInputStream | None
     _turn: dict[None, int] | None
     _is_closed: bool
 
@@ -73,9 +74,20 @@ class ReaderCore(Formatted):
             turn.pop(None, None)
 
     def _required_stream(self) -> InputStream:
-        if self._stream is None:
+        owned = self._stream
+        stream = None if owned is None else owned.stream
+        if stream is None:
             raise IllegalMethodCallError("the DataReader has no stream: made over a buffer or message, or detached")
-        return self._stream
+        return stream
+
+    def _disown(self) -> InputStream | None:
+        """Give up the stream, so that nothing closes it."""
+        owned = self._stream
+        self._stream = None
+        stream = None
+        if owned is not None:
+            stream, owned.stream = owned.stream, None
+        return stream
 
     def _fill(self, stream: InputStream, count: int) -> int:
         source = stream._source

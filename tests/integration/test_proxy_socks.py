@@ -276,7 +276,6 @@ GARBAGE = {
     "another answer to the password": ("socks5h", "name:secret@", [(4, b"\x05\x02"), (13, b"\x05\x00")]),
     "another version": ("socks5h", "", [METHODS, (18, b"\x04\x00\x00\x01" + bytes(6))]),
     "an unknown type of address": ("socks5h", "", [METHODS, (18, b"\x05\x00\x00\x02" + bytes(6))]),
-    "a bound name that is no text": ("socks5h", "", [METHODS, (18, b"\x05\x00\x00\x03\x01\xff\x00\x50")]),
     "HTTP to SOCKS4": ("socks4a", "", [(9, b"HTTP/1.1 400 Bad Request\r\n\r\n")]),
     "an unknown code": ("socks4a", "", [(9, b"\x00\x00" + bytes(6))]),
 }

@@ -21,10 +21,10 @@ from support import (
 )
 from support.handlers import Server, innermost
 from support.scripts import uri_of_nobody
+from support.stream_websocket import load
 
 import syncws
 from syncws import (
-    DataReader,
     MessageWebSocket,
     StreamWebSocket,
     WebErrorStatus,
@@ -202,7 +202,7 @@ def test_r36_sending_and_receiving_have_30_seconds_by_default(either_socket):
     [
         (MessageWebSocket, lambda socket: socket.receive()),
         (StreamWebSocket, lambda socket: socket.input_stream.as_file().read(1)),
-        (StreamWebSocket, lambda socket: DataReader(socket.input_stream).load(1)),
+        (StreamWebSocket, lambda socket: load(socket, 1)),
     ],
     ids=["receive", "read", "load"],
 )

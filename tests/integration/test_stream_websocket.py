@@ -30,6 +30,7 @@ MEMBERS = {
     "control",
     "information",
     "input_stream",
+    "is_open",
     "output_stream",
     "ping",
     "remove_closed",
@@ -37,6 +38,8 @@ MEMBERS = {
     "server_custom_validation_requested",
     "set_request_header",
     "wait_closed",
+    "state",
+    "uri",
 }
 ABSENT = ["message_received", "add_message_received", "send", "receive", "send_final_frame", "send_nonfinal_frame"]
 

@@ -26,6 +26,7 @@ from support.stream_websocket import (
     Steps,
     assert_hresult,
     connected_stream,
+    load,
     read,
     wait_closed,
     waiting,  # noqa: F401 - a fixture
@@ -126,7 +127,7 @@ def test_a_stream_taken_before_connect_reads_after_it():
 
 READS = {
     "read": lambda socket: socket.input_stream.read(bytearray(1), 1),
-    "load": lambda socket: DataReader(socket.input_stream).load(1),
+    "load": lambda socket: load(socket, 1),
     "file": lambda socket: socket.input_stream.as_file().read(1),
 }
 each_read = pytest.mark.parametrize("call", READS.values(), ids=READS)

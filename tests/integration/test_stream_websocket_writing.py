@@ -240,12 +240,22 @@ def test_a_write_that_waits_is_ended_by_closing(monkeypatch, end):
 
 # Errors.
 
+
+def store_one(socket):
+    with DataWriter(socket.output_stream) as writer:
+        writer.write_string("x")
+        try:
+            return writer.store()
+        finally:
+            writer.detach_stream()
+
+
 WRITES = {
     "write": lambda socket: socket.output_stream.write(b"x"),
     "write big": lambda socket: socket.output_stream.write(BIG),
     "write with progress": lambda socket: socket.output_stream.write(b"x", len),
     "file": lambda socket: socket.output_stream.as_file().write(b"x"),
-    "store": lambda socket: (writer := DataWriter(socket.output_stream)).write_string("x") and writer.store(),
+    "store": store_one,
 }
 FLUSH = {"flush": lambda socket: socket.output_stream.flush()}
 each_write = pytest.mark.parametrize("call", WRITES.values(), ids=WRITES)

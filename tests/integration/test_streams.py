@@ -134,7 +134,8 @@ def read_some(socket, source):
         except OperationTimedOutError:
             if not reader.unconsumed_buffer_length:
                 raise
-        reader.detach_stream()
+        finally:
+            reader.detach_stream()
         return reader.read_bytes(reader.unconsumed_buffer_length)
     return {"file": file.read, "file1": file.read1, "line": file.readline}[way](count)
 

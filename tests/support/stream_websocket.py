@@ -7,7 +7,7 @@ import pytest
 
 from support.scripts import connected, read_until_close, round_trip
 from support.servers import LIMIT, handshake, wait
-from syncws import InputStreamOptions, StreamWebSocket
+from syncws import DataReader, InputStreamOptions, StreamWebSocket
 from syncws._connection.receiving.byte_inbox import ByteInbox
 
 PARTIAL = InputStreamOptions.PARTIAL
@@ -17,6 +17,16 @@ def read(socket, count, options=InputStreamOptions.NONE):
     """Read from the socket's input stream; return the bytes."""
     target = bytearray(count)
     return bytes(target[: socket.input_stream.read(target, count, options).length])
+
+
+def load(socket, count):
+    """Load into a DataReader that gives the stream back; return the bytes that came."""
+    with DataReader(socket.input_stream) as reader:
+        try:
+            reader.load(count)
+        finally:
+            reader.detach_stream()
+        return reader.read_bytes(reader.unconsumed_buffer_length)
 
 
 class Steps:

@@ -1,0 +1,42 @@
+"""What becomes of a stream whose DataReader or DataWriter is dropped without close() or detach_stream().
+
+May import nothing of the package but this room. Runs where the object is dropped: on any thread, by the garbage
+collector too, so it takes no lock that a thread may hold while it makes objects.
+"""
+
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syncws._streams.input_stream import InputStream
+    from syncws._streams.output_stream import OutputStream
+
+__all__ = ["OwnedInputStream", "close_dropped"]
+
+
+def close_dropped(stream: "InputStream | OutputStream", owner: str) -> None:
+    """Close the stream of an owner that nobody holds any more; warn when somebody could still have used it.
+
+    At interpreter exit nothing happens: the connection goes with the process.
+    """
+    if sys.is_finalizing() or not stream._close_once():
+        return
+    warnings.warn(
+        f"{owner} was dropped and has closed its stream: use detach_stream() to keep it open, or close()",
+        ResourceWarning,
+        stacklevel=3,
+    )
+
+
+class OwnedInputStream:
+    """The stream of a DataReader. An object of its own, so that a reader over a message has no finalizer."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, stream: "InputStream") -> None:
+        self.stream: InputStream | None = stream
+
+    def __del__(self) -> None:
+        if self.stream is not None:
+            close_dropped(self.stream, "a DataReader")

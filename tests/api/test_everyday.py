@@ -1,0 +1,135 @@
+"""Tests of what people type every day: a misspelt event, a socket in a condition, a value that is printed."""
+
+import inspect
+import json
+
+import pytest
+from support import echo, running_server
+
+import syncws
+from syncws import (
+    Buffer,
+    CloseCause,
+    DataReader,
+    DataWriter,
+    Deferral,
+    HResult,
+    InputStreamOptions,
+    MessageWebSocket,
+    OperationTimedOutError,
+    PartialTextReader,
+    State,
+    StreamWebSocket,
+    WebErrorStatus,
+)
+from syncws.hresult import hresult_of_http_status
+
+SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("message_recieved", "message_received"), ("on_closed", "closed"), ("controls", "control")],
+)
+def test_a_misspelt_attribute_is_refused_and_the_nearest_named(name, meant):
+    with pytest.raises(AttributeError, match=f"{name}.*{meant}"):
+        setattr(MessageWebSocket(), name, print)
+
+
+@SOCKETS
+def test_a_socket_may_be_given_attributes_that_are_nothing_like_its_own(make):
+    socket = make()
+    socket.log = []
+    assert socket.log == []
+
+
+def test_a_subclass_may_have_attributes_of_its_own():
+    class Counting(MessageWebSocket):
+        def __init__(self):
+            super().__init__()
+            self.count = 0
+
+    assert Counting().count == 0
+
+
+@SOCKETS
+def test_an_event_in_a_condition_is_refused_with_advice(make):
+    with pytest.raises(TypeError, match="is_open"):
+        bool(make().closed)
+
+
+@SOCKETS
+def test_state_is_open_and_uri_tell_how_far_a_socket_has_come(make):
+    socket = make()
+    assert (socket.state, socket.is_open, socket.uri) == (State.NEW, False, None)
+    with running_server(echo) as uri:
+        socket.connect(f"{uri}?token=mine")
+        assert (socket.state, socket.is_open, socket.uri) == (State.CONNECTED, True, f"{uri}?token=mine")
+        socket.close()
+    assert (socket.state, socket.is_open, socket.uri) == (State.CLOSED, False, f"{uri}?token=mine")
+
+
+def test_a_connection_that_the_server_ended_is_not_open():
+    with running_server(lambda connection: connection.recv()) as uri, syncws.connect(uri) as socket:
+        socket.send("go")
+        socket.wait_closed()
+        assert (socket.state, socket.is_open) == (State.CLOSED, False)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [CloseCause.CONNECTION_LOST, WebErrorStatus.TIMEOUT, HResult.E_FAIL, InputStreamOptions.PARTIAL, CloseCause.NONE],
+)
+def test_an_enumeration_prints_its_name(value):
+    assert str(value) == f"{value}" == value.name
+    assert json.dumps(value) == f"{value:d}" == str(int(value))
+
+
+def test_an_error_prints_the_name_of_its_status():
+    assert f"{OperationTimedOutError('late').status}" == "TIMEOUT"
+
+
+def test_flags_print_their_names():
+    assert str(InputStreamOptions(0)) == "NONE"
+    assert set(str(InputStreamOptions(3)).split("|")) == {"PARTIAL", "READ_AHEAD"}
+
+
+@pytest.mark.parametrize("member", HResult)
+def test_an_hresult_is_found_by_either_form(member):
+    assert HResult(int(member)) is HResult(int(member) + (1 << 32)) is member
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_the_hresult_of_every_http_status_has_a_name(status):
+    number = hresult_of_http_status(status)
+    assert HResult(number) is HResult(number & 0xFFFF_FFFF)
+
+
+@pytest.mark.parametrize("number", [0, 1, 0x8000_0001, -1, 1 << 32, 1 << 64, "0x80072EFD", None])
+def test_what_is_no_hresult_of_the_library_is_a_value_error(number):
+    with pytest.raises(ValueError, match="HResult"):
+        HResult(number)
+
+
+def test_no_object_of_the_public_api_shows_its_address():
+    classes = [value for name in syncws.__all__ if inspect.isclass(value := getattr(syncws, name))]
+    assert [cls.__name__ for cls in classes if cls.__repr__ is object.__repr__] == []
+
+
+SHOWN = {
+    "a Deferral": lambda: Deferral(print),
+    "a DataWriter": DataWriter,
+    "a DataReader": lambda: DataReader.from_buffer(b"abc"),
+    "a PartialTextReader": PartialTextReader,
+    "a Buffer": lambda: Buffer(3),
+    "an output stream": lambda: MessageWebSocket().output_stream,
+    "an input stream": lambda: StreamWebSocket().input_stream,
+    "an event": lambda: MessageWebSocket().closed,
+    "a control": lambda: MessageWebSocket().control,
+    "information": lambda: StreamWebSocket().information,
+}
+
+
+@pytest.mark.parametrize("make", SHOWN.values(), ids=SHOWN)
+def test_an_object_shows_what_it_is(make):
+    assert " at 0x" not in repr(make())
