@@ -1,7 +1,6 @@
 """What README.md and examples/ show is run here, and the files keep to what they say."""
 
 import ast
-import configparser
 import contextlib
 import hashlib
 import os
@@ -248,14 +247,6 @@ def test_the_demo_holds_and_says_so():
 
 def test_the_command_line_tells_its_version():
     assert run_program(["-m", "syncws", "--version"]).strip() == f"syncws {syncws.__version__}"
-
-
-def test_the_runtime_dependencies_are_the_three_that_were_chosen_and_what_urllib3_needs_for_names():
-    config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg", encoding="utf-8")
-    lines = config["options"]["install_requires"].split()
-    names = [re.match(r"[a-z0-9-]+", line).group() for line in lines]
-    assert names == ["websocket-client", "urllib3", "dnspython", "idna"]
 
 
 def test_every_markdown_link_to_a_file_leads_somewhere():
