@@ -1,6 +1,6 @@
 """Certificates of every kind, good and bad ones, for compliance.chains.
 
-Needs `cryptography` (extra `certificates`).
+Needs `cryptography`.
 
 What `cryptography` does not make (a date that is none, a version that does not exist, a curve written out) is put into
 the bytes of a made certificate, which is then signed anew.

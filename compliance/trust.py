@@ -5,7 +5,7 @@
 `openssl s_client` goes on past errors, so it tells all that is wrong with a chain. A set of ignorable errors may let a
 chain pass only if it covers that whole list. Each chain is asked about with every set of up to two entries. Prints
 which chains passed that should not have (exit code 1), and how many were refused that could have passed, and why. Needs
-openssl on the path, and the extra `certificates`; all cases take a minute.
+openssl on the path, and `cryptography`; all cases take a minute.
 """
 
 import argparse

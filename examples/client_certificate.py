@@ -5,7 +5,7 @@
 
 The .pem file holds the certificate, its private key and, where the server needs them, the intermediate certificates;
 a .p12 or .pfx file the same. The password of an encrypted key comes from the environment, where the list of processes
-does not show it. Needs the extra `certificates`.
+does not show it.
 """
 
 import os

@@ -5,13 +5,13 @@ every call blocks. Errors are in `syncws.errors`, whose docstring shows their tr
 each class.
 """
 
+from syncws._arguments.version import __version__
 from syncws._certificates.fields import CertificateKeyUsages, SubjectAlternativeNameInfo
 from syncws._streams.buffer import Buffer
 from syncws._streams.data_reader import DataReader
 from syncws._streams.data_writer import DataWriter
 from syncws._streams.input_stream import InputStream
 from syncws._streams.output_stream import OutputStream
-from syncws._version import __version__
 from syncws.cancellation import CancellationToken, CancellationTokenSource
 from syncws.certificates import Certificate
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl

@@ -24,9 +24,9 @@ FieldT = TypeVar("FieldT")
 class Certificate:
     """An X.509 certificate, with its private key or without.
 
-    Certificates are equal when their DER bytes are, whatever else belongs to them. Looking into one needs the extra
-    `certificates`, without which WebSocketError (0x80004005) names it; bytes that are no certificate, or a field that
-    cannot be read, raise InvalidArgumentError (0x80070057) then.
+    Certificates are equal when their DER bytes are, whatever else belongs to them. Bytes that are no certificate, or a
+    field that cannot be read, raise InvalidArgumentError (0x80070057) when a field is asked for. On a machine for which
+    `cryptography` has no wheel fields raise WebSocketError (0x80004005), which names the extra that builds it.
 
     The private key cannot be got out again. A copy by the module copy shares it; pickling a certificate that has one
     raises TypeError, because the key would go along: pickle `Certificate(certificate.get_certificate_blob())`.
@@ -70,7 +70,7 @@ class Certificate:
             InvalidArgumentError: no certificate, none or several keys, a wrong password, a key that does not fit, or
                 something that cannot be read; the message says which (0x80070057).
             InvalidArgumentTypeError: an argument of another type (0x80070057).
-            WebSocketError: the extra `certificates` is missing (0x80004005).
+            WebSocketError: this machine has no wheel of `cryptography` (0x80004005); see Certificate.
             OSError: the system's, for a file that cannot be read.
         """
         return cls._from_loaded(load_pem(certificate, private_key, password))

@@ -25,8 +25,8 @@ from syncws._arguments.setting_checks import (
     check_user_agent,
     number_from,
 )
+from syncws._arguments.version import __version__
 from syncws._certificates.errors import check_ignorable_errors
-from syncws._version import __version__
 from syncws._wire.frame_decoder import NO_LIMIT
 from syncws._wire.headers import check_subprotocols
 from syncws.certificates import Certificate

@@ -1,6 +1,7 @@
 """What a certificate's fields say: names, usages, algorithms, and the two structures that hold them.
 
-Plain values: any thread may use them.
+`cryptography` is imported when a field is first asked for, because that takes longer than all of syncws. Where it has
+no wheel it is not there without the extra `certificates`. Plain values: any thread may use them.
 """
 
 from collections.abc import Iterator
@@ -119,8 +120,11 @@ class CertificateKeyUsages(NamedTuple):
 
 
 def missing_extra() -> WebSocketError:
-    """Return the error for a `cryptography` that is not there."""
-    return WebSocketError("looking into certificates and loading keys needs an extra: pip install syncws[certificates]")
+    """Return the error for a `cryptography` that is not there, as on machines for which it has no wheel."""
+    return WebSocketError(
+        "looking into certificates and loading keys needs cryptography, which is not installed: "
+        "pip install syncws[certificates]"
+    )
 
 
 @contextmanager
@@ -157,7 +161,7 @@ def parse(blob: bytes) -> Parsed:
         WebSocketError: the extra is missing (0x80004005).
         InvalidArgumentError: it is none (0x80070057).
     """
-    # Here and not above: it is an optional dependency, and a heavy one.
+    # Here and not above: it is heavy, and not there on every machine.
     try:
         from cryptography import x509
     except ImportError as exc:
