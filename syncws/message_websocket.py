@@ -35,6 +35,7 @@ from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageRece
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
 from syncws.iwebsocket import IWebSocket, State
+from syncws.uri import Uri
 
 if TYPE_CHECKING:
     import os
@@ -337,7 +338,7 @@ def _content(message: Message) -> str | bytes:
 
 
 def connect(
-    uri: str,
+    uri: str | Uri,
     *,
     timeout: float | None = None,
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
@@ -351,7 +352,7 @@ def connect(
     To add handlers before it connects, make a MessageWebSocket and call its connect().
 
     Args:
-        uri: absolute ws or wss URI.
+        uri: absolute ws or wss URI, as text or Uri.
         timeout: seconds for all of it; None (the default) leaves the limits of the settings.
         headers: request headers to add.
         subprotocols: to offer, best first; the setting supported_protocols by the name that other clients have.
@@ -373,7 +374,7 @@ def connect(
 
 def unix_connect(
     path: "str | os.PathLike[str]",
-    uri: str = "ws://localhost/",
+    uri: str | Uri = "ws://localhost/",
     *,
     timeout: float | None = None,
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),

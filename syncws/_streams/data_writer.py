@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, overload
 from syncws._arguments.checks import check_count
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view
-from syncws._streams.output_stream import OutputStream
+from syncws._streams.output_stream import IOutputStream, OutputStream
 from syncws._streams.ownership import close_dropped
 from syncws._streams.texts import Formatted, encode_text
 from syncws.enums import ByteOrder, UnicodeEncoding
@@ -57,20 +57,20 @@ class DataWriter(Formatted):
     # while it runs: pop() of a list is atomic, and costs a third of a Lock, which nobody would wait for.
     _parts: list[bytes]
     _length: int
-    _stream: OutputStream | None
+    _stream: IOutputStream | None
     # The latest part that write_string made as UTF-8: sending it as text needs no check.
     _text: bytes | None
     _turn: list[None]
     _is_closed: bool
 
-    def __init__(self, output_stream: OutputStream | None = None, /) -> None:
+    def __init__(self, output_stream: IOutputStream | None = None, /) -> None:
         """Make an empty writer.
 
         Args:
             output_stream: the stream to own, such as a socket's `output_stream`; None (default) for memory only.
 
         Raises:
-            InvalidArgumentTypeError: `output_stream` is no OutputStream (0x80070057).
+            InvalidArgumentTypeError: `output_stream` is no IOutputStream (0x80070057).
 
         Source: DataWriter(), DataWriter(IOutputStream).
         """
@@ -298,7 +298,7 @@ class DataWriter(Formatted):
         self._drop()
         return Buffer._over(parts[0] if len(parts) == 1 else b"".join(parts))
 
-    def detach_stream(self) -> OutputStream:
+    def detach_stream(self) -> IOutputStream:
         """Give the stream back, so that closing the writer leaves it open; bytes not stored stay in the writer.
 
         Raises:
@@ -375,7 +375,7 @@ class DataWriter(Formatted):
         self._parts = []
         self._length = 0
 
-    def _store_parts(self, stream: OutputStream, parts: list[bytes]) -> int:
+    def _store_parts(self, stream: IOutputStream, parts: list[bytes]) -> int:
         count = len(parts)
         is_taken = False
         try:
@@ -397,6 +397,6 @@ class DataWriter(Formatted):
 
 
 def _check_stream(output_stream: object) -> None:
-    if output_stream is not None and not isinstance(output_stream, OutputStream):
+    if output_stream is not None and not isinstance(output_stream, IOutputStream):
         kind = type(output_stream).__name__
         raise InvalidArgumentTypeError(f"output_stream must be an OutputStream, not {kind}")

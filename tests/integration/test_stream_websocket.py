@@ -21,6 +21,9 @@ from syncws import (
 )
 
 MEMBERS = {
+    "is_open",
+    "state",
+    "uri",
     "abort",
     "add_closed",
     "add_server_custom_validation_requested",
