@@ -120,8 +120,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     # Sending.
 
-    def send(self, message: str | bytes | bytearray | memoryview, /) -> None:
-        """Send one message: str as text, bytes as binary, whatever control.message_type says (beyond WinRT).
+    def send(self, message: "str | ReadableBuffer", /) -> None:
+        """Send one message: str as text, any buffer as binary, whatever control.message_type says (beyond WinRT).
 
         Raises:
             InvalidArgumentTypeError: another type (0x80070057).
@@ -141,11 +141,16 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             self._connected_session().send_message(TEXT, payload)
         elif isinstance(message, bytes):
             self._connected_session().send_message(BINARY, message)
-        elif isinstance(message, bytearray | memoryview):
-            with as_bytes_view(message, "a message") as view:
-                self._connected_session().send_message(BINARY, view)
         else:
-            raise InvalidArgumentTypeError(f"a message must be str or bytes, not {type(message).__name__}")
+            try:
+                view = as_bytes_view(message, "a message")
+            except InvalidArgumentTypeError:
+                kind = type(message).__name__
+                raise InvalidArgumentTypeError(
+                    f"a message must be str or bytes, or another buffer, not {kind}"
+                ) from None
+            with view:
+                self._connected_session().send_message(BINARY, view)
 
     def send_nonfinal_frame(self, data: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Send one frame of a message, with more of it to follow.

@@ -139,7 +139,7 @@ class DataReader(ReaderCore):
 
         Source: DataReader.LoadAsync.
         """
-        check_count(count, "count")
+        count = check_count(count, "count")
         self._begin()
         try:
             stream = self._required_stream()
@@ -240,7 +240,7 @@ class DataReader(ReaderCore):
 
         Source: DataReader.ReadBytes for the buffer; the number is beyond WinRT.
         """
-        if isinstance(value, int):
+        if isinstance(value, int) or hasattr(type(value), "__index__"):
             return self._read_copy(check_count(value, "value"))
         target = as_writable_view(value, "value")
         self._read(len(target), lambda data, start: copy_into(target, data, start))
@@ -263,7 +263,7 @@ class DataReader(ReaderCore):
 
         Source: DataReader.ReadBuffer.
         """
-        check_count(length, "length")
+        length = check_count(length, "length")
         return self._read(length, lambda data, start: _as_buffer(data, start, length))
 
     def read_string(self, count: int, /) -> str:

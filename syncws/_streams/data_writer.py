@@ -5,7 +5,7 @@ stream. On the hot path of sending: one part is stored as it is, without a join 
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NoReturn, overload
+from typing import TYPE_CHECKING, NoReturn, SupportsFloat, SupportsIndex, overload
 
 from syncws._arguments.checks import check_count
 from syncws._streams import layouts
@@ -90,7 +90,7 @@ class DataWriter(Formatted):
         """Bytes that are written and not stored yet; 0 after close (DataWriter.UnstoredBufferLength)."""
         return self._length
 
-    def write_byte(self, value: int, /) -> None:
+    def write_byte(self, value: SupportsIndex, /) -> None:
         """Add 1 byte, 0 to 255 (DataWriter.WriteByte); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.BYTE, self._byte_order))
 
@@ -100,35 +100,35 @@ class DataWriter(Formatted):
             raise InvalidArgumentTypeError(f"Boolean must be a bool, not {type(value).__name__}")
         self._append(b"\x01" if value else b"\x00")
 
-    def write_int16(self, value: int, /) -> None:
+    def write_int16(self, value: SupportsIndex, /) -> None:
         """Add 2 bytes, -32,768 to 32,767 (DataWriter.WriteInt16); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.INT16, self._byte_order))
 
-    def write_uint16(self, value: int, /) -> None:
+    def write_uint16(self, value: SupportsIndex, /) -> None:
         """Add 2 bytes, 0 to 65,535 (DataWriter.WriteUInt16); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.UINT16, self._byte_order))
 
-    def write_int32(self, value: int, /) -> None:
+    def write_int32(self, value: SupportsIndex, /) -> None:
         """Add 4 bytes, -2**31 to 2**31-1 (DataWriter.WriteInt32); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.INT32, self._byte_order))
 
-    def write_uint32(self, value: int, /) -> None:
+    def write_uint32(self, value: SupportsIndex, /) -> None:
         """Add 4 bytes, 0 to 2**32-1 (DataWriter.WriteUInt32); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.UINT32, self._byte_order))
 
-    def write_int64(self, value: int, /) -> None:
+    def write_int64(self, value: SupportsIndex, /) -> None:
         """Add 8 bytes, -2**63 to 2**63-1 (DataWriter.WriteInt64); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.INT64, self._byte_order))
 
-    def write_uint64(self, value: int, /) -> None:
+    def write_uint64(self, value: SupportsIndex, /) -> None:
         """Add 8 bytes, 0 to 2**64-1 (DataWriter.WriteUInt64); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.UINT64, self._byte_order))
 
-    def write_single(self, value: float, /) -> None:
+    def write_single(self, value: SupportsFloat | SupportsIndex, /) -> None:
         """Add 4 bytes: a float or int, rounded; infinities and NaN allowed (DataWriter.WriteSingle); errors: class."""
         self._append(layouts.pack_float(value, layouts.SINGLE, self._byte_order))
 
-    def write_double(self, value: float, /) -> None:
+    def write_double(self, value: SupportsFloat | SupportsIndex, /) -> None:
         """Add 8 bytes: a float or int; infinities and NaN allowed (DataWriter.WriteDouble); errors: see the class."""
         self._append(layouts.pack_float(value, layouts.DOUBLE, self._byte_order))
 

@@ -68,7 +68,8 @@ class IInputStream:
         flags = as_input_stream_options(options)
         # Views are released at once: an exception that is kept must not keep the caller's bytearray from growing.
         with _writable(buffer) as memory:
-            if check_count(count, "count") > len(memory):
+            count = check_count(count, "count")
+            if count > len(memory):
                 raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
             with memory[:count] as part:
                 length = Filling(self._source, self._begin).fill(part, flags)
