@@ -41,8 +41,13 @@ def main(uri: str, path: str) -> int:
             # Closing waits for the server, which answers when it has read everything.
             socket.close(1000, "")
             seconds = time.monotonic() - start
+            code, reason = socket.information.close_code, socket.information.close_reason
     except WebSocketError as error:
         print(f"{WebSocketError.get_status(error.hresult).name}: {error}", file=sys.stderr)
+        return 1
+    # A server may close before it has taken everything: with 1009 when the message is too big for it.
+    if code != 1000:
+        print(f"the server has not taken the file: it closed with {code} {reason}".rstrip(), file=sys.stderr)
         return 1
     print(f"sent {size:,} bytes in {seconds:.2f} s: {size / max(seconds, 1e-9) / 2**20:,.1f} MiB/s")
     return 0

@@ -7,11 +7,12 @@ each class.
 
 from syncws._arguments.version import __version__
 from syncws._certificates.fields import CertificateKeyUsages, SubjectAlternativeNameInfo
-from syncws._streams.buffer import Buffer
+from syncws._streams.buffer import Buffer, IBuffer
 from syncws._streams.data_reader import DataReader
 from syncws._streams.data_writer import DataWriter
-from syncws._streams.input_stream import InputStream
-from syncws._streams.output_stream import OutputStream
+from syncws._streams.input_stream import IInputStream, InputStream
+from syncws._streams.memory_stream import InMemoryRandomAccessStream
+from syncws._streams.output_stream import IOutputStream, OutputStream
 from syncws.cancellation import CancellationToken, CancellationTokenSource
 from syncws.certificates import Certificate
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl
@@ -68,10 +69,11 @@ from syncws.host_name import HostName
 from syncws.hresult import HResult
 from syncws.http_headers import HttpHeaders
 from syncws.info import BandwidthStatistics, MessageWebSocketInformation, StreamWebSocketInformation
-from syncws.iwebsocket import State
+from syncws.iwebsocket import IWebSocket, State
 from syncws.message_websocket import MessageWebSocket, connect, unix_connect
 from syncws.partial_text import PartialTextReader
 from syncws.stream_websocket import StreamWebSocket
+from syncws.uri import Uri
 
 __all__ = [
     "BandwidthStatistics",
@@ -105,7 +107,12 @@ __all__ = [
     "HostNameType",
     "HttpHeaders",
     "HttpStatusError",
+    "IBuffer",
+    "IInputStream",
+    "IOutputStream",
+    "IWebSocket",
     "IllegalMethodCallError",
+    "InMemoryRandomAccessStream",
     "InputStream",
     "InputStreamOptions",
     "InvalidArgumentError",
@@ -137,6 +144,7 @@ __all__ = [
     "SubjectAlternativeNameInfo",
     "TlsError",
     "UnicodeEncoding",
+    "Uri",
     "WebErrorStatus",
     "WebSocketClosedEventArgs",
     "WebSocketError",

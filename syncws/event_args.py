@@ -28,7 +28,12 @@ __all__ = [
 class MessageWebSocketMessageReceivedEventArgs(Message):
     """A received message (Windows.Networking.Sockets.MessageWebSocketMessageReceivedEventArgs); cannot be made.
 
-    It may also stand for a failure: then get_data_reader() and get_data_stream() raise it.
+    It may also stand for a failure, the last of a connection: then get_data_reader() and get_data_stream() raise it.
+    The attributes are beyond WinRT, and are there to be read only.
+
+    Attributes:
+        text (str | None): the text of a text message; None for a binary one and a failure.
+        error (WebSocketError | None): the failure, if it is one; look here first when you use `text` or `data`.
     """
 
     # The decoder makes the very object that the handlers receive: one allocation for each message.
@@ -84,6 +89,11 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
             assert self.text is not None
             return self.text.encode("utf-8")
         return self.payload
+
+    @property
+    def data(self) -> bytes:
+        """The message's bytes, or the piece's; a text message's are its UTF-8, a failure has none (beyond WinRT)."""
+        return self._bytes()
 
     @property
     def is_message_complete(self) -> bool:

@@ -8,7 +8,7 @@ import enum
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checks import Default, check_timeout
@@ -36,6 +36,7 @@ from syncws.errors import (
 )
 from syncws.event_args import WebSocketClosedEventArgs
 from syncws.info import WebSocketInformation
+from syncws.uri import Uri, uri_text
 
 if TYPE_CHECKING:
     import socket
@@ -49,8 +50,15 @@ __all__ = ["IWebSocket", "State"]
 _HURRIED_CLOSE_SECONDS = 0.3
 
 SelfT = TypeVar("SelfT", bound="IWebSocket[Any, Any]")
-SessionT = TypeVar("SessionT", bound=Session)
-ControlT = TypeVar("ControlT", bound=WebSocketControl)
+if TYPE_CHECKING:
+    # With defaults (PEP 696, Python 3.13), so that an annotation is plain IWebSocket.
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    SessionT = TypeVarWithDefault("SessionT", bound=Session, default=Any)
+    ControlT = TypeVarWithDefault("ControlT", bound=WebSocketControl, default=Any)
+else:
+    SessionT = TypeVar("SessionT")
+    ControlT = TypeVar("ControlT")
 
 
 class State(enum.Enum):
@@ -63,11 +71,21 @@ class State(enum.Enum):
 
 
 class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
-    """Base of the socket classes; what WinRT calls IWebSocket, and more. Not for use by itself."""
+    """Either socket class, for annotations and isinstance (Windows.Networking.Sockets.IWebSocket); cannot be made."""
 
     _control: ControlT
     _information: WebSocketInformation
     _session: SessionT | None
+
+    def __new__(cls) -> Self:
+        """Refuse: sockets are a MessageWebSocket or a StreamWebSocket.
+
+        Raises:
+            TypeError: always, of IWebSocket itself.
+        """
+        if cls is IWebSocket:
+            raise TypeError("IWebSocket cannot be made: make a MessageWebSocket or a StreamWebSocket")
+        return super().__new__(cls)
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +153,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
 
     def connect(
         self,
-        uri: str,
+        uri: str | Uri,
         /,
         *,
         timeout: float | None = None,
@@ -145,7 +163,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
         """Connect to an absolute ws or wss URI; returns when messages can be sent.
 
         Args:
-            uri: without fragment and user info.
+            uri: text or Uri, without fragment and user info.
             timeout: seconds for all of it: name, addresses, proxy, TLS, handshake. None (the default) leaves the 60
                 seconds of control.connect_timeout for each of at most five addresses.
             cancellation_token: ends it when its source is cancelled; the socket may then be connected again. None (the
@@ -177,9 +195,10 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
             self._connect(uri, timeout, cancellation_token, check_connected_socket(socket))
 
     def _connect(
-        self, uri: str, timeout: float | None, token: CancellationToken | None, over: "socket.socket | str | None"
+        self, uri: str | Uri, timeout: float | None, token: CancellationToken | None, over: "socket.socket | str | None"
     ) -> None:
-        target = parse_uri(uri)
+        text = uri_text(uri)
+        target = parse_uri(text)
         deadline = Deadline(check_timeout(timeout, "timeout"))
         check_token(token)
         settings = self._control._snapshot(tuple(self._request_headers.values()))
@@ -189,7 +208,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
         try:
             opened = connect.run()
             session = self._make_session(opened, settings, connect.waker)
-            self._uri = uri
+            self._uri = text
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
             session.start(self._run_reader())
         except BaseException:

@@ -36,6 +36,7 @@ from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageRece
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
 from syncws.iwebsocket import IWebSocket, State
+from syncws.uri import Uri
 
 if TYPE_CHECKING:
     import os
@@ -120,8 +121,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     # Sending.
 
-    def send(self, message: str | bytes | bytearray | memoryview, /) -> None:
-        """Send one message: str as text, bytes as binary, whatever control.message_type says (beyond WinRT).
+    def send(self, message: "str | ReadableBuffer", /) -> None:
+        """Send one message: str as text, any buffer as binary, whatever control.message_type says (beyond WinRT).
 
         Raises:
             InvalidArgumentTypeError: another type (0x80070057).
@@ -141,11 +142,16 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             self._connected_session().send_message(TEXT, payload)
         elif isinstance(message, bytes):
             self._connected_session().send_message(BINARY, message)
-        elif isinstance(message, bytearray | memoryview):
-            with as_bytes_view(message, "a message") as view:
-                self._connected_session().send_message(BINARY, view)
         else:
-            raise InvalidArgumentTypeError(f"a message must be str or bytes, not {type(message).__name__}")
+            try:
+                view = as_bytes_view(message, "a message")
+            except InvalidArgumentTypeError:
+                kind = type(message).__name__
+                raise InvalidArgumentTypeError(
+                    f"a message must be str or bytes, or another buffer, not {kind}"
+                ) from None
+            with view:
+                self._connected_session().send_message(BINARY, view)
 
     def send_nonfinal_frame(self, data: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Send one frame of a message, with more of it to follow.
@@ -338,7 +344,7 @@ def _content(message: Message) -> str | bytes:
 
 
 def connect(
-    uri: str,
+    uri: str | Uri,
     *,
     timeout: float | None = None,
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
@@ -352,7 +358,7 @@ def connect(
     To add handlers before it connects, make a MessageWebSocket and call its connect().
 
     Args:
-        uri: absolute ws or wss URI.
+        uri: absolute ws or wss URI, as text or Uri.
         timeout: seconds for all of it; None (the default) leaves the limits of the settings.
         headers: request headers to add.
         subprotocols: to offer, best first; the setting supported_protocols by the name that other clients have.
@@ -374,7 +380,7 @@ def connect(
 
 def unix_connect(
     path: "str | os.PathLike[str]",
-    uri: str = "ws://localhost/",
+    uri: str | Uri = "ws://localhost/",
     *,
     timeout: float | None = None,
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),

@@ -7,6 +7,7 @@ import enum
 import math
 from collections.abc import Iterable, Mapping
 
+from syncws._wire.numbers import as_float, as_integer
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
@@ -29,7 +30,7 @@ MAXIMUM_COUNT = 0xFFFF_FFFF
 
 
 def check_integer(value: object, minimum: int, maximum: int, what: str) -> int:
-    """Return `value` when it is an int, not a bool, from `minimum` to `maximum`.
+    """Return `value` when it is an int or has __index__, and is no bool, from `minimum` to `maximum`.
 
     Args:
         value: what the caller gave.
@@ -43,11 +44,12 @@ def check_integer(value: object, minimum: int, maximum: int, what: str) -> int:
 
     Source: beyond WinRT, whose integers have a width of their own.
     """
-    if not isinstance(value, int) or isinstance(value, bool):
+    number = as_integer(value)
+    if number is None:
         raise InvalidArgumentTypeError(f"{what} must be an int, not {type(value).__name__}")
-    if not minimum <= value <= maximum:
-        raise InvalidArgumentError(f"{what} must be from {minimum} to {maximum}, got {shown_number(value)}")
-    return value
+    if not minimum <= number <= maximum:
+        raise InvalidArgumentError(f"{what} must be from {minimum} to {maximum}, got {shown_number(number)}")
+    return number
 
 
 def shown_number(value: float) -> str:
@@ -130,10 +132,11 @@ def check_timeout(value: object, what: str) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidArgumentTypeError(f"{what} must be seconds as a number, or None, not {type(value).__name__}")
     try:
-        seconds = float(value)
+        number = as_float(value)
+        if number is None:
+            raise InvalidArgumentTypeError(f"{what} must be seconds as a number, or None, not {type(value).__name__}")
+        seconds = float(number)
     except OverflowError:
         raise InvalidArgumentError(f"{what} must be seconds that fit a float, or None for ever") from None
     if math.isnan(seconds) or seconds < 0:
@@ -149,11 +152,12 @@ def check_number(value: object, what: str, lowest: int, highest: int) -> int:
         InvalidArgumentTypeError: it is no int (0x80070057).
         InvalidArgumentError: it is out of range (0x80070057).
     """
-    if isinstance(value, bool) or not isinstance(value, int):
+    number = as_integer(value)
+    if number is None:
         raise InvalidArgumentTypeError(f"{what} must be an int, not {type(value).__name__}")
-    if not lowest <= value <= highest:
-        raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {shown_number(value)}")
-    return value
+    if not lowest <= number <= highest:
+        raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {shown_number(number)}")
+    return number
 
 
 def check_header_pairs(headers: object) -> list[tuple[str, str]]:

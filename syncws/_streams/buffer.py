@@ -11,12 +11,45 @@ from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Buffer", "as_bytes_view", "as_writable_view"]
+__all__ = ["Buffer", "IBuffer", "as_bytes_view", "as_writable_view"]
 
 _SHOWN_BYTES = 32
 
 
-class Buffer:
+class IBuffer:
+    """The type of a Buffer for annotations and isinstance (Windows.Storage.Streams.IBuffer)."""
+
+    __slots__ = ()
+
+    _memory: memoryview
+    _length: int
+
+    @property
+    def capacity(self) -> int:
+        """Most bytes that fit, fixed when the Buffer was made (IBuffer.Capacity)."""
+        return len(self._memory)
+
+    @property
+    def length(self) -> int:
+        """Bytes in use, 0 to `capacity`; 0 at first (IBuffer.Length).
+
+        Setting raises InvalidArgumentTypeError for no int, InvalidArgumentError for one out of range (0x80070057).
+        """
+        return self._length
+
+    @length.setter
+    def length(self, value: int) -> None:
+        checked = check_integer(value, 0, len(self._memory), "length")
+        self._length = checked  # type: ignore[misc] # the slot is the subclass's
+
+    def __repr__(self) -> str:
+        """Show the sizes and the first bytes."""
+        more = "..." if self._length > _SHOWN_BYTES else ""
+        shown = self._memory[: min(self._length, _SHOWN_BYTES)].tobytes()
+        return f"Buffer(length={self._length}, capacity={len(self._memory)}, {shown!r}{more})"
+
+
+class Buffer(IBuffer):
     """Bytes with a capacity and a length (Windows.Storage.Streams.Buffer, IBuffer).
 
     The first `length` bytes are the content: `len()`, `bytes()`, `==`, `view()` and the buffer protocol see only
@@ -26,9 +59,6 @@ class Buffer:
     """
 
     __slots__ = ("_length", "_memory")
-
-    _memory: memoryview
-    _length: int
 
     def __init__(self, capacity: int, /) -> None:
         """Make a buffer of zeros with length 0.
@@ -89,23 +119,6 @@ class Buffer:
             raise InvalidArgumentTypeError(f"buffer must be a Buffer, not {type(buffer).__name__}")
         return buffer._memory[:]
 
-    @property
-    def capacity(self) -> int:
-        """Most bytes that fit, fixed when the Buffer was made (IBuffer.Capacity)."""
-        return len(self._memory)
-
-    @property
-    def length(self) -> int:
-        """Bytes in use, 0 to `capacity`; 0 at first (IBuffer.Length).
-
-        Setting raises InvalidArgumentTypeError for no int, InvalidArgumentError for one out of range (0x80070057).
-        """
-        return self._length
-
-    @length.setter
-    def length(self, value: int) -> None:
-        self._length = check_integer(value, 0, len(self._memory), "length")
-
     def view(self) -> memoryview:
         """Give the bytes in use without a copy; writing to the view writes to the Buffer.
 
@@ -137,12 +150,6 @@ class Buffer:
         return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        """Show the sizes and the first bytes."""
-        more = "..." if self._length > _SHOWN_BYTES else ""
-        shown = self._memory[: min(self._length, _SHOWN_BYTES)].tobytes()
-        return f"Buffer(length={self._length}, capacity={self.capacity}, {shown!r}{more})"
 
 
 def as_bytes_view(data: object, what: str) -> memoryview:

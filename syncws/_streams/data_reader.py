@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 from syncws._arguments.checks import as_input_stream_options, check_count
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
-from syncws._streams.input_stream import InputStream
+from syncws._streams.input_stream import IInputStream
 from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.reader_core import Data, ReaderCore, copy_bytes, copy_into
 from syncws._streams.texts import CODE_UNIT_SIZES, decode_text
@@ -46,18 +46,18 @@ class DataReader(ReaderCore):
 
     __slots__ = ()
 
-    def __init__(self, input_stream: InputStream, /) -> None:
+    def __init__(self, input_stream: IInputStream, /) -> None:
         """Make a reader that owns a stream; nothing is read yet.
 
         Args:
             input_stream: the stream, such as a StreamWebSocket's `input_stream`.
 
         Raises:
-            InvalidArgumentTypeError: `input_stream` is no InputStream (0x80070057).
+            InvalidArgumentTypeError: `input_stream` is no IInputStream (0x80070057).
 
         Source: DataReader(IInputStream).
         """
-        if not isinstance(input_stream, InputStream):
+        if not isinstance(input_stream, IInputStream):
             raise InvalidArgumentTypeError(f"input_stream must be an InputStream, not {type(input_stream).__name__}")
         self._data = bytearray()
         self._text = None
@@ -139,7 +139,7 @@ class DataReader(ReaderCore):
 
         Source: DataReader.LoadAsync.
         """
-        check_count(count, "count")
+        count = check_count(count, "count")
         self._begin()
         try:
             stream = self._required_stream()
@@ -240,7 +240,7 @@ class DataReader(ReaderCore):
 
         Source: DataReader.ReadBytes for the buffer; the number is beyond WinRT.
         """
-        if isinstance(value, int):
+        if isinstance(value, int) or hasattr(type(value), "__index__"):
             return self._read_copy(check_count(value, "value"))
         target = as_writable_view(value, "value")
         self._read(len(target), lambda data, start: copy_into(target, data, start))
@@ -263,7 +263,7 @@ class DataReader(ReaderCore):
 
         Source: DataReader.ReadBuffer.
         """
-        check_count(length, "length")
+        length = check_count(length, "length")
         return self._read(length, lambda data, start: _as_buffer(data, start, length))
 
     def read_string(self, count: int, /) -> str:
@@ -304,7 +304,7 @@ class DataReader(ReaderCore):
         finally:
             self._finish()
 
-    def detach_stream(self) -> InputStream:
+    def detach_stream(self) -> IInputStream:
         """Give the stream back, so that closing the reader leaves it open; unread bytes stay in the reader.
 
         Raises:

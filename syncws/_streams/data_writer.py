@@ -5,12 +5,12 @@ part is stored as it is, without a join and without a copy.
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NoReturn, overload
+from typing import TYPE_CHECKING, NoReturn, SupportsFloat, SupportsIndex, overload
 
 from syncws._arguments.checks import check_count
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view
-from syncws._streams.output_stream import OutputStream
+from syncws._streams.output_stream import IOutputStream, OutputStream
 from syncws._streams.ownership import close_dropped
 from syncws._streams.texts import Formatted, encode_text
 from syncws.enums import ByteOrder, UnicodeEncoding
@@ -57,20 +57,20 @@ class DataWriter(Formatted):
     # while it runs: pop() of a list is atomic, and costs a third of a Lock, which nobody would wait for.
     _parts: list[bytes]
     _length: int
-    _stream: OutputStream | None
+    _stream: IOutputStream | None
     # The latest part that write_string made as UTF-8: sending it as text needs no check.
     _text: bytes | None
     _turn: list[None]
     _is_closed: bool
 
-    def __init__(self, output_stream: OutputStream | None = None, /) -> None:
+    def __init__(self, output_stream: IOutputStream | None = None, /) -> None:
         """Make an empty writer.
 
         Args:
             output_stream: the stream to own, such as a socket's `output_stream`; None (default) for memory only.
 
         Raises:
-            InvalidArgumentTypeError: `output_stream` is no OutputStream (0x80070057).
+            InvalidArgumentTypeError: `output_stream` is no IOutputStream (0x80070057).
 
         Source: DataWriter(), DataWriter(IOutputStream).
         """
@@ -90,7 +90,7 @@ class DataWriter(Formatted):
         """Bytes that are written and not stored yet; 0 after close (DataWriter.UnstoredBufferLength)."""
         return self._length
 
-    def write_byte(self, value: int, /) -> None:
+    def write_byte(self, value: SupportsIndex, /) -> None:
         """Add 1 byte, 0 to 255 (DataWriter.WriteByte); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.BYTE, self._byte_order))
 
@@ -100,35 +100,35 @@ class DataWriter(Formatted):
             raise InvalidArgumentTypeError(f"Boolean must be a bool, not {type(value).__name__}")
         self._append(b"\x01" if value else b"\x00")
 
-    def write_int16(self, value: int, /) -> None:
+    def write_int16(self, value: SupportsIndex, /) -> None:
         """Add 2 bytes, -32,768 to 32,767 (DataWriter.WriteInt16); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.INT16, self._byte_order))
 
-    def write_uint16(self, value: int, /) -> None:
+    def write_uint16(self, value: SupportsIndex, /) -> None:
         """Add 2 bytes, 0 to 65,535 (DataWriter.WriteUInt16); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.UINT16, self._byte_order))
 
-    def write_int32(self, value: int, /) -> None:
+    def write_int32(self, value: SupportsIndex, /) -> None:
         """Add 4 bytes, -2**31 to 2**31-1 (DataWriter.WriteInt32); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.INT32, self._byte_order))
 
-    def write_uint32(self, value: int, /) -> None:
+    def write_uint32(self, value: SupportsIndex, /) -> None:
         """Add 4 bytes, 0 to 2**32-1 (DataWriter.WriteUInt32); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.UINT32, self._byte_order))
 
-    def write_int64(self, value: int, /) -> None:
+    def write_int64(self, value: SupportsIndex, /) -> None:
         """Add 8 bytes, -2**63 to 2**63-1 (DataWriter.WriteInt64); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.INT64, self._byte_order))
 
-    def write_uint64(self, value: int, /) -> None:
+    def write_uint64(self, value: SupportsIndex, /) -> None:
         """Add 8 bytes, 0 to 2**64-1 (DataWriter.WriteUInt64); errors: see the class."""
         self._append(layouts.pack_integer(value, layouts.UINT64, self._byte_order))
 
-    def write_single(self, value: float, /) -> None:
+    def write_single(self, value: SupportsFloat | SupportsIndex, /) -> None:
         """Add 4 bytes: a float or int, rounded; infinities and NaN allowed (DataWriter.WriteSingle); errors: class."""
         self._append(layouts.pack_float(value, layouts.SINGLE, self._byte_order))
 
-    def write_double(self, value: float, /) -> None:
+    def write_double(self, value: SupportsFloat | SupportsIndex, /) -> None:
         """Add 8 bytes: a float or int; infinities and NaN allowed (DataWriter.WriteDouble); errors: see the class."""
         self._append(layouts.pack_float(value, layouts.DOUBLE, self._byte_order))
 
@@ -298,7 +298,7 @@ class DataWriter(Formatted):
         self._drop()
         return Buffer._over(parts[0] if len(parts) == 1 else b"".join(parts))
 
-    def detach_stream(self) -> OutputStream:
+    def detach_stream(self) -> IOutputStream:
         """Give the stream back, so that closing the writer leaves it open; bytes not stored stay in the writer.
 
         Raises:
@@ -375,7 +375,7 @@ class DataWriter(Formatted):
         self._parts = []
         self._length = 0
 
-    def _store_parts(self, stream: OutputStream, parts: list[bytes]) -> int:
+    def _store_parts(self, stream: IOutputStream, parts: list[bytes]) -> int:
         count = len(parts)
         is_taken = False
         try:
@@ -397,6 +397,6 @@ class DataWriter(Formatted):
 
 
 def _check_stream(output_stream: object) -> None:
-    if output_stream is not None and not isinstance(output_stream, OutputStream):
+    if output_stream is not None and not isinstance(output_stream, IOutputStream):
         kind = type(output_stream).__name__
         raise InvalidArgumentTypeError(f"output_stream must be an OutputStream, not {kind}")

@@ -3,7 +3,7 @@
 Runs on the thread that calls it; a read blocks only where the source does.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from syncws._arguments.checks import as_input_stream_options, check_count
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
@@ -16,25 +16,20 @@ from syncws.errors import InvalidArgumentError, ObjectClosedError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["InputStream", "MemoryInputStream"]
+__all__ = ["IInputStream", "InputStream", "MemoryInputStream"]
 
 
-class InputStream:
+class IInputStream:
     """Bytes that come in (Windows.Storage.Streams.IInputStream); a context manager that closes on exit.
 
-    Not made by users: a StreamWebSocket's `input_stream` and `args.get_data_stream()` give one. One thread at a time
-    may read from it; a second one is refused.
+    The type for annotations and isinstance; the streams of this library are of it, and users make none. One thread at a
+    time may read from one; a second one is refused.
     """
 
-    __slots__ = ("__weakref__", "_is_closed", "_source")
+    __slots__ = ()
 
-    def __init__(self, source: ByteSource) -> None:
-        """Make a stream over a source, which is closed with it.
-
-        Source: beyond WinRT.
-        """
-        self._source = source
-        self._is_closed = False
+    _is_closed: bool
+    _source: ByteSource
 
     def read(
         self,
@@ -73,13 +68,68 @@ class InputStream:
         flags = as_input_stream_options(options)
         # Views are released at once: an exception that is kept must not keep the caller's bytearray from growing.
         with _writable(buffer) as memory:
-            if check_count(count, "count") > len(memory):
+            count = check_count(count, "count")
+            if count > len(memory):
                 raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
             with memory[:count] as part:
                 length = Filling(self._source, self._begin).fill(part, flags)
         target = buffer if isinstance(buffer, Buffer) else Buffer._over(as_writable_view(buffer, "buffer"))
         target.length = length
         return target
+
+    def close(self) -> None:
+        """Close the stream; later reads raise ObjectClosedError (0x80000013). May be repeated.
+
+        A read in another thread ends with OperationCanceledError. The socket stays open; what comes is thrown away.
+
+        Source: IInputStream.Close.
+        """
+        self._close_once()
+
+    def _close_once(self) -> bool:
+        """Close; True when something could still have been read from an open connection."""
+        if self._is_closed:
+            return False
+        self._is_closed = True  # type: ignore[misc] # the slot is the subclass's
+        return self._source.close()
+
+    def _begin(self, operation: Operation) -> None:
+        """Begin an operation on the source; see ByteSource.begin."""
+        if self._is_closed:
+            raise ObjectClosedError("the input stream was closed")
+        self._source.begin(operation)
+
+    def __repr__(self) -> str:
+        """Show whether it is open."""
+        return f"<{type(self).__name__.lstrip('_')} {'closed' if self._is_closed else 'open'}>"
+
+    def __enter__(self) -> Self:
+        """Return the stream."""
+        return self
+
+    def __exit__(self, kind: object, value: object, traceback: object) -> None:
+        """Close the stream."""
+        self.close()
+
+
+def _writable(buffer: "WriteableBuffer") -> memoryview:
+    return as_writable_view(
+        Buffer.create_memory_buffer_over_ibuffer(buffer) if isinstance(buffer, Buffer) else buffer, "buffer"
+    )
+
+
+class InputStream(IInputStream):
+    """The input stream of a connection or a message: a StreamWebSocket's `input_stream`, `args.get_data_stream()`."""
+
+    __slots__ = ("__weakref__", "_is_closed", "_source")
+
+    def __init__(self, source: ByteSource) -> None:
+        """Make a stream over a source, which is closed with it.
+
+        Source: beyond WinRT.
+        """
+        self._source = source
+        self._is_closed = False
 
     def as_file(self) -> InputFile:
         """Return the stream as a binary file object for reading (beyond WinRT).
@@ -98,46 +148,6 @@ class InputStream:
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
         return InputFile(self._source, self._begin)
-
-    def close(self) -> None:
-        """Close the stream; later reads raise ObjectClosedError (0x80000013). May be repeated.
-
-        A read in another thread ends with OperationCanceledError. The socket stays open; what comes is thrown away.
-
-        Source: IInputStream.Close.
-        """
-        self._close_once()
-
-    def _close_once(self) -> bool:
-        """Close; True when something could still have been read from an open connection."""
-        if self._is_closed:
-            return False
-        self._is_closed = True
-        return self._source.close()
-
-    def _begin(self, operation: Operation) -> None:
-        """Begin an operation on the source; see ByteSource.begin."""
-        if self._is_closed:
-            raise ObjectClosedError("the input stream was closed")
-        self._source.begin(operation)
-
-    def __repr__(self) -> str:
-        """Show whether it is open."""
-        return f"<{type(self).__name__.lstrip('_')} {'closed' if self._is_closed else 'open'}>"
-
-    def __enter__(self) -> "InputStream":
-        """Return the stream."""
-        return self
-
-    def __exit__(self, kind: object, value: object, traceback: object) -> None:
-        """Close the stream."""
-        self.close()
-
-
-def _writable(buffer: "WriteableBuffer") -> memoryview:
-    return as_writable_view(
-        Buffer.create_memory_buffer_over_ibuffer(buffer) if isinstance(buffer, Buffer) else buffer, "buffer"
-    )
 
 
 class MemoryInputStream(InputStream):

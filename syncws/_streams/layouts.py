@@ -6,9 +6,10 @@ of 100 ns, in exact integers.
 
 import struct
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 
 from syncws._arguments.checks import check_integer, shown_number
+from syncws._wire.numbers import as_float
 from syncws.enums import ByteOrder
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
@@ -99,7 +100,7 @@ SINGLE = FloatLayout("Single", "f", _GREATEST_SINGLE)
 DOUBLE = FloatLayout("Double", "d", _GREATEST_DOUBLE)
 
 
-def pack_integer(value: int, layout: IntegerLayout, byte_order: ByteOrder) -> bytes:
+def pack_integer(value: SupportsIndex, layout: IntegerLayout, byte_order: ByteOrder) -> bytes:
     """Give the bytes of an integer.
 
     Args:
@@ -117,7 +118,7 @@ def pack_integer(value: int, layout: IntegerLayout, byte_order: ByteOrder) -> by
     return layout.structs[byte_order].pack(number)
 
 
-def pack_float(value: float, layout: FloatLayout, byte_order: ByteOrder) -> bytes:
+def pack_float(value: SupportsFloat | SupportsIndex, layout: FloatLayout, byte_order: ByteOrder) -> bytes:
     """Give the bytes of a floating-point number.
 
     Args:
@@ -131,14 +132,16 @@ def pack_float(value: float, layout: FloatLayout, byte_order: ByteOrder) -> byte
 
     Source: DataWriter.WriteSingle, WriteDouble.
     """
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise InvalidArgumentTypeError(f"{layout.name} must be a float or an int, not {type(value).__name__}")
     try:
-        return layout.structs[byte_order].pack(value)
+        number = as_float(value)
+        if number is None:
+            raise InvalidArgumentTypeError(f"{layout.name} must be a float or an int, not {type(value).__name__}")
+        return layout.structs[byte_order].pack(number)
     except (OverflowError, struct.error):
+        shown = shown_number(value) if isinstance(value, int) else repr(value)
         # An int beyond a double is refused by struct.error, a double beyond a single by OverflowError.
         allowed = f"from {-layout.maximum!r} to {layout.maximum!r}"
-        raise InvalidArgumentError(f"{layout.name} must be {allowed}, got {shown_number(value)}") from None
+        raise InvalidArgumentError(f"{layout.name} must be {allowed}, got {shown}") from None
 
 
 def pack_guid(value: "uuid.UUID", byte_order: ByteOrder) -> bytes:

@@ -5,7 +5,7 @@ checks to the callable.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.files import OutputFile
@@ -14,7 +14,7 @@ from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["OutputStream", "Progress", "check_progress"]
+__all__ = ["IOutputStream", "OutputStream", "Progress", "check_progress"]
 
 Progress = Callable[[int], object]
 """Called with the number of bytes sent so far, on the sending thread and without any lock held."""
@@ -30,38 +30,18 @@ def check_progress(progress: object) -> None:
         raise InvalidArgumentTypeError(f"progress must be callable or None, not {type(progress).__name__}")
 
 
-class OutputStream:
+class IOutputStream:
     """Bytes that go out (Windows.Storage.Streams.IOutputStream); a context manager that closes on exit.
 
-    Not made by users: a socket's `output_stream` gives one. Each `write` is one message: on a MessageWebSocket of
-    control.message_type, on a StreamWebSocket binary.
+    The type for annotations and isinstance; the streams of this library are of it, and users make none.
     """
 
-    __slots__ = ("__weakref__", "_close", "_flush", "_write", "_write_text")
+    __slots__ = ()
 
-    def __init__(
-        self,
-        write: Callable[[memoryview | bytes, Progress | None], int],
-        flush: Callable[[], bool],
-        close: Callable[[], bool],
-        write_text: Callable[[bytes], int] | None = None,
-    ) -> None:
-        """Make a stream over callables.
-
-        Args:
-            write: sends one buffer, also an empty one, and returns the number of bytes. It gets bytes as they are,
-                anything else as a flat view, which is released when it returns; and what to tell of its progress.
-            flush: waits until what was written has left; False when that failed.
-            close: called once, by the first `close()`; True when more could have been sent on a connection.
-            write_text: as `write` without progress, for bytes that are known to be UTF-8; `write` when None.
-
-        Source: beyond WinRT.
-        """
-        self._write = write
-        # A DataWriter calls it directly.
-        self._write_text: Callable[[bytes], int] = write_text or (lambda data: write(data, None))
-        self._flush = flush
-        self._close: Callable[[], bool] | None = close
+    _write: Callable[[memoryview | bytes, Progress | None], int]
+    _write_text: Callable[[bytes], int]
+    _flush: Callable[[], bool]
+    _close: Callable[[], bool] | None
 
     def write(self, buffer: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Write all bytes of a buffer as one message; an empty one sends an empty message.
@@ -98,14 +78,6 @@ class OutputStream:
         with as_bytes_view(buffer, "buffer") as view:
             return self._write(view, progress)
 
-    def as_file(self) -> OutputFile:
-        """Return the stream as a binary file object for writing (beyond WinRT).
-
-        It is an io.RawIOBase: each write() is one message, an empty one none; wrap it in an io.BufferedWriter to gather
-        small writes. Closing it does not close the stream. Errors are those of write().
-        """
-        return OutputFile(self.write)
-
     def flush(self) -> bool:
         """Wait until everything written has left; seldom needed.
 
@@ -133,7 +105,7 @@ class OutputStream:
         if close is None:
             return False
         # Changing the callables leaves nothing to check in `write`.
-        self._close = None
+        self._close = None  # type: ignore[misc] # the slots are the subclass's
         self._write = self._write_text = _refuse_write
         self._flush = _refuse_flush
         return close()
@@ -142,13 +114,54 @@ class OutputStream:
         """Show whether it is open."""
         return f"<{type(self).__name__} {'closed' if self._close is None else 'open'}>"
 
-    def __enter__(self) -> "OutputStream":
+    def __enter__(self) -> Self:
         """Return the stream."""
         return self
 
     def __exit__(self, kind: object, value: object, traceback: object) -> None:
         """Close the stream."""
         self.close()
+
+
+class OutputStream(IOutputStream):
+    """The output stream of a connection: a socket's `output_stream`.
+
+    Each `write` is one message: on a MessageWebSocket of control.message_type, on a StreamWebSocket binary.
+    """
+
+    __slots__ = ("__weakref__", "_close", "_flush", "_write", "_write_text")
+
+    def __init__(
+        self,
+        write: Callable[[memoryview | bytes, Progress | None], int],
+        flush: Callable[[], bool],
+        close: Callable[[], bool],
+        write_text: Callable[[bytes], int] | None = None,
+    ) -> None:
+        """Make a stream over callables.
+
+        Args:
+            write: sends one buffer, also an empty one, and returns the number of bytes. It gets bytes as they are,
+                anything else as a flat view, which is released when it returns; and what to tell of its progress.
+            flush: waits until what was written has left; False when that failed.
+            close: called once, by the first `close()`; True when more could have been sent on a connection.
+            write_text: as `write` without progress, for bytes that are known to be UTF-8; `write` when None.
+
+        Source: beyond WinRT.
+        """
+        self._write = write
+        # A DataWriter calls it directly.
+        self._write_text = write_text or (lambda data: write(data, None))
+        self._flush = flush
+        self._close = close
+
+    def as_file(self) -> OutputFile:
+        """Return the stream as a binary file object for writing (beyond WinRT).
+
+        It is an io.RawIOBase: each write() is one message, an empty one none; wrap it in an io.BufferedWriter to gather
+        small writes. Closing it does not close the stream. Errors are those of write().
+        """
+        return OutputFile(self.write)
 
 
 def _refuse_write(data: memoryview | bytes, progress: Progress | None = None) -> int:

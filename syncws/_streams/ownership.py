@@ -9,13 +9,13 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from syncws._streams.input_stream import InputStream
-    from syncws._streams.output_stream import OutputStream
+    from syncws._streams.input_stream import IInputStream
+    from syncws._streams.output_stream import IOutputStream
 
 __all__ = ["OwnedInputStream", "close_dropped"]
 
 
-def close_dropped(stream: "InputStream | OutputStream", owner: str) -> None:
+def close_dropped(stream: "IInputStream | IOutputStream", owner: str) -> None:
     """Close the stream of an owner that nobody holds any more; warn when somebody could still have used it.
 
     At interpreter exit nothing happens: the connection goes with the process.
@@ -34,8 +34,8 @@ class OwnedInputStream:
 
     __slots__ = ("stream",)
 
-    def __init__(self, stream: "InputStream") -> None:
-        self.stream: InputStream | None = stream
+    def __init__(self, stream: "IInputStream") -> None:
+        self.stream: IInputStream | None = stream
 
     def __del__(self) -> None:
         if self.stream is not None:

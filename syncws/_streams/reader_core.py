@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.byte_source import ENDINGS, ByteSource, Operation
-from syncws._streams.input_stream import InputStream
+from syncws._streams.input_stream import IInputStream
 from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.texts import Formatted
 from syncws.enums import InputStreamOptions
@@ -73,14 +73,14 @@ class ReaderCore(Formatted):
         if turn is not None:
             turn.pop(None, None)
 
-    def _required_stream(self) -> InputStream:
+    def _required_stream(self) -> IInputStream:
         owned = self._stream
         stream = None if owned is None else owned.stream
         if stream is None:
             raise IllegalMethodCallError("the DataReader has no stream: made over a buffer or message, or detached")
         return stream
 
-    def _disown(self) -> InputStream | None:
+    def _disown(self) -> IInputStream | None:
         """Give up the stream, so that nothing closes it."""
         owned = self._stream
         self._stream = None
@@ -89,7 +89,7 @@ class ReaderCore(Formatted):
             stream, owned.stream = owned.stream, None
         return stream
 
-    def _fill(self, stream: InputStream, count: int) -> int:
+    def _fill(self, stream: IInputStream, count: int) -> int:
         source = stream._source
         operation = Operation()
         try:

@@ -7,6 +7,7 @@ import enum
 
 from syncws._wire.frames import CLOSE, MAX_REASON_BYTES, PONG, close_payload, encode_frame, is_sendable_close_code
 from syncws._wire.incoming import CloseFrame, Violation
+from syncws._wire.numbers import as_integer
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["CloseHandshake", "CloseState", "check_close", "pong_frame"]
@@ -122,8 +123,10 @@ def check_close(code: int | None, reason: str | None) -> tuple[int | None, str]:
         reason = ""
     if not isinstance(reason, str):
         raise InvalidArgumentTypeError(f"reason must be str, not {type(reason).__name__}")
-    if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
-        raise InvalidArgumentTypeError(f"code must be an int, not {type(code).__name__}")
+    given = code
+    code = None if given is None else as_integer(given)
+    if code is None and given is not None:
+        raise InvalidArgumentTypeError(f"code must be an int, not {type(given).__name__}")
     if code is None or code == 1005:
         if reason:
             raise InvalidArgumentError(f"a reason needs a close code other than {code}; got {reason!r}")

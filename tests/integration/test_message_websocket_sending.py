@@ -56,7 +56,7 @@ def test_send_does_not_mind_the_message_type(message_type):
     assert frames[:2] == [(FIN | TEXT, b"a"), (FIN | BINARY, b"\xff")]
 
 
-@pytest.mark.parametrize("message", [None, 5, ["a"], object(), array.array("B", b"a")])
+@pytest.mark.parametrize("message", [None, 5, ["a"], object()])
 def test_send_refuses_other_types(message):
     with (
         connected(noting([])) as socket,

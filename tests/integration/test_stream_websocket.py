@@ -21,6 +21,9 @@ from syncws import (
 )
 
 MEMBERS = {
+    "is_open",
+    "state",
+    "uri",
     "abort",
     "add_closed",
     "add_server_custom_validation_requested",
@@ -30,7 +33,6 @@ MEMBERS = {
     "control",
     "information",
     "input_stream",
-    "is_open",
     "output_stream",
     "ping",
     "remove_closed",
@@ -38,8 +40,6 @@ MEMBERS = {
     "server_custom_validation_requested",
     "set_request_header",
     "wait_closed",
-    "state",
-    "uri",
 }
 ABSENT = ["message_received", "add_message_received", "send", "receive", "send_final_frame", "send_nonfinal_frame"]
 

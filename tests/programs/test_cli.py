@@ -13,6 +13,13 @@ def test_the_demo_ends_with_0_when_all_of_it_held(capsys):
     assert "All of it held." in capsys.readouterr().out
 
 
+def test_the_demo_takes_no_proxy(capsys, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1/")
+    assert main(["demo"]) == 0
+    assert "All of it held." in capsys.readouterr().out
+
+
 def test_the_demo_ends_with_1_when_a_step_did_not_hold(capsys, monkeypatch):
     monkeypatch.setattr(syncws.cli.demo, "_show_close", lambda report, servers: report.step("a broken promise", False))
     assert main(["demo"]) == 1

@@ -13,9 +13,10 @@ import subprocess
 import sys
 
 import pytest
-from support import LIMIT, echo, read_to_end, running_server, scripted_server, server_certificates
+from support import LIMIT, echo, handshake, read_to_end, running_server, scripted_server, server_certificates
 from support.certificates import PASSWORD, asking_context, make, make_authority
 from support.proxies import real_proxy
+from support.scripts import close_frame, read_until_close
 
 import syncws
 
@@ -52,7 +53,7 @@ def test_each_snippet_prints_the_echo(number):
 
 def test_the_snippet_with_events_shows_how_the_connection_closed():
     with running_server(echo) as uri:
-        output = run_program(["-c", SNIPPETS[0].replace("ws://localhost:8765/", uri)])
+        output = run_program(["-c", SNIPPETS[1].replace("ws://localhost:8765/", uri)])
     assert output.splitlines() == ["Hello, World!", "1000 thanks"]
 
 
@@ -100,6 +101,27 @@ def test_send_file_sends_one_message(tmp_path, size):
         output = run_program([str(ROOT / "examples" / "send_file.py")], uri, str(tmp_path / "sent"))
     assert received == [content]
     assert output.startswith(f"sent {size:,} bytes in ")
+
+
+def test_send_file_fails_when_the_server_refuses_the_file(tmp_path):
+    (tmp_path / "sent").write_bytes(bytes(1000))
+
+    def refuse(connection):
+        handshake(connection)
+        connection.sendall(close_frame(1009, "at most 999 bytes"))
+        read_until_close(connection)
+
+    with scripted_server(refuse) as uri:
+        done = subprocess.run(
+            [sys.executable, "examples/send_file.py", uri, str(tmp_path / "sent")],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "1009" in done.stderr
+    assert "sent" not in done.stdout
 
 
 def test_receive_file_receives_whatever_the_messages_are(tmp_path):

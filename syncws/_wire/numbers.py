@@ -1,0 +1,32 @@
+"""What may stand for a number: int and float, and what has __index__ or __float__, as numpy's numbers; no bool.
+
+Imports the standard library only. Pure functions: any thread may call them.
+"""
+
+import operator
+
+__all__ = ["as_float", "as_integer"]
+
+
+def as_integer(value: object) -> int | None:
+    """Return the int that `value` stands for; None when it is no whole number, or a bool."""
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    try:
+        return operator.index(value)  # type: ignore[arg-type] # what it refuses is caught
+    except TypeError:
+        return None
+
+
+def as_float(value: object) -> float | None:
+    """Return the int or float that `value` stands for; None when it is no number, or a bool.
+
+    Raises:
+        OverflowError: it does not fit a float.
+    """
+    if isinstance(value, int | float):
+        return None if isinstance(value, bool) else value
+    # Not by float() alone, which reads text.
+    if hasattr(type(value), "__float__"):
+        return float(value)  # type: ignore[arg-type] # it has __float__
+    return as_integer(value)

@@ -1,0 +1,92 @@
+"""Tests of numbers of other types than int and float, as numpy's: taken wherever a number is."""
+
+import array
+import decimal
+import struct
+
+import pytest
+from support import echo, running_server
+
+import syncws
+from syncws import Buffer, DataReader, DataWriter, InvalidArgumentTypeError, MessageWebSocket
+from syncws._streams.input_stream import MemoryInputStream
+
+
+class Whole:
+    """A whole number as numpy has them."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __index__(self):
+        return self.value
+
+
+class Real:
+    """A number as numpy.float32."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return self.value
+
+
+@pytest.mark.parametrize("name", ["byte", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_a_whole_number_is_written(name):
+    writer = DataWriter()
+    getattr(writer, f"write_{name}")(Whole(7))
+    assert getattr(DataReader.from_buffer(writer.detach_buffer()), f"read_{name}")() == 7
+
+
+@pytest.mark.parametrize("number", [Real(1.5), decimal.Decimal("1.5")])
+def test_a_real_number_is_written(number):
+    writer = DataWriter()
+    writer.write_double(number)
+    writer.write_single(number)
+    assert bytes(writer.detach_buffer()) == struct.pack(">df", 1.5, 1.5)
+
+
+def test_a_whole_number_is_a_count():
+    buffer = Buffer(Whole(4))
+    buffer.length = Whole(4)
+    reader = DataReader(MemoryInputStream(b"abcdefgh"))
+    assert reader.load(Whole(6)) == 6
+    assert reader.read_bytes(Whole(1)) == b"a"
+    assert reader.read_string(Whole(1)) == "b"
+    assert bytes(reader.read_buffer(Whole(2))) == b"cd"
+    assert bytes(reader.detach_stream().read(buffer, Whole(2))) == b"gh"
+    writer = DataWriter()
+    writer.write_buffer(b"abc", Whole(1), Whole(2))
+    assert bytes(writer.detach_buffer()) == b"bc"
+
+
+def test_numbers_are_settings_and_time_limits_and_close_codes():
+    socket = MessageWebSocket()
+    socket.control.max_message_size = Whole(5)
+    socket.control.connect_timeout = Real(2.5)
+    assert (socket.control.max_message_size, socket.control.connect_timeout) == (5, 2.5)
+    with running_server(echo) as uri:
+        socket.connect(uri, timeout=Whole(30))
+        socket.close(Whole(1000))
+
+
+@pytest.mark.parametrize("value", [True, "1", None, Real(1.0), 1.0])
+def test_what_is_no_whole_number_is_refused(value):
+    with pytest.raises(InvalidArgumentTypeError):
+        DataWriter().write_int32(value)
+
+
+@pytest.mark.parametrize("value", [True, "1.5", None, 1j, b"1"])
+def test_what_is_no_real_number_is_refused(value):
+    with pytest.raises(InvalidArgumentTypeError):
+        DataWriter().write_double(value)
+
+
+def test_send_takes_any_buffer():
+    writer = DataWriter()
+    writer.write_string("Buffer")
+    with running_server(echo) as uri, syncws.connect(uri) as socket:
+        for buffer in (writer.detach_buffer(), array.array("H", [1, 2]), memoryview(b"abc")[1:]):
+            socket.send(buffer)
+            assert socket.receive() == bytes(buffer)

@@ -1,0 +1,28 @@
+"""How a typed program uses events and the interfaces. mypy reads it, nothing runs it."""
+
+from syncws import (
+    DataWriter,
+    IInputStream,
+    IWebSocket,
+    MessageWebSocket,
+    StreamWebSocket,
+    Uri,
+    WebSocketClosedEventArgs,
+)
+
+
+def ended(sender: IWebSocket, args: WebSocketClosedEventArgs) -> None:
+    print(args.code)
+
+
+def use(socket: MessageWebSocket, stream: StreamWebSocket) -> None:
+    socket.closed += lambda sender, args: print(args.code)
+    socket.closed += ended
+    socket.message_received += lambda sender, args: print(args.text)
+    stream.closed += lambda sender, args: print(args.code)
+    socket.server_custom_validation_requested += lambda sender, args: args.reject()
+    socket.connect(Uri("ws://h"))
+    source: IInputStream = stream.input_stream
+    writer = DataWriter(stream.output_stream)
+    writer.write_byte(1)
+    print(source)
