@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checks import Default, check_timeout
-from syncws._arguments.setting import nearest
 from syncws._connection.link import SessionLink, ask_about_server, close_dropped
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
@@ -29,11 +28,7 @@ from syncws._wire.headers import check_request_header
 from syncws._wire.uri import parse_uri
 from syncws.cancellation import CancellationToken, check_token
 from syncws.control import WebSocketControl
-from syncws.errors import (
-    IllegalMethodCallError,
-    ObjectClosedError,
-    OperationCanceledError,
-)
+from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationCanceledError
 from syncws.event_args import WebSocketClosedEventArgs
 from syncws.info import WebSocketInformation
 from syncws.uri import Uri, uri_text
@@ -425,17 +420,6 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
     def uri(self) -> str | None:
         """The text that connect() was given, secrets in it included; None before it has connected (beyond WinRT)."""
         return self._uri
-
-    if not TYPE_CHECKING:
-        # Type checkers know the attributes, and would take this for leave to set any.
-        def __setattr__(self, name: str, value: object) -> None:
-            """Refuse a name that is nearly one of ours, such as a misspelt event; a subclass may have its own."""
-            is_ours = type(self).__module__.startswith("syncws.")
-            if is_ours and not name.startswith("_") and not hasattr(type(self), name):
-                meant = nearest(name, [known for known in dir(type(self)) if not known.startswith("_")])
-                if meant:
-                    raise AttributeError(f"{type(self).__name__} has no attribute {name}{meant}")
-            object.__setattr__(self, name, value)
 
     def __enter__(self: SelfT) -> SelfT:
         return self

@@ -4,8 +4,9 @@ Handlers of closed run on the connection's reader thread, those of server_custom
 thread; adding and removing may be done on any thread.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from syncws._arguments.setting import nearest
 from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomValidationRequestedEventArgs
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 
@@ -37,6 +38,17 @@ class SocketEvents:
         Handlers run on the connecting thread and may reject the server; one that raises rejects it.
         """
     )
+
+    if not TYPE_CHECKING:
+        # Type checkers know the attributes, and would take this for leave to set any.
+        def __setattr__(self, name: str, value: object) -> None:
+            """Refuse a name that is nearly one of ours, such as a misspelt event; a subclass may have its own."""
+            is_ours = type(self).__module__.startswith("syncws.")
+            if is_ours and not name.startswith("_") and not hasattr(type(self), name):
+                meant = nearest(name, [known for known in dir(type(self)) if not known.startswith("_")])
+                if meant:
+                    raise AttributeError(f"{type(self).__name__} has no attribute {name}{meant}")
+            object.__setattr__(self, name, value)
 
     @property
     def _events(self) -> tuple[Event[Any, Any], ...]:
