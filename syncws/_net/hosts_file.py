@@ -6,6 +6,7 @@ Reads a local file, line by line, on the connecting thread.
 import codecs
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO
 
 from syncws._net.address import Address, parse_address
@@ -14,7 +15,9 @@ __all__ = ["find_in_hosts_file", "hosts_file"]
 
 # Lists of names to block have some hundred thousand lines, 6 MB. What lies behind the limit is not read: it would take
 # longer than the deadline of a connect may allow.
-_MAX_BYTES = 16 * 1024 * 1024
+_MAX_BYTES = 8 * 1024 * 1024
+# Lines with one host's name in them; a connect tries no more than a few addresses.
+_MAX_MATCHING_LINES = 1000
 # A longer line is passed over: no system reads one.
 _MAX_LINE_BYTES = 64 * 1024
 
@@ -35,10 +38,10 @@ def find_in_hosts_file(name: str) -> list[Address]:
     wanted = name.encode("utf-8")
     try:
         with open(hosts_file(), "rb") as file:
-            for line in _lines(file):
-                # Taking every line of a long file apart would take ten times as long.
-                if wanted in line.lower():
-                    found += _addresses_in(line, name)
+            # Taking every line of a long file apart would take ten times as long.
+            matching = (line for line in _lines(file) if wanted in line.lower())
+            for line in islice(matching, _MAX_MATCHING_LINES):
+                found += _addresses_in(line, name)
     except OSError:
         pass
     return found

@@ -149,6 +149,13 @@ def test_what_lies_behind_the_limit_of_a_hosts_file_is_not_read(tmp_path, monkey
     assert [address.text for address in hosts_file.find_in_hosts_file("near.test")] == ["127.0.0.1"]
 
 
+def test_a_name_on_endless_lines_of_a_hosts_file_does_not_hold_a_connect_up(tmp_path, monkeypatch):
+    path = tmp_path / "hosts"
+    path.write_bytes(b"127.0.0.1 near.test\n" * 5000)
+    monkeypatch.setattr(hosts_file, "hosts_file", lambda: str(path))
+    assert len(hosts_file.find_in_hosts_file("near.test")) == 1000
+
+
 # Names in disguise.
 
 
