@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checks import Default, check_timeout
+from syncws._connection import closing
 from syncws._connection.link import SessionLink, ask_about_server, close_dropped
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
     from syncws._net.tls.verification import CertificateReport
 
 __all__ = ["IWebSocket", "State"]
-
-# How long leaving a `with` block by an exception waits for the peer; with what close() needs to abort after that, it is
-# half a second.
-_HURRIED_CLOSE_SECONDS = 0.3
 
 SelfT = TypeVar("SelfT", bound="IWebSocket[Any, Any]")
 if TYPE_CHECKING:
@@ -428,7 +425,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
         """Close; quickly when the block is left by an exception, whose news should not wait for the peer."""
         timeout = self._control.close_timeout
         if exc_type is not None:
-            timeout = _HURRIED_CLOSE_SECONDS if timeout is None else min(timeout, _HURRIED_CLOSE_SECONDS)
+            timeout = closing.HURRIED_SECONDS if timeout is None else min(timeout, closing.HURRIED_SECONDS)
         self._close(None, "", timeout)
 
     def __reduce_ex__(self, protocol: object) -> str:

@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from syncws._connection import closing
 from syncws._connection.closing import Closing
 from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs
 from syncws._connection.monitor import the_monitor
@@ -51,10 +52,6 @@ SessionT = TypeVar("SessionT", bound="Session")
 ErrorT = TypeVar("ErrorT", bound=WebSocketError)
 
 _numbers = itertools.count(1)
-# After its deadline a close() lets the reader this long to finish what abort() has told it.
-_ABORT_SECONDS = 0.2
-# A dropped socket object's connection is closed with 1001; this is how long its server has to answer.
-_ABANDON_SECONDS = 1.0
 
 
 def _nobody() -> None:
@@ -236,7 +233,7 @@ class Session(Sending):
             return
         if not self._wait_finished(deadline.sooner(self.closing.deadline or deadline)):
             self.abort()
-            self._wait_finished(Deadline(_ABORT_SECONDS))
+            self._wait_finished(Deadline(closing.ABORT_SECONDS))
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
@@ -266,7 +263,7 @@ class Session(Sending):
 
     def begin_abandoned_close(self) -> None:
         """Close with 1001 for an object that was dropped; the reader calls it. A second at most."""
-        frame = self.closing.start(1001, "", Deadline(_ABANDON_SECONDS), self._own(CloseCause.DROPPED))
+        frame = self.closing.start(1001, "", Deadline(closing.ABANDON_SECONDS), self._own(CloseCause.DROPPED))
         if frame is not None:
             self.outbox.post_close(frame, self.closed_error("the connection is closing"))
 

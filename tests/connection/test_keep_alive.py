@@ -9,10 +9,10 @@ from support import LIMIT, join, server_frame, wait
 from support.doubles import Sender
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
+from syncws._connection import closing
 from syncws._connection import keep_alive as keep_alive_module
 from syncws._connection.keep_alive import KeepAlive, Silence
 from syncws._connection.monitor import Monitor
-from syncws._connection.receiving import reader as reader_module
 from syncws._net.meter import BandwidthMeter
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload, encode_frame
@@ -25,7 +25,7 @@ REASON = "keep-alive: nothing came for 20 s, nor in the 10 s after a ping"
 @pytest.fixture(autouse=True)
 def short_linger(monkeypatch):
     # On a clock that stands still no deadline passes.
-    monkeypatch.setattr(reader_module, "_LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(closing, "LINGER_SECONDS", 0.0)
 
 
 @pytest.fixture

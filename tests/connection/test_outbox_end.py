@@ -9,6 +9,7 @@ from support import LIMIT, join, wait
 from support.doubles import Sender, stuck_sender
 from support.fakes import PieceList, ScriptedTransport, interrupt_at
 
+from syncws._connection import closing
 from syncws._connection.sending import frame_writer as frame_writer_module
 from syncws._connection.sending import outbox as module
 from syncws._connection.sending.outbox import Outbox
@@ -100,7 +101,7 @@ def test_retire_waits_for_a_sender_that_leaves(outbox, transport):
 @pytest.fixture
 def held(transport, monkeypatch):
     """Two Events: one that is set inside a send, and one that lets it go on; retire waits for it only shortly."""
-    monkeypatch.setattr(module, "_LEAVE_SECONDS", 0.01)
+    monkeypatch.setattr(closing, "LEAVE_SECONDS", 0.01)
     inside, go_on = threading.Event(), threading.Event()
 
     def hold(_):

@@ -7,7 +7,7 @@ from support import LIMIT, join, server_frame, wait
 from support.fakes import FakeClock
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
-from syncws._connection import session as session_module
+from syncws._connection import closing
 from syncws._connection.receiving import reader as module
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
@@ -243,14 +243,14 @@ def test_messages_after_a_local_close_are_dropped(rigs):
     rig = rigs(close_timeout=LIMIT)
     rig.owner.note_messages()
     rig.start()
-    closing = threading.Thread(target=rig.session.close, args=(1000, "", LIMIT))
-    closing.start()
+    closer = threading.Thread(target=rig.session.close, args=(1000, "", LIMIT))
+    closer.start()
     while not rig.session.closing.is_discarding:
         pass
     rig.transport.feed(server_frame(TEXT, b"late"))
     rig.transport.feed(CLOSE_1000)
     rig.transport.feed(b"")
-    join(closing)
+    join(closer)
     assert rig.owner.log == [(1000, "bye")]
 
 
@@ -270,7 +270,7 @@ def test_messages_that_waited_are_dropped_when_the_handler_closes(rigs):
 
 
 def test_the_peer_has_a_moment_to_end_tcp_and_no_longer(rigs, monkeypatch):
-    monkeypatch.setattr(module, "_LINGER_SECONDS", 0.01)
+    monkeypatch.setattr(closing, "LINGER_SECONDS", 0.01)
     rig = rigs(CLOSE_1000)
     rig.run()
     assert rig.owner.log == [(1000, "bye")]
@@ -278,7 +278,7 @@ def test_the_peer_has_a_moment_to_end_tcp_and_no_longer(rigs, monkeypatch):
 
 
 def test_a_peer_that_sends_after_its_close_frame_is_left_after_a_moment(rigs, monkeypatch):
-    monkeypatch.setattr(module, "_LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(closing, "LINGER_SECONDS", 0.0)
     rig = rigs(CLOSE_1000)
     rig.transport.has_buffered = True
     real = rig.transport.receive
@@ -288,7 +288,7 @@ def test_a_peer_that_sends_after_its_close_frame_is_left_after_a_moment(rigs, mo
 
 
 def test_lingering_ends_with_the_close_deadline_when_our_close_frame_does_not_go(rigs, monkeypatch):
-    monkeypatch.setattr(module, "_LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(closing, "LINGER_SECONDS", 0.0)
     rig = rigs(close_timeout=0.01)
     rig.transport.block()
     rig.start()
@@ -298,7 +298,7 @@ def test_lingering_ends_with_the_close_deadline_when_our_close_frame_does_not_go
 
 
 def test_a_sender_that_notes_late_that_our_close_frame_has_gone_does_not_prolong_the_lingering(rigs, monkeypatch):
-    monkeypatch.setattr(module, "_LINGER_SECONDS", 0.01)
+    monkeypatch.setattr(closing, "LINGER_SECONDS", 0.01)
     # Another thread has the writer role: the frame is out, and that thread has not run since.
     looks = []
     linger = module.Reader._linger
@@ -317,7 +317,7 @@ def test_a_sender_that_notes_late_that_our_close_frame_has_gone_does_not_prolong
 
 
 def test_lingering_ends_with_the_close_deadline_although_the_peer_floods_and_never_reads(rigs, monkeypatch):
-    monkeypatch.setattr(module, "_LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(closing, "LINGER_SECONDS", 0.0)
     rig = rigs(close_timeout=0.01)
     rig.transport.block()
     rig.transport.has_buffered = True
@@ -396,7 +396,7 @@ def test_messages_that_wait_for_a_dropped_owner_are_not_delivered(rigs):
 
 
 def test_a_peer_that_does_not_answer_the_close_of_a_dropped_owner_is_left(rigs, monkeypatch):
-    monkeypatch.setattr(session_module, "_ABANDON_SECONDS", 0.01)
+    monkeypatch.setattr(closing, "ABANDON_SECONDS", 0.01)
     rig = rigs()
     rig.start()
     rig.session.abandon()

@@ -15,7 +15,7 @@ from syncws import (
     ProtocolViolationError,
     StreamWebSocket,
 )
-from syncws._connection.receiving import reader
+from syncws._connection import closing
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def stays():
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """The reader waits long for the end of TCP."""
-    monkeypatch.setattr(reader, "_LINGER_SECONDS", LIMIT)
+    monkeypatch.setattr(closing, "LINGER_SECONDS", LIMIT)
 
 
 def read_all(socket):

@@ -10,6 +10,7 @@ import pytest
 from support import LIMIT, handshake, read_frame, read_to_end, scripted_server, server_frame, wait
 
 from syncws import InvalidArgumentError, MessageWebSocket, OperationTimedOutError, WebSocketError
+from syncws._connection import closing
 from syncws._connection.receiving import reader as reader_module
 from syncws._net.tls import transport as tls
 
@@ -60,7 +61,7 @@ def test_a_socket_that_was_dropped_while_closing_is_abandoned_without_a_warning(
 
 
 def test_what_came_before_the_first_handler_goes_to_it_while_the_connection_is_closing(monkeypatch):
-    monkeypatch.setattr(reader_module, "_LINGER_SECONDS", LIMIT)
+    monkeypatch.setattr(closing, "LINGER_SECONDS", LIMIT)
     answered, go_on, received = threading.Event(), threading.Event(), threading.Event()
 
     def script(connection):

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
+from syncws._connection import closing
 from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.delivery import Relieved
 from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
@@ -35,8 +36,6 @@ _READ_BYTES = 65536
 _SMALL_READ_BYTES = 4096
 # Reads that fill less than that, in a row, before the next one asks for no more.
 _SMALL_READS = 16
-# Both Close frames have gone by, or the peer broke the protocol: how long it has to end TCP, which is its part.
-_LINGER_SECONDS = 1.0
 
 
 def run_reader(session: SessionT, make_reader: Callable[[SessionT], "Reader"]) -> None:
@@ -187,7 +186,7 @@ class Reader:
         self._wait(READABLE, Deadline(0.0))
         if session.is_paused or self._may_have_more or session.inbound.total_bytes != silence.received_bytes:
             return False
-        return session.take_silence(silence.reason, _LINGER_SECONDS)
+        return session.take_silence(silence.reason, closing.LINGER_SECONDS)
 
     def _receive(self) -> bytes:
         """Take what the transport has; notes the end of the stream."""
@@ -237,7 +236,7 @@ class Reader:
     def _linger(self) -> None:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
         session = self._session
-        soon = Deadline(_LINGER_SECONDS)
+        soon = Deadline(closing.LINGER_SECONDS)
         latest = session.closing.deadline or soon
         while not self._is_at_end and not session.is_aborted and not latest.is_expired:
             self._deliver_waiting()

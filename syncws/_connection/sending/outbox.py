@@ -21,6 +21,7 @@ The rule for interruptions: a wait may be interrupted, for all that has gone is 
 import threading
 from collections.abc import Callable
 
+from syncws._connection import closing
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
 from syncws._connection.sending.open_message import Hold, OpenMessage
 from syncws._connection.sending.posted import ControlFrame, Posted
@@ -37,8 +38,6 @@ from syncws.errors import (
 
 __all__ = ["Outbox"]
 
-# How long the reader lets a sender, which has been woken, leave before it goes on without it.
-_LEAVE_SECONDS = 1.0
 _NOBODY = 0
 
 
@@ -341,7 +340,7 @@ class Outbox:
         """
         self._retire = close_transport
         self.has_posted = True
-        if self._role.acquire(timeout=0 if self._writer.is_quiet else _LEAVE_SECONDS):
+        if self._role.acquire(timeout=0 if self._writer.is_quiet else closing.LEAVE_SECONDS):
             try:
                 self._close_transport()
             finally:
