@@ -377,23 +377,24 @@ class DataWriter(Formatted):
 
     def _store_parts(self, stream: IOutputStream, parts: list[bytes]) -> int:
         count = len(parts)
-        is_taken = False
         try:
             if count == 1:
                 part = parts[0]
                 size = stream._write_text(part) if part is self._text else stream.write(part)
             else:
                 size = stream.write(b"".join(parts))
-            is_taken = True
         except OperationTimedOutError as error:
-            is_taken = error.is_queued
+            if error.is_queued:
+                self._forget(count)
             raise
-        finally:
-            if is_taken:
-                # By number, so that a part which another thread wrongly added at the last moment is not lost unsent.
-                del parts[:count]
-                self._length = sum(map(len, parts)) if parts else 0
+        self._forget(count)
         return size
+
+    def _forget(self, count: int) -> None:
+        """Drop the parts that were stored."""
+        # By number, so that a part which another thread wrongly added at the last moment is not lost unsent.
+        del self._parts[:count]
+        self._length = sum(map(len, self._parts)) if self._parts else 0
 
 
 def _check_stream(output_stream: object) -> None:

@@ -16,6 +16,7 @@ from syncws import (
     StreamWebSocket,
     UnicodeEncoding,
 )
+from syncws._streams import memory_stream
 
 TEXTS = ["Hello", "World", "1 2 3 4 5", "Très bien!", "Goodbye"]
 
@@ -120,3 +121,29 @@ def test_the_interfaces_are_types_for_isinstance(stream):
     assert isinstance(stream, IInputStream)
     assert isinstance(stream, IOutputStream)
     assert not isinstance(socket.output_stream, IInputStream)
+
+
+def test_progress_of_a_write_is_told_once_it_is_done(stream):
+    told = []
+    assert stream.write(b"abc", progress=told.append) == 3
+    assert told == [3]
+
+
+def test_writing_nothing_behind_the_end_does_not_make_the_stream_longer(stream):
+    stream.seek(5)
+    assert stream.write(b"") == 0
+    assert (stream.size, stream.position) == (0, 5)
+
+
+def test_what_a_failed_read_had_taken_can_be_read_again():
+    cursor = memory_stream._Cursor(bytearray(b"abc"), 0)
+    cursor.advance(2)
+    cursor.put_back(b"ab")
+    assert bytes(cursor.peek(3)) == b"abc"
+
+
+def test_a_closed_stream_says_so_when_shown():
+    stream = filled(b"abc")
+    assert repr(stream) == "<InMemoryRandomAccessStream position=3 size=3>"
+    stream.close()
+    assert repr(stream) == "<InMemoryRandomAccessStream closed>"

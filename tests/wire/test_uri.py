@@ -181,6 +181,13 @@ def test_equal_uris_are_equal_values():
     assert parse_uri("WS://H:80") == parse_uri("ws://h/") == WebSocketUri(False, "h", 80, "/")
 
 
+def test_a_uri_is_shown_without_its_query():
+    assert (
+        repr(parse_uri("ws://h/chat?token=secret")) == f"<WebSocketUri {parse_uri('ws://h/chat?token=secret').shown}>"
+    )
+    assert "secret" not in repr(parse_uri("ws://h/chat?token=secret"))
+
+
 # Names beyond ASCII.
 
 ENCODED = {
