@@ -10,6 +10,7 @@ from typing import TypeVar
 from syncws._certificates import fields
 from syncws._certificates.fields import CertificateKeyUsages, Parsed, SubjectAlternativeNameInfo
 from syncws._certificates.loading import Loaded, PrivateKey, Source, encrypted_key, load_pem, load_pkcs12
+from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["Certificate"]
@@ -52,6 +53,7 @@ class Certificate:
         self._private_key: PrivateKey | None = None
 
     @classmethod
+    @raising_bare
     def from_pem(
         cls: type[CertificateT],
         certificate: Source,
@@ -76,6 +78,7 @@ class Certificate:
         return cls._from_loaded(load_pem(certificate, private_key, password))
 
     @classmethod
+    @raising_bare
     def from_pkcs12(cls: type[CertificateT], data_or_path: Source, password: str | bytes | None = None) -> CertificateT:
         """Make a certificate with its private key from PKCS #12, a .p12 or .pfx file (beyond WinRT).
 

@@ -27,6 +27,7 @@ from syncws._arguments.setting_checks import (
 )
 from syncws._arguments.version import __version__
 from syncws._certificates.errors import check_ignorable_errors
+from syncws._errors.bare import raising_bare
 from syncws._wire.frame_decoder import NO_LIMIT
 from syncws._wire.headers import check_subprotocols
 from syncws.certificates import Certificate
@@ -362,6 +363,7 @@ class MessageWebSocketControl(WebSocketControl):
         """,
     )
 
+    @raising_bare
     def update(self, **settings: Unpack[MessageWebSocketSettings]) -> None:
         """Set several settings, all or none (beyond WinRT). A list may be any iterable; it replaces the entries.
 
@@ -402,6 +404,7 @@ class StreamWebSocketControl(WebSocketControl):
         """,
     )
 
+    @raising_bare
     def update(self, **settings: Unpack[StreamWebSocketSettings]) -> None:
         """Set several settings, all or none; see MessageWebSocketControl.update."""
         self._update(settings)

@@ -3,6 +3,7 @@
 A plain value, set before it is used: any thread may read it.
 """
 
+from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["PasswordCredential"]
@@ -16,6 +17,7 @@ class PasswordCredential:
 
     __slots__ = ("_password", "_resource", "_user_name")
 
+    @raising_bare
     def __init__(self, resource: str = "", user_name: str = "", password: str = "", /) -> None:
         """Make a credential, of three strings or empty.
 
@@ -57,6 +59,7 @@ class PasswordCredential:
         return self._user_name
 
     @user_name.setter
+    @raising_bare
     def user_name(self, value: str) -> None:
         if ":" in _checked(value, "user_name", may_be_empty=False):
             raise InvalidArgumentError("user_name must not hold a colon (RFC 7617 2)")
@@ -73,6 +76,7 @@ class PasswordCredential:
         return self._password
 
     @password.setter
+    @raising_bare
     def password(self, value: str) -> None:
         self._password = _checked(value, "password", may_be_empty=False)
 

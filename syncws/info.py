@@ -232,7 +232,7 @@ class WebSocketInformation:
     def __repr__(self) -> str:
         snapshot = self._take_snapshot()
         return (
-            f"<{type(self).__name__} local_address={snapshot.local_address} protocol={snapshot.protocol!r} "
+            f"<{type(self).__name__} local_address={snapshot.local_address} "
             f"bytes_received={snapshot.bytes_received} bytes_sent={snapshot.bytes_sent}>"
         )
 

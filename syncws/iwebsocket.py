@@ -10,13 +10,13 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection import closing
 from syncws._connection.link import SessionLink, ask_about_server, close_dropped
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
 from syncws._connection.socket_events import SocketEvents
+from syncws._errors.bare import raising_bare
 from syncws._net.connector import Connect, Opened
 from syncws._net.given_socket import check_connected_socket
 from syncws._streams.output_stream import OutputStream, Progress
@@ -121,6 +121,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
 
     # Before connect.
 
+    @raising_bare
     def set_request_header(self, header_name: str, header_value: str, /) -> None:
         """Add a header to the opening handshake's request, or replace the one of that name.
 
@@ -134,8 +135,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
 
         Source: MessageWebSocket.SetRequestHeader.
         """
-        with RaisingBare():
-            check_request_header(header_name, header_value)
+        check_request_header(header_name, header_value)
         with self._lock:
             if self._state is not State.NEW:
                 raise IllegalMethodCallError("request headers cannot be set after connect was called")
@@ -143,6 +143,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
 
     # Connecting.
 
+    @raising_bare
     def connect(
         self,
         uri: str | Uri,
@@ -183,8 +184,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
 
         Source: MessageWebSocket.ConnectAsync.
         """
-        with RaisingBare():
-            self._connect(uri, timeout, cancellation_token, check_connected_socket(socket))
+        self._connect(uri, timeout, cancellation_token, check_connected_socket(socket))
 
     def _connect(
         self, uri: str | Uri, timeout: float | None, token: CancellationToken | None, over: "socket.socket | str | None"

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checks import Default, check_header_pairs, check_timeout
 from syncws._connection.message_session import MessageSession
 from syncws._connection.receiving.reader import run_reader
 from syncws._connection.receiving.receivers import MessageReceiver
+from syncws._errors.bare import raising_bare
 from syncws._net.connector import Opened
 from syncws._net.given_socket import check_path
 from syncws._streams.buffer import as_bytes_view
@@ -343,6 +343,7 @@ def _content(message: Message) -> str | bytes:
     return message.payload
 
 
+@raising_bare
 def connect(
     uri: str | Uri,
     *,
@@ -378,6 +379,7 @@ def connect(
     return made
 
 
+@raising_bare
 def unix_connect(
     path: "str | os.PathLike[str]",
     uri: str | Uri = "ws://localhost/",
@@ -408,8 +410,7 @@ def unix_connect(
     """
     checked = check_path(path)
     made = _made_with(headers, subprotocols, settings)
-    with RaisingBare():
-        made._connect(uri, timeout, cancellation_token, checked)
+    made._connect(uri, timeout, cancellation_token, checked)
     return made
 
 
@@ -423,8 +424,7 @@ def _made_with(
             raise TypeError("subprotocols and supported_protocols are the same setting: give one of them")
         settings["supported_protocols"] = subprotocols
     made = MessageWebSocket()
-    with RaisingBare():
-        made.control.update(**settings)
-        for name, value in check_header_pairs(headers):
-            made.set_request_header(name, value)
+    made.control.update(**settings)
+    for name, value in check_header_pairs(headers):
+        made.set_request_header(name, value)
     return made

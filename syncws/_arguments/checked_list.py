@@ -6,6 +6,8 @@ They may be read and edited on any thread, as far as the control object allows.
 from collections.abc import Callable, Iterable, MutableSequence
 from typing import TypeVar, overload
 
+from syncws._errors.bare import raising_bare
+
 __all__ = ["CheckedList"]
 
 EntryT = TypeVar("EntryT")
@@ -42,6 +44,7 @@ class CheckedList(MutableSequence[EntryT]):
     @overload
     def __setitem__(self, index: slice, value: Iterable[EntryT]) -> None: ...
 
+    @raising_bare
     def __setitem__(self, index: int | slice, value: EntryT | Iterable[EntryT]) -> None:
         self._check_settable()
         changed: list[object] = list(self._entries)
@@ -58,6 +61,7 @@ class CheckedList(MutableSequence[EntryT]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    @raising_bare
     def extend(self, values: Iterable[EntryT]) -> None:
         """Put several entries at the end, all or none; errors as the property says."""
         self._check_settable()
@@ -68,6 +72,7 @@ class CheckedList(MutableSequence[EntryT]):
         self._check_settable()
         self._entries.reverse()
 
+    @raising_bare
     def insert(self, index: int, value: EntryT) -> None:
         """Put an entry in; errors as the property says."""
         self._check_settable()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from syncws._arguments.setting import nearest, settings_of
+from syncws._errors.bare import raising_bare
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 
 __all__ = ["Settable"]
@@ -38,6 +39,7 @@ class Settable:
 
     if not TYPE_CHECKING:
         # Type checkers would let every name pass.
+        @raising_bare
         def __setattr__(self, name: str, value: object) -> None:
             if not name.startswith("_") and not hasattr(getattr(type(self), name, None), "__set__"):
                 raise AttributeError(self._unknown(name))

@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Callable, Iterable, MutableSequence
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
-from syncws._arguments.bare_errors import RaisingBare
 from syncws._arguments.checked_list import CheckedList
+from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentTypeError
 
 __all__ = ["Control", "ListSetting", "Setting", "nearest", "settings_of"]
@@ -79,9 +79,9 @@ class Setting(Generic[T]):
         value: T = getattr(control, self._key)
         return value
 
+    @raising_bare
     def __set__(self, control: Control, value: T) -> None:
-        with RaisingBare():
-            self.store(control, self.accept(control, value))
+        self.store(control, self.accept(control, value))
 
     def accept(self, control: Control, value: object) -> T:
         """Return the value as it is to be kept; raise when it is bad, or too late for it."""
@@ -138,6 +138,7 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
         kept: MutableSequence[EntryT] = vars(control)[self._key]
         return kept
 
+    @raising_bare
     def __set__(self, control: Control, value: MutableSequence[EntryT]) -> None:
         # `control.supported_protocols += [...]` gets the list, extends it, and sets it again.
         if value is not self.__get__(control, type(control)):

@@ -108,17 +108,9 @@ def texts_of(error):
         seen.add(id(error))
         yield from (str(error), repr(error), repr(error.args))
         for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack:
-            # A URI and headers that were handed in stand in the caller's frame as well: ours hold them unread.
             if frame.filename.startswith(LIBRARY):
-                kept = {name: value for name, value in (frame.locals or {}).items() if name not in GIVEN_NAMES}
-                yield repr(kept)
+                yield repr(frame.locals)
         error = error.__cause__ or error.__context__
-
-
-# Parameters of public functions: what the application has given.
-GIVEN_NAMES = frozenset(
-    {"uri", "headers", "header_name", "header_value", "subprotocols", "settings", "user_name", "password", "value"}
-)
 
 
 def assert_clean(logged, *texts):

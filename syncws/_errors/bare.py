@@ -1,0 +1,66 @@
+"""Errors as the application gets them: without the library's frames.
+
+Where in the library an error was found says nothing to the application, makes a traceback of sixty lines of one of ten,
+and holds in its locals what the application has given: headers, passwords, queries. Any thread may use it.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+__all__ = ["raising_bare"]
+
+ArgumentsT = ParamSpec("ArgumentsT")
+ResultT = TypeVar("ResultT")
+
+_LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def raising_bare(function: Callable[ArgumentsT, ResultT]) -> Callable[ArgumentsT, ResultT]:
+    """Return a function whose errors leave without the frames and the arguments that they, and their causes, passed.
+
+    That is so for OSError, which WebSocketError is, TypeError and AttributeError: they say what the application did, or
+    its peer. Of any other, Ctrl-C or a fault of the library, the frames are needed to find it. The application's own
+    frames stay.
+    """
+
+    @functools.wraps(function)
+    def call(*args: ArgumentsT.args, **kwargs: ArgumentsT.kwargs) -> ResultT:
+        handled = sys.exception()
+        try:
+            return function(*args, **kwargs)
+        except (OSError, TypeError, AttributeError) as error:
+            _strip(error, handled)
+            # This frame itself stays in the traceback.
+            del args, kwargs, handled
+            raise
+
+    return call
+
+
+def _strip(error: BaseException, handled: BaseException | None) -> None:
+    """Take our frames out of an error and its causes; `handled` is what the application is busy with, its own."""
+    # The context is an error of the library's, which has been told already, or stands behind it.
+    error.__context__ = handled
+    link: BaseException | None = error
+    while link is not None and link is not handled:
+        link.__traceback__ = _of_others(link.__traceback__)
+        if link is not error:
+            link.__context__ = None
+        link = link.__cause__
+
+
+def _of_others(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback with the frames that are not the library's, such as an iterable's of the application."""
+    frames = []
+    while traceback is not None:
+        if not traceback.tb_frame.f_code.co_filename.startswith(_LIBRARY):
+            frames.append(traceback)
+        traceback = traceback.tb_next
+    kept = None
+    for each in reversed(frames):
+        kept = TracebackType(kept, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return kept
