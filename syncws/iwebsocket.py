@@ -20,7 +20,7 @@ from syncws._errors.bare import raising_bare
 from syncws._net.connector import Connect, Opened
 from syncws._net.given_socket import check_connected_socket
 from syncws._streams.output_stream import OutputStream, Progress
-from syncws._waiting.at_fork import watch
+from syncws._waiting.at_fork import loading, watch
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
@@ -190,7 +190,9 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
         self, uri: str | Uri, timeout: float | None, token: CancellationToken | None, over: "socket.socket | str | None"
     ) -> None:
         text = uri_text(uri)
-        target = parse_uri(text)
+        # What is not plain is read with urllib3, which is imported then.
+        with loading:
+            target = parse_uri(text)
         deadline = Deadline(check_timeout(timeout, "timeout"))
         check_token(token)
         settings = self._control._snapshot(tuple(self._request_headers.values()))

@@ -1,8 +1,9 @@
 """Uri: an absolute ws or wss URI (Windows.Foundation.Uri).
 
-May import _wire and errors. A plain value that never changes: any thread may use it.
+May import _waiting, _wire and errors. A plain value that never changes: any thread may use it.
 """
 
+from syncws._waiting.at_fork import loading
 from syncws._wire.uri import parse_uri
 from syncws.errors import InvalidArgumentTypeError
 
@@ -26,15 +27,17 @@ class Uri:
 
         Source: Uri(String), Uri(String, String).
         """
-        base = parse_uri(uri)
+        with loading:
+            base = parse_uri(uri)
         if relative_uri is not None:
             if not isinstance(relative_uri, str):
                 raise InvalidArgumentTypeError(f"relative_uri must be str, not {type(relative_uri).__name__}")
             # Here and not above: importing it takes time, and few need it. It joins http URIs by the rules of ws.
-            from urllib.parse import urljoin
+            with loading:
+                from urllib.parse import urljoin
 
-            uri = urljoin(uri, relative_uri)
-            base = parse_uri(uri)
+                uri = urljoin(uri, relative_uri)
+                base = parse_uri(uri)
         self._text = uri
         self._parsed = base
 

@@ -20,7 +20,7 @@ from syncws._net.proxy.choice import choose_proxy
 from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, open_tunnel, plan_routes
 from syncws._net.resolver import Answer, addresses_without_waiting, look_up
 from syncws._net.transport import SocketTransport, Transport, is_tls_error
-from syncws._waiting.at_fork import watch
+from syncws._waiting.at_fork import loading, watch
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import run_aside
 from syncws._waiting.readiness import Waker
@@ -173,7 +173,8 @@ class Connect:
         try:
             if self._uri.is_secure:
                 # Here and not above, as all of _net.tls in this module: a plain connect needs none of it.
-                from syncws._net.tls.context import make_plan
+                with loading:
+                    from syncws._net.tls.context import make_plan
 
                 # Made now and kept: settings that TLS cannot use are an error before anything is sent.
                 make_plan(self._settings)
@@ -222,7 +223,9 @@ class Connect:
             return self._open_over(self._over, uri, settings)
         if self._over is not None:
             return self._open_authorized(None, [Address(socket.AF_UNIX, self._over)], uri, settings)
-        proxy = choose_proxy(uri, settings)
+        # It may import what reads URLs and the system's settings; it does not wait.
+        with loading:
+            proxy = choose_proxy(uri, settings)
         if uri is self._uri:
             self._proxy = proxy and proxy.shown
         elif proxy is not None and proxy.shown != self._proxy:
@@ -314,7 +317,8 @@ class Connect:
             if route is not None:
                 transport = open_tunnel(route, transport, waiter, settings.proxy_ssl_context, self.make_lock)
             if uri.is_secure:
-                from syncws._net.tls.server import start_tls
+                with loading:
+                    from syncws._net.tls.server import start_tls
 
                 transport = start_tls(transport, uri, settings, waiter, self)
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from syncws._net.address import Address, interleaved, parse_address
 from syncws._net.hosts_file import find_in_hosts_file
+from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import Deadline
 from syncws._wire.shown import shown_text
 from syncws.errors import CannotConnectError, HostNameNotResolvedError, OperationTimedOutError
@@ -117,8 +118,9 @@ def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) ->
     """Ask for the records of one kind, "A" or "AAAA"; waits. CNAMEs are followed, search domains tried."""
     # Here and not above: importing it takes a tenth of a second, and most programs connect without it.
     try:
-        import dns.exception
-        import dns.resolver
+        with loading:
+            import dns.exception
+            import dns.resolver
     except OSError as exc:
         raise CannotConnectError(f"the system gives no descriptor to look up names: {exc}") from exc
 

@@ -7,9 +7,16 @@ After os.fork() the child has a copy of every object and of every descriptor, bu
 the parent's: a byte, a TLS alert or a shutdown() by the child would break them for the parent, and a lock that another
 thread held at that moment stays held for ever. So each object that has descriptors or locks is told: it closes its
 descriptors, which the parent's copies do not notice, makes new locks, and refuses to be used.
+
+The interpreter has a lock for each module that is being imported, which nobody can make anew. So a fork waits for what
+a connect imports.
 """
 
+# Before our own hooks are registered: a fork takes `loading` first and logging's lock then, as an import does that
+# makes a logger.
+import logging  # noqa: F401
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -18,10 +25,13 @@ from typing import Any, TypeVar
 from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError
 
-__all__ = ["forked_error", "watch"]
+__all__ = ["forked_error", "loading", "watch"]
 
 HolderT = TypeVar("HolderT")
 
+# One that its thread may take again: a signal handler may fork while its thread imports, and the child then goes on.
+loading = threading.RLock()
+"""Held by a function of a connect while it imports a module that takes long; a fork waits for it."""
 
 # By id and not in a WeakSet: two that the application's subclass calls equal are two all the same.
 _holders: "dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]]" = {}
@@ -61,4 +71,5 @@ def _let_go() -> None:
 
 
 if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=loading.acquire, after_in_parent=loading.release, after_in_child=loading.release)
     os.register_at_fork(after_in_child=_let_go)

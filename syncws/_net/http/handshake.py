@@ -20,6 +20,7 @@ from syncws._net.exchange import send_all
 from syncws._net.http.head import Head, HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport
+from syncws._waiting.at_fork import loading
 from syncws._waiting.waiter import Waiter
 from syncws._wire.shown import shown_text
 from syncws._wire.uri import WebSocketUri
@@ -72,7 +73,8 @@ def open_websocket(
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
     # Here and not above: importing it takes longer than all the rest of this package, and most of a program's start.
-    import websocket
+    with loading:
+        import websocket
 
     key = base64.b64encode(os.urandom(16)).decode("ascii")
     guard = _Guard(transport, waiter, uri.resource, request_headers)

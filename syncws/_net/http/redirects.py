@@ -3,6 +3,7 @@
 Pure functions over plain values: any thread may call them.
 """
 
+from syncws._waiting.at_fork import loading
 from syncws._wire.uri import WebSocketUri, parse_uri
 from syncws.control import WebSocketControl
 from syncws.errors import HttpStatusError, InvalidArgumentError, RedirectError
@@ -52,7 +53,8 @@ def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
         # The fragment of a redirect is not for the server (RFC 9110 10.2.2), and a WebSocket URI has none.
         location, _ = urldefrag(urljoin(base, answer.location or ""))
         scheme, colon, rest = location.partition(":")
-        return parse_uri(f"{_WEBSOCKET_SCHEMES.get(scheme.lower(), scheme)}{colon}{rest}")
+        with loading:
+            return parse_uri(f"{_WEBSOCKET_SCHEMES.get(scheme.lower(), scheme)}{colon}{rest}")
     except (InvalidArgumentError, ValueError) as exc:
         reason = exc.message if isinstance(exc, InvalidArgumentError) else "its Location cannot be read"
         raise RedirectError(

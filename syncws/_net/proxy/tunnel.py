@@ -17,6 +17,7 @@ from syncws._net.http.head import HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.proxy.socks import ask_socks
 from syncws._net.transport import Transport, is_tls_error
+from syncws._waiting.at_fork import loading
 from syncws._waiting.waiter import Waiter
 from syncws._wire.proxy_url import ProxyUrl
 from syncws._wire.shown import shown_text
@@ -162,8 +163,9 @@ def _tls_over(
     context: "ssl.SSLContext | None",
     lock: AbstractContextManager[object],
 ) -> Transport:
-    from syncws._net.tls.context import default_context
-    from syncws._net.tls.transport import TlsTransport
+    with loading:
+        from syncws._net.tls.context import default_context
+        from syncws._net.tls.transport import TlsTransport
 
     over_tls = TlsTransport(transport, default_context() if context is None else context, proxy.server_name, lock)
     over_tls.handshake(waiter.wait, waiter.check)
@@ -173,8 +175,9 @@ def _tls_over(
 def _tls_failure(error: "ssl.SSLError", peer: str) -> TlsError:
     import ssl
 
-    from syncws._net.tls.transport import tls_error
-    from syncws._net.tls.verification import certificate_error, refused_at_once
+    with loading:
+        from syncws._net.tls.transport import tls_error
+        from syncws._net.tls.verification import certificate_error, refused_at_once
 
     if isinstance(error, ssl.SSLCertVerificationError):
         report = refused_at_once(error)
