@@ -5,7 +5,6 @@ and holds in its locals what the application has given: headers, passwords, quer
 """
 
 import functools
-import os
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -16,7 +15,8 @@ __all__ = ["raising_bare"]
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")
 
-_LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# Ours, and what we call, which get what the application gave from us.
+_PACKAGES = frozenset({"idna", "ipaddress", "socket", "socksio", "ssl", "syncws", "urllib", "urllib3", "websocket"})
 
 
 def raising_bare(function: Callable[ArgumentsT, ResultT]) -> Callable[ArgumentsT, ResultT]:
@@ -57,7 +57,7 @@ def _of_others(traceback: TracebackType | None) -> TracebackType | None:
     """Return a traceback with the frames that are not the library's, such as an iterable's of the application."""
     frames = []
     while traceback is not None:
-        if not traceback.tb_frame.f_code.co_filename.startswith(_LIBRARY):
+        if str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0] not in _PACKAGES:
             frames.append(traceback)
         traceback = traceback.tb_next
     kept = None
