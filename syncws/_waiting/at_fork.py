@@ -8,8 +8,8 @@ the parent's: a byte, a TLS alert or a shutdown() by the child would break them 
 thread held at that moment stays held for ever. So each object that has descriptors or locks is told: it closes its
 descriptors, which the parent's copies do not notice, makes new locks, and refuses to be used.
 
-The interpreter has a lock for each module that is being imported, which nobody can make anew. So a fork waits for what
-a connect imports.
+The interpreter has a lock for each module that is being imported, and OpenSSL has locks that it holds while it makes a
+context. Nobody can make those anew, so a fork waits while a connect imports a module or has a context made.
 """
 
 # Before our own hooks are registered: a fork takes `loading` first and logging's lock then, as an import does that
@@ -31,7 +31,7 @@ HolderT = TypeVar("HolderT")
 
 # One that its thread may take again: a signal handler may fork while its thread imports, and the child then goes on.
 loading = threading.RLock()
-"""Held by a function of a connect while it imports a module that takes long; a fork waits for it."""
+"""Held by a connect while it imports a module that takes long or has a TLS context made; a fork waits for it."""
 
 # By id and not in a WeakSet: two that the application's subclass calls equal are two all the same.
 _holders: "dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]]" = {}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from urllib3.util.ssl_ import create_urllib3_context
 
+from syncws._waiting.at_fork import loading
 from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
 from syncws.errors import InvalidArgumentError, WebSocketError
@@ -29,15 +30,17 @@ def default_context() -> ssl.SSLContext:
     Raises:
         WebSocketError: that file cannot be written (0x80004005).
     """
-    context = _bare_context()
-    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    with loading:
+        context = _bare_context()
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context
 
 
 def _bare_context() -> ssl.SSLContext:
     """Return the default context without authorities, which are what takes time."""
     try:
-        context = create_urllib3_context()
+        with loading:
+            context = create_urllib3_context()
     except OSError as exc:
         raise WebSocketError(
             f"no TLS settings can be made, perhaps for the file that SSLKEYLOGFILE names: {exc}"
