@@ -77,6 +77,8 @@ class Monitor:
     def let_go_in_child(self) -> None:
         """See _waiting.at_fork: in the child the thread is not, and the parent's timers are not its own."""
         self._reset()
+        # The child may put other locks in the place of threading's before it connects.
+        _made.clear()
 
     # Any thread.
 
@@ -197,9 +199,12 @@ def _run(timer: Timer) -> None:
         timer.set(seconds)
 
 
-_monitor = Monitor()
+# One at most, made at the first use: gevent and eventlet may put their locks in the place of threading's after the
+# import.
+_made: dict[None, Monitor] = {}
 
 
 def the_monitor() -> Monitor:
     """Return the monitor of this process."""
-    return _monitor
+    # setdefault is one step: of two threads that make one at the same time both get the same.
+    return _made.get(None) or _made.setdefault(None, Monitor())

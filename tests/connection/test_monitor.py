@@ -273,7 +273,7 @@ def test_a_start_that_was_interrupted_is_made_good_by_the_next_timer(real, monke
 
 def test_after_a_fork_the_child_has_no_timers_and_no_thread_of_the_parents(monkeypatch):
     parent = Monitor()
-    monkeypatch.setattr(module, "_monitor", parent)
+    monkeypatch.setattr(module, "_made", {None: parent})
     old = Noting(parent)
     old.set(LIMIT)
     (thread,) = threads()

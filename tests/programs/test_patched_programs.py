@@ -1,0 +1,105 @@
+"""Programs that change Python under the library: green threads after the import, a clock that stands still."""
+
+import subprocess
+import sys
+
+import pytest
+from support import LIMIT, echo, running_server
+from support.programs import ROOT, assert_quiet, environment, run
+
+# Whatever belongs to threading and is reached from a module of the library, by any way but another module.
+LOOK_FOR_LOCKS = """
+import gc, sys, threading, types
+import syncws
+
+kinds = (type(threading.Lock()), type(threading.RLock()), threading.Thread, threading.Condition, threading.local)
+kinds += (threading.Event, threading.Semaphore)
+seen = set()
+waiting = [
+    value
+    for name, module in sorted(sys.modules.items())
+    if name.partition(".")[0] == "syncws"
+    for value in vars(module).values()
+]
+left_out = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, str, bytes, int, float)
+while waiting:
+    value = waiting.pop()
+    if isinstance(value, kinds):
+        print(type(value).__name__, "held by", *{type(holder).__name__ for holder in gc.get_referrers(value)})
+    if id(value) in seen or isinstance(value, left_out) or value is vars(sys.modules["builtins"]):
+        continue
+    seen.add(id(value))
+    module = getattr(value, "__module__", None)
+    if isinstance(value, (dict, list, tuple, set)) or (isinstance(module, str) and module.startswith("syncws")):
+        waiting += gc.get_referents(value)
+"""
+
+ECHO = """
+with syncws.connect(uri, timeout=10) as socket:
+    socket.send("x")
+    assert socket.receive(10) == "x"
+    assert socket.ping(timeout=10) >= 0
+"""
+
+
+def test_the_import_makes_nothing_that_belongs_to_threading():
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK_FOR_LOCKS],
+        cwd=ROOT,
+        env=environment(None),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert_quiet(done)
+    assert done.stdout == ""
+
+
+def test_locks_that_are_put_in_the_place_of_threading_s_after_the_import_are_the_ones_used():
+    # As gevent and eventlet do it: a native lock would then stand still with the whole process.
+    script = f"""
+    import _thread
+    native = []
+
+    class Watched:
+        def __init__(self):
+            self._lock = _thread.RLock()
+        def acquire(self, *args, **named):
+            return self._lock.acquire(*args, **named)
+        def release(self):
+            self._lock.release()
+        def __enter__(self):
+            return self._lock.__enter__()
+        def __exit__(self, *args):
+            self._lock.release()
+
+    threading.RLock = Watched
+    {ECHO.replace(chr(10), chr(10) + "    ")}
+    from syncws._connection.monitor import the_monitor
+    assert type(the_monitor()._lock) is Watched
+    """
+    with running_server(echo) as uri:
+        assert_quiet(run(script, uri))
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["", "pid = os.fork()\n    if pid: sys.exit(os.waitpid(pid, 0)[1])"],
+    ids=["in this process", "in a child"],
+)
+def test_gevent_that_is_patched_in_after_the_import(begin):
+    pytest.importorskip("gevent")
+    # `gunicorn --preload -k gevent`: the master imports, and maybe connects; the worker patches.
+    script = f"""
+    {begin and "syncws.connect(uri).close()"}
+    {begin}
+    from gevent import monkey
+    warnings.simplefilter("ignore")
+    monkey.patch_all()
+    {ECHO.replace(chr(10), chr(10) + "    ")}
+    """
+    with running_server(echo) as uri:
+        done = run(script, uri)
+    assert_quiet(done)
+    assert done.seconds < 10
