@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
-from support import LIMIT, echo, running_server
+from support import LIMIT, black_hole, echo, handshake, running_server, scripted_server, wait
 from support.programs import ROOT, assert_quiet, environment, run
 
 # Whatever belongs to threading and is reached from a module of the library, by any way but another module.
@@ -103,3 +104,52 @@ def test_gevent_that_is_patched_in_after_the_import(begin):
         done = run(script, uri)
     assert_quiet(done)
     assert done.seconds < 10
+
+
+@pytest.mark.parametrize("is_imported_before", [True, False], ids=["imported before", "imported while it stands still"])
+def test_time_limits_end_while_freezegun_has_time_stand_still(is_imported_before):
+    pytest.importorskip("freezegun")
+    program = f"""
+import sys
+from freezegun import freeze_time
+{"import syncws" if is_imported_before else ""}
+uri, silent = sys.argv[1:]
+
+def show_whether_it_ends(call):
+    try:
+        call()
+    except syncws.OperationTimedOutError:
+        print("over")
+
+with freeze_time("2020-02-02"):
+    import syncws
+    socket = syncws.connect(uri, send_timeout=0.1, close_timeout=0.1)
+    show_whether_it_ends(lambda: syncws.connect(silent, timeout=0.1))
+    show_whether_it_ends(lambda: socket.receive(0.1))
+    show_whether_it_ends(lambda: socket.ping(timeout=0.1))
+    show_whether_it_ends(lambda: socket.send(bytes(1 << 24)))
+    socket.close()
+    print("closed")
+show_whether_it_ends(lambda: syncws.connect(silent, timeout=0.1))
+"""
+    left = threading.Event()
+
+    def serve(connection):
+        handshake(connection)
+        wait(left)
+
+    with scripted_server(serve) as uri, black_hole("127.0.0.1") as port:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", program, uri, f"ws://127.0.0.1:{port}/"],
+                cwd=ROOT,
+                env=environment(None),
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+                check=False,
+            )
+        finally:
+            left.set()
+    assert_quiet(done)
+    assert done.stdout.split() == ["over"] * 4 + ["closed", "over"]
