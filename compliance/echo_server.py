@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 import threading
+from typing import Self
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -89,7 +90,7 @@ class EchoServer:
         self.port: int = self._listener.getsockname()[1]
         self.uri = f"{'ws' if context is None else 'wss'}://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> "EchoServer":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

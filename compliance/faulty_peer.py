@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from compliance.conversation import CONVERSATION, Step, as_bytes
 from compliance.pipe import Pipe, answer_of
@@ -71,7 +72,7 @@ class FaultyPeer:
         self.uri = f"{plan.scheme}://127.0.0.1:{self._listener.getsockname()[1]}/"
         self._thread = threading.Thread(target=self._run, name="faulty-peer", daemon=True)
 
-    def __enter__(self) -> "FaultyPeer":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

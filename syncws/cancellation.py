@@ -5,6 +5,7 @@ himself.
 """
 
 from collections.abc import Callable
+from typing import Self
 
 from syncws._arguments.checks import check_timeout
 from syncws._waiting.deadline import FOREVER, Deadline
@@ -25,7 +26,7 @@ class CancellationToken:
     _is_canceled: bool
     _listeners: dict[object, Callable[[], None]]
 
-    def __new__(cls) -> "CancellationToken":
+    def __new__(cls) -> Self:
         """Refuse: a source makes it.
 
         Raises:
@@ -34,7 +35,7 @@ class CancellationToken:
         raise TypeError("CancellationToken cannot be made: it is CancellationTokenSource.token")
 
     @classmethod
-    def _create(cls) -> "CancellationToken":
+    def _create(cls) -> Self:
         token = object.__new__(cls)
         token._deadline = FOREVER
         token._is_canceled = False
@@ -142,7 +143,7 @@ class CancellationTokenSource:
         if self._is_closed:
             raise ObjectClosedError("the CancellationTokenSource was closed")
 
-    def __enter__(self) -> "CancellationTokenSource":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

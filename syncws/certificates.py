@@ -5,7 +5,7 @@ Plain values, whose friendly_name alone can be changed: any thread may use them.
 
 import datetime as dt
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from syncws._certificates import fields
 from syncws._certificates.fields import CertificateKeyUsages, Parsed, SubjectAlternativeNameInfo
@@ -18,7 +18,6 @@ __all__ = ["Certificate"]
 _HASHES = {"SHA1": "sha1", "SHA256": "sha256"}
 
 
-CertificateT = TypeVar("CertificateT", bound="Certificate")
 FieldT = TypeVar("FieldT")
 
 
@@ -55,11 +54,11 @@ class Certificate:
     @classmethod
     @raising_bare
     def from_pem(
-        cls: type[CertificateT],
+        cls,
         certificate: Source,
         private_key: Source | None = None,
         password: str | bytes | None = None,
-    ) -> CertificateT:
+    ) -> Self:
         """Make a certificate with its private key from PEM (beyond WinRT, where it comes from Windows' store).
 
         Args:
@@ -79,7 +78,7 @@ class Certificate:
 
     @classmethod
     @raising_bare
-    def from_pkcs12(cls: type[CertificateT], data_or_path: Source, password: str | bytes | None = None) -> CertificateT:
+    def from_pkcs12(cls, data_or_path: Source, password: str | bytes | None = None) -> Self:
         """Make a certificate with its private key from PKCS #12, a .p12 or .pfx file (beyond WinRT).
 
         Args:
@@ -92,7 +91,7 @@ class Certificate:
         return cls._from_loaded(load_pkcs12(data_or_path, password))
 
     @classmethod
-    def _from_loaded(cls: type[CertificateT], loaded: Loaded) -> CertificateT:
+    def _from_loaded(cls, loaded: Loaded) -> Self:
         certificate = cls(loaded.blob)
         certificate._friendly_name = loaded.friendly_name
         certificate._intermediates = tuple(map(Certificate, loaded.intermediates))
@@ -254,14 +253,14 @@ class Certificate:
         assert self._private_key is not None
         return encrypted_key(self._private_key, password)
 
-    def __copy__(self) -> "Certificate":
+    def __copy__(self) -> Self:
         made = type(self)(self._blob)
         made._friendly_name = self._friendly_name
         made._intermediates = self._intermediates
         made._private_key = self._private_key
         return made
 
-    def __deepcopy__(self, _: object) -> "Certificate":
+    def __deepcopy__(self, _: object) -> Self:
         return self.__copy__()
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ and after the handler has returned.
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Self
 
 from syncws._certificates.errors import severity_of
 from syncws._streams.data_reader import DataReader
@@ -39,7 +40,7 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
     # The decoder makes the very object that the handlers receive: one allocation for each message.
     __slots__ = ()
 
-    def __new__(cls) -> "MessageWebSocketMessageReceivedEventArgs":
+    def __new__(cls) -> Self:
         """Refuse: the socket makes it.
 
         Raises:
@@ -48,7 +49,7 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
         raise TypeError("MessageWebSocketMessageReceivedEventArgs cannot be made: handlers receive it")
 
     @classmethod
-    def _over(cls, message: Message) -> "MessageWebSocketMessageReceivedEventArgs":
+    def _over(cls, message: Message) -> Self:
         args = object.__new__(cls)
         args.payload = message.payload
         args.text = message.text
@@ -134,7 +135,7 @@ class WebSocketClosedEventArgs:
     _code: int
     _reason: str
 
-    def __new__(cls) -> "WebSocketClosedEventArgs":
+    def __new__(cls) -> Self:
         """Refuse: the socket makes it.
 
         Raises:
@@ -143,7 +144,7 @@ class WebSocketClosedEventArgs:
         raise TypeError("WebSocketClosedEventArgs cannot be made: handlers receive it")
 
     @classmethod
-    def _create(cls, code: int, reason: str) -> "WebSocketClosedEventArgs":
+    def _create(cls, code: int, reason: str) -> Self:
         args = object.__new__(cls)
         args._code = code
         args._reason = reason
@@ -183,7 +184,7 @@ class WebSocketServerCustomValidationRequestedEventArgs:
     _on_change: Callable[[], None]
     _open_deferrals: int
 
-    def __new__(cls) -> "WebSocketServerCustomValidationRequestedEventArgs":
+    def __new__(cls) -> Self:
         """Refuse: the socket makes it.
 
         Raises:
@@ -197,7 +198,7 @@ class WebSocketServerCustomValidationRequestedEventArgs:
         certificates: tuple[Certificate, ...],
         errors: tuple[ChainValidationResult, ...],
         on_change: Callable[[], None],
-    ) -> "WebSocketServerCustomValidationRequestedEventArgs":
+    ) -> Self:
         args = object.__new__(cls)
         args._certificates = certificates
         args._errors = errors

@@ -8,7 +8,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 
@@ -28,7 +28,7 @@ class EventRegistrationToken(int):
     An int that is never 0. Only adding a handler makes one.
     """
 
-    def __new__(cls, *_: object) -> "EventRegistrationToken":
+    def __new__(cls, *_: object) -> Self:
         """Refuse: tokens come from add_… methods.
 
         Raises:
@@ -91,11 +91,11 @@ class Event(Generic[SenderT, ArgsT]):
         with self._lock:
             self._set(tuple(entry for entry in self._registrations if entry[0] != token))
 
-    def __iadd__(self, handler: Handler[SenderT, ArgsT]) -> "Event[SenderT, ArgsT]":
+    def __iadd__(self, handler: Handler[SenderT, ArgsT]) -> Self:
         self.add(handler)
         return self
 
-    def __isub__(self, handler: Handler[SenderT, ArgsT] | EventRegistrationToken) -> "Event[SenderT, ArgsT]":
+    def __isub__(self, handler: Handler[SenderT, ArgsT] | EventRegistrationToken) -> Self:
         if isinstance(handler, EventRegistrationToken):
             self.remove(handler)
             return self
@@ -238,7 +238,7 @@ class Deferral:
     def __repr__(self) -> str:
         return f"<Deferral {'open' if self._handler else 'completed'}>"
 
-    def __enter__(self) -> "Deferral":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ replaces.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self
 
 from syncws._certificates.errors import severity_of
 from syncws.certificates import Certificate
@@ -20,8 +20,6 @@ __all__ = [
     "StreamWebSocketInformation",
     "WebSocketInformation",
 ]
-
-InformationT = TypeVar("InformationT", bound="WebSocketInformation")
 
 
 class BandwidthStatistics(NamedTuple):
@@ -57,7 +55,7 @@ class BandwidthStatistics(NamedTuple):
             self.inbound_bandwidth_peaked,
         )
 
-    def __replace__(self, /, **changes: Any) -> "BandwidthStatistics":
+    def __replace__(self, /, **changes: Any) -> Self:
         """Return a copy with some fields changed, for copy.replace()."""
         return self._replace(**changes)
 
@@ -97,7 +95,7 @@ class WebSocketInformation:
     _take_snapshot: Callable[[], Snapshot]
 
     @classmethod
-    def _over(cls: type[InformationT], take_snapshot: Callable[[], Snapshot]) -> InformationT:
+    def _over(cls, take_snapshot: Callable[[], Snapshot]) -> Self:
         information = object.__new__(cls)
         information._take_snapshot = take_snapshot
         return information
@@ -245,7 +243,7 @@ class MessageWebSocketInformation(WebSocketInformation):
 
     __slots__ = ()
 
-    def __new__(cls) -> "MessageWebSocketInformation":
+    def __new__(cls) -> Self:
         """Refuse: the socket makes it.
 
         Raises:
@@ -262,7 +260,7 @@ class StreamWebSocketInformation(WebSocketInformation):
 
     __slots__ = ()
 
-    def __new__(cls) -> "StreamWebSocketInformation":
+    def __new__(cls) -> Self:
         """Refuse: the socket makes it.
 
         Raises:

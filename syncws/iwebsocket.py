@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IWebSocket", "State"]
 
-SelfT = TypeVar("SelfT", bound="IWebSocket[Any, Any]")
 if TYPE_CHECKING:
     # With defaults (PEP 696, Python 3.13), so that an annotation is plain IWebSocket.
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -420,7 +419,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
         """The text that connect() was given, secrets in it included; None before it has connected (beyond WinRT)."""
         return self._uri
 
-    def __enter__(self: SelfT) -> SelfT:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:

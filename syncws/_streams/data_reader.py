@@ -5,7 +5,7 @@ whole message is not decoded again.
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Self, overload
 
 from syncws._arguments.checks import as_input_stream_options, check_count
 from syncws._streams import layouts
@@ -336,7 +336,7 @@ class DataReader(ReaderCore):
         if stream is not None:
             stream.close()
 
-    def __enter__(self) -> "DataReader":
+    def __enter__(self) -> Self:
         """Return the reader."""
         return self
 

@@ -5,7 +5,7 @@ part is stored as it is, without a join and without a copy.
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NoReturn, SupportsFloat, SupportsIndex, overload
+from typing import TYPE_CHECKING, NoReturn, Self, SupportsFloat, SupportsIndex, overload
 
 from syncws._arguments.checks import check_count
 from syncws._streams import layouts
@@ -329,7 +329,7 @@ class DataWriter(Formatted):
             self._stream = None
             stream.close()
 
-    def __enter__(self) -> "DataWriter":
+    def __enter__(self) -> Self:
         """Return the writer."""
         return self
 
