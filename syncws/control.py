@@ -152,7 +152,7 @@ class WebSocketControl(Settable):
     supported_protocols: ListSetting[str] = ListSetting(
         check_subprotocols, """Subprotocols to offer, best first; edit the sequence (….SupportedProtocols)."""
     )
-    user_agent = Setting[str | None](
+    user_agent: Setting[str | None] = Setting(
         f"syncws/{__version__}",
         check_user_agent,
         """What the opening handshake says of the program, in the header User-Agent (beyond WinRT); None sends none.
@@ -160,7 +160,7 @@ class WebSocketControl(Settable):
         A User-Agent that set_request_header sets is sent instead. No proxy is told it.
         """,
     )
-    server_credential = Setting(
+    server_credential: Setting[PasswordCredential | None] = Setting(
         None,
         check_credential,
         """Credential for the server's HTTP challenge; None, the default, is none (….ServerCredential).
@@ -193,7 +193,7 @@ class WebSocketControl(Settable):
         SOCKS4 proxy's only the user name. Never sent to the server, nor to another proxy that a redirect leads through.
         """,
     )
-    proxy_ssl_context = Setting(
+    proxy_ssl_context: "Setting[ssl.SSLContext | None]" = Setting(
         None,
         check_ssl_context,
         """TLS settings of your own for an https proxy; None, the default, is as for ssl_context (beyond WinRT).
@@ -201,7 +201,7 @@ class WebSocketControl(Settable):
         For the proxy only: ssl_context is for the server, also behind a proxy.
         """,
     )
-    ssl_context = Setting(
+    ssl_context: "Setting[ssl.SSLContext | None]" = Setting(
         None,
         check_ssl_context,
         """TLS settings of your own for wss; None, the default, trusts the system's authorities (beyond WinRT).

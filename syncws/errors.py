@@ -38,7 +38,7 @@ of either tells whether that has a chance. A connect() that is cancelled raises 
 import copy
 import errno as errno_module
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from syncws.enums import ChainValidationResult, CloseCause, WebErrorStatus
 from syncws.hresult import HResult, hresult_of_http_status, status_of, unsigned
@@ -99,6 +99,7 @@ class WebSocketError(OSError):
         attempts (tuple[ConnectAttempt, ...]): of connect(), what became of each address that was tried; else empty.
     """
 
+    args: tuple[Any, ...]
     _default_hresult: ClassVar[int] = HResult.E_FAIL
     _default_errno: ClassVar[int | None] = None
 
@@ -106,7 +107,7 @@ class WebSocketError(OSError):
         super().__init__(message)
         self.hresult: int = int(self._default_hresult if hresult is None else hresult)
         self.message: str = message
-        self.strerror: str = message
+        self.strerror: str | None = message
         self.attempts: tuple[ConnectAttempt, ...] = ()
         self.errno: int | None = self._default_errno
 
@@ -345,7 +346,7 @@ class HttpStatusError(HandshakeError):
     ) -> None:
         super().__init__(message, hresult=hresult_of_http_status(status_code))
         self.status_code = status_code
-        self.headers = headers if isinstance(headers, HttpHeaders) else HttpHeaders(headers or {})
+        self.headers: HttpHeaders = headers if isinstance(headers, HttpHeaders) else HttpHeaders(headers or {})
         self.body = body
         self.is_from_proxy = is_from_proxy
         self._is_transient = status_code in (408, 425, 429) or status_code >= 500
@@ -430,7 +431,7 @@ class ProtocolViolationError(ConnectionOverError):
 
     def __init__(self, message: str, *, hresult: int | None = None, close_code: int = 1002) -> None:
         super().__init__(message, hresult=hresult)
-        self.close_code = close_code
+        self.close_code: int | None = close_code
 
 
 class ConnectionLostError(ConnectionOverError, ConnectionAbortedError):

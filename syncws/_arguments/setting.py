@@ -47,7 +47,8 @@ class Setting(Generic[T]):
         """
         self.check = check
         self.is_settable_after_connect = is_settable_after_connect
-        self.name = self._key = ""
+        self.name: str = ""
+        self._key = ""
         self._default = default
         self._default_of: Callable[[Any], T] | None = None
         self.__doc__ = _whole_doc(doc, default, check, is_settable_after_connect)

@@ -32,12 +32,11 @@ __all__ = ["MessageOwner", "MessageSession"]
 class MessageOwner(Owner, Protocol):
     """What the session needs of a MessageWebSocket."""
 
-    @property
-    def message_received(self) -> Event[Any, Any]:
-        """The event that takes messages."""
+    _message_received: Event[Any, Any]
 
     def _raise_message_received(self, message: Message) -> int:
         """Raise message_received with what stands for a failure; return how many handlers raised."""
+        ...
 
 
 class MessageSession(Session):
@@ -147,7 +146,7 @@ class MessageSession(Session):
     def has_handlers(self) -> bool:
         """True when messages go to handlers."""
         owner = self.owner()
-        return owner is not None and bool(owner.message_received.handlers) and not self.closing.is_discarding
+        return owner is not None and bool(owner._message_received.handlers) and not self.closing.is_discarding
 
     def deliver_one(self) -> bool:
         """Call the handlers with the first waiting message; return False when there is none, or no handler."""
@@ -156,11 +155,11 @@ class MessageSession(Session):
             return False
         # Asked each time: a handler may take itself away, and then the rest is for receive(). And before a message is
         # taken, which could not be put back.
-        handlers = owner.message_received.handlers
+        handlers = owner._message_received.handlers
         message = self.inbox.take_now() if handlers else None
         if message is None:
             return False
-        failures = owner.message_received.call(handlers, owner, message)
+        failures = owner._message_received.call(handlers, owner, message)
         if failures:
             self.handler_failures += failures
         return True

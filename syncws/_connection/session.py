@@ -63,6 +63,7 @@ class Owner(Protocol):
 
     def _raise_closed(self, code: int, reason: str) -> int:
         """Raise closed; return how many handlers raised."""
+        ...
 
 
 class Session(Sending):

@@ -14,6 +14,7 @@ __all__ = ["SocketEvents"]
 
 ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
 ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
+ValidationMember = EventMember[Any, WebSocketServerCustomValidationRequestedEventArgs]
 
 
 class SocketEvents:
@@ -32,7 +33,7 @@ class SocketEvents:
         """
     )
 
-    server_custom_validation_requested = EventMember[Any, WebSocketServerCustomValidationRequestedEventArgs](
+    server_custom_validation_requested: ValidationMember = EventMember(
         """Raised during a wss connect, after the server's certificate has passed (….ServerCustomValidationRequested).
 
         Handlers run on the connecting thread and may reject the server; one that raises rejects it.

@@ -26,14 +26,17 @@ class Transport(Protocol):
     @property
     def has_unsent(self) -> bool:
         """True while bytes that send() has taken are still to be pushed out by flush()."""
+        ...
 
     @property
     def has_buffered(self) -> bool:
         """True when receive() may have something although the socket is not readable."""
+        ...
 
     @property
     def unsent_bytes(self) -> int:
         """Bytes that flush() has still to push out. Any thread may ask."""
+        ...
 
     def receive(self, size: int) -> bytes | None:
         """Return up to `size` bytes; b"" at the end of the stream; None when there is nothing now.
@@ -45,15 +48,18 @@ class Transport(Protocol):
 
     def send(self, data: bytes | memoryview) -> int:
         """Take bytes from the front of `data`; return how many, 0 when nothing goes now."""
+        ...
 
     def flush(self) -> bool:
         """Push out what send() or receive() left behind; return whether all of it is out."""
+        ...
 
     def end_output(self) -> None:
         """Tell the peer, as far as that goes without waiting, that no more will come."""
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for waiting."""
+        ...
 
     def abort(self) -> None:
         """Cut the connection now; whoever waits for it finds out. Any thread may call it, also after close()."""

@@ -3,7 +3,7 @@
 Plain memory without a lock: a Buffer is used by one thread at a time.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from syncws._arguments.checks import check_count, check_integer
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -149,7 +149,7 @@ class Buffer(IBuffer):
             return self.view() == other
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
 def as_bytes_view(data: object, what: str) -> memoryview:

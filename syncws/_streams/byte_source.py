@@ -28,7 +28,7 @@ class Operation:
     __slots__ = ("is_over",)
 
     def __init__(self) -> None:
-        self.is_over = False
+        self.is_over: bool = False
 
 
 class ByteSource(Protocol):
@@ -37,6 +37,7 @@ class ByteSource(Protocol):
     @property
     def position(self) -> int:
         """Number of bytes taken since the beginning."""
+        ...
 
     def begin(self, operation: Operation) -> None:
         """Begin an operation, with its own time limit.
@@ -60,6 +61,7 @@ class ByteSource(Protocol):
             OperationCanceledError: the source was closed meanwhile (0x80072EF1).
             WebSocketError: one of ENDINGS.
         """
+        ...
 
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""
@@ -73,6 +75,7 @@ class ByteSource(Protocol):
         Returns:
             True when more could have come from a connection.
         """
+        ...
 
 
 class MemorySource:

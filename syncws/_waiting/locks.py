@@ -21,6 +21,7 @@ __all__ = ["Bell", "Latch", "acquire_within"]
 class _Lock(Protocol):
     def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool:
         """See threading.Lock."""
+        ...
 
 
 def _never() -> bool:

@@ -93,6 +93,7 @@ class Readiness(Protocol):
             socket counts as both ready, so that the next receive or send brings it to light. 0 may come early; the
             caller asks its deadline.
         """
+        ...
 
 
 def make_readiness(descriptor: int, waker: int, longest: float | None = None) -> Readiness:

@@ -54,7 +54,7 @@ class MessageReceiver(Reader):
         owner = session.owner()
         if (
             owner is not None
-            and (handlers := (message_received := owner.message_received).handlers)
+            and (handlers := (message_received := owner._message_received).handlers)
             and not (self._is_handed_over or session.closing.is_discarding or session.inbox.has_messages)
             and self._deliver(owner, message_received, handlers)
             and self._last_event is None

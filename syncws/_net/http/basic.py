@@ -21,10 +21,12 @@ class NameAndPassword(Protocol):
     @property
     def user_name(self) -> str:
         """The user name, without a colon."""
+        ...
 
     @property
     def password(self) -> str:
         """The password."""
+        ...
 
 
 def asks_for_basic(challenges: str) -> bool:

@@ -3,7 +3,7 @@
 Runs on the connecting thread.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncws._net.exchange import receive_exactly, send_all
 from syncws._net.transport import Transport
@@ -67,6 +67,11 @@ class _Talk:
     def send(self, data: bytes) -> None:
         send_all(self._transport, self._waiter, data)
 
+    def ask(self, connection: Any, request: object) -> None:
+        """Send what socksio's connection makes of a request."""
+        connection.send(request)
+        self.send(connection.data_to_send())
+
     def receive(self, size: int) -> bytes:
         data = receive_exactly(self._transport, self._waiter, size)
         if len(data) < size:
@@ -97,8 +102,7 @@ def _ask_socks4(talk: _Talk, host: str, port: int) -> None:
     except socksio.SOCKSError:
         # Not an IPv4 address; the library's own form would send an IPv6 address in binary for a name.
         request = socksio.SOCKS4ARequest(socksio.SOCKS4Command.CONNECT, port, host.encode(), user_id)
-    connection.send(request)
-    talk.send(connection.data_to_send())
+    talk.ask(connection, request)
     answer = talk.receive(_SOCKS4_REPLY_BYTES)
     reply = connection.receive_data(answer)
     if reply.reply_code is socksio.SOCKS4ReplyCode.REQUEST_GRANTED:
@@ -114,8 +118,7 @@ def _ask_socks5(talk: _Talk, host: str, port: int) -> None:
 
     connection = socksio.SOCKS5Connection()
     _log_in(talk, connection)
-    connection.send(socksio.SOCKS5CommandRequest.from_address(socksio.SOCKS5Command.CONNECT, (host, port)))
-    talk.send(connection.data_to_send())
+    talk.ask(connection, socksio.SOCKS5CommandRequest.from_address(socksio.SOCKS5Command.CONNECT, (host, port)))
     answer = talk.receive(4)
     if answer[0] != 5:
         raise talk.garbage(f"it begins with {answer!r}")
@@ -142,8 +145,7 @@ def _log_in(talk: _Talk, connection: "socksio.SOCKS5Connection") -> None:
     methods = [socksio.SOCKS5AuthMethod.NO_AUTH_REQUIRED]
     if login is not None:
         methods.append(socksio.SOCKS5AuthMethod.USERNAME_PASSWORD)
-    connection.send(socksio.SOCKS5AuthMethodsRequest(methods))
-    talk.send(connection.data_to_send())
+    talk.ask(connection, socksio.SOCKS5AuthMethodsRequest(methods))
     answer = talk.receive(2)
     if answer[0] != 5:
         raise talk.garbage(f"it begins with {answer!r}")
@@ -156,8 +158,7 @@ def _log_in(talk: _Talk, connection: "socksio.SOCKS5Connection") -> None:
         raise talk.garbage(f"it chose the method {answer[1]}, which was not offered")
     if method is socksio.SOCKS5AuthMethod.USERNAME_PASSWORD:
         assert login is not None
-        connection.send(socksio.SOCKS5UsernamePasswordRequest(login.user_name.encode(), login.password.encode()))
-        talk.send(connection.data_to_send())
+        talk.ask(connection, socksio.SOCKS5UsernamePasswordRequest(login.user_name.encode(), login.password.encode()))
         answer = talk.receive(2)
         if answer[0] != 1:
             raise talk.garbage(f"it answers the password with {answer!r}")

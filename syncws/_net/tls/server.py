@@ -24,6 +24,7 @@ class CertificateTools(Protocol):
 
     def make_lock(self) -> AbstractContextManager[object]:
         """Return a new lock."""
+        ...
 
     def note_certificates(self, report: CertificateReport) -> None:
         """Keep what the server showed for the information object; also when it is then refused."""
