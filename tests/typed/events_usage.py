@@ -1,4 +1,8 @@
-"""How a typed program uses events and the interfaces. mypy reads it, nothing runs it."""
+"""How a typed program uses events and the interfaces. mypy and pyright read it, nothing runs it."""
+
+# pyright: strict, reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# These three, because pyright (1.1.414) gives what stands right of += no expected type, so that a lambda's parameters
+# have none there; with add_closed() they have. mypy knows them in both.
 
 from syncws import (
     DataWriter,
@@ -18,6 +22,7 @@ def ended(sender: IWebSocket, args: WebSocketClosedEventArgs) -> None:
 def use(socket: MessageWebSocket, stream: StreamWebSocket) -> None:
     socket.closed += lambda sender, args: print(args.code)
     socket.closed += ended
+    socket.add_closed(lambda sender, args: print(args.code.bit_length()))
     socket.message_received += lambda sender, args: print(args.text)
     stream.closed += lambda sender, args: print(args.code)
     socket.server_custom_validation_requested += lambda sender, args: args.reject()
