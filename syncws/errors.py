@@ -1,7 +1,7 @@
 """Exceptions, each with an HRESULT; WebSocketError.get_status turns an HRESULT into a WebErrorStatus.
 
 Plain values: any thread may use them. The tree, most general first; beside each class what else it is in Python, and
-the HRESULT it carries:
+the HRESULT it carries::
 
     WebSocketError                     OSError                  any
     ├── InvalidArgumentError           ValueError               0x80070057 E_INVALIDARG

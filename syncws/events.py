@@ -52,7 +52,7 @@ def _next_token() -> EventRegistrationToken:
 class Event(Generic[SenderT, ArgsT]):
     """One event of one object.
 
-    `add` and `remove` are what the owner's add_… and remove_… methods call; `+=` takes the handler itself, `-=` the
+    `add` and `remove` are what the owner's methods `add_…` and `remove_…` call; `+=` takes the handler itself, `-=` the
     handler or its token. Adding one handler twice calls it twice; `-=` takes out its latest registration.
     """
 

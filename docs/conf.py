@@ -1,0 +1,35 @@
+"""How Sphinx builds the documentation: pages in Markdown, the API from the docstrings."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import syncws
+
+project = "syncws"
+author = "The syncws authors"
+project_copyright = "2026, The syncws authors"
+release = version = syncws.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+exclude_patterns = ["_build"]
+# Every name in a docstring's backticks is code.
+default_role = "code"
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_default_options = {"members": True, "inherited-members": True, "show-inheritance": True}
+python_use_unqualified_type_names = True
+napoleon_numpy_docstring = False
+napoleon_preprocess_types = False
+napoleon_use_ivar = True
+
+html_theme = "furo"
+html_title = "syncws"
+html_show_sourcelink = False

@@ -1,0 +1,52 @@
+"""Every program that docs/ shows is run here, against a server of the same kind."""
+
+import contextlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from support import LIMIT, echo, running_server
+from support.certificates import make, make_authority
+from support.proxies import real_proxy
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+PROGRAMS = [
+    pytest.param(program, id=f"{page.stem} {number}")
+    for page in PAGES
+    for number, program in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+]
+# Peers' programs stand beside ours; their warnings are theirs. Logging goes to stderr because the program says so.
+MAY_WRITE_TO_STDERR = ("logging.basicConfig",)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_each_program_of_the_pages_runs(program, tmp_path, server_tls, authority):
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    client = make("A Client", make_authority("Root of the clients"))
+    (tmp_path / "client.pem").write_bytes(client.pem + client.key_pem(None))
+    with contextlib.ExitStack() as servers:
+        if "ws://localhost:8765/" in program:
+            program = program.replace("ws://localhost:8765/", servers.enter_context(running_server(echo)))
+        if "wss://localhost:8766/" in program:
+            uri = servers.enter_context(running_server(echo, ssl_context=server_tls))
+            program = program.replace("wss://localhost:8766/", uri)
+        if "proxy.example:3128" in program:
+            program = program.replace("proxy.example:3128", servers.enter_context(real_proxy("http")))
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=LIMIT,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    if not any(reason in program for reason in MAY_WRITE_TO_STDERR):
+        assert done.stderr == ""
