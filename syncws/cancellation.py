@@ -71,6 +71,8 @@ class CancellationToken:
 class CancellationTokenSource:
     """Cancels the operations that were given its token, from any thread; a context manager that closes on exit.
 
+    Example::
+
         source = CancellationTokenSource()
         source.cancel_after(5)
         socket.connect(uri, cancellation_token=source.token)

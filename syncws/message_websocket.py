@@ -392,6 +392,8 @@ def unix_connect(
 ) -> MessageWebSocket:
     """Return a MessageWebSocket that is connected to a server on a Unix socket.
 
+    Example::
+
         with syncws.unix_connect("/run/service.sock") as socket:
             socket.send("status")
 
