@@ -26,7 +26,7 @@ class Owner:
     """Stands for the application's socket object."""
 
     def __init__(self):
-        self.message_received = Event("message_received")
+        self._message_received = self.message_received = Event("message_received")
         self.log = []
         self.on_closed = None
 
