@@ -158,7 +158,7 @@ class Dialer:
         if error in _PENDING and address.is_ip:
             selector.register(connecting, selectors.EVENT_WRITE, dialed)
         else:
-            self.fail(dialed, OSError(error, os.strerror(error)))
+            self.fail(dialed, _system_error(error))
         return None
 
     def _next_deadline(self) -> Deadline:
@@ -185,7 +185,7 @@ class Dialer:
             selector.unregister(key.fileobj)
             if not error:
                 return key.data  # type: ignore[no-any-return]
-            self.fail(key.data, OSError(error, os.strerror(error)))
+            self.fail(key.data, _system_error(error))
         for dialed in tuple(self._pending):
             if dialed.deadline.is_expired:
                 selector.unregister(dialed.socket)
@@ -224,6 +224,12 @@ class Dialer:
             error = CannotConnectError(message)
         error.__cause__ = errors[-1]
         return error
+
+
+def _system_error(number: int) -> OSError:
+    # C's library on Windows has no words for Winsock's numbers; there the module socket has a table of them.
+    words: dict[int, str] = getattr(socket, "errorTab", {})
+    return OSError(number, words.get(number) or os.strerror(number))
 
 
 def set_options(connected: socket.socket, settings: WebSocketControl) -> None:

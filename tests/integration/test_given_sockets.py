@@ -21,6 +21,8 @@ from syncws import (
 )
 from syncws._wire.uri import parse_uri
 
+needs_unix = pytest.mark.skipif(not hasattr(socket_module, "AF_UNIX"), reason="there are no Unix sockets here")
+
 
 def connected_to(uri):
     return socket_module.create_connection(("127.0.0.1", parse_uri(uri).port))
@@ -70,6 +72,7 @@ def test_neither_a_name_is_looked_up_nor_a_proxy_used(monkeypatch):
         assert socket.receive(LIMIT) == "hello"
 
 
+@needs_unix
 def test_a_socket_pair_has_no_address_to_show(tls):
     near, far = socket_module.socketpair()
     with contextlib.ExitStack() as stack:
@@ -137,9 +140,10 @@ def test_a_silent_server_ends_with_the_time():
 def test_what_is_no_connected_stream_socket_is_refused_and_left_alone():
     with socket_module.socket() as unconnected, pytest.raises(InvalidArgumentError, match="must be connected"):
         syncws.connect("ws://localhost/", socket=unconnected)
-    near, far = socket_module.socketpair(type=socket_module.SOCK_DGRAM)
-    with near, far, pytest.raises(InvalidArgumentError, match="must be a stream socket"):
-        syncws.connect("ws://localhost/", socket=near)
+    with socket_module.socket(type=socket_module.SOCK_DGRAM) as datagrams:
+        datagrams.connect(("127.0.0.1", 9))
+        with pytest.raises(InvalidArgumentError, match="must be a stream socket"):
+            syncws.connect("ws://localhost/", socket=datagrams)
     with pytest.raises(InvalidArgumentTypeError, match=r"must be a connected socket\.socket or None, not int"):
         syncws.connect("ws://localhost/", socket=3)
 
@@ -162,6 +166,7 @@ def test_a_socket_is_not_taken_by_a_connect_that_is_not_allowed():
 # A Unix socket.
 
 
+@needs_unix
 def test_a_server_on_a_unix_socket_is_talked_to(unix_server):
     path, uri, context = unix_server
     with syncws.unix_connect(path, uri, ssl_context=context) as socket:
@@ -170,6 +175,7 @@ def test_a_server_on_a_unix_socket_is_talked_to(unix_server):
         assert socket.information.remote_address is None
 
 
+@needs_unix
 def test_the_uri_may_be_left_out(tmp_path):
     path = str(tmp_path / "server.sock")
     with socket_module.socket(socket_module.AF_UNIX) as listener:
@@ -183,6 +189,7 @@ def test_the_uri_may_be_left_out(tmp_path):
     assert b"\r\nHost: localhost\r\n" in request
 
 
+@needs_unix
 def test_where_nobody_listens_the_path_is_told(tmp_path):
     path = str(tmp_path / "nobody.sock")
     with pytest.raises(CannotConnectError, match="No such file or directory") as caught:
@@ -191,6 +198,7 @@ def test_where_nobody_listens_the_path_is_told(tmp_path):
     assert [attempt.address for attempt in caught.value.attempts] == [path]
 
 
+@needs_unix
 def test_a_server_whose_queue_is_full_is_told_of(tmp_path):
     path = str(tmp_path / "full.sock")
     with socket_module.socket(socket_module.AF_UNIX) as listener, contextlib.ExitStack() as stack:
@@ -210,6 +218,7 @@ def test_a_bad_path_is_refused(path):
         syncws.unix_connect(path)
 
 
+@needs_unix
 def test_settings_are_checked_before_the_path_is_touched(tmp_path):
     with pytest.raises(TypeError, match="max_message_size"):
         syncws.unix_connect(tmp_path / "x", max_mesage_size=3)

@@ -9,6 +9,7 @@ import copy
 import logging
 import pathlib
 import pickle
+import socket
 import traceback
 
 import pytest
@@ -337,9 +338,13 @@ def test_a_certificate_that_nobody_trusts(caplog, server_tls):
     assert isinstance(error, syncws.CertificateError)
 
 
-def test_a_server_that_is_not_there(caplog, tmp_path):
+def test_a_server_that_is_not_there(caplog):
     uri = f"ws://127.0.0.1:{closed_port()}/{QUERY}"
     assert isinstance(search(lambda: syncws.connect(uri, headers=HEADERS), caplog), syncws.CannotConnectError)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
+def test_a_unix_socket_that_is_not_there(caplog, tmp_path):
     scenario = lambda: syncws.unix_connect(tmp_path / "none", URI, headers=HEADERS)  # noqa: E731
     assert isinstance(search(scenario, caplog), syncws.CannotConnectError)
 

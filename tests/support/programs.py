@@ -8,6 +8,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import like_windows
 from support.servers import LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +21,8 @@ from syncws import *
 uri = sys.argv[1]
 
 """
+if like_windows.IS_ON:
+    HEAD = f"import sys\nsys.path.append({str(ROOT / 'tests')!r})\nimport like_windows\n{HEAD}"
 
 
 def run(script, uri, *options, authority=None):
