@@ -286,6 +286,13 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
             raise ObjectClosedError("the output stream was closed: detach it from its DataWriter to go on using it")
         return self._connected_session()
 
+    def _readable_session(self) -> SessionT:
+        """Return the session that can be read: after close() too, when nothing more was to come before that."""
+        session = self._session
+        if session is not None and session.inbox.is_kept:
+            return session
+        return self._connected_session()
+
     def _connected_session(self) -> SessionT:
         """Return the session that can send, or raise why there is none."""
         session = self._session
@@ -331,8 +338,10 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
         """Close the connection, and wait for it no longer than control.close_timeout (10 s).
 
         Without arguments an empty Close frame is sent. It may be called at any time, on any thread, several times, and
-        inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages that have
-        not been delivered are dropped. Unlike in WinRT it waits until the connection is over.
+        inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages and
+        bytes that nobody has taken are dropped, unless the peer had closed before, or the connection was lost: then what
+        had come by that time can still be received and read, and no more handler is called with it. Unlike in WinRT it
+        waits until the connection is over.
 
         Args:
             code: 1000 to 1003, 1005 (sends none), 1007 to 1010, or 3000 to 4999.

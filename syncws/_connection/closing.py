@@ -45,7 +45,8 @@ class Closing:
 
     Attributes:
         deadline (Deadline | None): when closing must be over; None as long as it has not begun.
-        is_discarding (bool): True from a local close() or abort() on: nothing more is given to the application.
+        is_discarding (bool): True from a local close() or abort() on: handlers and inbox get nothing more. What the
+            inbox holds stays if the peer had ended the connection before, see Inbox.end.
     """
 
     __slots__ = ("_handshake", "_lock", "_noted", "deadline", "is_discarding")

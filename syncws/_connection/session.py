@@ -198,8 +198,8 @@ class Session(Sending):
     # Receiving and pinging: the program's threads.
 
     def _check_not_lost(self) -> None:
-        """Raise how the connection was lost, for a receive that finds nothing more; not after a close of our own."""
-        if self.loss is not None and not self.closing.is_discarding:
+        """Raise how the connection was lost, for a receive that finds nothing more; not when this side closed first."""
+        if self.loss is not None and self.inbox.is_kept:
             raise self._told(fresh(self.loss))
 
     def ping(self, payload: bytes | None, deadline: Deadline) -> float:
