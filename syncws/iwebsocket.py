@@ -339,9 +339,9 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
 
         Without arguments an empty Close frame is sent. It may be called at any time, on any thread, several times, and
         inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages and
-        bytes that nobody has taken are dropped, unless the peer had closed before, or the connection was lost: then what
-        had come by that time can still be received and read, and no more handler is called with it. Unlike in WinRT it
-        waits until the connection is over.
+        bytes that nobody has taken are dropped; but once the peer has closed, or the connection was lost, receive() and
+        reads still get them. Unlike in WinRT it waits until the connection is over, and then a second at most for
+        handlers that run.
 
         Args:
             code: 1000 to 1003, 1005 (sends none), 1007 to 1010, or 3000 to 4999.
