@@ -286,17 +286,10 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
             raise ObjectClosedError("the output stream was closed: detach it from its DataWriter to go on using it")
         return self._connected_session()
 
-    def _readable_session(self) -> SessionT:
-        """Return the session that can be read: after close() too, when nothing more was to come before that."""
+    def _connected_session(self, *, to_read: bool = False) -> SessionT:
+        """Return the session that can send or, maybe closed, still be read; or raise why there is none."""
         session = self._session
-        if session is not None and session.inbox.is_kept:
-            return session
-        return self._connected_session()
-
-    def _connected_session(self) -> SessionT:
-        """Return the session that can send, or raise why there is none."""
-        session = self._session
-        if self._state is State.CONNECTED and session is not None:
+        if session is not None and (self._state is State.CONNECTED or (to_read and session.inbox.is_kept)):
             return session
         if self._state is State.CLOSED:
             if session is not None:
