@@ -286,10 +286,10 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
             raise ObjectClosedError("the output stream was closed: detach it from its DataWriter to go on using it")
         return self._connected_session()
 
-    def _connected_session(self) -> SessionT:
-        """Return the session that can send, or raise why there is none."""
+    def _connected_session(self, *, to_read: bool = False) -> SessionT:
+        """Return the session that can send or, maybe closed, still be read; or raise why there is none."""
         session = self._session
-        if self._state is State.CONNECTED and session is not None:
+        if session is not None and (self._state is State.CONNECTED or (to_read and session.inbox.is_kept)):
             return session
         if self._state is State.CLOSED:
             if session is not None:
@@ -331,8 +331,10 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
         """Close the connection, and wait for it no longer than control.close_timeout (10 s).
 
         Without arguments an empty Close frame is sent. It may be called at any time, on any thread, several times, and
-        inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages that have
-        not been delivered are dropped. Unlike in WinRT it waits until the connection is over.
+        inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages and
+        bytes that nobody has taken are dropped; but once the peer has closed, or the connection was lost, receive() and
+        reads still get them. Unlike in WinRT it waits until the connection is over, and then a second at most for
+        handlers that run.
 
         Args:
             code: 1000 to 1003, 1005 (sends none), 1007 to 1010, or 3000 to 4999.

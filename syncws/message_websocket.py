@@ -263,11 +263,11 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Raises: as receive(), but an orderly close ends the iteration.
         """
-        return _Messages(partial(self._take_message, self._connected_session(), None))
+        return _Messages(partial(self._take_message, self._connected_session(to_read=True), None))
 
     def _await_message(self, timeout: float | Default | None) -> Message:
         limit = self._control._receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
-        session = self._connected_session()
+        session = self._connected_session(to_read=True)
         message = self._take_message(session, limit)
         if message is None:
             raise session.closed_error("the connection is closed")

@@ -76,7 +76,7 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
     def _input_session(self) -> StreamSession:
         if self._is_input_closed:
             raise ObjectClosedError("the input stream was closed: detach it from its DataReader to go on using it")
-        return self._connected_session()
+        return self._connected_session(to_read=True)
 
     def _close_input(self) -> bool:
         self._is_input_closed = True

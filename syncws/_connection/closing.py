@@ -11,7 +11,15 @@ from syncws._wire.incoming import CloseFrame, Violation
 from syncws.enums import CloseCause
 from syncws.errors import MessageTooBigError
 
-__all__ = ["ABANDON_SECONDS", "ABORT_SECONDS", "HURRIED_SECONDS", "LEAVE_SECONDS", "LINGER_SECONDS", "Closing"]
+__all__ = [
+    "ABANDON_SECONDS",
+    "ABORT_SECONDS",
+    "HANDLERS_SECONDS",
+    "HURRIED_SECONDS",
+    "LEAVE_SECONDS",
+    "LINGER_SECONDS",
+    "Closing",
+]
 
 # What an end waits for beside control.close_timeout.
 # Both Close frames have gone by, or the peer broke the protocol: how long it has to end TCP, which is its part.
@@ -20,6 +28,8 @@ LINGER_SECONDS = 1.0
 LEAVE_SECONDS = 1.0
 # After its deadline a close() lets the reader this long to finish what abort() has told it.
 ABORT_SECONDS = 0.2
+# When the connection is over, a close() waits this long for handlers, which may never return.
+HANDLERS_SECONDS = 1.0
 # How long leaving a `with` block by an exception waits for the peer; with the abort after it that is half a second.
 HURRIED_SECONDS = 0.3
 # A dropped socket object's connection is closed with 1001; this is how long its server has to answer.
@@ -45,7 +55,8 @@ class Closing:
 
     Attributes:
         deadline (Deadline | None): when closing must be over; None as long as it has not begun.
-        is_discarding (bool): True from a local close() or abort() on: nothing more is given to the application.
+        is_discarding (bool): True from a local close() or abort() on: handlers and inbox get nothing more. What the
+            inbox holds stays if the peer had ended the connection before, see Inbox.end.
     """
 
     __slots__ = ("_handshake", "_lock", "_noted", "deadline", "is_discarding")

@@ -60,7 +60,7 @@ class SessionLink:
             close_cause=session.close_cause,
             close_code=session.closing.code if session.is_close_known else None,
             close_reason=session.closing.reason if session.is_close_known else "",
-            bytes_pending_out=0 if session.finished.is_set() else session.outbox.pending_bytes,
+            bytes_pending_out=0 if session.is_over else session.outbox.pending_bytes,
             handler_failures=session.handler_failures,
             round_trip_time=session.pings.round_trip_time,
         )

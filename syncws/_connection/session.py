@@ -101,8 +101,8 @@ class Session(Sending):
         self.is_failed = False
         self.delivery = Delivery(the_monitor())
         self._timers: list[KeepAlive | UnsolicitedPongs] = []
-        # True when the reader has given everything back.
-        self.is_over = False
+        # Set when the reader has given everything back, which handlers cannot put off as they do `finished`.
+        self.over = Latch()
         # True when the program ends: nobody is told of anything any more.
         self.is_exiting = False
         self.reader: threading.Thread | None = None
@@ -149,6 +149,11 @@ class Session(Sending):
         return self._turn.acquire(False)
 
     @property
+    def is_over(self) -> bool:
+        """True when the connection is over, though handlers may still run."""
+        return self.over.is_set()
+
+    @property
     def is_on_reader(self) -> bool:
         """True when the calling thread is the reader or the dispatcher, which must not wait for themselves."""
         return threading.current_thread() in (self.reader, self.dispatcher)
@@ -161,7 +166,7 @@ class Session(Sending):
     @property
     def is_close_known(self) -> bool:
         """True when close_code and close_reason are those of the end."""
-        return self.finished.is_set() or self.loss is not None or self.closing.is_settled
+        return self.is_over or self.loss is not None or self.closing.is_settled
 
     @property
     def close_cause(self) -> CloseCause:
@@ -198,8 +203,8 @@ class Session(Sending):
     # Receiving and pinging: the program's threads.
 
     def _check_not_lost(self) -> None:
-        """Raise how the connection was lost, for a receive that finds nothing more; not after a close of our own."""
-        if self.loss is not None and not self.closing.is_discarding:
+        """Raise how the connection was lost, for a receive that finds nothing more; not when this side closed first."""
+        if self.loss is not None and self.inbox.is_kept:
             raise self._told(fresh(self.loss))
 
     def ping(self, payload: bytes | None, deadline: Deadline) -> float:
@@ -232,9 +237,11 @@ class Session(Sending):
         if self.is_on_reader or self.outbox.is_interrupted_here:
             # Both would wait for their own thread: for the handler's return, or for the frame that it is sending.
             return
-        if not self._wait_finished(deadline.sooner(self.closing.deadline or deadline)):
+        deadline = deadline.sooner(self.closing.deadline or deadline)
+        if not self.over.wait_until(deadline):
             self.abort()
-            self._wait_finished(Deadline(closing.ABORT_SECONDS))
+            deadline = Deadline(closing.ABORT_SECONDS)
+        self._wait_finished(deadline.earlier(closing.HANDLERS_SECONDS))
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
@@ -279,9 +286,8 @@ class Session(Sending):
         return self._wait_finished(deadline)
 
     def _wait_finished(self, deadline: Deadline) -> bool:
-        while not self.finished.wait(deadline.remaining):
-            if deadline.is_expired:
-                return False
+        if not self.finished.wait_until(deadline):
+            return False
         if not self.is_on_reader:
             for thread in (self.dispatcher, self.reader):
                 if thread is not None:
@@ -331,10 +337,10 @@ class Session(Sending):
             self.loss = error
         self.is_aborted = True
         # The fork may have been in a slow handler: the reader that its thread would wait for is not here.
-        self.is_over = True
+        self.over, self.finished = Latch(), Latch()
+        self.over.set()
         self.owner = _nobody
         self.reader = self.dispatcher = None
-        self.finished = Latch()
         self.finished.set()
 
     # The reader's side.
@@ -401,7 +407,9 @@ class Session(Sending):
             self.outbox.retire(self._close_transport)
             self.end_input()
         finally:
-            self.is_over = True
+            # Nobody waits with it any more, and a handler that never returns would keep its descriptors.
+            self.waker.close()
+            self.over.set()
             self._close_timers()
             self.delivery.bell.ring()
 
@@ -413,7 +421,6 @@ class Session(Sending):
                 self._raise_last_events(self.closing.code, self.closing.reason)
         finally:
             # Also when a handler ends the thread by SystemExit.
-            self.waker.close()
             self.finished.set()
 
     def _reason_for_senders(self, state: CloseState) -> WebSocketError:

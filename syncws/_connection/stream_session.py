@@ -48,7 +48,7 @@ class StreamSession(Session):
         try:
             view = self.inbox.peek(count)
         except OperationCanceledError:
-            if not self.closing.is_discarding:
+            if self.inbox.is_kept or not self.closing.is_discarding:
                 # Only the stream was closed.
                 raise
             raise self._told(CanceledByCloseError(f"the read was ended: {self.describe_end()}")) from None

@@ -104,17 +104,19 @@ class Dialer:
         with _Selector() as selector:
             try:
                 selector.register(self._waiter.wakings, selectors.EVENT_READ)
-                return self._first_connected(selector)
+                dialed = self._first_connected(selector)
             except (OperationTimedOutError, OperationCanceledError) as exc:
-                for dialed in tuple(self._pending):
-                    self.fail(dialed, type(exc)(exc.message))
+                for pending in tuple(self._pending):
+                    self.fail(pending, type(exc)(exc.message))
                 raise
             finally:
                 # Those that lost the race have not failed: if the winner turns out to be of no use they come next.
-                for dialed in reversed(self._pending):
-                    dialed.socket.close()
-                    self._waiting.appendleft(dialed.address)
+                for loser in reversed(self._pending):
+                    loser.socket.close()
+                    self._waiting.appendleft(loser.address)
                 self._pending.clear()
+        # Of those that are tried beside each other only this one goes on: it is in turn with the others from now on.
+        return dialed._replace(deadline=dialed.deadline.sooner(self._share(1 + len(self._waiting))))
 
     def _first_connected(self, selector: _Selector) -> Dialed:
         while True:
@@ -131,11 +133,12 @@ class Dialer:
 
     def _start_next(self, selector: _Selector) -> Dialed | None:
         """Begin with the next address; return it when it is connected at once."""
-        limit = self._next_deadline()
+        delay = self._settings.happy_eyeballs_delay
+        # Those that are tried beside each other use up nothing of each other's time as long as none has accepted.
+        limit = self._share(len(self._waiting) if delay is None else 1)
         address = self._waiting.popleft()
         self._waiter.phase = f"connecting to {self._shown(address)}"
         self._waiter.check()
-        delay = self._settings.happy_eyeballs_delay
         self._next_start = FOREVER if delay is None else Deadline(delay)
         # In this order: an attempt that runs out of time has taken no less than it had.
         started = now()
@@ -161,16 +164,14 @@ class Dialer:
             self.fail(dialed, _system_error(error))
         return None
 
-    def _next_deadline(self) -> Deadline:
-        """Return by when the next address must have answered, TLS and the handshake included.
+    def _share(self, count: int) -> Deadline:
+        """Return by when one of `count` addresses must have answered, TLS and the handshake included.
 
         Addresses that are tried in turn share the time that is left, so that one of them that is silent does not use
         up what the others need.
         """
         remaining = self._waiter.deadline.remaining
-        share = None
-        if remaining is not None and self._settings.happy_eyeballs_delay is None:
-            share = max(remaining / len(self._waiting), _SHORTEST_SHARE_SECONDS)
+        share = None if remaining is None else max(remaining / count, _SHORTEST_SHARE_SECONDS)
         return self._waiter.deadline.earlier(share).earlier(self._settings.connect_timeout)
 
     def _wait(self, selector: _Selector) -> Dialed | None:

@@ -60,8 +60,7 @@ def close_all() -> None:
 
 def _wait(sessions: list[Ending], deadline: Deadline) -> None:
     for session in sessions:
-        while not session.finished.wait(deadline.remaining) and not deadline.is_expired:
-            pass
+        session.finished.wait_until(deadline)
 
 
 def stay_quiet() -> None:

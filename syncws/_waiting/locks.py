@@ -98,3 +98,10 @@ class Latch:
                 # For the next one that waits.
                 self._lock.release()
         return self._is_set
+
+    def wait_until(self, deadline: Deadline) -> bool:
+        """Wait until it is set or the deadline has passed; return whether it is set."""
+        while not self.wait(deadline.remaining):
+            if deadline.is_expired:
+                return False
+        return True

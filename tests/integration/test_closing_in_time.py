@@ -44,6 +44,7 @@ from syncws import (
     WebSocketError,
 )
 from syncws._waiting.deadline import Deadline
+from syncws._waiting.locks import Latch
 
 SHORT = 0.2
 BIG = bytes(1 << 24)
@@ -298,14 +299,13 @@ def test_a_with_block_that_an_exception_leaves_takes_half_a_second(monkeypatch):
     # By the library's own clock: what it waits for the peer, and for its reader after that.
     waits = []
     with connected(only_reads) as socket:
-        session = socket._session
-        wait_finished = session._wait_finished
+        wait_until = Latch.wait_until
 
-        def note(deadline):
+        def note(latch, deadline):
             waits.append(deadline.remaining)
-            return wait_finished(deadline) if len(waits) > 1 else False
+            return wait_until(latch, deadline) if len(waits) > 1 else False
 
-        monkeypatch.setattr(session, "_wait_finished", note)
+        monkeypatch.setattr(Latch, "wait_until", note)
         socket.__exit__(ProgramError, None, None)
         monkeypatch.undo()
         assert len(waits) == 2

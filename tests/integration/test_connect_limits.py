@@ -87,6 +87,46 @@ def test_five_addresses_that_do_not_answer_are_given_up_one_after_the_other(five
         connect_in_time(socket)
 
 
+# A total time limit is shared out: a silent address leaves the others their part.
+
+
+@contextlib.contextmanager
+def accepting_and_silent(address):
+    """Give a port at which an address accepts, by its backlog, and says nothing."""
+    with tcp.create_server((address, 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def answers_and_reads(connection):
+    handshake(connection)
+    read_to_end(connection)
+
+
+@pytest.mark.parametrize(
+    ("silent", "delay"),
+    [(black_hole, None), (accepting_and_silent, None), (accepting_and_silent, 0.05)],
+    ids=["swallows packets", "accepts", "accepts, with happy_eyeballs_delay"],
+)
+def test_a_silent_first_address_does_not_use_up_the_time_of_a_good_second(silent, delay, monkeypatch):
+    found = [Address(tcp.AF_INET, text) for text in FIVE[:2]]
+    monkeypatch.setattr(connector, "addresses_without_waiting", lambda host: found)
+    # The two seconds of the floor, made short.
+    monkeypatch.setattr(dialer, "_SHORTEST_SHARE_SECONDS", 0.1)
+    with (
+        silent(FIVE[0]) as port,
+        scripted_server(answers_and_reads, address=FIVE[1], port=port),
+        MessageWebSocket() as socket,
+    ):
+        socket.control.happy_eyeballs_delay = delay
+        socket.connect(f"ws://two.test:{port}/", timeout=4)
+        (attempt,) = socket._link.connect.attempts
+        assert attempt.address == FIVE[0]
+        assert isinstance(attempt.error, OperationTimedOutError)
+        assert 1.8 < attempt.seconds < 4
+        assert socket.information.remote_address.canonical_name == FIVE[1]
+        socket.abort()
+
+
 # The phases: each gives a URI, and sets `is_reached` when connect has come to where it would wait for ever.
 
 

@@ -239,3 +239,97 @@ def test_an_address_that_fails_beside_another_lets_the_next_begin_at_once(dial, 
     assert [attempt.address for attempt in dialer.attempts] == ["127.0.0.2"]
     # One delay, for the second; the third begins when that is refused.
     assert clock() - start == 0.25
+
+
+# A total time limit is shared out.
+
+
+@pytest.fixture
+def silence(monkeypatch):
+    """Have the fake clock pass over every wait for an address, unless something is there; gives the clock."""
+    clock = FakeClock()
+    monkeypatch.setattr(deadline_module, "clock", clock)
+    select = dialer_module._Selector.select
+
+    def pass_over(selector, timeout):
+        # A moment of real time, for what is there.
+        ready = select(selector, 0.02)
+        if not ready:
+            clock.advance(timeout)
+        return ready
+
+    monkeypatch.setattr(dialer_module._Selector, "select", pass_over)
+    return clock
+
+
+def tried(dial, count, **options):
+    """Dial `count` addresses that are silent; return for how long each was tried."""
+    with black_hole("127.0.0.1") as port:
+        dialer = dial(["127.0.0.1"] * count, port, **options)
+        with pytest.raises(OperationTimedOutError):
+            dialer.dial()
+    return [attempt.seconds for attempt in dialer.attempts]
+
+
+@pytest.mark.usefixtures("silence")
+def test_of_a_total_time_each_silent_address_gets_its_part(dial):
+    assert tried(dial, 5, timeout=20.0) == [4, 4, 4, 4, 4]
+
+
+@pytest.mark.usefixtures("silence")
+def test_an_address_gets_two_seconds_at_least_and_never_more_than_is_left(dial):
+    assert tried(dial, 5, timeout=5.0) == [2, 2, 1]
+    assert tried(dial, 2, timeout=1.5) == [1.5]
+
+
+@pytest.mark.usefixtures("silence")
+def test_an_address_gets_connect_timeout_at_most(dial):
+    assert tried(dial, 3, timeout=100.0, connect_timeout=7.0) == [7, 7, 7]
+    # Also when that is less than the two seconds.
+    assert tried(dial, 3, timeout=5.0, connect_timeout=0.5) == [0.5, 0.5, 0.5]
+
+
+def test_behind_a_silent_address_the_next_one_is_tried_within_the_total_time(dial, silence):
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(black_hole("127.0.0.1"))
+        stack.enter_context(listening("127.0.0.2", port))
+        begun = silence()
+        dialer = dial(["127.0.0.1", "127.0.0.2"], port, timeout=5.0)
+        dialed = dialer.dial()
+        dialed.socket.close()
+        assert dialed.address.text == "127.0.0.2"
+        assert [attempt.seconds for attempt in dialer.attempts] == [2.5]
+        # The last one has all that is left, for TLS and the handshake too.
+        assert silence() - begun == 2.5
+        assert dialed.deadline.remaining == 2.5
+
+
+@pytest.mark.usefixtures("silence")
+def test_what_an_address_does_not_use_is_for_the_others(dial):
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(black_hole("127.0.0.1"))
+        stack.enter_context(socket.socket()).bind(("127.0.0.2", port))
+        dialer = dial(["127.0.0.2", "127.0.0.1", "127.0.0.1"], port, timeout=12.0)
+        with pytest.raises(OperationTimedOutError):
+            dialer.dial()
+    assert [attempt.seconds for attempt in dialer.attempts] == [0, 6, 6]
+
+
+@pytest.mark.usefixtures("silence")
+def test_addresses_that_are_tried_beside_each_other_have_all_the_time(dial):
+    assert tried(dial, 2, timeout=10.0, happy_eyeballs_delay=1.0) == [10, 9]
+
+
+def test_with_a_delay_an_address_that_has_accepted_leaves_time_for_the_others(dial, silence):
+    with listening("127.0.0.1") as port:
+        dialer = dial(["127.0.0.1"] * 4, port, timeout=20.0, happy_eyeballs_delay=1.0)
+        for part in (5, 5, 5, 5):
+            dialed = dialer.dial()
+            assert dialed.deadline.remaining == pytest.approx(part)
+            silence.advance(part)
+            dialer.fail(dialed, OperationTimedOutError("it said nothing"))
+
+
+@pytest.mark.usefixtures("silence")
+def test_without_a_total_time_each_address_has_connect_timeout(dial):
+    assert tried(dial, 2, timeout=None, connect_timeout=60.0) == [60, 60]

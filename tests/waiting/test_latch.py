@@ -4,6 +4,7 @@ import threading
 
 from support import LIMIT, join
 
+from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import Latch
 
 
@@ -50,3 +51,14 @@ def test_a_wait_that_was_interrupted_holding_the_lock_keeps_nobody():
 def test_without_a_limit_it_looks_again_now_and_then(monkeypatch):
     monkeypatch.setattr("syncws._waiting.locks._LOOK_AGAIN_SECONDS", 0.0)
     assert not Latch().wait(None)
+
+
+def test_a_wait_until_a_deadline_ends_when_it_is_set_or_too_late():
+    latch = Latch()
+    assert not latch.wait_until(Deadline(0.0))
+    assert not latch.wait_until(Deadline(0.01))
+    thread = threading.Thread(target=latch.set)
+    thread.start()
+    assert latch.wait_until(Deadline(LIMIT))
+    assert latch.wait_until(Deadline(0.0))
+    join(thread)

@@ -24,9 +24,20 @@ class Inbox:
 
     Attributes:
         is_full (bool): True from the moment the bound is reached until half of it is free again.
+        is_kept (bool): True once nothing more will come and what waits, and how it ended, is still there to be taken.
     """
 
-    __slots__ = ("_capacity", "_is_ended", "_lock", "_must_tell", "_on_room", "_operation", "_signal", "is_full")
+    __slots__ = (
+        "_capacity",
+        "_is_ended",
+        "_lock",
+        "_must_tell",
+        "_on_room",
+        "_operation",
+        "_signal",
+        "is_full",
+        "is_kept",
+    )
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """Make an inbox.
@@ -45,6 +56,7 @@ class Inbox:
         self._is_ended = False
         self._must_tell = False
         self.is_full = False
+        self.is_kept = False
 
     @property
     def size(self) -> int:
@@ -68,11 +80,13 @@ class Inbox:
         return operation is not None and not operation.is_over
 
     def end(self, *, keep: bool) -> None:
-        """End the queue; with `keep` what waits can still be taken."""
+        """End the queue; with `keep` what waits can still be taken. What ended it first counts."""
         with self._lock:
-            self._is_ended = True
-            if not keep:
-                self._clear()
+            if not self._is_ended:
+                self.is_kept = keep
+                self._is_ended = True
+                if not keep:
+                    self._clear()
             self._wake_taker()
 
     def wake(self) -> None:
@@ -88,7 +102,9 @@ class Inbox:
         """In a forked child: nothing more will come, and what waits is the parent's."""
         self._lock = threading.RLock()
         self._operation = None
-        self._is_ended = True
+        if not self._is_ended:
+            # Nothing waits, but whoever reads is told of the fork.
+            self._is_ended = self.is_kept = True
         self._forget_all()
         self._wake_taker()
 
