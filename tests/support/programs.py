@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import like_windows
+
 from support.servers import LIMIT
 
 ROOT = Path(__file__).parents[2]
