@@ -68,7 +68,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     Set `control`, add handlers, then connect(). A socket connects once; after a connect that failed it may be tried
     again. Messages go to the handlers of message_received, or, when there are none, wait for receive().
 
-    A socket object that is dropped without close() is closed, with a ResourceWarning.
+    A socket object that is dropped without close() is closed, with a ResourceWarning; closed is not raised then.
     """
 
     _information: MessageWebSocketInformation

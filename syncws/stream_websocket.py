@@ -34,7 +34,7 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
     Each write is one binary message. Where the server's messages begin and end, and whether they are text, cannot be
     seen: their bytes come one after the other.
 
-    A socket object that is dropped without close() is closed, with a ResourceWarning.
+    A socket object that is dropped without close() is closed, with a ResourceWarning; closed is not raised then.
     """
 
     _information: StreamWebSocketInformation

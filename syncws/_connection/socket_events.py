@@ -29,7 +29,8 @@ class SocketEvents:
     closed: EventMember[Any, WebSocketClosedEventArgs] = EventMember(
         """Raised once, last, when the connection is over, however it ended (….Closed).
 
-        Unlike in WinRT it is raised too when the connection was lost: with code 1006.
+        Unlike in WinRT it is raised too when the connection was lost: with code 1006. It is not for a socket
+        object that was dropped without close(): nobody is left to get it, and a ResourceWarning tells of it.
         """
     )
 

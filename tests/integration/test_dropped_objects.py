@@ -76,6 +76,21 @@ def test_a_socket_whose_handler_refers_to_it_is_closed_when_it_is_dropped(make_h
     assert frames == [(FIN | CLOSE, b"\x03\xe9")]
 
 
+@pytest.mark.parametrize("kind", [MessageWebSocket, StreamWebSocket])
+def test_closed_is_not_raised_for_an_object_that_was_dropped(kind):
+    raised = []
+    with scripted_server(sends()) as uri:
+        socket = kind()
+        socket.closed += lambda sender, args: raised.append(args)
+        socket.connect(uri)
+        session = socket._session
+        with pytest.warns(ResourceWarning):  # noqa: PT031 - one act
+            del socket
+            gc.collect()
+        assert session.wait_closed(Deadline(LIMIT))
+    assert raised == []
+
+
 # How a program may hold a StreamWebSocket's ends, and whether that holds the socket.
 ENDS = {
     "nothing": lambda socket: None,
