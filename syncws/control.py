@@ -85,6 +85,7 @@ class MessageWebSocketSettings(WebSocketSettings, total=False):
     message_type: SocketMessageType
     receive_mode: MessageWebSocketReceiveMode
     max_message_size: int
+    discard_unclaimed_messages: bool
 
 
 class StreamWebSocketSettings(WebSocketSettings, total=False):
@@ -360,6 +361,17 @@ class MessageWebSocketControl(WebSocketControl):
         Default: 64 MiB; no limit, as always in WinRT, when receive_mode is PARTIAL_MESSAGE, where messages take no
         memory. A larger message raises MessageReceived, whose get_data_reader() raises MessageTooBigError, and the
         connection is closed with 1009.
+        """,
+    )
+    discard_unclaimed_messages: Setting[bool] = Setting(
+        False,
+        check_bool,
+        """Whether messages that nobody wants when they arrive are thrown away, as Windows does (beyond WinRT).
+
+        True, for a program that only sends: what arrives while there is no message_received handler and no receive()
+        runs is dropped and counted in information.discarded_messages. So reading never stops, pings are answered and
+        the server's Close is noticed. What comes between two calls of receive() is dropped too, and pieces of a message
+        with PARTIAL_MESSAGE. False, the default: messages wait, see inbox_size_in_bytes.
         """,
     )
 

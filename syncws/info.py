@@ -81,6 +81,7 @@ class Snapshot(NamedTuple):
     bytes_buffered_in: int = 0
     bytes_pending_out: int = 0
     handler_failures: int = 0
+    discarded_messages: int = 0
     round_trip_time: float | None = None
     close_cause: CloseCause = CloseCause.NONE
     close_code: int | None = None
@@ -194,6 +195,11 @@ class WebSocketInformation:
         They lie in the buffers that were handed to send and write, not in copies (beyond WinRT).
         """
         return self._take_snapshot().bytes_pending_out
+
+    @property
+    def discarded_messages(self) -> int:
+        """Messages, or pieces, that control.discard_unclaimed_messages threw away (beyond WinRT); 0 of a stream."""
+        return self._take_snapshot().discarded_messages
 
     @property
     def handler_failures(self) -> int:

@@ -4,6 +4,7 @@ Everything here runs on the monitor's thread, and waits for nothing: frames are 
 which is woken, sends them.
 """
 
+import logging
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from syncws._connection.session import Session
 
 __all__ = ["KeepAlive", "Silence", "UnsolicitedPongs"]
+
+
+_logger = logging.getLogger("syncws.reader")
 
 
 class Silence:
@@ -66,7 +70,7 @@ class KeepAlive(_SessionTimer):
     long frame of our own takes, as long as the peer takes it: the ping waits for its end, and the answer with it.
     """
 
-    __slots__ = ("_asked_at", "_asked_bytes", "_sent_bytes", "_timeout")
+    __slots__ = ("_asked_at", "_asked_bytes", "_full_bytes", "_full_since", "_has_warned", "_sent_bytes", "_timeout")
 
     def __init__(self, session: "Session", monitor: Monitor, interval: float, timeout: float | None) -> None:
         """Make it; `interval` and `timeout` in seconds, the latter None for ever."""
@@ -77,10 +81,16 @@ class KeepAlive(_SessionTimer):
         self._asked_bytes = 0
         # What had gone out at the last look, while that ping waited for its turn.
         self._sent_bytes = 0
+        # What waited in a full inbox at the first look that found so much, and when that was.
+        self._full_bytes = 0
+        self._full_since = 0.0
+        self._has_warned = False
 
     def _act(self, session: "Session") -> float:
         if not session.is_reading:
             self._asked_at = None
+            if session.is_paused and not self._has_warned:
+                self._look_at_full_inbox(session)
             return self._interval
         time = now()
         meter = session.inbound
@@ -98,6 +108,22 @@ class KeepAlive(_SessionTimer):
         session.pings.post_own()
         # If the answer comes at once the next ping is due in an interval.
         return self._interval if self._timeout is None else min(self._interval, self._timeout)
+
+    def _look_at_full_inbox(self, session: "Session") -> None:
+        """Say once that the inbox has been full for an interval, and that nobody takes."""
+        time = now()
+        size = session.inbox.size
+        if size != self._full_bytes or session.resumed_at > self._full_since:
+            self._full_bytes, self._full_since = size, time
+        elif time - self._full_since >= self._interval and session.is_unclaimed:
+            self._has_warned = True
+            _logger.warning(
+                "connection %d: %d bytes of messages wait and nobody takes them: reading has stopped, pings are not "
+                "answered and a close is not noticed. Call receive(), add a message_received handler, or set "
+                "control.discard_unclaimed_messages before connect",
+                session.number,
+                size,
+            )
 
     def _await_answer(self, session: "Session", time: float, timeout: float) -> float:
         limit = self._unanswered_since(session, time) + timeout

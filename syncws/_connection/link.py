@@ -62,6 +62,7 @@ class SessionLink:
             close_reason=session.closing.reason if session.is_close_known else "",
             bytes_pending_out=0 if session.is_over else session.outbox.pending_bytes,
             handler_failures=session.handler_failures,
+            discarded_messages=session.discarded_messages,
             round_trip_time=session.pings.round_trip_time,
         )
 

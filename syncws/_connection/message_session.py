@@ -148,6 +148,11 @@ class MessageSession(Session):
         owner = self.owner()
         return owner is not None and bool(owner._message_received.handlers) and not self.closing.is_discarding
 
+    @property
+    def is_unclaimed(self) -> bool:
+        """See Session.is_unclaimed."""
+        return not self.inbox.is_being_taken and not self.has_handlers
+
     def deliver_one(self) -> bool:
         """Call the handlers with the first waiting message; return False when there is none, or no handler."""
         owner = self.owner()

@@ -85,7 +85,7 @@ class Session(Sending):
         self.owner: Callable[[], Owner | None] = weakref.ref(owner)
         self.inbox = inbox
         self.finished = Latch()
-        self.handler_failures = 0
+        self.handler_failures = self.discarded_messages = 0
         # Set by the reader before it ends, read by everybody after `finished`.
         self.loss: WebSocketError | None = None
         self.is_aborted = False
@@ -382,6 +382,11 @@ class Session(Sending):
         """Note that the reader stops, or goes on: meanwhile it could hear nothing."""
         self.is_paused = is_paused
         self.resumed_at = now()
+
+    @property
+    def is_unclaimed(self) -> bool:
+        """True when messages may come and neither a handler nor a receive takes them."""
+        return False
 
     def deliver_one(self) -> bool:
         """Deliver one waiting message; return whether there was one."""

@@ -30,6 +30,7 @@ FULL, PARTIAL = MessageWebSocketReceiveMode.FULL_MESSAGE, MessageWebSocketReceiv
 DEFAULTS = {
     "message_type": SocketMessageType.BINARY,
     "max_message_size": 64 * 1024 * 1024,
+    "discard_unclaimed_messages": False,
     "outbound_buffer_size_in_bytes": 0,
     "resolver": None,
     "server_credential": None,

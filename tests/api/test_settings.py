@@ -61,6 +61,7 @@ OTHERS = {
     "message_type": SocketMessageType.UTF8,
     "receive_mode": MessageWebSocketReceiveMode.PARTIAL_MESSAGE,
     "max_message_size": 9,
+    "discard_unclaimed_messages": True,
     "no_delay": False,
 }
 

@@ -262,6 +262,37 @@ def test_while_the_inbox_is_full_silence_does_not_count(kept, monitor):
     assert rig.owner.log == [(1000, "bye")]
 
 
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_an_inbox_that_nobody_empties_is_told_of_once_with_the_ways_out(kept, monitor, caplog):
+    rig = kept(inbox_size_in_bytes=3)
+    full(rig)
+    monitor.pass_time(20)
+    assert warnings_of(caplog) == []
+    monitor.pass_time(1000)
+    (text,) = warnings_of(caplog)
+    for way_out in ("receive()", "message_received", "control.discard_unclaimed_messages"):
+        assert way_out in text
+    rig.session.receive(Deadline(LIMIT))
+    end(rig)
+
+
+def test_an_inbox_from_which_somebody_takes_now_and_then_is_not_told_of(kept, monitor, caplog):
+    rig = kept(inbox_size_in_bytes=20)
+    arrive(rig, server_frame(BINARY, b"1") * 4 + server_frame(BINARY, bytes(20)))
+    while not rig.session.is_paused:
+        pass
+    for _ in range(4):
+        monitor.pass_time(20)
+        rig.session.receive(Deadline(LIMIT))
+    assert rig.session.is_paused
+    assert warnings_of(caplog) == []
+    rig.session.receive(Deadline(LIMIT))
+    end(rig)
+
+
 def test_a_pause_after_the_ping_suspends_the_deadline(kept, monitor):
     rig = kept(inbox_size_in_bytes=3)
     monitor.pass_time(20)

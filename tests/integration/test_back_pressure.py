@@ -1,10 +1,11 @@
 """Messages that nobody receives, on real connections: reading stops, and goes on when there is room."""
 
 import contextlib
+import threading
 
 import pytest
 from support import LIMIT, server_frame, wait
-from support.scripts import BINARY, EMPTY_CLOSE, TEXT, connected, noting
+from support.scripts import BINARY, EMPTY_CLOSE, TEXT, Call, connected, noting, sends_and_closes
 
 from syncws import MessageWebSocketReceiveMode
 from syncws._connection.receiving.message_inbox import MAX_WAITING_MESSAGES
@@ -65,3 +66,43 @@ def test_pieces_of_a_message_stop_reading_too(paused):
             if args.is_message_complete:
                 break
     assert received == size
+
+
+def test_unclaimed_messages_can_be_thrown_away_and_the_close_behind_them_is_heard():
+    count = 5000
+    closed = threading.Event()
+    frames = [server_frame(TEXT, b"news")] * count
+
+    def prepare(socket):
+        socket.closed += lambda sender, args: closed.set()
+
+    script = sends_and_closes(*frames, code=4000)
+    with connected(script, prepare, inbox_size_in_bytes=1, discard_unclaimed_messages=True) as socket:
+        wait(closed)
+        assert socket.information.discarded_messages == count
+        assert socket.information.bytes_buffered_in == 0
+        assert socket.information.close_code == 4000
+
+
+def test_a_receive_that_runs_gets_its_message_where_others_are_thrown_away():
+    go = threading.Event()
+    noted = []
+    script = noting(noted, server_frame(TEXT, b"for you"), after=go)
+    with connected(script, discard_unclaimed_messages=True) as socket:
+        call = Call(socket.receive, LIMIT)
+        while not socket._session.inbox.is_being_taken:
+            pass
+        go.set()
+        assert call.result() == "for you"
+        assert socket.information.discarded_messages == 0
+
+
+def test_handlers_get_their_messages_where_others_are_thrown_away():
+    came = threading.Event()
+
+    def prepare(socket):
+        socket.message_received += lambda sender, args: came.set()
+
+    with connected(noting([], server_frame(TEXT, b"news")), prepare, discard_unclaimed_messages=True) as socket:
+        wait(came)
+        assert socket.information.discarded_messages == 0

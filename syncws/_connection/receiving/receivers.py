@@ -105,7 +105,10 @@ class MessageReceiver(Reader):
             else:
                 self._answer(event)
         if pulled and not session.closing.is_discarding and session.owner() is not None:
-            session.inbox.put(pulled)
+            if session.settings.discard_unclaimed_messages and session.is_unclaimed:
+                session.discarded_messages += len(pulled)
+            else:
+                session.inbox.put(pulled)
         last, self._last_event = self._last_event, None
         if last is not None:
             # A Close frame ends the inbox.
