@@ -16,12 +16,12 @@ from syncws.event_args import WebSocketServerCustomValidationRequestedEventArgs
 from syncws.events import Event
 from syncws.host_name import HostName
 from syncws.hresult import HResult
-from syncws.info import Snapshot
+from syncws.info import BandwidthStatistics, Snapshot
 
 if TYPE_CHECKING:
     from syncws._net.tls.verification import CertificateReport
 
-__all__ = ["SessionLink", "ask_about_server", "close_dropped"]
+__all__ = ["SessionLink", "ask_about_server", "close_dropped", "read_statistics"]
 
 
 class SessionLink:
@@ -46,16 +46,15 @@ class SessionLink:
             )
         if session is None:
             return shown
-        statistics, received, sent = session.read_statistics()
         return shown._replace(
             local_address=HostName(session.local_address) if session.local_address else None,
             remote_address=HostName(session.remote_address) if session.remote_address else None,
             proxy=session.proxy,
             protocol=session.subprotocol,
             response_headers=session.response_headers,
-            bandwidth_statistics=statistics,
-            bytes_received=received,
-            bytes_sent=sent,
+            bandwidth_statistics=read_statistics(session),
+            bytes_received=session.inbound.total_bytes,
+            bytes_sent=session.outbound.total_bytes,
             bytes_buffered_in=session.inbox.size,
             close_cause=session.close_cause,
             close_code=session.closing.code if session.is_close_known else None,
@@ -65,6 +64,13 @@ class SessionLink:
             discarded_messages=session.discarded_messages,
             round_trip_time=session.pings.round_trip_time,
         )
+
+
+def read_statistics(session: Session) -> BandwidthStatistics:
+    """Return the estimates of both directions."""
+    out_rate, out_instability, out_peaked = session.outbound.read()
+    in_rate, in_instability, in_peaked = session.inbound.read()
+    return BandwidthStatistics(out_rate, in_rate, out_instability, in_instability, out_peaked, in_peaked)
 
 
 def close_dropped(session: Session, what: str) -> None:

@@ -44,7 +44,6 @@ from syncws.errors import (
     WebSocketError,
     fresh,
 )
-from syncws.info import BandwidthStatistics
 
 __all__ = ["Owner", "Session"]
 
@@ -443,13 +442,3 @@ class Session(Sending):
         owner = self.owner()
         if owner is not None:
             self.handler_failures += owner._raise_closed(code, reason)
-
-    # For the information object: any thread.
-
-    def read_statistics(self) -> tuple[BandwidthStatistics, int, int]:
-        """Return the estimates, and the bytes received and sent."""
-        outbound, inbound = self.outbound, self.inbound
-        out_rate, out_instability, out_peaked = outbound.read()
-        in_rate, in_instability, in_peaked = inbound.read()
-        statistics = BandwidthStatistics(out_rate, in_rate, out_instability, in_instability, out_peaked, in_peaked)
-        return statistics, inbound.total_bytes, outbound.total_bytes
