@@ -190,7 +190,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
     ) -> None:
         text = uri_text(uri)
         # What is not plain is read with urllib3, which is imported then.
-        with loading:
+        with loading():
             target = parse_uri(text)
         deadline = Deadline(check_timeout(timeout, "timeout"))
         check_token(token)

@@ -27,13 +27,13 @@ class Uri:
 
         Source: Uri(String), Uri(String, String).
         """
-        with loading:
+        with loading():
             base = parse_uri(uri)
         if relative_uri is not None:
             if not isinstance(relative_uri, str):
                 raise InvalidArgumentTypeError(f"relative_uri must be str, not {type(relative_uri).__name__}")
             # Here and not above: importing it takes time, and few need it. It joins http URIs by the rules of ws.
-            with loading:
+            with loading():
                 from urllib.parse import urljoin
 
                 uri = urljoin(uri, relative_uri)

@@ -173,7 +173,7 @@ class Connect:
         try:
             if self._uri.is_secure:
                 # Here and not above, as all of _net.tls in this module: a plain connect needs none of it.
-                with loading:
+                with loading():
                     from syncws._net.tls.context import make_plan
 
                 # Made now and kept: settings that TLS cannot use are an error before anything is sent.
@@ -224,7 +224,7 @@ class Connect:
         if self._over is not None:
             return self._open_authorized(None, [Address(socket.AF_UNIX, self._over)], uri, settings)
         # It may import what reads URLs and the system's settings; it does not wait.
-        with loading:
+        with loading():
             proxy = choose_proxy(uri, settings)
         if uri is self._uri:
             self._proxy = proxy and proxy.shown
@@ -317,7 +317,7 @@ class Connect:
             if route is not None:
                 transport = open_tunnel(route, transport, waiter, settings.proxy_ssl_context, self.make_lock)
             if uri.is_secure:
-                with loading:
+                with loading():
                     from syncws._net.tls.server import start_tls
 
                 transport = start_tls(transport, uri, settings, waiter, self)

@@ -118,7 +118,7 @@ def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) ->
     """Ask for the records of one kind, "A" or "AAAA"; waits. CNAMEs are followed, search domains tried."""
     # Here and not above: importing it takes a tenth of a second, and most programs connect without it.
     try:
-        with loading:
+        with loading():
             import dns.exception
             import dns.resolver
     except OSError as exc:

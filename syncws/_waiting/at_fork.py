@@ -12,13 +12,14 @@ The interpreter has a lock for each module that is being imported, and OpenSSL h
 context. Nobody can make those anew, so a fork waits while a connect imports a module or has a context made.
 """
 
-# Before our own hooks are registered: a fork takes `loading` first and logging's lock then, as an import does that
+# Before our own hooks are registered: a fork takes loading() first and logging's lock then, as an import does that
 # makes a logger.
 import logging  # noqa: F401
 import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,9 +30,19 @@ __all__ = ["forked_error", "loading", "watch"]
 
 HolderT = TypeVar("HolderT")
 
-# One that its thread may take again: a signal handler may fork while its thread imports, and the child then goes on.
-loading = threading.RLock()
-"""Held by a connect while it imports a module that takes long or has a TLS context made; a fork waits for it."""
+# One at most, made at the first use: gevent and eventlet may put their locks in the place of threading's after the
+# import.
+_made: dict[None, AbstractContextManager[object]] = {}
+
+
+def loading() -> AbstractContextManager[object]:
+    """Return what a connect holds while it imports a module that takes long or has a TLS context made.
+
+    A fork waits for it. Its thread may take it again: a signal handler may fork while its thread imports, and the child
+    then goes on.
+    """
+    return _made.get(None) or _made.setdefault(None, threading.RLock())
+
 
 # By id and not in a WeakSet: two that the application's subclass calls equal are two all the same.
 _holders: "dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]]" = {}
@@ -70,6 +81,20 @@ def _let_go() -> None:
         raise errors[0]
 
 
+def _hold() -> None:
+    loading().__enter__()
+
+
+def _release() -> None:
+    loading().__exit__(None, None, None)
+
+
+def _release_in_child() -> None:
+    _release()
+    # The child may put other locks in the place of threading's before it connects.
+    _made.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=loading.acquire, after_in_parent=loading.release, after_in_child=loading.release)
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release_in_child)
     os.register_at_fork(after_in_child=_let_go)

@@ -73,7 +73,7 @@ def open_websocket(
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
     # Here and not above: importing it takes longer than all the rest of this package, and most of a program's start.
-    with loading:
+    with loading():
         import websocket
 
     key = base64.b64encode(os.urandom(16)).decode("ascii")

@@ -53,7 +53,7 @@ def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
         # The fragment of a redirect is not for the server (RFC 9110 10.2.2), and a WebSocket URI has none.
         location, _ = urldefrag(urljoin(base, answer.location or ""))
         scheme, colon, rest = location.partition(":")
-        with loading:
+        with loading():
             return parse_uri(f"{_WEBSOCKET_SCHEMES.get(scheme.lower(), scheme)}{colon}{rest}")
     except (InvalidArgumentError, ValueError) as exc:
         reason = exc.message if isinstance(exc, InvalidArgumentError) else "its Location cannot be read"

@@ -163,7 +163,7 @@ def _tls_over(
     context: "ssl.SSLContext | None",
     lock: AbstractContextManager[object],
 ) -> Transport:
-    with loading:
+    with loading():
         from syncws._net.tls.context import default_context
         from syncws._net.tls.transport import TlsTransport
 
@@ -175,7 +175,7 @@ def _tls_over(
 def _tls_failure(error: "ssl.SSLError", peer: str) -> TlsError:
     import ssl
 
-    with loading:
+    with loading():
         from syncws._net.tls.transport import tls_error
         from syncws._net.tls.verification import certificate_error, refused_at_once
 

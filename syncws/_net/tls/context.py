@@ -30,7 +30,7 @@ def default_context() -> ssl.SSLContext:
     Raises:
         WebSocketError: that file cannot be written (0x80004005).
     """
-    with loading:
+    with loading():
         context = _bare_context()
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context
@@ -39,7 +39,7 @@ def default_context() -> ssl.SSLContext:
 def _bare_context() -> ssl.SSLContext:
     """Return the default context without authorities, which are what takes time."""
     try:
-        with loading:
+        with loading():
             context = create_urllib3_context()
     except OSError as exc:
         raise WebSocketError(
