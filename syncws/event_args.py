@@ -30,11 +30,7 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
     """A received message (Windows.Networking.Sockets.MessageWebSocketMessageReceivedEventArgs); cannot be made.
 
     It may also stand for a failure, the last of a connection: then get_data_reader() and get_data_stream() raise it.
-    The attributes are beyond WinRT, and are there to be read only.
-
-    Attributes:
-        text (str | None): the text of a text message; None for a binary one and a failure.
-        error (WebSocketError | None): the failure, if it is one; look here first when you use `text` or `data`.
+    Its properties can be read only, as those of all event args: setting one raises AttributeError.
     """
 
     # The decoder makes the very object that the handlers receive: one allocation for each message.
@@ -51,10 +47,10 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
     @classmethod
     def _over(cls, message: Message) -> Self:
         args = object.__new__(cls)
-        args.payload = message.payload
-        args.text = message.text
-        args.length = message.length
-        args.error = message.error
+        args._payload = message._payload
+        args._text = message._text
+        args._length = message._length
+        args._error = message._error
         return args
 
     def get_data_reader(self) -> DataReader:
@@ -70,9 +66,9 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
 
         Source: MessageWebSocketMessageReceivedEventArgs.GetDataReader.
         """
-        if self.error is not None:
-            raise fresh(self.error)
-        return DataReader._over_message(self.payload, self.text, self.length)
+        if self._error is not None:
+            raise fresh(self._error)
+        return DataReader._over_message(self._payload, self._text, self._length)
 
     def get_data_stream(self) -> InputStream:
         """Return the message's bytes, or the piece's, as a stream; a text message's are its UTF-8.
@@ -81,15 +77,15 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
 
         Source: MessageWebSocketMessageReceivedEventArgs.GetDataStream.
         """
-        if self.error is not None:
-            raise fresh(self.error)
+        if self._error is not None:
+            raise fresh(self._error)
         return MemoryInputStream(self._bytes())
 
     def _bytes(self) -> bytes:
-        if self.payload is None:
-            assert self.text is not None
-            return self.text.encode("utf-8")
-        return self.payload
+        if self._payload is None:
+            assert self._text is not None
+            return self._text.encode("utf-8")
+        return self._payload
 
     @property
     def data(self) -> bytes:
@@ -105,10 +101,10 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
         return True
 
     def __repr__(self) -> str:
-        if self.error is not None:
-            return f"<MessageWebSocketMessageReceivedEventArgs error={self.error}>"
+        if self._error is not None:
+            return f"<MessageWebSocketMessageReceivedEventArgs error={self._error}>"
         part = "" if self.is_message_complete else " partial"
-        return f"<MessageWebSocketMessageReceivedEventArgs {self.message_type.name}{part} length={self.length}>"
+        return f"<MessageWebSocketMessageReceivedEventArgs {self.message_type.name}{part} length={self._length}>"
 
 
 class MessagePieceEventArgs(MessageWebSocketMessageReceivedEventArgs, MessagePiece):
@@ -119,12 +115,12 @@ class MessagePieceEventArgs(MessageWebSocketMessageReceivedEventArgs, MessagePie
     def get_data_reader(self) -> DataReader:
         """Return a reader that holds the piece; see the base class."""
         # Not over the text: that begins and ends where characters do.
-        return DataReader._over_message(self.payload, None, self.length)
+        return DataReader._over_message(self._payload, None, self._length)
 
     @property
     def is_message_complete(self) -> bool:
         """True when the piece ends its message; see the base class."""
-        return self.is_last
+        return self._is_last
 
 
 class WebSocketClosedEventArgs:

@@ -337,10 +337,10 @@ def _check_whole_text(data: bytes | memoryview) -> None:
 
 
 def _content(message: Message) -> str | bytes:
-    if message.text is not None:
-        return message.text
-    assert message.payload is not None
-    return message.payload
+    if message._text is not None:
+        return message._text
+    assert message._payload is not None
+    return message._payload
 
 
 @raising_bare

@@ -191,8 +191,8 @@ def _check_part(payload: bytes | memoryview, tail: bytes, *, is_last: bool) -> b
 def _error_message(error: WebSocketError) -> Message:
     """Return the message that stands for a failure of receiving: its reader raises `error`."""
     message = Message()
-    message.payload = b""
-    message.text = None
-    message.length = 0
-    message.error = error
+    message._payload = b""
+    message._text = None
+    message._length = 0
+    message._error = error
     return message

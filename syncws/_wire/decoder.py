@@ -61,16 +61,16 @@ class Decoder(FrameDecoder):
             # The common case, a whole small unfragmented message, without a call or a branch too many.
             if length <= small_limit and stop <= end and first in _FIN_DATA:
                 message = _new(message_class)
-                message.payload = payload = data[start:stop]
+                message._payload = payload = data[start:stop]
                 if first == _FIN_TEXT:
                     try:
-                        message.text = payload.decode()
+                        message._text = payload.decode()
                     except UnicodeDecodeError as exc:
                         raise bad_text(exc) from None
                 else:
-                    message.text = None
-                message.length = length
-                message.error = None
+                    message._text = None
+                message._length = length
+                message._error = None
                 events.append(message)
                 position = stop
                 continue
@@ -105,16 +105,16 @@ class Decoder(FrameDecoder):
 
     def _end_message(self, events: list[Incoming]) -> None:
         message = _new(self._message_class)
-        message.length = self._message_length
-        message.error = None
+        message._length = self._message_length
+        message._error = None
         if self._binary is not None:
-            message.payload = self._binary.finish()
-            message.text = None
+            message._payload = self._binary.finish()
+            message._text = None
         else:
             assert self._text is not None
-            message.payload = None
+            message._payload = None
             try:
-                message.text = self._text.finish()
+                message._text = self._text.finish()
             except UnicodeDecodeError as exc:
                 raise bad_text(exc) from None
         self._text = self._binary = None

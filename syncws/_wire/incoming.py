@@ -16,12 +16,34 @@ class Message:
     asks for them); for binary `text` is None and `payload` is the data, which nobody changes any more.
     """
 
-    __slots__ = ("error", "length", "payload", "text")
+    # The decoder, and who else makes one, sets these. The object goes to handlers, which can only read the properties;
+    # where each message passes, ours reads the slots, which costs no call.
+    __slots__ = ("_error", "_length", "_payload", "_text")
 
-    payload: bytes | None
-    text: str | None
-    length: int
-    error: WebSocketError | None
+    _payload: bytes | None
+    _text: str | None
+    _length: int
+    _error: WebSocketError | None
+
+    @property
+    def payload(self) -> bytes | None:
+        """The bytes that came; None for a text that is kept as text alone."""
+        return self._payload
+
+    @property
+    def text(self) -> str | None:
+        """The text of a text message; None for a binary one and a failure (beyond WinRT)."""
+        return self._text
+
+    @property
+    def length(self) -> int:
+        """Bytes on the wire."""
+        return self._length
+
+    @property
+    def error(self) -> WebSocketError | None:
+        """The failure, if it is one; look here first when you use `text` or `data` (beyond WinRT)."""
+        return self._error
 
     @property
     def message_type(self) -> SocketMessageType:
@@ -29,7 +51,7 @@ class Message:
 
         Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
         """
-        return SocketMessageType.BINARY if self.text is None else SocketMessageType.UTF8
+        return SocketMessageType.BINARY if self._text is None else SocketMessageType.UTF8
 
 
 class MessagePiece(Message):
@@ -37,24 +59,25 @@ class MessagePiece(Message):
 
     `payload` is always set. For text, `text` is what the piece completes: the text of a character that the piece before
     it began is part of it, that of one which it leaves unfinished is not.
-
-    Attributes:
-        type (SocketMessageType): the message's type, the same for all of its pieces.
-        is_last (bool): True for the piece that ends the message.
     """
 
-    __slots__ = ("is_last", "type")
+    __slots__ = ("_is_last", "_type")
 
-    is_last: bool
-    type: SocketMessageType
+    _is_last: bool
+    _type: SocketMessageType
+
+    @property
+    def is_last(self) -> bool:
+        """True for the piece that ends the message."""
+        return self._is_last
 
     @property
     def message_type(self) -> SocketMessageType:
-        """Type of the message on the wire.
+        """Type of the message on the wire, the same for all of its pieces.
 
         Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
         """
-        return self.type
+        return self._type
 
 
 class Ping:

@@ -58,12 +58,12 @@ class PieceDecoder(FrameDecoder):
     def _add_payload(self, piece: bytes | memoryview, events: list[Incoming]) -> None:
         is_last = self._frame_is_final and not self._frame_remaining
         event = _new(self._piece_class)
-        event.text = None if self._text is None else self._decode_text(self._text, piece, is_last=is_last)
-        event.payload = bytes(piece)
-        event.length = len(piece)
-        event.error = None
-        event.type = self._type
-        event.is_last = self._has_ended = is_last
+        event._text = None if self._text is None else self._decode_text(self._text, piece, is_last=is_last)
+        event._payload = bytes(piece)
+        event._length = len(piece)
+        event._error = None
+        event._type = self._type
+        event._is_last = self._has_ended = is_last
         events.append(event)
 
     def _end_message(self, events: list[Incoming]) -> None:

@@ -58,8 +58,8 @@ def whole_message(opcode, payload):
 
 def lost_connection():
     message = Message()
-    message.payload, message.text, message.length = b"", None, 0
-    message.error = ConnectionLostError("gone")
+    message._payload, message._text, message._length = b"", None, 0
+    message._error = ConnectionLostError("gone")
     return MessageWebSocketMessageReceivedEventArgs._over(message)
 
 

@@ -17,10 +17,10 @@ from syncws.errors import IllegalMethodCallError, InvalidOperationError, Operati
 
 def message(payload=b"x"):
     made = Message()
-    made.payload = payload
-    made.text = None
-    made.length = len(payload)
-    made.error = None
+    made._payload = payload
+    made._text = None
+    made._length = len(payload)
+    made._error = None
     return made
 
 
@@ -100,7 +100,7 @@ def test_a_taken_message_is_not_kept(inbox):
         __slots__ = ("__weakref__",)
 
     made = Weakly()
-    made.payload, made.text, made.length = b"x", None, 1
+    made._payload, made._text, made._length = b"x", None, 1
     reference = weakref.ref(made)
     inbox.put([made])
     del made
@@ -230,7 +230,7 @@ def test_the_bound_is_on_the_memory_that_text_takes(character, bytes_each):
     count = 0
     while not inbox.is_full:
         made = message(text.encode())
-        made.payload, made.text = None, text
+        made._payload, made._text = None, text
         inbox.put([made])
         count += 1
     assert count == -(-100_000 // sys.getsizeof(text))

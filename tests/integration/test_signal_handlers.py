@@ -52,7 +52,7 @@ def suppressed(function, *arguments):
 
 def message(data):
     made = Message()
-    made.payload, made.text, made.length, made.error = data, None, len(data), None
+    made._payload, made._text, made._length, made._error = data, None, len(data), None
     return made
 
 

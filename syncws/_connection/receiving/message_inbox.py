@@ -65,7 +65,7 @@ class MessageInbox(Inbox):
             if self._is_ended:
                 return
             for message in messages:
-                self._bytes += message.length
+                self._bytes += message._length
                 self._weight += _weight(message)
                 self._messages.append(message)
             if self._weight >= self._capacity or len(self._messages) >= self._max_count:
@@ -124,14 +124,14 @@ class MessageInbox(Inbox):
             self._tell_of_room()
         if not messages:
             return None
-        self._bytes -= first.length
+        self._bytes -= first._length
         self._weight -= weight
         return messages.popleft()
 
 
 def _weight(message: Message) -> int:
     """Return the approximate memory of a waiting message."""
-    text = message.text
+    text = message._text
     if text is None:
-        return message.length
-    return sys.getsizeof(text) + (0 if message.payload is None else message.length)
+        return message._length
+    return sys.getsizeof(text) + (0 if message._payload is None else message._length)
