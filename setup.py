@@ -1,13 +1,19 @@
-"""Builds the optional C part; all metadata stands in setup.cfg."""
+"""Builds the optional C parts; all metadata stands in setup.cfg."""
 
 import os
+import sys
 
 from setuptools import Extension, setup
 
 # A wheel for every system and Python: SYNCWS_PURE_PYTHON=1 python -m build --wheel
 IS_PURE = os.environ.get("SYNCWS_PURE_PYTHON") == "1"
 
+PARTS = {"syncws._wire._masking": "syncws/_wire/_masking.c"}
+if sys.version_info < (3, 12):
+    # Later Pythons have classes offer the buffer protocol by themselves.
+    PARTS["syncws._streams._exporter"] = "syncws/_streams/_exporter.c"
+
 setup(
-    # Optional: where it cannot be compiled, the package is installed without it and does the same in Python.
-    ext_modules=[] if IS_PURE else [Extension("syncws._wire._masking", ["syncws/_wire/_masking.c"], optional=True)],
+    # Optional: where they cannot be compiled, the package is installed without them.
+    ext_modules=[] if IS_PURE else [Extension(name, [source], optional=True) for name, source in PARTS.items()],
 )

@@ -11,6 +11,14 @@ from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+    Exporter = object
+else:
+    try:
+        from syncws._streams._exporter import Exporter
+    except ImportError:
+        # Python 3.12 and later have __buffer__; 3.11 without a compiler does without the protocol.
+        Exporter = object
+
 __all__ = ["Buffer", "IBuffer", "as_bytes_view", "as_writable_view"]
 
 _SHOWN_BYTES = 32
@@ -49,13 +57,13 @@ class IBuffer:
         return f"Buffer(length={self._length}, capacity={len(self._memory)}, {shown!r}{more})"
 
 
-class Buffer(IBuffer):
+class Buffer(IBuffer, Exporter):
     """Bytes with a capacity and a length (Windows.Storage.Streams.Buffer, IBuffer).
 
     The first `length` bytes are the content: `len()`, `bytes()`, `==`, `view()` and the buffer protocol see only
-    them. On Python 3.12 and later the buffer protocol takes a Buffer as it is, `memoryview(buffer)`; before that a
-    Python class cannot offer it, so use `buffer.view()` or `bytes(buffer)`. Every function of this library that takes
-    a buffer takes a Buffer on every version. Not hashable, because the content can change.
+    them. `memoryview(buffer)`, `hashlib`, `file.write` and whatever else takes bytes take a Buffer as it is; only on
+    Python 3.11 where the package was installed without a compiled wheel or a compiler they need `buffer.view()`. This
+    library's own functions take a Buffer everywhere. Not hashable, because the content can change.
     """
 
     __slots__ = ("_length", "_memory")
@@ -130,7 +138,7 @@ class Buffer(IBuffer):
         return self._memory[: self._length]
 
     def __buffer__(self, flags: int, /) -> memoryview:
-        """Serve the buffer protocol of Python 3.12 and later, see `view`."""
+        """Serve the buffer protocol; Python calls it from 3.12 on, see `view`."""
         return self.view()
 
     def __bytes__(self) -> bytes:

@@ -2,6 +2,11 @@
 
 import array
 import ctypes
+import hashlib
+import importlib.util
+import runpy
+import struct
+import sys
 
 import pytest
 
@@ -9,6 +14,10 @@ from syncws._streams import buffer as buffer_module
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
+
+# By its __buffer__, or by its compiled base, which is there where the package was built with a compiler.
+HAS_PROTOCOL = sys.version_info >= (3, 12) or importlib.util.find_spec("syncws._streams._exporter") is not None
+needs_protocol = pytest.mark.skipif(not HAS_PROTOCOL, reason="Python 3.11, built without a compiler")
 
 
 def filled(content: bytes, capacity: int) -> Buffer:
@@ -69,6 +78,81 @@ def test_writing_to_the_view_writes_to_the_buffer():
 
 def test_the_buffer_protocol_method_gives_the_bytes_in_use():
     assert filled(b"abc", 8).__buffer__(0).tobytes() == b"abc"
+
+
+@needs_protocol
+def test_whatever_takes_bytes_takes_the_bytes_in_use(tmp_path):
+    buffer = filled(b"abc", 8)
+    assert memoryview(buffer) == b"abc"
+    assert hashlib.sha256(buffer).digest() == hashlib.sha256(b"abc").digest()
+    with open(tmp_path / "file", "wb") as file:
+        file.write(buffer)
+    assert (tmp_path / "file").read_bytes() == b"abc"
+    assert b"-".join([buffer, buffer]) == b"abc-abc"
+    assert struct.unpack("3s", buffer) == (b"abc",)
+    assert bytearray(buffer) == b"abc"
+
+
+@needs_protocol
+def test_the_buffer_protocol_writes_to_the_buffer():
+    buffer = filled(b"abcd", 8)
+    memoryview(buffer)[0] = ord("X")
+    struct.pack_into("2s", buffer, 2, b"YZ")
+    assert bytes(buffer) == b"XbYZ"
+
+
+@needs_protocol
+def test_the_buffer_protocol_gives_a_read_only_buffer_to_readers_alone():
+    buffer = Buffer._over(b"abc")
+    assert memoryview(buffer).readonly
+    with pytest.raises((BufferError, TypeError)):
+        struct.pack_into("1s", buffer, 0, b"X")
+
+
+@needs_protocol
+def test_a_view_by_the_buffer_protocol_outlives_the_buffer_and_its_length():
+    buffer = filled(b"abcd", 8)
+    view = memoryview(buffer)
+    buffer.length = 1
+    assert view == b"abcd"
+    del buffer
+    assert view == b"abcd"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="later Pythons need no compiled base")
+@needs_protocol
+def test_the_compiled_base_passes_on_what_view_does():
+    from syncws._streams._exporter import Exporter
+
+    class Raises(Exporter):
+        def view(self):
+            raise OSError("no view")
+
+    class Wrong(Exporter):
+        def view(self):
+            return b"abc"
+
+    with pytest.raises(OSError, match="no view"):
+        memoryview(Raises())
+    with pytest.raises(TypeError, match="must return a memoryview, not bytes"):
+        memoryview(Wrong())
+    with pytest.raises(AttributeError, match="view"):
+        memoryview(Exporter())
+
+
+def test_without_the_compiled_base_all_else_is_the_same(monkeypatch):
+    monkeypatch.setitem(sys.modules, "syncws._streams._exporter", None)
+    plain = runpy.run_path(buffer_module.__file__)["Buffer"]
+    buffer = plain(4)
+    buffer.length = 2
+    assert (bytes(buffer), buffer.view().tobytes(), repr(buffer)) == (
+        b"\0\0",
+        b"\0\0",
+        "Buffer(length=2, capacity=4, b'\\x00\\x00')",
+    )
+    if sys.version_info < (3, 12):
+        with pytest.raises(TypeError, match="bytes-like object is required"):
+            memoryview(buffer)
 
 
 def test_a_wrapped_bytes_is_not_copied_and_cannot_be_changed():
