@@ -4,6 +4,7 @@ Runs on the main thread; handlers on the connections' readers. Each step says wh
 exit code is 0 only when all did.
 """
 
+import argparse
 import hashlib
 import os
 import queue
@@ -27,7 +28,7 @@ from syncws import (
 )
 from syncws.cli.demo_server import DemoServers, free_port, running_servers
 
-__all__ = ["run_demo"]
+__all__ = ["add_to", "run"]
 
 _LIMIT = 30.0
 _GREETING = "Hello, World! Grüße, κόσμε, 世界"
@@ -52,8 +53,18 @@ class _Report:
         print(f"  {'ok    ' if held else 'FAILED'} {text}")
 
 
-def run_demo() -> int:
-    """Show everything; return 0 when all of it held, otherwise 1."""
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command, which has no options."""
+    parser = commands.add_parser("demo", help="show the library against a server on loopback; needs the extra demo")
+    parser.set_defaults(run=run, extra="demo")
+
+
+def run(_: argparse.Namespace) -> int:
+    """Show everything; return 0 when all of it held, otherwise 1.
+
+    Raises:
+        ImportError: the extra `demo` is not installed.
+    """
     report = _Report()
     with running_servers() as servers:
         for uri in (servers.plain, servers.secure):

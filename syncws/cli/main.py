@@ -1,4 +1,4 @@
-"""The command line's arguments and exit codes.
+"""The command line's arguments and exit codes; each command is a module with add_to() and run().
 
 Runs on the main thread.
 """
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from syncws import __version__
-from syncws.cli.demo import run_demo
+from syncws.cli import demo, echo
 
 __all__ = ["main"]
 
@@ -25,10 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="syncws", description="A blocking WebSocket client.")
     parser.add_argument("--version", action="version", version=f"syncws {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("demo", help="show the library against a server on loopback; needs the extra demo")
-    parser.parse_args(arguments)
+    for command in (demo, echo):
+        command.add_to(commands)
+    options = parser.parse_args(arguments)
     try:
-        return run_demo()
+        exit_code: int = options.run(options)
     except ImportError as exc:
-        print(f"The demo needs an extra ({exc.name} is missing): pip install 'syncws[demo]'", file=sys.stderr)
+        needed = f"{options.command} needs an extra ({exc.name} is missing)"
+        print(f"{needed}: pip install 'syncws[{options.extra}]'", file=sys.stderr)
         return 2
+    return exit_code

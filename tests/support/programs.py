@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,9 @@ import like_windows
 from support.servers import LIMIT
 
 ROOT = Path(__file__).parents[2]
+
+# Windows ends a program at once, and has it return 1.
+ENDED_BY_SIGTERM = 1 if sys.platform == "win32" else 0
 
 # What the programs begin with.
 HEAD = """
@@ -74,6 +78,26 @@ def started(script, uri, authority):
         yield next_line
         _, errors = running.communicate(timeout=LIMIT)
     assert (running.returncode, errors) == (0, "")
+
+
+@contextlib.contextmanager
+def echo_command(*options, send_signal=signal.SIGTERM):
+    """Run `python -m syncws echo` on a free port; gives the lines that it printed: the URI, and with --tls its files.
+
+    At the end of the block it is sent a signal, and must end well and without a word on stderr.
+    """
+    command = [sys.executable, "-W", "error", "-m", "syncws", "echo", "--port", "0", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            printed = 1 + ("--tls" in options) + ("--client-certificate" in options)
+            lines = [running.stdout.readline().rstrip() for _ in range(printed)]
+            assert lines[-1], running.stderr.read()
+            yield lines
+            running.send_signal(send_signal)
+            output, errors = running.communicate(timeout=LIMIT)
+        finally:
+            running.kill()
+    assert (running.returncode, output, errors) == (ENDED_BY_SIGTERM, "", "")
 
 
 def environment(authority):
