@@ -1,6 +1,7 @@
 """Connecting to a server with a certificate of its own making, recognised by its SHA-256 hash and nothing else.
 
-    python examples/certificate_pinning.py wss://127.0.0.1:8765/ SHA256
+    python -m syncws echo --tls
+    python examples/certificate_pinning.py wss://127.0.0.1:8766/ SHA256
 
 The certificate may be self-signed and for another name, because the hash is compared with the one that is known; every
 other fault still ends the connect. Without a hash the example prints the one that the server shows, which you should

@@ -1,11 +1,12 @@
 """Showing a client certificate to a server that asks for one, and looking at the server's.
 
-    python examples/client_certificate.py wss://localhost:8765/ client.pem
-    CLIENT_PASSWORD=... python examples/client_certificate.py wss://localhost:8765/ client.p12
+    python -m syncws echo --tls --client-certificate
+    SSL_CERT_FILE=authority.pem python examples/client_certificate.py wss://localhost:8766/ client.pem
+    CLIENT_PASSWORD=... python examples/client_certificate.py wss://localhost:8766/ client.p12
 
-The .pem file holds the certificate, its private key and, where the server needs them, the intermediate certificates;
-a .p12 or .pfx file the same. The password of an encrypted key comes from the environment, where the list of processes
-does not show it.
+The first command prints where authority.pem, which the client trusts, and client.pem are. The latter holds the
+certificate, its private key and, where the server needs them, the intermediate certificates; a .p12 or .pfx file the
+same. The password of an encrypted key comes from the environment, where the list of processes does not show it.
 """
 
 import os

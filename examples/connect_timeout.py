@@ -1,5 +1,6 @@
 """Connecting with a time limit, as the WinRT guide's example does it: cancelled after five seconds.
 
+    python -m syncws echo
     python examples/connect_timeout.py ws://127.0.0.1:8765/ [SECONDS]
 
 Without a limit of one's own each of a name's addresses, five at most, has 60 seconds. Here a CancellationTokenSource

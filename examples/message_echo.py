@@ -1,5 +1,6 @@
 """One text message to an echo server and back, as the WinRT guide's MessageWebSocket program does it.
 
+    python -m syncws echo
     python examples/message_echo.py ws://127.0.0.1:8765/
 
 Both handlers are added before connecting. The message is sent by a DataWriter, which gives the stream back with

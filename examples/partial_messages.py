@@ -1,5 +1,6 @@
 """A message in fragments to an echo server and back in pieces, as scenario 4 of Microsoft's WebSocket sample has it.
 
+    python -m syncws echo
     python examples/partial_messages.py ws://127.0.0.1:8765/
 
 Each event brings a piece of a message as it arrives, and says whether it is the last. A piece may end inside a

@@ -1,6 +1,7 @@
 """Receive a file of any size until the server closes, with a progress bar and the rate.
 
-    python examples/receive_file.py ws://127.0.0.1:8765/ film.mkv
+    python -m syncws echo --send film.mkv
+    python examples/receive_file.py ws://127.0.0.1:8765/ received.mkv
 
 Neither the number nor the size of the server's messages matters, and the program takes no memory for them: what is not
 written to the disk yet waits in the inbox, and when that is full TCP holds the server. Needs tqdm, which the extra

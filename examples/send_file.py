@@ -1,14 +1,17 @@
 """Send a file of any size as one message, with a progress bar and the rate.
 
+    python -m syncws echo
     python examples/send_file.py ws://127.0.0.1:8765/ film.mkv
 
-The file is mapped, not read: however large it is, the program takes no memory for it. Needs tqdm, which the extra
+The file is mapped, not read: however large it is, the program takes no memory for it. What the server sends meanwhile
+is read and thrown away: an echo server, and so we, would wait for ever if nobody read it. Needs tqdm, which the extra
 `examples` installs. The bar is shown on a terminal only.
 """
 
 import mmap
 import os
 import sys
+import threading
 import time
 
 from tqdm import tqdm
@@ -29,13 +32,27 @@ def send_file(socket: StreamWebSocket, path: str) -> int:
         return socket.output_stream.write(content, lambda sent: bar.update(sent - bar.n))
 
 
+def throw_away(socket: StreamWebSocket) -> None:
+    """Read what the server sends until the connection is over."""
+    answers = socket.input_stream.as_file()
+    try:
+        while answers.read1():
+            pass
+    except WebSocketError:
+        # The sending tells it too.
+        pass
+
+
 def main(uri: str, path: str) -> int:
     """Connect, send the file, close."""
     try:
         with StreamWebSocket() as socket:
             # What the system still holds at the end may take its time on a slow line.
             socket.control.close_timeout = 60
+            socket.control.receive_timeout = None
             socket.connect(uri, timeout=5)
+            reading = threading.Thread(target=throw_away, args=(socket,))
+            reading.start()
             start = time.monotonic()
             size = send_file(socket, path)
             # Closing waits for the server, which answers when it has read everything.

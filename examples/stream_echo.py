@@ -1,5 +1,6 @@
 """Ten bytes to an echo server and back, as the WinRT guide's StreamWebSocket program does it.
 
+    python -m syncws echo
     python examples/stream_echo.py ws://127.0.0.1:8765/
 
 Reading and writing go on at the same time, each on a thread of its own. Partial makes load() return as soon as there is

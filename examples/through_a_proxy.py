@@ -1,5 +1,6 @@
 """A message to an echo server and back through a proxy, and which proxy that was.
 
+    python -m syncws echo
     python examples/through_a_proxy.py ws://127.0.0.1:8765/ [PROXY]
 
 PROXY is a URL, such as http://proxy.example:3128 or socks5h://127.0.0.1:1080 (SOCKS: pip install syncws[socks]), or ""

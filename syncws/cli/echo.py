@@ -97,7 +97,7 @@ def _tls(options: argparse.Namespace) -> Iterator[tuple[ssl.SSLContext, list[str
     authority = trustme.CA(organization_name="syncws echo")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     names = dict.fromkeys([options.host, "localhost", "127.0.0.1", "::1"])
-    authority.issue_cert(*names).configure_cert(context)
+    authority.issue_cert(*names, common_name="syncws echo server").configure_cert(context)
     with tempfile.TemporaryDirectory(prefix="syncws-echo-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "authority.pem"
         authority.cert_pem.write_to_path(str(path))
