@@ -40,6 +40,7 @@ import errno as errno_module
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from syncws._numbers import as_integer
 from syncws.enums import ChainValidationResult, CloseCause, WebErrorStatus
 from syncws.hresult import HResult, hresult_of_http_status, status_of, unsigned
 from syncws.http_headers import HttpHeaders
@@ -135,16 +136,15 @@ class WebSocketError(OSError):
         """Return the WebErrorStatus of an HRESULT, signed or unsigned; UNKNOWN for every number that has none.
 
         Raises:
-            InvalidArgumentTypeError: `hresult` is not an int (0x80070057).
-            InvalidArgumentError: `hresult` does not fit 32 bits (0x80070057).
+            InvalidArgumentTypeError, InvalidArgumentError: no int, or one that does not fit 32 bits (0x80070057).
 
         Source: Windows.Networking.Sockets.WebSocketError.GetStatus.
         """
-        if not isinstance(hresult, int) or isinstance(hresult, bool):
+        if (number := as_integer(hresult)) is None:
             raise InvalidArgumentTypeError(f"hresult must be an int, not {type(hresult).__name__}")
-        if not -0x8000_0000 <= hresult <= 0xFFFF_FFFF:
+        if not -0x8000_0000 <= number <= 0xFFFF_FFFF:
             raise InvalidArgumentError(f"hresult must fit 32 bits, got {hresult}")
-        return status_of(hresult)
+        return status_of(number)
 
     def __str__(self) -> str:
         return f"{self.message} [HRESULT 0x{unsigned(self.hresult):08X}]"

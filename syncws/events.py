@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, overload
 
+from syncws._numbers import as_integer
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 
 __all__ = ["Deferral", "Event", "EventMember", "EventRegistrationToken", "Handler"]
@@ -84,12 +85,12 @@ class Event(Generic[SenderT, ArgsT]):
         Raises:
             InvalidArgumentTypeError: it is no int; `-=` is for removing a handler itself (0x80070057).
         """
-        if not isinstance(token, int):
+        if (number := as_integer(token)) is None:
             raise InvalidArgumentTypeError(
                 f"removing from {self.name} takes the token that adding gave, not {type(token).__name__}"
             )
         with self._lock:
-            self._set(tuple(entry for entry in self._registrations if entry[0] != token))
+            self._set(tuple(entry for entry in self._registrations if entry[0] != number))
 
     def __iadd__(self, handler: Handler[SenderT, ArgsT]) -> Self:
         self.add(handler)

@@ -4,6 +4,7 @@ Plain values: any thread may use them. Names without a prefix in WinError.h (ERR
 HRESULT_FROM_WIN32 form of that error.
 """
 
+from syncws._numbers import as_integer
 from syncws.enums import NamedNumber, WebErrorStatus
 
 __all__ = ["HTTP_STATUS_BASE", "HResult", "hresult_of_http_status", "signed", "status_of", "unsigned"]
@@ -37,8 +38,9 @@ class HResult(NamedNumber):
     @classmethod
     def _missing_(cls, value: object) -> "HResult | None":
         """Find the unsigned form."""
-        if isinstance(value, int) and 0x8000_0000 <= value <= 0xFFFF_FFFF:
-            return cls._value2member_map_.get(signed(value))  # type: ignore[return-value]
+        number = as_integer(value)
+        if number is not None and 0x8000_0000 <= number <= 0xFFFF_FFFF:
+            return cls._value2member_map_.get(signed(number))  # type: ignore[return-value]
         return None
 
     # State and arguments.

@@ -7,7 +7,7 @@ import enum
 import math
 from collections.abc import Iterable, Mapping
 
-from syncws._wire.numbers import as_float, as_integer
+from syncws._numbers import as_float, as_integer
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 

@@ -6,9 +6,11 @@ the docstrings of the settings.
 
 import datetime as dt
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncws._arguments.checks import check_number, check_timeout
+from syncws._numbers import as_integer
 from syncws._wire.headers import check_request_header
 from syncws._wire.proxy_url import parse_proxy_url
 from syncws.certificates import Certificate
@@ -34,6 +36,8 @@ __all__ = [
     "number_from",
 ]
 
+MemberT = TypeVar("MemberT", bound=IntEnum)
+
 
 def as_message_type(value: object, what: str) -> SocketMessageType:
     """Return a SocketMessageType or its number as a SocketMessageType.
@@ -41,9 +45,7 @@ def as_message_type(value: object, what: str) -> SocketMessageType:
     Raises:
         InvalidArgumentTypeError: no SocketMessageType, nor the number of one (0x80070057).
     """
-    if type(value) not in (SocketMessageType, int) or value not in (0, 1):
-        raise InvalidArgumentTypeError(f"{what} must be a SocketMessageType, not {value!r}")
-    return SocketMessageType(value)
+    return _as_member(value, SocketMessageType, what)
 
 
 def as_receive_mode(value: object, what: str) -> MessageWebSocketReceiveMode:
@@ -52,9 +54,16 @@ def as_receive_mode(value: object, what: str) -> MessageWebSocketReceiveMode:
     Raises:
         InvalidArgumentTypeError: no MessageWebSocketReceiveMode, nor the number of one (0x80070057).
     """
-    if type(value) not in (MessageWebSocketReceiveMode, int) or value not in (0, 1):
-        raise InvalidArgumentTypeError(f"{what} must be a MessageWebSocketReceiveMode, not {value!r}")
-    return MessageWebSocketReceiveMode(value)
+    return _as_member(value, MessageWebSocketReceiveMode, what)
+
+
+def _as_member(value: object, kind: type[MemberT], what: str) -> MemberT:
+    # Members of other enumerations are a mistake, although they are numbers.
+    is_other = isinstance(value, int) and type(value) not in (kind, int)
+    number = None if is_other else as_integer(value)
+    if number not in list(kind):
+        raise InvalidArgumentTypeError(f"{what} must be a {kind.__name__}, not {value!r}")
+    return kind(number)
 
 
 def number_from(lowest: int, highest: int) -> Callable[[object, str], int]:

@@ -5,6 +5,7 @@ Pure functions over plain values: any thread may call them.
 
 from collections.abc import Iterable
 
+from syncws._numbers import as_integer
 from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
@@ -49,14 +50,17 @@ def check_ignorable_errors(errors: Iterable[object]) -> list[ChainValidationResu
         )
     checked: list[ChainValidationResult] = []
     for error in errors:
-        if type(error) not in (ChainValidationResult, int):
+        # Members of other enumerations are a mistake, although they are numbers.
+        is_other = isinstance(error, int) and type(error) not in (ChainValidationResult, int)
+        number = None if is_other else as_integer(error)
+        if number is None:
             raise InvalidArgumentTypeError(
                 f"a certificate error must be a ChainValidationResult, not {type(error).__name__}"
             )
-        if error not in IGNORABLE_ERRORS:
+        if number not in IGNORABLE_ERRORS:
             allowed = ", ".join(ignorable.name for ignorable in sorted(IGNORABLE_ERRORS))
             raise InvalidArgumentError(f"{error!r} cannot be ignored; these can: {allowed}")
-        checked.append(ChainValidationResult(error))  # type: ignore[arg-type]
+        checked.append(ChainValidationResult(number))
     return checked
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, overload
 
 from syncws._arguments.checks import as_input_stream_options, check_count
+from syncws._numbers import as_integer
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
 from syncws._streams.input_stream import IInputStream
@@ -240,7 +241,8 @@ class DataReader(ReaderCore):
 
         Source: DataReader.ReadBytes for the buffer; the number is beyond WinRT.
         """
-        if isinstance(value, int) or hasattr(type(value), "__index__"):
+        # Not by __index__ alone, which arrays have too.
+        if isinstance(value, int) or as_integer(value) is not None:
             return self._read_copy(check_count(value, "value"))
         target = as_writable_view(value, "value")
         self._read(len(target), lambda data, start: copy_into(target, data, start))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 
 from syncws._arguments.checks import check_integer, shown_number
-from syncws._wire.numbers import as_float
+from syncws._numbers import as_float
 from syncws.enums import ByteOrder
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 

@@ -5,9 +5,9 @@ The caller's lock makes it one thread at a time.
 
 import enum
 
+from syncws._numbers import as_integer
 from syncws._wire.frames import CLOSE, MAX_REASON_BYTES, PONG, close_payload, encode_frame, is_sendable_close_code
 from syncws._wire.incoming import CloseFrame, Violation
-from syncws._wire.numbers import as_integer
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["CloseHandshake", "CloseState", "check_close", "pong_frame"]

@@ -8,7 +8,20 @@ import pytest
 from support import echo, running_server
 
 import syncws
-from syncws import Buffer, DataReader, DataWriter, InvalidArgumentTypeError, MessageWebSocket
+from syncws import (
+    Buffer,
+    ByteOrder,
+    ChainValidationResult,
+    DataReader,
+    DataWriter,
+    HResult,
+    InvalidArgumentTypeError,
+    MessageWebSocket,
+    MessageWebSocketReceiveMode,
+    SocketMessageType,
+    WebErrorStatus,
+    WebSocketError,
+)
 from syncws._streams.input_stream import MemoryInputStream
 
 
@@ -69,6 +82,63 @@ def test_numbers_are_settings_and_time_limits_and_close_codes():
     with running_server(echo) as uri:
         socket.connect(uri, timeout=Whole(30))
         socket.close(Whole(1000))
+
+
+def test_a_whole_number_is_a_member_of_an_enumeration():
+    socket = MessageWebSocket()
+    socket.control.message_type = Whole(1)
+    socket.control.receive_mode = Whole(1)
+    assert socket.control.message_type is SocketMessageType.UTF8
+    assert socket.control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE
+    socket.control.ignorable_server_certificate_errors.append(Whole(int(ChainValidationResult.UNTRUSTED)))
+    assert list(socket.control.ignorable_server_certificate_errors) == [ChainValidationResult.UNTRUSTED]
+    reader = DataReader.from_buffer(b"")
+    reader.byte_order, reader.unicode_encoding, reader.input_stream_options = Whole(0), Whole(1), Whole(1)
+    assert (reader.byte_order, reader.unicode_encoding, reader.input_stream_options) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("value", [Whole(7), Real(0.0), True, ByteOrder.LITTLE_ENDIAN])
+def test_what_is_no_member_is_refused(value):
+    control = MessageWebSocket().control
+    with pytest.raises(InvalidArgumentTypeError, match="message_type must be a SocketMessageType"):
+        control.message_type = value
+    with pytest.raises(InvalidArgumentTypeError, match="receive_mode must be a MessageWebSocketReceiveMode"):
+        control.receive_mode = value
+
+
+@pytest.mark.parametrize("number", [0x80072EFD, 0x80072EFD - (1 << 32)])
+def test_a_whole_number_is_an_hresult(number):
+    assert WebSocketError.get_status(Whole(number)) is WebErrorStatus.CANNOT_CONNECT
+    assert WebSocketError("x", hresult=Whole(number)).status is WebErrorStatus.CANNOT_CONNECT
+    assert HResult(Whole(0x80072EFD)) is HResult.WININET_E_CANNOT_CONNECT
+
+
+def test_a_whole_number_is_a_token():
+    socket = MessageWebSocket()
+    token = socket.add_closed(print)
+    socket.remove_closed(Whole(int(token)))
+    with pytest.raises(InvalidArgumentTypeError):
+        socket.remove_closed(Real(1.0))
+
+
+class Vector(bytearray):
+    """A buffer that has __index__ and __float__, as numpy's arrays: of more than one number they refuse."""
+
+    def __index__(self):
+        raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+    def __float__(self):
+        raise TypeError("only 0-dimensional arrays can be converted")
+
+
+def test_an_array_is_a_buffer_and_no_number():
+    target = Vector(2)
+    DataReader.from_buffer(b"ab").read_bytes(target)
+    assert target == b"ab"
+    with pytest.raises(InvalidArgumentTypeError):
+        DataWriter().write_double(target)
+    with pytest.raises(InvalidArgumentTypeError):
+        MessageWebSocket().control.connect_timeout = target
 
 
 @pytest.mark.parametrize("value", [True, "1", None, Real(1.0), 1.0])

@@ -26,7 +26,7 @@ def as_float(value: object) -> float | None:
     """
     if isinstance(value, int | float):
         return None if isinstance(value, bool) else value
-    # Not by float() alone, which reads text.
-    if hasattr(type(value), "__float__"):
+    # Not by float() alone, which reads text. What has an __index__ as well is a whole number, or an array.
+    if hasattr(type(value), "__float__") and not hasattr(type(value), "__index__"):
         return float(value)  # type: ignore[arg-type] # it has __float__
     return as_integer(value)
