@@ -1,4 +1,4 @@
-"""What several threads may do with one connection at the same time: the rules of README's table, one test for each."""
+"""Several threads with one connection at the same time: a test for each rule of docs/threads-and-handlers.md."""
 
 import itertools
 import sys
