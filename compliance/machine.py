@@ -115,6 +115,8 @@ class SocketMachine(RuleBasedStateMachine):
         note = self.closed
         self.socket.add_closed(lambda _, args: note.append((args.code, args.reason)))
         self.state = _NEW
+        # How the server had ended it before we did.
+        self.ended_as: str | None = None
         self.was_connected = False
         self.expected_close: tuple[int, str] | None = None
         self._forget()
@@ -124,9 +126,25 @@ class SocketMachine(RuleBasedStateMachine):
         self.expected_close = expected_close
         assert self.socket.wait_closed(_LIMIT)
 
-    def _error_of_sending(self) -> type[Exception]:
+    def _note_our_end(self, expected_close: tuple[int, str]) -> None:
+        """Note that we have ended it: that takes nothing away from a reader once the server has."""
+        if self.reading_state not in (_ENDED, _LOST):
+            self._forget()
+        if self.state == _CONNECTED:
+            self._end(_CLOSED, expected_close)
+        elif self.state in (_ENDED, _LOST):
+            self.ended_as = self.state
+        self.state = _CLOSED
+
+    @property
+    def reading_state(self) -> str:
+        """The state as a reader sees it."""
+        return self.ended_as or self.state
+
+    @staticmethod
+    def _error_in(state: str) -> type[Exception]:
         return {_NEW: syncws.IllegalMethodCallError, _LOST: syncws.ConnectionLostError}.get(
-            self.state, syncws.ObjectClosedError
+            state, syncws.ObjectClosedError
         )
 
     @rule()
@@ -147,7 +165,7 @@ class SocketMachine(RuleBasedStateMachine):
             self._send(message)
             self._expect(message)
         else:
-            _must_raise(self._error_of_sending(), self._send, message)
+            _must_raise(self._error_in(self.state), self._send, message)
 
     @precondition(lambda self: self.state == _CONNECTED)
     @rule()
@@ -167,19 +185,13 @@ class SocketMachine(RuleBasedStateMachine):
     def close(self, code: int | None) -> None:
         """Close, in any state; a second time changes nothing."""
         self.socket.close(code)
-        self._forget()
-        if self.state == _CONNECTED:
-            self._end(_CLOSED, (1005 if code is None else code, ""))
-        self.state = _CLOSED
+        self._note_our_end((1005 if code is None else code, ""))
 
     @rule()
     def abort(self) -> None:
         """Cut the connection, in any state."""
         self.socket.abort()
-        self._forget()
-        if self.state == _CONNECTED:
-            self._end(_CLOSED, (1006, ""))
-        self.state = _CLOSED
+        self._note_our_end((1006, ""))
 
     @initialize(must_connect=st.booleans())
     def begin(self, must_connect: bool) -> None:
@@ -243,7 +255,7 @@ class MessageMachine(SocketMachine):
         if self.expected:
             assert self.socket.receive(_LIMIT) == self.expected.popleft()
             return
-        error = {_CONNECTED: syncws.OperationTimedOutError}.get(self.state, self._error_of_sending())
+        error = {_CONNECTED: syncws.OperationTimedOutError}.get(self.state, self._error_in(self.reading_state))
         _must_raise(error, self.socket.receive, 0)
 
 
@@ -277,10 +289,10 @@ class StreamMachine(SocketMachine):
         if self.expected:
             assert self._read(len(self.expected) + 1) == self.expected
             self.expected = b""
-        if self.state == _ENDED:
+        if self.reading_state == _ENDED:
             assert self._read(1) == b""
         else:
-            _must_raise(self._error_of_sending(), self._read, 1)
+            _must_raise(self._error_in(self.reading_state), self._read, 1)
 
     def _read(self, count: int) -> bytes:
         target = bytearray(count)
@@ -307,6 +319,7 @@ def run(kind: str, uri: str, *, examples: int, steps: int, seed_number: int) -> 
     """Let hypothesis try sequences of calls; return how many calls there were. Raises what it finds."""
     machine: Any = type(MACHINES[kind].__name__, (MACHINES[kind],), {"uri": uri, "steps": 0})
     chosen = settings(
+        report_multiple_bugs=False,
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
