@@ -16,7 +16,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from syncws._net.http.handshake import open_websocket
+from syncws._net.http.cookies import Cookies
+from syncws._net.http.handshake import OpeningRequest, open_websocket
 from syncws._streams.byte_source import MemorySource
 from syncws._streams.data_reader import DataReader
 from syncws._streams.input_stream import InputStream
@@ -239,7 +240,8 @@ def _shake_hands(data: bytes, split: Callable[[bytes], Iterable[bytes]]) -> _Ans
     numbers: tuple[int, ...] = ()
     waiter = Waiter(_waker(), lambda: False, Deadline(None))
     try:
-        result = open_websocket(transport, waiter, _TARGET_URI, (), _PROTOCOLS)
+        request = OpeningRequest(_TARGET_URI, (), _PROTOCOLS, Cookies(None, _TARGET_URI))
+        result = open_websocket(transport, waiter, request)
     except HttpStatusError as exc:
         outcome, numbers = type(exc).__name__, (exc.hresult, exc.status_code)
         headers, rest = exc.headers, exc.body

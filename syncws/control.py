@@ -5,7 +5,7 @@ assignment in a class body, and its keyword one line of a TypedDict.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from syncws._arguments.checks import check_timeout
@@ -16,6 +16,7 @@ from syncws._arguments.setting_checks import (
     as_receive_mode,
     check_bool,
     check_client_certificate,
+    check_cookies,
     check_credential,
     check_interval,
     check_keep_alive_timeout,
@@ -37,6 +38,7 @@ from syncws.errors import IllegalMethodCallError
 
 if TYPE_CHECKING:
     import ssl
+    from http.cookiejar import CookieJar
 
 __all__ = [
     "MessageWebSocketControl",
@@ -63,6 +65,7 @@ class WebSocketSettings(TypedDict, total=False):
     max_redirects: int
     supported_protocols: Iterable[str]
     user_agent: str | None
+    cookies: "CookieJar | Mapping[str, str] | None"
     server_credential: PasswordCredential | None
     proxy: str | None
     proxy_credential: PasswordCredential | None
@@ -159,6 +162,19 @@ class WebSocketControl(Settable):
         """What the opening handshake says of the program, in the header User-Agent (beyond WinRT); None sends none.
 
         A User-Agent that set_request_header sets is sent instead. No proxy is told it.
+        """,
+    )
+    cookies: "Setting[CookieJar | Mapping[str, str] | None]" = Setting(
+        None,
+        check_cookies,
+        """Cookies to send: names and values, or a jar of http.cookiejar, which the server fills (beyond WinRT).
+
+        A mapping is for the URI's host alone, and what the server sets stays with this connect. A jar is sent and
+        filled by the standard library's rules (domain, path, Secure, for which wss is https), by redirects and refused
+        answers too. It is shared with whatever else has it; hand one over to several sockets to have them share it.
+
+        With None, the default, only what a redirect or a 401 sets is sent on, in the same connect. A header Cookie that
+        set_request_header sets is sent instead of these.
         """,
     )
     server_credential: Setting[PasswordCredential | None] = Setting(

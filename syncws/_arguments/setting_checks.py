@@ -5,13 +5,14 @@ the docstrings of the settings.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncws._arguments.checks import check_number, check_timeout
 from syncws._numbers import as_integer
-from syncws._wire.headers import check_request_header
+from syncws._wire.headers import check_request_header, is_token
 from syncws._wire.proxy_url import parse_proxy_url
 from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
@@ -20,12 +21,14 @@ from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 if TYPE_CHECKING:
     import ssl
+    from http.cookiejar import CookieJar
 
 __all__ = [
     "as_message_type",
     "as_receive_mode",
     "check_bool",
     "check_client_certificate",
+    "check_cookies",
     "check_credential",
     "check_interval",
     "check_keep_alive_timeout",
@@ -193,6 +196,38 @@ def check_client_certificate(value: object, what: str) -> Certificate | None:
     if not value.has_private_key:
         raise InvalidArgumentError(f"{what} must have a private key: make it with Certificate.from_pem or from_pkcs12")
     return value
+
+
+def check_cookies(value: Any, what: str) -> "CookieJar | Mapping[str, str] | None":
+    """Check cookies; a mapping is copied, so that nothing can change it afterwards.
+
+    Raises:
+        InvalidArgumentTypeError: neither a mapping of str to str, nor an http.cookiejar.CookieJar, nor None
+            (0x80070057).
+        InvalidArgumentError: a name is no token, or a value holds a semicolon, control characters or lone surrogates
+            (0x80070057).
+    """
+    # By its methods, and first: the class takes long to import, and the jar of requests is a mapping too.
+    if value is None or (hasattr(value, "add_cookie_header") and hasattr(value, "extract_cookies")):
+        return value  # type: ignore[no-any-return]
+    if not isinstance(value, Mapping):
+        raise InvalidArgumentTypeError(
+            f"{what} must be a mapping of names to values, an http.cookiejar.CookieJar or None, not "
+            f"{type(value).__name__}"
+        )
+    # No message shows a value: most are secrets.
+    for name, text in value.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise InvalidArgumentTypeError(
+                f"{what} must have names and values of str, not {type(name).__name__} and {type(text).__name__}"
+            )
+        if not is_token(name):
+            raise InvalidArgumentError(f"{what} has a name that is no token: ASCII letters, digits or !#$%&'*+-.^_`|~")
+        if any(character in ";\x7f" or character < " " or "\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidArgumentError(
+                f"{what} has a value, of {name!r}, with a semicolon, a control character or a lone surrogate in it"
+            )
+    return MappingProxyType(dict(value))
 
 
 def check_user_agent(value: object, what: str) -> str | None:

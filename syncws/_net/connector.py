@@ -14,7 +14,8 @@ from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer, set_options
 from syncws._net.given_socket import address_of, take_over
 from syncws._net.http.basic import asks_for_basic, basic_authorization
-from syncws._net.http.handshake import HandshakeResult, open_websocket
+from syncws._net.http.cookies import Cookies
+from syncws._net.http.handshake import HandshakeResult, OpeningRequest, open_websocket
 from syncws._net.http.redirects import is_redirect, redirected
 from syncws._net.proxy.choice import choose_proxy
 from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, open_tunnel, plan_routes
@@ -116,6 +117,7 @@ class Connect:
         self._token = token
         self._over = over
         self._validate = validate
+        self._cookies: Cookies
         self.is_canceled = False
         self.certificates: tuple[Certificate, ...] = ()
         self.certificate_errors: tuple[ChainValidationResult, ...] = ()
@@ -178,6 +180,7 @@ class Connect:
 
                 # Made now and kept: settings that TLS cannot use are an error before anything is sent.
                 make_plan(self._settings)
+            self._take_cookies()
             return self._open_following_redirects()
         except WebSocketError as exc:
             raise self._told(exc) from exc.__cause__
@@ -186,6 +189,11 @@ class Connect:
             self._validate = None
             if self._token is not None:
                 self._token._remove_listener(self)
+
+    def _take_cookies(self) -> None:
+        self._cookies = Cookies(self._settings.cookies, self._uri)
+        # As above: what cannot be sent is told before anything is.
+        self._cookies.header_for(self._uri, has_own=False)
 
     def _told(self, error: WebSocketError) -> WebSocketError:
         """Return what is raised for an error: one that connect() met says of which URI, and what became of each try."""
@@ -322,8 +330,8 @@ class Connect:
 
                 transport = start_tls(transport, uri, settings, waiter, self)
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
-            headers = _request_headers(settings)
-            result = open_websocket(transport, waiter, uri, headers, settings.supported_protocols)
+            request = OpeningRequest(uri, _request_headers(settings), settings.supported_protocols, self._cookies)
+            result = open_websocket(transport, waiter, request)
         except ConnectionLostError as exc:
             hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
             raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__

@@ -33,6 +33,7 @@ DEFAULTS = {
     "discard_unclaimed_messages": False,
     "outbound_buffer_size_in_bytes": 0,
     "resolver": None,
+    "cookies": None,
     "server_credential": None,
     "proxy": None,
     "proxy_credential": None,

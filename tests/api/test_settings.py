@@ -4,6 +4,7 @@ import datetime as dt
 import inspect
 import ssl
 from collections.abc import Iterable, MutableSequence
+from http.cookiejar import CookieJar
 from typing import get_args, get_type_hints
 
 import pytest
@@ -29,7 +30,7 @@ from syncws._arguments.setting import ListSetting, Setting, settings_of
 from syncws.control import MessageWebSocketSettings, StreamWebSocketSettings
 
 # What the library imports for its annotations only when they are checked.
-LOADED_LATE = {"ssl": ssl}
+LOADED_LATE = {"ssl": ssl, "CookieJar": CookieJar}
 
 KEYWORDS = {MessageWebSocketControl: MessageWebSocketSettings, StreamWebSocketControl: StreamWebSocketSettings}
 SETTINGS = [(control_class, name) for control_class in KEYWORDS for name in settings_of(control_class)]
@@ -44,6 +45,7 @@ OTHERS = {
     "max_redirects": 3,
     "supported_protocols": ["a", "b"],
     "user_agent": "app/1",
+    "cookies": {"a": "b"},
     "server_credential": PasswordCredential("", "name", "secret"),
     "proxy": "http://proxy:1",
     "proxy_credential": PasswordCredential("", "name", "secret"),

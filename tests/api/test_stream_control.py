@@ -22,6 +22,7 @@ from syncws import (
 DEFAULTS = {
     "outbound_buffer_size_in_bytes": 0,
     "resolver": None,
+    "cookies": None,
     "server_credential": None,
     "proxy": None,
     "proxy_credential": None,

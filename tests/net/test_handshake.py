@@ -12,7 +12,8 @@ from support.fakes import ScriptedTransport
 
 from syncws._net.http import handshake as module
 from syncws._net.http import head as http_head
-from syncws._net.http.handshake import open_websocket
+from syncws._net.http.cookies import Cookies
+from syncws._net.http.handshake import OpeningRequest, open_websocket
 from syncws._net.http.head import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.readiness import Waker
@@ -49,7 +50,9 @@ class Peer:
 
     def open(self, uri=URI, headers=(), subprotocols=()):
         waiter = Waiter(self.waker, lambda: self.is_canceled, Deadline(self.timeout), self.transport.fileno())
-        return open_websocket(self.transport, waiter, parse_uri(uri), headers, subprotocols)
+        target = parse_uri(uri)
+        request = OpeningRequest(target, headers, subprotocols, Cookies(None, target))
+        return open_websocket(self.transport, waiter, request)
 
     @property
     def request(self):
@@ -574,7 +577,7 @@ def test_a_server_that_hangs_up_on_the_request_and_said_nothing_has_reset_the_co
 
 
 def test_the_guard_gives_the_library_no_timeout_and_no_close(peer):
-    guard = module._Guard(peer.transport, None, "/", ())
+    guard = module._Guard(peer.transport, None, None)
     assert guard.gettimeout() is None
     guard.close()
     assert peer.transport.closes == 0

@@ -1,11 +1,21 @@
 """Handlers and servers that note what comes, and what goes with each of them."""
 
+import contextlib
 import threading
 
 from websockets.exceptions import ConnectionClosed
 
 from support.scripts import connected, on_message, read_until_close
-from support.servers import LIMIT, accept_key, handshake, read_request, read_to_end, request_headers, wait
+from support.servers import (
+    LIMIT,
+    accept_key,
+    handshake,
+    read_request,
+    read_to_end,
+    request_headers,
+    scripted_server,
+    wait,
+)
 from syncws import MessageWebSocketReceiveMode, SocketMessageType, WebSocketError
 
 UTF8_TYPE, BINARY_TYPE = SocketMessageType.UTF8, SocketMessageType.BINARY
@@ -134,6 +144,53 @@ def innermost(error):
     while isinstance(error.__cause__, WebSocketError):
         error = error.__cause__
     return error
+
+
+# Answers to opening handshakes.
+
+
+class Answers:
+    """A script that answers each request with the next of some heads; any number of requests on each connection.
+
+    Attributes:
+        requests: the heads of the requests.
+        connections: how many connections there were.
+    """
+
+    def __init__(self, *answers):
+        """Take the answers, each a status with its reason, and further lines; a 101 is completed, others get no body.
+
+        An answer may be a callable too, which is given the request's head and returns those lines.
+        """
+        self.answers = list(answers)
+        self.requests = []
+        self.connections = 0
+
+    def __call__(self, connection):
+        self.connections += 1
+        while True:
+            request = read_request(connection)
+            self.requests.append(request)
+            answer = self.answers.pop(0)
+            status, *lines = answer(request) if callable(answer) else answer
+            if status.startswith("101"):
+                lines += ["Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept_key(request)}"]
+            elif not any(line.lower().startswith("content-length:") for line in lines):
+                lines.append("Content-Length: 0")
+            connection.sendall("\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode())
+
+    def headers(self, name):
+        """Return the value of a header in each request, None where there is none."""
+        return [request_headers(request).get(name) for request in self.requests]
+
+    @contextlib.contextmanager
+    def running(self, **options):
+        """Run it; gives the URI."""
+        with scripted_server(self, connections=len(self.answers), **options) as uri:
+            yield uri
+
+
+ACCEPTED = ("101 Switching Protocols",)
 
 
 # Credentials.

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from syncws._net.exchange import send_all
+from syncws._net.http.cookies import Cookies
 from syncws._net.http.head import Head, HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport
@@ -28,12 +29,51 @@ from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError
 from syncws.hresult import HResult
 from syncws.http_headers import HttpHeaders
 
-__all__ = ["HandshakeResult", "advice_for", "open_websocket"]
+__all__ = ["HandshakeResult", "OpeningRequest", "advice_for", "open_websocket"]
 
 _logger = logging.getLogger("syncws.connect")
 
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LIBRARY_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
+
+
+class OpeningRequest(NamedTuple):
+    """What is asked of a server.
+
+    Attributes:
+        uri: where to.
+        headers: the application's, checked already; a Host or Origin among them replaces ours.
+        subprotocols: offered in this order.
+        cookies: sent, and filled by the answer, also when that is a refusal.
+    """
+
+    uri: WebSocketUri
+    headers: Sequence[tuple[str, str]]
+    subprotocols: Sequence[str]
+    cookies: Cookies
+
+    @property
+    def host(self) -> str:
+        """The value of the header Host."""
+        return self.own("host") or self.uri.host_header
+
+    def own(self, name: str) -> str | None:
+        """Return the value of a header that the application has set; None when it has not."""
+        return next((value for own, value in self.headers if own.lower() == name), None)
+
+    def head(self, library_headers: bytes) -> bytes:
+        """Return the request's head, of which websocket-client has made some headers, Host among them.
+
+        Raises:
+            InvalidArgumentError: as Cookies.header_for.
+        """
+        headers = [header for header in self.headers if header[0].lower() != "host"]
+        cookie = self.cookies.header_for(self.uri, has_own=self.own("cookie") is not None)
+        if cookie is not None:
+            headers.append(("Cookie", cookie))
+        lines = [f"GET {self.uri.resource} HTTP/1.1\r\n".encode("ascii"), library_headers]
+        lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
+        return b"".join([*lines, b"\r\n"])
 
 
 class HandshakeResult(NamedTuple):
@@ -50,23 +90,16 @@ class HandshakeResult(NamedTuple):
     remainder: bytes
 
 
-def open_websocket(
-    transport: Transport,
-    waiter: Waiter,
-    uri: WebSocketUri,
-    request_headers: Sequence[tuple[str, str]],
-    subprotocols: Sequence[str],
-) -> HandshakeResult:
+def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest) -> HandshakeResult:
     """Do the opening handshake on a connected transport.
 
     Args:
         transport: the pipe; the caller closes it when this raises.
         waiter: holds the deadline and the cancellation.
-        uri: where to.
-        request_headers: the application's, checked already; a Host or Origin among them replaces ours.
-        subprotocols: offered in this order.
+        request: what is asked.
 
     Raises:
+        InvalidArgumentError: as Cookies.header_for.
         HttpStatusError: another status than 101 (0x80190000 + status).
         HandshakeError: no HTTP, or an answer that RFC 6455 4.1 refuses (0x80072F78, 0x83760003, 0x83760004).
         ConnectionLostError: the server hung up (0x80072EFE).
@@ -77,18 +110,17 @@ def open_websocket(
         import websocket
 
     key = base64.b64encode(os.urandom(16)).decode("ascii")
-    guard = _Guard(transport, waiter, uri.resource, request_headers)
+    guard = _Guard(transport, waiter, request)
     header = {"Sec-WebSocket-Key": key}
-    if subprotocols:
+    if request.subprotocols:
         # Not through the library's own option: that refuses a server which chooses none, and changes the case.
-        header["Sec-WebSocket-Protocol"] = ", ".join(subprotocols)
-    host = next((value for name, value in request_headers if name.lower() == "host"), uri.host_header)
+        header["Sec-WebSocket-Protocol"] = ", ".join(request.subprotocols)
     # A name without a dot that nobody can guess: no entry of the library's cookie jar can match it.
     library_uri = f"ws://{os.urandom(16).hex()}/"
     library = websocket.WebSocket(enable_multithread=False)
     try:
         library.connect(  # type: ignore[no-untyped-call]
-            library_uri, socket=guard, header=header, host=host, suppress_origin=True, redirect_limit=0
+            library_uri, socket=guard, header=header, host=request.host, suppress_origin=True, redirect_limit=0
         )
     except websocket.WebSocketException as exc:
         # The library takes a TimeoutError for its own socket's.
@@ -100,7 +132,7 @@ def open_websocket(
         library.sock = None
     head = guard.head
     _check_accept(head, key)
-    return HandshakeResult(_chosen_subprotocol(head, subprotocols), head.headers(), guard.remainder)
+    return HandshakeResult(_chosen_subprotocol(head, request.subprotocols), head.headers(), guard.remainder)
 
 
 def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPONSE) -> HandshakeError:
@@ -137,17 +169,10 @@ def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
 class _Guard:
     """Stands for the socket that websocket-client thinks it has."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        waiter: Waiter,
-        resource: str,
-        request_headers: Sequence[tuple[str, str]],
-    ) -> None:
+    def __init__(self, transport: Transport, waiter: Waiter, request: OpeningRequest) -> None:
         self._transport = transport
         self._waiter = waiter
-        self._resource = resource
-        self._request_headers = request_headers
+        self._request = request
         self._answer: Iterator[bytes] | None = None
         self.head: Head
         self.remainder = b""
@@ -165,15 +190,10 @@ class _Guard:
         """Send the library's request, whole, with what it leaves out put in."""
         if not data.startswith(_LIBRARY_REQUEST_LINE) or not data.endswith(b"\r\n\r\n"):
             raise HandshakeError("websocket-client made a request of an unknown form")
-        lines = [f"GET {self._resource} HTTP/1.1\r\n".encode("ascii"), data[len(_LIBRARY_REQUEST_LINE) : -2]]
-        for name, value in self._request_headers:
-            if name.lower() != "host":
-                lines.append(f"{name}: {value}\r\n".encode("latin-1"))
-        lines.append(b"\r\n")
         try:
-            request = b"".join(lines)
-            trace_head(">", request)
-            send_all(self._transport, self._waiter, request)
+            head = self._request.head(data[len(_LIBRARY_REQUEST_LINE) : -2])
+            trace_head(">", head)
+            send_all(self._transport, self._waiter, head)
         except ConnectionLostError as exc:
             # The server hung up on our request. Why may have come before: a refusal, or TLS's alert.
             self._send_failure = exc
@@ -204,6 +224,7 @@ class _Guard:
             if self._send_failure is not None:
                 raise self._send_failure
             raise ConnectionLostError("the server ended the connection before it answered the handshake")
+        self._request.cookies.keep(self._request.uri, head.all_of("set-cookie"))
         if head.status_code != 101:
             raise HttpStatusError(
                 f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice_for(head),
