@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from syncws._net.http.authentication import SERVER, Authentication
 from syncws._net.http.cookies import Cookies
 from syncws._net.http.handshake import OpeningRequest, open_websocket
 from syncws._streams.byte_source import MemorySource
@@ -240,7 +241,8 @@ def _shake_hands(data: bytes, split: Callable[[bytes], Iterable[bytes]]) -> _Ans
     numbers: tuple[int, ...] = ()
     waiter = Waiter(_waker(), lambda: False, Deadline(None))
     try:
-        request = OpeningRequest(_TARGET_URI, (), _PROTOCOLS, Cookies(None, _TARGET_URI))
+        cookies, authentication = Cookies(None, _TARGET_URI), Authentication(SERVER, None)
+        request = OpeningRequest(_TARGET_URI, (), _PROTOCOLS, cookies, authentication)
         result = open_websocket(transport, waiter, request)
     except HttpStatusError as exc:
         outcome, numbers = type(exc).__name__, (exc.hresult, exc.status_code)

@@ -182,8 +182,10 @@ class WebSocketControl(Settable):
         check_credential,
         """Credential for the server's HTTP challenge; None, the default, is none (….ServerCredential).
 
-        Sent by HTTP's Basic scheme, once, after a 401 that offered it; over ws anybody on the way can read it. Not sent
-        when an Authorization header was set.
+        Sent after a 401 that asks for it: by Digest (RFC 7616; SHA-256 or MD5, qop auth) where that is offered, else by
+        Basic, which over ws anybody on the way can read. On the same connection if the answer lets it go on, else on a
+        new one, within the same time. What was refused is not sent again. Negotiate and NTLM are not answered: set a
+        header Authorization for them. Not sent beside such a header, nor to another origin.
         """,
     )
     proxy: Setting[str | None] = Setting(
@@ -206,8 +208,9 @@ class WebSocketControl(Settable):
         check_credential,
         """Credential for the proxy; None, the default, is the user info of the proxy's URL (….ProxyCredential).
 
-        Sent to an HTTP proxy by the Basic scheme without waiting to be asked, to a SOCKS5 proxy by RFC 1929; of a
-        SOCKS4 proxy's only the user name. Never sent to the server, nor to another proxy that a redirect leads through.
+        Sent to an HTTP proxy after its 407, as server_credential is; to a SOCKS5 proxy by RFC 1929, of a SOCKS4 proxy's
+        only the user name. Never sent to the server, nor to another proxy that a redirect leads through. For a proxy
+        that wants Negotiate or NTLM, a local one such as px or cntlm can log in.
         """,
     )
     proxy_ssl_context: "Setting[ssl.SSLContext | None]" = Setting(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer, set_options
 from syncws._net.given_socket import address_of, take_over
-from syncws._net.http.basic import asks_for_basic, basic_authorization
+from syncws._net.http.authentication import PROXY, SERVER, Authentication
 from syncws._net.http.cookies import Cookies
 from syncws._net.http.handshake import HandshakeResult, OpeningRequest, open_websocket
 from syncws._net.http.redirects import is_redirect, redirected
@@ -26,10 +26,12 @@ from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import run_aside
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
+from syncws._wire.proxy_url import ProxyUrl
 from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken
 from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
+from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult, CloseCause
 from syncws.errors import (
     CannotConnectError,
@@ -118,6 +120,8 @@ class Connect:
         self._over = over
         self._validate = validate
         self._cookies: Cookies
+        self._authentication = Authentication(SERVER, _server_credential(settings))
+        self._proxy_authentications: dict[ProxyUrl, Authentication] = {}
         self.is_canceled = False
         self.certificates: tuple[Certificate, ...] = ()
         self.certificate_errors: tuple[ChainValidationResult, ...] = ()
@@ -222,7 +226,11 @@ class Connect:
                     raise RedirectError(
                         f"the server redirects more than {allowed} times", location=exc.location
                     ) from exc
-                uri, settings = redirected(exc, uri, settings)
+                target, allowed_there = redirected(exc, uri, settings)
+                if allowed_there is not settings:
+                    # Another origin: what answered here is none of its business.
+                    self._authentication = Authentication(SERVER, None)
+                uri, settings = target, allowed_there
                 followed += 1
 
     def _open(self, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
@@ -259,16 +267,22 @@ class Connect:
     def _open_authorized(
         self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: WebSocketControl
     ) -> Opened:
-        """Connect; once more with the credential when the server asks for it."""
-        try:
-            return self._open_at_some_address(route, addresses, uri, settings)
-        except HttpStatusError as exc:
-            authorized = _with_credential(settings, exc)
-            if authorized is None:
-                raise
-        # On a new connection to the same address, within the same time.
-        same = [address for address in addresses if address.text == self.attempts[-1].address]
-        return self._open_at_some_address(route, same, uri, authorized)
+        """Connect; once more as long as the server or the proxy asks for a credential that has not been refused.
+
+        That is on a new connection to the same address, within the same time.
+        """
+        while True:
+            try:
+                return self._open_at_some_address(route, addresses, uri, settings)
+            except HttpStatusError as exc:
+                asking = self._authentication if route is None or not exc.is_from_proxy else self._answering(route)
+                if not asking.has_answer:
+                    raise
+            addresses = [address for address in addresses if address.text == self.attempts[-1].address]
+
+    def _answering(self, route: Route) -> Authentication:
+        """Return what answers a proxy's challenges."""
+        return self._proxy_authentications.setdefault(route.proxy, Authentication(PROXY, route.proxy.login))
 
     def _open_at_some_address(
         self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: WebSocketControl
@@ -323,14 +337,18 @@ class Connect:
         transport: Transport = bottom
         try:
             if route is not None:
-                transport = open_tunnel(route, transport, waiter, settings.proxy_ssl_context, self.make_lock)
+                transport = open_tunnel(
+                    route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
+                )
             if uri.is_secure:
                 with loading():
                     from syncws._net.tls.server import start_tls
 
                 transport = start_tls(transport, uri, settings, waiter, self)
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
-            request = OpeningRequest(uri, _request_headers(settings), settings.supported_protocols, self._cookies)
+            request = OpeningRequest(
+                uri, _request_headers(settings), settings.supported_protocols, self._cookies, self._authentication
+            )
             result = open_websocket(transport, waiter, request)
         except ConnectionLostError as exc:
             hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
@@ -386,13 +404,7 @@ def _request_headers(settings: WebSocketControl) -> tuple[tuple[str, str], ...]:
     return (("User-Agent", user_agent), *headers)
 
 
-def _with_credential(settings: WebSocketControl, refusal: HttpStatusError) -> WebSocketControl | None:
-    """Return settings that answer a refusal with the credential; None when there is nothing to answer."""
-    credential = settings.server_credential
-    if credential is None or refusal.status_code != 401 or refusal.is_from_proxy:
-        return None
+def _server_credential(settings: WebSocketControl) -> PasswordCredential | None:
+    """Return what answers the server; nothing does beside a header of the application's own."""
     has_own = any(name.lower() == "authorization" for name, _ in settings._request_headers)
-    if has_own or not asks_for_basic(refusal.headers.get("www-authenticate", "")):
-        return None
-    header = ("Authorization", basic_authorization(credential))
-    return settings._replaced(request_headers=(*settings._request_headers, header))
+    return None if has_own else settings.server_credential

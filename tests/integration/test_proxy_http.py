@@ -18,7 +18,7 @@ from support import (
     server_frame,
 )
 from support.handlers import CredentialServer
-from support.proxies import TUNNEL, URI, answering, closed_port, connect, playing_both, scripted_proxy
+from support.proxies import ASKING, TUNNEL, URI, answering, closed_port, connect, playing_both, scripted_proxy
 
 import syncws
 from syncws import (
@@ -60,7 +60,7 @@ def test_a_connection_that_goes_straight_has_no_proxy():
 
 def test_the_environment_s_proxy_is_used_and_said(monkeypatch):
     heads = []
-    with scripted_proxy(playing_both(heads)) as proxy:
+    with scripted_proxy(playing_both(heads, asking=True)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.replace("//", "//name:secret@"))
         socket = connect(None)
     assert socket.information.proxy == proxy
@@ -97,7 +97,7 @@ def test_the_target_is_host_and_port(uri, target):
 def test_the_proxy_hears_nothing_of_the_request_and_the_server_nothing_of_the_proxy_s_login():
     heads = []
     own = [("Authorization", "Bearer token"), ("Cookie", "a=b"), ("X-Own", "c"), ("Origin", "http://o")]
-    with scripted_proxy(playing_both(heads)) as proxy:
+    with scripted_proxy(playing_both(heads, asking=True)) as proxy:
         credential = PasswordCredential("", "name", "secret")
         connect(proxy.replace("//", "//url:word@"), headers=own, proxy_credential=credential)
     assert request_headers(heads[0]) == {
@@ -111,7 +111,7 @@ def test_the_proxy_hears_nothing_of_the_request_and_the_server_nothing_of_the_pr
 
 def test_a_login_without_a_password_is_sent():
     heads = []
-    with scripted_proxy(playing_both(heads)) as proxy:
+    with scripted_proxy(playing_both(heads, asking=True)) as proxy:
         connect(proxy.replace("//", "//name@"))
     assert request_headers(heads[0])["proxy-authorization"] == "Basic bmFtZTo="
 
@@ -312,10 +312,13 @@ def test_a_proxy_whose_name_has_no_address_is_a_proxy_error():
 
 
 def test_the_second_attempt_with_a_credential_goes_through_the_same_proxy():
-    server = CredentialServer()
+    server = CredentialServer(refusing="HTTP/1.0")
     connects = []
 
     def script(connection):
+        if not connects:
+            read_request(connection)
+            connection.sendall(ASKING)
         connects.append(read_request(connection))
         connection.sendall(TUNNEL)
         server(connection)
@@ -389,7 +392,7 @@ def test_a_proxy_s_redirect_is_not_followed():
 
 def test_the_debug_log_shows_connect_without_the_login(caplog):
     heads = []
-    with caplog.at_level("DEBUG", logger="syncws.handshake"), scripted_proxy(playing_both(heads)) as proxy:
+    with caplog.at_level("DEBUG", logger="syncws.handshake"), scripted_proxy(playing_both(heads, asking=True)) as proxy:
         connect(proxy.replace("//", "//name:secret@"))
     assert "> CONNECT server.invalid:8080 HTTP/1.1" in caplog.messages
     assert "> Proxy-Authorization: ***" in caplog.messages

@@ -236,7 +236,7 @@ def test_a_wrong_password_of_a_client_key(form, caplog):
 def answer(*lines):
     def script(connection):
         read_request(connection)
-        connection.sendall("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
+        connection.sendall("\r\n".join([*lines, "Connection: close", "Content-Length: 0", "", ""]).encode())
         read_to_end(connection)
 
     return script

@@ -4,7 +4,7 @@ import socket as tcp
 
 import pytest
 from support import LIMIT, handshake, read_request, read_to_end, scripted_server, server_frame
-from support.proxies import playing_both, scripted_proxy
+from support.proxies import ASKING, playing_both, scripted_proxy
 from support.scripts import CLOSE, read_until_close
 
 import syncws
@@ -34,9 +34,11 @@ def lines_of(head):
 
 
 def test_a_credential_does_not_go_to_the_proxy_that_a_redirect_leads_through(monkeypatch):
-    heads, first, second = [], [], []
+    first, second = [], []
 
     def lead_away(connection):
+        read_request(connection)
+        connection.sendall(ASKING)
         first.append(read_request(connection))
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         read_request(connection)
@@ -45,8 +47,8 @@ def test_a_credential_does_not_go_to_the_proxy_that_a_redirect_leads_through(mon
 
     def note(connection):
         second.append(read_request(connection))
-        connection.sendall(b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n")
-        read_to_end(connection)
+        connection.sendall(ASKING)
+        second.append(read_to_end(connection))
 
     with scripted_proxy(lead_away) as one, scripted_proxy(note) as other:
         monkeypatch.setenv("ws_proxy", one)
@@ -59,11 +61,11 @@ def test_a_credential_does_not_go_to_the_proxy_that_a_redirect_leads_through(mon
             return follow(*arguments)
 
         monkeypatch.setattr("syncws._net.connector.redirected", change_proxy)
-        with pytest.raises(syncws.HttpStatusError):
+        with pytest.raises(syncws.HttpStatusError, match="407"):
             connect("ws://name.test/", proxy_credential=PasswordCredential("", "me", SECRET), max_redirects=1)
-    assert heads == []
     assert len(lines_of(first[0])) == 1
     assert lines_of(second[0]) == []
+    assert second[1:] == [b""]
 
 
 def parse(url):
@@ -74,7 +76,7 @@ def parse(url):
 
 def test_the_environment_s_proxy_gets_the_credential_that_was_set(monkeypatch):
     heads = []
-    with scripted_proxy(playing_both(heads)) as proxy:
+    with scripted_proxy(playing_both(heads, asking=True)) as proxy:
         monkeypatch.setenv("ws_proxy", proxy)
         connect("ws://name.test/", proxy_credential=PasswordCredential("", "me", SECRET))
     assert len(lines_of(heads[0])) == 1

@@ -12,6 +12,7 @@ from support.fakes import ScriptedTransport
 
 from syncws._net.http import handshake as module
 from syncws._net.http import head as http_head
+from syncws._net.http.authentication import SERVER, Authentication
 from syncws._net.http.cookies import Cookies
 from syncws._net.http.handshake import OpeningRequest, open_websocket
 from syncws._net.http.head import MAX_BODY_BYTES, MAX_HEAD_BYTES
@@ -51,7 +52,7 @@ class Peer:
     def open(self, uri=URI, headers=(), subprotocols=()):
         waiter = Waiter(self.waker, lambda: self.is_canceled, Deadline(self.timeout), self.transport.fileno())
         target = parse_uri(uri)
-        request = OpeningRequest(target, headers, subprotocols, Cookies(None, target))
+        request = OpeningRequest(target, headers, subprotocols, Cookies(None, target), Authentication(SERVER, None))
         return open_websocket(self.transport, waiter, request)
 
     @property

@@ -7,6 +7,7 @@ import pytest
 from support import LIMIT
 from support.fakes import ScriptedTransport
 
+from syncws._net.http.authentication import PROXY, Authentication
 from syncws._net.proxy.tunnel import Route, open_tunnel
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
@@ -26,7 +27,8 @@ def ask():
         made.append(transport)
         transport.takes.append(BrokenPipeError(errno.EPIPE, "Broken pipe"))
         waiter = Waiter(waker, lambda: False, Deadline(LIMIT), transport.fileno())
-        open_tunnel(Route(parse_proxy_url(proxy), "server.test", 80), transport, waiter, None, threading.RLock)
+        route = Route(parse_proxy_url(proxy), "server.test", 80)
+        open_tunnel(route, transport, waiter, None, threading.RLock, Authentication(PROXY, None))
 
     yield run
     for transport in made:

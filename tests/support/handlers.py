@@ -1,6 +1,8 @@
 """Handlers and servers that note what comes, and what goes with each of them."""
 
 import contextlib
+import hashlib
+import re
 import threading
 
 from websockets.exceptions import ConnectionClosed
@@ -197,27 +199,77 @@ ACCEPTED = ("101 Switching Protocols",)
 
 
 class CredentialServer:
-    """A script that asks for a credential and takes one; notes the Authorization header of each request."""
+    """A script that asks for a credential and takes one; notes the Authorization header of each request.
+
+    A refusal in HTTP/1.0 ends the connection, one in HTTP/1.1 does not.
+    """
 
     def __init__(self, challenge='Basic realm="cave"', accepted="QWxhZGRpbjpvcGVuIHNlc2FtZQ==", *, refusing="HTTP/1.1"):
         self.refusing = refusing
         self.challenge = challenge
         self.accepted = accepted
         self.seen = []
+        self.connections = 0
 
     def __call__(self, connection):
-        request = read_request(connection)
-        self.seen.append(request_headers(request).get("authorization"))
-        if self.seen[-1] == f"Basic {self.accepted}":
-            lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
-            lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", "", ""]
-        else:
-            lines = [
-                f"{self.refusing} 401 Unauthorized",
-                f"WWW-Authenticate: {self.challenge}",
-                "Content-Length: 0",
-                "",
-                "",
-            ]
-        connection.sendall("\r\n".join(lines).encode())
-        read_to_end(connection)
+        self.connections += 1
+        while True:
+            request = read_request(connection)
+            self.seen.append(request_headers(request).get("authorization"))
+            if self.seen[-1] == f"Basic {self.accepted}":
+                lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+                lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", "", ""]
+            else:
+                lines = [f"{self.refusing} 401 Unauthorized", f"WWW-Authenticate: {self.challenge}"]
+                lines += ["Content-Length: 0", "", ""]
+            connection.sendall("\r\n".join(lines).encode())
+            if self.refusing == "HTTP/1.0":
+                read_to_end(connection)
+                return
+
+
+class DigestGate:
+    """Checks Digest as a server or proxy of RFC 7616 does, by SHA-256; made for Answers.
+
+    Attributes:
+        nonce: the one that is good now.
+        counts: the nonce counts of the requests that passed, by nonce.
+    """
+
+    def __init__(self, name="Mufasa", password="Circle of Life", *, granted=("101 Switching Protocols",), proxy=False):
+        self.name, self.password = name, password
+        self.granted = granted
+        self.status, self.asks, self.answers = "401 Unauthorized", "WWW-Authenticate", "authorization"
+        if proxy:
+            self.status, self.asks, self.answers = "407 Who", "Proxy-Authenticate", "proxy-authorization"
+        self.nonce = "first"
+        self.counts = {}
+
+    def __call__(self, request):
+        """Return the lines of the answer."""
+        method, target, _ = request.split(b"\r\n")[0].decode().split(" ")
+        value = request_headers(request).get(self.answers, "")
+        if not value:
+            return self.asking()
+        fields = {name: text.strip('"') for name, text in re.findall(r'(\w+)=("[^"]*"|[^,]*)', value)}
+        if fields["nonce"] != self.nonce:
+            return self.asking(", stale=true")
+        assert fields["uri"] == target
+        count = int(fields["nc"], 16)
+        assert count == self.counts.get(self.nonce, 0) + 1, "a request came twice, or one is missing"
+        secret = self.hashed(self.name, "cave", self.password)
+        expected = self.hashed(
+            secret, self.nonce, fields["nc"], fields["cnonce"], fields["qop"], self.hashed(method, target)
+        )
+        if fields["response"] != expected or fields["username"] != self.name:
+            return self.asking()
+        self.counts[self.nonce] = count
+        return self.granted
+
+    def asking(self, more=""):
+        challenge = f'Digest realm="cave", qop="auth,auth-int", algorithm=SHA-256, nonce="{self.nonce}"{more}'
+        return self.status, f"{self.asks}: {challenge}", f'{self.asks}: Basic realm="cave"'
+
+    @staticmethod
+    def hashed(*parts):
+        return hashlib.sha256(":".join(parts).encode()).hexdigest()

@@ -80,10 +80,19 @@ def answering(*pieces):
     return script
 
 
-def playing_both(heads, answer=b"HTTP/1.1 200 Connection established\r\n\r\n"):
-    """Return a script that is proxy and server in one; notes the head of CONNECT and that of the handshake."""
+ASKING = b'HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm="x"\r\nContent-Length: 2\r\n\r\nno'
+
+
+def playing_both(heads, answer=b"HTTP/1.1 200 Connection established\r\n\r\n", *, asking=False):
+    """Return a script that is proxy and server in one; notes the head of CONNECT and that of the handshake.
+
+    When it is `asking`, the first CONNECT must have no login, and is answered by a 407.
+    """
 
     def script(connection):
+        if asking:
+            assert b"authorization" not in read_request(connection).lower()
+            connection.sendall(ASKING)
         heads.append(read_request(connection))
         connection.sendall(answer)
         heads.append(handshake(connection))

@@ -20,6 +20,7 @@ class BodyDecoder:
     Attributes:
         body (bytearray): the beginning of the body, without the marks of chunks.
         is_over (bool): True when nothing more is wanted: the body has ended, is long enough, or is damaged.
+        is_at_end (bool): True when the body's length was told and all of it has come, and nothing else.
     """
 
     def __init__(self, status_code: int, headers: HttpHeaders, limit: int) -> None:
@@ -40,7 +41,7 @@ class BodyDecoder:
         self._left: int | None = 0
         if not self._is_chunked:
             self._left = 0 if status_code in (204, 304) else _content_length(headers)
-        self.is_over = not self._is_chunked and self._left == 0
+        self.is_over = self.is_at_end = not self._is_chunked and self._left == 0
 
     def feed(self, data: bytes) -> None:
         """Take what came."""
@@ -51,6 +52,7 @@ class BodyDecoder:
             elif not self._take_line():
                 break
         if self.is_over:
+            self.is_at_end = not self._is_chunked and self._left == 0 and not self._buffer
             self._buffer.clear()
 
     def _take_content(self) -> None:

@@ -16,16 +16,16 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from syncws._net.exchange import send_all
+from syncws._net.http.asking import ask
+from syncws._net.http.authentication import Authentication
 from syncws._net.http.cookies import Cookies
-from syncws._net.http.head import Head, HeadReader
-from syncws._net.http.trace import trace_head
+from syncws._net.http.head import Head
 from syncws._net.transport import Transport
 from syncws._waiting.at_fork import loading
 from syncws._waiting.waiter import Waiter
 from syncws._wire.shown import shown_text
 from syncws._wire.uri import WebSocketUri
-from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError
+from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError, WebSocketError
 from syncws.hresult import HResult
 from syncws.http_headers import HttpHeaders
 
@@ -45,12 +45,14 @@ class OpeningRequest(NamedTuple):
         headers: the application's, checked already; a Host or Origin among them replaces ours.
         subprotocols: offered in this order.
         cookies: sent, and filled by the answer, also when that is a refusal.
+        authentication: answers a 401.
     """
 
     uri: WebSocketUri
     headers: Sequence[tuple[str, str]]
     subprotocols: Sequence[str]
     cookies: Cookies
+    authentication: Authentication
 
     @property
     def host(self) -> str:
@@ -60,20 +62,6 @@ class OpeningRequest(NamedTuple):
     def own(self, name: str) -> str | None:
         """Return the value of a header that the application has set; None when it has not."""
         return next((value for own, value in self.headers if own.lower() == name), None)
-
-    def head(self, library_headers: bytes) -> bytes:
-        """Return the request's head, of which websocket-client has made some headers, Host among them.
-
-        Raises:
-            InvalidArgumentError: as Cookies.header_for.
-        """
-        headers = [header for header in self.headers if header[0].lower() != "host"]
-        cookie = self.cookies.header_for(self.uri, has_own=self.own("cookie") is not None)
-        if cookie is not None:
-            headers.append(("Cookie", cookie))
-        lines = [f"GET {self.uri.resource} HTTP/1.1\r\n".encode("ascii"), library_headers]
-        lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
-        return b"".join([*lines, b"\r\n"])
 
 
 class HandshakeResult(NamedTuple):
@@ -166,6 +154,46 @@ def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
     return chosen[0]
 
 
+class _Question:
+    """The opening handshake as asking.ask() wants it."""
+
+    is_exact = False
+
+    def __init__(self, request: OpeningRequest, library_headers: bytes) -> None:
+        """Take what is asked, and the headers that websocket-client made, Host among them."""
+        self._request = request
+        self._library_headers = library_headers
+        self.authentication = request.authentication
+
+    def head(self) -> bytes:
+        """Return the request's head.
+
+        Raises:
+            InvalidArgumentError: as Cookies.header_for.
+        """
+        request, target = self._request, self._request.uri.resource
+        headers = [header for header in request.headers if header[0].lower() != "host"]
+        cookie = request.cookies.header_for(request.uri, has_own=request.own("cookie") is not None)
+        if cookie is not None:
+            headers.append(("Cookie", cookie))
+        authorization = request.authentication.header("GET", target)
+        if authorization is not None:
+            headers.append(authorization)
+        lines = [f"GET {target} HTTP/1.1\r\n".encode("ascii"), self._library_headers]
+        lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
+        return b"".join([*lines, b"\r\n"])
+
+    def is_granted(self, head: Head) -> bool:
+        self._request.cookies.keep(self._request.uri, head.all_of("set-cookie"))
+        return head.status_code == 101
+
+    def refusal(self, why: str) -> HandshakeError:
+        return _refusal(why)
+
+    def silence(self, failure: ConnectionLostError | None) -> WebSocketError:
+        return failure or ConnectionLostError("the server ended the connection before it answered the handshake")
+
+
 class _Guard:
     """Stands for the socket that websocket-client thinks it has."""
 
@@ -173,12 +201,12 @@ class _Guard:
         self._transport = transport
         self._waiter = waiter
         self._request = request
+        self._library_headers = b""
         self._answer: Iterator[bytes] | None = None
         self.head: Head
         self.remainder = b""
         # What ended the handshake, if that was not the library.
         self.failure: OSError | None = None
-        self._send_failure: ConnectionLostError | None = None
 
     def gettimeout(self) -> None:
         """Tell the library that this socket blocks: the deadline is the waiter's."""
@@ -187,23 +215,14 @@ class _Guard:
         """Do nothing: the transport belongs to the caller."""
 
     def send(self, data: bytes) -> int:
-        """Send the library's request, whole, with what it leaves out put in."""
+        """Keep the library's request, which goes out when the library wants the answer."""
         if not data.startswith(_LIBRARY_REQUEST_LINE) or not data.endswith(b"\r\n\r\n"):
             raise HandshakeError("websocket-client made a request of an unknown form")
-        try:
-            head = self._request.head(data[len(_LIBRARY_REQUEST_LINE) : -2])
-            trace_head(">", head)
-            send_all(self._transport, self._waiter, head)
-        except ConnectionLostError as exc:
-            # The server hung up on our request. Why may have come before: a refusal, or TLS's alert.
-            self._send_failure = exc
-        except OSError as exc:
-            self.failure = exc
-            raise
+        self._library_headers = data[len(_LIBRARY_REQUEST_LINE) : -2]
         return len(data)
 
     def recv(self, size: int) -> bytes:
-        """Give the library the answer's head, a line's text and its end in turn; read and check it first.
+        """Give the library the answer's head, a line's text and its end in turn; ask, read and check it first.
 
         The library asks for one byte at a time and joins what it gets until that is a line feed, so more at once is
         as good; byte by byte it would take longer than all the rest of the handshake.
@@ -217,24 +236,19 @@ class _Guard:
         return next(self._answer, b"")
 
     def _read_answer(self) -> list[bytes]:
-        """Read the answer; return the 101's lines, as the library may see them."""
-        reader = HeadReader(self._transport, self._waiter, _refusal)
-        head = reader.read_final()
-        if head is None:
-            if self._send_failure is not None:
-                raise self._send_failure
-            raise ConnectionLostError("the server ended the connection before it answered the handshake")
-        self._request.cookies.keep(self._request.uri, head.all_of("set-cookie"))
-        if head.status_code != 101:
+        """Ask and read the answer; return the 101's lines, as the library may see them."""
+        head, is_granted, rest = ask(self._transport, self._waiter, _Question(self._request, self._library_headers))
+        if not is_granted:
+            advice = self._request.authentication.advice(head) or advice_for(head)
             raise HttpStatusError(
-                f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice_for(head),
+                f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice,
                 status_code=head.status_code,
                 headers=head.headers(),
-                body=reader.read_body(head),
+                body=rest,
             )
         _check_upgrade(head)
         self.head = head
-        self.remainder = reader.remainder
+        self.remainder = rest
         # Only what the library checks: its cookie jar is process-wide, and what it does not see it cannot carry to
         # another connection.
         headers = head.headers()
@@ -266,11 +280,6 @@ def _check_upgrade(head: Head) -> None:
 
 def advice_for(head: Head) -> str:
     """Return what to do about an answer that is not 101, or a proxy's that is not 2xx; begins with a colon or empty."""
-    if head.status_code in (401, 407):
-        header = "www-authenticate" if head.status_code == 401 else "proxy-authenticate"
-        asked = ", ".join(head.all_of(header))
-        setting = "server_credential" if head.status_code == 401 else "proxy_credential"
-        return f": it asks for {shown_text(asked) or 'no scheme'}; control.{setting} answers Basic"
     if head.status_code < 300 or head.status_code in (400, 404, 405, 426):
         return ": that is ordinary HTTP and no WebSocket; are path and port right?"
     return ""

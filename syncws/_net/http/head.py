@@ -36,6 +36,13 @@ class Head(NamedTuple):
     status_code: int
     reason: str
     fields: tuple[tuple[str, str], ...]
+    version: str = "HTTP/1.1"
+
+    @property
+    def is_persistent(self) -> bool:
+        """True when the connection goes on behind the answer, if it can be told where that ends (RFC 9112 9.3)."""
+        options = ",".join(self.all_of("connection") + self.all_of("proxy-connection")).lower().split(",")
+        return self.version == "HTTP/1.1" and "close" not in [option.strip(" \t") for option in options]
 
     def all_of(self, name: str) -> list[str]:
         """Return the values of each header of that name."""
@@ -133,10 +140,10 @@ class HeadReader:
             if not colon or not is_token(name) or _has_controls(value):
                 raise self._refusal(f"it has a header line that cannot be read, {shown_text(name, 40)!r}")
             fields.append((name.lower(), value))
-        return Head(int(code), reason, tuple(fields))
+        return Head(int(code), reason, tuple(fields), version)
 
-    def read_body(self, head: Head) -> bytes:
-        """Return the beginning of a refusal's body, as far as it comes soon."""
+    def read_body(self, head: Head) -> tuple[bytes, bool]:
+        """Return the beginning of a refusal's body, as far as it comes soon; and whether the answer ends there."""
         decoder = BodyDecoder(head.status_code, head.headers(), MAX_BODY_BYTES)
         decoder.feed(self.remainder)
         soon = self._waiter.within(_BODY_SECONDS)
@@ -150,7 +157,7 @@ class HeadReader:
             if not piece:
                 break
             decoder.feed(piece)
-        return bytes(decoder.body)
+        return bytes(decoder.body), decoder.is_at_end
 
 
 def _has_controls(text: str) -> bool:

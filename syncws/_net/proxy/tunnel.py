@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer
-from syncws._net.exchange import send_all
-from syncws._net.http.basic import basic_authorization
+from syncws._net.http.asking import ask
+from syncws._net.http.authentication import Authentication
 from syncws._net.http.handshake import advice_for
-from syncws._net.http.head import HeadReader
-from syncws._net.http.trace import trace_head
+from syncws._net.http.head import Head
 from syncws._net.proxy.socks import ask_socks
 from syncws._net.transport import Transport, is_tls_error
 from syncws._waiting.at_fork import loading
@@ -115,6 +114,7 @@ def open_tunnel(
     waiter: Waiter,
     context: "ssl.SSLContext | None",
     make_lock: Callable[[], AbstractContextManager[object]],
+    authentication: Authentication,
 ) -> Transport:
     """Have a proxy that is connected lead on to the server; return the pipe, which begins with the server's bytes.
 
@@ -124,6 +124,7 @@ def open_tunnel(
         waiter: holds the deadline and the cancellation.
         context: TLS settings for an https proxy; None for the default.
         make_lock: makes the lock of a TLS engine.
+        authentication: answers an HTTP proxy's 407.
 
     Raises:
         HttpStatusError: an HTTP proxy's other answer than 2xx (0x80190000 + status).
@@ -141,7 +142,7 @@ def open_tunnel(
         if proxy.is_socks:
             ask_socks(transport, waiter, proxy, route.host, route.port)
         else:
-            _ask_http(transport, waiter, route)
+            _ask_http(transport, waiter, _Connect(route, authentication))
     except ConnectionLostError as exc:
         raise ProxyError(f"the connection to the proxy {proxy.shown} broke: {exc.message}") from exc
     except WebSocketError:
@@ -185,35 +186,42 @@ def _tls_failure(error: "ssl.SSLError", peer: str) -> TlsError:
     return tls_error(error, peer)
 
 
-def _ask_http(transport: Transport, waiter: Waiter, route: Route) -> None:
-    """Ask for a tunnel by CONNECT (RFC 9110 9.3.6), and read the head of the answer, which has no body."""
-    proxy = route.proxy
-    target = f"{bracketed(route.host)}:{route.port}"
-    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
-    if proxy.login is not None:
-        # At once: a proxy may end the connection with its 407.
-        lines.append(f"Proxy-Authorization: {basic_authorization(proxy.login)}")
-    request = "\r\n".join([*lines, "", ""]).encode("ascii")
-    trace_head(">", request)
-    try:
-        send_all(transport, waiter, request)
-    except ConnectionLostError:
-        # It hung up on the request, perhaps behind an answer that says why.
-        pass
+class _Connect:
+    """A tunnel that is asked for by CONNECT (RFC 9110 9.3.6), as asking.ask() wants it."""
 
-    def refusal(why: str) -> HandshakeError:
-        return HandshakeError(f"the answer of the proxy {proxy.shown} to CONNECT is no valid HTTP: {why}")
+    is_exact = True
 
-    reader = HeadReader(transport, waiter, refusal, is_exact=True)
-    head = reader.read_final()
-    if head is None:
-        raise ProxyError(f"the proxy {proxy.shown} ended the connection before it answered")
-    if not 200 <= head.status_code < 300:
+    def __init__(self, route: Route, authentication: Authentication) -> None:
+        self.proxy = route.proxy
+        self.authentication = authentication
+        self._target = f"{bracketed(route.host)}:{route.port}"
+
+    def head(self) -> bytes:
+        lines = [f"CONNECT {self._target} HTTP/1.1", f"Host: {self._target}"]
+        authorization = self.authentication.header("CONNECT", self._target)
+        if authorization is not None:
+            lines.append(": ".join(authorization))
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def is_granted(self, head: Head) -> bool:
+        return 200 <= head.status_code < 300
+
+    def refusal(self, why: str) -> HandshakeError:
+        return HandshakeError(f"the answer of the proxy {self.proxy.shown} to CONNECT is no valid HTTP: {why}")
+
+    def silence(self, failure: ConnectionLostError | None) -> WebSocketError:
+        return ProxyError(f"the proxy {self.proxy.shown} ended the connection before it answered")
+
+
+def _ask_http(transport: Transport, waiter: Waiter, question: _Connect) -> None:
+    """Ask for a tunnel, and read the head of the answer, which has no body."""
+    head, is_granted, body = ask(transport, waiter, question)
+    if not is_granted:
         raise HttpStatusError(
-            f"the proxy {proxy.shown} answered {head.status_code} {shown_text(head.reason)}".rstrip()
-            + advice_for(head),
+            f"the proxy {question.proxy.shown} answered {head.status_code} {shown_text(head.reason)}".rstrip()
+            + (question.authentication.advice(head) or advice_for(head)),
             status_code=head.status_code,
             headers=head.headers(),
-            body=reader.read_body(head),
+            body=body,
             is_from_proxy=True,
         )

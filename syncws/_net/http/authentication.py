@@ -1,0 +1,158 @@
+"""How one peer, a server or a proxy, is told who we are: its challenges are answered by Digest or Basic.
+
+Runs on the connecting thread. Nothing is sent before the peer has asked: else a password would go in the clear to a
+peer that wants Digest.
+"""
+
+import base64
+from typing import NamedTuple, Protocol
+
+from syncws._net.http.challenges import Challenge, parse_challenges
+from syncws._net.http.digest import DigestAnswers, digest_strength
+from syncws._net.http.head import Head
+from syncws._wire.shown import shown_text
+
+__all__ = ["Authentication", "Credential", "PROXY", "SERVER", "Side"]
+
+
+class Credential(Protocol):
+    """What is needed of a credential."""
+
+    @property
+    def user_name(self) -> str:
+        """The user name, without a colon."""
+        ...
+
+    @property
+    def password(self) -> str:
+        """The password."""
+        ...
+
+
+class Side(NamedTuple):
+    """What the challenges of servers and of proxies differ in.
+
+    Attributes:
+        status_code: of an answer that asks.
+        challenge: the header that asks.
+        authorization: the header that answers.
+        setting: where the credential comes from.
+        otherwise: what to do when the schemes are none of ours.
+    """
+
+    status_code: int
+    challenge: str
+    authorization: str
+    setting: str
+    otherwise: str
+
+
+SERVER = Side(
+    401,
+    "www-authenticate",
+    "Authorization",
+    "control.server_credential",
+    "send a token of your own by set_request_header('Authorization', ...): for Negotiate pyspnego makes one",
+)
+PROXY = Side(
+    407,
+    "proxy-authenticate",
+    "Proxy-Authorization",
+    "control.proxy_credential",
+    "have a local proxy log in, px or cntlm, and set control.proxy to it",
+)
+
+
+class Authentication:
+    """Answers the challenges of one peer in one connect, with one credential.
+
+    Attributes:
+        has_answer (bool): a challenge has come, and its answer has not been sent yet.
+    """
+
+    def __init__(self, side: Side, credential: Credential | None) -> None:
+        """Take a credential; with None nothing is answered."""
+        self._side = side
+        self._credential = credential
+        self._digest: DigestAnswers | None = None
+        self._basic: str | None = None
+        self._is_retry = False
+        self._sent = 0
+        self.has_answer = False
+
+    def header(self, method: str, target: str) -> tuple[str, str] | None:
+        """Return the header for the next request, in Latin-1; None as long as nobody has asked."""
+        value = self._basic if self._digest is None else self._digest.next(method, target)
+        if value is None:
+            return None
+        self._sent += 1
+        self.has_answer = False
+        # What the peer says beyond ASCII, a realm, goes back in its own bytes.
+        return self._side.authorization, value.encode("utf-8").decode("latin-1")
+
+    def take(self, head: Head) -> bool:
+        """Take a refusal; tell whether the request can be sent again, with an answer that may do better.
+
+        A credential that was refused is not sent again, unless the peer says that its nonce had only become stale, or
+        the nonce had been used before (RFC 7616 3.3).
+        """
+        if head.status_code != self._side.status_code or self._credential is None:
+            return False
+        best = _best(parse_challenges(", ".join(head.all_of(self._side.challenge))))
+        if best is None:
+            return False
+        is_stale = best.parameters.get("stale", "").lower() == "true"
+        was_refused = self._sent == 1 or (self._sent > 1 and self._digest is None)
+        if was_refused and (self._is_retry or not is_stale or self._digest is None):
+            return False
+        self._is_retry = was_refused
+        self._sent = 0
+        self._basic = self._digest = None
+        if best.scheme == "digest":
+            self._digest = DigestAnswers(best, self._credential.user_name, self._credential.password)
+        else:
+            self._basic = _basic(self._credential)
+        self.has_answer = True
+        return True
+
+    def take_back(self) -> None:
+        """Note that the latest answer came to nothing, because the peer ended the connection."""
+        self._sent = 0
+        self.has_answer = True
+
+    def advice(self, head: Head) -> str:
+        """Return what to do about a refusal, for its error; begins with a colon, or is empty."""
+        if head.status_code != self._side.status_code:
+            return ""
+        header = ", ".join(head.all_of(self._side.challenge))
+        challenges = parse_challenges(header)
+        asks = f": it asks for {shown_text(', '.join(dict.fromkeys(_shown(one) for one in challenges))) or 'no scheme'}"
+        if _best(challenges) is None:
+            return f"{asks}; {self._side.setting} answers Basic, and Digest by MD5 or SHA-256: {self._side.otherwise}"
+        if self._credential is None:
+            return f"{asks}; {self._side.setting} answers that"
+        return f"{asks}; what {self._side.setting} holds was refused"
+
+
+def _best(challenges: list[Challenge]) -> Challenge | None:
+    """Return the challenge that tells an eavesdropper least (RFC 7616 5.1), the first of several; None without any."""
+    digests = [(digest_strength(one), one) for one in challenges if one.scheme == "digest"]
+    able = [(strength, one) for strength, one in digests if strength is not None]
+    if able:
+        return max(able, key=lambda pair: pair[0])[1]
+    return next((one for one in challenges if one.scheme == "basic"), None)
+
+
+def _shown(challenge: Challenge) -> str:
+    """Return a scheme as people write it, and what of a Digest may be the reason why it is not answered."""
+    name = {"ntlm": "NTLM"}.get(challenge.scheme, challenge.scheme.capitalize())
+    if challenge.scheme != "digest":
+        return name
+    which = [challenge.parameters[key] for key in ("algorithm", "qop") if key in challenge.parameters]
+    return f"{name} ({' '.join(which)})" if which else name
+
+
+def _basic(credential: Credential) -> str:
+    """Return a header's value by RFC 7617; user name and password go in UTF-8."""
+    pair = f"{credential.user_name}:{credential.password}".encode()
+    return f"Basic {base64.b64encode(pair).decode('ascii')}"
