@@ -1,14 +1,15 @@
 """The control objects of both socket classes: every setting, and connect()'s keywords for them.
 
 Any thread may read and set; connect() freezes the settings, and the connection works with a copy. A setting is one
-assignment in a class body, and its keyword one line of a TypedDict.
+assignment in a class body, and its keyword one line in _arguments/keywords.py.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from syncws._arguments.checks import check_timeout
+from syncws._arguments.keywords import MessageWebSocketSettings, StreamWebSocketSettings, WebSocketSettings
 from syncws._arguments.settable import Settable
 from syncws._arguments.setting import ListSetting, Setting
 from syncws._arguments.setting_checks import (
@@ -26,6 +27,7 @@ from syncws._arguments.setting_checks import (
     check_user_agent,
     number_from,
 )
+from syncws._arguments.socket_options import LocalAddress, SocketOption, check_local_address, check_socket_options
 from syncws._arguments.version import __version__
 from syncws._certificates.errors import check_ignorable_errors
 from syncws._errors.bare import raising_bare
@@ -54,49 +56,6 @@ _MAX_UINT32 = 0xFFFF_FFFF
 _SHORTEST_PONG_INTERVAL = dt.timedelta(milliseconds=100)
 
 
-class WebSocketSettings(TypedDict, total=False):
-    """The settings of both socket classes as typed keywords; see WebSocketControl. A list may be any iterable."""
-
-    connect_timeout: float | None
-    max_connect_addresses: int
-    happy_eyeballs_delay: float | None
-    outbound_buffer_size_in_bytes: int
-    resolver: Any
-    max_redirects: int
-    supported_protocols: Iterable[str]
-    user_agent: str | None
-    cookies: "CookieJar | Mapping[str, str] | None"
-    server_credential: PasswordCredential | None
-    proxy: str | None
-    proxy_credential: PasswordCredential | None
-    proxy_ssl_context: "ssl.SSLContext | None"
-    ssl_context: "ssl.SSLContext | None"
-    client_certificate: Certificate | None
-    ignorable_server_certificate_errors: Iterable[ChainValidationResult]
-    send_timeout: float | None
-    receive_timeout: float | None
-    close_timeout: float | None
-    inbox_size_in_bytes: int
-    keep_alive_interval: float | None
-    keep_alive_timeout: float | None
-    desired_unsolicited_pong_interval: dt.timedelta
-
-
-class MessageWebSocketSettings(WebSocketSettings, total=False):
-    """Every setting of a MessageWebSocket as a typed keyword; see MessageWebSocketControl."""
-
-    message_type: SocketMessageType
-    receive_mode: MessageWebSocketReceiveMode
-    max_message_size: int
-    discard_unclaimed_messages: bool
-
-
-class StreamWebSocketSettings(WebSocketSettings, total=False):
-    """Every setting of a StreamWebSocket as a typed keyword; see StreamWebSocketControl."""
-
-    no_delay: bool
-
-
 class WebSocketControl(Settable):
     """Settings of either socket class; what WinRT calls IWebSocketControl2, and more. Not for use by itself.
 
@@ -122,6 +81,25 @@ class WebSocketControl(Settable):
 
         None, the default: an address is given up before the next is tried. RFC 8305 recommends 0.25. The first to
         accept is taken, the others are dropped.
+        """,
+    )
+    local_address: Setting[LocalAddress | None] = Setting(
+        None,
+        check_local_address,
+        """The address of this machine to connect from: "192.0.2.1", or with a port ("192.0.2.1", 5000) (beyond WinRT).
+
+        None, the default: the system chooses. Servers, or proxies, of the other family cannot be reached from it. With
+        a port of your own only one connection at a time may be tried, and SO_REUSEADDR lets the next one have it soon.
+        Of no effect on a socket that connect() is given, and on Unix sockets.
+        """,
+    )
+    socket_options: ListSetting[SocketOption] = ListSetting(
+        check_socket_options,
+        """Options of the socket, set before it connects and after our own; edit the sequence (beyond WinRT).
+
+        Triples as setsockopt takes them, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1); or pairs by name, as in
+        ("SO_KEEPALIVE", 1) and ("TCP_USER_TIMEOUT", 30_000), for what begins with SO_, TCP_, IP_ or IPV6_. One that the
+        system refuses makes the connect fail, and is named.
         """,
     )
     outbound_buffer_size_in_bytes: Setting[int] = Setting(

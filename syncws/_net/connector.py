@@ -319,8 +319,12 @@ class Connect:
 
     def _open_over(self, given: socket.socket, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
         """Connect over a socket of the application's."""
-        set_options(given, settings)
         connected = take_over(given)
+        try:
+            set_options(connected, settings)
+        except OSError as exc:
+            connected.close()
+            raise CannotConnectError(exc.strerror or str(exc)) from exc
         deadline = self._waiter.deadline.earlier(settings.connect_timeout)
         dialed = Dialed(connected, address_of(connected), now(), deadline)
         try:

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from syncws._net.address import Address
+from syncws._arguments.socket_options import shown_option
+from syncws._net.address import Address, parse_address
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.readiness import SLICE_SECONDS
 from syncws._waiting.waiter import Waiter
@@ -151,6 +152,7 @@ class Dialer:
         self._pending.append(dialed)
         try:
             set_options(connecting, self._settings)
+            _bind(connecting, address, self._settings)
             error = connecting.connect_ex(address.at_port(self._port))
         except OSError as exc:
             self.fail(dialed, exc)
@@ -234,9 +236,35 @@ def _system_error(number: int) -> OSError:
 
 
 def set_options(connected: socket.socket, settings: WebSocketControl) -> None:
-    """Give a socket the options of a connection: it does not block, and has what control says of its buffers."""
+    """Give a socket the options of a connection: it does not block, and has what control says.
+
+    Raises:
+        OSError: the system refuses one; its text names that.
+    """
     connected.setblocking(False)
     if connected.family in (socket.AF_INET, socket.AF_INET6):
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings._no_delay)
     if settings.outbound_buffer_size_in_bytes:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.outbound_buffer_size_in_bytes)
+    for option in settings.socket_options:
+        try:
+            connected.setsockopt(*option)
+        except OSError as exc:
+            what = f"control.socket_options: {shown_option(*option[:2])} cannot be set"
+            raise OSError(exc.errno, f"{what}: {exc.strerror}") from exc
+
+
+def _bind(connecting: socket.socket, remote: Address, settings: WebSocketControl) -> None:
+    """Give a socket the address of this machine that control says."""
+    if settings.local_address is None or not remote.is_ip:
+        return
+    given = settings.local_address
+    text, port = (given, 0) if isinstance(given, str) else given
+    local = parse_address(text)
+    assert local is not None, "control has checked it"
+    if local.family != remote.family:
+        raise OSError(errno.EAFNOSUPPORT, f"control.local_address {text} is of the other family")
+    try:
+        connecting.bind(local.at_port(port))
+    except OSError as exc:
+        raise OSError(exc.errno, f"control.local_address {text} port {port} cannot be had: {exc.strerror}") from exc

@@ -40,6 +40,8 @@ OTHERS = {
     "connect_timeout": 1.0,
     "max_connect_addresses": 2,
     "happy_eyeballs_delay": 0.25,
+    "local_address": ("127.0.0.1", 0),
+    "socket_options": [(1, 9, 1)],
     "outbound_buffer_size_in_bytes": 4096,
     "resolver": type("Resolver", (), {"resolve": lambda *_: []})(),
     "max_redirects": 3,
