@@ -15,6 +15,7 @@ from syncws._arguments.setting import ListSetting, Setting
 from syncws._arguments.setting_checks import (
     as_message_type,
     as_receive_mode,
+    check_authorities,
     check_bool,
     check_client_certificate,
     check_cookies,
@@ -39,6 +40,7 @@ from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode, Soc
 from syncws.errors import IllegalMethodCallError
 
 if TYPE_CHECKING:
+    import os
     import ssl
     from http.cookiejar import CookieJar
 
@@ -202,9 +204,28 @@ class WebSocketControl(Settable):
     ssl_context: "Setting[ssl.SSLContext | None]" = Setting(
         None,
         check_ssl_context,
-        """TLS settings of your own for wss; None, the default, trusts the system's authorities (beyond WinRT).
+        """TLS settings of your own for wss; None, the default, is as ca_file says (beyond WinRT).
 
         For the server only, also behind a proxy: proxy_ssl_context is for an https proxy.
+        """,
+    )
+    ca_file: "Setting[str | os.PathLike[str] | None]" = Setting(
+        None,
+        check_authorities,
+        """Path of authorities to trust: a file with certificates in PEM form, or a folder of them (beyond WinRT).
+
+        None, the default: the system's alone. Beside those, unless trusts_system_authorities is False. A folder's files
+        must have the hashed names that `openssl rehash FOLDER` gives. Read by each connect to wss, before anything is
+        sent: connect() raises InvalidArgumentError (0x80070057) for what cannot be read. For the server only, and not
+        together with an ssl_context, which has authorities of its own.
+        """,
+    )
+    trusts_system_authorities: Setting[bool] = Setting(
+        True,
+        check_bool,
+        """Whether the system's authorities are trusted; False leaves only those of ca_file (beyond WinRT).
+
+        The environment variables SSL_CERT_FILE and SSL_CERT_DIR stand for the system's where they are set.
         """,
     )
     client_certificate: Setting[Certificate | None] = Setting(

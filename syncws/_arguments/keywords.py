@@ -4,6 +4,7 @@ Types alone: any thread may read them.
 """
 
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -38,6 +39,8 @@ class WebSocketSettings(TypedDict, total=False):
     proxy_credential: PasswordCredential | None
     proxy_ssl_context: "ssl.SSLContext | None"
     ssl_context: "ssl.SSLContext | None"
+    ca_file: "str | os.PathLike[str] | None"
+    trusts_system_authorities: bool
     client_certificate: Certificate | None
     ignorable_server_certificate_errors: Iterable[ChainValidationResult]
     send_timeout: float | None

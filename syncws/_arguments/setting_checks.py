@@ -5,6 +5,7 @@ the docstrings of the settings.
 """
 
 import datetime as dt
+import os
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_message_type",
     "as_receive_mode",
+    "check_authorities",
     "check_bool",
     "check_client_certificate",
     "check_cookies",
@@ -180,6 +182,25 @@ def check_ssl_context(value: object, what: str) -> "ssl.SSLContext | None":
     if not isinstance(value, ssl.SSLContext):
         raise InvalidArgumentTypeError(f"{what} must be an ssl.SSLContext or None, not {type(value).__name__}")
     return value
+
+
+def check_authorities(value: Any, what: str) -> str | os.PathLike[str] | None:
+    """Check where certificates of authorities are.
+
+    Raises:
+        InvalidArgumentTypeError: neither a str, nor an os.PathLike of one, nor None (0x80070057).
+        InvalidArgumentError: it is empty (0x80070057).
+    """
+    if value is None:
+        return None
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise InvalidArgumentTypeError(
+            f"{what} must be a path as str or os.PathLike, or None, not {type(path).__name__}"
+        )
+    if not path:
+        raise InvalidArgumentError(f"{what} must not be empty: None is the system's authorities alone")
+    return value  # type: ignore[no-any-return]
 
 
 def check_client_certificate(value: object, what: str) -> Certificate | None:

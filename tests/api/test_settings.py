@@ -2,6 +2,7 @@
 
 import datetime as dt
 import inspect
+import os
 import ssl
 from collections.abc import Iterable, MutableSequence
 from http.cookiejar import CookieJar
@@ -30,7 +31,7 @@ from syncws._arguments.setting import ListSetting, Setting, settings_of
 from syncws.control import MessageWebSocketSettings, StreamWebSocketSettings
 
 # What the library imports for its annotations only when they are checked.
-LOADED_LATE = {"ssl": ssl, "CookieJar": CookieJar}
+LOADED_LATE = {"os": os, "ssl": ssl, "CookieJar": CookieJar}
 
 KEYWORDS = {MessageWebSocketControl: MessageWebSocketSettings, StreamWebSocketControl: StreamWebSocketSettings}
 SETTINGS = [(control_class, name) for control_class in KEYWORDS for name in settings_of(control_class)]
@@ -52,6 +53,8 @@ OTHERS = {
     "proxy": "http://proxy:1",
     "proxy_credential": PasswordCredential("", "name", "secret"),
     "ssl_context": ssl.create_default_context(),
+    "ca_file": "authorities.pem",
+    "trusts_system_authorities": False,
     "proxy_ssl_context": ssl.create_default_context(),
     "client_certificate": None,
     "ignorable_server_certificate_errors": [ChainValidationResult.EXPIRED],

@@ -40,6 +40,8 @@ DEFAULTS = {
     "desired_unsolicited_pong_interval": timedelta(0),
     "inbox_size_in_bytes": 1024 * 1024,
     "ssl_context": None,
+    "ca_file": None,
+    "trusts_system_authorities": True,
     "proxy_ssl_context": None,
     "client_certificate": None,
     "no_delay": True,

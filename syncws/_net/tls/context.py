@@ -5,6 +5,8 @@ a client certificate is for the server.
 """
 
 import inspect
+import os
+import re
 import secrets
 import ssl
 import tempfile
@@ -20,6 +22,9 @@ from syncws.errors import InvalidArgumentError, WebSocketError
 
 __all__ = ["TlsPlan", "default_context", "make_plan"]
 
+# Of a certificate in a folder, by which OpenSSL finds it.
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+
 
 def default_context() -> ssl.SSLContext:
     """Return a context that verifies certificate and host name against the system's authorities.
@@ -33,6 +38,38 @@ def default_context() -> ssl.SSLContext:
     with loading():
         context = _bare_context()
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    return context
+
+
+def _trusting_context(settings: WebSocketControl) -> ssl.SSLContext:
+    """Return the context for a server without an ssl_context: the default one, with the authorities of control.
+
+    Raises: as default_context, and as make_plan.
+    """
+    path = None if settings.ca_file is None else os.fspath(settings.ca_file)
+    if path is None and settings.trusts_system_authorities:
+        return default_context()
+    if path is None:
+        raise InvalidArgumentError(
+            "with control.trusts_system_authorities False control.ca_file must say whom to trust"
+        )
+    context = default_context() if settings.trusts_system_authorities else _bare_context()
+    try:
+        if not os.path.isdir(path):
+            context.load_verify_locations(cafile=path)
+        elif any(_HASHED_NAME.fullmatch(name) for name in os.listdir(path)):
+            context.load_verify_locations(capath=path)
+        else:
+            raise InvalidArgumentError(
+                f"control.ca_file is the folder {path!r}, in which no file has a hashed name: openssl rehash gives them"
+            )
+    except ssl.SSLError as exc:
+        raise InvalidArgumentError(f"control.ca_file {path!r} has no certificate in PEM form") from exc
+    except InvalidArgumentError:
+        raise
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise InvalidArgumentError(f"control.ca_file {path!r} cannot be read: {why}") from exc
     return context
 
 
@@ -75,9 +112,9 @@ def make_plan(settings: WebSocketControl) -> TlsPlan:
     Ours take tens of milliseconds to make, so they are kept with the settings: a connect makes them once.
 
     Raises:
-        InvalidArgumentError: OpenSSL does not take the client certificate; or an ssl_context that no other can stand
-            for, because it makes its connections its own way, or verifies and has no TLS 1.2, by which alone it can be
-            asked about a certificate outside a handshake (0x80070057).
+        InvalidArgumentError: OpenSSL does not take the client certificate, or ca_file; or an ssl_context that no other
+            can stand for, because it makes its connections its own way, or verifies and has no TLS 1.2, by which alone
+            it can be asked about a certificate outside a handshake (0x80070057).
         WebSocketError: there is no place for a temporary file, or for SSLKEYLOGFILE's (0x80004005).
     """
     plan: TlsPlan | None = settings._made_plans.get(settings.client_certificate)
@@ -96,10 +133,16 @@ def _new_plan(settings: WebSocketControl) -> TlsPlan:
     """
     own, certificate = settings.ssl_context, settings.client_certificate
     lets_pass = bool(settings.ignorable_server_certificate_errors)
+    if own is not None and (settings.ca_file is not None or not settings.trusts_system_authorities):
+        raise InvalidArgumentError(
+            "control.ca_file and trusts_system_authorities cannot be used together with an ssl_context, which has "
+            "authorities of its own: its load_verify_locations() adds some"
+        )
     if own is not None and (lets_pass or certificate is not None):
         _check_replaceable(own)
     if own is None:
-        plan = TlsPlan(_lenient(_bare_context()), default_context()) if lets_pass else TlsPlan(default_context())
+        rules = _trusting_context(settings)
+        plan = TlsPlan(_lenient(_bare_context()), rules) if lets_pass else TlsPlan(rules)
     elif own.verify_mode is ssl.CERT_NONE:
         plan = TlsPlan(own if certificate is None else _lenient(_like(own)))
     elif lets_pass or certificate is not None:

@@ -67,6 +67,12 @@ _ERRORS_OF_CODE = {
     79: _BASIC_CONSTRAINTS,
     80: _BASIC_CONSTRAINTS,
 }
+# What to set to trust an authority.
+_AUTHORITIES = (
+    "control.ca_file (or an ssl_context: truststore makes one that asks the system's own store), or SSL_CERT_FILE or "
+    "SSL_CERT_DIR in the environment; UNTRUSTED in control.ignorable_server_certificate_errors lets any pass"
+)
+_PROXY_AUTHORITIES = "control.proxy_ssl_context, or SSL_CERT_FILE or SSL_CERT_DIR in the environment"
 # How OpenSSL words what only VERIFY_X509_STRICT refuses, which Python 3.13 turned on by default.
 _STRICT_WORDS = ("Missing Authority Key Identifier", "Missing Subject Key Identifier", "does not include key usage")
 _ABOUT_TRUST = (_UNTRUSTED, _NO_ISSUER)
@@ -191,14 +197,14 @@ def not_forgiven(
 
 
 def certificate_error(
-    report: CertificateReport, left: Sequence[ChainValidationResult], server_name: str
+    report: CertificateReport, left: Sequence[ChainValidationResult], server_name: str, *, is_proxy: bool = False
 ) -> CertificateError:
-    """Return the error for a certificate that did not pass because of what is `left`."""
+    """Return the error for a certificate that did not pass because of what is `left`; a proxy's has other settings."""
     words = "; ".join(report.words) or "it could not be examined"
     names = ", ".join(error.name for error in left)
     advice = ""
     if not _NO_ISSUER.isdisjoint(left):
-        advice = "; to trust its authority set control.ssl_context, or SSL_CERT_FILE in the environment"
+        advice = f"; to trust its authority set {_PROXY_AUTHORITIES if is_proxy else _AUTHORITIES}"
     elif any(strict in words for strict in _STRICT_WORDS):
         advice = "; without ssl.VERIFY_X509_STRICT in the verify_flags of control.ssl_context it may pass"
     return CertificateError(
