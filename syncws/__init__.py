@@ -68,7 +68,12 @@ from syncws.events import Deferral, Event, EventRegistrationToken
 from syncws.host_name import HostName
 from syncws.hresult import HResult
 from syncws.http_headers import HttpHeaders
-from syncws.info import BandwidthStatistics, MessageWebSocketInformation, StreamWebSocketInformation
+from syncws.info import (
+    BandwidthStatistics,
+    ConnectTimes,
+    MessageWebSocketInformation,
+    StreamWebSocketInformation,
+)
 from syncws.iwebsocket import IWebSocket, State
 from syncws.message_websocket import MessageWebSocket, connect, unix_connect
 from syncws.partial_text import PartialTextReader
@@ -92,6 +97,7 @@ __all__ = [
     "ConnectAttempt",
     "ConnectFailedError",
     "ConnectTimedOutError",
+    "ConnectTimes",
     "ConnectionClosedError",
     "ConnectionLostError",
     "ConnectionOverError",

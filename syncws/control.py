@@ -27,6 +27,8 @@ from syncws._arguments.setting_checks import (
     check_ssl_context,
     check_user_agent,
     number_from,
+    shown_cookies,
+    shown_subprotocols,
 )
 from syncws._arguments.socket_options import LocalAddress, SocketOption, check_local_address, check_socket_options
 from syncws._arguments.version import __version__
@@ -34,6 +36,7 @@ from syncws._certificates.errors import check_ignorable_errors
 from syncws._errors.bare import raising_bare
 from syncws._wire.frame_decoder import NO_LIMIT
 from syncws._wire.headers import check_subprotocols
+from syncws._wire.shown import shown_url
 from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode, SocketMessageType
@@ -134,7 +137,9 @@ class WebSocketControl(Settable):
         """,
     )
     supported_protocols: ListSetting[str] = ListSetting(
-        check_subprotocols, """Subprotocols to offer, best first; edit the sequence (….SupportedProtocols)."""
+        check_subprotocols,
+        """Subprotocols to offer, best first; edit the sequence (….SupportedProtocols).""",
+        show=shown_subprotocols,
     )
     user_agent: Setting[str | None] = Setting(
         f"syncws/{__version__}",
@@ -156,6 +161,7 @@ class WebSocketControl(Settable):
         With None, the default, only what a redirect or a 401 sets is sent on, in the same connect. A header Cookie that
         set_request_header sets is sent instead of these.
         """,
+        show=shown_cookies,
     )
     server_credential: Setting[PasswordCredential | None] = Setting(
         None,
@@ -182,6 +188,7 @@ class WebSocketControl(Settable):
         is set, Windows' and macOS' own settings. An entry of no_proxy that cannot be read exempts nothing, and is
         logged once, at WARNING on `syncws.connect`.
         """,
+        show=lambda proxy: proxy and shown_url(proxy),
     )
     proxy_credential: Setting[PasswordCredential | None] = Setting(
         None,
@@ -411,9 +418,6 @@ class MessageWebSocketControl(WebSocketControl):
     def _check_settable(self) -> None:
         if self._is_frozen:
             raise IllegalMethodCallError("control cannot be changed after connect was called; only message_type can")
-
-    def __repr__(self) -> str:
-        return super().__repr__().replace(" ", f" message_type={self._message_type.name} ")
 
 
 class StreamWebSocketControl(WebSocketControl):

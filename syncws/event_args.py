@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Self
 
+from syncws._arguments.showing import as_html
 from syncws._certificates.errors import severity_of
 from syncws._streams.data_reader import DataReader
 from syncws._streams.input_stream import InputStream, MemoryInputStream
@@ -159,6 +160,9 @@ class WebSocketClosedEventArgs:
     def reason(self) -> str:
         """Text of the Close frame, "" when none (….Reason)."""
         return self._reason
+
+    def _repr_html_(self) -> str:
+        return as_html("WebSocketClosedEventArgs", {"code": self._code, "reason": self._reason})
 
     def __repr__(self) -> str:
         return f"<WebSocketClosedEventArgs code={self._code} reason={self._reason!r}>"

@@ -4,10 +4,13 @@ Read-only, at any time in the life of the socket and on any thread: each propert
 replaces.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
+from syncws._arguments.showing import as_html, plain
 from syncws._certificates.errors import severity_of
+from syncws._wire.shown import shown_protocol
 from syncws.certificates import Certificate
 from syncws.enums import ChainValidationResult, CloseCause, SocketSslErrorSeverity
 from syncws.host_name import HostName
@@ -15,6 +18,8 @@ from syncws.http_headers import HttpHeaders
 
 __all__ = [
     "BandwidthStatistics",
+    "ConnectFacts",
+    "ConnectTimes",
     "MessageWebSocketInformation",
     "Snapshot",
     "StreamWebSocketInformation",
@@ -60,6 +65,42 @@ class BandwidthStatistics(NamedTuple):
         return self._replace(**changes)
 
 
+class ConnectTimes(NamedTuple):
+    """Seconds that the phases of connect() took (beyond WinRT); None for a phase that there was not.
+
+    All but `lookup` and `total` are those of the connection that stands: redirects, addresses that failed and
+    challenges are only in `total`.
+
+    Attributes:
+        lookup (float | None): name lookups, all of them.
+        tcp (float | None): TCP, to the server or the proxy.
+        proxy (float | None): what the proxy asks for, TLS with it included.
+        tls (float | None): TLS with the server, its check and handlers of custom validation included.
+        handshake (float | None): the opening handshake, from the request to the answer.
+        total (float): all of connect().
+    """
+
+    lookup: float | None = None
+    tcp: float | None = None
+    proxy: float | None = None
+    tls: float | None = None
+    handshake: float | None = None
+    total: float = 0.0
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        """Return a copy with some fields changed, for copy.replace()."""
+        return self._replace(**changes)
+
+
+class ConnectFacts(NamedTuple):
+    """What a connect has found out, besides what the handshake settled; made by it."""
+
+    connected_at: dt.datetime | None = None
+    times: ConnectTimes | None = None
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+
+
 _NO_STATISTICS = BandwidthStatistics()
 _NO_HEADERS = HttpHeaders()
 
@@ -76,6 +117,12 @@ class Snapshot(NamedTuple):
     server_intermediate_certificates: tuple[Certificate, ...] = ()
     server_certificate_errors: tuple[ChainValidationResult, ...] = ()
     bandwidth_statistics: BandwidthStatistics = _NO_STATISTICS
+    facts: ConnectFacts = ConnectFacts()
+    connected_seconds: float | None = None
+    messages_received: int = 0
+    messages_sent: int = 0
+    frames_received: int = 0
+    frames_sent: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
     bytes_buffered_in: int = 0
@@ -170,6 +217,51 @@ class WebSocketInformation:
         return self._take_snapshot().bandwidth_statistics
 
     @property
+    def connected_at(self) -> dt.datetime | None:
+        """When connect was done, in UTC; None before (beyond WinRT)."""
+        return self._take_snapshot().facts.connected_at
+
+    @property
+    def connected_seconds(self) -> float | None:
+        """Seconds since then, up to the connection's end; None before connect (beyond WinRT)."""
+        return self._take_snapshot().connected_seconds
+
+    @property
+    def connect_times(self) -> ConnectTimes | None:
+        """Seconds that each phase of connect took; None before (beyond WinRT)."""
+        return self._take_snapshot().facts.times
+
+    @property
+    def tls_version(self) -> str | None:
+        """TLS's version with the server, as in "TLSv1.3"; None before connect and over ws (beyond WinRT)."""
+        return self._take_snapshot().facts.tls_version
+
+    @property
+    def tls_cipher(self) -> str | None:
+        """Name of the cipher suite with the server; None before connect and over ws (beyond WinRT)."""
+        return self._take_snapshot().facts.tls_cipher
+
+    @property
+    def messages_received(self) -> int:
+        """Messages that have arrived whole, delivered or not (beyond WinRT)."""
+        return self._take_snapshot().messages_received
+
+    @property
+    def messages_sent(self) -> int:
+        """Messages whose last frame has gone, or has begun to go (beyond WinRT)."""
+        return self._take_snapshot().messages_sent
+
+    @property
+    def frames_received(self) -> int:
+        """Frames that have arrived, or have begun to: of messages, pings, pongs and Close (beyond WinRT)."""
+        return self._take_snapshot().frames_received
+
+    @property
+    def frames_sent(self) -> int:
+        """Frames that have gone, or have begun to go, of every kind (beyond WinRT)."""
+        return self._take_snapshot().frames_sent
+
+    @property
     def bytes_received(self) -> int:
         """Bytes that came over TCP since connect, TLS and frame headers included (beyond WinRT)."""
         return self._take_snapshot().bytes_received
@@ -233,10 +325,26 @@ class WebSocketInformation:
         """The reason that goes with close_code; "" as long as there is none (beyond WinRT)."""
         return self._take_snapshot().close_reason
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it at one moment as plain values, which JSON takes (beyond WinRT).
+
+        Enumerations by name, times as ISO 8601, certificates by hash. What may be a secret is left out: the values of
+        headers that are not known to hold none, and a subprotocol whose name is not known.
+        """
+        snapshot = self._take_snapshot()
+        still = self._over(lambda: snapshot)
+        names = [name for name, value in vars(WebSocketInformation).items() if isinstance(value, property)]
+        values = {name: plain(getattr(still, name)) for name in names}
+        return values | {"protocol": snapshot.protocol and shown_protocol(snapshot.protocol)}
+
+    def _repr_html_(self) -> str:
+        return as_html(type(self).__name__, self.as_dict())
+
     def __repr__(self) -> str:
         snapshot = self._take_snapshot()
         return (
             f"<{type(self).__name__} local_address={snapshot.local_address} "
+            f"messages_received={snapshot.messages_received} messages_sent={snapshot.messages_sent} "
             f"bytes_received={snapshot.bytes_received} bytes_sent={snapshot.bytes_sent}>"
         )
 

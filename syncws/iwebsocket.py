@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection import closing
-from syncws._connection.link import SessionLink, ask_about_server, close_dropped
+from syncws._connection.link import SessionLink, ShownSocket, ask_about_server, close_dropped
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
 from syncws._connection.socket_events import SocketEvents
@@ -61,7 +61,7 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
-class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
+class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     """Either socket class, for annotations and isinstance (Windows.Networking.Sockets.IWebSocket); cannot be made."""
 
     _control: ControlT
@@ -201,7 +201,7 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
         try:
             opened = connect.run()
             session = self._make_session(opened, settings, connect.waker)
-            self._uri = text
+            self._uri, self._link.shown_uri = text, target.shown
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
             session.start(self._run_reader())
         except BaseException:
@@ -438,9 +438,6 @@ class IWebSocket(SocketEvents, Generic[SessionT, ControlT]):
             TypeError: always.
         """
         raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.state.name}>"
 
     def _wake_reader(self) -> None:
         # It may be waiting with a full inbox, which a first handler empties.

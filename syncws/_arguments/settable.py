@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from syncws._arguments.setting import nearest, settings_of
+from syncws._arguments.showing import as_html, shown_value
 from syncws._errors.bare import raising_bare
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 
@@ -100,5 +101,19 @@ class Settable:
         vars(copy).update(vars(self), **{f"_{name}": value for name, value in changes.items()})
         return copy
 
+    def _shown(self) -> dict[str, str]:
+        """Return every setting as people may see it."""
+        settings = settings_of(type(self))
+        return {name: shown_value(setting.show(getattr(self, name))) for name, setting in settings.items()}
+
+    def _repr_html_(self) -> str:
+        return as_html(f"{type(self).__name__}, {self._standing}", self._shown())
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {'frozen' if self._is_frozen else 'settable'}>"
+        defaults = type(self)._create()._shown()
+        changed = [f" {name}={text}" for name, text in self._shown().items() if text != defaults[name]]
+        return f"<{type(self).__name__} {self._standing}{''.join(changed)}>"
+
+    @property
+    def _standing(self) -> str:
+        return "frozen" if self._is_frozen else "settable"

@@ -34,7 +34,13 @@ class Setting(Generic[T]):
     """
 
     def __init__(
-        self, default: T, check: Callable[[object, str], T], doc: str, *, is_settable_after_connect: bool = False
+        self,
+        default: T,
+        check: Callable[[object, str], T],
+        doc: str,
+        *,
+        is_settable_after_connect: bool = False,
+        show: Callable[[Any], object] = lambda value: value,
     ) -> None:
         """Describe a setting.
 
@@ -44,8 +50,10 @@ class Setting(Generic[T]):
                 under "Raises:", which comes last there, goes into the setting's docstring.
             doc: what the setting means. Default and errors are added.
             is_settable_after_connect: True leaves it out of the freezing at connect.
+            show: returns what people may see of a value, without secrets.
         """
         self.check = check
+        self.show = show
         self.is_settable_after_connect = is_settable_after_connect
         self.name: str = ""
         self._key = ""
@@ -109,14 +117,21 @@ class Setting(Generic[T]):
 class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
     """A setting that is a list, empty at first: it is edited in place, `+=` included, and never assigned."""
 
-    def __init__(self, check_all: Callable[[Iterable[object]], list[EntryT]], doc: str) -> None:
+    def __init__(
+        self,
+        check_all: Callable[[Iterable[object]], list[EntryT]],
+        doc: str,
+        *,
+        show: Callable[[Iterable[EntryT]], object] = list,
+    ) -> None:
         """Describe a list.
 
         Args:
             check_all: takes an iterable; returns the entries to keep, or raises. Its docstring is as that of a check.
             doc: what the list means.
+            show: returns what people may see of it, without secrets.
         """
-        super().__init__([], self._check, doc)
+        super().__init__([], self._check, doc, show=show)
         self.check_all = check_all
         self.__doc__ = _whole_doc(doc, None, check_all, False)
 

@@ -6,7 +6,7 @@ the docstrings of the settings.
 
 import datetime as dt
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from syncws._arguments.checks import check_number, check_timeout
 from syncws._numbers import as_integer
 from syncws._wire.headers import check_request_header, is_token
 from syncws._wire.proxy_url import parse_proxy_url
+from syncws._wire.shown import HIDDEN, shown_protocol
 from syncws.certificates import Certificate
 from syncws.credentials import PasswordCredential
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
@@ -39,6 +40,8 @@ __all__ = [
     "check_ssl_context",
     "check_user_agent",
     "number_from",
+    "shown_cookies",
+    "shown_subprotocols",
 ]
 
 MemberT = TypeVar("MemberT", bound=IntEnum)
@@ -249,6 +252,18 @@ def check_cookies(value: Any, what: str) -> "CookieJar | Mapping[str, str] | Non
                 f"{what} has a value, of {name!r}, with a semicolon, a control character or a lone surrogate in it"
             )
     return MappingProxyType(dict(value))
+
+
+def shown_cookies(value: Any) -> str:
+    """Return the names of a mapping's cookies, or of what class a jar is: the values may be secrets."""
+    if isinstance(value, MappingProxyType):
+        return f"{{{', '.join(f'{name}: {HIDDEN}' for name in value)}}}"
+    return "None" if value is None else f"<{type(value).__name__}>"
+
+
+def shown_subprotocols(protocols: Iterable[str]) -> str:
+    """Return those that are known to be names: others may be bearer tokens."""
+    return f"[{', '.join(map(shown_protocol, protocols))}]"
 
 
 def check_user_agent(value: object, what: str) -> str | None:

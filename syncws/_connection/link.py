@@ -3,14 +3,19 @@
 Any thread; close_dropped is called by the garbage collector.
 """
 
+import enum
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from syncws._arguments.showing import as_html, shown_value
 from syncws._connection.session import Session
 from syncws._net.connector import Connect
+from syncws._waiting.deadline import now
 from syncws._waiting.waiter import Waiter
+from syncws._wire.shown import shown_protocol
 from syncws.certificates import Certificate
+from syncws.enums import CloseCause
 from syncws.errors import CertificateError
 from syncws.event_args import WebSocketServerCustomValidationRequestedEventArgs
 from syncws.events import Event
@@ -21,18 +26,34 @@ from syncws.info import BandwidthStatistics, Snapshot
 if TYPE_CHECKING:
     from syncws._net.tls.verification import CertificateReport
 
-__all__ = ["SessionLink", "ask_about_server", "close_dropped", "read_statistics"]
+__all__ = ["SessionLink", "ShownSocket", "ask_about_server", "close_dropped", "read_statistics"]
 
 
 class SessionLink:
     """The way from the information object to the session, which does not hold the socket."""
 
-    __slots__ = ("connect", "session")
+    __slots__ = ("connect", "session", "shown_uri")
 
     def __init__(self) -> None:
         # The latest one: what the server has shown stays to be seen when it has failed.
         self.connect: Connect | None = None
         self.session: Session | None = None
+        self.shown_uri: str | None = None
+
+    def shown(self) -> dict[str, object]:
+        """Return what people may see of the connection in a line; nothing before there is one."""
+        if self.session is None:
+            return {}
+        snapshot = self.take_snapshot()
+        shown: dict[str, object] = {"uri": self.shown_uri}
+        if snapshot.protocol:
+            shown["protocol"] = shown_protocol(snapshot.protocol)
+        shown |= {"received": snapshot.messages_received, "sent": snapshot.messages_sent}
+        if snapshot.close_cause is not CloseCause.NONE:
+            shown |= {"ended": snapshot.close_cause.name, "code": snapshot.close_code}
+            if snapshot.close_reason:
+                shown["reason"] = snapshot.close_reason
+        return shown
 
     def take_snapshot(self) -> Snapshot:
         """Return what the information object shows now."""
@@ -52,6 +73,12 @@ class SessionLink:
             proxy=session.proxy,
             protocol=session.subprotocol,
             response_headers=session.response_headers,
+            facts=session.facts,
+            connected_seconds=(now() if session.ended is None else session.ended) - session.began,
+            messages_received=session.received.messages,
+            messages_sent=session.outbox.tally.messages,
+            frames_received=session.received.frames,
+            frames_sent=session.outbox.tally.frames,
             bandwidth_statistics=read_statistics(session),
             bytes_received=session.inbound.total_bytes,
             bytes_sent=session.outbound.total_bytes,
@@ -64,6 +91,24 @@ class SessionLink:
             discarded_messages=session.discarded_messages,
             round_trip_time=session.pings.round_trip_time,
         )
+
+
+class ShownSocket:
+    """The base of the sockets that says what they are, in one line and as a table."""
+
+    _link: SessionLink
+
+    @property
+    def state(self) -> enum.Enum:
+        """How far it has come."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return as_html(f"{type(self).__name__} {self.state.name}", self._link.shown())
+
+    def __repr__(self) -> str:
+        shown = [f" {name}={shown_value(value)}" for name, value in self._link.shown().items()]
+        return f"<{type(self).__name__} {self.state.name}{''.join(shown)}>"
 
 
 def read_statistics(session: Session) -> BandwidthStatistics:

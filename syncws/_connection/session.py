@@ -33,6 +33,7 @@ from syncws._waiting.readiness import Waker
 from syncws._wire.closing import CloseState
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws._wire.shown import shown_text
+from syncws._wire.tally import Tally
 from syncws.control import WebSocketControl
 from syncws.enums import CloseCause
 from syncws.errors import (
@@ -74,16 +75,18 @@ class Session(Sending):
         self.number = next(_numbers)
         self.settings: WebSocketControl = settings
         self.remainder = opened.result.remainder
-        self.local_address = opened.local_address
-        self.remote_address = opened.remote_address
-        self.proxy = opened.proxy
-        self.subprotocol = opened.result.subprotocol
-        self.response_headers = opened.result.headers
+        self.local_address, self.remote_address, self.proxy = opened.local_address, opened.remote_address, opened.proxy
+        self.subprotocol, self.response_headers = opened.result.subprotocol, opened.result.headers
+        # When the connection began and ended, by the clock of _waiting.deadline.
+        self.facts, self.began = opened.facts, now()
+        self.ended: float | None = None
         self.transport: Transport = opened.transport
         self.waker = waker
         self.owner: Callable[[], Owner | None] = weakref.ref(owner)
         self.inbox = inbox
         self.finished = Latch()
+        # What the reader's decoder counts.
+        self.received = Tally()
         self.handler_failures = self.discarded_messages = 0
         # Set by the reader before it ends, read by everybody after `finished`.
         self.loss: WebSocketError | None = None
@@ -335,6 +338,7 @@ class Session(Sending):
         if not self.finished.is_set():
             self.loss = error
         self.is_aborted = True
+        self.ended = self.ended or now()
         # The fork may have been in a slow handler: the reader that its thread would wait for is not here.
         self.over, self.finished = Latch(), Latch()
         self.over.set()
@@ -413,6 +417,7 @@ class Session(Sending):
         finally:
             # Nobody waits with it any more, and a handler that never returns would keep its descriptors.
             self.waker.close()
+            self.ended = now()
             self.over.set()
             self._close_timers()
             self.delivery.bell.ring()

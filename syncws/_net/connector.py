@@ -3,6 +3,7 @@
 A Connect runs on the connecting thread, under one deadline; cancel() may be called on any thread.
 """
 
+import datetime as dt
 import errno
 import socket
 import threading
@@ -17,6 +18,7 @@ from syncws._net.http.authentication import PROXY, SERVER, Authentication
 from syncws._net.http.cookies import Cookies
 from syncws._net.http.handshake import HandshakeResult, OpeningRequest, open_websocket
 from syncws._net.http.redirects import is_redirect, redirected
+from syncws._net.phases import Phases
 from syncws._net.proxy.choice import choose_proxy
 from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, open_tunnel, plan_routes
 from syncws._net.resolver import Answer, addresses_without_waiting, look_up
@@ -49,6 +51,7 @@ from syncws.errors import (
     fresh,
 )
 from syncws.hresult import HResult
+from syncws.info import ConnectFacts
 
 if TYPE_CHECKING:
     from syncws._net.tls.verification import CertificateReport
@@ -69,6 +72,7 @@ class Opened(NamedTuple):
         remote_address: the IP address that accepted, the proxy's if there is one; "" where the socket has none.
         result: what the handshake settled.
         proxy: what it goes through, as it may be shown; None when it goes straight.
+        facts: for the information object.
     """
 
     transport: Transport
@@ -77,6 +81,7 @@ class Opened(NamedTuple):
     remote_address: str
     result: HandshakeResult
     proxy: str | None = None
+    facts: ConnectFacts = ConnectFacts()
 
 
 class Connect:
@@ -130,6 +135,7 @@ class Connect:
         self._proxy: str | None = None
         self._dialer: Dialer | None = None
         self._transport: SocketTransport | None = None
+        self._phases = Phases()
         try:
             self.waker = Waker(threading.RLock())
         except OSError as exc:
@@ -257,9 +263,10 @@ class Connect:
     def _look_up(self, host: str) -> list[Address]:
         self._waiter.phase = f"looking up {host}"
         self._waiter.check()
-        return addresses_without_waiting(host) or look_up(
-            host, self._waiter.deadline, self._settings.resolver, self._ask_aside
-        )
+        with self._phases.measure("lookup"):
+            return addresses_without_waiting(host) or look_up(
+                host, self._waiter.deadline, self._settings.resolver, self._ask_aside
+            )
 
     def _ask_aside(self, functions: Sequence[Callable[[], Answer]]) -> list[Answer]:
         return run_aside(functions, self._waiter, self.waker, lambda answer: bool(answer.addresses))
@@ -335,25 +342,31 @@ class Connect:
 
     def _open_on(self, dialed: Dialed, route: Route | None, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
         """Do what the proxy asks for, TLS and the WebSocket handshake on a connected socket, within its own time."""
+        self._phases.begin_connection(now() - dialed.started)
+        tls: tuple[str | None, str | None] = (None, None)
         local = dialed.socket.getsockname()
         bottom = self._transport = SocketTransport(dialed.socket, self.make_lock())
         waiter = self._waiter.for_descriptor(bottom.fileno(), dialed.deadline)
         transport: Transport = bottom
         try:
             if route is not None:
-                transport = open_tunnel(
-                    route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
-                )
+                with self._phases.measure("proxy"):
+                    transport = open_tunnel(
+                        route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
+                    )
             if uri.is_secure:
                 with loading():
                     from syncws._net.tls.server import start_tls
 
-                transport = start_tls(transport, uri, settings, waiter, self)
+                with self._phases.measure("tls"):
+                    secure = start_tls(transport, uri, settings, waiter, self)
+                transport, tls = secure, secure.names()
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
             request = OpeningRequest(
                 uri, _request_headers(settings), settings.supported_protocols, self._cookies, self._authentication
             )
-            result = open_websocket(transport, waiter, request)
+            with self._phases.measure("handshake"):
+                result = open_websocket(transport, waiter, request)
         except ConnectionLostError as exc:
             hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
             raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__
@@ -370,7 +383,8 @@ class Connect:
             raise
         remote = dialed.address.text if dialed.address.is_ip else ""
         shown = None if route is None else route.proxy.shown
-        return Opened(transport, bottom, local[0] if isinstance(local, tuple) else "", remote, result, shown)
+        facts = ConnectFacts(dt.datetime.now(dt.UTC), self._phases.times(), *tls)
+        return Opened(transport, bottom, local[0] if isinstance(local, tuple) else "", remote, result, shown, facts)
 
     # What start_tls asks for.
 

@@ -53,6 +53,7 @@ class Decoder(FrameDecoder):
         message_class = self._message_class
         # -1 while a message is under way: then nothing may take the short way.
         small_limit = -1 if self._is_under_way else self._small_limit
+        whole = 0
         while end - position >= 2:
             first = data[position]
             length = data[position + 1]
@@ -66,6 +67,7 @@ class Decoder(FrameDecoder):
                     try:
                         message._text = payload.decode()
                     except UnicodeDecodeError as exc:
+                        self.tally.whole += whole
                         raise bad_text(exc) from None
                 else:
                     message._text = None
@@ -73,6 +75,7 @@ class Decoder(FrameDecoder):
                 message._error = None
                 events.append(message)
                 position = stop
+                whole += 1
                 continue
             following = self._take_frame(data, position, end, events)
             if following < 0 or self.is_dead:
@@ -81,6 +84,8 @@ class Decoder(FrameDecoder):
             small_limit = -1 if self._is_under_way else self._small_limit
         if position < end and not self.is_dead:
             self._unread = data[position:]
+        if whole:
+            self.tally.whole += whole
 
     def _begin_message(self, opcode: int) -> None:
         self._fragments = 0

@@ -11,6 +11,7 @@ with the limits when the header is read, before the payload takes any memory.
 from syncws._wire.frames import CLOSE, CONTINUATION, MAX_CONTROL_PAYLOAD, PING, is_valid_received_close_code
 from syncws._wire.incoming import CloseFrame, Message, Ping, Pong, Violation
 from syncws._wire.shown import shown_text
+from syncws._wire.tally import Tally
 from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketError
 
 __all__ = ["NO_LIMIT", "Incoming", "Fail", "FrameDecoder", "bad_text", "check_fragments"]
@@ -56,6 +57,7 @@ class FrameDecoder:
 
     Attributes:
         is_dead (bool): True after a Close frame or a violation: nothing more will come out.
+        tally (Tally): what has come.
     """
 
     __slots__ = (
@@ -66,6 +68,7 @@ class FrameDecoder:
         "_message_length",
         "_unread",
         "is_dead",
+        "tally",
     )
 
     def __init__(self, max_message_size: int) -> None:
@@ -79,6 +82,7 @@ class FrameDecoder:
         self._is_under_way = False
         self._message_length = 0
         self.is_dead = False
+        self.tally = Tally()
 
     # What becomes of the payload.
 
@@ -193,6 +197,7 @@ class FrameDecoder:
             self._begin_message(opcode)
             self._is_under_way = True
         self._count_fragment(length)
+        self.tally.begun += 1
         self._message_length += length
         self._frame_remaining = length
         self._frame_is_final = is_final
@@ -207,6 +212,7 @@ class FrameDecoder:
             self._add_payload(data if stop - start == len(data) else memoryview(data)[start:stop], events)
         if not self._frame_remaining and self._frame_is_final:
             self._end_message(events)
+            self.tally.ended += 1
             self._message_length = 0
             self._is_under_way = self._frame_is_final = False
         return stop
@@ -216,6 +222,7 @@ class FrameDecoder:
         stop = start + data[position + 1]
         if stop > end:
             return -1
+        self.tally.controls += 1
         payload = data[start:stop]
         opcode = data[position] & 0x0F
         if opcode == CLOSE:

@@ -6,7 +6,7 @@ header's value or of what the peer says goes through here.
 
 import re
 
-__all__ = ["HIDDEN", "shown_header", "shown_text", "shown_url"]
+__all__ = ["HIDDEN", "shown_header", "shown_protocol", "shown_text", "shown_url"]
 
 HIDDEN = "***"
 _LONGEST = 200
@@ -32,6 +32,36 @@ _SHOWN_HEADERS = frozenset(
         "user-agent",
         "via",
         "www-authenticate",
+    }
+)
+# Subprotocols that are known to be names. Others may be bearer tokens, which servers answer with as well.
+_SHOWN_PROTOCOLS = frozenset(
+    {
+        "actioncable-v1-json",
+        "amqp",
+        "chat",
+        "graphql-transport-ws",
+        "graphql-ws",
+        "json",
+        "jsonrpc",
+        "mqtt",
+        "ocpp1.6",
+        "ocpp2.0",
+        "ocpp2.0.1",
+        "ocpp2.1",
+        "protobuf",
+        "sip",
+        "soap",
+        "stomp",
+        "v10.stomp",
+        "v11.stomp",
+        "v12.stomp",
+        "v4.channel.k8s.io",
+        "v5.channel.k8s.io",
+        "wamp.2.json",
+        "wamp.2.msgpack",
+        "webpubsub",
+        "xmpp",
     }
 )
 _QUERY = re.compile(r"[?#]\S*")
@@ -60,6 +90,11 @@ def shown_url(text: str) -> str:
         start = f"{scheme}{separator}" if separator and scheme.isalpha() else ""
         text = f"{start}{HIDDEN}@{after}"
     return shown_text(_QUERY.sub(f"?{HIDDEN}", text, count=1))
+
+
+def shown_protocol(name: str) -> str:
+    """Return a subprotocol for people: hidden unless it is known to be a name."""
+    return name if name.lower() in _SHOWN_PROTOCOLS else HIDDEN
 
 
 def shown_header(name: str, value: str) -> str:

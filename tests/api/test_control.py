@@ -185,9 +185,9 @@ def test_a_message_socket_has_no_no_delay(control):
 
 
 def test_repr_tells_whether_the_settings_are_frozen(control, socket):
-    assert repr(control) == "<MessageWebSocketControl message_type=BINARY settable>"
+    assert repr(control) == "<MessageWebSocketControl settable>"
     socket.control.message_type = SocketMessageType.UTF8
-    assert repr(socket.control) == "<MessageWebSocketControl message_type=UTF8 frozen>"
+    assert repr(socket.control) == "<MessageWebSocketControl frozen supported_protocols=[***, ***] message_type=UTF8>"
 
 
 # message_type.

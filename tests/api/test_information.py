@@ -57,6 +57,15 @@ FACTS = [
     "close_cause",
     "close_code",
     "close_reason",
+    "connected_at",
+    "connected_seconds",
+    "connect_times",
+    "tls_version",
+    "tls_cipher",
+    "messages_received",
+    "messages_sent",
+    "frames_received",
+    "frames_sent",
 ]
 SOCKETS = [MessageWebSocket, StreamWebSocket]
 each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
@@ -81,6 +90,15 @@ BEFORE = {
     "close_cause": CloseCause.NONE,
     "close_code": None,
     "close_reason": "",
+    "connected_at": None,
+    "connected_seconds": None,
+    "connect_times": None,
+    "tls_version": None,
+    "tls_cipher": None,
+    "messages_received": 0,
+    "messages_sent": 0,
+    "frames_received": 0,
+    "frames_sent": 0,
 }
 
 
@@ -92,7 +110,7 @@ def test_an_information_object_cannot_be_made(cls):
 
 @pytest.mark.parametrize("cls", [MessageWebSocketInformation, StreamWebSocketInformation])
 def test_both_classes_have_the_same_members(cls):
-    assert sorted(name for name in dir(cls) if not name.startswith("_")) == sorted(FACTS)
+    assert sorted(name for name in dir(cls) if not name.startswith("_")) == sorted([*FACTS, "as_dict"])
 
 
 @each_socket
@@ -256,8 +274,8 @@ def test_the_information_object_does_not_keep_a_dropped_socket_alive():
 @each_socket
 def test_repr_shows_the_facts(socket_class):
     assert (
-        repr(socket_class().information)
-        == f"<{socket_class.__name__}Information local_address=None bytes_received=0 bytes_sent=0>"
+        repr(socket_class().information) == f"<{socket_class.__name__}Information local_address=None "
+        "messages_received=0 messages_sent=0 bytes_received=0 bytes_sent=0>"
     )
 
 

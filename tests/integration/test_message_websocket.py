@@ -140,9 +140,9 @@ def test_repr_tells_how_far_the_socket_has_come():
     with scripted_server(noting([])) as uri, MessageWebSocket() as socket:
         assert repr(socket) == "<MessageWebSocket NEW>"
         socket.connect(uri)
-        assert repr(socket) == "<MessageWebSocket CONNECTED>"
+        assert repr(socket) == f"<MessageWebSocket CONNECTED uri={uri} received=0 sent=0>"
         socket.close()
-        assert repr(socket) == "<MessageWebSocket CLOSED>"
+        assert repr(socket) == f"<MessageWebSocket CLOSED uri={uri} received=0 sent=0 ended=LOCAL code=1005>"
 
 
 def test_control_and_information_are_there_before_connect_and_stay_the_same():

@@ -94,6 +94,7 @@ class Reader:
         """Make a reader; `run` does the rest."""
         self._session = session
         self._decoder = decoder
+        decoder.tally = session.received
         self._readiness = make_readiness(session.transport.fileno(), session.waker.fileno())
         # True when a receive may give data although poll has not been asked: then that call is spared.
         self._may_have_more = session.transport.has_buffered

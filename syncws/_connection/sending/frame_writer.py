@@ -10,6 +10,7 @@ from syncws._waiting.at_exit import stay_quiet
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, WRITABLE, Readiness, Waker, make_readiness
 from syncws._wire.large import FrameChunks
+from syncws._wire.tally import Tally
 from syncws.errors import (
     CanceledByCloseError,
     ConnectionClosedError,
@@ -60,6 +61,7 @@ class FrameWriter:
 
     Attributes:
         transport (Transport): where bytes go.
+        tally (Tally): what has gone.
         has_begun (bool): True when bytes of the frame under way have gone, so that it cannot be taken back.
         is_torn (bool): True while an interruption would leave the number of bytes sent unknown.
         shut_reason (WebSocketError | None): why nothing can be sent any more; None while something can.
@@ -77,12 +79,14 @@ class FrameWriter:
         "is_quiet",
         "is_torn",
         "shut_reason",
+        "tally",
         "transport",
     )
 
     def __init__(self, transport: Transport) -> None:
         """Make one with no frame under way."""
         self.transport = transport
+        self.tally = Tally()
         # What is left of the chunk being sent, and the chunks of the same frame that follow it.
         self._rest = _NOTHING
         self._chunks: FrameChunks | None = None

@@ -29,12 +29,7 @@ from syncws._net.transport import Transport
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import acquire_within
 from syncws._wire.large import FrameChunks
-from syncws.errors import (
-    ConnectionLostError,
-    InvalidOperationError,
-    OperationTimedOutError,
-    WebSocketError,
-)
+from syncws.errors import ConnectionLostError, InvalidOperationError, OperationTimedOutError, WebSocketError
 
 __all__ = ["Outbox"]
 
@@ -48,6 +43,7 @@ class Outbox:
         has_posted (bool): True when whoever has the role, or reads, must look for something: a frame that was posted
             or left, an open message, the end of sending. A moment ago it may have been done already.
         given_up (ConnectionLostError | None): set when this side ended the connection in the middle of a frame.
+        tally (Tally): what has gone; a frame under way counts.
     """
 
     __slots__ = (
@@ -62,6 +58,7 @@ class Outbox:
         "_writer",
         "given_up",
         "has_posted",
+        "tally",
     )
 
     def __init__(self, transport: Transport, on_leftover: Callable[[], None]) -> None:
@@ -78,7 +75,8 @@ class Outbox:
         # The thread that has the role. A send that finds its own number is one in a signal handler, in mid-frame.
         self._owner = _NOBODY
         self._writer = FrameWriter(transport)
-        self._posted = Posted()
+        self.tally = self._writer.tally
+        self._posted = Posted(self.tally)
         # Between two frames of a message: no other data frame may go.
         self._open: OpenMessage | None = None
         # Bytes that each waiting thread wants to send.
@@ -118,7 +116,8 @@ class Outbox:
         try:
             has_role = self._role.acquire(False)
             if not has_role or self.has_posted:
-                self._make_way(has_role, _size(frame, chunks, message), message, timeout)
+                size = len(frame) + (0 if chunks is None else chunks.remaining)
+                self._make_way(has_role, size + (0 if message is None else message.unbegun), message, timeout)
             self._owner = own
             writer.is_torn = True
             try:
@@ -129,7 +128,9 @@ class Outbox:
                 writer.begin(frame, sent, chunks)
                 has_frame = True
                 writer.push(Patience(timeout))
-            if message is not None:
+            if message is None:
+                writer.tally.whole += 1
+            else:
                 self._note_begun(message)
             writer.is_torn = False
         except BaseException as exc:  # of any kind: a signal handler may raise what it likes
@@ -201,7 +202,9 @@ class Outbox:
         """Note that a frame of `message` cannot be taken back; requires the role."""
         message.frame = None
         message.has_begun = True
+        self.tally.begun += 1
         if message.is_last:
+            self.tally.ended += 1
             self._open = None
             message.wake()
         else:
@@ -218,6 +221,8 @@ class Outbox:
             return
         if writer.has_begun and message is not None:
             self._note_begun(message)
+        elif writer.has_begun:
+            self.tally.whole += 1
         if not writer.has_begun or writer.shut_reason is not None:
             writer.forget()
         elif not writer.keep():
@@ -442,8 +447,3 @@ class Outbox:
                 raise OperationTimedOutError("other senders held the connection for longer than control.send_timeout")
         finally:
             self._waiting.pop(own, None)
-
-
-def _size(frame: bytes, chunks: FrameChunks | None, message: OpenMessage | None) -> int:
-    """Return how many bytes wait with this frame."""
-    return len(frame) + (0 if chunks is None else chunks.remaining) + (0 if message is None else message.unbegun)

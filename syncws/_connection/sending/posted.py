@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 
 from syncws._waiting.deadline import now
+from syncws._wire.tally import Tally
 
 __all__ = ["ControlFrame", "Posted"]
 
@@ -35,9 +36,11 @@ class Posted:
         is_closing (bool): True once there was a Close frame: no data frame goes after it.
     """
 
-    __slots__ = ("_controls", "_pong", "close_frame", "is_closing")
+    __slots__ = ("_controls", "_pong", "_tally", "close_frame", "is_closing")
 
-    def __init__(self) -> None:
+    def __init__(self, tally: Tally) -> None:
+        """Make it empty; `tally` counts what is taken."""
+        self._tally = tally
         # One place only: appending to a full one drops what was there, in one step.
         self._pong: deque[bytes] = deque(maxlen=1)
         # Pings of our own, and pongs that nobody asked for: at most one for each thread that pings, and the monitor's.
@@ -69,6 +72,12 @@ class Posted:
 
     def take(self) -> bytes | None:
         """Take the next frame, None when there is none; requires the writer role."""
+        frame = self._next()
+        if frame is not None:
+            self._tally.controls += 1
+        return frame
+
+    def _next(self) -> bytes | None:
         if self._pong:
             return self._pong.popleft()
         # One may be withdrawn at any moment.

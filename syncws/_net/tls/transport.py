@@ -106,6 +106,11 @@ class TlsTransport:
         """The engine, for looking at certificates before data flows."""
         return self._ssl
 
+    def names(self) -> tuple[str | None, str | None]:
+        """Return the names of the version and of the cipher suite; after the handshake."""
+        cipher = self._ssl.cipher()
+        return self._ssl.version(), None if cipher is None else cipher[0]
+
     def handshake(
         self,
         wait: Callable[[int], int],

@@ -1,0 +1,32 @@
+"""How many messages and frames went one way.
+
+One thread at a time counts: whoever reads, or has the writer role. Any thread may look.
+"""
+
+__all__ = ["Tally"]
+
+
+class Tally:
+    """Counts in such a way that a message of one frame, the common case, is one step.
+
+    Attributes:
+        whole (int): messages of one frame.
+        begun (int): data frames of all other messages, begun.
+        ended (int): such messages, ended.
+        controls (int): pings, pongs and Close frames.
+    """
+
+    __slots__ = ("begun", "controls", "ended", "whole")
+
+    def __init__(self) -> None:
+        self.whole = self.begun = self.ended = self.controls = 0
+
+    @property
+    def messages(self) -> int:
+        """Messages that have ended."""
+        return self.whole + self.ended
+
+    @property
+    def frames(self) -> int:
+        """Frames of every kind."""
+        return self.whole + self.begun + self.controls
