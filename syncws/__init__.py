@@ -78,6 +78,7 @@ from syncws.iwebsocket import IWebSocket, State
 from syncws.message_websocket import MessageWebSocket, connect, unix_connect
 from syncws.partial_text import PartialTextReader
 from syncws.stream_websocket import StreamWebSocket
+from syncws.tracing import enable_trace
 from syncws.uri import Uri
 
 __all__ = [
@@ -157,5 +158,6 @@ __all__ = [
     "WebSocketServerCustomValidationRequestedEventArgs",
     "__version__",
     "connect",
+    "enable_trace",
     "unix_connect",
 ]

@@ -21,7 +21,7 @@ from syncws._connection.pings import Pings
 from syncws._connection.receiving.delivery import Delivery
 from syncws._connection.receiving.inbox import Inbox
 from syncws._connection.sending.messages import Sending
-from syncws._connection.sending.outbox import Outbox
+from syncws._connection.tracing import make_outbox
 from syncws._net.connector import Opened
 from syncws._net.transport import Transport
 from syncws._waiting import at_exit as process
@@ -71,7 +71,7 @@ class Session(Sending):
 
     def __init__(self, opened: Opened, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
-        super().__init__(Outbox(opened.transport, waker.wake), settings.send_timeout)
+        super().__init__(make_outbox(opened.transport, waker.wake), settings.send_timeout)
         self.number = next(_numbers)
         self.settings: WebSocketControl = settings
         self.remainder = opened.result.remainder

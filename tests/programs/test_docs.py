@@ -20,7 +20,7 @@ PROGRAMS = [
     for number, program in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
 ]
 # Peers' programs stand beside ours; their warnings are theirs. Logging goes to stderr because the program says so.
-MAY_WRITE_TO_STDERR = ("logging.basicConfig",)
+MAY_WRITE_TO_STDERR = ("logging.basicConfig", "enable_trace()")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

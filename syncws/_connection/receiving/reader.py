@@ -16,6 +16,7 @@ from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.delivery import Relieved
 from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
 from syncws._connection.session import Session
+from syncws._connection.tracing import traced
 from syncws._net.transport import lost_connection
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
@@ -82,6 +83,7 @@ class Reader:
     """The reading role of a session. One thread at a time has it."""
 
     __slots__ = (
+        "_decode",
         "_decoder",
         "_is_at_end",
         "_large_reads",
@@ -95,6 +97,7 @@ class Reader:
         self._session = session
         self._decoder = decoder
         decoder.tally = session.received
+        self._decode = traced(session.outbox, decoder.receive_data)
         self._readiness = make_readiness(session.transport.fileno(), session.waker.fileno())
         # True when a receive may give data although poll has not been asked: then that call is spared.
         self._may_have_more = session.transport.has_buffered
@@ -130,12 +133,12 @@ class Reader:
         data = session.remainder
         session.remainder = b""
         if data:
-            self._process(self._decoder.receive_data(data))
+            self._process(self._decode(data))
         while not self._decoder.is_dead and not session.is_aborted:
             data = self._next_data()
             if not data:
                 break
-            self._process(self._decoder.receive_data(data))
+            self._process(self._decode(data))
         if self._decoder.is_dead or session.is_failed:
             self._linger()
         # A first handler may have come in the meantime.
