@@ -6,7 +6,7 @@ Pure functions: any thread may call them. What may be a secret is left out by wh
 import datetime as dt
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from syncws._wire.shown import shown_header, shown_text
 from syncws.http_headers import HttpHeaders
@@ -30,7 +30,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, HttpHeaders):
         return {name: shown_header(name, text) for name, text in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: plain(one) for name, one in value._asdict().items()}
+        return {name: plain(one) for name, one in cast("Any", value)._asdict().items()}
     if isinstance(value, tuple):
         return [plain(one) for one in value]
     return str(value)

@@ -11,10 +11,18 @@ from typing import Any
 from syncws._arguments.checks import check_number
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
-__all__ = ["LocalAddress", "SocketOption", "check_local_address", "check_socket_options", "shown_option"]
+__all__ = [
+    "LocalAddress",
+    "SocketOption",
+    "SocketTriple",
+    "check_local_address",
+    "check_socket_options",
+    "shown_option",
+]
 
 LocalAddress = str | tuple[str, int]
-SocketOption = tuple[int, int, int | bytes] | tuple[str, int | bytes]
+SocketTriple = tuple[int, int, int | bytes]
+SocketOption = SocketTriple | tuple[str, int | bytes]
 
 # By the beginning of an option's name, the longest first.
 _LEVELS = {"IPV6_": "IPPROTO_IPV6", "IP_": "IPPROTO_IP", "TCP_": "IPPROTO_TCP", "SO_": "SOL_SOCKET"}

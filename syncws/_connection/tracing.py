@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from syncws._connection.sending.outbox import Outbox
 from syncws._net.transport import Transport
@@ -115,7 +115,7 @@ class _TracedOutbox(Outbox):
 
     def __init__(self, transport: Transport, on_leftover: Callable[[], None]) -> None:
         self.lines = _Lines()
-        super().__init__(_TracedTransport(transport, self.lines), on_leftover)
+        super().__init__(cast("Transport", _TracedTransport(transport, self.lines)), on_leftover)
 
     def send(self, *arguments: Any, **options: Any) -> None:
         """See Outbox.send."""

@@ -10,9 +10,9 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from syncws._arguments.socket_options import shown_option
+from syncws._arguments.socket_options import SocketTriple, shown_option
 from syncws._net.address import Address, parse_address
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.readiness import SLICE_SECONDS
@@ -246,11 +246,12 @@ def set_options(connected: socket.socket, settings: WebSocketControl) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings._no_delay)
     if settings.outbound_buffer_size_in_bytes:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.outbound_buffer_size_in_bytes)
-    for option in settings.socket_options:
+    # The check has made triples of all of them.
+    for level, option, value in cast("Sequence[SocketTriple]", settings.socket_options):
         try:
-            connected.setsockopt(*option)
+            connected.setsockopt(level, option, value)
         except OSError as exc:
-            what = f"control.socket_options: {shown_option(*option[:2])} cannot be set"
+            what = f"control.socket_options: {shown_option(level, option)} cannot be set"
             raise OSError(exc.errno, f"{what}: {exc.strerror}") from exc
 
 

@@ -193,7 +193,8 @@ def test_a_socket_s_repr_is_one_line_of_what_matters(make):
         socket.control.supported_protocols.append("chat")
         socket.connect(f"{uri}path?token={SECRET}")
         socket.output_stream.write(b"x")
-        socket.ping(timeout=LIMIT)
+        while not socket.information.messages_received:
+            socket.ping(timeout=LIMIT)
         assert repr(socket) == f"<{name} CONNECTED uri={uri}path?… protocol=chat received=1 sent=1>"
         socket.close(3000, "done\n")
         shown = f"uri={uri}path?… protocol=chat received=1 sent=1 ended=LOCAL code=3000 reason=done\\n"

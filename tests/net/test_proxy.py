@@ -37,10 +37,10 @@ def environment(monkeypatch):
 
 
 def test_every_variable_is_documented():
-    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "proxies.md").read_text(encoding="utf-8")
     for variable in ("wss_proxy", "https_proxy", "ws_proxy", "http_proxy", "all_proxy", "no_proxy"):
         assert variable in WebSocketControl.proxy.__doc__
-        assert variable in readme
+        assert variable in page
 
 
 def test_without_anything_it_goes_straight():
