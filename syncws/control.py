@@ -103,8 +103,8 @@ class WebSocketControl(Settable):
         """Options of the socket, set before it connects and after our own; edit the sequence (beyond WinRT).
 
         Triples as setsockopt takes them, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1); or pairs by name, as in
-        ("SO_KEEPALIVE", 1) and ("TCP_USER_TIMEOUT", 30_000), for what begins with SO_, TCP_, IP_ or IPV6_. One that the
-        system refuses makes the connect fail, and is named.
+        ("SO_KEEPALIVE", 1) and ("TCP_USER_TIMEOUT", 30_000), for what begins with `SO_`, `TCP_`, `IP_` or `IPV6_`. One
+        that the system refuses makes the connect fail, and is named.
         """,
     )
     outbound_buffer_size_in_bytes: Setting[int] = Setting(
