@@ -1,6 +1,7 @@
 """A WebSocket server on bare sockets, for benchmarks: it costs as little as Python can, and the same for each client.
 
-Run as a process of its own: `python benchmarks/raw_server.py` prints its port. The request's path says what a
+Run as a process of its own: `python benchmarks/raw_server.py` prints its port, and where trustme is installed the port
+of the same with TLS and the file of the authority that issued its certificate. The request's path says what a
 connection does, so that nothing has to be decoded:
 
     /trip?wire=W&size=S&text=T     for each W bytes that come, send one message of S bytes
@@ -10,10 +11,15 @@ connection does, so that nothing has to be decoded:
 """
 
 import base64
+import contextlib
 import hashlib
 import socket
+import ssl
 import sys
+import tempfile
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -96,26 +102,51 @@ def _serve(connection: socket.socket) -> None:
         pass
 
 
-def _handle(connection: socket.socket) -> None:
-    with connection:
-        try:
-            _serve(connection)
-        except OSError:
-            pass
+def _handle(connection: socket.socket, context: ssl.SSLContext | None) -> None:
+    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+        stack.enter_context(connection)
+        if context is not None:
+            connection = stack.enter_context(context.wrap_socket(connection, server_side=True))
+        _serve(connection)
+
+
+def _accept(listener: socket.socket, handle: Callable[[socket.socket], None]) -> None:
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+
+def _listen(context: ssl.SSLContext | None) -> int:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    arguments = (listener, lambda connection: _handle(connection, context))
+    threading.Thread(target=_accept, args=arguments, daemon=True).start()
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def _make_tls(folder: str) -> tuple[ssl.SSLContext, str] | None:
+    """Return a server's context and its authority's file; None without trustme."""
+    try:
+        import trustme
+    except ImportError:
+        return None
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    path = Path(folder, "authority.pem")
+    authority.cert_pem.write_to_path(str(path))
+    return context, str(path)
 
 
 def main() -> None:
     """Serve until standard input ends, so that the server cannot outlive who started it."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    print(listener.getsockname()[1], flush=True)
-
-    def accept() -> None:
-        while True:
-            connection, _ = listener.accept()
-            threading.Thread(target=_handle, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    sys.stdin.read()
+    with tempfile.TemporaryDirectory() as folder:
+        said = str(_listen(None))
+        tls = _make_tls(folder)
+        if tls is not None:
+            said += f" {_listen(tls[0])} {tls[1]}"
+        print(said, flush=True)
+        sys.stdin.read()
 
 
 if __name__ == "__main__":
