@@ -204,13 +204,18 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return size
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
-        session = self._output_session()
+        session = self._session
+        if session is None or self._is_output_closed or self._state is not State.CONNECTED:
+            session = self._output_session()
         opcode = BINARY
         if self._control._message_type is SocketMessageType.UTF8:
             _check_whole_text(data)
             opcode = TEXT
-        # One frame, unless its progress is asked for: that can only be told between frames.
-        return session.write(opcode, data, progress, may_split=progress is not None)
+        if progress is not None:
+            # Not one frame: progress can only be told between frames.
+            return session.write(opcode, data, progress, may_split=True)
+        session.send_message(opcode, data)
+        return len(data)
 
     def _write_text(self, data: bytes) -> int:
         session = self._session

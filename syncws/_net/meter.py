@@ -51,6 +51,11 @@ class BandwidthMeter:
         # `now` spelled out: this is on the path of every message.
         time = deadline.clock()
         self.total_bytes += count
+        if time - self._sample_start < _SAMPLE_SECONDS:
+            # The common case: neither is the sample full nor can there have been a second of silence in it.
+            self._sample_bytes += count
+            self.last_time = time
+            return
         if time - self.last_time > _IDLE_SECONDS:
             self._sample_start = self.last_time = time
             self._sample_bytes = count

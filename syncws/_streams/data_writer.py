@@ -155,7 +155,14 @@ class DataWriter(Formatted):
 
         Source: DataWriter.WriteBytes.
         """
-        self._append(value if type(value) is bytes else as_bytes_view(value, "value").tobytes())
+        if type(value) is not bytes:
+            value = as_bytes_view(value, "value").tobytes()
+        # _append() without the call.
+        if self._is_closed or not self._turn:
+            self._refuse()
+        if value:
+            self._parts.append(value)
+            self._length += len(value)
 
     @overload
     def write_buffer(self, buffer: "ReadableBuffer", /) -> None: ...
@@ -258,7 +265,9 @@ class DataWriter(Formatted):
             stream = self._stream
             if stream is None:
                 self._refuse_without_stream()
-            return self._store_parts(stream, parts) if parts else 0
+            if not parts:
+                return 0
+            return self._store_one(stream, parts[0]) if len(parts) == 1 else self._store_joined(stream, parts)
         finally:
             self._turn.append(None)
 
@@ -375,14 +384,27 @@ class DataWriter(Formatted):
         self._parts = []
         self._length = 0
 
-    def _store_parts(self, stream: IOutputStream, parts: list[bytes]) -> int:
+    def _store_one(self, stream: IOutputStream, part: bytes) -> int:
+        try:
+            # Past IOutputStream.write where that would only pass on: bytes, without progress to tell.
+            if type(stream) is OutputStream:
+                size = stream._write_text(part) if part is self._text else stream._write(part, None)
+            else:
+                size = stream.write(part)
+        except OperationTimedOutError as error:
+            if error.is_queued:
+                self._forget(1)
+            raise
+        # _forget() without the call.
+        parts = self._parts
+        del parts[:1]
+        self._length = sum(map(len, parts)) if parts else 0
+        return size
+
+    def _store_joined(self, stream: IOutputStream, parts: list[bytes]) -> int:
         count = len(parts)
         try:
-            if count == 1:
-                part = parts[0]
-                size = stream._write_text(part) if part is self._text else stream.write(part)
-            else:
-                size = stream.write(b"".join(parts))
+            size = stream.write(b"".join(parts))
         except OperationTimedOutError as error:
             if error.is_queued:
                 self._forget(count)

@@ -3,8 +3,7 @@
 Pure functions over bytes: any thread may call them.
 """
 
-import os
-
+from syncws._wire.mask_keys import new_key
 from syncws._wire.masking import apply_mask
 
 __all__ = [
@@ -67,7 +66,7 @@ def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_fin
 
     Meant for payloads of at most CHUNK_BYTES; `wire.large` spares larger ones the copy.
     """
-    mask = os.urandom(4)
+    mask = new_key()
     length = len(payload)
     if length < 126 and is_final:
         # The path of small messages.

@@ -3,10 +3,10 @@
 An object belongs to one sender; when that one gives up, to whoever goes on for it.
 """
 
-import os
 from collections.abc import Iterator
 
 from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, encode_frame, frame_header
+from syncws._wire.mask_keys import new_key
 from syncws._wire.masking import apply_mask
 
 __all__ = ["FragmentFrames", "FrameChunks", "PayloadChunks"]
@@ -72,7 +72,7 @@ class FrameChunks(PayloadChunks):
     def __init__(self, opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> None:
         """Make the pieces; `payload` must not change until the last was taken, or detach() was called."""
         super().__init__(payload)
-        self._mask = os.urandom(4)
+        self._mask = new_key()
         self._header = frame_header(opcode, self._length, is_final=is_final) + self._mask
 
     def __next__(self) -> bytes:

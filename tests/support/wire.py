@@ -6,7 +6,6 @@ The bytes of the server are made here, by a few lines that share nothing with wi
 import functools
 import struct
 import tracemalloc
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import strategies as st
@@ -171,12 +170,12 @@ def count_masks(monkeypatch, *modules):
     """Give modules the keys 1, 2, 3 … (big-endian) instead of random ones; the list tells how many bytes each had."""
     asked = []
 
-    def urandom(size):
-        asked.append(size)
-        return len(asked).to_bytes(size, "big")
+    def new_key():
+        asked.append(4)
+        return len(asked).to_bytes(4, "big")
 
     for module in modules:
-        monkeypatch.setattr(module, "os", SimpleNamespace(urandom=urandom))
+        monkeypatch.setattr(module, "new_key", new_key)
     return asked
 
 

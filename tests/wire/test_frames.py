@@ -1,7 +1,5 @@
 """Tests of wire.frames; what it encodes is read back by the frame parser and the server protocol of `websockets`."""
 
-from types import SimpleNamespace
-
 import pytest
 from support.wire import count_masks, parse, pattern
 from websockets.frames import Close, Frame, Opcode
@@ -35,7 +33,7 @@ def masks(monkeypatch):
 @pytest.fixture
 def rfc_mask(monkeypatch):
     """Give the key of the examples in RFC 6455 5.7."""
-    monkeypatch.setattr(frames, "os", SimpleNamespace(urandom=lambda size: RFC_KEY[:size]))
+    monkeypatch.setattr(frames, "new_key", lambda: RFC_KEY)
 
 
 def serve(*frames_sent):
