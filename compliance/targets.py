@@ -173,6 +173,10 @@ class _AnsweringTransport:
         # An empty piece would be the end of the stream.
         return next((piece for piece in self._pieces if piece), b"")
 
+    def receive_into(self, room: memoryview) -> memoryview | None:
+        """See Transport; a handshake has no use for it."""
+        raise NotImplementedError
+
     def unread(self) -> bytes:
         return b"".join(self._pieces or ())
 

@@ -17,6 +17,7 @@ from syncws._wire.seen import FrameScanner, SeenFrame
 
 __all__ = ["make_outbox", "traced"]
 
+_Bytes = bytes | memoryview
 EventsT = TypeVar("EventsT")
 
 _logger = logging.getLogger("syncws.frames")
@@ -29,13 +30,13 @@ def make_outbox(transport: Transport, on_leftover: Callable[[], None]) -> Outbox
     return Outbox(transport, on_leftover)
 
 
-def traced(outbox: Outbox, decode: Callable[[bytes], EventsT]) -> Callable[[bytes], EventsT]:
+def traced(outbox: Outbox, decode: Callable[[_Bytes], EventsT]) -> Callable[[_Bytes], EventsT]:
     """Return what decodes the bytes of a connection, and tells of its frames if its outbox does."""
     if not isinstance(outbox, _TracedOutbox):
         return decode
     lines, scanner = outbox.lines, FrameScanner()
 
-    def tell_and_decode(data: bytes) -> EventsT:
+    def tell_and_decode(data: _Bytes) -> EventsT:
         for frame in scanner.feed(data):
             lines.begin("<").frames.append(frame)
         lines.finish_all()

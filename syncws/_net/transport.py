@@ -46,6 +46,10 @@ class Transport(Protocol):
             ssl.SSLError: what came is no valid TLS.
         """
 
+    def receive_into(self, room: memoryview) -> memoryview | None:
+        """Fill `room` from its front as far as there is something; return the filled part, else as receive()."""
+        ...
+
     def send(self, data: bytes | memoryview) -> int:
         """Take bytes from the front of `data`; return how many, 0 when nothing goes now."""
         ...
@@ -92,6 +96,10 @@ class _InheritedSocket:
     """Stands for the socket in a forked child: refuses to carry anything."""
 
     def recv(self, _: object) -> bytes:
+        """Refuse."""
+        raise forked_error()
+
+    def recv_into(self, _: object) -> int:
         """Refuse."""
         raise forked_error()
 
@@ -142,6 +150,17 @@ class SocketTransport:
             raise self._lost(exc)  # noqa: B904 - it has its cause
         self.inbound.add(len(data))
         return data
+
+    def receive_into(self, room: memoryview) -> memoryview | None:
+        """See Transport.receive_into."""
+        try:
+            count = self._socket.recv_into(room)
+        except BlockingIOError:
+            return None
+        except OSError as exc:
+            raise self._lost(exc)  # noqa: B904 - it has its cause
+        self.inbound.add(count)
+        return room[:count]
 
     def send(self, data: bytes | memoryview) -> int:
         """See Transport.send."""

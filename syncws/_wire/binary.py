@@ -22,8 +22,13 @@ class BinaryAssembler:
         self._pieces: list[bytes] = []
         self._small = bytearray()
 
-    def add(self, piece: bytes | memoryview) -> None:
-        """Add the next piece."""
+    def add(self, piece: bytes | memoryview, remaining: int = 0, /) -> memoryview | None:
+        """Add the next piece, after which `remaining` bytes of the same frame come.
+
+        Returns:
+            Where these may be put: then the filled part of that very view is the next piece, and is released. Always
+            None in this form: receiving into memory that Python has to clear first costs more than it saves.
+        """
         if len(piece) < _LARGE_BYTES:
             self._small += piece
             if len(self._small) >= _LARGE_BYTES:
@@ -32,6 +37,7 @@ class BinaryAssembler:
             if self._small:
                 self._take_small()
             self._pieces.append(bytes(piece))
+        return None
 
     def finish(self) -> bytes:
         """Return the whole payload."""

@@ -43,7 +43,7 @@ class Decoder(FrameDecoder):
 
     def _die(self) -> None:
         super()._die()
-        self._text = self._binary = None
+        self._text = self._binary = self.room = None
 
     def _decode(self, data: bytes, events: list[Incoming]) -> None:
         position = 0
@@ -99,12 +99,14 @@ class Decoder(FrameDecoder):
         check_fragments(self._fragments, MAX_FRAGMENTS)
 
     def _add_payload(self, piece: bytes | memoryview, events: list[Incoming]) -> None:
+        # Let go of first: the buffer is given out without a copy when nobody looks into it.
+        self.room = None
         if self._binary is not None:
-            self._binary.add(piece)
+            self.room = self._binary.add(piece, self._frame_remaining)
             return
         assert self._text is not None
         try:
-            self._text.add(piece)
+            self.room = self._text.add(piece, self._frame_remaining)
         except UnicodeDecodeError as exc:
             raise bad_text(exc) from None
 

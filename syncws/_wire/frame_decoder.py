@@ -58,6 +58,8 @@ class FrameDecoder:
     Attributes:
         is_dead (bool): True after a Close frame or a violation: nothing more will come out.
         tally (Tally): what has come.
+        room (memoryview | None): where the next bytes of the stream may be put. Then the filled part of that very view
+            is what receive_data gets, and releases. Mostly None.
     """
 
     __slots__ = (
@@ -68,6 +70,7 @@ class FrameDecoder:
         "_message_length",
         "_unread",
         "is_dead",
+        "room",
         "tally",
     )
 
@@ -83,6 +86,7 @@ class FrameDecoder:
         self._message_length = 0
         self.is_dead = False
         self.tally = Tally()
+        self.room: memoryview | None = None
 
     # What becomes of the payload.
 
@@ -100,7 +104,7 @@ class FrameDecoder:
     def _end_message(self, events: list[Incoming]) -> None:
         raise NotImplementedError
 
-    def receive_data(self, data: bytes) -> list[Incoming]:
+    def receive_data(self, data: bytes | memoryview) -> list[Incoming]:
         """Take the next bytes of the stream, in any split, and return the events that they complete.
 
         The caller deals with the events in order; Ping, CloseFrame and Violation want an answer, which
@@ -113,7 +117,8 @@ class FrameDecoder:
             data = self._unread + data
             self._unread = b""
         try:
-            self._decode(data, events)
+            # A view is a part of one payload that lies in its place: only _add_payload() looks into it.
+            self._decode(data, events)  # type: ignore[arg-type]
         except Fail as fail:
             self._die()
             events.append(fail.violation)

@@ -6,11 +6,18 @@ An object belongs to one message, which one thread at a time works on.
 import io
 from codecs import utf_8_decode
 
+from syncws._wire.frame_buffer import MAX_FRAME_BYTES, FrameBuffer
+
 __all__ = ["NotUtf8Error", "TextAssembler", "TextDecoder", "check_text"]
 
 # A piece from here on stands for itself; smaller ones are gathered first.
 _LARGE_BYTES = 16384
 _CHECKED_BYTES = 65536
+
+# Bytes of a frame still to come from which on it is gathered before it is decoded, when so many are there: a header
+# alone takes no memory.
+_LARGE_FRAME_BYTES = 65536
+_EARNEST_BYTES = 1024
 
 
 class NotUtf8Error(ValueError):
@@ -98,23 +105,50 @@ class TextAssembler(TextDecoder):
     """Decodes pieces of UTF-8 and gathers the text.
 
     The text of small pieces is gathered in one growing buffer: a peer that sends a message byte by byte cannot make
-    each byte cost a string object.
+    each byte cost a string object. A large frame, of a very large one the last mebibyte, is received into one buffer
+    and decoded once, at its end: to put together the texts of many pieces costs as much as decoding them. So bytes in
+    it that are not UTF-8 are found at its end.
     """
 
-    __slots__ = ("_small", "_small_length", "_texts")
+    __slots__ = ("_frame", "_small", "_small_length", "_texts")
 
     def __init__(self) -> None:
         super().__init__()
         self._texts: list[str] = []
         self._small = io.StringIO()
         self._small_length = 0
+        self._frame: FrameBuffer | None = None
 
-    def add(self, piece: bytes | memoryview) -> None:
-        """Decode the next piece.
+    def add(self, piece: bytes | memoryview, remaining: int = 0) -> memoryview | None:
+        """Add the next piece, after which `remaining` bytes of the same frame come.
+
+        Returns:
+            Where these may be put; the filled part of that very view is the next piece then, and is released. None to
+            take them as they come.
 
         Raises:
             UnicodeDecodeError: the bytes so far are not the beginning of any UTF-8 text.
         """
+        if self._frame is None:
+            if not _LARGE_FRAME_BYTES <= remaining <= MAX_FRAME_BYTES - len(piece) or len(piece) < _EARNEST_BYTES:
+                self._decode(piece)
+                return None
+            self._frame = FrameBuffer()
+        return self._gather(self._frame, piece, remaining)
+
+    def _gather(self, frame: FrameBuffer, piece: bytes | memoryview, remaining: int) -> memoryview | None:
+        room = frame.add(piece, remaining)
+        if remaining:
+            return room
+        self._frame = None
+        try:
+            with frame.content() as content:
+                self._decode(content)
+        finally:
+            frame.give_back()
+        return None
+
+    def _decode(self, piece: bytes | memoryview) -> None:
         head, text = self.decode(piece)
         if len(piece) < _LARGE_BYTES:
             self._add_small(head + text)

@@ -130,6 +130,37 @@ def test_what_is_left_of_a_record_is_told(ends):
     assert not ends[0].has_buffered
 
 
+def test_all_the_records_that_came_are_received_into_one_view(ends):
+    for part in (b"one", b"two", b"three"):
+        ends[1].server.write(part)
+    room = memoryview(bytearray(9))
+    assert ends[0].receive_into(room) == b"onetwothr"
+    assert ends[0].has_buffered
+    filled = ends[0].receive_into(room)
+    assert filled == b"ee"
+    assert filled.obj is room.obj
+    assert ends[0].receive_into(room) is None
+
+
+def test_the_end_is_told_after_what_came_into_a_view(ends):
+    ends[1].server.write(b"last")
+    with pytest.raises(ssl.SSLWantReadError):
+        ends[1].server.unwrap()
+    room = memoryview(bytearray(100))
+    assert ends[0].receive_into(room) == b"last"
+    assert ends[0].receive_into(room) == b""
+    assert ends[0].receive(100) == b""
+
+
+def test_garbage_behind_a_record_is_an_error_of_the_next_receive_into(ends):
+    ends[1].server.write(b"last")
+    ends[1].garbage = ends[1].from_server.read() + b"\x17\x03\x03\x00\x20" + b"x" * 32
+    room = memoryview(bytearray(100))
+    assert ends[0].receive_into(room) == b"last"
+    with pytest.raises(ssl.SSLError):
+        ends[0].receive_into(room)
+
+
 def test_close_notify_is_the_end(ends):
     with pytest.raises(ssl.SSLWantReadError):
         ends[1].server.unwrap()
@@ -161,7 +192,7 @@ def test_ciphertext_that_does_not_go_is_kept_and_flushed_later(ends):
 
 
 def test_a_large_send_is_taken_in_parts(ends):
-    assert ends[0].send(b"x" * 200000) == 65536
+    assert ends[0].send(b"x" * 200000) == 65536 + 14
     assert ends[0].send(memoryview(b"x" * 10)) == 10
 
 

@@ -53,6 +53,21 @@ def test_receive_gives_empty_bytes_at_the_end(ends):
     assert receive(ends[0]) == b""
 
 
+def test_receive_into_fills_from_the_front_and_gives_the_filled_part(ends):
+    room = memoryview(bytearray(8))
+    assert ends[0].receive_into(room) is None
+    ends[1].sendall(b"hello")
+    while (filled := ends[0].receive_into(room)) is None:
+        pass
+    assert filled == b"hello"
+    assert filled.obj is room.obj
+    assert ends[0].inbound.total_bytes == 5
+    ends[1].shutdown(socket.SHUT_WR)
+    while (filled := ends[0].receive_into(room)) is None:
+        pass
+    assert filled == b""
+
+
 def test_receive_raises_after_a_reset(ends):
     reset(ends[1])
     with pytest.raises(ConnectionLostError) as caught:
@@ -176,6 +191,9 @@ class Socket:
     def recv(self, _):
         raise self.error
 
+    def recv_into(self, _):
+        raise self.error
+
     def send(self, _):
         raise self.error
 
@@ -186,7 +204,14 @@ class Socket:
         pass
 
 
-@pytest.mark.parametrize("call", [lambda transport: transport.send(b"x"), lambda transport: transport.receive(1)])
+CALLS = [
+    lambda transport: transport.send(b"x"),
+    lambda transport: transport.receive(1),
+    lambda transport: transport.receive_into(memoryview(bytearray(1))),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_an_error_of_the_system_that_ends_no_connection_ends_it_here(call):
     broken = Socket(OSError(errno.ENOBUFS, "No buffer space available"))
     with pytest.raises(ConnectionLostError, match="the connection broke: No buffer space available"):
@@ -194,7 +219,7 @@ def test_an_error_of_the_system_that_ends_no_connection_ends_it_here(call):
     assert broken.shutdowns == 1
 
 
-@pytest.mark.parametrize("call", [lambda transport: transport.send(b"x"), lambda transport: transport.receive(1)])
+@pytest.mark.parametrize("call", CALLS)
 def test_what_a_signal_handler_raises_in_that_moment_goes_through(call):
     error = TimeoutError("from the program's alarm")
     with pytest.raises(TimeoutError) as caught:

@@ -118,6 +118,13 @@ class ScriptedTransport:
             piece = piece[:size]
         return piece
 
+    def receive_into(self, room):
+        piece = self.receive(len(room))
+        if not piece:
+            return piece
+        room[: len(piece)] = piece
+        return room[: len(piece)]
+
     def send(self, data):
         # As TLS does it: what it holds goes first.
         if self.has_unsent and not self.flush():

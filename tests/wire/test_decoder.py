@@ -314,9 +314,9 @@ def test_every_payload_byte_is_decoded_as_text_once(monkeypatch):
     class Counting(decoder_module.TextAssembler):
         __slots__ = ()
 
-        def add(self, piece):
+        def add(self, piece, remaining):
             taken.append(len(piece))
-            super().add(piece)
+            return super().add(piece, remaining)
 
     monkeypatch.setattr(decoder_module, "TextAssembler", Counting)
     data = frame(TEXT, b"x" * 5000, fin=False) + frame(CONT, b"y" * 5000)

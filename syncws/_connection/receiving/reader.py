@@ -130,7 +130,7 @@ class Reader:
         """
         session = self._session
         self._finish_batch()
-        data = session.remainder
+        data: bytes | memoryview = session.remainder
         session.remainder = b""
         if data:
             self._process(self._decode(data))
@@ -144,7 +144,7 @@ class Reader:
         # A first handler may have come in the meantime.
         self._deliver_waiting()
 
-    def _next_data(self) -> bytes:
+    def _next_data(self) -> bytes | memoryview:
         """Wait for bytes; b"" when there will be none, for whatever reason."""
         session = self._session
         inbox = session.inbox
@@ -192,16 +192,18 @@ class Reader:
             return False
         return session.take_silence(silence.reason, closing.LINGER_SECONDS)
 
-    def _receive(self) -> bytes:
+    def _receive(self) -> bytes | memoryview:
         """Take what the transport has; notes the end of the stream."""
         session = self._session
         transport = session.transport
         if session.outbox.has_posted or transport.has_unsent:
             # Also under a server that never pauses, for which nothing ever waits.
             session.outbox.flush_without_waiting()
-        size = _READ_BYTES if self._large_reads else _SMALL_READ_BYTES
+        room = self._decoder.room
+        size = len(room) if room is not None else _READ_BYTES if self._large_reads else _SMALL_READ_BYTES
+        data: bytes | memoryview | None
         try:
-            data = transport.receive(size)
+            data = transport.receive(size) if room is None else transport.receive_into(room)
         except OSError as exc:
             # After the Close frames, or a violation, the peer may end TCP as it likes.
             if not self._decoder.is_dead and not session.closing.is_discarding:

@@ -15,6 +15,7 @@ import re
 import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TypeVar, cast
 
 from syncws._net.transport import Transport
 from syncws._waiting.readiness import READABLE, WRITABLE
@@ -24,8 +25,12 @@ from syncws.hresult import HResult
 __all__ = ["TlsTransport", "tls_error"]
 
 _CIPHERTEXT_BYTES = 4096
-# Plaintext encrypted at a time: four records; all of it counts as sent once it is encrypted.
-_PLAINTEXT_BYTES = 65536
+# Plaintext encrypted at a time: four full records, and what a chunk of a large frame has besides, its header. All of it
+# counts as sent once it is encrypted.
+_PLAINTEXT_BYTES = 65536 + 14
+
+# Ciphertext taken in at a time for a large message.
+_RECEIVE_BYTES = 65536
 
 # Pieces of ciphertext that receive() takes in for one piece of data, or none.
 _FEEDS_AT_A_TIME = 16
@@ -47,6 +52,8 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
     "unknown_ca",
     "unsupported_certificate",
 }
+
+_Data = TypeVar("_Data", bytes, memoryview)
 
 
 def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
@@ -76,7 +83,7 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
 class TlsTransport:
     """TLS over another transport; over a TlsTransport it is TLS inside TLS."""
 
-    __slots__ = ("__weakref__", "_incoming", "_inner", "_lock", "_outgoing", "_ssl", "_unsent")
+    __slots__ = ("__weakref__", "_ending", "_incoming", "_inner", "_lock", "_outgoing", "_ssl", "_unsent")
 
     def __init__(
         self,
@@ -100,6 +107,8 @@ class TlsTransport:
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
         # Ciphertext taken from the outgoing BIO that the transport below has not taken yet.
         self._unsent = memoryview(b"")
+        # The end, or an error, that was found behind data.
+        self._ending: ssl.SSLError | None = None
 
     @property
     def ssl_object(self) -> ssl.SSLObject:
@@ -188,7 +197,7 @@ class TlsTransport:
         """See Transport.has_buffered."""
         with self._lock:
             # Of TLS inside TLS the inner one may hold several records, of which receive() took one.
-            return bool(self._incoming.pending or self._ssl.pending() or self._inner.has_buffered)
+            return bool(self._incoming.pending or self._ssl.pending() or self._ending or self._inner.has_buffered)
 
     def receive(self, size: int) -> bytes | None:
         """See Transport.receive. An end without TLS's own farewell is an end like any other: WebSocket has its own.
@@ -196,26 +205,59 @@ class TlsTransport:
         Raises:
             ssl.SSLError: what came is no valid TLS.
         """
+        return self._read(size, lambda: self._ssl.read(size), b"")
+
+    def receive_into(self, room: memoryview) -> memoryview | None:
+        """See Transport.receive_into; takes all the records that have come, as far as there is room."""
+        return self._read(min(len(room), _RECEIVE_BYTES), lambda: self._read_into(room), room[:0])
+
+    def _read(self, size: int, read: Callable[[], _Data], end: _Data) -> _Data | None:
+        """Feed the engine with `size` bytes at a time until `read` has data; None when nothing comes."""
         for _ in range(_FEEDS_AT_A_TIME):
             with self._lock:
                 if self._outgoing.pending > _MAX_ANSWER_BYTES:
                     raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
                 # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
-                if self._incoming.pending or self._incoming.eof or self._ssl.pending():
+                if self._has_incoming:
                     try:
-                        return self._ssl.read(size)
+                        if self._ending is not None:
+                            raise self._ending
+                        return read()
                     except ssl.SSLWantReadError:
                         pass
                     except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                        return b""
+                        return end
             if not self._feed(max(size, _CIPHERTEXT_BYTES)):
                 return None
         # Records without data, one after the other: the caller must get to look at its deadline.
         return None
 
+    @property
+    def _has_incoming(self) -> bool:
+        """True when the engine has something to look at; requires the lock."""
+        return bool(self._incoming.pending or self._incoming.eof or self._ssl.pending() or self._ending)
+
+    def _read_into(self, room: memoryview) -> memoryview:
+        """Read one record after the other; requires the lock, and raises as the engine when there is none at all."""
+        # typeshed knows the form without a buffer alone.
+        read = cast("Callable[[int, memoryview], int]", self._ssl.read)
+        filled = count = read(len(room), room)
+        try:
+            while count and filled < len(room) and self._has_incoming:
+                count = read(len(room) - filled, room[filled:])
+                filled += count
+            if filled and not count:
+                self._ending = ssl.SSLZeroReturnError()
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as exc:
+            # For the next read: first comes what came before it.
+            self._ending = exc
+        return room[:filled]
+
     def send(self, data: bytes | memoryview) -> int:
         """See Transport.send; what was encrypted counts as taken, and flush() pushes the rest of it out."""
-        if not self.flush():
+        if self._unsent and not self.flush():
             return 0
         with self._lock:
             try:
@@ -223,7 +265,12 @@ class TlsTransport:
             except ssl.SSLWantReadError:
                 # TLS 1.2 renegotiation: the peer's next bytes must come first.
                 taken = 0
-        self.flush()
+            # With whatever receiving wants sent, in the order in which it was made.
+            ciphertext = self._outgoing.read()
+        sent = self._inner.send(ciphertext)
+        if sent < len(ciphertext):
+            self._unsent = memoryview(ciphertext)[sent:]
+            self.flush()
         return taken
 
     def flush(self) -> bool:
