@@ -1,5 +1,6 @@
 """Builds the optional C parts; all metadata stands in setup.cfg."""
 
+import glob
 import os
 import sys
 
@@ -8,12 +9,14 @@ from setuptools import Extension, setup
 # A wheel for every system and Python: SYNCWS_PURE_PYTHON=1 python -m build --wheel
 IS_PURE = os.environ.get("SYNCWS_PURE_PYTHON") == "1"
 
-PARTS = {"syncws._wire._masking": "syncws/_wire/_masking.c"}
+PARTS = {"syncws._wire._speedups": sorted(glob.glob("syncws/_wire/c/*.c"))}
 if sys.version_info < (3, 12):
     # Later Pythons have classes offer the buffer protocol by themselves.
-    PARTS["syncws._streams._exporter"] = "syncws/_streams/_exporter.c"
+    PARTS["syncws._streams._exporter"] = ["syncws/_streams/_exporter.c"]
 
-setup(
-    # Optional: where they cannot be compiled, the package is installed without them.
-    ext_modules=[] if IS_PURE else [Extension(name, [source], optional=True) for name, source in PARTS.items()],
-)
+# Optional: where they cannot be compiled, the package is installed without them and does the same in Python.
+MODULES = [
+    Extension(name, sources, depends=["syncws/_wire/c/speedups.h"], optional=True) for name, sources in PARTS.items()
+]
+
+setup(ext_modules=[] if IS_PURE else MODULES)

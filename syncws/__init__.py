@@ -13,6 +13,7 @@ from syncws._streams.data_writer import DataWriter
 from syncws._streams.input_stream import IInputStream, InputStream
 from syncws._streams.memory_stream import InMemoryRandomAccessStream
 from syncws._streams.output_stream import IOutputStream, OutputStream
+from syncws._wire.accelerated import accelerated
 from syncws.cancellation import CancellationToken, CancellationTokenSource
 from syncws.certificates import Certificate
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl
@@ -157,6 +158,7 @@ __all__ = [
     "WebSocketError",
     "WebSocketServerCustomValidationRequestedEventArgs",
     "__version__",
+    "accelerated",
     "connect",
     "enable_trace",
     "unix_connect",

@@ -7,12 +7,13 @@ and after the handler has returned.
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from syncws._arguments.showing import as_html
 from syncws._certificates.errors import severity_of
 from syncws._streams.data_reader import DataReader
 from syncws._streams.input_stream import InputStream, MemoryInputStream
+from syncws._wire.accelerated import speedups
 from syncws._wire.incoming import Message, MessagePiece
 from syncws.certificates import Certificate
 from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
@@ -70,6 +71,9 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
         if self._error is not None:
             raise fresh(self._error)
         return DataReader._over_message(self._payload, self._text, self._length)
+
+    if not TYPE_CHECKING and speedups is not None:
+        get_data_reader = speedups.MessageFields.get_data_reader
 
     def get_data_stream(self) -> InputStream:
         """Return the message's bytes, or the piece's, as a stream; a text message's are its UTF-8.

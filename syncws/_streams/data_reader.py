@@ -15,15 +15,16 @@ from syncws._streams.input_stream import IInputStream
 from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.reader_core import Data, ReaderCore, copy_bytes, copy_into
 from syncws._streams.texts import CODE_UNIT_SIZES, decode_text
+from syncws._wire.accelerated import speedups
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
-from syncws.errors import InvalidArgumentTypeError
+from syncws.errors import InvalidArgumentTypeError, fresh
 
 if TYPE_CHECKING:
     import uuid
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["DataReader"]
+__all__ = ["DataReader", "MessageReader"]
 
 _UTF8 = UnicodeEncoding.UTF8
 _BIG_ENDIAN = ByteOrder.BIG_ENDIAN
@@ -77,7 +78,7 @@ class DataReader(ReaderCore):
 
         `length` is the number of bytes. With `text` the payload may be None; the bytes are then made when needed.
         """
-        return _MessageReader(payload, text, length)
+        return MessageReader(payload, text, length)
 
     @staticmethod
     def from_buffer(buffer: "ReadableBuffer", /) -> "DataReader":
@@ -93,9 +94,9 @@ class DataReader(ReaderCore):
         Source: DataReader.FromBuffer.
         """
         if type(buffer) is bytes:
-            return _MessageReader(buffer, None, len(buffer))
+            return MessageReader(buffer, None, len(buffer))
         view = as_bytes_view(buffer, "buffer")
-        return _MessageReader(view, None, len(view))
+        return MessageReader(view, None, len(view))
 
     @property
     def input_stream_options(self) -> InputStreamOptions:
@@ -372,11 +373,18 @@ class DataReader(ReaderCore):
         return value
 
 
-class _MessageReader(DataReader):
-    """A DataReader whose bytes are all there; a class of its own, so that making one takes one call.
+class MessageReaderMethods:
+    """What a handler calls on a message's reader, where it has a compiled form; that of Python is DataReader's own."""
 
-    A DataReader made by `object.__new__`, past `__init__`, would be no slower, but mypyc cannot compile that.
-    """
+    __slots__ = ()
+
+
+if not TYPE_CHECKING and speedups is not None:
+    MessageReaderMethods = speedups.MessageReaderMethods
+
+
+class MessageReader(MessageReaderMethods, DataReader):
+    """A DataReader whose bytes are all there; a class of its own, so that making one takes one call."""
 
     __slots__ = ()
 
@@ -391,6 +399,11 @@ class _MessageReader(DataReader):
         self._stream = None
         self._turn = None
         self._is_closed = False
+
+
+if speedups is not None:
+    # What get_data_reader() of a message makes, filled in as above, and how it raises the error of a failure.
+    speedups.use_reader(MessageReader, _UTF8, _BIG_ENDIAN, _NO_OPTIONS, fresh)
 
 
 def _as_buffer(data: Data, start: int, count: int) -> Buffer:

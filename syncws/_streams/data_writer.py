@@ -51,7 +51,7 @@ class DataWriter(Formatted):
     One thread at a time may use a writer; over a stream a second one is refused with InvalidOperationError.
     """
 
-    __slots__ = ("_is_closed", "_length", "_parts", "_stream", "_text", "_turn")
+    __slots__ = ("_byte_order", "_encoding", "_is_closed", "_length", "_parts", "_stream", "_text", "_turn")
 
     # None of the parts is empty; _length is the sum of their lengths. _turn holds one item, which an operation takes
     # while it runs: pop() of a list is atomic, and costs a third of a Lock, which nobody would wait for.

@@ -5,13 +5,14 @@ Runs on the thread that calls it; only `_fill` can block, in the stream.
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.byte_source import ENDINGS, ByteSource, Operation
 from syncws._streams.input_stream import IInputStream
 from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.texts import Formatted
+from syncws._wire.accelerated import speedups
 from syncws.enums import InputStreamOptions
 from syncws.errors import (
     IllegalMethodCallError,
@@ -28,18 +29,13 @@ Data = bytes | bytearray | memoryview
 _Value = TypeVar("_Value")
 
 
-class ReaderCore(Formatted):
-    """The private half of DataReader; a base class and not a part, so that a message costs one object.
-
-    The unread bytes are `_data[_position : _position + _unread]`. `_text` is all of them while nothing was taken from
-    a text message; `_data` may then be None until somebody needs bytes. `_turn` is there only with a stream: while an
-    operation runs it holds the number of its thread. setdefault() of a dict is atomic, and costs a third of a Lock,
-    which nobody would wait for; a number that an interruption left behind is the thread's own, and stops nobody else
-    for longer than until that thread's next operation.
-    """
+class ReaderFields:
+    """The fields of a DataReader; a class of its own, because these have a compiled form."""
 
     __slots__ = (
+        "_byte_order",
         "_data",
+        "_encoding",
         "_is_closed",
         "_options",
         "_position",
@@ -57,6 +53,23 @@ class ReaderCore(Formatted):
     _stream: OwnedInputStream | None
     _turn: dict[None, int] | None
     _is_closed: bool
+
+
+if not TYPE_CHECKING and speedups is not None:
+    ReaderFields = speedups.ReaderFields
+
+
+class ReaderCore(Formatted, ReaderFields):
+    """The private half of DataReader; a base class and not a part, so that a message costs one object.
+
+    The unread bytes are `_data[_position : _position + _unread]`. `_text` is all of them while nothing was taken from
+    a text message; `_data` may then be None until somebody needs bytes. `_turn` is there only with a stream: while an
+    operation runs it holds the number of its thread. setdefault() of a dict is atomic, and costs a third of a Lock,
+    which nobody would wait for; a number that an interruption left behind is the thread's own, and stops nobody else
+    for longer than until that thread's next operation.
+    """
+
+    __slots__ = ()
 
     def _begin(self) -> None:
         """Refuse when closed or busy; else `_finish` must follow."""

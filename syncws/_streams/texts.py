@@ -59,9 +59,9 @@ def decode_text(data: bytes, encoding: UnicodeEncoding) -> str:
 
 
 class Formatted:
-    """Base of DataReader and DataWriter; each sets both fields when it is made."""
+    """Base of DataReader and DataWriter; each has both fields, and sets them when it is made."""
 
-    __slots__ = ("_byte_order", "_encoding")
+    __slots__ = ()
 
     _byte_order: ByteOrder
     _encoding: UnicodeEncoding
@@ -78,7 +78,7 @@ class Formatted:
 
     @unicode_encoding.setter
     def unicode_encoding(self, value: UnicodeEncoding) -> None:
-        self._encoding = as_unicode_encoding(value)
+        self._encoding = as_unicode_encoding(value)  # type: ignore[misc] # the slots are the subclasses'
 
     @property
     def byte_order(self) -> ByteOrder:
@@ -92,4 +92,4 @@ class Formatted:
 
     @byte_order.setter
     def byte_order(self, value: ByteOrder) -> None:
-        self._byte_order = as_byte_order(value)
+        self._byte_order = as_byte_order(value)  # type: ignore[misc] # as above

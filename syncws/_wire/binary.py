@@ -3,7 +3,11 @@
 One BinaryAssembler belongs to one decoder, which one thread at a time runs.
 """
 
-__all__ = ["BinaryAssembler"]
+from typing import TYPE_CHECKING
+
+from syncws._wire.accelerated import speedups
+
+__all__ = ["BinaryAssembler", "BinaryAssemblerInPython"]
 
 # A piece from here on stands for itself; smaller ones are gathered first.
 _LARGE_BYTES = 16384
@@ -49,3 +53,8 @@ class BinaryAssembler:
     def _take_small(self) -> None:
         self._pieces.append(bytes(self._small))
         self._small.clear()
+
+
+BinaryAssemblerInPython = BinaryAssembler
+if not TYPE_CHECKING and speedups is not None:
+    BinaryAssembler = speedups.BinaryAssembler

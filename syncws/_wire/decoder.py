@@ -3,6 +3,7 @@
 The thread that holds the reading role runs it; it needs no lock.
 """
 
+from syncws._wire.accelerated import speedups
 from syncws._wire.binary import BinaryAssembler
 from syncws._wire.frame_decoder import FrameDecoder, Incoming, bad_text, check_fragments
 from syncws._wire.frames import BINARY, TEXT
@@ -20,10 +21,47 @@ _FIN_DATA = (_FIN_TEXT, 0x80 | BINARY)
 _new = object.__new__
 
 
+def scan_in_python(
+    data: bytes, position: int, limit: int, message_class: type[Message], events: list[Incoming], /
+) -> int:
+    """Append a message for each small, whole, unfragmented message from `position` on; return where the next frame is.
+
+    That may be a message as well: of over `limit` bytes, or whatever is too large for the short way of this form.
+
+    Raises:
+        UnicodeDecodeError: text is not UTF-8.
+    """
+    end = len(data)
+    small_limit = min(125, limit)
+    while end - position >= 2:
+        first = data[position]
+        length = data[position + 1]
+        start = position + 2
+        stop = start + length
+        if length > small_limit or stop > end or first not in _FIN_DATA:
+            break
+        message = _new(message_class)
+        payload = data[start:stop]
+        if first == _FIN_TEXT:
+            message._text = payload.decode()
+            message._payload = None
+        else:
+            message._payload = payload
+            message._text = None
+        message._length = length
+        message._error = None
+        events.append(message)
+        position = stop
+    return position
+
+
+scan = scan_in_python if speedups is None else speedups.scan
+
+
 class Decoder(FrameDecoder):
     """Turns the server's bytes into whole messages, and the events of a FrameDecoder."""
 
-    __slots__ = ("_binary", "_fragments", "_message_class", "_small_limit", "_text")
+    __slots__ = ("_binary", "_fragments", "_message_class", "_scan_limit", "_text")
 
     def __init__(self, max_message_size: int, message_class: type[Message] = Message) -> None:
         """Make a decoder.
@@ -35,7 +73,7 @@ class Decoder(FrameDecoder):
         """
         super().__init__(max_message_size)
         self._message_class = message_class
-        self._small_limit = min(125, max_message_size)
+        self._scan_limit = min(65535, max_message_size)
         # The message under way, if any: then exactly one of the two is set.
         self._text: TextAssembler | None = None
         self._binary: BinaryAssembler | None = None
@@ -50,42 +88,24 @@ class Decoder(FrameDecoder):
         end = len(data)
         if self._frame_remaining:
             position = self._take_payload(data, 0, end, events)
-        message_class = self._message_class
-        # -1 while a message is under way: then nothing may take the short way.
-        small_limit = -1 if self._is_under_way else self._small_limit
-        whole = 0
         while end - position >= 2:
-            first = data[position]
-            length = data[position + 1]
-            start = position + 2
-            stop = start + length
-            # The common case, a whole small unfragmented message, without a call or a branch too many.
-            if length <= small_limit and stop <= end and first in _FIN_DATA:
-                message = _new(message_class)
-                message._payload = payload = data[start:stop]
-                if first == _FIN_TEXT:
-                    try:
-                        message._text = payload.decode()
-                    except UnicodeDecodeError as exc:
-                        self.tally.whole += whole
-                        raise bad_text(exc) from None
-                else:
-                    message._text = None
-                message._length = length
-                message._error = None
-                events.append(message)
-                position = stop
-                whole += 1
-                continue
+            # Whole small messages, unless one is under way: then nothing may take the short way.
+            if not self._is_under_way:
+                count = len(events)
+                try:
+                    position = scan(data, position, self._scan_limit, self._message_class, events)
+                except UnicodeDecodeError as exc:
+                    raise bad_text(exc) from None
+                finally:
+                    self.tally.whole += len(events) - count
+                if end - position < 2:
+                    break
             following = self._take_frame(data, position, end, events)
             if following < 0 or self.is_dead:
                 break
             position = following
-            small_limit = -1 if self._is_under_way else self._small_limit
         if position < end and not self.is_dead:
             self._unread = data[position:]
-        if whole:
-            self.tally.whole += whole
 
     def _begin_message(self, opcode: int) -> None:
         self._fragments = 0

@@ -3,8 +3,9 @@
 Pure functions over bytes: any thread may call them.
 """
 
+from syncws._wire.accelerated import speedups
 from syncws._wire.mask_keys import new_key
-from syncws._wire.masking import apply_mask
+from syncws._wire.masking import Buffer, apply_mask
 
 __all__ = [
     "BINARY",
@@ -43,7 +44,12 @@ CHUNK_BYTES = 65536
 _FIN = 0x80
 _MASKED = 0x80
 
-_SMALL_HEADERS = [[bytes((_FIN | opcode, _MASKED | length)) for length in range(126)] for opcode in range(16)]
+# By the first byte and the length; made for those first bytes that this side sends.
+_SMALL_HEADERS = {
+    first: [bytes((first, _MASKED | length)) for length in range(126)]
+    for opcode in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG)
+    for first in (opcode, _FIN | opcode)
+}
 
 # RFC 6455 7.4.1 and the IANA registry: codes that an endpoint may put into a Close frame.
 _PROTOCOL_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
@@ -53,7 +59,10 @@ _SENDABLE_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 101
 
 def frame_header(opcode: int, length: int, *, is_final: bool = True) -> bytearray:
     """Return the header of a masked frame without its mask: 2, 4 or 10 bytes, the length in its shortest form."""
-    first = opcode | _FIN if is_final else opcode
+    return _header(opcode | _FIN if is_final else opcode, length)
+
+
+def _header(first: int, length: int) -> bytearray:
     if length < 126:
         return bytearray((first, _MASKED | length))
     if length < 65536:
@@ -61,17 +70,24 @@ def frame_header(opcode: int, length: int, *, is_final: bool = True) -> bytearra
     return bytearray((first, _MASKED | 127)) + length.to_bytes(8, "big")
 
 
-def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> bytes:
+def masked_frame_in_python(first: int, payload: Buffer, mask: bytes, /) -> bytes:
+    """Return the masked frame that begins with the byte `first`."""
+    length = len(payload)
+    if length < 126:
+        # The path of small messages.
+        return _SMALL_HEADERS[first][length] + mask + apply_mask(payload, mask)
+    return apply_mask(payload, mask, _header(first, length) + mask)
+
+
+masked_frame = masked_frame_in_python if speedups is None else speedups.masked_frame
+
+
+def encode_frame(opcode: int, payload: Buffer, *, is_final: bool = True) -> bytes:
     """Return one masked frame, whole; the mask is fresh from the system's random source (RFC 6455 5.3).
 
     Meant for payloads of at most CHUNK_BYTES; `wire.large` spares larger ones the copy.
     """
-    mask = new_key()
-    length = len(payload)
-    if length < 126 and is_final:
-        # The path of small messages.
-        return _SMALL_HEADERS[opcode][length] + mask + apply_mask(payload, mask)
-    return b"".join((frame_header(opcode, length, is_final=is_final), mask, apply_mask(payload, mask)))
+    return masked_frame(opcode | _FIN if is_final else opcode, payload, new_key())
 
 
 def close_payload(code: int | None, reason: str) -> bytes:

@@ -3,18 +3,17 @@
 Plain values, made by the reader thread and handed on.
 """
 
+from typing import TYPE_CHECKING
+
+from syncws._wire.accelerated import speedups
 from syncws.enums import SocketMessageType
 from syncws.errors import WebSocketError
 
 __all__ = ["CloseFrame", "Message", "MessagePiece", "Ping", "Pong", "Violation"]
 
 
-class Message:
-    """A whole message, or the error that stands in the place of one.
-
-    For text `text` is the decoded text and `payload` may be None (bytes are made again from the text when somebody
-    asks for them); for binary `text` is None and `payload` is the data, which nobody changes any more.
-    """
+class MessageFields:
+    """The fields of a Message; a class of its own, because these have a compiled form."""
 
     # The decoder, and who else makes one, sets these. The object goes to handlers, which can only read the properties;
     # where each message passes, ours reads the slots, which costs no call.
@@ -44,6 +43,20 @@ class Message:
     def error(self) -> WebSocketError | None:
         """The failure, if it is one; look here first when you use `text` or `data` (beyond WinRT)."""
         return self._error
+
+
+if not TYPE_CHECKING and speedups is not None:
+    MessageFields = speedups.MessageFields
+
+
+class Message(MessageFields):
+    """A whole message, or the error that stands in the place of one.
+
+    For text `text` is the decoded text and `payload` may be None (bytes are made again from the text when somebody
+    asks for them); for binary `text` is None and `payload` is the data, which nobody changes any more.
+    """
+
+    __slots__ = ()
 
     @property
     def message_type(self) -> SocketMessageType:

@@ -79,9 +79,8 @@ class FrameChunks(PayloadChunks):
         header, self._header = self._header, bytearray()
         if not header and not self.remaining:
             raise StopIteration
-        masked = apply_mask(self._take(), self._mask)
         # The header goes with the first piece: alone it would be a packet of its own.
-        return b"".join((header, masked)) if header else masked
+        return apply_mask(self._take(), self._mask, header)
 
 
 class FragmentFrames(PayloadChunks):

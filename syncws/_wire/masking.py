@@ -2,13 +2,13 @@
 
 Pure functions over bytes: any thread may call them.
 
-`apply_mask` is a few lines of C where the package was built with a compiler, and plain Python otherwise. Python has no
-vector XOR; its fastest plain form XORs long integers. A large payload goes in pieces that stay in the processor's first
-caches: as one integer it is three times slower.
+Python has no vector XOR; its fastest plain form XORs long integers. A large payload goes in pieces that stay in the
+processor's first caches: as one integer it is three times slower.
 """
 
-from collections.abc import Callable
 from typing import Final
+
+from syncws._wire.accelerated import speedups
 
 __all__ = ["apply_mask", "apply_mask_in_python"]
 
@@ -20,11 +20,13 @@ _PIECE_BYTES = 16384
 _from_bytes = int.from_bytes
 
 
-def apply_mask_in_python(data: Buffer, mask: bytes, /) -> bytes:
-    """XOR `data` with the 4-byte `mask`, repeated (RFC 6455 5.3).
+def apply_mask_in_python(data: Buffer, mask: bytes, head: Buffer = b"", /) -> bytes:
+    """XOR `data` with the 4-byte `mask`, repeated (RFC 6455 5.3), and return it behind `head`.
 
     Masking twice with the same mask gives the data back. `data` of another form than bytes is a flat buffer of bytes.
     """
+    if head:
+        return b"".join((head, apply_mask_in_python(data, mask)))
     length = len(data)
     if length <= _PIECE_BYTES:
         key = _from_bytes((mask * ((length >> 2) + 1))[:length], _LITTLE)
@@ -43,8 +45,4 @@ def _masked_pieces(data: memoryview, mask: bytes) -> list[bytes]:
     return pieces
 
 
-apply_mask: Callable[[Buffer, bytes], bytes]
-try:
-    from syncws._wire._masking import apply_mask
-except ImportError:
-    apply_mask = apply_mask_in_python
+apply_mask = apply_mask_in_python if speedups is None else speedups.apply_mask

@@ -6,6 +6,7 @@ An object belongs to one message, which one thread at a time works on.
 import io
 from codecs import utf_8_decode
 
+from syncws._wire.accelerated import speedups
 from syncws._wire.frame_buffer import MAX_FRAME_BYTES, FrameBuffer
 
 __all__ = ["NotUtf8Error", "TextAssembler", "TextDecoder", "check_text"]
@@ -18,6 +19,18 @@ _CHECKED_BYTES = 65536
 # alone takes no memory.
 _LARGE_FRAME_BYTES = 65536
 _EARNEST_BYTES = 1024
+
+
+def decode_utf8_in_python(data: bytes | bytearray | memoryview, is_last: bool, /) -> tuple[str, int]:
+    """Decode; return the text and how many bytes it took. Unless `is_last`, an unfinished character may be left.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return utf_8_decode(data, "strict", is_last)
+
+
+decode_utf8 = decode_utf8_in_python if speedups is None else speedups.decode_utf8
 
 
 class NotUtf8Error(ValueError):
@@ -65,7 +78,7 @@ class TextDecoder:
         head = ""
         if self._tail:
             head, piece = self._finish_character(piece)
-        text, used = utf_8_decode(piece, "strict", False)
+        text, used = decode_utf8(piece, False)
         if used < len(piece):
             self._keep_tail(bytes(piece[used:]))
         return head, text

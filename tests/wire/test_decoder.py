@@ -234,10 +234,9 @@ def single(data, message_class=Message):
     return message
 
 
-def test_a_short_text_message_has_both_text_and_payload():
+def test_a_short_text_message_has_its_text_and_keeps_no_bytes():
     message = single(frame(TEXT, "né".encode()))
-    assert (message.text, message.payload) == ("né", b"n\xc3\xa9")
-    assert type(message.payload) is bytes
+    assert (message.text, message.payload) == ("né", None)
     assert message.message_type is SocketMessageType.UTF8
 
 

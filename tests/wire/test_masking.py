@@ -1,8 +1,5 @@
 """Tests of wire.masking against a byte-by-byte XOR."""
 
-import runpy
-import sys
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,14 +72,20 @@ def test_any_data_and_any_mask_agree_with_the_naive_form(apply_mask, data, mask)
     assert apply_mask(data, mask) == naive_mask(data, mask)
 
 
-def test_without_the_compiled_form_python_s_is_chosen(apply_mask, monkeypatch):
-    monkeypatch.setitem(sys.modules, "syncws._wire._masking", None)
-    names = runpy.run_path(syncws._wire.masking.__file__)
-    assert names["apply_mask"] is names["apply_mask_in_python"]
+@pytest.mark.parametrize("length", [0, 5, 125, 20000])
+@pytest.mark.parametrize("head", [b"", b"\x82", bytearray(b"0123456789"), memoryview(b"head")])
+def test_masked_data_is_put_behind_a_head(apply_mask, head, length):
+    data = pattern(length)
+    masked = apply_mask(data, KEY, head)
+    assert type(masked) is bytes
+    assert masked == bytes(head) + naive_mask(data, KEY)
 
 
-@pytest.mark.parametrize("arguments", [(), (b"x",), (b"x", b"abc"), (b"x", b"abcde"), ("x", b"abcd"), (b"x", "abcd")])
+@pytest.mark.parametrize(
+    "arguments",
+    [(), (b"x",), (b"x", b"abc"), (b"x", b"abcde"), ("x", b"abcd"), (b"x", "abcd"), (b"x", b"abcd", "x"), (b"",) * 4],
+)
 def test_the_compiled_form_refuses_what_it_cannot_mask(apply_mask, arguments):
-    compiled = pytest.importorskip("syncws._wire._masking", reason="built without a compiler")
+    compiled = pytest.importorskip("syncws._wire._speedups", reason="built without a compiler")
     with pytest.raises((TypeError, ValueError)):
         compiled.apply_mask(*arguments)

@@ -1,0 +1,137 @@
+/* Masking of payloads and whole frames (RFC 6455 5.2, 5.3): the compiled forms of masking.apply_mask and
+ * frames.masked_frame. */
+
+#include "speedups.h"
+
+enum { KEY_BYTES = 4, LONGEST_HEADER = 10 };
+
+static void
+mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key)
+{
+    uint64_t key8, word;
+    Py_ssize_t at = 0;
+
+    memcpy(&key8, key, KEY_BYTES);
+    memcpy((unsigned char *)&key8 + KEY_BYTES, key, KEY_BYTES);
+    /* memcpy, because the data may begin anywhere; compilers make plain loads and vectors of it. */
+    for (; at + 8 <= length; at += 8) {
+        memcpy(&word, from + at, 8);
+        word ^= key8;
+        memcpy(to + at, &word, 8);
+    }
+    for (; at < length; at++) {
+        to[at] = from[at] ^ key[at & 3];
+    }
+}
+
+/* Take a key out of its object: the bytes may be anybody's, who could change them. */
+static int
+read_key(PyObject *object, unsigned char *key)
+{
+    Py_buffer view;
+
+    if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0) {
+        return -1;
+    }
+    if (view.len != KEY_BYTES) {
+        PyErr_SetString(PyExc_ValueError, "a mask has 4 bytes");
+        PyBuffer_Release(&view);
+        return -1;
+    }
+    memcpy(key, view.buf, KEY_BYTES);
+    PyBuffer_Release(&view);
+    return 0;
+}
+
+/* Return `head`, of `head_length` bytes, and behind it the masked data. */
+static PyObject *
+behind_head(const unsigned char *head, Py_ssize_t head_length, const Py_buffer *data, const unsigned char *key)
+{
+    PyObject *result;
+    unsigned char *to;
+
+    if (data->len > PY_SSIZE_T_MAX - head_length) {
+        return PyErr_NoMemory();
+    }
+    result = PyBytes_FromStringAndSize(NULL, head_length + data->len);
+    if (result != NULL) {
+        to = (unsigned char *)PyBytes_AS_STRING(result);
+        memcpy(to, head, (size_t)head_length);
+        mask_into(to + head_length, data->buf, data->len, key);
+    }
+    return result;
+}
+
+/* apply_mask(data, mask[, head]) -> head + masked data */
+PyObject *
+syncws_apply_mask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer data, head;
+    unsigned char key[KEY_BYTES];
+    PyObject *result = NULL;
+
+    if (count != 2 && count != 3) {
+        PyErr_Format(PyExc_TypeError, "apply_mask takes 2 or 3 arguments, not %zd", count);
+        return NULL;
+    }
+    if (read_key(args[1], key) < 0 || PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    if (count == 2) {
+        result = behind_head(key, 0, &data, key);
+    }
+    else if (PyObject_GetBuffer(args[2], &head, PyBUF_SIMPLE) == 0) {
+        result = behind_head(head.buf, head.len, &data, key);
+        PyBuffer_Release(&head);
+    }
+    PyBuffer_Release(&data);
+    return result;
+}
+
+/* masked_frame(first, payload, mask) -> the frame that begins with the byte `first` */
+PyObject *
+syncws_masked_frame(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    unsigned char head[LONGEST_HEADER + KEY_BYTES], key[KEY_BYTES];
+    Py_buffer data;
+    Py_ssize_t at;
+    PyObject *result;
+    long first;
+
+    if (count != 3) {
+        PyErr_Format(PyExc_TypeError, "masked_frame takes 3 arguments, not %zd", count);
+        return NULL;
+    }
+    first = PyLong_AsLong(args[0]);
+    if (first == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (first < 0 || first > 255) {
+        PyErr_SetString(PyExc_ValueError, "the first byte must be in range(0, 256)");
+        return NULL;
+    }
+    if (read_key(args[2], key) < 0 || PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    head[0] = (unsigned char)first;
+    if (data.len < 126) {
+        head[1] = (unsigned char)(0x80 | data.len);
+        at = 2;
+    }
+    else if (data.len < 65536) {
+        head[1] = 0x80 | 126;
+        head[2] = (unsigned char)(data.len >> 8);
+        head[3] = (unsigned char)data.len;
+        at = 4;
+    }
+    else {
+        head[1] = 0x80 | 127;
+        for (at = 2; at < LONGEST_HEADER; at++) {
+            head[at] = (unsigned char)((uint64_t)data.len >> (8 * (LONGEST_HEADER - 1 - at)));
+        }
+    }
+    memcpy(head + at, key, KEY_BYTES);
+    result = behind_head(head, at + KEY_BYTES, &data, key);
+    PyBuffer_Release(&data);
+    return result;
+}

@@ -1,0 +1,276 @@
+/* Message objects, and scanning bytes into them: the compiled forms of incoming.MessageFields and decoder.scan. */
+
+#include "speedups.h"
+
+enum { FIN_TEXT = 0x81, FIN_BINARY = 0x82 };
+
+static int
+message_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Message *self = (Message *)object;
+
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->payload);
+    Py_VISIT(self->text);
+    Py_VISIT(self->length);
+    Py_VISIT(self->error);
+    return 0;
+}
+
+static int
+message_clear(PyObject *object)
+{
+    Message *self = (Message *)object;
+
+    Py_CLEAR(self->payload);
+    Py_CLEAR(self->text);
+    Py_CLEAR(self->length);
+    Py_CLEAR(self->error);
+    return 0;
+}
+
+static void
+message_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+
+    PyObject_GC_UnTrack(object);
+    message_clear(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* Make a reader over bytes and text, which only hold what cannot be part of a cycle: so it need not be looked at. */
+static PyObject *
+make_reader(const State *state, PyObject *payload, PyObject *text, PyObject *length)
+{
+    Fields *reader;
+
+    if (state->reader_class == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "use_reader was not called");
+        return NULL;
+    }
+    reader = (Fields *)state->reader_class->tp_alloc(state->reader_class, 0);
+    if (reader == NULL) {
+        return NULL;
+    }
+    PyObject_GC_UnTrack(reader);
+    reader->data = Py_NewRef(payload);
+    reader->text = Py_NewRef(text);
+    reader->position = Py_NewRef(state->zero);
+    reader->unread = Py_NewRef(length);
+    reader->encoding = Py_NewRef(state->encoding);
+    reader->byte_order = Py_NewRef(state->byte_order);
+    reader->options = Py_NewRef(state->options);
+    reader->stream = Py_NewRef(Py_None);
+    reader->turn = Py_NewRef(Py_None);
+    reader->is_closed = Py_NewRef(Py_False);
+    return (PyObject *)reader;
+}
+
+/* get_data_reader() */
+static PyObject *
+message_get_data_reader(
+    PyObject *object, PyTypeObject *defining_class, PyObject *const *Py_UNUSED(args), Py_ssize_t count, PyObject *names)
+{
+    Message *self = (Message *)object;
+    const State *state = PyType_GetModuleState(defining_class);
+    PyObject *payload, *text, *length, *error, *result = NULL;
+
+    if (count || (names != NULL && PyTuple_GET_SIZE(names))) {
+        PyErr_SetString(PyExc_TypeError, "get_data_reader takes no arguments");
+        return NULL;
+    }
+    if (state == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_CRITICAL_SECTION(object);
+    payload = Py_XNewRef(self->payload);
+    text = Py_XNewRef(self->text);
+    length = Py_XNewRef(self->length);
+    error = Py_XNewRef(self->error);
+    Py_END_CRITICAL_SECTION();
+    if (payload == NULL || text == NULL || length == NULL || error == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "the message was not filled in");
+    }
+    else if (error == Py_None) {
+        result = make_reader(state, payload, text, length);
+    }
+    else if (state->fresh == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "use_reader was not called");
+    }
+    else {
+        /* An error object of its own for each time that it is raised. */
+        PyObject *copy = PyObject_CallOneArg(state->fresh, error);
+
+        if (copy != NULL) {
+            PyErr_SetObject((PyObject *)Py_TYPE(copy), copy);
+            Py_DECREF(copy);
+        }
+    }
+    Py_XDECREF(payload);
+    Py_XDECREF(text);
+    Py_XDECREF(length);
+    Py_XDECREF(error);
+    return result;
+}
+
+static PyMemberDef message_members[] = {
+    {"_payload", T_OBJECT_EX, offsetof(Message, payload), 0, NULL},
+    {"_text", T_OBJECT_EX, offsetof(Message, text), 0, NULL},
+    {"_length", T_OBJECT_EX, offsetof(Message, length), 0, NULL},
+    {"_error", T_OBJECT_EX, offsetof(Message, error), 0, NULL},
+    {"payload", T_OBJECT_EX, offsetof(Message, payload), READONLY,
+     "The bytes that came; None for a text that is kept as text alone."},
+    {"text", T_OBJECT_EX, offsetof(Message, text), READONLY,
+     "The text of a text message; None for a binary one and a failure (beyond WinRT)."},
+    {"length", T_OBJECT_EX, offsetof(Message, length), READONLY, "Bytes on the wire."},
+    {"error", T_OBJECT_EX, offsetof(Message, error), READONLY,
+     "The failure, if it is one; look here first when you use `text` or `data` (beyond WinRT)."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyDoc_STRVAR(get_data_reader_doc,
+"get_data_reader($self, /)\n--\n\n"
+"Return a reader that holds the whole message, or the piece of it: no load() is needed.\n\n"
+"Each call gives a fresh reader over the same bytes. A piece of a text may end inside a character, which\n"
+"read_string refuses: PartialTextReader reads text across events.\n\n"
+"Raises:\n"
+"    ConnectionLostError: the connection broke (0x80072EFE, after a reset 0x80072EFF).\n"
+"    MessageTooBigError: the message is over control.max_message_size (0x80072738).\n"
+"    ProtocolViolationError: the server broke RFC 6455 (0x83760002).\n\n"
+"Source: MessageWebSocketMessageReceivedEventArgs.GetDataReader.");
+
+static PyMethodDef message_methods[] = {
+    {"get_data_reader", (PyCFunction)(void (*)(void))message_get_data_reader,
+     METH_METHOD | METH_FASTCALL | METH_KEYWORDS, get_data_reader_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot message_slots[] = {
+    {Py_tp_doc, "The compiled form of syncws._wire.incoming.MessageFields."},
+    {Py_tp_members, message_members},
+    {Py_tp_methods, message_methods},
+    {Py_tp_traverse, message_traverse},
+    {Py_tp_clear, message_clear},
+    {Py_tp_dealloc, message_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec syncws_message_spec = {
+    .name = "syncws._wire._speedups.MessageFields",
+    .basicsize = sizeof(Message),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = message_slots,
+};
+
+/* Return the payload's length and set where it begins; -1 for what is not for scan(): see there. */
+static Py_ssize_t
+read_header(const unsigned char *at, Py_ssize_t available, Py_ssize_t limit, Py_ssize_t *start)
+{
+    Py_ssize_t length;
+
+    if (at[0] != FIN_TEXT && at[0] != FIN_BINARY) {
+        return -1;
+    }
+    length = at[1];
+    *start = 2;
+    if (length == 126) {
+        if (available < 4) {
+            return -1;
+        }
+        length = (Py_ssize_t)at[2] << 8 | at[3];
+        *start = 4;
+        if (length < 126) {
+            return -1;
+        }
+    }
+    else if (length > 126) {
+        return -1;
+    }
+    return length > limit || length > available - *start ? -1 : length;
+}
+
+static PyObject *
+make_message(PyTypeObject *type, unsigned first, const unsigned char *payload, Py_ssize_t length)
+{
+    PyObject *content, *size;
+    Message *message;
+
+    content = first == FIN_TEXT ? PyUnicode_DecodeUTF8((const char *)payload, length, NULL)
+                                : PyBytes_FromStringAndSize((const char *)payload, length);
+    if (content == NULL) {
+        return NULL;
+    }
+    size = PyLong_FromSsize_t(length);
+    message = size == NULL ? NULL : (Message *)type->tp_alloc(type, 0);
+    if (message == NULL) {
+        Py_XDECREF(size);
+        Py_DECREF(content);
+        return NULL;
+    }
+    /* Bytes, text and None: no cycle can come of these. */
+    PyObject_GC_UnTrack(message);
+    message->payload = first == FIN_TEXT ? Py_NewRef(Py_None) : content;
+    message->text = first == FIN_TEXT ? content : Py_NewRef(Py_None);
+    message->length = size;
+    message->error = Py_NewRef(Py_None);
+    return (PyObject *)message;
+}
+
+/* scan(data, position, limit, message_class, events) -> position
+ *
+ * Appends a message for each whole unfragmented message from `position` on, of at most `limit` bytes and under 64 KiB,
+ * and stops before the first frame that is anything else, which includes whatever is wrong. */
+PyObject *
+syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    const State *state = syncws_state(module);
+    const unsigned char *from;
+    Py_ssize_t position, limit, end;
+    PyTypeObject *type;
+
+    if (count != 5 || !PyBytes_CheckExact(args[0]) || !PyType_Check(args[3]) || !PyList_CheckExact(args[4])) {
+        PyErr_SetString(PyExc_TypeError, "scan takes bytes, two integers, a class and a list");
+        return NULL;
+    }
+    type = (PyTypeObject *)args[3];
+    if (!PyType_IsSubtype(type, state->message_type)) {
+        PyErr_SetString(PyExc_TypeError, "the class must be one of messages");
+        return NULL;
+    }
+    position = PyLong_AsSsize_t(args[1]);
+    if (position == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    limit = PyLong_AsSsize_t(args[2]);
+    if (limit == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    from = (const unsigned char *)PyBytes_AS_STRING(args[0]);
+    end = PyBytes_GET_SIZE(args[0]);
+    if (position < 0 || position > end) {
+        PyErr_SetString(PyExc_ValueError, "the position must be within the bytes");
+        return NULL;
+    }
+    while (end - position >= 2) {
+        Py_ssize_t start, length = read_header(from + position, end - position, limit, &start);
+        PyObject *message;
+        int failed;
+
+        if (length < 0) {
+            break;
+        }
+        message = make_message(type, from[position], from + position + start, length);
+        if (message == NULL) {
+            return NULL;
+        }
+        failed = PyList_Append(args[4], message);
+        Py_DECREF(message);
+        if (failed < 0) {
+            return NULL;
+        }
+        position += start + length;
+    }
+    return PyLong_FromSsize_t(position);
+}

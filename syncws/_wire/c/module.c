@@ -1,0 +1,120 @@
+/* The module syncws._wire._speedups: what it holds, and what belongs to each interpreter's copy of it. */
+
+#include "speedups.h"
+
+/* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
+enum { FORM = 1 };
+
+State *
+syncws_state(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+static PyTypeObject *
+add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, (PyObject *)base);
+
+    if (type != NULL && PyModule_AddType(module, type) < 0) {
+        Py_CLEAR(type);
+    }
+    return type;
+}
+
+static int
+execute(PyObject *module)
+{
+    State *state = syncws_state(module);
+
+    if ((state->zero = PyLong_FromLong(0)) == NULL
+        || (state->assembler_type = add_type(module, &syncws_assembler_spec, NULL)) == NULL
+        || (state->message_type = add_type(module, &syncws_message_spec, NULL)) == NULL
+        || (state->fields_type = add_type(module, &syncws_fields_spec, NULL)) == NULL
+        || (state->reader_type = add_type(module, &syncws_reader_spec, state->fields_type)) == NULL) {
+        return -1;
+    }
+    return PyModule_AddIntConstant(module, "FORM", FORM);
+}
+
+static int
+traverse(PyObject *module, visitproc visit, void *arg)
+{
+    State *state = syncws_state(module);
+
+    Py_VISIT(state->assembler_type);
+    Py_VISIT(state->message_type);
+    Py_VISIT(state->fields_type);
+    Py_VISIT(state->reader_type);
+    Py_VISIT(state->reader_class);
+    Py_VISIT(state->encoding);
+    Py_VISIT(state->byte_order);
+    Py_VISIT(state->options);
+    Py_VISIT(state->fresh);
+    Py_VISIT(state->zero);
+    return 0;
+}
+
+static int
+clear(PyObject *module)
+{
+    State *state = syncws_state(module);
+
+    Py_CLEAR(state->assembler_type);
+    Py_CLEAR(state->message_type);
+    Py_CLEAR(state->fields_type);
+    Py_CLEAR(state->reader_type);
+    Py_CLEAR(state->reader_class);
+    Py_CLEAR(state->encoding);
+    Py_CLEAR(state->byte_order);
+    Py_CLEAR(state->options);
+    Py_CLEAR(state->fresh);
+    Py_CLEAR(state->zero);
+    return 0;
+}
+
+static void
+free_module(void *module)
+{
+    clear(module);
+}
+
+#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL
+
+static PyMethodDef methods[] = {
+    {"apply_mask", FAST(syncws_apply_mask), "See syncws._wire.masking.apply_mask."},
+    {"masked_frame", FAST(syncws_masked_frame), "See syncws._wire.frames.masked_frame."},
+    {"decode_utf8", FAST(syncws_decode_utf8), "See syncws._wire.utf8.decode_utf8."},
+    {"scan", FAST(syncws_scan), "See syncws._wire.decoder.scan."},
+    {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "syncws._wire._speedups",
+    .m_doc = "The compiled form of a few functions and base classes; see syncws._wire.accelerated.",
+    .m_size = sizeof(State),
+    .m_methods = methods,
+    .m_slots = slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = free_module,
+};
+
+PyMODINIT_FUNC
+PyInit__speedups(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,72 @@
+/* What the files of the compiled part share. See ../accelerated.py for what it is for.
+ *
+ * Leaves only: no state machine, no lock, no policy. What is per interpreter lies in State; nothing is static but
+ * constants. An object's fields are touched under its critical section, which is nothing where there is a GIL. */
+
+#ifndef SYNCWS_SPEEDUPS_H
+#define SYNCWS_SPEEDUPS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <structmember.h>
+
+#ifndef Py_BEGIN_CRITICAL_SECTION
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION() }
+#endif
+
+typedef struct {
+    PyTypeObject *assembler_type;
+    PyTypeObject *message_type;
+    PyTypeObject *fields_type;
+    PyTypeObject *reader_type;
+    /* What get_data_reader() makes, and what it fills in; see use_reader(). */
+    PyTypeObject *reader_class;
+    PyObject *encoding;
+    PyObject *byte_order;
+    PyObject *options;
+    PyObject *fresh;
+    PyObject *zero;
+} State;
+
+/* An event args object or a message on its way there: the base class of incoming.Message. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *payload;
+    PyObject *text;
+    PyObject *length;
+    PyObject *error;
+} Message;
+
+/* The fields of a DataReader: the base class of reader_core.ReaderCore. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *data;
+    PyObject *text;
+    PyObject *position;
+    PyObject *unread;
+    PyObject *encoding;
+    PyObject *byte_order;
+    PyObject *options;
+    PyObject *stream;
+    PyObject *turn;
+    PyObject *is_closed;
+} Fields;
+
+State *syncws_state(PyObject *module);
+
+PyObject *syncws_apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_decode_utf8(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_use_reader(PyObject *module, PyObject *args);
+
+extern PyType_Spec syncws_assembler_spec;
+extern PyType_Spec syncws_message_spec;
+extern PyType_Spec syncws_fields_spec;
+extern PyType_Spec syncws_reader_spec;
+
+#endif
