@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageWebSocket", "connect", "unix_connect"]
 
+# To ask an enumeration for a member costs as much as all of a function that does so for each message (Python 3.11).
+_CONNECTED = State.CONNECTED
+_UTF8 = SocketMessageType.UTF8
+
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
 
@@ -139,9 +143,10 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
                 payload = message.encode()
             except UnicodeEncodeError as exc:
                 raise InvalidArgumentError(f"the text holds a lone surrogate at {exc.start}") from exc
-            self._connected_session().send_message(TEXT, payload)
+            opcode = TEXT
         elif isinstance(message, bytes):
-            self._connected_session().send_message(BINARY, message)
+            payload = message
+            opcode = BINARY
         else:
             try:
                 view = as_bytes_view(message, "a message")
@@ -152,6 +157,11 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
                 ) from None
             with view:
                 self._connected_session().send_message(BINARY, view)
+            return
+        session = self._session
+        if session is None or self._state is not _CONNECTED:
+            session = self._connected_session()
+        session.send_message(opcode, payload)
 
     def send_nonfinal_frame(self, data: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Send one frame of a message, with more of it to follow.
@@ -197,7 +207,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         check_progress(progress)
         with as_bytes_view(data, "data") as view:
             size = len(view)
-            opcode = TEXT if self._control._message_type is SocketMessageType.UTF8 else BINARY
+            opcode = TEXT if self._control._message_type is _UTF8 else BINARY
             self._connected_session().send_fragment(opcode, view, is_final=is_final)
         if progress is not None:
             progress(size)
@@ -205,10 +215,10 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
         session = self._session
-        if session is None or self._is_output_closed or self._state is not State.CONNECTED:
+        if session is None or self._is_output_closed or self._state is not _CONNECTED:
             session = self._output_session()
         opcode = BINARY
-        if self._control._message_type is SocketMessageType.UTF8:
+        if self._control._message_type is _UTF8:
             _check_whole_text(data)
             opcode = TEXT
         if progress is not None:
@@ -219,9 +229,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _write_text(self, data: bytes) -> int:
         session = self._session
-        if session is None or self._is_output_closed or self._state is not State.CONNECTED:
+        if session is None or self._is_output_closed or self._state is not _CONNECTED:
             session = self._output_session()
-        session.send_message(TEXT if self._control._message_type is SocketMessageType.UTF8 else BINARY, data)
+        session.send_message(TEXT if self._control._message_type is _UTF8 else BINARY, data)
         return len(data)
 
     # Receiving by pull.
