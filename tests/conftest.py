@@ -11,6 +11,7 @@ from pathlib import Path
 import like_windows  # First of all, because the library looks at the system when it is imported
 import pytest
 import trustme
+from hypothesis import settings
 from support import LIMIT
 from support.fakes import FakeClock
 
@@ -19,6 +20,10 @@ from syncws._connection.receiving.reader import Reader
 from syncws._net.proxy import choice
 from syncws._waiting import deadline
 from syncws._waiting.deadline import Deadline
+
+# An example may take as long as the machine has other work.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:
