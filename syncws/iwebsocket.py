@@ -172,7 +172,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             ObjectClosedError: the socket was closed (0x80000013).
             HostNameNotResolvedError: the name has no address (0x80072EE7).
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84); or the system
-                gives no thread or no descriptor (0x80072EFD).
+                gives no thread or no descriptor, or the subinterpreter allows no threads (0x80072EFD).
             ProxyError: the proxy cannot be reached, or refuses (0x80072F85, 0x80190197, 0x80072EFD, 0x80072F84).
             CertificateError, TlsError: TLS failed (0x80072F05, …06, …0C, …0D, …89, 0x80072F7D, 0x800C000E).
             HttpStatusError: another status than 101, or of a proxy than 2xx (0x80190000 + status).

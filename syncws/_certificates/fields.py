@@ -119,12 +119,16 @@ class CertificateKeyUsages(NamedTuple):
     non_repudiation: bool = False
 
 
-def missing_extra() -> WebSocketError:
-    """Return the error for a `cryptography` that is not there, as on machines for which it has no wheel."""
-    return WebSocketError(
-        "looking into certificates and loading keys needs cryptography, which is not installed: "
-        "pip install syncws[certificates]"
-    )
+def missing_extra(error: ImportError) -> WebSocketError:
+    """Return the error for a `cryptography` that is not there, as on machines for which it has no wheel.
+
+    Or that is there and cannot be used, as in a subinterpreter.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        why = "is not installed: pip install syncws[certificates]"
+    else:
+        why = f"cannot be loaded here: {error}"
+    return WebSocketError(f"looking into certificates and loading keys needs cryptography, which {why}")
 
 
 @contextmanager
@@ -165,7 +169,7 @@ def parse(blob: bytes) -> Parsed:
     try:
         from cryptography import x509
     except ImportError as exc:
-        raise missing_extra() from exc
+        raise missing_extra(exc) from exc
     with reading("these bytes are no DER certificate of a known version"):
         return x509.load_der_x509_certificate(blob)
 

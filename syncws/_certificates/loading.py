@@ -99,9 +99,9 @@ def encrypted_key(private_key: PrivateKey, password: bytes) -> bytes:
 
 def _check_extra() -> None:
     try:
-        import cryptography  # noqa: F401 - only whether it is there
+        from cryptography import x509  # noqa: F401 - only whether it can be used
     except ImportError as exc:
-        raise missing_extra() from exc
+        raise missing_extra(exc) from exc
 
 
 def _checked_password(password: object) -> bytes | None:

@@ -1,8 +1,8 @@
 """The monitor: one thread of the process that keeps all timers of all connections.
 
 Timers are set on any thread and run on the monitor's, `syncws-monitor`, a daemon. It starts when the first timer is
-set, sleeps until the next one is due, and ends a second after the last timer was closed. What a timer does must not
-wait.
+set, sleeps until the next one is due, and ends a second after the last timer was closed; in a subinterpreter, which
+must not end before its threads, at once. What a timer does must not wait.
 
 The heap holds timers weakly, and a timer holds its session weakly: being watched keeps nothing alive.
 """
@@ -16,6 +16,7 @@ import weakref
 
 from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import Deadline, now
+from syncws._waiting.interpreter import is_main
 from syncws._waiting.locks import Bell
 
 __all__ = ["Monitor", "Timer", "the_monitor"]
@@ -25,6 +26,8 @@ _logger = logging.getLogger("syncws.monitor")
 # How long the thread stays after the last timer was closed: a program that makes one connection after the other needs
 # no new thread for each.
 _LINGER_SECONDS = 1.0
+# How long one look lasts whether the thread has ended; only when a timer is made at that moment, it does not.
+_LOOK_SECONDS = 0.1
 # So that a tiny interval of the application's cannot keep the processor busy.
 _SHORTEST_SECONDS = 0.01
 
@@ -59,6 +62,7 @@ class Monitor:
 
     def __init__(self) -> None:
         """Make a monitor without timers; the thread starts with the first that is set."""
+        self._lingers = is_main()
         self._reset()
         watch(self, Monitor.let_go_in_child)
 
@@ -66,6 +70,8 @@ class Monitor:
         self._lock = threading.RLock()
         self._bell = Bell()
         self._thread: threading.Thread | None = None
+        # The one that ended last: it may still be on its way out.
+        self._former: threading.Thread | None = None
         self._open: set[weakref.ref[Timer]] = set()
         self._heap: list[tuple[float, int, weakref.ref[Timer]]] = []
         # When the thread looks next by itself; never, while it does not sleep: then a ring has it look again.
@@ -96,7 +102,23 @@ class Monitor:
             self._open.discard(weakref.ref(timer))
             is_last = not self._open
         if is_last:
-            self._ring_before(now() + _LINGER_SECONDS)
+            self._ring_before(now() + self._linger_seconds)
+
+    @property
+    def _linger_seconds(self) -> float:
+        return _LINGER_SECONDS if self._lingers else 0.0
+
+    def wait_ended(self, deadline: Deadline) -> None:
+        """In a subinterpreter, wait until the thread is gone or has other timers to keep; elsewhere it stays.
+
+        Any thread but the monitor's.
+        """
+        while not self._lingers and not deadline.is_expired:
+            with self._lock:
+                thread = None if self._open else self._thread or self._former
+            if thread is None or not thread.is_alive():
+                return
+            thread.join(deadline.earlier(_LOOK_SECONDS).remaining)
 
     def _set(self, timer: Timer, seconds: float) -> None:
         with self._lock:
@@ -144,11 +166,11 @@ class Monitor:
                 self._lingers_until = None
                 return True
             if self._lingers_until is None:
-                self._lingers_until = now() + _LINGER_SECONDS
+                self._lingers_until = now() + self._linger_seconds
             if now() < self._lingers_until:
                 return True
             self._heap.clear()
-            self._thread = self._lingers_until = None
+            self._former, self._thread, self._lingers_until = self._thread, None, None
             return False
 
     def _begin_sleep(self) -> float | None:

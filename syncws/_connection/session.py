@@ -101,7 +101,8 @@ class Session(Sending):
         # What keep-alive has noticed and the reader is to look at.
         self.silence: Silence | None = None
         self.is_failed = False
-        self.delivery = Delivery(the_monitor())
+        self._monitor = the_monitor()
+        self.delivery = Delivery(self._monitor)
         self._timers: list[KeepAlive | UnsolicitedPongs] = []
         # Set when the reader has given everything back, which handlers cannot put off as they do `finished`.
         self.over = Latch()
@@ -125,8 +126,7 @@ class Session(Sending):
         self._start_timers()
 
     def _start_timers(self) -> None:
-        settings = self.settings
-        monitor = the_monitor()
+        settings, monitor = self.settings, self._monitor
         if settings.keep_alive_interval:
             self._timers.append(KeepAlive(self, monitor, settings.keep_alive_interval, settings.keep_alive_timeout))
         if settings._pong_interval:
@@ -243,7 +243,7 @@ class Session(Sending):
         if not self.over.wait_until(deadline):
             self.abort()
             deadline = Deadline(closing.ABORT_SECONDS)
-        self._wait_finished(deadline.earlier(closing.HANDLERS_SECONDS))
+        self.wait_finished(deadline.earlier(closing.HANDLERS_SECONDS))
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
@@ -285,16 +285,17 @@ class Session(Sending):
         """
         if self.is_on_reader and not self.finished.is_set():
             raise IllegalMethodCallError("wait_closed cannot wait inside a handler: it would wait for its own thread")
-        return self._wait_finished(deadline)
+        return self.wait_finished(deadline)
 
-    def _wait_finished(self, deadline: Deadline) -> bool:
+    def wait_finished(self, deadline: Deadline) -> bool:
+        """Wait as wait_closed(), without asking where; outside of handlers the connection's threads are gone then."""
         if not self.finished.wait_until(deadline):
             return False
         if not self.is_on_reader:
-            for thread in (self.dispatcher, self.reader):
-                if thread is not None:
-                    # The event is its last act but one; a moment later the thread is gone.
-                    thread.join(deadline.remaining)
+            for thread in filter(None, (self.dispatcher, self.reader)):
+                # The event is its last act but one; a moment later the thread is gone.
+                thread.join(deadline.remaining)
+            self._monitor.wait_ended(deadline)
         return True
 
     # The end of the program, and a fork: see _waiting.at_exit and at_fork.

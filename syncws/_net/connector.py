@@ -26,6 +26,7 @@ from syncws._net.transport import SocketTransport, Transport, is_tls_error
 from syncws._waiting.at_fork import loading, watch
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import run_aside
+from syncws._waiting.interpreter import check_threads_allowed
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.proxy_url import ProxyUrl
@@ -117,8 +118,9 @@ class Connect:
             validate: shows the server's certificate to the application.
 
         Raises:
-            CannotConnectError: the system gives no descriptors (0x80072EFD).
+            CannotConnectError: the system gives no descriptors, or the interpreter allows no threads (0x80072EFD).
         """
+        check_threads_allowed()
         self._uri = uri
         self._settings = settings
         self._token = token

@@ -2,7 +2,7 @@
 
 Any thread adds; close_all runs on the main thread, as an atexit function: all threads but daemons have ended then, and
 the readers still run. It is the last moment to use them, for when the interpreter has begun to take itself apart they
-stop wherever they are.
+stop wherever they are. A subinterpreter must not end before its threads: Python aborts the process then.
 
 Nobody is told of this end: an error raised in a daemon thread that waits for a message would only be a traceback on
 stderr. Threads of the application's that wait go on waiting until the process is gone.
@@ -30,6 +30,10 @@ class Ending(Protocol):
 
     finished: Latch
 
+    def wait_finished(self, deadline: Deadline) -> bool:
+        """Wait until it is finished and its threads are gone; return whether it is finished."""
+        raise NotImplementedError
+
     def begin_exit(self) -> None:
         """Send the Close frame without waiting, and tell nobody of anything any more."""
 
@@ -48,9 +52,10 @@ def add(session: Ending) -> None:
 
 def close_all() -> None:
     """Close every connection with 1001, all of them together within a second."""
-    sessions = [session for reference in _open.copy() if (session := reference()) and not session.finished.is_set()]
+    sessions = [session for reference in _open.copy() if (session := reference())]
     for session in sessions:
-        session.begin_exit()
+        if not session.finished.is_set():
+            session.begin_exit()
     _wait(sessions, Deadline(_CLOSE_SECONDS))
     left = [session for session in sessions if not session.finished.is_set()]
     for session in left:
@@ -60,7 +65,7 @@ def close_all() -> None:
 
 def _wait(sessions: list[Ending], deadline: Deadline) -> None:
     for session in sessions:
-        session.finished.wait_until(deadline)
+        session.wait_finished(deadline)
 
 
 def stay_quiet() -> None:

@@ -8,9 +8,11 @@ import weakref
 
 import pytest
 from support import LIMIT, join, wait
+from support.scripts import Call
 
 from syncws._connection import monitor as module
 from syncws._connection.monitor import Monitor, Timer
+from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import Bell
 
 
@@ -192,6 +194,70 @@ def test_the_thread_stays_a_while_for_the_next_timer_and_is_not_woken_for_each(r
     wait(soon.ran)
     monkeypatch.setattr(module, "_LINGER_SECONDS", 0.0)
     soon.close()
+    join(thread)
+
+
+@pytest.fixture
+def sub(monkeypatch):
+    """A monitor of a subinterpreter."""
+    monkeypatch.setattr(module, "is_main", lambda: False)
+    monkeypatch.setattr(module, "_LINGER_SECONDS", LIMIT)
+    return Monitor()
+
+
+def test_in_a_subinterpreter_the_thread_ends_at_once_and_is_waited_for(sub):
+    for _ in range(20):
+        timer = Noting(sub)
+        timer.set(LIMIT)
+        timer.close()
+        sub.wait_ended(Deadline(LIMIT / 2))
+        assert threads() == []
+
+
+def test_in_a_subinterpreter_nobody_waits_while_there_are_other_timers(sub):
+    first, second = Noting(sub), Noting(sub)
+    first.set(LIMIT)
+    second.set(LIMIT)
+    (thread,) = threads()
+    first.close()
+    sub.wait_ended(Deadline(None))
+    assert thread.is_alive()
+    second.close()
+    sub.wait_ended(Deadline(LIMIT))
+    assert not thread.is_alive()
+
+
+def test_in_a_subinterpreter_a_timer_that_is_made_meanwhile_ends_the_wait(sub):
+    inside, leave, is_joining = threading.Event(), threading.Event(), threading.Event()
+    busy = Noting(sub)
+    busy.run = lambda: (busy.close(), inside.set(), wait(leave))[0]
+    busy.set(0.0)
+    (thread,) = threads()
+    wait(inside)
+    thread.join, join_thread = lambda seconds: (is_joining.set(), join_thread(seconds)), thread.join
+    waiting = Call(sub.wait_ended, Deadline(None))
+    wait(is_joining)
+    other = Noting(sub)
+    other.set(2 * LIMIT)
+    waiting.result()
+    assert thread.is_alive()
+    leave.set()
+    other.close()
+    thread.join = join_thread
+    join(thread)
+
+
+def test_elsewhere_nobody_waits_for_the_thread_that_stays(real, monkeypatch):
+    monkeypatch.setattr(module, "_LINGER_SECONDS", LIMIT)
+    timer = Noting(real)
+    timer.set(LIMIT)
+    (thread,) = threads()
+    timer.close()
+    real.wait_ended(Deadline(None))
+    assert thread.is_alive()
+    monkeypatch.setattr(module, "_LINGER_SECONDS", 0.0)
+    real._lingers_until = 0.0
+    real._bell.ring()
     join(thread)
 
 

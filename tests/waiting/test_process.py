@@ -18,6 +18,9 @@ class EndingConnection:
     def begin_exit(self):
         self.finished.set()
 
+    def wait_finished(self, deadline):
+        return self.finished.wait_until(deadline)
+
 
 def test_connections_made_in_the_meantime_keep_no_other_from_being_closed(monkeypatch):
     monkeypatch.setattr(process, "_open", type(process._open)())
