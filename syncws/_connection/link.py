@@ -6,7 +6,7 @@ Any thread; close_dropped is called by the garbage collector.
 import enum
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from syncws._arguments.showing import as_html, shown_value
 from syncws._connection.session import Session
@@ -93,6 +93,18 @@ class SessionLink:
         )
 
 
+# For whoever ends a cell with a socket: IPython's Out then keeps the object, and so the connection, for ever. No
+# representation keeps it out of there.
+_KEPT_HINT = "open; what a cell shows stays in Out, so end it with close()"
+
+
+class _Printer(Protocol):
+    """What is used of IPython.lib.pretty.PrettyPrinter."""
+
+    def text(self, text: str) -> None:
+        """Add text."""
+
+
 class ShownSocket:
     """The base of the sockets that says what they are, in one line and as a table."""
 
@@ -103,8 +115,20 @@ class ShownSocket:
         """How far it has come."""
         raise NotImplementedError
 
+    @property
+    def is_open(self) -> bool:
+        """True while it is connected."""
+        raise NotImplementedError
+
     def _repr_html_(self) -> str:
-        return as_html(f"{type(self).__name__} {self.state.name}", self._link.shown())
+        return as_html(self._with_hint(f"{type(self).__name__} {self.state.name}"), self._link.shown())
+
+    def _repr_pretty_(self, printer: _Printer, is_cycle: bool) -> None:
+        """Show it where IPython has no tables."""
+        printer.text(self._with_hint(repr(self)))
+
+    def _with_hint(self, text: str) -> str:
+        return f"{text} ({_KEPT_HINT})" if self.is_open else text
 
     def __repr__(self) -> str:
         shown = [f" {name}={shown_value(value)}" for name, value in self._link.shown().items()]
