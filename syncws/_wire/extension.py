@@ -1,0 +1,116 @@
+"""The offer of permessage-deflate in the opening handshake, and what the server's answer to it means (RFC 7692 7.1).
+
+Pure functions: any thread may call them.
+"""
+
+import re
+from typing import NamedTuple
+
+from syncws._wire.shown import shown_text
+
+__all__ = ["EXTENSION", "WHOLE", "Agreement", "BadAnswerError", "offer_of", "read_answer"]
+
+EXTENSION = "permessage-deflate"
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+# RFC 6455 9.1: the value may stand in quotes, and must be a token without them.
+_PARAMETER = re.compile(rf"[ \t]*;[ \t]*({_TOKEN})(?:[ \t]*=[ \t]*(?:({_TOKEN})|\"({_TOKEN})\"))?")
+_NAME = re.compile(rf"[ \t]*({_TOKEN})")
+# RFC 7692 7.1.2: decimal, without leading zeros.
+_WINDOW_BITS = ("8", "9", "10", "11", "12", "13", "14", "15")
+
+
+class BadAnswerError(Exception):
+    """The server's answer is none that the offer allows; the text says why, to follow "it"."""
+
+
+class Agreement(NamedTuple):
+    """The four parameters (RFC 7692 7.1): those that the client wants, or those that both sides keep to."""
+
+    client_max_window_bits: int = 15
+    client_context_takeover: bool = True
+    server_max_window_bits: int = 15
+    server_context_takeover: bool = True
+
+
+WHOLE = Agreement()
+"""All of the window each way, and contexts that are kept."""
+
+
+def offer_of(wanted: Agreement) -> str:
+    """Return the value of Sec-WebSocket-Extensions that offers what is wanted."""
+    parts = [EXTENSION]
+    if not wanted.server_context_takeover:
+        parts.append("server_no_context_takeover")
+    if not wanted.client_context_takeover:
+        parts.append("client_no_context_takeover")
+    if wanted.server_max_window_bits < 15:
+        parts.append(f"server_max_window_bits={wanted.server_max_window_bits}")
+    # Always: without it the server may not ask for a smaller window, and could only refuse (7.1.2.2).
+    bits = wanted.client_max_window_bits
+    parts.append("client_max_window_bits" if bits == 15 else f"client_max_window_bits={bits}")
+    return "; ".join(parts)
+
+
+def read_answer(value: str, wanted: Agreement) -> Agreement:
+    """Read the server's Sec-WebSocket-Extensions, which is not empty.
+
+    Raises:
+        BadAnswerError: it is malformed, or no answer to the offer that was made of what is `wanted`.
+    """
+    given = _parse(value)
+    taken: dict[str, str | None] = {}
+    for name, argument in given:
+        if name in taken:
+            raise BadAnswerError(f"gave the parameter {name} of {EXTENSION} twice")
+        taken[name] = argument
+    client_bits, server_bits = wanted.client_max_window_bits, wanted.server_max_window_bits
+    for name, argument in taken.items():
+        if name in ("client_no_context_takeover", "server_no_context_takeover"):
+            if argument is not None:
+                raise BadAnswerError(f"gave the parameter {name} of {EXTENSION} a value")
+        elif name == "client_max_window_bits":
+            client_bits = _bits(name, argument, client_bits)
+        elif name == "server_max_window_bits":
+            server_bits = _bits(name, argument, server_bits)
+        else:
+            raise BadAnswerError(f"gave {EXTENSION} the parameter {shown_text(name, 40)}, which there is not")
+    # What was asked of the server is granted only if it says so (7.1.1.1, 7.1.2.1).
+    if not wanted.server_context_takeover and "server_no_context_takeover" not in taken:
+        raise BadAnswerError("took permessage-deflate without server_no_context_takeover, which was asked for")
+    if wanted.server_max_window_bits < 15 and "server_max_window_bits" not in taken:
+        raise BadAnswerError("took permessage-deflate without server_max_window_bits, which was asked for")
+    return Agreement(
+        client_bits,
+        wanted.client_context_takeover and "client_no_context_takeover" not in taken,
+        server_bits,
+        "server_no_context_takeover" not in taken,
+    )
+
+
+def _parse(value: str) -> list[tuple[str, str | None]]:
+    """Return the parameters of the one extension that `value` names."""
+    match = _NAME.match(value)
+    if match is None:
+        raise BadAnswerError(f"sent a malformed header Sec-WebSocket-Extensions: {shown_text(value, 80)}")
+    if match[1] != EXTENSION:
+        raise BadAnswerError(f"turned on the extension {shown_text(match[1], 40)}, which was not offered")
+    given: list[tuple[str, str | None]] = []
+    position = match.end()
+    while (parameter := _PARAMETER.match(value, position)) is not None:
+        given.append((parameter[1], parameter[2] or parameter[3]))
+        position = parameter.end()
+    rest = value[position:].strip(" \t")
+    if rest.startswith(","):
+        raise BadAnswerError(f"turned on more than the one extension that was offered: {shown_text(value, 80)}")
+    if rest:
+        raise BadAnswerError(f"sent a malformed header Sec-WebSocket-Extensions: {shown_text(value, 80)}")
+    return given
+
+
+def _bits(name: str, argument: str | None, offered: int) -> int:
+    if argument not in _WINDOW_BITS:
+        raise BadAnswerError(f"gave {name} no number from 8 to 15: {shown_text(argument or '', 40)!r}")
+    if int(argument) > offered:
+        raise BadAnswerError(f"chose {name}={argument}, where at most {offered} was offered")
+    return int(argument)
