@@ -16,6 +16,7 @@ from syncws._streams.output_stream import IOutputStream, OutputStream
 from syncws._wire.accelerated import accelerated
 from syncws.cancellation import CancellationToken, CancellationTokenSource
 from syncws.certificates import Certificate
+from syncws.compression import CompressionStatistics, Deflate
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl
 from syncws.credentials import PasswordCredential
 from syncws.enums import (
@@ -95,6 +96,7 @@ __all__ = [
     "CertificateKeyUsages",
     "ChainValidationResult",
     "CloseCause",
+    "CompressionStatistics",
     "ConnectAbortedError",
     "ConnectAttempt",
     "ConnectFailedError",
@@ -106,6 +108,7 @@ __all__ = [
     "DataReader",
     "DataWriter",
     "Deferral",
+    "Deflate",
     "Event",
     "EventRegistrationToken",
     "HResult",

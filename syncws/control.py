@@ -13,6 +13,7 @@ from syncws._arguments.keywords import MessageWebSocketSettings, StreamWebSocket
 from syncws._arguments.settable import Settable
 from syncws._arguments.setting import ListSetting, Setting
 from syncws._arguments.setting_checks import (
+    as_compression,
     as_message_type,
     as_receive_mode,
     check_authorities,
@@ -38,6 +39,7 @@ from syncws._wire.frame_decoder import NO_LIMIT
 from syncws._wire.headers import check_subprotocols
 from syncws._wire.shown import shown_url
 from syncws.certificates import Certificate
+from syncws.compression import Deflate
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import IllegalMethodCallError
@@ -325,6 +327,22 @@ class WebSocketControl(Settable):
         """Time between Pong frames that nobody asked for, a heartbeat (….DesiredUnsolicitedPongInterval).
 
         timedelta(0) is none. Any time above it is at least 100 ms. See RFC 6455 5.5.3.
+        """,
+    )
+    compression: Setting[Deflate | bool | None] = Setting(
+        None,
+        as_compression,
+        """How messages are compressed, if the server does so too (beyond WinRT, RFC 7692): a Deflate.
+
+        None, the default, offers no compression. True is Deflate() with its defaults, and False is None. It pays for
+        text of some size on a line that is slow or paid for, least for what is compressed already.
+
+        It is off by default for two reasons. Where a secret and what an attacker chooses go into the same messages, or
+        with context takeover over the same connection, their sizes tell of the secret, TLS or not (as in CRIME and
+        BREACH). And it takes memory: some 300 KiB for a connection with the defaults, see Deflate.
+
+        max_message_size and inbox_size_in_bytes count what messages are inflated to. What was agreed stands in
+        information.compression.
         """,
     )
 

@@ -12,6 +12,7 @@ from syncws._arguments.showing import as_html, plain
 from syncws._certificates.errors import severity_of
 from syncws._wire.shown import shown_protocol
 from syncws.certificates import Certificate
+from syncws.compression import CompressionStatistics
 from syncws.enums import ChainValidationResult, CloseCause, SocketSslErrorSeverity
 from syncws.host_name import HostName
 from syncws.http_headers import HttpHeaders
@@ -123,6 +124,7 @@ class Snapshot(NamedTuple):
     messages_sent: int = 0
     frames_received: int = 0
     frames_sent: int = 0
+    compression: CompressionStatistics | None = None
     bytes_received: int = 0
     bytes_sent: int = 0
     bytes_buffered_in: int = 0
@@ -262,6 +264,14 @@ class WebSocketInformation:
         return self._take_snapshot().frames_sent
 
     @property
+    def compression(self) -> CompressionStatistics | None:
+        """What was agreed about compression and what it has come to; None before connect and without (beyond WinRT).
+
+        It is None too when control.compression was set and the server does not compress.
+        """
+        return self._take_snapshot().compression
+
+    @property
     def bytes_received(self) -> int:
         """Bytes that came over TCP since connect, TLS and frame headers included (beyond WinRT)."""
         return self._take_snapshot().bytes_received
@@ -342,10 +352,11 @@ class WebSocketInformation:
 
     def __repr__(self) -> str:
         snapshot = self._take_snapshot()
+        shown = "" if snapshot.compression is None else f" compression={snapshot.compression!r}"
         return (
             f"<{type(self).__name__} local_address={snapshot.local_address} "
             f"messages_received={snapshot.messages_received} messages_sent={snapshot.messages_sent} "
-            f"bytes_received={snapshot.bytes_received} bytes_sent={snapshot.bytes_sent}>"
+            f"bytes_received={snapshot.bytes_received} bytes_sent={snapshot.bytes_sent}{shown}>"
         )
 
 

@@ -125,8 +125,13 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     # Sending.
 
-    def send(self, message: "str | ReadableBuffer", /) -> None:
+    def send(self, message: "str | ReadableBuffer", /, *, compress: bool = True) -> None:
         """Send one message: str as text, any buffer as binary, whatever control.message_type says (beyond WinRT).
+
+        Args:
+            message: what to send.
+            compress: False sends it plain where control.compression was agreed, as what is compressed already or holds
+                a secret should be. Without compression it has no effect.
 
         Raises:
             InvalidArgumentTypeError: another type (0x80070057).
@@ -156,12 +161,12 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
                     f"a message must be str or bytes, or another buffer, not {kind}"
                 ) from None
             with view:
-                self._connected_session().send_message(BINARY, view)
+                self._connected_session().send_message(BINARY, view, compress)
             return
         session = self._session
         if session is None or self._state is not _CONNECTED:
             session = self._connected_session()
-        session.send_message(opcode, payload)
+        session.send_message(opcode, payload, compress)
 
     def send_nonfinal_frame(self, data: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Send one frame of a message, with more of it to follow.
@@ -334,11 +339,11 @@ def _read_messages(session: MessageSession) -> None:
 
 
 def _make_reader(session: MessageSession) -> MessageReceiver:
-    limit = session.settings._message_limit
+    limit, inflater = session.settings._message_limit, session.inflater
     if session.settings.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
-        pieces = PieceDecoder(limit, MessagePieceEventArgs)
+        pieces = PieceDecoder(limit, MessagePieceEventArgs, inflater)
         return MessageReceiver(session, pieces, MessagePieceEventArgs)
-    whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs)
+    whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs, inflater)
     return MessageReceiver(session, whole, MessageWebSocketMessageReceivedEventArgs)
 
 

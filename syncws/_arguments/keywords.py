@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from syncws._arguments.socket_options import LocalAddress, SocketOption
 from syncws.certificates import Certificate
+from syncws.compression import Deflate
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode, SocketMessageType
 
@@ -50,6 +51,7 @@ class WebSocketSettings(TypedDict, total=False):
     keep_alive_interval: float | None
     keep_alive_timeout: float | None
     desired_unsolicited_pong_interval: dt.timedelta
+    compression: Deflate | bool | None
 
 
 class MessageWebSocketSettings(WebSocketSettings, total=False):

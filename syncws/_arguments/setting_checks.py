@@ -17,6 +17,7 @@ from syncws._wire.headers import check_request_header, is_token
 from syncws._wire.proxy_url import parse_proxy_url
 from syncws._wire.shown import HIDDEN, shown_protocol
 from syncws.certificates import Certificate
+from syncws.compression import Deflate
 from syncws.credentials import PasswordCredential
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from http.cookiejar import CookieJar
 
 __all__ = [
+    "as_compression",
     "as_message_type",
     "as_receive_mode",
     "check_authorities",
@@ -45,6 +47,20 @@ __all__ = [
 ]
 
 MemberT = TypeVar("MemberT", bound=IntEnum)
+
+
+def as_compression(value: object, what: str) -> Deflate | bool | None:
+    """Return a Deflate, or None for no compression; True stands for a Deflate of defaults, False for None.
+
+    Raises:
+        InvalidArgumentTypeError: no Deflate, bool or None (0x80070057).
+    """
+    if isinstance(value, bool):
+        # Never kept as it is; the annotation is the setting's, to which True may be assigned.
+        return Deflate() if value else None
+    if value is not None and not isinstance(value, Deflate):
+        raise InvalidArgumentTypeError(f"{what} must be a Deflate, True or None, not {type(value).__name__}")
+    return value
 
 
 def as_message_type(value: object, what: str) -> SocketMessageType:

@@ -80,6 +80,7 @@ class SessionLink:
             frames_received=session.received.frames,
             frames_sent=session.outbox.tally.frames,
             bandwidth_statistics=read_statistics(session),
+            compression=None if session.compression is None else session.compression.read_statistics(),
             bytes_received=session.inbound.total_bytes,
             bytes_sent=session.outbound.total_bytes,
             bytes_buffered_in=session.inbox.size,

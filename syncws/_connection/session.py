@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from syncws._connection import closing
 from syncws._connection.closing import Closing
+from syncws._connection.compressing import compression_of
 from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs
 from syncws._connection.monitor import the_monitor
 from syncws._connection.pings import Pings
@@ -71,7 +72,8 @@ class Session(Sending):
 
     def __init__(self, opened: Opened, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
-        super().__init__(make_outbox(opened.transport, waker.wake), settings.send_timeout)
+        compression = compression_of(opened.result.agreement, settings.compression)
+        super().__init__(make_outbox(opened.transport, waker.wake), settings.send_timeout, compression)
         self.number = next(_numbers)
         self.settings: WebSocketControl = settings
         self.remainder = opened.result.remainder
@@ -442,6 +444,7 @@ class Session(Sending):
         if not self.is_aborted and self.outbox.is_idle:
             self.transport.end_output()
         self.transport.close()
+        self.forget_context()
 
     def _raise_last_events(self, code: int, reason: str) -> None:
         """Tell the application's object, if it is still there, that the connection is over."""

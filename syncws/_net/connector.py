@@ -33,6 +33,7 @@ from syncws._wire.proxy_url import ProxyUrl
 from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken
 from syncws.certificates import Certificate
+from syncws.compression import Deflate
 from syncws.control import WebSocketControl
 from syncws.credentials import PasswordCredential
 from syncws.enums import ChainValidationResult, CloseCause
@@ -364,8 +365,14 @@ class Connect:
                     secure = start_tls(transport, uri, settings, waiter, self)
                 transport, tls = secure, secure.names()
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
+            compression = settings.compression._wanted if isinstance(settings.compression, Deflate) else None
             request = OpeningRequest(
-                uri, _request_headers(settings), settings.supported_protocols, self._cookies, self._authentication
+                uri,
+                _request_headers(settings),
+                settings.supported_protocols,
+                self._cookies,
+                self._authentication,
+                compression,
             )
             with self._phases.measure("handshake"):
                 result = open_websocket(transport, waiter, request)

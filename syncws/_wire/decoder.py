@@ -5,6 +5,7 @@ The thread that holds the reading role runs it; it needs no lock.
 
 from syncws._wire.accelerated import speedups
 from syncws._wire.binary import BinaryAssembler
+from syncws._wire.deflate import Inflater
 from syncws._wire.frame_decoder import FrameDecoder, Incoming, bad_text, check_fragments
 from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
@@ -63,15 +64,18 @@ class Decoder(FrameDecoder):
 
     __slots__ = ("_binary", "_fragments", "_message_class", "_scan_limit", "_text")
 
-    def __init__(self, max_message_size: int, message_class: type[Message] = Message) -> None:
+    def __init__(
+        self, max_message_size: int, message_class: type[Message] = Message, inflater: Inflater | None = None
+    ) -> None:
         """Make a decoder.
 
         Args:
             max_message_size: bytes that a message may have; a larger one is refused when its header says so.
             message_class: the class of the messages; made without calling its constructor, so that the object
                 decoded here can be the very one that an application's handler receives.
+            inflater: see FrameDecoder.
         """
-        super().__init__(max_message_size)
+        super().__init__(max_message_size, inflater)
         self._message_class = message_class
         self._scan_limit = min(65535, max_message_size)
         # The message under way, if any: then exactly one of the two is set.
@@ -118,15 +122,15 @@ class Decoder(FrameDecoder):
         self._fragments += 1
         check_fragments(self._fragments, MAX_FRAGMENTS)
 
-    def _add_payload(self, piece: bytes | memoryview, events: list[Incoming]) -> None:
+    def _add_payload(self, piece: bytes | memoryview, remaining: int, events: list[Incoming], *, is_last: bool) -> None:
         # Let go of first: the buffer is given out without a copy when nobody looks into it.
         self.room = None
         if self._binary is not None:
-            self.room = self._binary.add(piece, self._frame_remaining)
+            self.room = self._binary.add(piece, remaining)
             return
         assert self._text is not None
         try:
-            self.room = self._text.add(piece, self._frame_remaining)
+            self.room = self._text.add(piece, remaining)
         except UnicodeDecodeError as exc:
             raise bad_text(exc) from None
 

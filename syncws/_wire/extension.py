@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from syncws._wire.shown import shown_text
 
-__all__ = ["EXTENSION", "WHOLE", "Agreement", "BadAnswerError", "offer_of", "read_answer"]
+__all__ = ["EXTENSION", "WHOLE", "Agreement", "BadAnswerError", "answer_of", "offer_of", "read_answer"]
 
 EXTENSION = "permessage-deflate"
 
@@ -39,16 +39,21 @@ WHOLE = Agreement()
 
 def offer_of(wanted: Agreement) -> str:
     """Return the value of Sec-WebSocket-Extensions that offers what is wanted."""
+    # Always with it: else the server may not ask for a smaller window, and could only refuse (7.1.2.2).
+    return answer_of(wanted) + ("; client_max_window_bits" if wanted.client_max_window_bits == 15 else "")
+
+
+def answer_of(agreement: Agreement) -> str:
+    """Return an agreement in the words of an answer, without what is the default."""
     parts = [EXTENSION]
-    if not wanted.server_context_takeover:
+    if not agreement.server_context_takeover:
         parts.append("server_no_context_takeover")
-    if not wanted.client_context_takeover:
+    if not agreement.client_context_takeover:
         parts.append("client_no_context_takeover")
-    if wanted.server_max_window_bits < 15:
-        parts.append(f"server_max_window_bits={wanted.server_max_window_bits}")
-    # Always: without it the server may not ask for a smaller window, and could only refuse (7.1.2.2).
-    bits = wanted.client_max_window_bits
-    parts.append("client_max_window_bits" if bits == 15 else f"client_max_window_bits={bits}")
+    if agreement.server_max_window_bits < 15:
+        parts.append(f"server_max_window_bits={agreement.server_max_window_bits}")
+    if agreement.client_max_window_bits < 15:
+        parts.append(f"client_max_window_bits={agreement.client_max_window_bits}")
     return "; ".join(parts)
 
 

@@ -6,9 +6,20 @@ What becomes of the payload is for the subclasses to say: wire.decoder gathers w
 it on as it comes. A decoder takes any split of the bytes. What is kept between two calls is at most one unfinished
 header or control frame; nothing is read or copied again when more arrives, so the work is linear. Lengths are compared
 with the limits when the header is read, before the payload takes any memory.
+
+What was compressed (RFC 7692) is inflated on the way to the subclass, in pieces, and what comes out is held against the
+limits. One call gives out so much of it and no more, whatever the ratio: the rest waits for the next call.
 """
 
-from syncws._wire.frames import CLOSE, CONTINUATION, MAX_CONTROL_PAYLOAD, PING, is_valid_received_close_code
+from syncws._wire.deflate import BadDeflateError, Inflater
+from syncws._wire.frames import (
+    CLOSE,
+    CONTINUATION,
+    MAX_CONTROL_PAYLOAD,
+    PING,
+    RSV1,
+    is_valid_received_close_code,
+)
 from syncws._wire.incoming import CloseFrame, Message, Ping, Pong, Violation
 from syncws._wire.shown import shown_text
 from syncws._wire.tally import Tally
@@ -23,6 +34,10 @@ NO_LIMIT = 1 << 63
 
 _RESERVED_BITS = 0x70
 _MASK_BIT = 0x80
+
+_PIECE_BYTES = 65536
+# What may come of one call by inflating, and a piece beyond it.
+_INFLATED_BYTES = 262144
 
 
 class Fail(Exception):
@@ -60,30 +75,45 @@ class FrameDecoder:
         tally (Tally): what has come.
         room (memoryview | None): where the next bytes of the stream may be put. Then the filled part of that very view
             is what receive_data gets, and releases. Mostly None.
+        has_more (bool): True when there is more in what was taken than one call gives out; call again, with b"".
     """
 
     __slots__ = (
         "_frame_is_final",
         "_frame_remaining",
+        "_inflated_limit",
+        "_inflater",
+        "_is_compressed",
         "_is_under_way",
         "_max_message_size",
         "_message_length",
         "_unread",
+        "has_more",
         "is_dead",
         "room",
         "tally",
     )
 
-    def __init__(self, max_message_size: int) -> None:
-        """Make a decoder; `max_message_size` in bytes, a larger message is refused when a header says so."""
+    def __init__(self, max_message_size: int, inflater: Inflater | None = None) -> None:
+        """Make a decoder.
+
+        Args:
+            max_message_size: in bytes; a larger message is refused when a header says so, or when it is inflated.
+            inflater: for what is compressed; None when that was not agreed.
+        """
         self._max_message_size = max_message_size
-        # An unfinished header or control frame: less than 14 + 125 bytes.
+        self._inflater = inflater
+        # Where the inflater's count of bytes ends this call.
+        self._inflated_limit = 0
+        self._is_compressed = False
+        # An unfinished header or control frame: less than 14 + 125 bytes. And whatever is there while has_more.
         self._unread = b""
         self._frame_remaining = 0
         self._frame_is_final = False
         # True from the first frame of a message to the end of its last.
         self._is_under_way = False
         self._message_length = 0
+        self.has_more = False
         self.is_dead = False
         self.tally = Tally()
         self.room: memoryview | None = None
@@ -97,8 +127,11 @@ class FrameDecoder:
         """Note one frame more of the message under way; refuse what is too much."""
         raise NotImplementedError
 
-    def _add_payload(self, piece: bytes | memoryview, events: list[Incoming]) -> None:
-        """Take a piece of the message under way, which is not empty; `_frame_remaining` is what comes after it."""
+    def _add_payload(self, piece: bytes | memoryview, remaining: int, events: list[Incoming], *, is_last: bool) -> None:
+        """Take a piece of the message under way, which may be empty when it is the last.
+
+        After it come `remaining` bytes of the same frame, as they are; 0 when it is compressed.
+        """
         raise NotImplementedError
 
     def _end_message(self, events: list[Incoming]) -> None:
@@ -108,7 +141,7 @@ class FrameDecoder:
         """Take the next bytes of the stream, in any split, and return the events that they complete.
 
         The caller deals with the events in order; Ping, CloseFrame and Violation want an answer, which
-        `wire.protocol` makes.
+        `wire.protocol` makes. When `has_more` is true then, the next call takes b"".
         """
         events: list[Incoming] = []
         if self.is_dead:
@@ -116,9 +149,14 @@ class FrameDecoder:
         if self._unread:
             data = self._unread + data
             self._unread = b""
+        if self._inflater is not None:
+            self._inflated_limit = self._inflater.plain_bytes + _INFLATED_BYTES
         try:
-            # A view is a part of one payload that lies in its place: only _add_payload() looks into it.
-            self._decode(data, events)  # type: ignore[arg-type]
+            if not self.has_more or self._inflate(events):
+                # A view is a part of one payload that lies in its place: only _add_payload() looks into it.
+                self._decode(data, events)  # type: ignore[arg-type]
+            else:
+                self._unread = bytes(data)
         except Fail as fail:
             self._die()
             events.append(fail.violation)
@@ -126,6 +164,7 @@ class FrameDecoder:
 
     def _die(self) -> None:
         self.is_dead = True
+        self.has_more = False
 
     def _decode(self, data: bytes, events: list[Incoming]) -> None:
         position = 0
@@ -166,13 +205,12 @@ class FrameDecoder:
                 raise _protocol_error(f"the server sent a length of {length} in a longer form than it needs")
             if length >= 1 << 63:
                 raise _protocol_error("the server sent a length with its highest bit set")
-        self._begin_frame(opcode, length, is_final=first >= 0x80)
+        self._begin_frame(first, opcode, length)
         return self._take_payload(data, start, end, events)
 
     def _check_first_bytes(self, first: int, second: int, opcode: int) -> None:
         if first & _RESERVED_BITS:
-            # No extension is negotiated; permessage-deflate will own RSV1 here.
-            raise _protocol_error(f"the server set reserved bits (first byte 0x{first:02x}) without an extension")
+            self._check_reserved_bits(first, opcode)
         if second & _MASK_BIT:
             raise _protocol_error("the server sent a masked frame")
         if opcode > 0xA or 0x2 < opcode < CLOSE:
@@ -188,9 +226,32 @@ class FrameDecoder:
         elif self._is_under_way:
             raise _protocol_error("the server began a message before it had finished the last one")
 
-    def _begin_frame(self, opcode: int, length: int, *, is_final: bool) -> None:
-        if self._message_length + length > self._max_message_size:
-            size = self._message_length + length
+    def _check_reserved_bits(self, first: int, opcode: int) -> None:
+        """Allow RSV1 alone, on the first frame of a message, where compression was agreed (RFC 7692 6)."""
+        if self._inflater is None:
+            raise _protocol_error(f"the server set reserved bits (first byte 0x{first:02x}) without an extension")
+        if first & _RESERVED_BITS != RSV1 or opcode >= CLOSE or opcode == CONTINUATION:
+            raise _protocol_error(
+                f"the server set reserved bits where permessage-deflate has none (first byte 0x{first:02x})"
+            )
+
+    def _begin_frame(self, first: int, opcode: int, length: int) -> None:
+        if opcode != CONTINUATION:
+            self._is_compressed = bool(first & RSV1)
+        if not self._is_compressed:
+            self._count_bytes(length)
+        if opcode != CONTINUATION:
+            self._begin_message(opcode)
+            self._is_under_way = True
+        self._count_fragment(length)
+        self.tally.begun += 1
+        self._frame_remaining = length
+        self._frame_is_final = first >= 0x80
+
+    def _count_bytes(self, count: int) -> None:
+        """Note bytes of the message under way, before they take memory; refuse what is too much."""
+        size = self._message_length + count
+        if size > self._max_message_size:
             raise Fail(
                 1009,
                 MessageTooBigError(
@@ -198,29 +259,58 @@ class FrameDecoder:
                     f"control.max_message_size allows {self._max_message_size}"
                 ),
             )
-        if opcode != CONTINUATION:
-            self._begin_message(opcode)
-            self._is_under_way = True
-        self._count_fragment(length)
-        self.tally.begun += 1
-        self._message_length += length
-        self._frame_remaining = length
-        self._frame_is_final = is_final
+        self._message_length = size
 
     def _take_payload(self, data: bytes, start: int, end: int, events: list[Incoming]) -> int:
         """Take what is there of the current frame's payload; return the position behind it."""
         remaining = self._frame_remaining
         stop = min(start + remaining, end)
+        self._frame_remaining = remaining = remaining - (stop - start)
+        is_last = self._frame_is_final and not remaining
+        if self._is_compressed:
+            assert self._inflater is not None
+            self._inflater.feed(memoryview(data)[start:stop], is_last=is_last)
+            if self._inflate(events):
+                return stop
+            # No more of this data in this call.
+            self._unread = data[stop:]
+            return end
         if stop > start:
-            self._frame_remaining = remaining - (stop - start)
             # A memoryview: the piece is copied once, where it goes.
-            self._add_payload(data if stop - start == len(data) else memoryview(data)[start:stop], events)
-        if not self._frame_remaining and self._frame_is_final:
-            self._end_message(events)
-            self.tally.ended += 1
-            self._message_length = 0
-            self._is_under_way = self._frame_is_final = False
+            piece = data if stop - start == len(data) else memoryview(data)[start:stop]
+            self._add_payload(piece, remaining, events, is_last=is_last)
+        if is_last:
+            self._finish_message(events)
         return stop
+
+    def _inflate(self, events: list[Incoming]) -> bool:
+        """Inflate what there is of the message under way; return False when that is more than one call gives out."""
+        inflater = self._inflater
+        assert inflater is not None
+        is_end = self._frame_is_final and not self._frame_remaining
+        try:
+            while not inflater.is_drained:
+                if inflater.plain_bytes >= self._inflated_limit:
+                    self.has_more = True
+                    return False
+                # One byte beyond the limit shows that there is more; its memory is not taken.
+                piece = inflater.read(min(_PIECE_BYTES, self._max_message_size - self._message_length + 1))
+                self._count_bytes(len(piece))
+                if piece:
+                    self._add_payload(piece, 0, events, is_last=is_end and inflater.is_drained)
+        except BadDeflateError as exc:
+            message = f"the server sent compressed data that cannot be inflated: {exc}"
+            raise Fail(1007, ProtocolViolationError(message, close_code=1007)) from exc
+        self.has_more = False
+        if is_end:
+            self._finish_message(events)
+        return True
+
+    def _finish_message(self, events: list[Incoming]) -> None:
+        self._end_message(events)
+        self.tally.ended += 1
+        self._message_length = 0
+        self._is_under_way = self._frame_is_final = self._is_compressed = False
 
     def _take_control(self, data: bytes, position: int, end: int, events: list[Incoming]) -> int:
         start = position + 2

@@ -16,6 +16,7 @@ __all__ = [
     "CHUNK_BYTES",
     "PING",
     "PONG",
+    "RSV1",
     "TEXT",
     "close_payload",
     "encode_frame",
@@ -32,6 +33,9 @@ CLOSE = 0x8
 PING = 0x9
 PONG = 0xA
 
+RSV1 = 0x40
+"""Added to TEXT or BINARY: the message is compressed (RFC 7692 6)."""
+
 MAX_CONTROL_PAYLOAD = 125
 """Bytes that a control frame may carry (RFC 6455 5.5)."""
 
@@ -47,7 +51,7 @@ _MASKED = 0x80
 # By the first byte and the length; made for those first bytes that this side sends.
 _SMALL_HEADERS = {
     first: [bytes((first, _MASKED | length)) for length in range(126)]
-    for opcode in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG)
+    for opcode in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG, RSV1 | TEXT, RSV1 | BINARY)
     for first in (opcode, _FIN | opcode)
 }
 

@@ -5,20 +5,23 @@ An object belongs to one sender; when that one gives up, to whoever goes on for 
 
 from collections.abc import Iterator
 
-from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, encode_frame, frame_header
+from syncws._wire.deflate import Deflater
+from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, RSV1, encode_frame, frame_header
 from syncws._wire.mask_keys import new_key
 from syncws._wire.masking import apply_mask
 
-__all__ = ["FragmentFrames", "FrameChunks", "PayloadChunks"]
+__all__ = ["CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
 
 
 class PayloadChunks(Iterator[bytes]):
     """What both ways of sending a large payload share: how far it has come, and whose memory it lies in."""
 
-    __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position")
+    __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position", "_size")
 
-    def __init__(self, payload: bytes | bytearray | memoryview) -> None:
+    def __init__(self, payload: bytes | bytearray | memoryview, size: int = CHUNK_BYTES) -> None:
         self._payload = memoryview(payload)
+        # Of a piece.
+        self._size = size
         # The position at which the memory begins.
         self._base = 0
         self._length = len(self._payload)
@@ -60,7 +63,7 @@ class PayloadChunks(Iterator[bytes]):
 
     def _take(self) -> bytes | memoryview:
         start = self._position
-        self._position = min(start + CHUNK_BYTES, self._length)
+        self._position = min(start + self._size, self._length)
         return self._payload[start - self._base : self._position - self._base]
 
 
@@ -88,9 +91,9 @@ class FragmentFrames(PayloadChunks):
 
     __slots__ = ("_opcode",)
 
-    def __init__(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
+    def __init__(self, opcode: int, payload: bytes | bytearray | memoryview, size: int = CHUNK_BYTES) -> None:
         """Make the frames; `payload` must not change until the last was taken, or detach() was called."""
-        super().__init__(payload)
+        super().__init__(payload, size)
         self._opcode = opcode
 
     def __next__(self) -> bytes:
@@ -99,3 +102,32 @@ class FragmentFrames(PayloadChunks):
         opcode, self._opcode = self._opcode, CONTINUATION
         piece = self._take()
         return encode_frame(opcode, piece, is_final=not self.remaining)
+
+
+class CompressedFrames(FragmentFrames):
+    """One message as compressed frames. Each is made under the writer role, for the context has the order of the wire.
+
+    What was made must go, and what remains of the message after it: the context holds it already.
+    """
+
+    __slots__ = ("_deflater",)
+
+    def __init__(
+        self, opcode: int, payload: bytes | bytearray | memoryview, deflater: Deflater, size: int = CHUNK_BYTES
+    ) -> None:
+        """Make the frames, of `size` bytes of payload each; see FragmentFrames."""
+        super().__init__(opcode | RSV1, payload, size)
+        self._deflater = deflater
+
+    def __next__(self) -> bytes:
+        if not self.remaining:
+            raise StopIteration
+        opcode, self._opcode = self._opcode, CONTINUATION
+        is_first = opcode != CONTINUATION
+        compressed = b""
+        # Of what repeats itself nothing may come for a while, at most for the 4 MiB that zlib can hold back.
+        while not compressed and self.remaining:
+            piece = self._take()
+            compressed = self._deflater.compress(piece, is_first=is_first, is_last=not self.remaining)
+            is_first = False
+        return encode_frame(opcode, compressed, is_final=not self.remaining)

@@ -4,6 +4,7 @@ The thread that holds the reading role runs it; it needs no lock.
 """
 
 from syncws._wire.decoder import MAX_FRAGMENTS
+from syncws._wire.deflate import Inflater
 from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, Incoming, bad_text, check_fragments
 from syncws._wire.frames import TEXT
 from syncws._wire.incoming import MessagePiece
@@ -24,14 +25,20 @@ class PieceDecoder(FrameDecoder):
 
     __slots__ = ("_empty_fragments", "_has_ended", "_piece_class", "_text", "_type")
 
-    def __init__(self, max_message_size: int = NO_LIMIT, piece_class: type[MessagePiece] = MessagePiece) -> None:
+    def __init__(
+        self,
+        max_message_size: int = NO_LIMIT,
+        piece_class: type[MessagePiece] = MessagePiece,
+        inflater: Inflater | None = None,
+    ) -> None:
         """Make a decoder.
 
         Args:
             max_message_size: bytes that a whole message may have; without a limit when not given.
             piece_class: the class of the pieces; made without calling its constructor.
+            inflater: see FrameDecoder.
         """
-        super().__init__(max_message_size)
+        super().__init__(max_message_size, inflater)
         self._piece_class = piece_class
         self._type = SocketMessageType.BINARY
         # Set for a text message, also after its end.
@@ -55,8 +62,7 @@ class PieceDecoder(FrameDecoder):
             self._empty_fragments += 1
             check_fragments(self._empty_fragments, MAX_FRAGMENTS)
 
-    def _add_payload(self, piece: bytes | memoryview, events: list[Incoming]) -> None:
-        is_last = self._frame_is_final and not self._frame_remaining
+    def _add_payload(self, piece: bytes | memoryview, remaining: int, events: list[Incoming], *, is_last: bool) -> None:
         event = _new(self._piece_class)
         event._text = None if self._text is None else self._decode_text(self._text, piece, is_last=is_last)
         event._payload = bytes(piece)
@@ -68,8 +74,8 @@ class PieceDecoder(FrameDecoder):
 
     def _end_message(self, events: list[Incoming]) -> None:
         if not self._has_ended:
-            # The last frame is empty.
-            self._add_payload(b"", events)
+            # Nothing came with the end.
+            self._add_payload(b"", 0, events, is_last=True)
 
     def _decode_text(self, decoder: TextDecoder, piece: bytes | memoryview, *, is_last: bool) -> str:
         try:

@@ -55,6 +55,7 @@ DEFAULTS = {
     "trusts_system_authorities": True,
     "proxy_ssl_context": None,
     "client_certificate": None,
+    "compression": None,
     "receive_mode": FULL,
 }
 TIMEOUTS = [

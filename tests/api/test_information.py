@@ -66,6 +66,7 @@ FACTS = [
     "messages_sent",
     "frames_received",
     "frames_sent",
+    "compression",
 ]
 SOCKETS = [MessageWebSocket, StreamWebSocket]
 each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
@@ -99,6 +100,7 @@ BEFORE = {
     "messages_sent": 0,
     "frames_received": 0,
     "frames_sent": 0,
+    "compression": None,
 }
 
 

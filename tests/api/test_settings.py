@@ -16,6 +16,7 @@ from support.scripts import uri_of_nobody
 import syncws
 from syncws import (
     ChainValidationResult,
+    Deflate,
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidArgumentTypeError,
@@ -65,6 +66,7 @@ OTHERS = {
     "keep_alive_interval": 0.0,
     "keep_alive_timeout": 7.0,
     "desired_unsolicited_pong_interval": dt.timedelta(seconds=8),
+    "compression": Deflate(level=9),
     "message_type": SocketMessageType.UTF8,
     "receive_mode": MessageWebSocketReceiveMode.PARTIAL_MESSAGE,
     "max_message_size": 9,

@@ -44,6 +44,7 @@ DEFAULTS = {
     "trusts_system_authorities": True,
     "proxy_ssl_context": None,
     "client_certificate": None,
+    "compression": None,
     "no_delay": True,
 }
 each_property = pytest.mark.parametrize("name", DEFAULTS)

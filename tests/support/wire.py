@@ -67,6 +67,8 @@ def feed(decoder, data, cuts=()):
     start = 0
     for stop in [*sorted(cuts), len(data)]:
         events += decoder.receive_data(data[start:stop])
+        while decoder.has_more:
+            events += decoder.receive_data(b"")
         start = stop
     return events
 

@@ -135,17 +135,17 @@ class Reader:
         if data:
             self._process(self._decode(data))
         while not self._decoder.is_dead and not session.is_aborted:
-            data = self._next_data()
-            if not data:
+            following = self._next_data()
+            if following is None:
                 break
-            self._process(self._decode(data))
+            self._process(self._decode(following))
         if self._decoder.is_dead or session.is_failed:
             self._linger()
         # A first handler may have come in the meantime.
         self._deliver_waiting()
 
-    def _next_data(self) -> bytes | memoryview:
-        """Wait for bytes; b"" when there will be none, for whatever reason."""
+    def _next_data(self) -> bytes | memoryview | None:
+        """Wait for bytes; b"" when the decoder holds more, None when there will be none, for whatever reason."""
         session = self._session
         inbox = session.inbox
         while not self._is_at_end:
@@ -155,13 +155,17 @@ class Reader:
             if session.closing.deadline is not None and session.closing.deadline.is_expired:
                 session.abort()
             if session.is_aborted:
-                return b""
+                return None
             if inbox.has_messages:
                 self._deliver_waiting()
             is_paused = inbox.is_full and not session.closing.is_discarding
             if is_paused is not session.is_paused:
                 session.note_pause(is_paused)
             if session.silence is not None and self._is_silent(session.silence):
+                return None
+            if self._decoder.has_more and not is_paused:
+                if session.outbox.has_posted:
+                    session.outbox.flush_without_waiting()
                 return b""
             if self._may_have_more and not is_paused:
                 data = self._receive()
@@ -169,7 +173,7 @@ class Reader:
                     return data
                 continue
             self._wait(0 if is_paused else READABLE, session.closing.deadline or FOREVER)
-        return b""
+        return None
 
     def _wait(self, interest: int, deadline: Deadline) -> None:
         """Wait for the transport, a wake-up or the deadline."""

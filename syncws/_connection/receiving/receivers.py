@@ -140,7 +140,7 @@ class StreamReceiver(Reader):
 
     def __init__(self, session: StreamSession) -> None:
         """Make a reader."""
-        super().__init__(session, PieceDecoder())
+        super().__init__(session, PieceDecoder(inflater=session.inflater))
 
     def _process(self, events: list[Incoming]) -> None:
         arrived: list[bytes] = []

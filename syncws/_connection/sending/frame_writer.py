@@ -112,11 +112,16 @@ class FrameWriter:
 
     # One frame.
 
-    def begin(self, frame: bytes, sent: int, chunks: FrameChunks | None) -> None:
-        """Take over a frame of which `sent` bytes have gone, and the chunks that follow it."""
+    def begin(
+        self, frame: bytes | memoryview, sent: int, chunks: FrameChunks | None, *, must_follow: bool = False
+    ) -> None:
+        """Take over a frame of which `sent` bytes have gone, and the chunks that follow it.
+
+        With `must_follow` it cannot be taken back, also when nothing has gone.
+        """
         self._rest = memoryview(frame)[sent:]
         self._chunks = chunks
-        self.has_begun = sent > 0
+        self.has_begun = must_follow or sent > 0
 
     def push(self, patience: Patience | None) -> bool:
         """Send what is left of the frame under way, waiting as long as `patience` lasts.

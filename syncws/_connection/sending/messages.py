@@ -1,17 +1,25 @@
 """Sending a message: as one frame, in chunks if it is large, or as many frames. The half of a session that sends.
 
 Any number of threads may send; see outbox for their turns.
+
+A message is compressed in its turn, for all of them share one context: the outbox is given what to compress and how,
+and has it done when it has the writer role. What was compressed goes, whatever becomes of its sender.
 """
 
 from collections.abc import Callable
 
-from syncws._connection.sending.open_message import OpenMessage
+from syncws._connection.compressing import Compression
+from syncws._connection.sending.open_message import Encode, OpenMessage
 from syncws._connection.sending.outbox import Outbox
-from syncws._wire.frames import CHUNK_BYTES, encode_frame
-from syncws._wire.large import FragmentFrames, FrameChunks
+from syncws._wire.deflate import Deflater, Inflater
+from syncws._wire.frames import CHUNK_BYTES, RSV1, encode_frame
+from syncws._wire.large import CompressedFrames, FragmentFrames, FrameChunks
 from syncws.errors import OperationTimedOutError
 
 __all__ = ["Sending"]
+
+_COMPRESSED_BYTES = 262144
+"""What is compressed in one turn: a larger message goes in fragments, so that pongs and the Close frame can pass."""
 
 
 class Sending:
@@ -19,22 +27,44 @@ class Sending:
 
     Attributes:
         outbox (Outbox): where frames go.
+        compression (Compression | None): what was agreed about compressing, None when nothing.
     """
 
-    def __init__(self, outbox: Outbox, send_timeout: float | None) -> None:
+    def __init__(self, outbox: Outbox, send_timeout: float | None, compression: Compression | None = None) -> None:
         """Make it; `send_timeout` in seconds without progress, None for ever."""
         self.outbox = outbox
+        self.compression = compression
         self._send_timeout = send_timeout
 
-    def send_message(self, opcode: int, payload: bytes | memoryview) -> None:
-        """Send one message as one frame.
+    @property
+    def inflater(self) -> Inflater | None:
+        """What inflates what comes; None when that was not agreed."""
+        return None if self.compression is None else self.compression.inflater
+
+    def send_message(self, opcode: int, payload: bytes | memoryview, compress: bool = True) -> None:
+        """Send one message as one frame; compressed if that was agreed, it is large enough and `compress` is true.
 
         Raises: as Outbox.send.
         """
-        if len(payload) <= CHUNK_BYTES:
+        if compress and self.compression is not None and len(payload) >= self.compression.deflater.minimum_size:
+            self._send_compressed(opcode, payload, self.compression.deflater)
+        elif len(payload) <= CHUNK_BYTES:
             self.outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
         else:
             self._send_large(FrameChunks(opcode, payload), None)
+
+    def forget_context(self) -> None:
+        """Give back what compressing has kept; requires the writer role, at the end of sending."""
+        if self.compression is not None:
+            self.compression.deflater.forget()
+
+    def _send_compressed(self, opcode: int, payload: bytes | memoryview, deflater: Deflater) -> None:
+        if len(payload) > _COMPRESSED_BYTES:
+            self._send_frames(CompressedFrames(opcode, payload, deflater, _COMPRESSED_BYTES), None)
+            return
+        self.outbox.send(
+            payload, None, self._send_timeout, None, lambda plain: encode_frame(opcode | RSV1, deflater.compress(plain))
+        )
 
     def write(
         self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None, *, may_split: bool
@@ -62,11 +92,26 @@ class Sending:
 
         Raises: as Outbox.send.
         """
-        frames = FragmentFrames(opcode, payload)
+        compression = self.compression
+        if compression is None or len(payload) < compression.deflater.minimum_size:
+            self._send_frames(FragmentFrames(opcode, payload), progress)
+        else:
+            self._send_frames(CompressedFrames(opcode, payload, compression.deflater), progress)
+
+    def _send_frames(self, frames: FragmentFrames, progress: Callable[[int], object] | None) -> None:
         message = OpenMessage(frames)
+
+        def make(_: object = None) -> bytes:
+            frame = message.next_frame()
+            assert frame is not None
+            return frame
+
         try:
-            while (frame := message.next_frame()) is not None:
-                self._send_fragment_of(message, frame)
+            while frames.remaining:
+                if isinstance(frames, CompressedFrames):
+                    self._send_fragment_of(message, b"", make)
+                else:
+                    self._send_fragment_of(message, make(), None)
                 if progress is not None:
                     progress(frames.position)
         finally:
@@ -74,9 +119,9 @@ class Sending:
             message.let_go()
             frames.release()
 
-    def _send_fragment_of(self, message: OpenMessage, frame: bytes) -> None:
+    def _send_fragment_of(self, message: OpenMessage, frame: bytes, make: Encode | None) -> None:
         try:
-            self.outbox.send(frame, None, self._send_timeout, message)
+            self.outbox.send(frame, None, self._send_timeout, message, make)
         except OperationTimedOutError as exc:
             self.outbox.leave(message, exc)
             raise

@@ -10,10 +10,13 @@ from collections import deque
 from collections.abc import Callable
 
 from syncws._waiting.locks import acquire_within
-from syncws._wire.large import FragmentFrames
+from syncws._wire.large import FragmentFrames, FrameChunks
 from syncws.errors import IllegalMethodCallError, InvalidOperationError
 
-__all__ = ["Hold", "OpenMessage"]
+__all__ = ["Encode", "Hold", "OpenMessage", "bytes_of"]
+
+Encode = Callable[[bytes | memoryview], bytes]
+"""Makes a frame of what it is given, when its turn has come."""
 
 
 class Hold(enum.Enum):
@@ -112,3 +115,8 @@ class OpenMessage:
                 self._waiting.popleft().release()
             except IndexError:  # another thread took the last one
                 return
+
+
+def bytes_of(frame: bytes | memoryview, chunks: FrameChunks | None, message: OpenMessage | None) -> int:
+    """Return how many bytes wait with a frame: its own, those of its chunks, and those of its message."""
+    return len(frame) + (0 if chunks is None else chunks.remaining) + (0 if message is None else message.unbegun)

@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 from syncws._connection import closing
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
-from syncws._connection.sending.open_message import Hold, OpenMessage
+from syncws._connection.sending.open_message import Encode, Hold, OpenMessage, bytes_of
 from syncws._connection.sending.posted import ControlFrame, Posted
 from syncws._net.transport import Transport
 from syncws._waiting.deadline import Deadline
@@ -89,7 +89,12 @@ class Outbox:
     # without a Python call between them: an interruption can come at the beginning of each function.
 
     def send(
-        self, frame: bytes, chunks: FrameChunks | None, timeout: float | None, message: OpenMessage | None = None
+        self,
+        frame: bytes | memoryview,
+        chunks: FrameChunks | None,
+        timeout: float | None,
+        message: OpenMessage | None = None,
+        encode: Encode | None = None,
     ) -> None:
         """Send one data frame, whole, before any other frame.
 
@@ -98,6 +103,7 @@ class Outbox:
             chunks: the rest of it, None when there is none.
             timeout: seconds to wait for other senders, and again for a peer that takes nothing; None for ever.
             message: the message of several frames that it belongs to, None when it is one by itself.
+            encode: makes of `frame` what is sent, under the role; from then on it cannot be taken back.
 
         Raises:
             OperationTimedOutError: the peer did not read in time (0x80072EE2); `is_queued` tells whether part of the
@@ -116,16 +122,17 @@ class Outbox:
         try:
             has_role = self._role.acquire(False)
             if not has_role or self.has_posted:
-                size = len(frame) + (0 if chunks is None else chunks.remaining)
-                self._make_way(has_role, size + (0 if message is None else message.unbegun), message, timeout)
+                self._make_way(has_role, bytes_of(frame, chunks, message), message, timeout)
             self._owner = own
             writer.is_torn = True
+            if encode is not None:
+                frame = encode(frame)
             try:
                 sent = self._transport.send(frame)
             except OSError as exc:
                 raise writer.note_broken(exc) from exc
             if sent != len(frame) or chunks is not None or self._transport.has_unsent:
-                writer.begin(frame, sent, chunks)
+                writer.begin(frame, sent, chunks, must_follow=encode is not None)
                 has_frame = True
                 writer.push(Patience(timeout))
             if message is None:

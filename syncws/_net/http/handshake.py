@@ -23,6 +23,7 @@ from syncws._net.http.head import Head
 from syncws._net.transport import Transport
 from syncws._waiting.at_fork import loading
 from syncws._waiting.waiter import Waiter
+from syncws._wire.extension import Agreement, BadAnswerError, offer_of, read_answer
 from syncws._wire.shown import shown_text
 from syncws._wire.uri import WebSocketUri
 from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError, WebSocketError
@@ -46,6 +47,7 @@ class OpeningRequest(NamedTuple):
         subprotocols: offered in this order.
         cookies: sent, and filled by the answer, also when that is a refusal.
         authentication: answers a 401.
+        compression: offered, as permessage-deflate; None offers none.
     """
 
     uri: WebSocketUri
@@ -53,6 +55,7 @@ class OpeningRequest(NamedTuple):
     subprotocols: Sequence[str]
     cookies: Cookies
     authentication: Authentication
+    compression: Agreement | None = None
 
     @property
     def host(self) -> str:
@@ -71,11 +74,13 @@ class HandshakeResult(NamedTuple):
         subprotocol: the one that the server chose, "" when none.
         headers: the answer's headers.
         remainder: bytes that came behind the answer: the first frames.
+        agreement: what was agreed about compression, None when there is none.
     """
 
     subprotocol: str
     headers: HttpHeaders
     remainder: bytes
+    agreement: Agreement | None = None
 
 
 def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest) -> HandshakeResult:
@@ -100,6 +105,8 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
     key = base64.b64encode(os.urandom(16)).decode("ascii")
     guard = _Guard(transport, waiter, request)
     header = {"Sec-WebSocket-Key": key}
+    if request.compression is not None:
+        header["Sec-WebSocket-Extensions"] = offer_of(request.compression)
     if request.subprotocols:
         # Not through the library's own option: that refuses a server which chooses none, and changes the case.
         header["Sec-WebSocket-Protocol"] = ", ".join(request.subprotocols)
@@ -120,7 +127,9 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
         library.sock = None
     head = guard.head
     _check_accept(head, key)
-    return HandshakeResult(_chosen_subprotocol(head, request.subprotocols), head.headers(), guard.remainder)
+    subprotocol = _chosen_subprotocol(head, request.subprotocols)
+    agreement = _agreed_compression(head, request.compression)
+    return HandshakeResult(subprotocol, head.headers(), guard.remainder, agreement)
 
 
 def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPONSE) -> HandshakeError:
@@ -152,6 +161,21 @@ def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
             HResult.E_SUBPROTOCOL_NOT_SUPPORTED,
         )
     return chosen[0]
+
+
+def _agreed_compression(head: Head, offered: Agreement | None) -> Agreement | None:
+    """Return what the server made of the offer (RFC 6455 4.1 item 5, RFC 7692 7.1); it may leave it be."""
+    answer = ", ".join(value for value in head.all_of("sec-websocket-extensions") if value)
+    if not answer:
+        if offered is not None:
+            _logger.info("the server does not compress: it did not take permessage-deflate")
+        return None
+    try:
+        if offered is None:
+            raise BadAnswerError(f"turned on the extension {answer[:80]!r}, which was not offered")
+        return read_answer(answer, offered)
+    except BadAnswerError as exc:
+        raise _refusal(f"it {exc}", HResult.E_PROTOCOL_EXTENSIONS_NOT_SUPPORTED) from exc
 
 
 class _Question:
@@ -257,7 +281,7 @@ class _Guard:
 
 
 def _check_upgrade(head: Head) -> None:
-    """Check what RFC 6455 4.1 asks of the answer, the key and the subprotocol apart."""
+    """Check what RFC 6455 4.1 asks of the answer; the key, the subprotocol and extensions apart."""
     # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
     upgrades = [value.encode().lower() for value in head.all_of("upgrade")]
     if len(upgrades) > 1:
@@ -267,12 +291,6 @@ def _check_upgrade(head: Head) -> None:
     connection = ",".join(head.all_of("connection")).encode().lower().split(b",")
     if b"upgrade" not in (token.strip(b" \t") for token in connection):
         raise _refusal("it has no header Connection: Upgrade")
-    extensions = ", ".join(value for value in head.all_of("sec-websocket-extensions") if value)
-    if extensions:
-        raise _refusal(
-            f"it turned on the extension {extensions[:80]!r}, which was not offered",
-            HResult.E_PROTOCOL_EXTENSIONS_NOT_SUPPORTED,
-        )
     accept = head.all_of("sec-websocket-accept")
     if len(accept) != 1 or not _is_base64(accept[0]):
         raise _refusal("it has no valid header Sec-WebSocket-Accept")

@@ -1,0 +1,49 @@
+"""What one connection compresses and inflates with, once that was agreed; and what it has come to.
+
+Made by the connecting thread. The deflater belongs to the writer role, the inflater to the reading role, and any thread
+may ask for the figures.
+"""
+
+from syncws._wire.deflate import Deflater, Inflater
+from syncws._wire.extension import Agreement
+from syncws.compression import CompressionStatistics, Deflate
+
+__all__ = ["Compression", "compression_of"]
+
+
+class Compression:
+    """Both directions of permessage-deflate on one connection.
+
+    Attributes:
+        deflater (Deflater): for what goes.
+        inflater (Inflater): for what comes.
+    """
+
+    __slots__ = ("_agreement", "deflater", "inflater")
+
+    def __init__(self, agreement: Agreement, options: Deflate) -> None:
+        """Make it; neither direction takes memory before its first message."""
+        self._agreement = agreement
+        self.deflater = Deflater(
+            agreement,
+            level=options.level,
+            memory_level=options.memory_level,
+            minimum_size=options.minimum_size,
+        )
+        self.inflater = Inflater(agreement)
+
+    def read_statistics(self) -> CompressionStatistics:
+        """Return what was agreed and the bytes so far."""
+        deflater, inflater = self.deflater, self.inflater
+        return CompressionStatistics(
+            *self._agreement,
+            bytes_to_compress=deflater.plain_bytes,
+            bytes_compressed=deflater.compressed_bytes,
+            bytes_to_inflate=inflater.compressed_bytes,
+            bytes_inflated=inflater.plain_bytes,
+        )
+
+
+def compression_of(agreement: Agreement | None, options: Deflate | bool | None) -> Compression | None:
+    """Return what a connection compresses with; None when that was not agreed."""
+    return Compression(agreement, options) if agreement is not None and isinstance(options, Deflate) else None

@@ -1,0 +1,201 @@
+"""Deflate: how messages are compressed, the value of control.compression; and what has come of it.
+
+Plain values that never change: any thread may use them.
+"""
+
+from typing import Any, NamedTuple, Self
+
+from syncws._errors.bare import raising_bare
+from syncws._numbers import as_integer
+from syncws._wire.extension import Agreement, answer_of
+from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+__all__ = ["CompressionStatistics", "Deflate"]
+
+_NUMBERS = {
+    "client_max_window_bits": (8, 15),
+    "server_max_window_bits": (8, 15),
+    "level": (0, 9),
+    "memory_level": (1, 9),
+    "minimum_size": (0, 0x7FFF_FFFF),
+}
+_FLAGS = ("client_context_takeover", "server_context_takeover")
+_NAMES = (
+    "client_max_window_bits",
+    "client_context_takeover",
+    "server_max_window_bits",
+    "server_context_takeover",
+    "level",
+    "memory_level",
+    "minimum_size",
+)
+
+
+class Deflate:
+    """Compression of messages by permessage-deflate (RFC 7692), for control.compression; it cannot be changed.
+
+    The names are those of .NET's WebSocketDeflateOptions, as far as that has them. A window is how far back a
+    compressor looks for repetitions: 2**bits bytes, 32 KiB at most. Context takeover means that it also looks into the
+    messages before, which is what makes small messages small; without it nothing is kept between two messages.
+
+    What a connection holds in memory, from its first compressed message on (see benchmarks/memory.py): a compressor
+    256 KiB at 15 bits and memory_level 8, half of it for the window; an inflater about 40 KiB. Smaller windows and
+    memory levels take less, and a direction without context takeover takes nothing between two messages.
+
+    The server has the last word: information.compression tells what was agreed, and is None when the server does not
+    compress.
+
+    Attributes:
+        client_max_window_bits (int): window of what is sent, 8 to 15.
+        client_context_takeover (bool): whether what is sent refers to the messages before.
+        server_max_window_bits (int): the largest window that the server may use, 8 to 15. A server that cannot keep to
+            less than 15 refuses compression.
+        server_context_takeover (bool): whether the server may refer to the messages before.
+        level (int): zlib's level, 0 (none) to 9 (smallest and slowest).
+        memory_level (int): zlib's memory level, 1 to 9: more is faster and a little smaller.
+        minimum_size (int): bytes that a message must have to be compressed; a shorter one goes plain.
+    """
+
+    __slots__ = _NAMES
+
+    client_max_window_bits: int
+    client_context_takeover: bool
+    server_max_window_bits: int
+    server_context_takeover: bool
+    level: int
+    memory_level: int
+    minimum_size: int
+
+    @raising_bare
+    def __init__(
+        self,
+        *,
+        client_max_window_bits: int = 15,
+        client_context_takeover: bool = True,
+        server_max_window_bits: int = 15,
+        server_context_takeover: bool = True,
+        level: int = 6,
+        memory_level: int = 8,
+        minimum_size: int = 64,
+    ) -> None:
+        """Make one; see the attributes. By default all of zlib's window, contexts kept, level 6, from 64 bytes on.
+
+        Raises:
+            InvalidArgumentTypeError: a number is no int, or a flag no bool (0x80070057).
+            InvalidArgumentError: a number out of its range (0x80070057).
+
+        Source: System.Net.WebSockets.WebSocketDeflateOptions; level and what follows are beyond it.
+        """
+        given = locals()
+        for name in _NAMES:
+            value = given[name]
+            object.__setattr__(self, name, _flag(value, name) if name in _FLAGS else _number(value, name))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse.
+
+        Raises:
+            AttributeError: always.
+        """
+        raise AttributeError(f"a Deflate cannot be changed: make one with {name}={value!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a Deflate cannot be changed")
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        """Return a copy with some attributes changed, for copy.replace().
+
+        Raises: as the constructor.
+        """
+        return type(self)(**{**self._values(), **changes})
+
+    @property
+    def _wanted(self) -> Agreement:
+        return Agreement(
+            self.client_max_window_bits,
+            self.client_context_takeover,
+            self.server_max_window_bits,
+            self.server_context_takeover,
+        )
+
+    def _values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _NAMES}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Deflate) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values().values()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _made_of, (self._values(),)
+
+    def __repr__(self) -> str:
+        return f"Deflate({', '.join(f'{name}={value!r}' for name, value in self._values().items())})"
+
+
+def _made_of(values: dict[str, Any]) -> Deflate:
+    return Deflate(**values)
+
+
+def _flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidArgumentTypeError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def _number(value: object, name: str) -> int:
+    lowest, highest = _NUMBERS[name]
+    number = as_integer(value)
+    if number is None:
+        raise InvalidArgumentTypeError(f"{name} must be int, not {type(value).__name__}")
+    if not lowest <= number <= highest:
+        raise InvalidArgumentError(f"{name} must be from {lowest} to {highest:,}, not {number}")
+    return number
+
+
+class CompressionStatistics(NamedTuple):
+    """What was agreed about compression, and what it has come to so far (beyond WinRT, RFC 7692).
+
+    Bytes are of messages that went or came compressed, without frame headers; messages that went plain do not count.
+
+    Attributes:
+        client_max_window_bits (int): window of what is sent, 8 to 15.
+        client_context_takeover (bool): whether what is sent refers to the messages before.
+        server_max_window_bits (int): window of what comes, 8 to 15.
+        server_context_takeover (bool): whether what comes refers to the messages before.
+        bytes_to_compress (int): bytes of messages before they were compressed.
+        bytes_compressed (int): what went in their place.
+        bytes_to_inflate (int): bytes of messages as they came.
+        bytes_inflated (int): what was inflated of them.
+    """
+
+    client_max_window_bits: int
+    client_context_takeover: bool
+    server_max_window_bits: int
+    server_context_takeover: bool
+    bytes_to_compress: int = 0
+    bytes_compressed: int = 0
+    bytes_to_inflate: int = 0
+    bytes_inflated: int = 0
+
+    @property
+    def extension(self) -> str:
+        """The extension and its parameters as a server names them: "permessage-deflate; ..."."""
+        return answer_of(Agreement(*self[:4]))
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        """Return a copy with some fields changed, for copy.replace()."""
+        return self._replace(**changes)
+
+    def __repr__(self) -> str:
+        return (
+            f"<CompressionStatistics {self.extension!r} "
+            f"sent {_ratio(self.bytes_to_compress, self.bytes_compressed)} "
+            f"received {_ratio(self.bytes_inflated, self.bytes_to_inflate)}>"
+        )
+
+
+def _ratio(plain: int, compressed: int) -> str:
+    """Return sizes and ratio as people read them: "1000 as 100 bytes (10.0:1)"."""
+    return f"{plain} as {compressed} bytes" + (f" ({plain / compressed:.1f}:1)" if compressed else "")
