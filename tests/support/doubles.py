@@ -65,14 +65,14 @@ class Rig:
 
     control_class = MessageWebSocketControl
 
-    def __init__(self, *incoming, remainder=b"", **settings):
+    def __init__(self, *incoming, remainder=b"", agreement=None, **settings):
         self.transport = ScriptedTransport(*incoming)
         self.owner = Owner()
         self.waker = Waker(threading.RLock())
         self.meters = Meters()
-        opened = Opened(
-            self.transport, self.meters, "127.0.0.1", "127.0.0.2", HandshakeResult("chat", HttpHeaders(), remainder)
-        )
+        result = HandshakeResult("chat", HttpHeaders(), remainder, agreement)
+        opened = Opened(self.transport, self.meters, "127.0.0.1", "127.0.0.2", result)
+        settings.setdefault("compression", agreement is not None)
         settings.setdefault("close_timeout", LIMIT)
         # Most tests want no monitor.
         settings.setdefault("keep_alive_interval", None)
@@ -84,7 +84,7 @@ class Rig:
 
     @staticmethod
     def make_reader(session):
-        return MessageReceiver(session, Decoder(session.settings.max_message_size, Message), Message)
+        return MessageReceiver(session, Decoder(session.settings.max_message_size, Message, session.inflater), Message)
 
     @property
     def frames(self):

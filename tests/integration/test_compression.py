@@ -1,0 +1,525 @@
+"""permessage-deflate against real servers: every parameter, both kinds of socket, bombs, and answers that are none."""
+
+import contextlib
+import itertools
+import json
+import random
+import shutil
+import subprocess
+import threading
+import tracemalloc
+import zlib
+
+import pytest
+from support import LIMIT, echo, handshake, read_frame, running_server, scripted_server, server_frame, wait
+from support.message_websocket import assert_close_code, assert_hresult
+from support.programs import assert_quiet, run
+from support.scripts import BINARY, FIN, TEXT, close_frame, connected, read_until_close
+from support.stream_websocket import connected_stream
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+
+import syncws
+from syncws import (
+    Deflate,
+    HandshakeError,
+    HResult,
+    MessageTooBigError,
+    MessageWebSocketReceiveMode,
+    ProtocolViolationError,
+    SocketMessageType,
+)
+
+RSV1 = 0x40
+MIB = 1 << 20
+ANSWER = "Sec-WebSocket-Extensions: permessage-deflate"
+ROWS = [{"id": number, "name": f"user{number * 7}", "note": "é😀" * (number % 5)} for number in range(400)]
+MESSAGES = [
+    *[json.dumps(row) for row in ROWS[:12]],
+    "",
+    "a",
+    json.dumps(ROWS),
+    b"\x00" * 500_000,
+    random.Random(3).randbytes(70_000),
+    json.dumps(ROWS[:20]),
+]
+
+
+def compressing(**parameters):
+    """Return what makes a server of `websockets` take permessage-deflate."""
+
+    @contextlib.contextmanager
+    def run(handler, **options):
+        with running_server(handler, extensions=[ServerPerMessageDeflateFactory(**parameters)], **options) as uri:
+            yield uri
+
+    return run
+
+
+def exchange(uri, messages=MESSAGES, **options):
+    """Send and receive all messages; return the statistics of compression."""
+    with syncws.connect(uri, compression=Deflate(minimum_size=0, **options)) as socket:
+        for message in messages:
+            socket.send(message)
+            assert socket.receive() == message
+        # And all at once, both ways at the same time.
+        sender = threading.Thread(target=lambda: [socket.send(message) for message in messages])
+        sender.start()
+        received = [socket.receive() for _ in messages]
+        sender.join(LIMIT)
+        assert received == list(messages)
+        return socket.information.compression
+
+
+# Real servers.
+
+
+BITS = [8, 9, 12, 15]
+
+
+@pytest.mark.parametrize("flags", [*itertools.product([False, True], repeat=4)])
+def test_all_parameters_with_the_server_of_websockets(flags):
+    own = dict(zip(["client_context_takeover", "server_context_takeover"], flags[:2], strict=True))
+    theirs = dict(zip(["client_no_context_takeover", "server_no_context_takeover"], flags[2:], strict=True))
+    messages = MESSAGES[:13]
+    for client_bits in BITS:
+        with compressing(**theirs, client_max_window_bits=client_bits)(echo) as uri:
+            for wanted, server_bits in itertools.product([8, 11, 15], [9, 15]):
+                statistics = exchange(
+                    uri, messages, client_max_window_bits=wanted, server_max_window_bits=server_bits, **own
+                )
+                assert statistics.client_max_window_bits == min(wanted, client_bits)
+                assert statistics.server_max_window_bits == server_bits
+                assert statistics.client_context_takeover is (
+                    own["client_context_takeover"] and not theirs["client_no_context_takeover"]
+                )
+                assert statistics.server_context_takeover is (
+                    own["server_context_takeover"] and not theirs["server_no_context_takeover"]
+                )
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+@pytest.mark.parametrize("memory_level", [1, 9])
+def test_all_messages_with_the_server_of_websockets(level, memory_level):
+    with compressing(client_max_window_bits=15)(echo) as uri:
+        statistics = exchange(uri, level=level, memory_level=memory_level)
+    total = 2 * sum(len(message.encode() if isinstance(message, str) else message) for message in MESSAGES)
+    assert statistics.bytes_to_compress == statistics.bytes_inflated == total
+
+
+def test_a_server_that_does_not_compress_is_a_plain_connection():
+    with running_server(echo) as uri, syncws.connect(uri, compression=True) as socket:
+        socket.send("x" * 1000)
+        assert socket.receive() == "x" * 1000
+        assert socket.information.compression is None
+        assert socket.information.bytes_sent > 1000
+
+
+def test_nothing_is_offered_by_default():
+    offers = []
+
+    def handler(connection):
+        offers.append(connection.request.headers.get("Sec-WebSocket-Extensions"))
+        echo(connection)
+
+    with compressing()(handler) as uri:
+        for compression in (None, False, True):
+            with syncws.connect(uri, compression=compression) as socket:
+                socket.send("x" * 1000)
+                assert socket.receive() == "x" * 1000
+                assert (socket.information.compression is not None) is bool(compression)
+    assert offers == [None, None, "permessage-deflate; client_max_window_bits"]
+
+
+def test_what_was_agreed_and_came_of_it_stands_in_information():
+    with compressing()(echo) as uri, syncws.connect(uri, compression=True) as socket:
+        socket.send("x" * 1000)
+        socket.receive()
+        statistics = socket.information.compression
+        assert statistics.extension == "permessage-deflate"
+        assert statistics.bytes_to_compress == statistics.bytes_inflated == 1000
+        assert 0 < statistics.bytes_compressed < 50
+        assert 0 < statistics.bytes_to_inflate < 50
+        assert "sent 1000 as" in repr(socket.information)
+    assert socket.information.compression == statistics
+
+
+def test_one_message_may_go_plain():
+    frames = []
+
+    def script(connection):
+        handshake(connection, ANSWER)
+        frames.extend(read_frame(connection) for _ in range(3))
+        read_until_close(connection)
+
+    with connected(script, compression=True) as socket:
+        socket.send("secret" * 100, compress=False)
+        socket.send(b"x" * 100)
+        socket.send(bytearray(100), compress=False)
+    assert [first for first, _ in frames] == [FIN | TEXT, FIN | RSV1 | BINARY, FIN | BINARY]
+
+
+def test_a_data_writer_s_messages_are_compressed_too():
+    with compressing()(echo) as uri, syncws.connect(uri, compression=True) as socket:
+        socket.control.message_type = SocketMessageType.UTF8
+        with syncws.DataWriter(socket.output_stream) as writer:
+            writer.write_string("hello " * 1000)
+            writer.store()
+            assert socket.receive() == "hello " * 1000
+            assert socket.information.compression.bytes_to_compress == 6000
+            writer.detach_stream()
+
+
+def test_over_tls(tls):
+    with connected(echo, run=compressing(), tls=tls, compression=True) as socket:
+        for message in MESSAGES:
+            socket.send(message)
+            assert socket.receive() == message
+
+
+def test_a_stream_is_compressed_both_ways():
+    data = json.dumps(ROWS).encode() * 40
+    with connected_stream(echo, run=compressing(), compression=True) as socket:
+        writer = threading.Thread(target=lambda: socket.output_stream.as_file().write(data))
+        writer.start()
+        assert socket.input_stream.as_file().read(len(data)) == data
+        writer.join(LIMIT)
+        statistics = socket.information.compression
+        assert statistics.bytes_to_compress == statistics.bytes_inflated == len(data)
+        assert statistics.bytes_compressed < len(data) // 4
+
+
+def test_pieces_of_a_message_come_inflated():
+    with compressing()(echo) as uri:
+        mode = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
+        with syncws.connect(uri, compression=True, receive_mode=mode) as socket:
+            for message in ("é😀" * 200_000, b"\x00" * MIB, "", b"x"):
+                socket.send(message)
+                pieces = []
+                while not pieces or not pieces[-1].is_message_complete:
+                    pieces.append(socket.receive_args())
+                assert all(len(piece.data) <= 65536 for piece in pieces)
+                joined = b"".join(bytes(piece.data) for piece in pieces)
+                assert joined == (message.encode() if isinstance(message, str) else message)
+
+
+def test_a_storm_of_threads_over_one_context():
+    count, threads = 60, 8
+    arrived = []
+    with compressing()(echo) as uri, syncws.connect(uri, compression=Deflate(minimum_size=0)) as socket:
+
+        def send(number):
+            for index in range(count):
+                socket.send(f"{number} {index} " + "x" * (index * 997 % 3000), compress=index % 9 != 8)
+
+        senders = [threading.Thread(target=send, args=(number,)) for number in range(threads)]
+        for sender in senders:
+            sender.start()
+        arrived = [socket.receive() for _ in range(count * threads)]
+        for sender in senders:
+            sender.join(LIMIT)
+    for number in range(threads):
+        own = [text.split() for text in arrived if text.startswith(f"{number} ")]
+        assert [int(words[1]) for words in own] == list(range(count))
+
+
+# Other servers, where they are there.
+
+
+NODE_SERVER = """
+const { WebSocketServer } = require('ws');
+const server = new WebSocketServer({ port: 0, host: '127.0.0.1', maxPayload: 0, perMessageDeflate: {
+  threshold: 0, ...JSON.parse(process.argv[1]) } });
+server.on('listening', () => console.log(server.address().port));
+server.on('connection', s => s.on('message', (data, isBinary) => s.send(data, { binary: isBinary })));
+"""
+
+
+def has_ws():
+    """Tell whether Node finds the package ws: `NODE_PATH` may name the folder in which it was installed."""
+    node = shutil.which("node")
+    return node is not None and not subprocess.run([node, "-e", "require('ws')"], capture_output=True).returncode
+
+
+@pytest.mark.skipif(not has_ws(), reason="Node or its package ws is not there")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"serverNoContextTakeover": True, "clientNoContextTakeover": True},
+        {"serverMaxWindowBits": 9, "clientMaxWindowBits": 9},
+        {"clientMaxWindowBits": 8, "serverMaxWindowBits": 10, "serverNoContextTakeover": True},
+    ],
+)
+def test_with_the_server_of_node(options):
+    with subprocess.Popen(
+        ["node", "-e", NODE_SERVER, json.dumps(options)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            uri = f"ws://127.0.0.1:{int(process.stdout.readline())}/"
+            # It refuses the whole handshake when it is offered less than it was told to use.
+            least_client, least_server = options.get("clientMaxWindowBits", 8), options.get("serverMaxWindowBits", 9)
+            for own in itertools.product([8, 12, 15], [True, False], [9, 15], [True, False]):
+                if own[0] < least_client or own[2] < least_server:
+                    continue
+                names = ["client_max_window_bits", "client_context_takeover"]
+                names += ["server_max_window_bits", "server_context_takeover"]
+                statistics = exchange(uri, **dict(zip(names, own, strict=True)))
+                assert statistics.client_max_window_bits <= options.get("clientMaxWindowBits", 15)
+                assert statistics.bytes_to_inflate < statistics.bytes_inflated
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def aiohttp_server():
+    """Run an echo server of aiohttp, which compresses; gives its URI."""
+    import asyncio
+
+    from aiohttp import WSMsgType, web
+
+    async def handle(request):
+        socket = web.WebSocketResponse(max_msg_size=0, compress=True)
+        await socket.prepare(request)
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                await socket.send_str(message.data)
+            else:
+                await socket.send_bytes(message.data)
+        return socket
+
+    ports, ready, loop = [], threading.Event(), asyncio.new_event_loop()
+
+    async def serve():
+        application = web.Application()
+        application.router.add_get("/", handle)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        ports.append(runner.addresses[0][1])
+        end = asyncio.Event()
+        ports.append(end)
+        ready.set()
+        await end.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: (loop.run_until_complete(serve()), loop.close()))
+    thread.start()
+    try:
+        wait(ready)
+        yield f"ws://127.0.0.1:{ports[0]}/"
+    finally:
+        loop.call_soon_threadsafe(ports[1].set)
+        thread.join(LIMIT)
+
+
+def test_with_the_server_of_aiohttp():
+    pytest.importorskip("aiohttp")
+    with aiohttp_server() as uri:
+        for own in itertools.product([9, 15], [True, False], [9, 15], [True, False]):
+            names = ["client_max_window_bits", "client_context_takeover"]
+            names += ["server_max_window_bits", "server_context_takeover"]
+            exchange(uri, **dict(zip(names, own, strict=True)))
+
+
+# Answers that are none.
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("permessage-deflate; client_max_window_bits=16", "no number from 8 to 15"),
+        ("permessage-deflate; server_max_window_bits=8; server_max_window_bits=8", "twice"),
+        ("permessage-deflate; mode=fast", "mode, which there is not"),
+        ("permessage-bzip2", "permessage-bzip2, which was not offered"),
+        ("permessage-deflate, permessage-deflate", "more than the one"),
+    ],
+)
+def test_an_answer_that_the_offer_does_not_allow_fails_the_connect(answer, why):
+    def script(connection):
+        handshake(connection, f"Sec-WebSocket-Extensions: {answer}")
+
+    with scripted_server(script) as uri, pytest.raises(HandshakeError, match=why) as raised:
+        syncws.connect(uri, compression=True)
+    assert_hresult(raised, HResult.E_PROTOCOL_EXTENSIONS_NOT_SUPPORTED)
+
+
+def test_an_answer_without_an_offer_fails_the_connect():
+    def script(connection):
+        handshake(connection, ANSWER)
+
+    with scripted_server(script) as uri, pytest.raises(HandshakeError, match="was not offered") as raised:
+        syncws.connect(uri)
+    assert_hresult(raised, HResult.E_PROTOCOL_EXTENSIONS_NOT_SUPPORTED)
+
+
+# What comes damaged, and bombs.
+
+
+def sending(*frames, noted, answer=ANSWER):
+    """Return a script that sends frames and notes what the client answers."""
+
+    def script(connection):
+        handshake(connection, answer)
+        connection.sendall(b"".join(frames))
+        noted.append(read_frame(connection))
+        connection.sendall(close_frame(1000))
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "error"),
+    [
+        (server_frame(BINARY, b"\x06", rsv=RSV1), 1007, ProtocolViolationError),
+        (server_frame(BINARY, b"\xf2\x48\xcd", rsv=RSV1), 1007, ProtocolViolationError),
+        (server_frame(BINARY, b"x", rsv=0x20), 1002, ProtocolViolationError),
+        (server_frame(9, b"x", rsv=RSV1), 1002, ProtocolViolationError),
+    ],
+)
+def test_a_violation_ends_the_connection_with_its_code(frame, code, error):
+    frames = []
+    with connected(sending(frame, noted=frames), compression=True) as socket:
+        with pytest.raises(error):
+            socket.receive()
+        socket.close()
+        assert socket.information.close_code == code
+    assert_close_code(frames, code)
+
+
+def bomb(size):
+    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
+    parts = [engine.compress(bytes(MIB)) for _ in range(size // MIB)]
+    return (b"".join(parts) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+@pytest.mark.parametrize("has_handlers", [False, True])
+def test_a_bomb_ends_with_1009_within_the_limit(has_handlers):
+    data = server_frame(BINARY, bomb(1024 * MIB), rsv=RSV1)
+    frames, arrived, is_closed = [], [], threading.Event()
+
+    def prepare(socket):
+        if has_handlers:
+            socket.add_message_received(lambda _, args: arrived.append(args.error))
+        socket.add_closed(lambda *_: is_closed.set())
+
+    tracemalloc.start()
+    try:
+        with connected(
+            sending(data, noted=frames), prepare, compression=True, max_message_size=4 * MIB, close_timeout=LIMIT
+        ) as socket:
+            if not has_handlers:
+                with pytest.raises(MessageTooBigError):
+                    socket.receive()
+            wait(is_closed)
+            peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [type(error) for error in arrived] == [MessageTooBigError] * has_handlers
+    assert_close_code(frames, 1009)
+    # The script's own copies of the frame are part of it.
+    assert peak < 2 * 4 * MIB + 3 * len(data) + MIB
+
+
+def test_a_stream_takes_a_bomb_in_as_it_is_read():
+    size = 256 * MIB
+    frame = server_frame(BINARY, bomb(size), rsv=RSV1)
+
+    def script(connection):
+        handshake(connection, ANSWER)
+        connection.sendall(frame)
+        read_until_close(connection)
+
+    with connected_stream(script, compression=True) as socket:
+        stream = socket.input_stream.as_file()
+        count = 0
+        most = 0
+        while count < size:
+            count += len(stream.read(MIB))
+            most = max(most, socket.information.bytes_buffered_in)
+        assert count == size
+        assert most <= socket.control.inbox_size_in_bytes + 262144 + 65536
+
+
+def test_a_ping_is_answered_in_the_middle_of_what_is_inflated():
+    # Its place is behind the first of two messages, and the second alone takes a while.
+    answered = threading.Event()
+    zeros = bomb(64 * MIB)
+
+    def script(connection):
+        handshake(connection, ANSWER)
+        connection.sendall(server_frame(BINARY, zeros, rsv=RSV1) + server_frame(9, b"there?"))
+        assert read_frame(connection) == (FIN | 10, b"there?")
+        answered.set()
+        read_until_close(connection)
+
+    with connected(script, compression=True) as socket:
+        assert len(socket.receive()) == 64 * MIB
+        wait(answered)
+
+
+# Forks and Ctrl-C.
+
+
+def test_ctrl_c_in_the_middle_of_a_large_message_leaves_no_torn_context():
+    # It lands anywhere: in the compressor, in a wait for the peer. Either all goes on, or the connection was cut.
+    script = """
+import random
+with syncws.connect(uri, compression=True, send_timeout=30) as socket:
+    data = random.Random(1).randbytes(3_000_000) + b"x" * 3_000_000
+    interrupted = 0
+    for delay in range(12):
+        timer = threading.Timer(0.02 + delay / 100, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer.start()
+        try:
+            try:
+                while True:
+                    socket.send(data)
+            except KeyboardInterrupt:
+                interrupted += 1
+            timer.join()
+            socket.send(b"end %d" % delay)
+        except (ConnectionOverError, IllegalMethodCallError) as exc:
+            print("ended", type(exc).__name__)
+            break
+    assert interrupted
+"""
+    messages, errors = [], []
+
+    def handler(connection):
+        try:
+            for message in connection:
+                messages.append(len(message))
+        except Exception as exc:  # noqa: BLE001 - shown by the test
+            errors.append(exc)
+
+    with compressing()(handler) as uri:
+        done = run(script, uri)
+    assert done.returncode == 0, done.stderr
+    assert {size for size in messages if size > 100} <= {6_000_000}
+    assert all("1007" not in str(error) and "1002" not in str(error) for error in errors)
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="there is no fork here")
+def test_a_fork_in_the_middle_of_a_message_leaves_the_parent_s_context_alone():
+    script = """
+warnings.simplefilter("ignore", DeprecationWarning)
+with syncws.connect(uri, compression=True) as socket:
+    texts = [f"{number} of many " * 400 for number in range(200)]
+    sender = threading.Thread(target=lambda: [socket.send(text) for text in texts])
+    sender.start()
+    for _ in range(10):
+        pid = os.fork()
+        if not pid:
+            signal.alarm(20)
+            try:
+                socket.send("from the child" * 100)
+            except ConnectionLostError:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert [socket.receive() for _ in texts] == texts
+    sender.join()
+"""
+    with compressing()(echo) as uri:
+        assert_quiet(run(script, uri))
