@@ -52,7 +52,8 @@ class Deflate:
             less than 15 refuses compression.
         server_context_takeover (bool): whether the server may refer to the messages before.
         level (int): zlib's level, 0 (none) to 9 (smallest and slowest).
-        memory_level (int): zlib's memory level, 1 to 9: more is faster and a little smaller.
+        memory_level (int): zlib's memory level, 1 to 9: more is faster and a little smaller. With a smaller window no
+            more than suits it is used.
         minimum_size (int): bytes that a message must have to be compressed; a shorter one goes plain.
     """
 
