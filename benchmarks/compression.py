@@ -1,12 +1,12 @@
 """Compressed messages: syncws beside websockets, and aiohttp and picows where they are installed.
 
-    python benchmarks/compression.py [--rounds N] [--quick]
+    python benchmarks/compression.py [--rounds N] [--quick] [--cpu]
 
 Each client sends a JSON document, compressed, and receives another, compressed, in turn; each document differs from the
 one before it as rows of a table do. The server is a process of its own that decodes nothing: what it sends was
-compressed before, and it counts the bytes that come. It answers each offer as a server of websockets does by default: windows of
-12 bits both ways. The table shows the median time of one exchange, and the bytes of payload that one message of the
-client's took on the wire. syncws and websockets compress at level 6, aiohttp and picows at their own.
+compressed before, and it counts the bytes that come. It answers each offer as a server of websockets does by default:
+windows of 12 bits both ways. The table shows the median time of one exchange, and the bytes of payload that one message
+of the client's took on the wire. syncws and websockets compress at level 6, aiohttp and picows at their own.
 
 All traffic stays on loopback. Only ratios mean anything; the times are one machine's on one day.
 """
@@ -219,7 +219,7 @@ def _aiohttp(uri: str, texts: list[str], has_takeover: bool) -> Figures:
 
 
 def _picows(uri: str, texts: list[str], has_takeover: bool) -> Figures:
-    from picows.websockets.asyncio.client import connect  # type: ignore[import-untyped]
+    from picows.websockets.asyncio.client import connect
 
     async def body() -> Figures:
         async with connect(uri, max_size=None, ping_interval=None, proxy=None, close_timeout=0) as ws:

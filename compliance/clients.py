@@ -90,8 +90,10 @@ _RECEIVING = (
 )
 
 
-def _settle(control: Any, context: ssl.SSLContext | None) -> None:
+def _settle(control: Any, context: ssl.SSLContext | None, compression: bool) -> None:
     control.ssl_context = context
+    # Of small messages too.
+    control.compression = syncws.Deflate(minimum_size=0) if compression else None
     control.send_timeout = Limits.send
     control.close_timeout = Limits.close
 
@@ -104,9 +106,9 @@ def _ping(socket: Any) -> None:
 class _SyncwsPull:
     is_stream = False
 
-    def __init__(self, uri: str, context: ssl.SSLContext | None) -> None:
+    def __init__(self, uri: str, context: ssl.SSLContext | None, compression: bool) -> None:
         self._socket = syncws.MessageWebSocket()
-        _settle(self._socket.control, context)
+        _settle(self._socket.control, context, compression)
         self._prepare()
         self._socket.connect(uri, timeout=Limits.connect)
 
@@ -164,9 +166,9 @@ class _SyncwsEvents(_SyncwsPull):
 class _SyncwsStream:
     is_stream = True
 
-    def __init__(self, uri: str, context: ssl.SSLContext | None) -> None:
+    def __init__(self, uri: str, context: ssl.SSLContext | None, compression: bool) -> None:
         self._socket = syncws.StreamWebSocket()
-        _settle(self._socket.control, context)
+        _settle(self._socket.control, context, compression)
         self._socket.control.receive_timeout = Limits.receive
         self._socket.connect(uri, timeout=Limits.connect)
 
@@ -193,7 +195,7 @@ class _SyncwsStream:
 
 
 class SyncwsClient:
-    """syncws: by receive(), by events and as a stream, in turn."""
+    """syncws: by receive(), by events and as a stream, in turn, and every second time round with compression."""
 
     name = "syncws"
     errors: Errors = MappingProxyType(
@@ -210,11 +212,16 @@ class SyncwsClient:
             "ping": (syncws.ObjectClosedError, syncws.ConnectionLostError, syncws.OperationCanceledError),
         }
     )
-    ways: tuple[Callable[[str, ssl.SSLContext | None], Connection], ...] = (_SyncwsPull, _SyncwsEvents, _SyncwsStream)
+    ways: tuple[Callable[[str, ssl.SSLContext | None, bool], Connection], ...] = (
+        _SyncwsPull,
+        _SyncwsEvents,
+        _SyncwsStream,
+    )
 
     def connect(self, uri: str, context: ssl.SSLContext | None, number: int) -> Connection:
         """See Client.connect."""
-        return self.ways[number % len(self.ways)](uri, context)
+        turn, way = divmod(number, len(self.ways))
+        return self.ways[way](uri, context, turn % 2 == 1)
 
 
 class SyncwsMessages(SyncwsClient):

@@ -7,12 +7,11 @@ and in fragments, cut inside a character, pings between fragments, empty message
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compliance.pipe import server_frame
-
 __all__ = ["CONVERSATION", "MESSAGES", "Exchange", "Message", "Step", "as_bytes"]
 
 Message = str | bytes
 
+_FIN = 0x80
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _SENTENCE = "Zażółć gęślą jaźń, 日本語 😀. "
 
@@ -21,7 +20,8 @@ _SENTENCE = "Zażółć gęślą jaźń, 日本語 😀. "
 class Step:
     """A frame of the server, and the message that it completes, if any."""
 
-    frame: bytes
+    first: int
+    payload: bytes
     completes: Message | None = None
 
 
@@ -41,7 +41,7 @@ def as_bytes(message: Message) -> bytes:
 
 def _whole(message: Message) -> tuple[Step, ...]:
     opcode = _TEXT if isinstance(message, str) else _BINARY
-    return (Step(server_frame(opcode, as_bytes(message)), message),)
+    return (Step(_FIN | opcode, as_bytes(message), message),)
 
 
 def _in_fragments(message: Message, *cuts: int) -> tuple[Step, ...]:
@@ -50,8 +50,8 @@ def _in_fragments(message: Message, *cuts: int) -> tuple[Step, ...]:
     steps = []
     for start, stop in zip((0, *cuts), (*cuts, len(payload)), strict=True):
         is_last = stop == len(payload)
-        frame = server_frame(opcode, payload[start:stop], fin=is_last)
-        steps += [Step(frame, message if is_last else None), Step(server_frame(_PING, b"between"))]
+        first = opcode | (_FIN if is_last else 0)
+        steps += [Step(first, payload[start:stop], message if is_last else None), Step(_FIN | _PING, b"between")]
         opcode = _CONTINUATION
     return tuple(steps[:-1])
 
@@ -71,9 +71,9 @@ CONVERSATION = _exchanges(
         _whole("hello") + _whole(b"\0\1\2\3"),
         _in_fragments(_SENTENCE, 4, 9, 40) + _whole(""),
         tuple(step for number in range(12) for step in _whole(f"number {number}")),
-        _in_fragments(bytes(range(256)) * 3, 1, 500) + (Step(server_frame(_PONG, b"unasked")),),
+        _in_fragments(bytes(range(256)) * 3, 1, 500) + (Step(_FIN | _PONG, b"unasked"),),
         _whole(_SENTENCE * 30) + _whole(b"") + _whole(b"\xff" * 700),
-        _whole("last") + (Step(server_frame(_CLOSE, b"\x03\xe8bye")),),
+        _whole("last") + (Step(_FIN | _CLOSE, b"\x03\xe8bye"),),
     ),
 )
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import Self
 
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -29,7 +30,7 @@ class _Peer:
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
         self.socket = connection
-        self.protocol = ServerProtocol(max_size=None)
+        self.protocol = ServerProtocol(max_size=None, extensions=[ServerPerMessageDeflateFactory()])
         self.pipe = Pipe(context)
         self.unsent = bytearray()
         self.messages: list[bytes] = []

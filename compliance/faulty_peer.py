@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from compliance.compressor import EXTENSION_LINE, Compressor, is_offered
 from compliance.conversation import CONVERSATION, Step, as_bytes
-from compliance.pipe import Pipe, answer_of
+from compliance.pipe import Pipe, answer_of, raw_frame
 
 __all__ = ["FAULTS", "FaultyPeer", "Plan"]
 
@@ -65,6 +66,7 @@ class FaultyPeer:
         self._listener.settimeout(_LIMIT)
         self._socket: socket.socket | None = None
         self._unread = b""
+        self._compressor: Compressor | None = None
         self._is_stopped = threading.Event()
         self.faulted = threading.Event()
         self.whole_messages = self.whole_bytes = self.sent_bytes = 0
@@ -112,7 +114,9 @@ class FaultyPeer:
         request = b""
         while b"\r\n\r\n" not in request:
             request += self._receive()
-        self._send(answer_of(request))
+        if is_offered(request):
+            self._compressor = Compressor()
+        self._send(answer_of(request, EXTENSION_LINE if self._compressor else b""))
         frames = self._frames()
         for exchange in CONVERSATION:
             for opcode, payload in frames:
@@ -160,6 +164,8 @@ class FaultyPeer:
         mask = data[start : start + 4]
         self._unread = data[stop:]
         payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data[start + 4 : stop]))
+        if self._compressor is not None:
+            payload = self._compressor.inflate(data[0], payload)
         return data[0] & 0x0F, payload
 
     def _send(self, plain: bytes) -> None:
@@ -167,7 +173,10 @@ class FaultyPeer:
         self._push(self._pipe.take_output())
 
     def _send_step(self, step: Step) -> None:
-        self._pipe.send(step.frame)
+        first, payload = step.first, step.payload
+        if self._compressor is not None:
+            first, payload = self._compressor.compress(first, payload)
+        self._pipe.send(raw_frame(first, payload))
         output = self._pipe.take_output()
         if step.completes is not None and self.sent_bytes + len(output) <= self._plan.position:
             self.whole_messages += 1

@@ -10,7 +10,7 @@ import ssl
 
 import trustme
 
-__all__ = ["Pipe", "answer_of", "contexts", "server_frame"]
+__all__ = ["Pipe", "answer_of", "contexts", "raw_frame", "server_frame"]
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -65,18 +65,22 @@ class Pipe:
         return self._outgoing.read()
 
 
-def answer_of(request: bytes) -> bytes:
-    """Return the answer to an opening handshake's request (RFC 6455 4.2.2)."""
+def answer_of(request: bytes, line: bytes = b"") -> bytes:
+    """Return the answer to an opening handshake's request (RFC 6455 4.2.2), with one more header line."""
     key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)
     assert key is not None
     accept = base64.b64encode(hashlib.sha1(key[1] + _GUID).digest())
     head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    return head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    return head + b"Sec-WebSocket-Accept: " + accept + b"\r\n" + line + b"\r\n"
 
 
 def server_frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
     """Return an unmasked frame."""
-    first = (0x80 if fin else 0) | opcode
+    return raw_frame((0x80 if fin else 0) | opcode, payload)
+
+
+def raw_frame(first: int, payload: bytes) -> bytes:
+    """Return an unmasked frame by its first byte."""
     length = len(payload)
     if length < 126:
         return bytes([first, length]) + payload

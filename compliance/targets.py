@@ -26,7 +26,9 @@ from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.decoder import Decoder
-from syncws._wire.frame_decoder import FrameDecoder, Incoming
+from syncws._wire.deflate import Inflater
+from syncws._wire.extension import Agreement
+from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, Incoming
 from syncws._wire.incoming import CloseFrame, Message, MessagePiece, Ping, Pong, Violation
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws._wire.uri import parse_uri
@@ -94,9 +96,36 @@ def check_frames(data: bytes) -> None:
     _compare("PieceDecoder in pieces", expected, _read_pieces(PieceDecoder(limit), _pieces(stream, seed=1)))
 
 
+def check_deflate(data: bytes) -> None:
+    """Let both decoders read a stream of frames with compressed messages; the first byte says what was agreed."""
+    if not data:
+        return
+    agreement = Agreement(server_context_takeover=data[0] < 128)
+    stream = data[1:]
+
+    def told(decoder: Decoder | PieceDecoder, pieces: Iterable[bytes]) -> list[Told]:
+        read = _read_whole(decoder, pieces) if isinstance(decoder, Decoder) else _read_pieces(decoder, pieces)
+        # Of two faults near each other the split decides which is seen first, and both are the data's.
+        return [event[:2] if event[0] == "violation" else event for event in read]
+
+    expected = told(Decoder(NO_LIMIT, inflater=Inflater(agreement)), (stream,))
+    for pieces in (_bytes_of(stream), _pieces(stream)):
+        _compare("Decoder in pieces", expected, told(Decoder(NO_LIMIT, inflater=Inflater(agreement)), pieces))
+    for pieces in (iter((stream,)), _pieces(stream, seed=1)):
+        _compare("PieceDecoder", expected, told(PieceDecoder(inflater=Inflater(agreement)), pieces))
+    # With limits, and a window that what comes may not keep to, only documented errors may come.
+    limit, narrow = _LIMITS[data[0] % len(_LIMITS)], agreement._replace(server_max_window_bits=9)
+    for event in _feed(Decoder(limit, inflater=Inflater(narrow)), _pieces(stream)):
+        _describe(event)
+        if isinstance(event, Message) and event.length > limit:
+            raise Finding(f"a message of {event.length} bytes, where {limit} are allowed")
+
+
 def _feed(decoder: FrameDecoder, pieces: Iterable[bytes]) -> Iterator[Incoming]:
     for piece in pieces:
         yield from decoder.receive_data(piece)
+        while decoder.has_more:
+            yield from decoder.receive_data(b"")
 
 
 def _read_whole(decoder: Decoder, pieces: Iterable[bytes]) -> list[Told]:
@@ -371,4 +400,9 @@ def _run(reader: DataReader, steps: list[tuple[int, int]]) -> list[Told]:
     return told
 
 
-TARGETS: dict[str, Target] = {"frames": check_frames, "handshake": check_handshake, "reader": check_reader}
+TARGETS: dict[str, Target] = {
+    "frames": check_frames,
+    "deflate": check_deflate,
+    "handshake": check_handshake,
+    "reader": check_reader,
+}
