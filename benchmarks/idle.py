@@ -1,11 +1,12 @@
 """A thousand idle connections: what each costs in threads, memory and CPU, for syncws and its two peers.
 
-    python benchmarks/idle.py [--connections 1000] [--seconds 60]
+    python benchmarks/idle.py [--connections 1000] [--seconds 60] [--compression]
 
 The echo server of compliance/ runs in a process of its own, and so does each client, with its library's own settings;
 websocket-client once as WebSocket, which has no thread and answers nothing while nobody receives, and once as
-WebSocketApp with a ping every 20 seconds. After the idle time one message is echoed over each connection: those where
-that fails have broken. Exit code 1 when one of syncws has.
+WebSocketApp with a ping every 20 seconds. With --compression it is syncws alone, plain and with some compressions, and
+each connection has sent and received a document of 4 kB before it is idle. After the idle time one message is echoed
+over each connection: those where that fails have broken. Exit code 1 when one of syncws has.
 """
 
 import argparse
@@ -43,6 +44,24 @@ def _open_syncws(uri: str) -> Check:
         return socket.receive(LIMIT) == "still there?"
 
     return check
+
+
+def _compressing(options: syncws.Deflate | None) -> Callable[[str], Check]:
+    """Return what opens a connection on which a message has gone and come."""
+
+    def open_it(uri: str) -> Check:
+        socket = syncws.connect(uri, timeout=LIMIT, compression=options)
+        document = json.dumps([{"id": number, "name": f"user{number}"} for number in range(110)])
+
+        def check() -> bool:
+            socket.send(document)
+            return socket.receive(LIMIT) == document
+
+        if not check():
+            raise ConnectionError("the document did not come back")
+        return check
+
+    return open_it
 
 
 def _open_websockets(uri: str) -> Check:
@@ -90,6 +109,15 @@ CLIENTS: dict[str, Callable[[str], Check]] = {
 }
 
 
+COMPRESSIONS: dict[str, Callable[[str], Check]] = {
+    "plain": _compressing(None),
+    "Deflate()": _compressing(syncws.Deflate()),
+    "12 bits each": _compressing(syncws.Deflate(client_max_window_bits=12, server_max_window_bits=12)),
+    "no client takeover": _compressing(syncws.Deflate(client_context_takeover=False)),
+    "no takeover": _compressing(syncws.Deflate(client_context_takeover=False, server_context_takeover=False)),
+}
+
+
 def _state() -> dict[str, float]:
     """Return this process's threads, descriptors and resident bytes."""
     gc.collect()
@@ -105,10 +133,11 @@ def measure_here(name: str, port: int, count: int, seconds: float) -> dict[str, 
     """Open the connections in this process, wait, and check them; return the figures for each connection."""
     uri = f"ws://127.0.0.1:{port}/"
     # The first connection imports what is imported late.
-    first = CLIENTS[name](uri)
+    open_it = (CLIENTS | COMPRESSIONS)[name]
+    first = open_it(uri)
     before = _state()
     start = time.perf_counter()
-    checks = [CLIENTS[name](uri) for _ in range(count)]
+    checks = [open_it(uri) for _ in range(count)]
     opening = time.perf_counter() - start
     after = _state()
     used = time.process_time()
@@ -161,7 +190,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60, help="for which nothing is sent (default 60)")
-    parser.add_argument("--client", choices=CLIENTS, help=argparse.SUPPRESS)
+    parser.add_argument("--compression", action="store_true", help="syncws alone, with compression and without")
+    parser.add_argument("--client", choices=CLIENTS | COMPRESSIONS, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.client is not None:
@@ -172,14 +202,14 @@ def main() -> int:
     print(f"{count} connections, idle for {options.seconds:g} s; for each connection:")
     print(f"{'':<20}{'threads':>10}{'descriptors':>13}{'KiB':>10}{'CPU, ppm':>12}{'opening, ms':>14}{'broken':>9}")
     exit_code = 0
-    for name in CLIENTS:
+    for name in COMPRESSIONS if options.compression else CLIENTS:
         got = measure(name, count, options.seconds)
         print(
             f"{name:<20}{got['threads']:>10.2f}{got['descriptors']:>13.2f}{got['bytes'] / 1024:>10.1f}"
             f"{got['cpu'] * 1e6:>12.2f}{got['opening'] * 1e3:>14.2f}{got['broken']:>9}",
             flush=True,
         )
-        if name == "syncws" and got["broken"]:
+        if (name == "syncws" or options.compression) and got["broken"]:
             exit_code = 1
     return exit_code
 
