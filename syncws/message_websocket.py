@@ -173,7 +173,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         The message is of the type that control.message_type has at its first frame. Until send_final_frame has ended
         it nothing else can be written; pings are answered, and closing is possible. Text may be cut anywhere, also
-        inside a character.
+        inside a character. It goes plain, whatever control.compression says.
 
         Args:
             data: bytes, any object with the buffer protocol, or a Buffer; may be empty.

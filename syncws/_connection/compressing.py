@@ -4,7 +4,9 @@ Made by the connecting thread. The deflater belongs to the writer role, the infl
 may ask for the figures.
 """
 
+from syncws._waiting.at_fork import loading
 from syncws._wire.deflate import Deflater, Inflater
+from syncws._wire.engine import best_engine
 from syncws._wire.extension import Agreement
 from syncws.compression import CompressionStatistics, Deflate
 
@@ -23,14 +25,17 @@ class Compression:
 
     def __init__(self, agreement: Agreement, options: Deflate) -> None:
         """Make it; neither direction takes memory before its first message."""
+        with loading():
+            library = best_engine()
         self._agreement = agreement
         self.deflater = Deflater(
             agreement,
             level=options.level,
             memory_level=options.memory_level,
             minimum_size=options.minimum_size,
+            library=library,
         )
-        self.inflater = Inflater(agreement)
+        self.inflater = Inflater(agreement, library)
 
     def read_statistics(self) -> CompressionStatistics:
         """Return what was agreed and the bytes so far."""

@@ -41,6 +41,7 @@ class Deflater:
         "_engine",
         "_has_takeover",
         "_level",
+        "_library",
         "_memory_level",
         "_window_bits",
         "compressed_bytes",
@@ -49,7 +50,13 @@ class Deflater:
     )
 
     def __init__(
-        self, agreement: Agreement = WHOLE, *, level: int = 6, memory_level: int = 8, minimum_size: int = 0
+        self,
+        agreement: Agreement = WHOLE,
+        *,
+        level: int = 6,
+        memory_level: int = 8,
+        minimum_size: int = 0,
+        library: Any = zlib,
     ) -> None:
         """Make one for the client's side of `agreement`; it takes no memory before the first message.
 
@@ -58,7 +65,9 @@ class Deflater:
             level: zlib's, 0 to 9.
             memory_level: zlib's, 1 to 9.
             minimum_size: see the attribute.
+            library: zlib, or a module like it.
         """
+        self._library = library
         # zlib has no raw window of 8 bits. One of 9 looks back no further than 250 bytes: its match finder keeps 262 of
         # the window's 512 for itself (MAX_DIST in deflate.h). So a peer's 8 bits are enough.
         self._window_bits = max(9, agreement.client_max_window_bits)
@@ -99,7 +108,7 @@ class Deflater:
             # For one message only: what it cannot fill need not be cleared for it, which takes longer than the rest.
             window_bits = min(window_bits, max(9, (size + 262).bit_length()))
             memory_level = min(memory_level, max(1, size.bit_length() - 6))
-        return zlib.compressobj(self._level, zlib.DEFLATED, -window_bits, memory_level)
+        return self._library.compressobj(self._level, zlib.DEFLATED, -window_bits, memory_level)
 
 
 class Inflater:
@@ -119,6 +128,7 @@ class Inflater:
         "_has_takeover",
         "_is_empty",
         "_is_ending",
+        "_library",
         "_position",
         "_rest",
         "_window_bits",
@@ -127,8 +137,12 @@ class Inflater:
         "plain_bytes",
     )
 
-    def __init__(self, agreement: Agreement = WHOLE) -> None:
-        """Make one for the server's side of `agreement`; it takes no memory before the first message."""
+    def __init__(self, agreement: Agreement = WHOLE, library: Any = zlib) -> None:
+        """Make one for the server's side of `agreement`, with zlib or a module like it.
+
+        It takes no memory before the first message.
+        """
+        self._library = library
         self._window_bits = agreement.server_max_window_bits
         self._has_takeover = agreement.server_context_takeover
         self._engine: Any = None
@@ -165,10 +179,10 @@ class Inflater:
             self._position = start + len(data)
         engine = self._engine
         if engine is None:
-            engine = self._engine = zlib.decompressobj(-self._window_bits)
+            engine = self._engine = self._library.decompressobj(-self._window_bits)
         try:
             inflated: bytes = engine.decompress(data, limit)
-        except zlib.error as exc:
+        except self._library.error as exc:
             raise BadDeflateError(str(exc)) from exc
         if engine.eof:
             # A final block ends zlib's stream, but not the message (7.2.3.4). What follows cannot refer back to before.
@@ -204,5 +218,5 @@ class Inflater:
             # Only an attempt tells where zlib is, and after it the context cannot be used.
             probe = engine.copy() if self._has_takeover else engine
             return not probe.decompress(_FINAL_BLOCK, 1) and probe.eof
-        except zlib.error:
+        except self._library.error:
             return False

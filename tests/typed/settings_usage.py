@@ -47,6 +47,10 @@ def assign(control: MessageWebSocketControl, stream: StreamWebSocketControl) -> 
     control.max_mesage_size = 5  # type: ignore[attr-defined]
     control.no_delay = True  # type: ignore[attr-defined]
     stream.no_delay = 1  # type: ignore[assignment]
+    control.compression = True
+    control.compression = syncws.Deflate(level=9)
+    stream.compression = None
+    control.compression = "deflate"  # type: ignore[assignment]
 
 
 def several(control: MessageWebSocketControl, stream: StreamWebSocketControl) -> None:

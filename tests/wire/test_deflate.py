@@ -3,7 +3,9 @@
 import itertools
 import os
 import random
+import sys
 import tracemalloc
+import types
 import zlib
 
 import pytest
@@ -11,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncws._wire.deflate import BadDeflateError, Deflater, Inflater
+from syncws._wire.engine import best_engine
 from syncws._wire.extension import WHOLE, Agreement
 
+# zlib-ng where the extra `fast` is installed, else zlib once more.
+LIBRARIES = [zlib, best_engine()]
 TAIL = b"\x00\x00\xff\xff"
 HELLO = b"\xf2\x48\xcd\xc9\xc9\x07\x00"
 LARGE = 1 << 30
@@ -83,10 +88,11 @@ def test_without_takeover_each_message_stands_by_itself():
     ids=["fragments", "a stored block", "a final block", "two blocks", "a final block and no more"],
 )
 def test_a_message_of_any_blocks_is_inflated(agreement, parts):
-    inflater = Inflater(agreement)
-    for _ in range(2):
-        for limit in (1, 2, 5, LARGE):
-            assert inflate(inflater, *parts, limit=limit) == b"Hello"
+    for library in LIBRARIES:
+        inflater = Inflater(agreement, library)
+        for _ in range(2):
+            for limit in (1, 2, 5, LARGE):
+                assert inflate(inflater, *parts, limit=limit) == b"Hello"
 
 
 @pytest.mark.parametrize("agreement", BOTH)
@@ -109,9 +115,11 @@ def test_a_message_of_no_bytes_at_all_is_empty_and_harms_none_after_it(agreement
 
 
 @settings(deadline=None, max_examples=150)
-@given(agreements, st.lists(payloads, max_size=6), st.integers(0, 9), st.integers(1, 9))
-def test_what_is_compressed_is_inflated_by_zlib_with_the_window_that_was_agreed(agreement, messages, level, memory):
-    deflater = Deflater(agreement, level=level, memory_level=memory)
+@given(st.sampled_from(LIBRARIES), agreements, st.lists(payloads, max_size=6), st.integers(0, 9), st.integers(1, 9))
+def test_what_is_compressed_is_inflated_by_zlib_with_the_window_that_was_agreed(
+    library, agreement, messages, level, memory
+):
+    deflater = Deflater(agreement, level=level, memory_level=memory, library=library)
     peer = zlib.decompressobj(-agreement.client_max_window_bits)
     for data in messages:
         if not agreement.client_context_takeover:
@@ -125,10 +133,16 @@ def test_what_is_compressed_is_inflated_by_zlib_with_the_window_that_was_agreed(
 
 
 @settings(deadline=None, max_examples=150)
-@given(agreements, st.lists(payloads, max_size=6), st.integers(1, 400), st.randoms(use_true_random=False))
-def test_what_zlib_compresses_is_inflated_whatever_the_split(agreement, messages, limit, chance):
+@given(
+    st.sampled_from(LIBRARIES),
+    agreements,
+    st.lists(payloads, max_size=6),
+    st.integers(1, 400),
+    st.randoms(use_true_random=False),
+)
+def test_what_zlib_compresses_is_inflated_whatever_the_split(library, agreement, messages, limit, chance):
     bits = max(9, agreement.server_max_window_bits)
-    engine, inflater = stream(bits), Inflater(agreement)
+    engine, inflater = stream(bits), Inflater(agreement, library)
     for data in messages:
         if not agreement.server_context_takeover:
             engine = stream(bits)
@@ -169,12 +183,13 @@ def dynamic_message():
     return data, compressed
 
 
+@pytest.mark.parametrize("library", LIBRARIES, ids=["zlib", "best"])
 @pytest.mark.parametrize("agreement", BOTH)
-def test_a_message_that_ends_in_the_middle_of_a_block_is_refused_wherever_it_is_cut(agreement):
+def test_a_message_that_ends_in_the_middle_of_a_block_is_refused_wherever_it_is_cut(agreement, library):
     _, compressed = dynamic_message()
     for cut in range(1, len(compressed)):
         with pytest.raises(BadDeflateError):
-            inflate(Inflater(agreement), compressed[:cut])
+            inflate(Inflater(agreement, library), compressed[:cut])
 
 
 @pytest.mark.parametrize("agreement", BOTH)
@@ -225,9 +240,9 @@ def test_a_reference_beyond_the_window_that_was_agreed_is_refused():
 
 
 @settings(deadline=None, max_examples=150)
-@given(agreements, st.binary(max_size=60), st.integers(1, 100))
-def test_any_bytes_give_data_or_the_one_error(agreement, data, limit):
-    inflater = Inflater(agreement)
+@given(st.sampled_from(LIBRARIES), agreements, st.binary(max_size=60), st.integers(1, 100))
+def test_any_bytes_give_data_or_the_one_error(library, agreement, data, limit):
+    inflater = Inflater(agreement, library)
     try:
         for _ in range(3):
             inflate(inflater, data, limit=limit)
@@ -294,3 +309,17 @@ def test_a_deflater_that_forgets_gives_its_context_back():
     deflater.compress(b"Hello")
     deflater.forget()
     assert deflater._engine is None
+
+
+def test_zlib_ng_is_taken_where_it_is_there(monkeypatch):
+    best_engine.cache_clear()
+    try:
+        monkeypatch.setitem(sys.modules, "zlib_ng.zlib_ng", None)
+        assert best_engine() is zlib
+        best_engine.cache_clear()
+        stand_in = types.ModuleType("zlib_ng.zlib_ng")
+        monkeypatch.setitem(sys.modules, "zlib_ng", types.ModuleType("zlib_ng"))
+        monkeypatch.setitem(sys.modules, "zlib_ng.zlib_ng", stand_in)
+        assert best_engine() is stand_in
+    finally:
+        best_engine.cache_clear()
