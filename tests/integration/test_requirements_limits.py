@@ -322,7 +322,8 @@ def test_r40_cancelling_after_completion_has_no_effect(either_socket, uri, serve
 def test_r41_a_connect_that_returns_is_connected(either_socket, uri):
     """What completes without an exception is connected."""
     assert either_socket.connect(uri) is None
-    assert repr(either_socket) == f"<{type(either_socket).__name__} CONNECTED>"
+    assert either_socket.is_open
+    assert either_socket.state is syncws.State.CONNECTED
     assert either_socket.information.remote_address.canonical_name == "127.0.0.1"
 
 
