@@ -48,6 +48,8 @@ class SessionLink:
         shown: dict[str, object] = {"uri": self.shown_uri}
         if snapshot.protocol:
             shown["protocol"] = shown_protocol(snapshot.protocol)
+        if snapshot.compression is not None:
+            shown["extension"] = "permessage-deflate"
         shown |= {"received": snapshot.messages_received, "sent": snapshot.messages_sent}
         if snapshot.close_cause is not CloseCause.NONE:
             shown |= {"ended": snapshot.close_cause.name, "code": snapshot.close_code}

@@ -104,7 +104,7 @@ def end_socket():
         pass
     socket.close()
     socket.abort()
-    assert repr(socket).endswith("CLOSED>")
+    assert " CLOSED uri=" in repr(socket) and "ended=FORKED code=1006>" in repr(socket)
 """
 
 AGAIN = """

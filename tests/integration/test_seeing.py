@@ -357,3 +357,17 @@ def test_what_is_known_after_a_refused_certificate_is_shown(server_tls):
         with pytest.raises(CertificateError):
             socket.connect(uri)
     assert socket.information.as_dict()["server_certificate"].startswith("<Certificate")
+
+
+def test_an_agreed_extension_is_shown_and_compressed_messages_are_counted_and_logged(caplog):
+    caplog.set_level("DEBUG", "syncws.frames")
+    with running_server(echo, compression="deflate") as uri, syncws.connect(uri, compression=True) as socket:
+        for text in ("a" * 1000, "b" * 200_000):
+            socket.send(text)
+            assert socket.receive(LIMIT) == text
+        assert repr(socket) == f"<MessageWebSocket CONNECTED uri={uri} extension=permessage-deflate received=2 sent=2>"
+        values = socket.information.as_dict()
+        assert values["compression"]["bytes_to_compress"] == 201_000
+        assert json.dumps(values)
+    lines = [record.getMessage() for record in caplog.records if "deflated" in record.getMessage()]
+    assert [line[:6] for line in lines] == ["> TEXT", "< TEXT"] * 2
