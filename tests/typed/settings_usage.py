@@ -1,8 +1,11 @@
 """How a typed program uses the settings. mypy reads it, nothing runs it; mypy must refuse each line that is ignored."""
 
 import datetime as dt
+import socket
 import ssl
 from collections.abc import MutableSequence
+from http.cookiejar import CookieJar
+from pathlib import Path
 from typing import assert_type
 
 import syncws
@@ -51,6 +54,15 @@ def assign(control: MessageWebSocketControl, stream: StreamWebSocketControl) -> 
     control.compression = syncws.Deflate(level=9)
     stream.compression = None
     control.compression = "deflate"  # type: ignore[assignment]
+    control.cookies = {"a": "b"}
+    control.cookies = CookieJar()
+    control.ca_file = Path("authority.pem")
+    control.local_address = ("192.0.2.1", 0)
+    control.socket_options += [("SO_KEEPALIVE", 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    control.cookies = "a=b"  # type: ignore[assignment]
+    control.ca_file = b"authority.pem"  # type: ignore[assignment]
+    control.local_address = ("192.0.2.1", 0, 0)  # type: ignore[assignment]
+    control.socket_options += [("SO_KEEPALIVE", None)]  # type: ignore[list-item]
 
 
 def several(control: MessageWebSocketControl, stream: StreamWebSocketControl) -> None:
@@ -68,5 +80,6 @@ def connect(settings: MessageWebSocketSettings) -> None:
     assert_type(syncws.connect("ws://localhost/", **settings), MessageWebSocket)
     syncws.connect("ws://localhost/", timeout=5, subprotocols={"a"}, keep_alive_interval=0, headers={"X": "y"})
     syncws.connect("ws://localhost/", ignorable_server_certificate_errors=[ChainValidationResult.EXPIRED])
+    syncws.connect("ws://localhost/", cookies={"a": "b"}, socket_options=[("SO_KEEPALIVE", 1)], ca_file="x.pem")
     syncws.connect("ws://localhost/", max_message_size="5")  # type: ignore[arg-type]
     syncws.connect("ws://localhost/", max_mesage_size=5)  # type: ignore[call-arg]
