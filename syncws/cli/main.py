@@ -4,13 +4,27 @@ Runs on the main thread.
 """
 
 import argparse
+import contextlib
+import logging
+import os
 import sys
 from collections.abc import Sequence
 
-from syncws import __version__
-from syncws.cli import demo, echo
+from syncws import WebSocketError, __version__
+from syncws.cli import connect, demo, echo, info, ping, receive, send
+from syncws.cli.exits import EXIT_CODES_HELP, CommandError, ExitCode, exit_code_of, print_error
 
 __all__ = ["main"]
+
+_COMMANDS = {
+    "connect": connect,
+    "send": send,
+    "receive": receive,
+    "ping": ping,
+    "info": info,
+    "echo": echo,
+    "demo": demo,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,18 +34,66 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after the program's name; sys.argv's when None.
 
     Returns:
-        0 when all went well, 1 when something did not hold, 2 when an extra is missing.
+        0 when all went well; the others stand in `syncws --help`.
     """
-    parser = argparse.ArgumentParser(prog="syncws", description="A blocking WebSocket client.")
+    parser = _parser()
+    _offer_completion(parser)
+    options = parser.parse_args(_with_command(sys.argv[1:] if arguments is None else arguments))
+    if getattr(options, "verbose", False):
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(relativeCreated)6d %(name)s %(message)s")
+    try:
+        return int(options.run(options))
+    except ImportError as error:
+        extra = getattr(options, "extra", "cli")
+        needed = f"{options.command} needs an extra ({error.name} is missing)"
+        print(f"{needed}: pip install 'syncws[{extra}]'", file=sys.stderr)
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except CommandError as error:
+        print_error(error)
+        return error.code
+    except WebSocketError as error:
+        print_error(error)
+        return exit_code_of(error)
+    except BrokenPipeError:
+        # What Python still holds cannot be written either, and it would say so.
+        with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+    except OSError as error:
+        print_error(error)
+        return ExitCode.FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="syncws",
+        description="A blocking WebSocket client. `syncws URL` is `syncws connect URL`.",
+        epilog=EXIT_CODES_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"syncws {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (demo, echo):
+    for command in _COMMANDS.values():
         command.add_to(commands)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _with_command(arguments: Sequence[str]) -> list[str]:
+    """Put the command before arguments that have none, but a URL."""
+    words = list(arguments)
+    if words and words[0] in _COMMANDS:
+        return words
+    return ["connect", *words] if any(word.lower().startswith(("ws:", "wss:")) for word in words) else words
+
+
+def _offer_completion(parser: argparse.ArgumentParser) -> None:
+    # The shell asks for it so; otherwise nobody needs the library.
+    if "_ARGCOMPLETE" not in os.environ:
+        return
     try:
-        exit_code: int = options.run(options)
-    except ImportError as exc:
-        needed = f"{options.command} needs an extra ({exc.name} is missing)"
-        print(f"{needed}: pip install 'syncws[{options.extra}]'", file=sys.stderr)
-        return 2
-    return exit_code
+        import argcomplete
+    except ImportError:
+        return
+    argcomplete.autocomplete(parser)

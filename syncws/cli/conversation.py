@@ -1,0 +1,119 @@
+"""A connection's messages going to a place to show them, while a function of yours sends: what connect does piped.
+
+Messages are shown on the connection's reader thread; what sends runs on a thread of its own, so that a server which
+waits for us to read never waits for what it makes us wait for; the main thread waits for the end.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+
+from syncws import MessageWebSocket, MessageWebSocketMessageReceivedEventArgs, WebSocketClosedEventArgs
+
+__all__ = ["Conversation"]
+
+# Windows has a waiting main thread notice Ctrl-C only between two waits.
+_LOOK_SECONDS = 0.5
+
+Args = MessageWebSocketMessageReceivedEventArgs
+
+
+class Conversation:
+    """Shows what comes over a socket, which is not connected yet, and knows when it is over.
+
+    Args:
+        socket: gets handlers of message_received and closed.
+        show: called with each message, one at a time and in order.
+        count: messages after which it is over; None for any number.
+        ended: called once, when the connection has ended, or showing has failed.
+    """
+
+    def __init__(
+        self,
+        socket: MessageWebSocket,
+        show: Callable[[Args], object],
+        count: int | None = None,
+        ended: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._show = show
+        self._count = count
+        self._ended = ended
+        self._changed = threading.Condition()
+        self._failure: BaseException | None = None
+        self._shown = 0
+        self._latest = 0.0
+        self._is_fed = False
+        self.is_over = False
+        socket.message_received += self._received
+        socket.closed += self._closed
+
+    def run(self, feed: Callable[[], object], wait: float | None) -> None:
+        """Send, and show what comes, until the connection is over or quiet enough.
+
+        Args:
+            feed: sends everything; runs on a thread that may be left behind in a read from stdin.
+            wait: seconds without a message, after `feed` has returned, for which it goes on; None for ever.
+
+        Raises:
+            Exception: what `feed` or showing raised, or how the connection failed.
+        """
+        threading.Thread(target=self._run_feed, args=(feed,), name="syncws-stdin", daemon=True).start()
+        with self._changed:
+            while not self.is_over and (remaining := self._remaining(wait)) > 0:
+                self._changed.wait(min(remaining, _LOOK_SECONDS))
+        self.raise_failure()
+
+    def raise_failure(self) -> None:
+        """Raise what has failed, if anything has."""
+        with self._changed:
+            if self._failure is not None:
+                raise self._failure
+
+    def _remaining(self, wait: float | None) -> float:
+        if not self._is_fed or wait is None:
+            return _LOOK_SECONDS
+        return self._latest + wait - time.monotonic()
+
+    def _run_feed(self, feed: Callable[[], object]) -> None:
+        try:
+            feed()
+        except BaseException as error:  # noqa: BLE001 - raised by the main thread
+            self._end(error)
+        with self._changed:
+            self._is_fed = True
+            self._latest = time.monotonic()
+            self._changed.notify()
+
+    def _received(self, _: MessageWebSocket, args: Args) -> None:
+        if args.error is not None:
+            self._end(args.error)
+            return
+        with self._changed:
+            if self.is_over:
+                return
+        try:
+            self._show(args)
+        except OSError as error:
+            self._end(error)
+            return
+        with self._changed:
+            self._latest = time.monotonic()
+            self._shown += 1
+            is_last = self._shown == self._count
+        if is_last:
+            self._end(None)
+
+    def _closed(self, _: MessageWebSocket, args: WebSocketClosedEventArgs) -> None:
+        self._end(None)
+
+    def _end(self, failure: BaseException | None) -> None:
+        with self._changed:
+            if self.is_over:
+                return
+            self.is_over = True
+            self._failure = failure
+            self._changed.notify()
+        with contextlib.suppress(RuntimeError):
+            # Whoever is to be told may have left meanwhile.
+            self._ended()

@@ -1,0 +1,154 @@
+"""`syncws info URL`: all that can be known about a connection, as a table or as JSON, also when it cannot be made.
+
+Runs on the main thread.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+from syncws import Certificate, ConnectFailedError, MessageWebSocket, OperationTimedOutError, WebSocketError
+from syncws.cli.exits import ExitCode
+from syncws.cli.options import Commands, add_command, connect, made
+from syncws.cli.screen import printable
+
+__all__ = ["add_to", "run"]
+
+_DESCRIPTION = """\
+Connect, say what is to know about the server and the way to it, and close. When it cannot be connected to, what is
+known is said nevertheless, and the exit code tells the kind of failure.
+"""
+_ANSWER = 5.0
+
+# A heading, and what stands below it: names and values.
+Table = dict[str, dict[str, str]]
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and its options."""
+    parser = add_command(commands, "info", "show address, certificate, headers and times of a server", _DESCRIPTION)
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the table; return 0.
+
+    Raises:
+        WebSocketError: it cannot be connected to; the table was shown before.
+    """
+    failure: WebSocketError | None = None
+    with made(options, MessageWebSocket) as socket:
+        socket.control.discard_unclaimed_messages = True
+        start = time.monotonic()
+        try:
+            connect(options, socket)
+        except ConnectFailedError as error:
+            failure = error
+        table = _table(options, socket, time.monotonic() - start, failure)
+    if options.json:
+        print(json.dumps(table, ensure_ascii=False, indent=2))
+    else:
+        _show(table)
+    if failure is not None:
+        raise failure
+    return ExitCode.OK
+
+
+def _table(
+    options: argparse.Namespace, socket: MessageWebSocket, connected_after: float, failure: WebSocketError | None
+) -> Table:
+    information = socket.information
+    table: Table = {"connection": {"URL": options.url}}
+    connection = table["connection"]
+    connection["state"] = "connected" if failure is None else f"failed: {failure.status}"
+    for name, value in (
+        ("server or proxy at", information.remote_address),
+        ("from", information.local_address),
+        ("through the proxy", information.proxy),
+        ("Unix socket", options.unix),
+        ("subprotocol", information.protocol),
+        ("extensions", information.response_headers.get("Sec-WebSocket-Extensions")),
+    ):
+        if value:
+            connection[name] = str(value)
+    attempts = () if failure is None else failure.attempts
+    if attempts:
+        table["addresses tried"] = {
+            attempt.address: f"{attempt.error} (after {attempt.seconds:.2f} s)" for attempt in attempts
+        }
+    if (certificate := information.server_certificate) is not None:
+        table["certificate"] = _certificate(socket, certificate)
+    headers = getattr(failure, "headers", information.response_headers)
+    if headers:
+        table["headers of the answer"] = dict(headers)
+    table["times"] = {"connecting": _milliseconds(connected_after)}
+    if failure is None:
+        table["times"]["round trip of a ping"] = _ping(socket)
+    return table
+
+
+def _certificate(socket: MessageWebSocket, certificate: Certificate) -> dict[str, str]:
+    information = socket.information
+    found = {"SHA-256": certificate.get_hash_value("SHA256").hex()}
+    errors = information.server_certificate_errors
+    found["errors"] = ", ".join(error.name.lower() for error in errors) or "none"
+    try:
+        names = certificate.subject_alternative_name
+        found |= {
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "names": ", ".join(map(str, [*names.dns_name, *names.ip_address])),
+            "valid from": f"{certificate.valid_from:%Y-%m-%d %H:%M} UTC",
+            "valid to": f"{certificate.valid_to:%Y-%m-%d %H:%M} UTC",
+            "key": certificate.key_algorithm_name,
+            "signature": f"{certificate.signature_algorithm_name} {certificate.signature_hash_algorithm_name}".strip(),
+        }
+    except WebSocketError as error:
+        # Without `cryptography`, or one that it cannot read.
+        found["fields"] = error.message
+    for number, came_with in enumerate(information.server_intermediate_certificates, 1):
+        found[f"with it, {number}"] = came_with.get_hash_value("SHA256").hex()
+    return found
+
+
+def _ping(socket: MessageWebSocket) -> str:
+    try:
+        return _milliseconds(socket.ping(timeout=_ANSWER))
+    except OperationTimedOutError:
+        return f"no answer in {_ANSWER:g} s"
+    except WebSocketError as error:
+        return error.message
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _show(table: Table) -> None:
+    try:
+        if not sys.stdout.isatty():
+            raise ImportError
+        from rich.console import Console
+        from rich.table import Table as RichTable
+        from rich.text import Text
+    except ImportError:
+        _show_plain(table)
+        return
+    console = Console()
+    for heading, rows in table.items():
+        shown = RichTable(title=Text(heading, "bold"), title_justify="left", show_header=False, expand=True)
+        shown.add_column(style="cyan", no_wrap=True, ratio=1)
+        shown.add_column(overflow="fold", ratio=3)
+        for name, value in rows.items():
+            shown.add_row(Text(printable(name)), Text(printable(value)))
+        console.print(shown)
+
+
+def _show_plain(table: Table) -> None:
+    width = max(len(name) for rows in table.values() for name in rows) + 2
+    for heading, rows in table.items():
+        print(heading)
+        for name, value in rows.items():
+            print(f"  {printable(name):<{width}}{printable(value)}")

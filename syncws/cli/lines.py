@@ -1,0 +1,96 @@
+"""Standard input and output as bytes: lines that come in, messages that go out.
+
+Reads past Python's buffers: a thread that waits in one holds its lock, and the interpreter's end waits for that.
+"""
+
+import base64
+import json
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from syncws import MessageWebSocketMessageReceivedEventArgs
+from syncws.cli.exits import CommandError, ExitCode
+
+__all__ = ["is_json", "read_all", "read_lines", "read_pieces", "show_as_json", "show_as_text", "show_binary"]
+
+_PIECE_BYTES = 65536
+
+Args = MessageWebSocketMessageReceivedEventArgs
+
+
+def read_pieces() -> Iterator[bytes]:
+    """Yield what comes on stdin, as it comes."""
+    # BufferedReader has it, and so has whatever else wraps a file.
+    source = cast("BinaryIO", getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
+    while piece := source.read(_PIECE_BYTES):
+        yield piece
+
+
+def read_all() -> bytes:
+    """Return all of stdin."""
+    return b"".join(read_pieces())
+
+
+def read_lines() -> Iterator[str]:
+    """Yield the lines of stdin, without their ends; the last may have none.
+
+    Raises:
+        CommandError: a line is no UTF-8.
+    """
+    number = 0
+    begun: list[bytes] = []
+    for piece in read_pieces():
+        first, *others = piece.split(b"\n")
+        begun.append(first)
+        for other in others:
+            number += 1
+            yield _text(b"".join(begun), number)
+            begun = [other]
+    if any(begun):
+        yield _text(b"".join(begun), number + 1)
+
+
+def _text(line: bytes, number: int) -> str:
+    try:
+        return line.removesuffix(b"\r").decode()
+    except UnicodeDecodeError:
+        raise CommandError(
+            f"line {number} of stdin is no UTF-8: use --binary to send stdin as it is", ExitCode.USAGE
+        ) from None
+
+
+def show_as_text(args: Args) -> None:
+    """Write a message as a line: a text as it is, binary as hexadecimal digits."""
+    _write((args.data.hex().encode() if args.text is None else args.data) + b"\n")
+
+
+def show_binary(args: Args) -> None:
+    """Write a message's bytes, and nothing more."""
+    _write(args.data)
+
+
+def show_as_json(args: Args) -> None:
+    """Write a message as one line of JSON: its own JSON, or its text as a string; binary as {"base64": …}."""
+    if args.text is None:
+        line = json.dumps({"base64": base64.b64encode(args.data).decode("ascii")})
+    elif is_json(args.text):
+        # Between its values: inside a string JSON has no line ends.
+        line = args.text.replace("\r", " ").replace("\n", " ")
+    else:
+        line = json.dumps(args.text, ensure_ascii=False)
+    _write(line.encode() + b"\n")
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text is JSON, one value of it."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

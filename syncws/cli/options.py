@@ -1,0 +1,324 @@
+"""What all commands that connect have in common: their options, and a socket made by them.
+
+Runs on the main thread; the look at a pinned certificate too, while it connects.
+"""
+
+import argparse
+import math
+import socket as socket_module
+import ssl
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from syncws import (
+    Certificate,
+    CertificateError,
+    ChainValidationResult,
+    InvalidArgumentError,
+    MessageWebSocket,
+    PasswordCredential,
+    StreamWebSocket,
+    WebSocketServerCustomValidationRequestedEventArgs,
+)
+from syncws.cli.exits import EXIT_CODES_HELP, CommandError, ExitCode
+from syncws.cli.passwords import read_secret
+
+__all__ = ["Commands", "add_command", "connect", "made", "seconds"]
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_Socket = TypeVar("_Socket", MessageWebSocket, StreamWebSocket)
+
+_TIMEOUT = 30.0
+_SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie")
+_MAY_PASS = {
+    result.name.lower(): result
+    for result in ChainValidationResult
+    if result
+    in (
+        ChainValidationResult.UNTRUSTED,
+        ChainValidationResult.EXPIRED,
+        ChainValidationResult.INCOMPLETE_CHAIN,
+        ChainValidationResult.WRONG_USAGE,
+        ChainValidationResult.INVALID_NAME,
+        ChainValidationResult.REVOCATION_INFORMATION_MISSING,
+    )
+}
+
+
+def add_command(commands: Commands, name: str, text: str, description: str) -> argparse.ArgumentParser:
+    """Add a command that connects to a URL, with the options that all of them have; return its parser."""
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=description,
+        epilog=EXIT_CODES_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("url", metavar="URL", help="ws:// or wss://")
+    _add_request(parser.add_argument_group("the request"))
+    _add_way(parser.add_argument_group("the way to the server"))
+    _add_tls(parser.add_argument_group("TLS"))
+    _add_times(parser.add_argument_group("time limits, in seconds; inf is for ever"))
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what the library does on stderr")
+    return parser
+
+
+def _add_request(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        type=_header,
+        metavar="'NAME: VALUE'",
+        help="a header to add; @FILE reads them from a file, a line each; may be repeated",
+    )
+    group.add_argument("--origin", metavar="ORIGIN", help="the header Origin")
+    group.add_argument("--user-agent", metavar="TEXT", help="the header User-Agent; empty sends none")
+    group.add_argument(
+        "-s", "--subprotocol", action="append", default=[], metavar="NAME", help="to offer, best first; may be repeated"
+    )
+    group.add_argument(
+        "-u",
+        "--user",
+        metavar="NAME",
+        help="user name for the server; the password comes from SYNCWS_PASSWORD or a prompt",
+    )
+    group.add_argument(
+        "--bearer", action="store_true", help="send a bearer token, from SYNCWS_TOKEN or a prompt (Authorization)"
+    )
+    group.add_argument(
+        "-L",
+        "--redirects",
+        dest="max_redirects",
+        type=int,
+        default=0,
+        metavar="N",
+        help="redirects to follow (default: none)",
+    )
+
+
+def _add_way(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--proxy", metavar="URL", help='http, https or socks; "" is none (default: the environment\'s)')
+    group.add_argument(
+        "--proxy-user",
+        metavar="NAME",
+        help="user name for the proxy; the password comes from SYNCWS_PROXY_PASSWORD or a prompt",
+    )
+    group.add_argument("--unix", type=Path, metavar="PATH", help="connect to a Unix socket; the URL says what to ask")
+
+
+def _add_tls(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--ca-file", metavar="FILE", help="authorities to trust instead of the system's, PEM")
+    group.add_argument("--cert", metavar="FILE", help="a client certificate: PEM, or PKCS #12 as .p12 or .pfx")
+    group.add_argument(
+        "--key",
+        metavar="FILE",
+        help="its key, when it stands apart; a password comes from SYNCWS_KEY_PASSWORD or a prompt",
+    )
+    group.add_argument(
+        "--pin",
+        action="append",
+        default=[],
+        type=_pin,
+        metavar="SHA256",
+        help="the only certificate that is taken, besides all checks; may be repeated",
+    )
+    group.add_argument(
+        "--ignore",
+        action="extend",
+        default=[],
+        type=_errors,
+        metavar="LIST",
+        help=f"errors of the certificate that may pass, by commas: {', '.join(_MAY_PASS)}",
+    )
+
+
+def _add_times(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--timeout", type=seconds, default=_TIMEOUT, metavar="T", help="of connecting, in all (default: %(default)g)"
+    )
+    for option, name, text in (
+        ("--send-timeout", "send_timeout", "that the server takes nothing (default: 30)"),
+        ("--close-timeout", "close_timeout", "of closing (default: 10)"),
+        ("--keep-alive", "keep_alive_interval", "of silence before a ping; 0 is never (default: 20)"),
+    ):
+        # Left out when it is not given: None is for ever.
+        group.add_argument(option, dest=name, type=seconds, default=argparse.SUPPRESS, metavar="T", help=text)
+
+
+def made(options: argparse.Namespace, kind: type[_Socket]) -> _Socket:
+    """Return a socket with the settings that the options ask for, not connected yet.
+
+    Raises:
+        CommandError: options that do not go together, or a file that is not what it should be.
+        InvalidArgumentError: a value that the library does not take.
+        OSError: a file cannot be read.
+    """
+    socket = kind()
+    socket.control.update(**_settings(options))
+    headers = list(options.header)
+    if options.origin is not None:
+        headers.append([("Origin", options.origin)])
+    if options.bearer:
+        headers.append([("Authorization", f"Bearer {read_secret('SYNCWS_TOKEN', 'bearer token')}")])
+    for name, value in (header for some in headers for header in some):
+        socket.set_request_header(name, value)
+    if options.pin:
+        _pin_to(socket, options)
+    return socket
+
+
+def connect(options: argparse.Namespace, socket: MessageWebSocket | StreamWebSocket) -> None:
+    """Connect a socket of made().
+
+    Raises:
+        CommandError: nobody accepts at the path of --unix.
+        WebSocketError: as connect() of the socket.
+    """
+    timeout = options.timeout
+    over = None if options.unix is None else _unix_socket(options.unix, timeout)
+    try:
+        socket.connect(options.url, timeout=timeout, socket=over)
+    except CertificateError as error:
+        certificate = socket.information.server_certificate
+        if certificate is not None:
+            error.add_note(f"its SHA-256 is {certificate.get_hash_value('SHA256').hex()}")
+        raise
+    finally:
+        # The library's from here on, unless it has refused the arguments.
+        if over is not None and not socket.is_open:
+            over.close()
+
+
+def seconds(text: str) -> float | None:
+    """Read a number of seconds; None for inf."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value) or value < 0:
+        raise argparse.ArgumentTypeError(f"must be seconds, or inf, not {text}")
+    return None if math.isinf(value) else value
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("send_timeout", "close_timeout", "keep_alive_interval", "max_redirects", "proxy")
+    settings = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    settings["supported_protocols"] = options.subprotocol
+    settings["ignorable_server_certificate_errors"] = options.ignore
+    if options.user_agent is not None:
+        settings["user_agent"] = options.user_agent or None
+    if options.user is not None:
+        settings["server_credential"] = _credential(options.user, "SYNCWS_PASSWORD", "password")
+    if options.proxy_user is not None:
+        settings["proxy_credential"] = _credential(options.proxy_user, "SYNCWS_PROXY_PASSWORD", "proxy's password")
+    if options.proxy and "@" in options.proxy:
+        raise CommandError(
+            "a password in --proxy is seen by everybody on this machine: use --proxy-user", ExitCode.USAGE
+        )
+    if options.ca_file is not None:
+        settings["ssl_context"] = _trusting(options.ca_file)
+    if options.cert is not None:
+        settings["client_certificate"] = _client_certificate(options.cert, options.key)
+    elif options.key is not None:
+        raise CommandError("--key needs --cert", ExitCode.USAGE)
+    return settings
+
+
+def _credential(user: str, variable: str, what: str) -> PasswordCredential:
+    return PasswordCredential("", user, read_secret(variable, what))
+
+
+def _trusting(path: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise CommandError(f"--ca-file {path} holds no certificate in PEM form", ExitCode.USAGE) from None
+
+
+def _client_certificate(path: str, key: str | None) -> Certificate:
+    is_pkcs12 = path.lower().endswith((".p12", ".pfx"))
+    if is_pkcs12 and key is not None:
+        raise CommandError("--key is not for PKCS #12, which holds the key", ExitCode.USAGE)
+
+    def load(password: str | None) -> Certificate:
+        return Certificate.from_pkcs12(path, password) if is_pkcs12 else Certificate.from_pem(path, key, password)
+
+    try:
+        return load(None)
+    except InvalidArgumentError as error:
+        # Only of an encrypted key is it about the password.
+        if "password" not in error.message:
+            raise
+    return load(read_secret("SYNCWS_KEY_PASSWORD", f"password of the key in {key or path}"))
+
+
+def _pin_to(socket: MessageWebSocket | StreamWebSocket, options: argparse.Namespace) -> None:
+    if not options.url.lower().startswith("wss:"):
+        raise CommandError("--pin needs a wss:// URL", ExitCode.USAGE)
+
+    def look(_: object, args: WebSocketServerCustomValidationRequestedEventArgs) -> None:
+        if args.server_certificate.get_hash_value("SHA256") not in options.pin:
+            args.reject()
+
+    socket.add_server_custom_validation_requested(look)
+
+
+def _unix_socket(path: Path, timeout: float | None) -> socket_module.socket:
+    if not hasattr(socket_module, "AF_UNIX"):
+        raise CommandError("this system has no Unix sockets: leave out --unix", ExitCode.USAGE)
+    connected = socket_module.socket(socket_module.AF_UNIX)
+    try:
+        connected.settimeout(timeout)
+        connected.connect(str(path))
+    except OSError as error:
+        connected.close()
+        raise CommandError(f"nobody accepts at {path}: {error.strerror or error}", ExitCode.CONNECT) from None
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def _header(text: str) -> list[tuple[str, str]]:
+    if text.startswith("@"):
+        try:
+            lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise argparse.ArgumentTypeError(f"{text[1:]} cannot be read: {error}") from None
+        return [_name_and_value(line) for line in lines if line.strip()]
+    name, value = _name_and_value(text)
+    if name.lower() in _SECRET_HEADERS:
+        raise argparse.ArgumentTypeError(
+            f"{name} on the command line can be seen by everybody on this machine: use @FILE, --user or --bearer"
+        )
+    return [(name, value)]
+
+
+def _name_and_value(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"must be NAME: VALUE, not {line!r}")
+    return name.strip(), value.strip()
+
+
+def _pin(text: str) -> bytes:
+    try:
+        pin = bytes.fromhex(text.replace(":", ""))
+    except ValueError:
+        pin = b""
+    if len(pin) != 32:
+        raise argparse.ArgumentTypeError(f"must be the 64 hexadecimal digits of a SHA-256, not {text}")
+    return pin
+
+
+def _errors(text: str) -> list[ChainValidationResult]:
+    found: list[ChainValidationResult] = []
+    for name in text.split(","):
+        result = _MAY_PASS.get(name.strip().lower().replace("-", "_"))
+        if result is None:
+            raise argparse.ArgumentTypeError(f"{name.strip()!r} is none of {', '.join(_MAY_PASS)}")
+        found.append(result)
+    return found

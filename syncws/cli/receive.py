@@ -1,0 +1,61 @@
+"""`syncws receive URL FILE`: what a server sends, of any size, into a file, by a StreamWebSocket.
+
+Runs on the main thread.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from syncws import StreamWebSocket
+from syncws.cli.exits import ExitCode, check_how_it_ended
+from syncws.cli.options import Commands, add_command, connect, made
+from syncws.cli.progress import moved, progress
+
+__all__ = ["add_to", "run"]
+
+_DESCRIPTION = """\
+Write the bytes of all messages into a file, one after the other, until the server closes. What has come before the
+connection is lost stays in the file.
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and its options."""
+    parser = add_command(commands, "receive", "write what a server sends into a file", _DESCRIPTION)
+    parser.add_argument("file", metavar="FILE", help="- is stdout; one that exists is replaced")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Receive until the server closes; return 0.
+
+    Raises:
+        CommandError: it has closed with a code that is no orderly end.
+        WebSocketError: the library's.
+        OSError: the file cannot be written.
+    """
+    with made(options, StreamWebSocket) as socket, contextlib.ExitStack() as stack:
+        socket.control.receive_timeout = None
+        connect(options, socket)
+        # Not before: a file that is there is replaced only by a server that answers.
+        file: BinaryIO
+        if options.file == "-":
+            file = sys.stdout.buffer
+            stack.callback(file.flush)
+        else:
+            file = stack.enter_context(Path(options.file).open("wb"))
+        show = stack.enter_context(progress(f"receiving {os.path.basename(options.file)}", None))
+        start, count = time.monotonic(), 0
+        source = socket.input_stream.as_file()
+        while piece := source.read1():
+            file.write(piece)
+            count += len(piece)
+            show(count)
+        check_how_it_ended(socket)
+    print(moved("received", count, time.monotonic() - start), file=sys.stderr)
+    return ExitCode.OK

@@ -1,0 +1,141 @@
+"""`syncws send URL FILE`: a file of any size as one message, by a StreamWebSocket.
+
+The main thread sends; a thread of its own reads what the server answers.
+"""
+
+import argparse
+import contextlib
+import mmap
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from syncws import StreamWebSocket, WebSocketError
+from syncws.cli import lines
+from syncws.cli.exits import ExitCode, check_how_it_ended
+from syncws.cli.options import Commands, add_command, connect, made, seconds
+from syncws.cli.progress import moved, progress
+
+__all__ = ["add_to", "run"]
+
+_DESCRIPTION = """\
+Send a file as one binary message, whatever its size: it is mapped, not read, and leaves in fragments. stdin, as -, is
+sent as it comes, each piece a message. What the server sends is thrown away, or with --wait written to stdout.
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and its options."""
+    parser = add_command(commands, "send", "send a file of any size as one message", _DESCRIPTION)
+    parser.add_argument("file", metavar="FILE", help="- is stdin")
+    parser.add_argument(
+        "-w",
+        "--wait",
+        type=seconds,
+        metavar="SECONDS",
+        default=0.0,
+        help="write what the server sends to stdout, until nothing has come for so long after the end",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Send the file and close; return 0.
+
+    Raises:
+        CommandError: the server has closed with a code that is no orderly end.
+        WebSocketError: the library's.
+        OSError: the file cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        file = None if options.file == "-" else stack.enter_context(Path(options.file).open("rb"))
+        socket = stack.enter_context(made(options, StreamWebSocket))
+        # For the thread below, which waits until the connection is over.
+        socket.control.receive_timeout = None
+        connect(options, socket)
+        answers = _Answers(socket, is_shown=options.wait != 0)
+        start = time.monotonic()
+        if file is None:
+            count = _send_stdin(socket)
+        else:
+            count = _send_file(socket, file.fileno(), os.path.basename(options.file))
+        taken = time.monotonic() - start
+        if options.wait != 0:
+            answers.wait_quiet(options.wait)
+        # What the system still holds may take its time on a slow line: the server answers when it has read it.
+        socket.close(1000)
+        answers.join()
+        check_how_it_ended(socket)
+    print(moved("sent", count, taken), file=sys.stderr)
+    return ExitCode.OK
+
+
+def _send_file(socket: StreamWebSocket, descriptor: int, name: str) -> int:
+    size = os.fstat(descriptor).st_size
+    if not size:
+        return socket.output_stream.write(b"")
+    with (
+        mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content,
+        progress(f"sending {name}", size) as show,
+    ):
+        return socket.output_stream.write(content, show)
+
+
+def _send_stdin(socket: StreamWebSocket) -> int:
+    count = 0
+    with progress("sending stdin", None) as show:
+        for piece in lines.read_pieces():
+            count += socket.output_stream.write(piece)
+            show(count)
+    return count
+
+
+class _Answers:
+    """Reads what comes, so that a server which waits for its reader goes on reading itself."""
+
+    def __init__(self, socket: StreamWebSocket, *, is_shown: bool) -> None:
+        self._socket = socket
+        self._is_shown = is_shown
+        self._latest = time.monotonic()
+        self._ended = threading.Event()
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._read, name="syncws-answers", daemon=True)
+        self._thread.start()
+
+    def wait_quiet(self, wait: float | None) -> None:
+        """Wait until nothing has come for so many seconds, or the server has closed."""
+        start = time.monotonic()
+        while not self._ended.is_set():
+            remaining = 0.5 if wait is None else max(start, self._latest) + wait - time.monotonic()
+            if remaining <= 0:
+                return
+            self._ended.wait(min(remaining, 0.5))
+
+    def join(self) -> None:
+        """Wait for its end, which that of the connection is; raise what it failed with.
+
+        Raises:
+            OSError: nobody reads the output.
+        """
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _read(self) -> None:
+        try:
+            source = self._socket.input_stream.as_file()
+            while piece := source.read1():
+                self._latest = time.monotonic()
+                if self._is_shown:
+                    sys.stdout.buffer.write(piece)
+                    sys.stdout.buffer.flush()
+        except WebSocketError:
+            # Sending and closing tell it too.
+            pass
+        except OSError as error:
+            self._failure = error
+            self._socket.abort()
+        finally:
+            self._ended.set()

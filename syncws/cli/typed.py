@@ -1,0 +1,76 @@
+"""What a person types in a conversation: messages, and lines that begin with a slash and do something else.
+
+Runs on the thread that reads the lines.
+"""
+
+from syncws import InvalidArgumentError, MessageWebSocket, OperationTimedOutError
+from syncws.cli.screen import Screen, hexadecimal
+
+__all__ = ["COMMANDS", "execute"]
+
+_HELP = """\
+TEXT                   send it
+//TEXT                 send /TEXT
+/binary HEX            send bytes, as in /binary 00 ff
+/ping [TEXT]           send a Ping and wait for the answer
+/close [CODE [REASON]] close, with 1000 when no code is given
+/help                  this
+Ctrl-D                 close with 1000
+Ctrl-C                 the same, and exit with 130"""
+
+
+def execute(socket: MessageWebSocket, line: str, screen: Screen) -> None:
+    """Do what a line asks for; a line that asks for nothing that there is says so on the screen.
+
+    Raises:
+        WebSocketError: sending failed, which ends the conversation.
+    """
+    if not line.startswith("/") or line.startswith("//"):
+        text = line.removeprefix("/") if line.startswith("//") else line
+        socket.send(text)
+        screen.sent(text)
+        return
+    word, _, rest = line.partition(" ")
+    command = COMMANDS.get(word)
+    if command is None:
+        screen.fault(f"there is no {word}; /help says what there is, and //… sends a line that begins with a slash")
+        return
+    try:
+        command(socket, rest.strip(), screen)
+    except InvalidArgumentError as error:
+        screen.fault(error.message)
+
+
+def _binary(socket: MessageWebSocket, text: str, screen: Screen) -> None:
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        screen.fault("/binary takes hexadecimal digits, two for each byte, as in /binary 00 ff")
+        return
+    socket.send(data)
+    screen.sent(hexadecimal(data))
+
+
+def _ping(socket: MessageWebSocket, text: str, screen: Screen) -> None:
+    try:
+        seconds = socket.ping(text.encode() or None)
+    except OperationTimedOutError as error:
+        screen.fault(error.message)
+    else:
+        screen.note(f"pong after {seconds * 1000:.3f} ms")
+
+
+def _close(socket: MessageWebSocket, text: str, screen: Screen) -> None:
+    code, _, reason = text.partition(" ")
+    if code and not code.isdecimal():
+        screen.fault("/close takes a number and then a reason, as in /close 1000 good bye")
+        return
+    socket.close(int(code or "1000"), reason.strip())
+
+
+def _help(socket: MessageWebSocket, text: str, screen: Screen) -> None:
+    for line in _HELP.splitlines():
+        screen.note(line)
+
+
+COMMANDS = {"/binary": _binary, "/ping": _ping, "/close": _close, "/help": _help}
