@@ -25,20 +25,24 @@ def execute(socket: MessageWebSocket, line: str, screen: Screen) -> None:
     Raises:
         WebSocketError: sending failed, which ends the conversation.
     """
-    if not line.startswith("/") or line.startswith("//"):
-        text = line.removeprefix("/") if line.startswith("//") else line
-        socket.send(text)
-        screen.sent(text)
-        return
     word, _, rest = line.partition(" ")
-    command = COMMANDS.get(word)
-    if command is None:
-        screen.fault(f"there is no {word}; /help says what there is, and //… sends a line that begins with a slash")
-        return
     try:
-        command(socket, rest.strip(), screen)
+        if not line.startswith("/"):
+            _send(socket, line, screen)
+        elif line.startswith("//"):
+            _send(socket, line[1:], screen)
+        elif (command := COMMANDS.get(word)) is not None:
+            command(socket, rest.strip(), screen)
+        else:
+            screen.fault(f"there is no {word}; /help says what there is, and //… sends a line that begins with a slash")
     except InvalidArgumentError as error:
         screen.fault(error.message)
+
+
+def _send(socket: MessageWebSocket, text: str, screen: Screen) -> None:
+    # Shown first: an answer may come before send() has returned.
+    screen.sent(text)
+    socket.send(text)
 
 
 def _binary(socket: MessageWebSocket, text: str, screen: Screen) -> None:
@@ -47,8 +51,8 @@ def _binary(socket: MessageWebSocket, text: str, screen: Screen) -> None:
     except ValueError:
         screen.fault("/binary takes hexadecimal digits, two for each byte, as in /binary 00 ff")
         return
-    socket.send(data)
     screen.sent(hexadecimal(data))
+    socket.send(data)
 
 
 def _ping(socket: MessageWebSocket, text: str, screen: Screen) -> None:

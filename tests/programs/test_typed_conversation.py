@@ -1,0 +1,134 @@
+"""`syncws URL` on a pseudo-terminal: with prompt_toolkit and rich, and without them."""
+
+import sys
+
+import pytest
+from support import echo, running_server
+from support.commands import PROMPT, on_terminal
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal of this kind")
+
+
+def close_at(message):
+    """Return a handler that closes when it gets a message, with the code 1000 or another that the message names."""
+
+    def handler(connection):
+        for received in connection:
+            if received.startswith(message):
+                connection.close(int(received.partition(" ")[2] or 1000), "enough")
+                return
+            connection.send(received)
+
+    return handler
+
+
+@pytest.fixture(params=["plain", "with the extra"])
+def is_plain(request):
+    return request.param == "plain"
+
+
+def ready(terminal, is_plain):
+    terminal.wait_for(b"connected to ")
+    if not is_plain:
+        terminal.wait_for(PROMPT)
+
+
+def test_what_is_typed_is_sent_and_what_comes_is_shown(is_plain):
+    with running_server(echo) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
+        ready(terminal, is_plain)
+        terminal.type("Grüße\r")
+        terminal.wait_for("< Grüße".encode() if is_plain else "<\x1b[0m \x1b[32mGrüße".encode())
+        terminal.type("/ping\r")
+        terminal.wait_for(b"pong after ")
+        terminal.type("/binary 00 ff\r")
+        terminal.wait_for(b"00 ff [2 bytes]")
+        terminal.type("//slash\r")
+        terminal.wait_for(b"/slash")
+        terminal.type("/help\r")
+        terminal.wait_for(b"Ctrl-D")
+        terminal.type("/close 4000 good bye\r")
+        code, output = terminal.end()
+    assert code == 0
+    assert "closed: 4000 good bye" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/nonsense", b"there is no /nonsense"),
+        ("/binary 0", b"/binary takes hexadecimal digits"),
+        ("/close bye", b"/close takes a number"),
+        ("/close 999", b"999"),
+        ("/ping " + "x" * 126, b"125"),
+    ],
+)
+def test_a_line_that_cannot_be_done_is_explained_and_ends_nothing(line, told):
+    with running_server(echo) as uri, on_terminal(uri, is_plain=True) as terminal:
+        ready(terminal, True)
+        terminal.type(f"{line}\r")
+        terminal.wait_for(b" ! ")
+        terminal.wait_for(told)
+        terminal.type("still here\r")
+        terminal.wait_for(b"< still here")
+        terminal.type("\x04")
+        assert terminal.end()[0] == 0
+
+
+def test_the_end_of_input_closes(is_plain):
+    with running_server(echo) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
+        ready(terminal, is_plain)
+        terminal.type("\x04")
+        code, output = terminal.end()
+    assert code == 0
+    assert "closed: 1000" in output
+
+
+def test_ctrl_c_ends_without_a_traceback(is_plain):
+    with running_server(echo) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
+        ready(terminal, is_plain)
+        if is_plain:
+            terminal.interrupt()
+        else:
+            terminal.type("\x03")
+        code, output = terminal.end()
+    assert code == 130
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(("line", "exit_code"), [("stop", 0), ("stop 4000", 10)])
+def test_the_servers_close_ends_it_while_a_line_is_awaited(is_plain, line, exit_code):
+    with running_server(close_at("stop")) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
+        ready(terminal, is_plain)
+        terminal.type(f"{line}\r")
+        code, output = terminal.end()
+    assert code == exit_code
+    assert f"the server closed: {line.partition(' ')[2] or 1000} enough" in output
+    assert "Traceback" not in output
+
+
+def test_nothing_that_a_server_sends_reaches_the_terminal_as_a_command(is_plain):
+    with running_server(lambda connection: connection.send("\x1b]0;title\x07")) as uri:
+        with on_terminal(uri, is_plain=is_plain) as terminal:
+            terminal.wait_for(rb"\x1b]0;title\x07")
+            _, output = terminal.end()
+    assert "\x1b]0;" not in output
+
+
+def test_lines_that_were_typed_before_are_there_again(tmp_path):
+    history = tmp_path / "history"
+    with running_server(echo) as uri:
+        with on_terminal(uri, history=history) as terminal:
+            ready(terminal, False)
+            terminal.type("typed before\r")
+            terminal.wait_for(b"typed before\x1b[0m")
+            terminal.type("/close\r")
+            assert terminal.end()[0] == 0
+        assert history.stat().st_mode & 0o777 == 0o600
+        with on_terminal(uri, history=history) as terminal:
+            ready(terminal, False)
+            # Twice up: the last was /close.
+            terminal.type("\x1b[A\x1b[A\r")
+            terminal.wait_for(b"typed before\x1b[0m")
+            terminal.type("\x04")
+            assert terminal.end()[0] == 0
