@@ -108,10 +108,12 @@ def test_the_servers_close_ends_it_while_a_line_is_awaited(is_plain, line, exit_
 
 
 def test_nothing_that_a_server_sends_reaches_the_terminal_as_a_command(is_plain):
-    with running_server(lambda connection: connection.send("\x1b]0;title\x07")) as uri:
-        with on_terminal(uri, is_plain=is_plain) as terminal:
-            terminal.wait_for(rb"\x1b]0;title\x07")
-            _, output = terminal.end()
+    def greet(connection):
+        connection.send("\x1b]0;title\x07")
+
+    with running_server(greet) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
+        terminal.wait_for(rb"\x1b]0;title\x07")
+        _, output = terminal.end()
     assert "\x1b]0;" not in output
 
 
@@ -130,5 +132,5 @@ def test_lines_that_were_typed_before_are_there_again(tmp_path):
             # Twice up: the last was /close.
             terminal.type("\x1b[A\x1b[A\r")
             terminal.wait_for(b"typed before\x1b[0m")
-            terminal.type("\x04")
+            terminal.type("/close\r")
             assert terminal.end()[0] == 0

@@ -1,0 +1,396 @@
+"""`syncws URL` through pipes, and what all commands that connect have in common: in this process, for real servers."""
+
+import base64
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+from support import LIMIT, echo, join, running_server, scripted_server, wait
+from support.certificates import asking_context, make, make_authority
+from support.commands import run_main
+from support.programs import ROOT
+from support.proxies import real_proxy
+from support.servers import close_shutdown_pipe, handshake, read_request, reset
+from websockets.sync.server import unix_serve
+
+from syncws.cli.main import main
+
+QUICK = ("--wait", "0.2")
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsysbinary):
+    """A function that runs the command line with bytes on stdin; returns its exit code, stdout and stderr."""
+
+    def run_it(*arguments, stdin=b""):
+        code = run_main(monkeypatch, tmp_path / "stdin", *arguments, stdin=stdin)
+        output = capsysbinary.readouterr()
+        return code, output.out, output.err.decode()
+
+    return run_it
+
+
+@pytest.fixture
+def echo_uri():
+    with running_server(echo) as uri:
+        yield uri
+
+
+def told_headers(seen):
+    """Return a handler of opening handshakes that keeps their headers."""
+
+    def process_request(connection, request):
+        seen.append(request.headers)
+
+    return process_request
+
+
+@pytest.mark.parametrize(
+    ("stdin", "written"),
+    [
+        (b"one\ntwo\n", b"one\ntwo\n"),
+        ("Grüße\r\n\nno end".encode(), "Grüße\n\nno end\n".encode()),
+        (b"x" * 200_000 + b"\nshort\n", b"x" * 200_000 + b"\nshort\n"),
+        (b"", b""),
+    ],
+)
+def test_a_line_is_a_message_and_a_message_is_a_line(run, echo_uri, stdin, written):
+    assert run(echo_uri, *QUICK, stdin=stdin) == (0, written, "")
+
+
+def test_the_command_can_be_named(run, echo_uri):
+    assert run("connect", echo_uri, *QUICK, stdin=b"named\n") == (0, b"named\n", "")
+
+
+def test_binary_is_sent_and_written_as_it_is(run, echo_uri):
+    data = bytes(range(256)) * 1000
+    assert run(echo_uri, "--binary", "--count", "1", stdin=data) == (0, data, "")
+
+
+def test_binary_that_comes_unasked_is_a_line_of_digits(run):
+    with running_server(lambda connection: connection.send(b"\x00\xff")) as uri:
+        assert run(uri, "--wait", "inf") == (0, b"00ff\n", "")
+
+
+def test_json_is_checked_on_the_way_out_and_one_line_on_the_way_in(run, echo_uri):
+    assert run(echo_uri, "--json", *QUICK, stdin=b'{"a": [1,\t2]}\n\n"x"\n')[:2] == (0, b'{"a": [1,\t2]}\n"x"\n')
+    code, _, errors = run(echo_uri, "--json", *QUICK, stdin=b'{"a": 1}\nnope\n')
+    assert (code, errors) == (2, "syncws: line 2 of stdin is no JSON\n")
+
+
+def test_json_of_a_server_stays_on_its_line(run):
+    def several(connection):
+        for message in ('{\r\n "a":\n 1}', "no JSON\n", "[" * 100_000, b"\x00"):
+            connection.send(message)
+
+    with running_server(several) as uri:
+        code, output, _ = run(uri, "--json", "--wait", "inf")
+    values = [json.loads(line) for line in output.splitlines() if not line.startswith(b'"[')]
+    assert (code, values) == (0, [{"a": 1}, "no JSON\n", {"base64": base64.b64encode(b"\x00").decode()}])
+    assert len(output.splitlines()) == 4
+
+
+def test_messages_and_files_take_the_place_of_stdin(run, echo_uri, tmp_path):
+    (tmp_path / "text").write_text("from a\nfile", encoding="utf-8")
+    arguments = ("--message", "first", "--message", "second", "--file", str(tmp_path / "text"), "--count", "3")
+    assert run(echo_uri, *arguments, stdin=b"not this\n") == (0, b"first\nsecond\nfrom a\nfile\n", "")
+    (tmp_path / "bytes").write_bytes(b"\xff\x00")
+    assert run(echo_uri, "--file", str(tmp_path / "bytes"), "--binary", "-n", "1") == (0, b"\xff\x00", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "told"),
+    [
+        (("--json", "--binary"), b"", "exclude each other"),
+        (("--json", "--message", "nope"), b"", "--message is no JSON"),
+        (QUICK, b"fine\n\xff\n", "line 2 of stdin is no UTF-8: use --binary"),
+        (("--pin", "00" * 32), b"", "--pin needs a wss:// URL"),
+        (("--key", "key.pem"), b"", "--key needs --cert"),
+        (("--cert", "a.p12", "--key", "key.pem"), b"", "--key is not for PKCS #12"),
+        (("--proxy", "http://user:word@proxy.example/"), b"", "use --proxy-user"),
+        (("--ca-file", "setup.cfg"), b"", "holds no certificate"),
+        (("-H", "Sec-WebSocket-Key: mine"), b"", "Sec-WebSocket-Key"),
+        (("--keep-alive", "inf", "--max-size", "-1"), b"", "max_message_size"),
+    ],
+)
+def test_wrong_values_are_explained(run, echo_uri, monkeypatch, arguments, stdin, told):
+    monkeypatch.chdir(ROOT)
+    code, _, errors = run(echo_uri, *arguments, stdin=stdin)
+    assert code == 2
+    assert told in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--header", "no colon"), "must be NAME: VALUE"),
+        (("--header", "Authorization: Basic abc"), "use @FILE, --user or --bearer"),
+        (("--header", "@/nowhere/at all"), "cannot be read"),
+        (("--pin", "abc"), "64 hexadecimal digits"),
+        (("--pin", "xyz"), "64 hexadecimal digits"),
+        (("--ignore", "all"), "'all' is none of untrusted"),
+        (("--wait", "-1"), "must be seconds, or inf"),
+        (("--wait", "soon"), "must be seconds, or inf"),
+        (("--count", "0"), "must be a number from 1 on"),
+    ],
+)
+def test_wrong_options_are_explained(capsys, arguments, told):
+    with pytest.raises(SystemExit) as caught:
+        main(["ws://localhost/", *arguments])
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_text_is_told_what_to_do(run, echo_uri, tmp_path):
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    code, _, errors = run(echo_uri, "--file", str(tmp_path / "bytes"))
+    assert (code, "use --binary" in errors) == (2, True)
+    assert run(echo_uri, "--file", str(tmp_path / "nothing"))[0] == 1
+
+
+def test_headers_and_their_like_reach_the_server(run, tmp_path, monkeypatch):
+    (tmp_path / "headers").write_text("Cookie: secret=1\n\nX-Second: 2\n", encoding="utf-8")
+    monkeypatch.setenv("SYNCWS_TOKEN", "abc")
+    seen = []
+    with running_server(echo, process_request=told_headers(seen), subprotocols=["chat"]) as uri:
+        arguments = ("-H", "X-First: 1", "-H", f"@{tmp_path / 'headers'}", "--origin", "https://example.org")
+        assert run(uri, *arguments, "--user-agent", "me", "-s", "chat", "--bearer", *QUICK)[0] == 0
+    [headers] = seen
+    assert (headers["X-First"], headers["X-Second"]) == ("1", "2")
+    assert (headers["Cookie"], headers["Origin"], headers["User-Agent"]) == ("secret=1", "https://example.org", "me")
+    assert (headers["Sec-WebSocket-Protocol"], headers["Authorization"]) == ("chat", "Bearer abc")
+
+
+def test_a_password_comes_from_the_environment(run, monkeypatch):
+    def ask(connection, request):
+        if "Authorization" not in request.headers:
+            response = connection.respond(401, "who?")
+            response.headers["WWW-Authenticate"] = 'Basic realm="here"'
+            return response
+        assert request.headers["Authorization"] == f"Basic {base64.b64encode(b'me:word').decode()}"
+        return None
+
+    monkeypatch.setenv("SYNCWS_PASSWORD", "word")
+    with running_server(echo, process_request=ask) as uri:
+        assert run(uri, "--user", "me", *QUICK, stdin=b"in\n") == (0, b"in\n", "")
+
+
+def test_a_password_is_asked_for_on_the_terminal(run, echo_uri, monkeypatch):
+    monkeypatch.delenv("SYNCWS_PASSWORD", raising=False)
+    asked = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "word")
+    assert run(echo_uri, "--user", "me", *QUICK)[0] == 0
+    assert asked == ["password: "]
+
+
+def test_without_a_terminal_the_variable_is_named():
+    done = subprocess.run(
+        [sys.executable, "-m", "syncws", "ws://127.0.0.1:1/", "--user", "me"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.returncode, "set SYNCWS_PASSWORD" in done.stderr) == (2, True)
+
+
+def test_a_proxy_is_gone_through(run, echo_uri, monkeypatch):
+    monkeypatch.setenv("SYNCWS_PROXY_PASSWORD", "word")
+    with real_proxy("http") as proxy:
+        code, output, _ = run(echo_uri, "--proxy", f"http://{proxy}", "--proxy-user", "me", *QUICK, stdin=b"through\n")
+    assert (code, output) == (0, b"through\n")
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
+def test_a_unix_socket_is_connected_to(run, tmp_path):
+    path = str(tmp_path / "socket")
+    with contextlib.ExitStack() as stack:
+        server = unix_serve(echo, path)
+        stack.callback(close_shutdown_pipe, server)
+        stack.enter_context(server)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            assert run("ws://service/", "--unix", path, *QUICK, stdin=b"inside\n") == (0, b"inside\n", "")
+            code, output, _ = run("info", "ws://service/", "--unix", path)
+            assert (code, path in output.decode()) == (0, True)
+        finally:
+            server.shutdown()
+            join(thread)
+    code, _, errors = run("ws://service/", "--unix", path, *QUICK)
+    assert (code, "nobody accepts at" in errors) == (4, True)
+
+
+@pytest.fixture
+def tls_files(tmp_path, authority, server_tls):
+    """A server with TLS, and the file of its authority."""
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    with running_server(echo, ssl_context=server_tls) as uri:
+        yield uri, str(path)
+
+
+def test_tls_trusts_what_it_is_told_and_nothing_else(run, tls_files):
+    uri, authority = tls_files
+    assert run(uri, "--ca-file", authority, *QUICK, stdin=b"secret\n") == (0, b"secret\n", "")
+    code, _, errors = run(uri, *QUICK)
+    assert (code, "its SHA-256 is " in errors) == (6, True)
+    assert run(uri, "--ignore", "untrusted,invalid-name", *QUICK, stdin=b"any\n") == (0, b"any\n", "")
+
+
+def test_a_pin_lets_one_certificate_pass(run, tls_files):
+    uri, authority = tls_files
+    code, output, _ = run("info", uri, "--ca-file", authority, "--json")
+    assert code == 0
+    pin = json.loads(output)["certificate"]["SHA-256"]
+    assert run(uri, "--ca-file", authority, "--pin", pin, *QUICK, stdin=b"pinned\n")[:2] == (0, b"pinned\n")
+    assert run(uri, "--ca-file", authority, "--pin", "00" * 32, *QUICK, stdin=b"pinned\n")[:2] == (6, b"")
+
+
+@pytest.mark.parametrize("form", ["pem", "p12"])
+def test_a_client_certificate_is_shown_its_password_from_the_environment(
+    run, tmp_path, authority, server_tls, monkeypatch, form
+):
+    root = make_authority("Root of the clients")
+    client = make("A Client", root)
+    context = asking_context(server_tls, root) if False else server_tls
+    content = client.bundle(password="word") if form == "p12" else client.pem + client.key_pem("word")
+    (tmp_path / f"client.{form}").write_bytes(content)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SYNCWS_KEY_PASSWORD", "word")
+    arguments = ("--ca-file", str(tmp_path / "authority.pem"), "--cert", str(tmp_path / f"client.{form}"))
+    with running_server(echo, ssl_context=context) as uri:
+        assert run(uri, *arguments, *QUICK, stdin=b"it is me\n")[:2] == (0, b"it is me\n")
+        monkeypatch.setenv("SYNCWS_KEY_PASSWORD", "wrong")
+        assert run(uri, *arguments, *QUICK)[0] == 2
+
+
+def refused(connection, request):
+    return connection.respond(403, "no")
+
+
+def test_each_kind_of_failure_has_its_exit_code(run):
+    with running_server(echo, process_request=refused) as uri:
+        assert run(uri, *QUICK)[0] == 7
+    with scripted_server(reset) as uri:
+        assert run(uri, *QUICK)[0] == 4
+    assert run("ws://127.0.0.1:1/", *QUICK)[0] == 4
+    assert run("ws://name.invalid/", "--timeout", "20", *QUICK)[0] == 3
+    assert run("ws://localhost/", "--proxy", "http://127.0.0.1:1", *QUICK)[0] == 5
+    assert run("ws://localhost/#fragment", *QUICK)[0] == 2
+    released = threading.Event()
+    with scripted_server(lambda connection: wait(released)) as uri:
+        code = run(uri, "--timeout", "0.2", *QUICK)[0]
+        released.set()
+    assert code == 8
+
+
+def test_a_refusal_of_the_proxys_is_not_the_servers(run):
+    def refuse(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with scripted_server(refuse) as uri:
+        proxy = uri.replace("ws:", "http:").rstrip("/")
+        assert run("ws://server.invalid/", "--proxy", proxy, *QUICK)[0] == 5
+
+
+def test_how_the_server_ends_it_is_told_by_the_exit_code(run):
+    with running_server(lambda connection: connection.close(1000)) as uri:
+        assert run(uri, "--wait", "inf")[0] == 0
+    with running_server(lambda connection: connection.close(4001, "go away")) as uri:
+        code, _, errors = run(uri, "--wait", "inf")
+        assert (code, errors) == (10, "syncws: the server closed the connection: 4001 go away\n")
+
+    def lose(connection):
+        handshake(connection)
+        reset(connection)
+
+    with scripted_server(lose) as uri:
+        assert run(uri, "--wait", "inf")[0] == 9
+
+
+def test_several_addresses_are_listed_when_none_accepts(run, monkeypatch):
+    code, _, errors = run("ws://localhost:1/", *QUICK)
+    assert code == 4
+    assert "  127.0.0.1: " in errors
+    assert "  ::1: " in errors
+
+
+def test_verbose_logs_on_stderr(echo_uri):
+    done = subprocess.run(
+        [sys.executable, "-m", "syncws", echo_uri, "-v", "-m", "hi", "-n", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=True,
+    )
+    assert done.stdout == "hi\n"
+    assert "syncws" in done.stderr
+
+
+def test_nobody_who_reads_is_no_traceback(echo_uri):
+    with subprocess.Popen(
+        [sys.executable, "-m", "syncws", echo_uri, "--message", "x" * 2000, "--wait", "inf"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        running.stdout.close()
+        assert running.wait(LIMIT) == 141
+        assert running.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one program")
+@pytest.mark.parametrize(
+    ("command", "code"), [(["connect"], 130), (["ping"], 0), (["receive", "-"], 130), (["send", "-"], 130)]
+)
+def test_ctrl_c_ends_each_command_without_a_traceback(command, code):
+    connected = threading.Event()
+
+    def handler(connection):
+        connection.send("ready")
+        connected.set()
+        echo(connection)
+
+    name, *rest = command
+    with (
+        running_server(handler) as uri,
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, name, uri, *rest],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as running,
+    ):
+        try:
+            assert running.stdout.read(1) if name != "send" else connected.wait(LIMIT)
+            if name == "ping":
+                # Behind the heading stands the first answer.
+                running.stdout.readline()
+                running.stdout.readline()
+            running.send_signal(signal.SIGINT)
+            _, errors = running.communicate(timeout=LIMIT)
+        finally:
+            running.kill()
+    assert (running.returncode, b"Traceback" in errors) == (code, False)
+
+
+# A program that a shell starts in the background does not get Python's own handling of Ctrl-C.
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from syncws.cli.main import main
+sys.exit(main())
+"""
