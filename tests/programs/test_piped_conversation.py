@@ -257,19 +257,19 @@ def test_a_pin_lets_one_certificate_pass(run, tls_files):
 
 
 @pytest.mark.parametrize("form", ["pem", "p12"])
-def test_a_client_certificate_is_shown_its_password_from_the_environment(
-    run, tmp_path, authority, server_tls, monkeypatch, form
-):
+def test_a_client_certificate_is_shown_its_password_from_the_environment(run, tmp_path, authority, monkeypatch, form):
     root = make_authority("Root of the clients")
     client = make("A Client", root)
-    context = asking_context(server_tls, root) if False else server_tls
     content = client.bundle(password="word") if form == "p12" else client.pem + client.key_pem("word")
     (tmp_path / f"client.{form}").write_bytes(content)
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    trusting = ("--ca-file", str(tmp_path / "authority.pem"))
+    arguments = (*trusting, "--cert", str(tmp_path / f"client.{form}"))
     monkeypatch.setenv("SYNCWS_KEY_PASSWORD", "word")
-    arguments = ("--ca-file", str(tmp_path / "authority.pem"), "--cert", str(tmp_path / f"client.{form}"))
+    context = asking_context(authority.issue_cert("localhost"), [root])
     with running_server(echo, ssl_context=context) as uri:
         assert run(uri, *arguments, *QUICK, stdin=b"it is me\n")[:2] == (0, b"it is me\n")
+        assert run(uri, *trusting, *QUICK)[0] == 6
         monkeypatch.setenv("SYNCWS_KEY_PASSWORD", "wrong")
         assert run(uri, *arguments, *QUICK)[0] == 2
 
