@@ -6,7 +6,6 @@ Runs on the main thread.
 import argparse
 import json
 import sys
-import time
 
 from syncws import Certificate, ConnectFailedError, MessageWebSocket, OperationTimedOutError, WebSocketError
 from syncws.cli.exits import ExitCode
@@ -41,12 +40,11 @@ def run(options: argparse.Namespace) -> int:
     failure: WebSocketError | None = None
     with made(options, MessageWebSocket) as socket:
         socket.control.discard_unclaimed_messages = True
-        start = time.monotonic()
         try:
             connect(options, socket)
         except ConnectFailedError as error:
             failure = error
-        table = _table(options, socket, time.monotonic() - start, failure)
+        table = _table(options, socket, failure)
     if options.json:
         print(json.dumps(table, ensure_ascii=False, indent=2))
     else:
@@ -56,9 +54,7 @@ def run(options: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _table(
-    options: argparse.Namespace, socket: MessageWebSocket, connected_after: float, failure: WebSocketError | None
-) -> Table:
+def _table(options: argparse.Namespace, socket: MessageWebSocket, failure: WebSocketError | None) -> Table:
     information = socket.information
     table: Table = {"connection": {"URL": options.url}}
     connection = table["connection"]
@@ -69,7 +65,8 @@ def _table(
         ("through the proxy", information.proxy),
         ("Unix socket", options.unix),
         ("subprotocol", information.protocol),
-        ("extensions", information.response_headers.get("Sec-WebSocket-Extensions")),
+        ("extension", information.response_headers.get("Sec-WebSocket-Extensions")),
+        ("TLS", " ".join(filter(None, (information.tls_version, information.tls_cipher)))),
     ):
         if value:
             connection[name] = str(value)
@@ -83,10 +80,17 @@ def _table(
     headers = getattr(failure, "headers", information.response_headers)
     if headers:
         table["headers of the answer"] = dict(headers)
-    table["times"] = {"connecting": _milliseconds(connected_after)}
     if failure is None:
-        table["times"]["round trip of a ping"] = _ping(socket)
+        table["times"] = _times(socket)
     return table
+
+
+def _times(socket: MessageWebSocket) -> dict[str, str]:
+    times = socket.information.connect_times
+    phases = {} if times is None else times._asdict()
+    # A phase that there was not has no time.
+    told = {name: _milliseconds(taken) for name, taken in phases.items() if taken is not None}
+    return told | {"round trip of a ping": _ping(socket)}
 
 
 def _certificate(socket: MessageWebSocket, certificate: Certificate) -> dict[str, str]:

@@ -5,12 +5,11 @@ Runs on the main thread.
 
 import argparse
 import contextlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
 
-from syncws import WebSocketError, __version__
+from syncws import WebSocketError, __version__, enable_trace
 from syncws.cli import connect, demo, echo, info, ping, receive, send
 from syncws.cli.exits import EXIT_CODES_HELP, CommandError, ExitCode, exit_code_of, print_error
 
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _offer_completion(parser)
     options = parser.parse_args(_with_command(sys.argv[1:] if arguments is None else arguments))
     if getattr(options, "verbose", False):
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(relativeCreated)6d %(name)s %(message)s")
+        enable_trace()
     try:
         return int(options.run(options))
     except ImportError as error:

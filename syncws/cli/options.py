@@ -6,7 +6,6 @@ Runs on the main thread; the look at a pinned certificate too, while it connects
 import argparse
 import math
 import socket as socket_module
-import ssl
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -60,7 +59,7 @@ def add_command(commands: Commands, name: str, text: str, description: str) -> a
     _add_way(parser.add_argument_group("the way to the server"))
     _add_tls(parser.add_argument_group("TLS"))
     _add_times(parser.add_argument_group("time limits, in seconds; inf is for ever"))
-    parser.add_argument("-v", "--verbose", action="store_true", help="log what the library does on stderr")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show handshakes and frames on stderr")
     return parser
 
 
@@ -88,6 +87,7 @@ def _add_request(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--bearer", action="store_true", help="send a bearer token, from SYNCWS_TOKEN or a prompt (Authorization)"
     )
+    group.add_argument("-z", "--compress", action="store_true", help="offer to compress (permessage-deflate)")
     group.add_argument(
         "-L",
         "--redirects",
@@ -110,7 +110,8 @@ def _add_way(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_tls(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--ca-file", metavar="FILE", help="authorities to trust instead of the system's, PEM")
+    group.add_argument("--ca-file", metavar="FILE", help="authorities to trust beside the system's, PEM")
+    group.add_argument("--only-ca-file", action="store_true", help="do not trust the system's authorities")
     group.add_argument("--cert", metavar="FILE", help="a client certificate: PEM, or PKCS #12 as .p12 or .pfx")
     group.add_argument(
         "--key",
@@ -204,7 +205,7 @@ def seconds(text: str) -> float | None:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("send_timeout", "close_timeout", "keep_alive_interval", "max_redirects", "proxy")
+    names = ("send_timeout", "close_timeout", "keep_alive_interval", "max_redirects", "proxy", "ca_file")
     settings = {name: getattr(options, name) for name in names if hasattr(options, name)}
     settings["supported_protocols"] = options.subprotocol
     settings["ignorable_server_certificate_errors"] = options.ignore
@@ -218,8 +219,10 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         raise CommandError(
             "a password in --proxy is seen by everybody on this machine: use --proxy-user", ExitCode.USAGE
         )
-    if options.ca_file is not None:
-        settings["ssl_context"] = _trusting(options.ca_file)
+    if options.only_ca_file and options.ca_file is None:
+        raise CommandError("--only-ca-file needs --ca-file", ExitCode.USAGE)
+    settings["trusts_system_authorities"] = not options.only_ca_file
+    settings["compression"] = options.compress
     if options.cert is not None:
         settings["client_certificate"] = _client_certificate(options.cert, options.key)
     elif options.key is not None:
@@ -229,13 +232,6 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def _credential(user: str, variable: str, what: str) -> PasswordCredential:
     return PasswordCredential("", user, read_secret(variable, what))
-
-
-def _trusting(path: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=path)
-    except ssl.SSLError:
-        raise CommandError(f"--ca-file {path} holds no certificate in PEM form", ExitCode.USAGE) from None
 
 
 def _client_certificate(path: str, key: str | None) -> Certificate:

@@ -113,7 +113,7 @@ def test_messages_and_files_take_the_place_of_stdin(run, echo_uri, tmp_path):
         (("--key", "key.pem"), b"", "--key needs --cert"),
         (("--cert", "a.p12", "--key", "key.pem"), b"", "--key is not for PKCS #12"),
         (("--proxy", "http://user:word@proxy.example/"), b"", "use --proxy-user"),
-        (("--ca-file", "setup.cfg"), b"", "holds no certificate"),
+        (("--only-ca-file",), b"", "--only-ca-file needs --ca-file"),
         (("-H", "Sec-WebSocket-Key: mine"), b"", "Sec-WebSocket-Key"),
         (("--keep-alive", "inf", "--max-size", "-1"), b"", "max_message_size"),
     ],
@@ -242,8 +242,10 @@ def tls_files(tmp_path, authority, server_tls):
 def test_tls_trusts_what_it_is_told_and_nothing_else(run, tls_files):
     uri, authority = tls_files
     assert run(uri, "--ca-file", authority, *QUICK, stdin=b"secret\n") == (0, b"secret\n", "")
+    assert run(uri, "--ca-file", authority, "--only-ca-file", *QUICK, stdin=b"alone\n") == (0, b"alone\n", "")
     code, _, errors = run(uri, *QUICK)
     assert (code, "its SHA-256 is " in errors) == (6, True)
+    assert run(uri, "--ca-file", __file__, *QUICK)[0] == 2
     assert run(uri, "--ignore", "untrusted,invalid-name", *QUICK, stdin=b"any\n") == (0, b"any\n", "")
 
 
@@ -326,7 +328,15 @@ def test_several_addresses_are_listed_when_none_accepts(run, monkeypatch):
     assert "  ::1: " in errors
 
 
-def test_verbose_logs_on_stderr(echo_uri):
+def test_messages_are_compressed_on_demand(run):
+    with running_server(echo, compression="deflate") as uri:
+        code, output, _ = run("info", uri, "--compress")
+        assert (code, b"permessage-deflate" in output) == (0, True)
+        assert run(uri, "--compress", *QUICK, stdin=b"x" * 5000) == (0, b"x" * 5000 + b"\n", "")
+        assert b"permessage-deflate" not in run("info", uri)[1]
+
+
+def test_verbose_shows_frames_on_stderr(echo_uri):
     done = subprocess.run(
         [sys.executable, "-m", "syncws", echo_uri, "-v", "-m", "hi", "-n", "1"],
         cwd=ROOT,
@@ -336,7 +346,7 @@ def test_verbose_logs_on_stderr(echo_uri):
         check=True,
     )
     assert done.stdout == "hi\n"
-    assert "syncws" in done.stderr
+    assert "> TEXT 'hi' [2 bytes]" in done.stderr
 
 
 def test_nobody_who_reads_is_no_traceback(echo_uri):

@@ -228,6 +228,8 @@ def test_info_shows_the_certificate_also_of_a_server_that_does_not_pass(run, tmp
         code, output, _ = run("info", uri, "--ca-file", str(tmp_path / "authority.pem"), "--json")
         table = json.loads(output)
         assert (code, table["certificate"]["errors"]) == (0, "none")
+        assert table["connection"]["TLS"].startswith("TLSv1.")
+        assert {"tcp", "tls", "handshake", "total"} <= set(table["times"])
         assert "localhost" in table["certificate"]["names"]
         code, output, _ = run("info", uri, "--json")
         table = json.loads(output)
