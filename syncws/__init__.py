@@ -79,11 +79,22 @@ from syncws.info import (
 from syncws.iwebsocket import IWebSocket, State
 from syncws.message_websocket import MessageWebSocket, connect, unix_connect
 from syncws.partial_text import PartialTextReader
+from syncws.reconnecting import (
+    Backoff,
+    ConnectedEventArgs,
+    DisconnectedEventArgs,
+    ReconnectingEventArgs,
+    ReconnectingIterator,
+    ReconnectingWebSocket,
+    is_worth_another,
+    reconnecting,
+)
 from syncws.stream_websocket import StreamWebSocket
 from syncws.tracing import enable_trace
 from syncws.uri import Uri
 
 __all__ = [
+    "Backoff",
     "BandwidthStatistics",
     "Buffer",
     "ByteOrder",
@@ -102,6 +113,7 @@ __all__ = [
     "ConnectFailedError",
     "ConnectTimedOutError",
     "ConnectTimes",
+    "ConnectedEventArgs",
     "ConnectionClosedError",
     "ConnectionLostError",
     "ConnectionOverError",
@@ -109,6 +121,7 @@ __all__ = [
     "DataWriter",
     "Deferral",
     "Deflate",
+    "DisconnectedEventArgs",
     "Event",
     "EventRegistrationToken",
     "HResult",
@@ -145,6 +158,9 @@ __all__ = [
     "PasswordCredential",
     "ProtocolViolationError",
     "ProxyError",
+    "ReconnectingEventArgs",
+    "ReconnectingIterator",
+    "ReconnectingWebSocket",
     "RedirectError",
     "SocketMessageType",
     "SocketSslErrorSeverity",
@@ -164,5 +180,7 @@ __all__ = [
     "accelerated",
     "connect",
     "enable_trace",
+    "is_worth_another",
+    "reconnecting",
     "unix_connect",
 ]

@@ -1,0 +1,114 @@
+"""Backoff: how long is waited before the next connect, and what a server's Retry-After adds.
+
+Plain values; any thread may use them.
+"""
+
+import datetime as dt
+import math
+import os
+
+from syncws._arguments.checks import check_timeout
+from syncws.errors import HttpStatusError, InvalidArgumentError
+
+__all__ = ["LONGEST_RETRY_AFTER_SECONDS", "Backoff", "retry_after"]
+
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+"""A Retry-After that is longer counts as this: a typing error of a server's must not keep a service away for years."""
+
+
+class Backoff:
+    """How long to wait before connecting again: exponential, with full jitter (beyond WinRT).
+
+    The wait before an attempt is any time from 0 to a limit, each as likely as the other, so that the clients of a
+    server that was restarted do not come all at once. The limit is `initial` for the first attempt, `factor` times as
+    much for each further one, and never over `maximum`. It begins anew after a connection that held for `held_after`.
+
+    Attributes: as the arguments; not to be changed.
+    """
+
+    __slots__ = ("factor", "held_after", "initial", "maximum")
+
+    def __init__(
+        self, initial: float = 1.0, maximum: float = 60.0, factor: float = 2.0, *, held_after: float = 10.0
+    ) -> None:
+        """Make it.
+
+        Args:
+            initial: seconds, more than 0; default 1.
+            maximum: seconds, not less than `initial`; default 60.
+            factor: 1 or more; default 2.
+            held_after: seconds for which a connection is open before it counts as one that held; 0 for every
+                connection; default 10.
+
+        Raises:
+            InvalidArgumentTypeError: one is no number (0x80070057).
+            InvalidArgumentError: one is out of range (0x80070057).
+        """
+        self.initial: float = _number(initial, "initial")
+        self.maximum: float = _number(maximum, "maximum")
+        self.factor: float = _number(factor, "factor")
+        self.held_after: float = _number(held_after, "held_after")
+        if self.initial <= 0:
+            raise InvalidArgumentError(
+                f"initial must be more than 0 seconds, got {initial!r}: without a pause a server that is down is "
+                "asked without end"
+            )
+        if self.maximum < self.initial:
+            raise InvalidArgumentError(f"maximum must be at least initial ({initial!r} seconds), got {maximum!r}")
+        if self.factor < 1:
+            raise InvalidArgumentError(f"factor must be 1 or more, got {factor!r}")
+
+    def longest(self, attempt: int) -> float:
+        """Return the seconds that are waited at most before the attempt of that number, 1 for the first."""
+        try:
+            return min(self.maximum, self.initial * self.factor ** (attempt - 1))
+        except OverflowError:
+            return self.maximum
+
+    def delay(self, attempt: int) -> float:
+        """Return the seconds to wait before the attempt of that number, at random from 0 to longest(attempt)."""
+        # Not from the module random, which a program may have seeded on all its machines alike.
+        return self.longest(attempt) * int.from_bytes(os.urandom(4), "big") / 0xFFFF_FFFF
+
+    def __repr__(self) -> str:
+        return (
+            f"Backoff(initial={self.initial:g}, maximum={self.maximum:g}, factor={self.factor:g}, "
+            f"held_after={self.held_after:g})"
+        )
+
+
+def _number(value: object, what: str) -> float:
+    number = check_timeout(value, what)
+    if number is None:
+        raise InvalidArgumentError(f"{what} must be a number that is not infinite, got {value!r}")
+    return number
+
+
+def retry_after(error: BaseException) -> float:
+    """Return the seconds for which the server that answered with `error` wants to be left alone; 0 when it says none.
+
+    A date counts from the answer's own Date, so that the clocks need not agree, and else from ours (RFC 9110 10.2.3).
+    """
+    if not isinstance(error, HttpStatusError):
+        return 0.0
+    value = error.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        # Of endless digits only the first count: the number is far over the limit with them.
+        return min(float(value[:20]), LONGEST_RETRY_AFTER_SECONDS)
+    until = _date(value)
+    if until is None:
+        return 0.0
+    since = _date(error.headers.get("date", "")) or dt.datetime.now(dt.UTC)
+    return min(max(0.0, math.ceil((until - since).total_seconds())), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _date(text: str) -> dt.datetime | None:
+    """Read an HTTP date; None when it is none."""
+    # Not loaded before a server names a date.
+    import email.utils
+
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date.replace(tzinfo=dt.UTC) if date.tzinfo is None else date

@@ -1,0 +1,184 @@
+"""The thread of a ReconnectingWebSocket: connects, watches over the connection, tells the object.
+
+`run` is the thread; the rest may be called on any. It holds the application's object only weakly, so that one that the
+program has dropped can be closed.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from syncws._reconnecting.attempts import Attempts, Plan, how_it_ended
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.locks import Bell, Latch
+from syncws.errors import OperationCanceledError, WebSocketError, fresh
+from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
+from syncws.message_websocket import MessageWebSocket
+
+__all__ = ["Owner", "Worker"]
+
+_logger = logging.getLogger("syncws")
+
+
+class Owner(Protocol):
+    """What the worker needs of the application's object: to raise its events."""
+
+    @property
+    def _has_message_handlers(self) -> bool: ...
+
+    def _raise_connected(self, socket: MessageWebSocket, attempt: int) -> None: ...
+
+    def _raise_message(self, args: MessageWebSocketMessageReceivedEventArgs) -> None: ...
+
+    def _raise_disconnected(self, error: WebSocketError, socket: MessageWebSocket) -> None: ...
+
+    def _raise_reconnecting(self, attempt: int, delay: float, error: Exception) -> None: ...
+
+
+class Worker:
+    """What goes on in a ReconnectingWebSocket.
+
+    Attributes:
+        attempts (Attempts): its connects.
+        socket: the one that is connected, between connected and disconnected; None when there is none.
+        farewell: code and reason with which a connection is closed when this ends.
+        is_finished (bool): True when nothing will come any more.
+        error: why it gave up; None after close().
+        thread: which runs this; None before it was started.
+    """
+
+    def __init__(self, plan: Plan, owner: Callable[[], Owner | None]) -> None:
+        self.attempts = Attempts(plan, self._prepare)
+        self.socket: MessageWebSocket | None = None
+        self.farewell: tuple[int | None, str] = (None, "")
+        self.is_finished = False
+        self.error: BaseException | None = None
+        self.thread: threading.Thread | None = None
+        self._owner = owner
+        # Set when the latest connection is over, its last handler of closed included.
+        self._over = Latch()
+        self._is_forwarding = False
+        # Of the threads that wait for a change.
+        self._bells: set[Bell] = set()
+
+    # Any thread.
+
+    @property
+    def is_own_thread(self) -> bool:
+        """True in a handler: on the worker's thread, or on those of the connection."""
+        session = None if self.attempts.socket is None else self.attempts.socket._session
+        return threading.current_thread() is self.thread or (session is not None and session.is_on_reader)
+
+    def wait_until(self, is_reached: Callable[[], bool], deadline: Deadline) -> bool:
+        """Wait until `is_reached`, or the worker is finished; return whether it is reached."""
+        bell = Bell()
+        self._bells.add(bell)
+        try:
+            while not (is_reached() or self.is_finished or deadline.is_expired):
+                bell.wait(deadline.remaining)
+            return is_reached()
+        finally:
+            self._bells.discard(bell)
+
+    def fail_if_given_up(self) -> None:
+        """Raise the error for which it gave up, if it did."""
+        error = self.error
+        if error is not None:
+            raise fresh(error) if isinstance(error, WebSocketError) else error
+
+    def finish(self, error: BaseException | None) -> None:
+        """Say that nothing will come any more."""
+        self.error = error
+        self.is_finished = True
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        for bell in self._bells.copy():
+            bell.ring()
+
+    # The worker's thread.
+
+    def run(self) -> None:
+        """Connect and serve until stopped, or nothing more is worth it."""
+        error: BaseException | None = None
+        try:
+            while (socket := self.attempts.next_socket(self._tell_of_wait)) is not None:
+                self._serve(socket)
+        except OperationCanceledError as exc:
+            error = exc
+        except BaseException as exc:  # noqa: BLE001 - raised where the program waits
+            error = exc
+            _logger.error("a ReconnectingWebSocket gives up: %s", exc)
+        finally:
+            # SystemExit of a handler too.
+            self.attempts.stop()
+            self._end_connection()
+            self.finish(error)
+            del error
+
+    def _prepare(self, socket: MessageWebSocket) -> None:
+        self._over = Latch()
+        self._is_forwarding = False
+        # A late end of the connection before rings too, and sets its own latch.
+        socket.closed += partial(self._note_over, self._over)
+
+    def _note_over(self, over: Latch, *_: Any) -> None:
+        over.set()
+        self.attempts.ring()
+
+    def _serve(self, socket: MessageWebSocket) -> None:
+        owner = self._owner()
+        if owner is None:
+            return
+        self.socket = socket
+        owner._raise_connected(socket, self.attempts.attempt)
+        del owner
+        self._tell_waiting()
+        self.attempts.wait_while_open(self._look)
+        if self._over.is_set():
+            self._give_out_rest(socket)
+        self._end_connection()
+
+    def _look(self) -> bool:
+        """Tell whether the connection is over; begin to hand on its messages when there is a handler for them."""
+        owner = self._owner()
+        socket = self.socket
+        if not self._is_forwarding and owner is not None and socket is not None and owner._has_message_handlers:
+            # Only here, on one thread: two forwarders would give out each message twice.
+            self._is_forwarding = True
+            socket.message_received += self._forward
+        return self._over.is_set()
+
+    def _forward(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None:
+        owner = self._owner()
+        if owner is not None and args.error is None:
+            owner._raise_message(args)
+
+    def _give_out_rest(self, socket: MessageWebSocket) -> None:
+        """Give out what came with the end of a connection that was over before its messages were handed on."""
+        session = socket._session
+        owner = self._owner()
+        while session is not None and owner is not None and owner._has_message_handlers:
+            message = session.inbox.take_now()
+            if message is None:
+                return
+            assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
+            owner._raise_message(message)
+
+    def _end_connection(self) -> None:
+        """Close the connection if it is not over, and say that there is none."""
+        socket = self.socket
+        if socket is None:
+            return
+        self.socket = None
+        socket.close(*self.farewell)
+        owner = self._owner()
+        if owner is not None:
+            owner._raise_disconnected(how_it_ended(socket), socket)
+
+    def _tell_of_wait(self, attempt: int, delay: float, error: Exception) -> None:
+        owner = self._owner()
+        if owner is not None:
+            owner._raise_reconnecting(attempt, delay, error)

@@ -1,0 +1,307 @@
+"""Tests of ReconnectingWebSocket: its events and their order, sending, waiting, and how it ends."""
+
+import gc
+import logging
+import os
+import threading
+import warnings
+from functools import partial
+
+import pytest
+from support import LIMIT, reset, wait
+from support.programs import assert_quiet, run
+from support.reconnecting import QUICK, answers, closes, one_after_the_other, sends, stays
+from support.scripts import Call, read_until_close, uri_of_nobody
+
+from syncws import (
+    CancellationTokenSource,
+    CannotConnectError,
+    CloseCause,
+    ConnectionLostError,
+    ConnectionOverError,
+    HttpStatusError,
+    IllegalMethodCallError,
+    InvalidArgumentError,
+    ObjectClosedError,
+    OperationCanceledError,
+    ReconnectingWebSocket,
+)
+from syncws._waiting.deadline import Deadline
+
+
+class Log:
+    """Handlers that note what comes, and let a test wait for it."""
+
+    def __init__(self, socket):
+        self.entries = []
+        self.seconds = threading.Condition()
+        socket.connected += lambda _, args: self.note("connected", args.attempt)
+        socket.disconnected += lambda _, args: self.note("disconnected", args.error.close_cause.name)
+        socket.reconnecting += lambda _, args: self.note("reconnecting", args.attempt)
+        socket.message_received += lambda _, args: self.note("message", args.text)
+
+    def note(self, *entry):
+        with self.seconds:
+            self.entries.append(entry)
+            self.seconds.notify_all()
+
+    def wait_for(self, *entry):
+        with self.seconds:
+            assert self.seconds.wait_for(lambda: entry in self.entries, LIMIT), self.entries
+
+
+def test_events_come_in_the_order_that_is_promised():
+    scripts = [sends("a", "b", then=closes), answers("503 Busy"), sends("c", then=stays)]
+    with one_after_the_other(*scripts) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK)
+        log = Log(socket)
+        with socket:
+            log.wait_for("message", "c")
+    assert log.entries == [
+        ("connected", 1),
+        ("message", "a"),
+        ("message", "b"),
+        ("disconnected", "PEER"),
+        ("reconnecting", 2),
+        ("reconnecting", 3),
+        ("connected", 3),
+        ("message", "c"),
+        ("disconnected", "LOCAL"),
+    ]
+
+
+def test_handlers_are_told_the_delay_and_the_error():
+    with one_after_the_other(answers("503 Busy", "Retry-After: 7")) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK)
+        seen = []
+        told = threading.Event()
+        socket.reconnecting += lambda sender, args: (seen.append((sender, *args)), told.set())
+        with socket:
+            wait(told)
+    sender, attempt, delay, error = seen[0]
+    assert (sender, attempt, error.status_code) == (socket, 2, 503)
+    assert 7 <= delay <= 7.01
+
+
+def test_what_came_before_the_first_handler_waits_for_it_and_comes_once():
+    came = []
+    both = threading.Event()
+    with (
+        one_after_the_other(sends("a", "b", then=stays)) as uri,
+        ReconnectingWebSocket(uri, backoff=QUICK) as socket,
+    ):
+        assert socket.wait_connected()
+        socket.message_received += lambda sender, args: (came.append((sender, args.text)), len(came) > 1 and both.set())
+        wait(both)
+        assert came == [(socket, "a"), (socket, "b")]
+
+
+def test_a_connected_handler_may_send_and_send_needs_a_connection():
+    frames = []
+    with one_after_the_other(sends(then=lambda connection: frames.extend(read_until_close(connection)))) as uri:
+        socket = ReconnectingWebSocket(uri)
+        with pytest.raises(IllegalMethodCallError, match="start"):
+            socket.send("too early")
+        socket.connected += lambda sender, args: sender.send("first")
+        with socket:
+            socket.wait_connected()
+            socket.send(b"second")
+    assert [payload for _, payload in frames[:2]] == [b"first", b"second"]
+    with pytest.raises(ConnectionOverError) as caught:
+        socket.send("too late")
+    assert not caught.value.is_transient
+
+
+def test_send_says_that_there_is_no_connection_at_the_moment():
+    with ReconnectingWebSocket(uri_of_nobody()) as socket:
+        waits = threading.Event()
+        socket.reconnecting += lambda sender, args: waits.set()
+        wait(waits)
+        with pytest.raises(ConnectionLostError, match="wait_connected") as caught:
+            socket.send("x")
+        assert caught.value.is_transient
+        assert not socket.wait_connected(0.01)
+        assert (socket.socket, socket.is_connected) == (None, False)
+        assert repr(socket).startswith("<ReconnectingWebSocket connecting")
+
+
+def test_the_connection_is_there_to_be_asked():
+    with one_after_the_other(sends(then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri)
+        assert repr(socket) == "<ReconnectingWebSocket not started>"
+        with socket:
+            socket.wait_connected()
+            assert socket.socket.information.response_headers
+            assert repr(socket) == "<ReconnectingWebSocket connected>"
+    assert repr(socket) == "<ReconnectingWebSocket closed>"
+
+
+def test_it_gives_up_for_what_is_final_and_says_so(caplog):
+    with one_after_the_other(answers("401 Who")) as uri, ReconnectingWebSocket(uri) as socket:
+        for wait_for in (socket.wait_closed, socket.wait_connected, socket.wait_closed):
+            with pytest.raises(HttpStatusError, match="401"):
+                wait_for()
+        with pytest.raises(ConnectionOverError, match="given up"):
+            socket.send("x")
+    assert [record.levelno for record in caplog.records if "gives up" in record.message] == [logging.ERROR]
+
+
+def test_a_code_of_the_programs_goes_into_the_close_frame():
+    frames = []
+    with one_after_the_other(sends(then=lambda connection: frames.extend(read_until_close(connection)))) as uri:
+        socket = ReconnectingWebSocket(uri)
+        socket.start()
+        socket.wait_connected()
+        with pytest.raises(InvalidArgumentError):
+            socket.close(1)
+        socket.close(4000, "enough")
+        assert socket.wait_closed()
+        assert not socket.wait_connected()
+    assert frames[-1][1] == b"\x0f\xa0enough"
+
+
+def test_it_starts_once():
+    with ReconnectingWebSocket(uri_of_nobody()) as socket, pytest.raises(IllegalMethodCallError, match="already"):
+        socket.start()
+    with pytest.raises(ObjectClosedError):
+        socket.start()
+    socket = ReconnectingWebSocket(uri_of_nobody())
+    with pytest.raises(IllegalMethodCallError, match="start"):
+        socket.wait_closed()
+    socket.close()
+    assert socket.wait_closed()
+    with pytest.raises(ObjectClosedError):
+        socket.start()
+
+
+@pytest.mark.parametrize("event", ["connected", "disconnected", "reconnecting", "message_received"])
+def test_close_in_a_handler_begins_and_waiting_there_is_refused(event):
+    refusals = []
+
+    def handler(sender, args):
+        for wait_for in (sender.wait_closed, sender.wait_connected):
+            try:
+                wait_for()
+            except IllegalMethodCallError as error:
+                refusals.append(error)
+        sender.close()
+
+    with one_after_the_other(sends("a", then=closes)) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK)
+        socket.message_received += lambda sender, args: None
+        getattr(socket, event).add(handler)
+        with socket:
+            assert socket.wait_closed(LIMIT)
+    assert len(refusals) == 2
+
+
+def test_a_handler_that_raises_ends_nothing(caplog):
+    with one_after_the_other(sends(then=closes), sends("a", then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK)
+        came = threading.Event()
+        for event in (socket.connected, socket.disconnected, socket.reconnecting):
+            event.add(lambda sender, args: 1 / 0)
+        socket.message_received += lambda sender, args: came.set()
+        with socket:
+            wait(came)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_failures_of_receiving_are_for_disconnected_alone():
+    texts, causes = [], []
+    came = threading.Event()
+    with one_after_the_other(sends("a", then=reset), sends("b", then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK)
+        socket.disconnected += lambda sender, args: causes.append(args.error.close_cause)
+        socket.message_received += lambda sender, args: (texts.append(args.text), args.text == "b" and came.set())
+        with socket:
+            wait(came)
+    assert None not in texts
+    assert causes == [CloseCause.CONNECTION_LOST, CloseCause.LOCAL]
+
+
+def test_its_token_closes_it():
+    source = CancellationTokenSource()
+    with (
+        one_after_the_other(sends(then=stays)) as uri,
+        ReconnectingWebSocket(uri, cancellation_token=source.token) as socket,
+    ):
+        log = Log(socket)
+        socket.wait_connected()
+        call = Call(socket.wait_closed)
+        source.cancel()
+        with pytest.raises(OperationCanceledError):
+            call.result()
+        log.wait_for("disconnected", "LOCAL")
+
+
+def dropped(holder):
+    """Drop the socket that the list holds; return what was warned of until its thread has ended."""
+    thread = holder[0]._worker.thread
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        holder.clear()
+        give_up = Deadline(LIMIT)
+        while thread.is_alive() and not give_up.is_expired:
+            # Again, in case its thread has just been looking at it.
+            gc.collect()
+            thread.join(0.01)
+    assert not thread.is_alive()
+    return [str(warning.message) for warning in caught]
+
+
+def test_one_that_is_dropped_is_closed_with_a_warning():
+    frames = []
+    with one_after_the_other(sends(then=lambda connection: frames.extend(read_until_close(connection)))) as uri:
+        holder = [ReconnectingWebSocket(uri)]
+        # A handler that refers to it, as methods of programs' classes do.
+        holder[0].message_received += partial(print, holder[0])
+        holder[0].start()
+        holder[0].wait_connected()
+        assert dropped(holder) == ["a ReconnectingWebSocket was dropped without close()"]
+    assert frames[-1][1] == (1001).to_bytes(2, "big")
+
+
+def test_one_that_is_dropped_in_a_wait_ends_too():
+    holder = [ReconnectingWebSocket(uri_of_nobody())]
+    waits = threading.Event()
+    holder[0].reconnecting += lambda sender, args: waits.set()
+    holder[0].start()
+    wait(waits)
+    assert dropped(holder) == ["a ReconnectingWebSocket was dropped without close()"]
+
+
+def test_one_that_has_given_up_is_dropped_in_silence():
+    holder = [ReconnectingWebSocket(uri_of_nobody(), max_attempts=1)]
+    holder[0].start()
+    with pytest.raises(CannotConnectError):
+        holder[0].wait_closed()
+    assert dropped(holder) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_in_a_forked_child_it_has_ended():
+    with one_after_the_other(sends(then=stays)) as uri:
+        done = run(
+            """
+            warnings.simplefilter("ignore", DeprecationWarning)
+            with ReconnectingWebSocket(uri) as socket:
+                socket.wait_connected()
+                pid = os.fork()
+                if not pid:
+                    signal.alarm(20)
+                    for call in (socket.wait_closed, socket.wait_connected, lambda: socket.send("x")):
+                        try:
+                            call()
+                        except ConnectionLostError as error:
+                            assert "parent process" in str(error), error
+                        else:
+                            os._exit(1)
+                    socket.close()
+                    os._exit(0)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+                socket.send("still here")
+            """,
+            uri,
+        )
+    assert_quiet(done)
