@@ -64,6 +64,8 @@ from syncws.errors import (
 from syncws.event_args import (
     MessageWebSocketMessageReceivedEventArgs,
     WebSocketClosedEventArgs,
+    WebSocketPingReceivedEventArgs,
+    WebSocketPongReceivedEventArgs,
     WebSocketServerCustomValidationRequestedEventArgs,
 )
 from syncws.events import Deferral, Event, EventRegistrationToken
@@ -175,6 +177,8 @@ __all__ = [
     "WebErrorStatus",
     "WebSocketClosedEventArgs",
     "WebSocketError",
+    "WebSocketPingReceivedEventArgs",
+    "WebSocketPongReceivedEventArgs",
     "WebSocketServerCustomValidationRequestedEventArgs",
     "__version__",
     "accelerated",

@@ -7,7 +7,7 @@ and after the handler has returned.
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from syncws._arguments.showing import as_html
 from syncws._certificates.errors import severity_of
@@ -24,6 +24,8 @@ __all__ = [
     "MessagePieceEventArgs",
     "MessageWebSocketMessageReceivedEventArgs",
     "WebSocketClosedEventArgs",
+    "WebSocketPingReceivedEventArgs",
+    "WebSocketPongReceivedEventArgs",
     "WebSocketServerCustomValidationRequestedEventArgs",
 ]
 
@@ -170,6 +172,26 @@ class WebSocketClosedEventArgs:
 
     def __repr__(self) -> str:
         return f"<WebSocketClosedEventArgs code={self._code} reason={self._reason!r}>"
+
+
+class WebSocketPingReceivedEventArgs(NamedTuple):
+    """A Ping of the server's, which has been answered (beyond WinRT, RFC 6455 5.5.2).
+
+    Attributes: its payload, at most 125 bytes.
+    """
+
+    payload: bytes
+
+
+class WebSocketPongReceivedEventArgs(NamedTuple):
+    """A Pong of the server's (beyond WinRT, RFC 6455 5.5.3).
+
+    Attributes: its payload; the seconds since the Ping that it answers, ping()'s or keep-alive's, None when it answers
+    none.
+    """
+
+    payload: bytes
+    round_trip_time: float | None
 
 
 class WebSocketServerCustomValidationRequestedEventArgs:

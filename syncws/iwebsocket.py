@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection import closing
 from syncws._connection.link import SessionLink, ShownSocket, ask_about_server, close_dropped
+from syncws._connection.notices import raise_opened
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
 from syncws._connection.socket_events import SocketEvents
@@ -203,6 +204,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             session = self._make_session(opened, settings, connect.waker)
             self._uri, self._link.shown_uri = text, target.shown
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
+            raise_opened(session, self._opened, self, self._information)
             session.start(self._run_reader())
         except BaseException:
             # Ctrl-C too: the object is as it was, and may connect again.
@@ -296,8 +298,6 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
                 raise session.closed_error("the socket was closed")
             raise ObjectClosedError("the socket was closed: make a new one")
         raise IllegalMethodCallError("the socket is not connected: call connect first")
-
-    # Keep-alive.
 
     def ping(
         self, payload: bytes | bytearray | memoryview | None = None, timeout: float | Default | None = Default.TIMEOUT

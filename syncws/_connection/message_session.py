@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from syncws._connection.notices import tell_waiting
 from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._connection.sending.open_message import OpenMessage
 from syncws._connection.session import Owner, Session
@@ -155,6 +156,7 @@ class MessageSession(Session):
 
     def deliver_one(self) -> bool:
         """Call the handlers with the first waiting message; return False when there is none, or no handler."""
+        tell_waiting(self)
         owner = self.owner()
         if owner is None or self.closing.is_discarding:
             return False

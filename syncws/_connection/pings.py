@@ -113,8 +113,11 @@ class Pings:
         """When keep-alive's latest Ping went; None while it waits behind a frame."""
         return None if self._own is None else self._own.sent
 
-    def take_pong(self, payload: bytes) -> None:
+    def take_pong(self, payload: bytes) -> float | None:
         """Take a Pong: it answers the latest ping with that payload, and all before it. The reader calls it.
+
+        Returns:
+            The round trip in seconds of that ping; None when it answers none.
 
         Two pings with the same payload cannot be told apart, and a peer may answer only the second: so both have their
         answer.
@@ -125,11 +128,12 @@ class Pings:
             pings = [(ping, ping.sent) for ping in self._sent if ping.sent is not None]
             last = max((index for index, (ping, _) in enumerate(pings) if ping.payload == payload), default=None)
             if last is None:
-                return
+                return None
             for ping, sent in pings[: last + 1]:
                 self.round_trip_time = ping.seconds = time - sent
                 self._sent.remove(ping)
                 ping.bell.ring()
+            return pings[last][0].seconds
 
     def end(self, reason: WebSocketError) -> None:
         """End all waits for pongs, now and later, with `reason`; the first reason stays."""

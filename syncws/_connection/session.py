@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from syncws._connection import closing
 from syncws._connection.closing import Closing
@@ -46,6 +46,8 @@ from syncws.errors import (
     WebSocketError,
     fresh,
 )
+from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
+from syncws.events import Event
 
 __all__ = ["Owner", "Session"]
 
@@ -61,6 +63,9 @@ def _nobody() -> None:
 
 class Owner(Protocol):
     """What the session needs of the application's object."""
+
+    _ping_received: Event[Any, WebSocketPingReceivedEventArgs]
+    _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
 
     def _raise_closed(self, code: int, reason: str) -> int:
         """Raise closed; return how many handlers raised."""

@@ -1,18 +1,27 @@
-"""The events that both socket classes have: closed and server_custom_validation_requested.
+"""The events that both socket classes have: opened, pings and pongs, closed, server_custom_validation_requested.
 
-Handlers of closed run on the connection's reader thread, those of server_custom_validation_requested on the connecting
-thread; adding and removing may be done on any thread.
+Handlers of closed, pings and pongs run on the connection's reader thread, those of opened and of
+server_custom_validation_requested on the connecting thread; adding and removing may be done on any thread.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from syncws._arguments.setting import nearest
-from syncws.event_args import WebSocketClosedEventArgs, WebSocketServerCustomValidationRequestedEventArgs
+from syncws.event_args import (
+    WebSocketClosedEventArgs,
+    WebSocketPingReceivedEventArgs,
+    WebSocketPongReceivedEventArgs,
+    WebSocketServerCustomValidationRequestedEventArgs,
+)
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
+from syncws.info import WebSocketInformation
 
 __all__ = ["SocketEvents"]
 
 ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
+OpenedHandler = Handler[Any, WebSocketInformation]
+PingHandler = Handler[Any, WebSocketPingReceivedEventArgs]
+PongHandler = Handler[Any, WebSocketPongReceivedEventArgs]
 ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
 ValidationMember = EventMember[Any, WebSocketServerCustomValidationRequestedEventArgs]
 
@@ -22,6 +31,9 @@ class SocketEvents:
 
     def __init__(self) -> None:
         self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
+        self._opened: Event[Any, WebSocketInformation] = Event("opened")
+        self._ping_received: Event[Any, WebSocketPingReceivedEventArgs] = Event("ping_received")
+        self._pong_received: Event[Any, WebSocketPongReceivedEventArgs] = Event("pong_received")
         self._server_custom_validation_requested: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
             "server_custom_validation_requested"
         )
@@ -32,6 +44,28 @@ class SocketEvents:
         Unlike in WinRT it is raised too when the connection was lost: with code 1006. It is not for a socket
         object that was dropped without close(): nobody is left to get it, and a ResourceWarning tells of it.
         """
+    )
+
+    opened: EventMember[Any, WebSocketInformation] = EventMember(
+        """Raised by connect() before it returns, and before the first message (beyond WinRT).
+
+        A handler is called as handler(socket, information) on the connecting thread, and may send. Nothing is read
+        until it returns. The order of all events is promised: opened once, then messages, pings and pongs, then closed
+        once; never two at a time.
+        """
+    )
+
+    ping_received: EventMember[Any, WebSocketPingReceivedEventArgs] = EventMember(
+        """Raised for each Ping of the server's, which is answered by itself (beyond WinRT).
+
+        In the order in which pings, pongs and the messages for handlers came; behind a slow handler only the latest
+        1,024 wait, and messages may pass them. Messages that wait for receive() are passed. Without handlers of
+        message_received nothing is read while a handler runs, so let it return soon.
+        """
+    )
+
+    pong_received: EventMember[Any, WebSocketPongReceivedEventArgs] = EventMember(
+        """Raised for each Pong of the server's, those that answer keep-alive too (beyond WinRT); see ping_received."""
     )
 
     server_custom_validation_requested: ValidationMember = EventMember(
@@ -55,7 +89,13 @@ class SocketEvents:
     @property
     def _events(self) -> tuple[Event[Any, Any], ...]:
         """All events of the object."""
-        return (self._closed, self._server_custom_validation_requested)
+        return (
+            self._closed,
+            self._opened,
+            self._ping_received,
+            self._pong_received,
+            self._server_custom_validation_requested,
+        )
 
     def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:
         """Add a handler(socket, args); return the token that removes it (….add_Closed).
@@ -80,3 +120,39 @@ class SocketEvents:
     def remove_server_custom_validation_requested(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (….remove_ServerCustomValidationRequested)."""
         self._server_custom_validation_requested.remove(token)
+
+    def add_opened(self, handler: OpenedHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args) of opened; return the token that removes it (beyond WinRT).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._opened.add(handler)
+
+    def remove_opened(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (beyond WinRT)."""
+        self._opened.remove(token)
+
+    def add_ping_received(self, handler: PingHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args) of ping_received; return the token that removes it (beyond WinRT).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._ping_received.add(handler)
+
+    def remove_ping_received(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (beyond WinRT)."""
+        self._ping_received.remove(token)
+
+    def add_pong_received(self, handler: PongHandler, /) -> EventRegistrationToken:
+        """Add a handler(socket, args) of pong_received; return the token that removes it (beyond WinRT).
+
+        Raises:
+            InvalidArgumentTypeError: it is not callable (0x80070057).
+        """
+        return self._pong_received.add(handler)
+
+    def remove_pong_received(self, token: EventRegistrationToken, /) -> None:
+        """Remove a handler; a token that is not known does nothing (beyond WinRT)."""
+        self._pong_received.remove(token)

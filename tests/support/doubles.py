@@ -27,6 +27,8 @@ class Owner:
 
     def __init__(self):
         self._message_received = self.message_received = Event("message_received")
+        self._ping_received = self.ping_received = Event("ping_received")
+        self._pong_received = self.pong_received = Event("pong_received")
         self.log = []
         self.on_closed = None
 

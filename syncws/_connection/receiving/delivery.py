@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from syncws._connection.monitor import Monitor, Timer
+from syncws._connection.notices import MAX_WAITING_NOTICES, Notices
 from syncws._waiting.deadline import now
 from syncws._waiting.locks import Bell
 
@@ -51,15 +52,17 @@ class Delivery:
         count (int): deliveries so far.
         bell (Bell): what the dispatcher waits for.
         watch (Watch): the monitor's part.
+        notices (Notices): pings and pongs that wait for the dispatcher.
     """
 
-    __slots__ = ("__weakref__", "bell", "count", "ticket", "watch")
+    __slots__ = ("__weakref__", "bell", "count", "notices", "ticket", "watch")
 
     def __init__(self, monitor: Monitor) -> None:
         """Make one without a ticket."""
         self.ticket: deque[Reader] = deque(maxlen=1)
         self.count = 0
         self.bell = Bell()
+        self.notices: Notices = Notices(maxlen=MAX_WAITING_NOTICES)
         self.watch = Watch(self, monitor)
 
     def begin(self, role: Reader) -> None:

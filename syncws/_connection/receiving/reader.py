@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from syncws._connection import closing
 from syncws._connection.keep_alive import Silence
+from syncws._connection.notices import tell
 from syncws._connection.receiving.delivery import Relieved
 from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
 from syncws._connection.session import Session
@@ -24,6 +25,7 @@ from syncws._wire.closing import pong_frame
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import CloseFrame, Ping, Pong, Violation
 from syncws.errors import WebSocketError
+from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
 
 __all__ = ["Reader", "run_reader"]
 
@@ -230,9 +232,10 @@ class Reader:
         session = self._session
         if isinstance(event, Ping):
             session.outbox.post_pong(pong_frame(event.payload))
+            self._tell_of(event, None)
             return
         if isinstance(event, Pong):
-            session.pings.take_pong(event.payload)
+            self._tell_of(event, session.pings.take_pong(event.payload))
             return
         if isinstance(event, CloseFrame):
             session.take_close(event)
@@ -242,6 +245,18 @@ class Reader:
             return
         # Nothing more will come: whoever reads need not wait for the end of TCP.
         session.end_input()
+
+    def _tell_of(self, frame: Ping | Pong, round_trip_time: float | None) -> None:
+        """Raise ping_received or pong_received, where there are handlers."""
+        session = self._session
+        owner = session.owner()
+        if owner is None:
+            return
+        if isinstance(frame, Ping):
+            if owner._ping_received.handlers:
+                tell(session, owner._ping_received, WebSocketPingReceivedEventArgs(frame.payload))
+        elif owner._pong_received.handlers:
+            tell(session, owner._pong_received, WebSocketPongReceivedEventArgs(frame.payload, round_trip_time))
 
     def _linger(self) -> None:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
