@@ -17,6 +17,7 @@ from syncws._wire.accelerated import accelerated
 from syncws.cancellation import CancellationToken, CancellationTokenSource
 from syncws.certificates import Certificate
 from syncws.compression import CompressionStatistics, Deflate
+from syncws.connecting import connect, unix_connect
 from syncws.control import MessageWebSocketControl, StreamWebSocketControl
 from syncws.credentials import PasswordCredential
 from syncws.enums import (
@@ -79,7 +80,7 @@ from syncws.info import (
     StreamWebSocketInformation,
 )
 from syncws.iwebsocket import IWebSocket, State
-from syncws.message_websocket import MessageWebSocket, connect, unix_connect
+from syncws.message_websocket import MessageWebSocket
 from syncws.partial_text import PartialTextReader
 from syncws.reconnecting import (
     Backoff,

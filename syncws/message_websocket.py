@@ -1,20 +1,19 @@
-"""MessageWebSocket: whole messages, by events or by pull (Windows.Networking.Sockets.MessageWebSocket), and connect().
+"""MessageWebSocket: whole messages, by events or by pull (Windows.Networking.Sockets.MessageWebSocket).
 
 Its methods run on the caller's thread and may be called on any thread; handlers of message_received run on the
 connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
-from syncws._arguments.checks import Default, check_header_pairs, check_timeout
+from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.message_session import MessageSession
+from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
 from syncws._connection.receiving.reader import run_reader
 from syncws._connection.receiving.receivers import MessageReceiver
-from syncws._errors.bare import raising_bare
 from syncws._net.connector import Opened
-from syncws._net.given_socket import check_path
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import Progress, check_progress
 from syncws._waiting.deadline import Deadline
@@ -24,27 +23,24 @@ from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws._wire.utf8 import NotUtf8Error, check_text
-from syncws.cancellation import CancellationToken
-from syncws.control import MessageWebSocketControl, MessageWebSocketSettings
+from syncws.cancellation import CancellationToken, check_token
+from syncws.control import MessageWebSocketControl
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
 from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidArgumentTypeError,
+    OperationTimedOutError,
 )
 from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
 from syncws.iwebsocket import IWebSocket, State
-from syncws.uri import Uri
 
 if TYPE_CHECKING:
-    import os
-    import socket
-
     from _typeshed import ReadableBuffer
 
-__all__ = ["MessageWebSocket", "connect", "unix_connect"]
+__all__ = ["MessageWebSocket"]
 
 # To ask an enumeration for a member costs as much as all of a function that does so for each message (Python 3.11).
 _CONNECTED = State.CONNECTED
@@ -168,6 +164,21 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             session = self._connected_session()
         session.send_message(opcode, payload, compress)
 
+    def send_json(self, value: Any, /) -> None:
+        """Send what JSON stands for a value, as one text message (beyond WinRT).
+
+        Written by orjson where that is installed and knows all of it, else by the standard library's json: without
+        spaces, and with its rules of what has a JSON.
+
+        Raises:
+            InvalidArgumentTypeError: the value, or something in it, has no JSON (0x80070057).
+            InvalidArgumentError: it holds itself, or with json a NaN or infinity; orjson sends null for these
+                (0x80070057).
+
+        As for the rest: as send.
+        """
+        self.send(as_json(value))
+
     def send_nonfinal_frame(self, data: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Send one frame of a message, with more of it to follow.
 
@@ -241,7 +252,12 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     # Receiving by pull.
 
-    def receive(self, timeout: float | Default | None = Default.TIMEOUT) -> str | bytes:
+    def receive(
+        self,
+        timeout: float | Default | None = Default.TIMEOUT,
+        *,
+        cancellation_token: CancellationToken | None = None,
+    ) -> str | bytes:
         """Wait for the next message and return it: text as str, binary as bytes (beyond WinRT).
 
         Only without handlers of message_received, or when the connection is over. Messages that came before the
@@ -255,46 +271,155 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         Args:
             timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes nothing
                 is lost: a message that comes later is there for the next call.
+            cancellation_token: ends the wait when its source is cancelled, and loses no message either; None (the
+                default) for none.
 
         Raises:
-            InvalidArgumentError: a bad timeout (0x80070057).
+            InvalidArgumentError: a bad timeout or token (0x80070057).
             IllegalMethodCallError: not connected yet; there are handlers, or one is added meanwhile; or called in a
                 handler (0x8000000E).
             InvalidOperationError: another thread is receiving (0x800710DD).
             OperationTimedOutError: no message in time (0x80072EE2).
+            OperationCanceledError: the token is cancelled (0x800704C7).
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
-        return _content(self._await_message(timeout))
+        return content_of(self._await_message(timeout, cancellation_token))
 
     def receive_args(
-        self, timeout: float | Default | None = Default.TIMEOUT
+        self,
+        timeout: float | Default | None = Default.TIMEOUT,
+        *,
+        cancellation_token: CancellationToken | None = None,
     ) -> MessageWebSocketMessageReceivedEventArgs:
         """Wait for the next message, or piece of one, and return what a handler would receive (beyond WinRT).
 
         Args, Raises: as receive.
         """
-        message = self._await_message(timeout)
+        message = self._await_message(timeout, cancellation_token)
         assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
         return message
+
+    def receive_text(
+        self,
+        timeout: float | Default | None = Default.TIMEOUT,
+        *,
+        cancellation_token: CancellationToken | None = None,
+    ) -> str:
+        """Wait for the next message, which must be text, and return it (beyond WinRT).
+
+        Args: as receive.
+
+        Raises: as receive; and IllegalMethodCallError when the message is binary: it stays, for receive() or
+            receive_bytes() (0x8000000E).
+        """
+        text = self._await_message(timeout, cancellation_token, self._check_is_text).text
+        assert text is not None
+        return text
+
+    def receive_bytes(
+        self,
+        timeout: float | Default | None = Default.TIMEOUT,
+        *,
+        cancellation_token: CancellationToken | None = None,
+    ) -> bytes:
+        """Wait for the next message and return its bytes; a text message's are its UTF-8 (beyond WinRT).
+
+        Args, Raises: as receive.
+        """
+        return self.receive_args(timeout, cancellation_token=cancellation_token).data
+
+    def receive_json(
+        self,
+        timeout: float | Default | None = Default.TIMEOUT,
+        *,
+        cancellation_token: CancellationToken | None = None,
+    ) -> Any:
+        """Wait for the next message, text or binary, and return what its JSON stands for (beyond WinRT).
+
+        Read by orjson where that is installed, else by the standard library's json. They differ in what is no JSON, as
+        NaN, which orjson refuses, and in integers of more than 64 bits, which it makes floats.
+
+        Args: as receive.
+
+        Raises: as receive; and
+            IllegalMethodCallError: control.receive_mode is PARTIAL_MESSAGE, whose pieces are no JSON (0x8000000E).
+            json.JSONDecodeError, a ValueError: the message is no JSON. It is taken all the same, and its `doc` has it.
+        """
+        if self._control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
+            raise IllegalMethodCallError("receive_json needs whole messages, and receive_mode is PARTIAL_MESSAGE")
+        return from_json(content_of(self._await_message(timeout, cancellation_token)))
+
+    def receive_all_waiting(self) -> list[str | bytes]:
+        """Return the messages that have come and were not received, without waiting; none is [] (beyond WinRT).
+
+        For loops that have something else to do, as a game's or a GUI's. In order; as receive() returns them.
+
+        Raises: as receive, when nothing waits and the connection is over.
+        """
+        session = self._connected_session(to_read=True)
+        try:
+            first = self._take_message(session, 0.0)
+        except OperationTimedOutError:
+            return []
+        if first is None:
+            raise session.closed_error("the connection is closed")
+        rest = session.inbox.take_all(partial(self._check_no_handlers, session))
+        return [content_of(message) for message in (first, *rest)]
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Yield messages as receive() returns them, waiting for ever, until the connection is closed (beyond WinRT).
 
         Raises: as receive(), but an orderly close ends the iteration.
         """
-        return _Messages(partial(self._take_message, self._connected_session(to_read=True), None))
+        return self.messages(None)
 
-    def _await_message(self, timeout: float | Default | None) -> Message:
-        limit = self._control._receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
+    def messages(
+        self,
+        timeout: float | Default | None = Default.TIMEOUT,
+        *,
+        cancellation_token: CancellationToken | None = None,
+    ) -> Iterator[str | bytes]:
+        """Return an iterator over the messages, each waited for as receive() does (beyond WinRT).
+
+        When an error of a time limit or a token has come out of it, the iteration may go on: nothing is lost.
+
+        Args: as receive, for each message.
+
+        Raises: as receive(), but an orderly close ends the iteration.
+        """
+        limit = self._limit(timeout)
+        token = check_token(cancellation_token)
+        return MessageIterator(partial(self._take_message, self._connected_session(to_read=True), limit, token))
+
+    def _limit(self, timeout: float | Default | None) -> float | None:
+        return self._control._receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
+
+    def _await_message(
+        self,
+        timeout: float | Default | None,
+        token: CancellationToken | None,
+        check: Callable[[MessageSession], object] | None = None,
+    ) -> Message:
+        limit = self._limit(timeout)
+        check_token(token)
         session = self._connected_session(to_read=True)
-        message = self._take_message(session, limit)
+        message = self._take_message(session, limit, token, check)
         if message is None:
             raise session.closed_error("the connection is closed")
         return message
 
-    def _take_message(self, session: MessageSession, limit: float | None) -> Message | None:
-        return session.receive(Deadline(limit), partial(self._check_no_handlers, session))
+    def _take_message(
+        self,
+        session: MessageSession,
+        limit: float | None,
+        token: CancellationToken | None = None,
+        check: Callable[[MessageSession], object] | None = None,
+    ) -> Message | None:
+        may_take = partial(check or self._check_no_handlers, session)
+        if token is None:
+            return session.receive(Deadline(limit), may_take)
+        return receive_until_canceled(session, Deadline(limit), token, may_take, self._wake_reader)
 
     def _check_no_handlers(self, session: MessageSession) -> None:
         # When the connection is over no handler gets what still waits.
@@ -302,6 +427,12 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             raise IllegalMethodCallError(
                 "receive is for sockets without message_received handlers: they get the messages"
             )
+
+    def _check_is_text(self, session: MessageSession) -> None:
+        self._check_no_handlers(session)
+        first = session.inbox.first
+        if first is not None and first.text is None:
+            raise IllegalMethodCallError("the next message is binary: receive() and receive_bytes() take it")
 
     # What the session calls on the reader thread.
 
@@ -314,24 +445,6 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _run_reader(self) -> Callable[[MessageSession], None]:
         return _read_messages
-
-
-class _Messages:
-    """The iterator over a socket's messages. Not a generator, which an interruption of a wait would end."""
-
-    __slots__ = ("_take",)
-
-    def __init__(self, take: Callable[[], Message | None]) -> None:
-        self._take = take
-
-    def __iter__(self) -> "_Messages":
-        return self
-
-    def __next__(self) -> str | bytes:
-        message = self._take()
-        if message is None:
-            raise StopIteration
-        return _content(message)
 
 
 def _read_messages(session: MessageSession) -> None:
@@ -354,99 +467,3 @@ def _check_whole_text(data: bytes | memoryview) -> None:
         raise InvalidArgumentError(
             f"a message of message_type UTF8 must be UTF-8; byte {exc.start} of it is not ({exc.reason})"
         ) from exc
-
-
-def _content(message: Message) -> str | bytes:
-    if message._text is not None:
-        return message._text
-    assert message._payload is not None
-    return message._payload
-
-
-@raising_bare
-def connect(
-    uri: str | Uri,
-    *,
-    timeout: float | None = None,
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-    subprotocols: Iterable[str] | None = None,
-    cancellation_token: CancellationToken | None = None,
-    socket: "socket.socket | None" = None,
-    **settings: Unpack[MessageWebSocketSettings],
-) -> MessageWebSocket:
-    """Return a MessageWebSocket that is connected; use it in a `with` block, or close() it.
-
-    To add handlers before it connects, make a MessageWebSocket and call its connect().
-
-    Args:
-        uri: absolute ws or wss URI, as text or Uri.
-        timeout: seconds for all of it; None (the default) leaves the limits of the settings.
-        headers: request headers to add.
-        subprotocols: to offer, best first; the setting supported_protocols by the name that other clients have.
-        cancellation_token: ends it when its source is cancelled.
-        socket: a connected stream socket to use; see MessageWebSocket.connect.
-        settings: any setting of MessageWebSocketControl, described there; a list may be any iterable.
-
-    Raises:
-        TypeError: there is no such setting, or supported_protocols is given twice; before any I/O.
-
-    As for the rest: as MessageWebSocket.connect, set_request_header and the settings, these before any I/O.
-
-    Source: beyond WinRT.
-    """
-    made = _made_with(headers, subprotocols, settings)
-    made.connect(uri, timeout=timeout, cancellation_token=cancellation_token, socket=socket)
-    return made
-
-
-@raising_bare
-def unix_connect(
-    path: "str | os.PathLike[str]",
-    uri: str | Uri = "ws://localhost/",
-    *,
-    timeout: float | None = None,
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-    subprotocols: Iterable[str] | None = None,
-    cancellation_token: CancellationToken | None = None,
-    **settings: Unpack[MessageWebSocketSettings],
-) -> MessageWebSocket:
-    """Return a MessageWebSocket that is connected to a server on a Unix socket.
-
-    Example::
-
-        with syncws.unix_connect("/run/service.sock") as socket:
-            socket.send("status")
-
-    Args:
-        path: of the Unix socket.
-        uri: what the request names: its host goes into the Host header, and for wss its name is compared with the
-            server's certificate. The default is "ws://localhost/".
-
-    As for the rest: as connect(). No name is looked up, no proxy is used, no redirect is followed.
-
-    Raises:
-        InvalidArgumentError: a bad path, or this system has no Unix sockets; before any I/O (0x80070057).
-        CannotConnectError: nobody accepts there (0x80072EFD).
-
-    Source: beyond WinRT.
-    """
-    checked = check_path(path)
-    made = _made_with(headers, subprotocols, settings)
-    made._connect(uri, timeout, cancellation_token, checked)
-    return made
-
-
-def _made_with(
-    headers: Mapping[str, str] | Iterable[tuple[str, str]],
-    subprotocols: Iterable[str] | None,
-    settings: MessageWebSocketSettings,
-) -> MessageWebSocket:
-    if subprotocols is not None:
-        if "supported_protocols" in settings:
-            raise TypeError("subprotocols and supported_protocols are the same setting: give one of them")
-        settings["supported_protocols"] = subprotocols
-    made = MessageWebSocket()
-    made.control.update(**settings)
-    for name, value in check_header_pairs(headers):
-        made.set_request_header(name, value)
-    return made

@@ -133,6 +133,10 @@ class _SocketSource:
         """See ByteSource.put_back."""
         self._begun().inbox.put_back(data)
 
+    def wake(self) -> None:
+        """See ByteSource.wake."""
+        self._socket._wake_reader()
+
     def close(self) -> bool:
         """See ByteSource.close."""
         return self._socket._close_input()

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from syncws._connection.notices import tell_waiting
+from syncws._connection.owner import Owner
 from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._connection.sending.open_message import OpenMessage
-from syncws._connection.session import Owner, Session
+from syncws._connection.session import Session
 from syncws._net.connector import Opened
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker

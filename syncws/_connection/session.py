@@ -11,13 +11,14 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from syncws._connection import closing
 from syncws._connection.closing import Closing
 from syncws._connection.compressing import compression_of
 from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs
 from syncws._connection.monitor import the_monitor
+from syncws._connection.owner import Owner
 from syncws._connection.pings import Pings
 from syncws._connection.receiving.delivery import Delivery
 from syncws._connection.receiving.inbox import Inbox
@@ -46,10 +47,8 @@ from syncws.errors import (
     WebSocketError,
     fresh,
 )
-from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
-from syncws.events import Event
 
-__all__ = ["Owner", "Session"]
+__all__ = ["Session"]
 
 SessionT = TypeVar("SessionT", bound="Session")
 ErrorT = TypeVar("ErrorT", bound=WebSocketError)
@@ -59,17 +58,6 @@ _numbers = itertools.count(1)
 
 def _nobody() -> None:
     """Stand for the weak reference to the application's object in a forked child."""
-
-
-class Owner(Protocol):
-    """What the session needs of the application's object."""
-
-    _ping_received: Event[Any, WebSocketPingReceivedEventArgs]
-    _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
-
-    def _raise_closed(self, code: int, reason: str) -> int:
-        """Raise closed; return how many handlers raised."""
-        ...
 
 
 class Session(Sending):

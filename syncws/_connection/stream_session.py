@@ -3,14 +3,16 @@
 What stands here is called by one reading thread at a time.
 """
 
+from syncws._connection.owner import Owner
 from syncws._connection.receiving.byte_inbox import ByteInbox
-from syncws._connection.session import Owner, Session
+from syncws._connection.session import Session
 from syncws._net.connector import Opened
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws.control import StreamWebSocketControl
 from syncws.errors import CanceledByCloseError, IllegalMethodCallError, OperationCanceledError
+from syncws.hresult import HResult
 
 __all__ = ["StreamSession"]
 
@@ -47,7 +49,10 @@ class StreamSession(Session):
         """
         try:
             view = self.inbox.peek(count)
-        except OperationCanceledError:
+        except OperationCanceledError as error:
+            if error.hresult == HResult.ERROR_CANCELLED:
+                # By its token.
+                raise
             if self.inbox.is_kept or not self.closing.is_discarding:
                 # Only the stream was closed.
                 raise

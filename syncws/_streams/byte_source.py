@@ -7,9 +7,11 @@ to `position`. So whatever interrupts a reading thread, `position` says exactly 
 still there.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
-from syncws.errors import ConnectionLostError, MessageTooBigError, ProtocolViolationError
+from syncws.cancellation import CancellationToken
+from syncws.errors import ConnectionLostError, MessageTooBigError, OperationCanceledError, ProtocolViolationError
 
 __all__ = ["ENDINGS", "ByteSource", "MemorySource", "Operation"]
 
@@ -21,14 +23,35 @@ class Operation:
     """One call that takes from a source or an inbox, where only one may run.
 
     Attributes:
+        token: cancels its waits; None when nothing does.
         is_over (bool): set by the caller in a `finally`. An attribute and no method, because an interruption can come
             at the beginning of a method, and nobody could take any more.
     """
 
-    __slots__ = ("is_over",)
+    __slots__ = ("is_over", "token")
 
-    def __init__(self) -> None:
+    def __init__(self, token: CancellationToken | None = None) -> None:
         self.is_over: bool = False
+        self.token: CancellationToken | None = token
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called when the token changes, until stop_listening()."""
+        if self.token is not None:
+            self.token._add_listener(self, wake)
+
+    def stop_listening(self) -> None:
+        """See listen."""
+        if self.token is not None:
+            self.token._remove_listener(self)
+
+    def check(self, what: str) -> None:
+        """Look whether it is canceled.
+
+        Raises:
+            OperationCanceledError: the token is cancelled (0x800704C7).
+        """
+        if self.token is not None and self.token.is_cancellation_requested:
+            raise OperationCanceledError(f"{what} was canceled by the cancellation_token")
 
 
 class ByteSource(Protocol):
@@ -69,6 +92,9 @@ class ByteSource(Protocol):
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken."""
 
+    def wake(self) -> None:
+        """Have a peek() that waits look again whether its operation is canceled. Any thread may call it."""
+
     def close(self) -> bool:
         """Let go of what is there and what may come. Any thread may call it.
 
@@ -104,6 +130,9 @@ class MemorySource:
     def put_back(self, data: bytes) -> None:
         """See ByteSource.put_back."""
         self.position -= len(data)
+
+    def wake(self) -> None:
+        """See ByteSource.wake; nobody waits."""
 
     def close(self) -> bool:
         """See ByteSource.close."""

@@ -16,6 +16,7 @@ from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.reader_core import Data, ReaderCore, copy_bytes, copy_into
 from syncws._streams.texts import CODE_UNIT_SIZES, decode_text
 from syncws._wire.accelerated import speedups
+from syncws.cancellation import CancellationToken, check_token
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import InvalidArgumentTypeError, fresh
 
@@ -115,11 +116,13 @@ class DataReader(ReaderCore):
         """Bytes that are loaded and not read yet; 0 after close (DataReader.UnconsumedBufferLength)."""
         return self._unread
 
-    def load(self, count: int, /) -> int:
+    def load(self, count: int, /, *, cancellation_token: CancellationToken | None = None) -> int:
         """Fetch more bytes from the stream, behind those that are still unread. The only member that waits.
 
         Args:
             count: bytes to fetch, 0 to 4,294,967,295; 0 does not touch the stream.
+            cancellation_token: ends the wait when its source is cancelled, as the end of the time does; None (the
+                default) for none.
 
         Returns:
             The number of bytes fetched. With `input_stream_options` NONE it is `count`, or less when the stream ended.
@@ -136,16 +139,18 @@ class DataReader(ReaderCore):
             InvalidArgumentError: `count` is out of range (0x80070057).
             OperationTimedOutError: control.receive_timeout passed for the load as a whole; the bytes that came are
                 loaded and can be read, and the next load goes on behind them (0x80072EE2).
-            OperationCanceledError: the socket was closed meanwhile (0x80072EF1).
+            OperationCanceledError: the socket was closed meanwhile (0x80072EF1), or the token is cancelled
+                (0x800704C7).
             ConnectionLostError, ProtocolViolationError: how the connection was lost.
 
         Source: DataReader.LoadAsync.
         """
         count = check_count(count, "count")
+        token = check_token(cancellation_token)
         self._begin()
         try:
             stream = self._required_stream()
-            return self._fill(stream, count) if count else 0
+            return self._fill(stream, count, token) if count else 0
         finally:
             self._finish()
 

@@ -10,6 +10,7 @@ from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
 from syncws._streams.byte_source import ByteSource, MemorySource, Operation
 from syncws._streams.files import InputFile
 from syncws._streams.reading import Filling
+from syncws.cancellation import CancellationToken, check_token
 from syncws.enums import InputStreamOptions
 from syncws.errors import InvalidArgumentError, ObjectClosedError
 
@@ -37,6 +38,8 @@ class IInputStream:
         count: int,
         /,
         options: InputStreamOptions = InputStreamOptions.NONE,
+        *,
+        cancellation_token: CancellationToken | None = None,
     ) -> Buffer:
         """Read bytes into a buffer. A read that raises has taken nothing: the next one gets the same bytes.
 
@@ -45,6 +48,7 @@ class IInputStream:
             count: bytes to read, 0 to the buffer's capacity; 0 does not touch the stream.
             options: NONE waits for `count` bytes or the end of the stream, PARTIAL for at least one byte. READ_AHEAD
                 changes nothing: a socket always reads ahead, as far as its inbox has room.
+            cancellation_token: ends the wait when its source is cancelled; None (the default) for none.
 
         Returns:
             The Buffer that holds the bytes: `buffer` itself, or a new one over the memory of another object. Its
@@ -58,7 +62,8 @@ class IInputStream:
             IllegalMethodCallError: the socket is not connected yet; or called in a handler of it (0x8000000E).
             InvalidOperationError: another read or load runs on the stream (0x800710DD).
             OperationTimedOutError: control.receive_timeout passed for the read as a whole (0x80072EE2).
-            OperationCanceledError: the stream or the socket was closed meanwhile (0x80072EF1).
+            OperationCanceledError: the stream or the socket was closed meanwhile (0x80072EF1), or the token was
+                cancelled (0x800704C7).
             ConnectionLostError, ProtocolViolationError: how the connection was lost.
 
         Source: IInputStream.ReadAsync.
@@ -66,13 +71,14 @@ class IInputStream:
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
         flags = as_input_stream_options(options)
+        token = check_token(cancellation_token)
         # Views are released at once: an exception that is kept must not keep the caller's bytearray from growing.
         with _writable(buffer) as memory:
             count = check_count(count, "count")
             if count > len(memory):
                 raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
             with memory[:count] as part:
-                length = Filling(self._source, self._begin).fill(part, flags)
+                length = Filling(self._source, self._begin, token).fill(part, flags)
         target = buffer if isinstance(buffer, Buffer) else Buffer._over(as_writable_view(buffer, "buffer"))
         target.length = length
         return target

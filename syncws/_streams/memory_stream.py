@@ -38,6 +38,9 @@ class _Cursor:
         """See ByteSource.put_back."""
         self.position -= len(data)
 
+    def wake(self) -> None:
+        """See ByteSource.wake; nobody waits."""
+
     def close(self) -> bool:
         """See ByteSource.close."""
         self.content = bytearray()

@@ -13,6 +13,7 @@ from syncws._streams.input_stream import IInputStream
 from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.texts import Formatted
 from syncws._wire.accelerated import speedups
+from syncws.cancellation import CancellationToken
 from syncws.enums import InputStreamOptions
 from syncws.errors import (
     IllegalMethodCallError,
@@ -102,11 +103,12 @@ class ReaderCore(Formatted, ReaderFields):
             stream, owned.stream = owned.stream, None
         return stream
 
-    def _fill(self, stream: IInputStream, count: int) -> int:
+    def _fill(self, stream: IInputStream, count: int, token: CancellationToken | None) -> int:
         source = stream._source
-        operation = Operation()
+        operation = Operation(token)
         try:
             stream._begin(operation)
+            operation.listen(source.wake)
             start = source.position
             unread = self._unread
             try:
@@ -120,6 +122,7 @@ class ReaderCore(Formatted, ReaderFields):
             return source.position - start
         finally:
             operation.is_over = True
+            operation.stop_listening()
 
     def _append_from(self, source: ByteSource, count: int) -> None:
         loaded = 0

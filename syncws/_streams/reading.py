@@ -6,6 +6,7 @@ Runs on the thread that reads.
 from collections.abc import Callable
 
 from syncws._streams.byte_source import ENDINGS, ByteSource, Operation
+from syncws.cancellation import CancellationToken
 from syncws.enums import InputStreamOptions
 
 __all__ = ["WHOLE_PIECE", "Filling", "Gathering"]
@@ -19,19 +20,23 @@ _LINE_WINDOW = 256
 class _Reading:
     """A read of a source, all or nothing."""
 
-    __slots__ = ("_begin", "_source")
+    __slots__ = ("_begin", "_source", "_token")
 
-    def __init__(self, source: ByteSource, begin: Callable[[Operation], None]) -> None:
-        """Make a read of a source; `begin` begins an operation on it, see ByteSource.begin."""
+    def __init__(
+        self, source: ByteSource, begin: Callable[[Operation], None], token: CancellationToken | None = None
+    ) -> None:
+        """Make a read of a source; `begin` begins an operation on it, see ByteSource.begin, and `token` cancels it."""
         self._source = source
         self._begin = begin
+        self._token = token
 
     def _run(self) -> int:
         """Take bytes and return their number; an ending behind some bytes comes with the next read."""
         source = self._source
-        operation = Operation()
+        operation = Operation(self._token)
         try:
             self._begin(operation)
+            operation.listen(source.wake)
             start = source.position
             try:
                 self._take()
@@ -45,6 +50,7 @@ class _Reading:
             return source.position - start
         finally:
             operation.is_over = True
+            operation.stop_listening()
 
     def _take(self) -> None:
         raise NotImplementedError

@@ -69,6 +69,9 @@ class Pieces:
         self.position -= len(data)
         self.pieces.insert(0, data)
 
+    def wake(self):
+        pass
+
     def close(self):
         self.closes += 1
 

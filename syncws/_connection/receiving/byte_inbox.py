@@ -109,10 +109,14 @@ class ByteInbox(Inbox):
 
         Raises:
             OperationTimedOutError: none came in time (0x80072EE2).
-            OperationCanceledError: drop(), or end() without keeping, came meanwhile (0x80072EF1).
+            OperationCanceledError: drop(), or end() without keeping, came meanwhile (0x80072EF1); or the operation's
+                token is cancelled (0x800704C7).
         """
+        operation = self._operation
+        assert operation is not None
         while True:
             with self._lock:
+                operation.check("the read")
                 if self._is_dropping:
                     raise OperationCanceledError(
                         "the read was ended: the stream was closed",
@@ -128,7 +132,12 @@ class ByteInbox(Inbox):
                 if self._is_ended or self._is_dropping:
                     # By a signal handler, just now.
                     continue
-            self._wait(signal, self._deadline, "the bytes did not come within control.receive_timeout (None: for ever)")
+            self._wait(
+                signal,
+                self._deadline,
+                "the bytes did not come within control.receive_timeout (None: for ever)",
+                self._deadline if operation.token is None else operation.token._limit(self._deadline),
+            )
 
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""

@@ -137,15 +137,15 @@ class Inbox:
         signal.acquire()
         return signal
 
-    def _wait(self, signal: threading.Lock, deadline: Deadline, what: str) -> None:
-        """Wait for a change.
+    def _wait(self, signal: threading.Lock, deadline: Deadline, what: str, until: Deadline | None = None) -> None:
+        """Wait for a change; no longer than `until`, if that is given.
 
         Raises:
             OperationTimedOutError: the deadline has passed (0x80072EE2).
         """
         if deadline.is_expired:
             raise OperationTimedOutError(what)
-        acquire_within(signal, deadline.remaining)
+        acquire_within(signal, (until or deadline).remaining)
 
     def _note_full(self) -> None:
         """The reader has put in as much as may wait; requires the lock."""

@@ -107,6 +107,33 @@ class MessageInbox(Inbox):
         finally:
             operation.is_over = True
 
+    def take_all(self, check: Callable[[], object]) -> list[Message]:
+        """Take all that waits; never waits.
+
+        Args, Raises: as take.
+        """
+        operation = Operation()
+        try:
+            self._begin(operation, "another receive runs on this socket: one at a time")
+            with self._lock:
+                check()
+                taken = list(self._messages)
+                if taken and self._must_tell:
+                    self._tell_of_room()
+                # The step that takes.
+                self._clear()
+                return taken
+        finally:
+            operation.is_over = True
+
+    @property
+    def first(self) -> Message | None:
+        """The message that is taken next; None when nothing waits."""
+        try:
+            return self._messages[0]
+        except IndexError:
+            return None
+
     def take_now(self) -> Message | None:
         """Take the next message if there is one, for a handler that was added after it came; never waits."""
         with self._lock:

@@ -1,0 +1,19 @@
+"""Owner: what a session needs of the application's socket object, which it holds only weakly."""
+
+from typing import Any, Protocol
+
+from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
+from syncws.events import Event
+
+__all__ = ["Owner"]
+
+
+class Owner(Protocol):
+    """What the session needs of the application's object."""
+
+    _ping_received: Event[Any, WebSocketPingReceivedEventArgs]
+    _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
+
+    def _raise_closed(self, code: int, reason: str) -> int:
+        """Raise closed; return how many handlers raised."""
+        ...
