@@ -4,12 +4,14 @@ Any thread adds; close_all runs on the main thread, as an atexit function: all t
 the readers still run. It is the last moment to use them, for when the interpreter has begun to take itself apart they
 stop wherever they are. A subinterpreter must not end before its threads: Python aborts the process then.
 
-Nobody is told of this end: an error raised in a daemon thread that waits for a message would only be a traceback on
-stderr. Threads of the application's that wait go on waiting until the process is gone.
+Nobody is told of this end, but by a ResourceWarning, which Python does not show by itself: an error raised in a daemon
+thread that waits for a message would only be a traceback on stderr. Threads of the application's that wait go on
+waiting until the process is gone.
 """
 
 import atexit
 import threading
+import warnings
 import weakref
 from typing import Protocol
 
@@ -29,6 +31,7 @@ class Ending(Protocol):
     """What this module needs of a session; hashed by identity."""
 
     finished: Latch
+    is_abandoned: bool
 
     def wait_finished(self, deadline: Deadline) -> bool:
         """Wait until it is finished and its threads are gone; return whether it is finished."""
@@ -61,6 +64,14 @@ def close_all() -> None:
     for session in left:
         session.drop_at_exit()
     _wait(left, Deadline(_DROP_SECONDS))
+    forgotten = [session for session in sessions if not session.is_abandoned]
+    if forgotten:
+        # Last of all: a program may have made it an error.
+        warnings.warn(
+            f"connections that were open when the program ended: {len(forgotten)}; close() them, or use `with`",
+            ResourceWarning,
+            stacklevel=1,
+        )
 
 
 def _wait(sessions: list[Ending], deadline: Deadline) -> None:

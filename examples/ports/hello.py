@@ -1,0 +1,14 @@
+from syncws import connect
+
+
+def hello():
+    with connect("ws://localhost:8765/") as websocket:
+        name = input("What's your name? ")
+        websocket.send(name)
+        print(f">>> {name}")
+        greeting = websocket.receive()
+        print(f"<<< {greeting}")
+
+
+if __name__ == "__main__":
+    hello()
