@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syncws._arguments.checks import Default, check_timeout
-from syncws._connection.message_session import MessageSession
+from syncws._connection.message_session import MessageSession, check_whole_text
 from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
 from syncws._connection.receiving.reader import run_reader
 from syncws._connection.receiving.receivers import MessageReceiver
@@ -22,7 +22,6 @@ from syncws._wire.decoder import Decoder
 from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
 from syncws._wire.piece_decoder import PieceDecoder
-from syncws._wire.utf8 import NotUtf8Error, check_text
 from syncws.cancellation import CancellationToken, check_token
 from syncws.control import MessageWebSocketControl
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
@@ -235,7 +234,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             session = self._output_session()
         opcode = BINARY
         if self._control._message_type is _UTF8:
-            _check_whole_text(data)
+            check_whole_text(data)
             opcode = TEXT
         if progress is not None:
             # Not one frame: progress can only be told between frames.
@@ -337,23 +336,20 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     ) -> Any:
         """Wait for the next message, text or binary, and return what its JSON stands for (beyond WinRT).
 
-        Read by orjson where that is installed, else by the standard library's json. They differ in what is no JSON, as
-        NaN, which orjson refuses, and in integers of more than 64 bits, which it makes floats.
+        Read by orjson where that is installed, else by json. orjson makes floats of integers of more than 64 bits.
 
         Args: as receive.
 
         Raises: as receive; and
             IllegalMethodCallError: control.receive_mode is PARTIAL_MESSAGE, whose pieces are no JSON (0x8000000E).
-            json.JSONDecodeError, a ValueError: the message is no JSON. It is taken all the same, and its `doc` has it.
+            json.JSONDecodeError, a ValueError: the message, which is taken and is its `doc`, is no JSON.
         """
         if self._control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
             raise IllegalMethodCallError("receive_json needs whole messages, and receive_mode is PARTIAL_MESSAGE")
         return from_json(content_of(self._await_message(timeout, cancellation_token)))
 
     def receive_all_waiting(self) -> list[str | bytes]:
-        """Return the messages that have come and were not received, without waiting; none is [] (beyond WinRT).
-
-        For loops that have something else to do, as a game's or a GUI's. In order; as receive() returns them.
+        """Return, without waiting, the messages that have come; [] for none (beyond WinRT).
 
         Raises: as receive, when nothing waits and the connection is over.
         """
@@ -388,8 +384,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Raises: as receive(), but an orderly close ends the iteration.
         """
-        limit = self._limit(timeout)
-        token = check_token(cancellation_token)
+        limit, token = self._limit(timeout), check_token(cancellation_token)
         return MessageIterator(partial(self._take_message, self._connected_session(to_read=True), limit, token))
 
     def _limit(self, timeout: float | Default | None) -> float | None:
@@ -458,12 +453,3 @@ def _make_reader(session: MessageSession) -> MessageReceiver:
         return MessageReceiver(session, pieces, MessagePieceEventArgs)
     whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs, inflater)
     return MessageReceiver(session, whole, MessageWebSocketMessageReceivedEventArgs)
-
-
-def _check_whole_text(data: bytes | memoryview) -> None:
-    try:
-        check_text(data)
-    except NotUtf8Error as exc:
-        raise InvalidArgumentError(
-            f"a message of message_type UTF8 must be UTF-8; byte {exc.start} of it is not ({exc.reason})"
-        ) from exc

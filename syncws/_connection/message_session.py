@@ -28,7 +28,7 @@ from syncws.errors import (
 )
 from syncws.events import Event
 
-__all__ = ["MessageOwner", "MessageSession"]
+__all__ = ["MessageOwner", "MessageSession", "check_whole_text"]
 
 
 class MessageOwner(Owner, Protocol):
@@ -179,6 +179,20 @@ class MessageSession(Session):
                 self.handler_failures += owner._raise_message_received(_error_message(self._told(self.loss)))
         finally:
             super()._raise_last_events(code, reason)
+
+
+def check_whole_text(data: bytes | memoryview) -> None:
+    """Check that a whole text message is UTF-8.
+
+    Raises:
+        InvalidArgumentError: it is not (0x80070057).
+    """
+    try:
+        check_text(data)
+    except NotUtf8Error as exc:
+        raise InvalidArgumentError(
+            f"a message of message_type UTF8 must be UTF-8; byte {exc.start} of it is not ({exc.reason})"
+        ) from exc
 
 
 def _check_part(payload: bytes | memoryview, tail: bytes, *, is_last: bool) -> bytes:
