@@ -79,7 +79,7 @@ from syncws.info import (
     MessageWebSocketInformation,
     StreamWebSocketInformation,
 )
-from syncws.iwebsocket import IWebSocket, State
+from syncws.iwebsocket import IWebSocket
 from syncws.message_websocket import MessageWebSocket
 from syncws.partial_text import PartialTextReader
 from syncws.reconnecting import (
@@ -92,6 +92,7 @@ from syncws.reconnecting import (
     is_worth_another,
     reconnecting,
 )
+from syncws.state import State
 from syncws.stream_websocket import StreamWebSocket
 from syncws.tracing import enable_trace
 from syncws.uri import Uri

@@ -4,7 +4,6 @@ Methods run on the caller's thread and may be called on any thread; handlers of 
 thread, those of server_custom_validation_requested on the connecting thread.
 """
 
-import enum
 import threading
 import weakref
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from syncws.control import WebSocketControl
 from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationCanceledError
 from syncws.event_args import WebSocketClosedEventArgs
 from syncws.info import WebSocketInformation
+from syncws.state import State
 from syncws.uri import Uri, uri_text
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from syncws._net.tls.verification import CertificateReport
 
-__all__ = ["IWebSocket", "State"]
+__all__ = ["IWebSocket"]
 
 if TYPE_CHECKING:
     # With defaults (PEP 696, Python 3.13), so that an annotation is plain IWebSocket.
@@ -51,15 +51,6 @@ if TYPE_CHECKING:
 else:
     SessionT = TypeVar("SessionT")
     ControlT = TypeVar("ControlT")
-
-
-class State(enum.Enum):
-    """How far a socket object has come (beyond WinRT): CLOSED when it was closed, or its connection is over."""
-
-    NEW = enum.auto()
-    CONNECTING = enum.auto()
-    CONNECTED = enum.auto()
-    CLOSED = enum.auto()
 
 
 class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
@@ -415,6 +406,18 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         Source: beyond WinRT.
         """
         return self.state is State.CONNECTED
+
+    def fileno(self) -> int:
+        """Return what select, selectors and event loops may wait on, and nobody may read from (beyond WinRT).
+
+        Readable while a receive, or a read of one byte, would not block. It lives as long as this object.
+
+        Raises:
+            IllegalMethodCallError: never connected (0x8000000E).
+            ConnectionLostError: in a forked child (0x80072EFE).
+        """
+        session = self._session
+        return (self._connected_session() if session is None else session).inbox.fileno()
 
     @property
     def uri(self) -> str | None:

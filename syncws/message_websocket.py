@@ -34,7 +34,8 @@ from syncws.errors import (
 from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
-from syncws.iwebsocket import IWebSocket, State
+from syncws.iwebsocket import IWebSocket
+from syncws.state import State
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -166,8 +167,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     def send_json(self, value: Any, /) -> None:
         """Send what JSON stands for a value, as one text message (beyond WinRT).
 
-        Written by orjson where that is installed and knows all of it, else by the standard library's json: without
-        spaces, and with its rules of what has a JSON.
+        Written without spaces, by orjson where that is installed and knows all of the value, else by json.
 
         Raises:
             InvalidArgumentTypeError: the value, or something in it, has no JSON (0x80070057).

@@ -142,11 +142,18 @@ class ByteInbox(Inbox):
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""
         self.position += count
+        if self._descriptor is not None:
+            with self._lock:
+                self._show_state()
         if self._must_tell and self._has_room:
             with self._lock:
                 # Asked again: the reader may have filled it in the meantime.
                 if self._has_room:
                     self._tell_of_room()
+
+    @property
+    def _has_something(self) -> bool:
+        return self._end > self.position
 
     @property
     def _has_room(self) -> bool:
@@ -166,6 +173,7 @@ class ByteInbox(Inbox):
             begin = self.position - len(data)
             self._chunks.appendleft((begin, data))
             self.position = begin
+            self._show_state()
 
     def _forget_taken(self) -> None:
         """Drop the chunks that were taken whole; requires the lock.

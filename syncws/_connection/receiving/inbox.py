@@ -11,7 +11,9 @@ queue is cleared at any call.
 import threading
 from collections.abc import Callable
 
+from syncws._connection.receiving.descriptor import ReadyDescriptor
 from syncws._streams.byte_source import Operation
+from syncws._waiting.at_fork import forked_error
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import acquire_within
 from syncws.errors import InvalidOperationError, OperationTimedOutError
@@ -29,6 +31,7 @@ class Inbox:
 
     __slots__ = (
         "_capacity",
+        "_descriptor",
         "_is_ended",
         "_lock",
         "_must_tell",
@@ -54,6 +57,8 @@ class Inbox:
         # The latest call that takes; its caller says when it is over.
         self._operation: Operation | None = None
         self._is_ended = False
+        # What fileno() has given out, if it was called.
+        self._descriptor: ReadyDescriptor | None = None
         self._must_tell = False
         self.is_full = False
         self.is_kept = False
@@ -94,6 +99,38 @@ class Inbox:
         with self._lock:
             self._wake_taker()
 
+    # What select and its like wait on.
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable while something waits or nothing more will come; any thread.
+
+        Raises:
+            ConnectionLostError: in a forked child.
+        """
+        with self._lock:
+            if self._descriptor is None:
+                self._descriptor = ReadyDescriptor()
+            self._show_state()
+            number = self._descriptor.fileno()
+        if number < 0:
+            raise forked_error()
+        return number
+
+    @property
+    def has_descriptor(self) -> bool:
+        """True when somebody may wait on fileno(): what comes must be read although nobody receives."""
+        return self._descriptor is not None
+
+    def _show_state(self) -> None:
+        """Show on the descriptor, if there is one, whether something can be had; requires the lock."""
+        if self._descriptor is not None:
+            self._descriptor.show(self._is_ended or self._has_something)
+
+    @property
+    def _has_something(self) -> bool:
+        """True when something can be taken."""
+        raise NotImplementedError
+
     def _clear(self) -> None:
         """Drop what waits; requires the lock."""
         raise NotImplementedError
@@ -106,6 +143,8 @@ class Inbox:
             # Nothing waits, but whoever reads is told of the fork.
             self._is_ended = self.is_kept = True
         self._forget_all()
+        if self._descriptor is not None:
+            self._descriptor.let_go_in_child()
         self._wake_taker()
 
     def _forget_all(self) -> None:
@@ -160,6 +199,7 @@ class Inbox:
 
     def _wake_taker(self) -> None:
         """Wake the thread that receives or reads; requires the lock."""
+        self._show_state()
         signal, self._signal = self._signal, None
         if signal is not None:
             signal.release()

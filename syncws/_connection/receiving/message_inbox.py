@@ -52,6 +52,8 @@ class MessageInbox(Inbox):
         """True when something waits; asked without the lock, so true a moment ago."""
         return bool(self._messages)
 
+    _has_something = has_messages
+
     @property
     def _has_room(self) -> bool:
         return self._has_room_for(self._weight, len(self._messages))
@@ -122,6 +124,7 @@ class MessageInbox(Inbox):
                     self._tell_of_room()
                 # The step that takes.
                 self._clear()
+                self._show_state()
                 return taken
         finally:
             operation.is_over = True
@@ -153,7 +156,18 @@ class MessageInbox(Inbox):
             return None
         self._bytes -= first._length
         self._weight -= weight
-        return messages.popleft()
+        if self._descriptor is None or len(messages) > 1:
+            return messages.popleft()
+        try:
+            messages.popleft()
+            self._show_state()
+        except BaseException:  # Ctrl-C: the message stays
+            if not messages:
+                messages.append(first)
+            self._bytes, self._weight = first._length, weight
+            self._show_state()
+            raise
+        return first
 
 
 def _weight(message: Message) -> int:
