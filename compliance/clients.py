@@ -21,7 +21,18 @@ import websockets.sync.client
 import syncws
 from compliance.conversation import Message
 
-__all__ = ["CLIENTS", "Client", "Connection", "Ended", "Limits", "TimedOut", "expected_error"]
+__all__ = [
+    "CLIENTS",
+    "Client",
+    "Connection",
+    "Ended",
+    "Limits",
+    "SyncwsClient",
+    "SyncwsEvents",
+    "SyncwsPull",
+    "TimedOut",
+    "expected_error",
+]
 
 
 Errors = Mapping[str, tuple[type[BaseException], ...]]
@@ -90,12 +101,14 @@ _RECEIVING = (
 )
 
 
-def _settle(control: Any, context: ssl.SSLContext | None, compression: bool) -> None:
-    control.ssl_context = context
-    # Of small messages too.
-    control.compression = syncws.Deflate(minimum_size=0) if compression else None
-    control.send_timeout = Limits.send
-    control.close_timeout = Limits.close
+def _settings(context: ssl.SSLContext | None, compression: bool) -> dict[str, Any]:
+    return {
+        "ssl_context": context,
+        # Of small messages too.
+        "compression": syncws.Deflate(minimum_size=0) if compression else None,
+        "send_timeout": Limits.send,
+        "close_timeout": Limits.close,
+    }
 
 
 def _ping(socket: Any) -> None:
@@ -103,12 +116,15 @@ def _ping(socket: Any) -> None:
         socket.ping(timeout=Limits.receive)
 
 
-class _SyncwsPull:
+class SyncwsPull:
+    """A connection whose messages are pulled."""
+
     is_stream = False
+    settings = staticmethod(_settings)
 
     def __init__(self, uri: str, context: ssl.SSLContext | None, compression: bool) -> None:
         self._socket = syncws.MessageWebSocket()
-        _settle(self._socket.control, context, compression)
+        self._socket.control.update(**_settings(context, compression))
         self._prepare()
         self._socket.connect(uri, timeout=Limits.connect)
 
@@ -116,9 +132,11 @@ class _SyncwsPull:
         """Add handlers, if any."""
 
     def send(self, message: Message) -> None:
+        """See Connection.send."""
         self._socket.send(message)
 
     def receive(self, timeout: float) -> Message:
+        """See Connection.receive."""
         try:
             return self._socket.receive(timeout)
         except syncws.OperationTimedOutError as exc:
@@ -127,20 +145,27 @@ class _SyncwsPull:
             raise Ended from exc
 
     def ping(self) -> None:
+        """See Connection.ping."""
         _ping(self._socket)
 
     def close(self) -> None:
+        """See Connection.close."""
         self._socket.close()
 
 
-class _SyncwsEvents(_SyncwsPull):
-    def _prepare(self) -> None:
+class SyncwsEvents(SyncwsPull):
+    """A connection whose messages come to a handler."""
+
+    def _begin(self) -> None:
         # Not a SimpleQueue: when its time runs out between two looks CPython may wait for ever.
         self._came: queue.Queue[Message | BaseException] = queue.Queue()
+
+    def _prepare(self) -> None:
+        self._begin()
         self._socket.add_message_received(self._take_message)
         self._socket.add_closed(lambda _, args: self._came.put(Ended(f"{args.code} {args.reason}")))
 
-    def _take_message(self, _: object, args: syncws.MessageWebSocketMessageReceivedEventArgs) -> None:
+    def _take_message(self, _: Any, args: syncws.MessageWebSocketMessageReceivedEventArgs) -> None:
         try:
             with args.get_data_reader() as reader:
                 size = reader.unconsumed_buffer_length
@@ -152,6 +177,7 @@ class _SyncwsEvents(_SyncwsPull):
             self._came.put(exc)
 
     def receive(self, timeout: float) -> Message:
+        """See Connection.receive."""
         try:
             came = self._came.get(timeout=timeout)
         except queue.Empty as exc:
@@ -168,7 +194,7 @@ class _SyncwsStream:
 
     def __init__(self, uri: str, context: ssl.SSLContext | None, compression: bool) -> None:
         self._socket = syncws.StreamWebSocket()
-        _settle(self._socket.control, context, compression)
+        self._socket.control.update(**_settings(context, compression))
         self._socket.control.receive_timeout = Limits.receive
         self._socket.connect(uri, timeout=Limits.connect)
 
@@ -213,8 +239,8 @@ class SyncwsClient:
         }
     )
     ways: tuple[Callable[[str, ssl.SSLContext | None, bool], Connection], ...] = (
-        _SyncwsPull,
-        _SyncwsEvents,
+        SyncwsPull,
+        SyncwsEvents,
         _SyncwsStream,
     )
 
@@ -227,7 +253,7 @@ class SyncwsClient:
 class SyncwsMessages(SyncwsClient):
     """syncws without the stream, for campaigns that need the borders of messages."""
 
-    ways = (_SyncwsPull, _SyncwsEvents)
+    ways = (SyncwsPull, SyncwsEvents)
 
 
 # websockets.

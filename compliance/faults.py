@@ -23,10 +23,13 @@ from compliance.clients import CLIENTS, Client, Connection, Ended, Limits, Timed
 from compliance.conversation import CONVERSATION, MESSAGES, Message, as_bytes
 from compliance.faulty_peer import FAULTS, FaultyPeer, Plan
 from compliance.pipe import contexts
+from compliance.reconnecting_clients import SyncwsReconnecting
 from compliance.report import run_clients
 from compliance.watch import Figures, Leaks, Stages, background_errors
 
 __all__ = ["Campaign", "run"]
+
+_CLIENTS: dict[str, Client] = CLIENTS | {SyncwsReconnecting.name: SyncwsReconnecting()}
 
 HANG_SECONDS = 20.0
 """What a whole connection may take at most; its calls together are given much less."""
@@ -291,7 +294,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=8, help="connections at the same time (default 8)")
     parser.add_argument("--only", type=int, help="run the one connection of this number")
-    parser.add_argument("--client", choices=CLIENTS, help="one client only")
+    parser.add_argument("--client", choices=_CLIENTS, help="one client only")
     parser.add_argument("--json", action="store_true", help="run in this process, and print the figures as JSON")
     options = parser.parse_args()
     workers = 1 if options.only is not None else options.workers
@@ -300,7 +303,7 @@ def main() -> int:
     return run_clients(
         "compliance.faults",
         options,
-        CLIENTS,
+        _CLIENTS,
         lambda client: run(client, options.connections, options.seed, workers=workers, only=options.only),
         limit,
     )

@@ -57,7 +57,7 @@ def run_clients(
     for name in [options.client] if options.client else clients:
         figures = _run_in_process(module, name, limit)
         _print(figures)
-        if name == "syncws" and not figures.is_good:
+        if name.startswith("syncws") and not figures.is_good:
             exit_code = 1
     return exit_code
 

@@ -22,6 +22,7 @@ from compliance.clients import CLIENTS, Client, Connection, Ended, Limits, Syncw
 from compliance.conversation import as_bytes
 from compliance.echo_server import EchoServer
 from compliance.pipe import contexts
+from compliance.reconnecting_clients import SyncwsReconnecting
 from compliance.report import run_clients
 from compliance.watch import Figures, Leaks, Stages, background_errors
 
@@ -33,7 +34,7 @@ _PATIENCE_SECONDS = 30.0
 _OVERRUN_SECONDS = 10.0
 """What a call may take beyond its limit before it counts as a hang: thirty threads share the machine."""
 
-_CLIENTS: dict[str, Client] = CLIENTS | {"syncws": SyncwsMessages()}
+_CLIENTS: dict[str, Client] = CLIENTS | {client.name: client for client in (SyncwsMessages(), SyncwsReconnecting())}
 _ACTIONS = ("send",) * 44 + ("receive",) * 48 + ("ping",) * 8
 _CLOSE_CHANCE = 0.002
 

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 from support import LIMIT
 
-from compliance import reconnecting
+from compliance import faults, reconnecting, storm
 from compliance.changing_server import FAULTS, ChangingServer
+from compliance.clients import Limits
+from compliance.reconnecting_clients import SyncwsReconnecting
 from syncws._reconnecting.worker import Worker
 
 ROOT = Path(__file__).parents[2]
@@ -78,3 +80,18 @@ def test_what_was_told_is_no_fault():
     made = account(sent={"1": "socket", "2": "socket"}, told=["socket"], refused={"3"}, received=[4, 5])
     assert made.faults(server(["1"], [4, 5], is_orderly=True)) == []
     assert made.lost(server(["1"])) == ["2"]
+
+
+@pytest.mark.slow
+def test_faults_and_storms_find_nothing_about_sockets_that_reconnect(monkeypatch):
+    for module in (faults, storm):
+        monkeypatch.setattr(module, "_OVERRUN_SECONDS", LIMIT)
+        monkeypatch.setattr(module, "_PATIENCE_SECONDS", LIMIT)
+    monkeypatch.setattr(faults, "HANG_SECONDS", 2 * LIMIT)
+    found = faults.run(SyncwsReconnecting(), 24, 1, workers=4, only=None)
+    assert found.is_good, found.failures
+    for name in ("connect", "send", "close"):
+        monkeypatch.setattr(Limits, name, LIMIT)
+    monkeypatch.setattr(Limits, "receive", 0.01)
+    found = storm.run(SyncwsReconnecting(), 1.0, 1, connections=4, threads=6)
+    assert found.is_good, found.failures

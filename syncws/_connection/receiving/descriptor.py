@@ -13,7 +13,7 @@ __all__ = ["ReadyDescriptor"]
 
 
 class ReadyDescriptor:
-    """A descriptor that is readable or not, as it is shown; given back when this object is collected, or the program ends."""
+    """A descriptor that is readable or not, as it is shown; given back with this object, or when the program ends."""
 
     __slots__ = ("__weakref__", "_is_ready", "_waker")
 
