@@ -34,6 +34,11 @@ _NAMES = (
 class Deflate:
     """Compression of messages by permessage-deflate (RFC 7692), for control.compression; it cannot be changed.
 
+    It pays for text of some size on a line that is slow or paid for, least for what is compressed already. It is off by
+    default for two reasons. Where a secret and what an attacker chooses go into the same messages, or with context
+    takeover over the same connection, their sizes tell of the secret, TLS or not (as in CRIME and BREACH); and it takes
+    memory, some 300 KiB for a connection with the defaults.
+
     The names are those of .NET's WebSocketDeflateOptions, as far as that has them. A window is how far back a
     compressor looks for repetitions: 2**bits bytes, 32 KiB at most. Context takeover means that it also looks into the
     messages before, which is what makes small messages small; without it nothing is kept between two messages.

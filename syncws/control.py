@@ -317,8 +317,7 @@ class WebSocketControl(Settable):
         check_keep_alive_timeout,
         """Seconds that the server has to answer that ping; None is for ever (beyond WinRT).
 
-        Any byte will do, a pong is not insisted on. When nothing comes the connection is failed: receiving raises
-        ConnectionLostError, and closed is raised with 1011 and the reason.
+        Any byte will do. When none comes receiving raises ConnectionLostError, and closed has 1011 and the reason.
         """,
     )
     desired_unsolicited_pong_interval: Setting[dt.timedelta] = Setting(
@@ -332,18 +331,7 @@ class WebSocketControl(Settable):
     compression: Setting[Deflate | bool | None] = Setting(
         None,
         as_compression,
-        """How messages are compressed, if the server does so too (beyond WinRT, RFC 7692): a Deflate.
-
-        None, the default, offers no compression. True is Deflate() with its defaults, and False is None. It pays for
-        text of some size on a line that is slow or paid for, least for what is compressed already.
-
-        It is off by default for two reasons. Where a secret and what an attacker chooses go into the same messages, or
-        with context takeover over the same connection, their sizes tell of the secret, TLS or not (as in CRIME and
-        BREACH). And it takes memory: some 300 KiB for a connection with the defaults, see Deflate.
-
-        max_message_size and inbox_size_in_bytes count what messages are inflated to. What was agreed stands in
-        information.compression.
-        """,
+        """A Deflate, or True for Deflate(): compresses messages. Default: None (beyond WinRT).""",
     )
 
     @property

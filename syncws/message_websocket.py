@@ -124,10 +124,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     def send(self, message: "str | ReadableBuffer", /, *, compress: bool = True) -> None:
         """Send one message: str as text, any buffer as binary, whatever control.message_type says (beyond WinRT).
 
-        Args:
-            message: what to send.
-            compress: False sends it plain where control.compression was agreed, as what is compressed already or holds
-                a secret should be. Without compression it has no effect.
+        With `compress` False it goes plain where control.compression was agreed, as a secret should.
 
         Raises:
             InvalidArgumentTypeError: another type (0x80070057).

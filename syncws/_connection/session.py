@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from syncws._connection import closing
 from syncws._connection.closing import Closing
-from syncws._connection.compressing import compression_of
 from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs
 from syncws._connection.monitor import the_monitor
 from syncws._connection.owner import Owner
@@ -65,8 +64,7 @@ class Session(Sending):
 
     def __init__(self, opened: Opened, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
-        compression = compression_of(opened.result.agreement, settings.compression)
-        super().__init__(make_outbox(opened.transport, waker.wake), settings.send_timeout, compression)
+        super().__init__(make_outbox(opened.transport, waker.wake), settings, opened.result.agreement)
         self.number = next(_numbers)
         self.settings: WebSocketControl = settings
         self.remainder = opened.result.remainder
@@ -76,9 +74,8 @@ class Session(Sending):
         self.facts, self.began = opened.facts, now()
         self.ended: float | None = None
         self.transport: Transport = opened.transport
-        self.waker = waker
         self.owner: Callable[[], Owner | None] = weakref.ref(owner)
-        self.inbox = inbox
+        self.waker, self.inbox = waker, inbox
         self.finished = Latch()
         # What the reader's decoder counts.
         self.received = Tally()

@@ -8,12 +8,14 @@ and has it done when it has the writer role. What was compressed goes, whatever 
 
 from collections.abc import Callable
 
-from syncws._connection.compressing import Compression
+from syncws._connection.compressing import compression_of
 from syncws._connection.sending.open_message import Encode, OpenMessage
 from syncws._connection.sending.outbox import Outbox
 from syncws._wire.deflate import Deflater, Inflater
+from syncws._wire.extension import Agreement
 from syncws._wire.frames import CHUNK_BYTES, RSV1, encode_frame
 from syncws._wire.large import CompressedFrames, FragmentFrames, FrameChunks
+from syncws.control import WebSocketControl
 from syncws.errors import OperationTimedOutError
 
 __all__ = ["Sending"]
@@ -30,11 +32,11 @@ class Sending:
         compression (Compression | None): what was agreed about compressing, None when nothing.
     """
 
-    def __init__(self, outbox: Outbox, send_timeout: float | None, compression: Compression | None = None) -> None:
-        """Make it; `send_timeout` in seconds without progress, None for ever."""
+    def __init__(self, outbox: Outbox, settings: WebSocketControl, agreement: Agreement | None) -> None:
+        """Make it; `agreement` is about compression, None when there is none."""
         self.outbox = outbox
-        self.compression = compression
-        self._send_timeout = send_timeout
+        self.compression = compression_of(agreement, settings.compression)
+        self._send_timeout = settings.send_timeout
 
     @property
     def inflater(self) -> Inflater | None:

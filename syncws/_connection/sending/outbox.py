@@ -3,10 +3,9 @@
 Every thread sends through it; the reader posts its pongs and Close frames and never waits.
 
 The plan. There is no queue of messages. Whoever sends takes the writer role, a lock that is waited for with a deadline,
-and pushes its own frame out; so memory is bounded by construction, each sender has its own time limit and gets its own
-error. What may be left for others is bounded: what stands in `Posted`, and the rest of one message whose sender's time
-ran out in the middle of it. Those go first, at the next frame boundary, by whoever holds the role; when nobody does,
-the reader pushes them as far as it can without waiting.
+and pushes its own frame out; so memory is bounded, and each sender has its own time limit and error. What may be left
+for others: what stands in `Posted`, and the rest of one message whose sender's time ran out in the middle of it. Those
+go first, at the next frame boundary, by whoever holds the role; when nobody does, the reader pushes them.
 
 A message of several frames gives the role back between them, so that pongs and the Close frame can pass and no lock is
 held while the application's code runs; that no other data frame comes in between is what OpenMessage is for.
@@ -62,12 +61,7 @@ class Outbox:
     )
 
     def __init__(self, transport: Transport, on_leftover: Callable[[], None]) -> None:
-        """Make an outbox.
-
-        Args:
-            transport: where frames go.
-            on_leftover: called when a sender gave up in the middle of a frame: the reader must push the rest.
-        """
+        """Make an outbox; `on_leftover` is called when a sender gave up in mid-frame: the reader must push the rest."""
         self._transport = transport
         self._on_leftover = on_leftover
         # Reentrant: a signal handler may come between taking it and noting the owner, and leaves it as it was.
