@@ -112,11 +112,12 @@ class Syncws:
         """Send the next message in the handler that receives the last one's answer."""
         done = threading.Event()
         left = case.times
+        is_binary = case.is_binary
 
         def received(sender: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None:
             nonlocal left
             with args.get_data_reader() as reader:
-                if args.text is None:
+                if is_binary:
                     reader.read_bytes(reader.unconsumed_buffer_length)
                 else:
                     reader.read_string(reader.unconsumed_buffer_length)
@@ -139,11 +140,12 @@ class Syncws:
         """Receive the messages through the event."""
         done = threading.Event()
         left = case.times
+        is_binary = case.is_binary
 
         def received(sender: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None:
             nonlocal left
             with args.get_data_reader() as reader:
-                if args.text is None:
+                if is_binary:
                     reader.read_bytes(reader.unconsumed_buffer_length)
                 else:
                     reader.read_string(reader.unconsumed_buffer_length)

@@ -22,10 +22,6 @@ class MessageFields:
     _text: Any
     _length: Any
     _error: Any
-    payload: Any
-    text: Any
-    length: Any
-    error: Any
     def get_data_reader(self) -> Any: ...
 
 class ReaderFields: ...

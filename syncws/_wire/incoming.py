@@ -24,6 +24,20 @@ class MessageFields:
     _length: int
     _error: WebSocketError | None
 
+
+if not TYPE_CHECKING and speedups is not None:
+    MessageFields = speedups.MessageFields
+
+
+class Message(MessageFields):
+    """A whole message, or the error that stands in the place of one.
+
+    For text `text` is the decoded text and `payload` may be None (bytes are made again from the text when somebody
+    asks for them); for binary `text` is None and `payload` is the data, which nobody changes any more.
+    """
+
+    __slots__ = ()
+
     @property
     def payload(self) -> bytes | None:
         """The bytes that came; None for a text that is kept as text alone."""
@@ -43,20 +57,6 @@ class MessageFields:
     def error(self) -> WebSocketError | None:
         """The failure, if it is one; look here first when you use `text` or `data` (beyond WinRT)."""
         return self._error
-
-
-if not TYPE_CHECKING and speedups is not None:
-    MessageFields = speedups.MessageFields
-
-
-class Message(MessageFields):
-    """A whole message, or the error that stands in the place of one.
-
-    For text `text` is the decoded text and `payload` may be None (bytes are made again from the text when somebody
-    asks for them); for binary `text` is None and `payload` is the data, which nobody changes any more.
-    """
-
-    __slots__ = ()
 
     @property
     def message_type(self) -> SocketMessageType:

@@ -120,13 +120,6 @@ static PyMemberDef message_members[] = {
     {"_text", T_OBJECT_EX, offsetof(Message, text), 0, NULL},
     {"_length", T_OBJECT_EX, offsetof(Message, length), 0, NULL},
     {"_error", T_OBJECT_EX, offsetof(Message, error), 0, NULL},
-    {"payload", T_OBJECT_EX, offsetof(Message, payload), READONLY,
-     "The bytes that came; None for a text that is kept as text alone."},
-    {"text", T_OBJECT_EX, offsetof(Message, text), READONLY,
-     "The text of a text message; None for a binary one and a failure (beyond WinRT)."},
-    {"length", T_OBJECT_EX, offsetof(Message, length), READONLY, "Bytes on the wire."},
-    {"error", T_OBJECT_EX, offsetof(Message, error), READONLY,
-     "The failure, if it is one; look here first when you use `text` or `data` (beyond WinRT)."},
     {NULL, 0, 0, 0, NULL},
 };
 
