@@ -52,7 +52,9 @@ class MessageInbox(Inbox):
         """True when something waits; asked without the lock, so true a moment ago."""
         return bool(self._messages)
 
-    _has_something = has_messages
+    @property
+    def _has_something(self) -> bool:
+        return bool(self._messages)
 
     @property
     def _has_room(self) -> bool:
