@@ -17,6 +17,7 @@ from typing import Protocol
 
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import Bell, Latch
+from syncws.enums import CloseCause
 
 __all__ = ["add", "close_all", "stay_quiet"]
 
@@ -32,6 +33,11 @@ class Ending(Protocol):
 
     finished: Latch
     is_abandoned: bool
+
+    @property
+    def close_cause(self) -> CloseCause:
+        """What has begun its end; NONE while it is open."""
+        ...
 
     def wait_finished(self, deadline: Deadline) -> bool:
         """Wait until it is finished and its threads are gone; return whether it is finished."""
@@ -56,6 +62,8 @@ def add(session: Ending) -> None:
 def close_all() -> None:
     """Close every connection with 1001, all of them together within a second."""
     sessions = [session for reference in _open.copy() if (session := reference())]
+    # Not those whose end has begun: a handler of closed may be running still.
+    forgotten = [one for one in sessions if not one.is_abandoned and one.close_cause is CloseCause.NONE]
     for session in sessions:
         if not session.finished.is_set():
             session.begin_exit()
@@ -64,7 +72,6 @@ def close_all() -> None:
     for session in left:
         session.drop_at_exit()
     _wait(left, Deadline(_DROP_SECONDS))
-    forgotten = [session for session in sessions if not session.is_abandoned]
     if forgotten:
         # Last of all: a program may have made it an error.
         warnings.warn(
