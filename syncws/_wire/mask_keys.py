@@ -32,5 +32,5 @@ def _begin_anew() -> None:
     _stock = []
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows forks nothing
     os.register_at_fork(after_in_child=_begin_anew)

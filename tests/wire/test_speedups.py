@@ -427,3 +427,9 @@ def test_a_build_that_was_left_behind_is_not_taken(monkeypatch):
 def test_plain_python_can_be_asked_for(monkeypatch):
     monkeypatch.setenv("SYNCWS_PURE_PYTHON", "1")
     assert accelerated._load() is None
+
+
+def test_without_a_build_plain_python_runs(monkeypatch):
+    monkeypatch.delattr("syncws._wire._speedups")
+    monkeypatch.setitem(sys.modules, "syncws._wire._speedups", None)
+    assert accelerated._load() is None
