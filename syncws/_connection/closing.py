@@ -14,6 +14,8 @@ from syncws.errors import MessageTooBigError
 __all__ = [
     "ABANDON_SECONDS",
     "ABORT_SECONDS",
+    "ANSWER_SLICES",
+    "ANSWER_SLICE_SECONDS",
     "HANDLERS_SECONDS",
     "HURRIED_SECONDS",
     "LEAVE_SECONDS",
@@ -28,6 +30,10 @@ LINGER_SECONDS = 1.0
 LEAVE_SECONDS = 1.0
 # After its deadline a close() lets the reader this long to finish what abort() has told it.
 ABORT_SECONDS = 0.2
+# The peer broke the protocol: how long a program that receives and sends in turn has to answer what came before that.
+# In slices, because nothing tells when it has.
+ANSWER_SLICE_SECONDS = 0.01
+ANSWER_SLICES = 100
 # When the connection is over, a close() waits this long for handlers, which may never return.
 HANDLERS_SECONDS = 1.0
 # How long leaving a `with` block by an exception waits for the peer; with the abort after it that is half a second.

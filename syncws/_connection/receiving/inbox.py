@@ -84,6 +84,11 @@ class Inbox:
         operation = self._operation
         return operation is not None and not operation.is_over
 
+    @property
+    def is_waited_for(self) -> bool:
+        """True while a receive or read waits, because nothing is there."""
+        return self._signal is not None
+
     def end(self, *, keep: bool) -> None:
         """End the queue; with `keep` what waits can still be taken. What ended it first counts."""
         with self._lock:

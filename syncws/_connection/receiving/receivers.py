@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from syncws._connection import closing
 from syncws._connection.message_session import MessageOwner, MessageSession
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.stream_session import StreamSession
+from syncws._waiting.deadline import Deadline
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
-from syncws._wire.incoming import Message, MessagePiece
+from syncws._wire.incoming import Message, MessagePiece, Violation
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws.events import Event, Handler
 
@@ -111,8 +113,21 @@ class MessageReceiver(Reader):
                 session.inbox.put(pulled)
         last, self._last_event = self._last_event, None
         if last is not None:
+            if pulled and isinstance(last, Violation):
+                self._let_receiver_answer()
             # A Close frame ends the inbox.
             self._answer(last)
+
+    def _let_receiver_answer(self) -> None:
+        """Wait a moment until whoever received what came before a violation has answered it, and receives again.
+
+        Both came in one read, and after our Close frame nothing can be sent any more. Handlers have answered by then.
+        """
+        session = self._session
+        for _ in range(closing.ANSWER_SLICES):
+            if session.inbox.is_waited_for or session.closing.is_discarding or session.is_aborted:
+                return
+            self._wait(0, Deadline(closing.ANSWER_SLICE_SECONDS))
 
     def _deliver_waiting(self) -> None:
         """Deliver to handlers that were added late what came before them."""
