@@ -203,7 +203,7 @@ MECHANISMS = (
     ),
     Mechanism(
         "a handler that never returns does not hold up close()",
-        "syncws._connection.session:Session._wait_finished",
+        "syncws._connection.session:Session.wait_finished",
         _wait_for_ever,
         _SLOW + "test_a_handler_that_does_not_return_does_not_hold_up",
     ),
