@@ -7,11 +7,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 from syncws import MessageWebSocket
 from syncws.cli import lines
 from syncws.cli.conversation import Conversation
 from syncws.cli.exits import CommandError, ExitCode, check_how_it_ended
+from syncws.cli.lasting import Lasting
 from syncws.cli.options import Commands, add_command, connect, made, seconds
 from syncws.cli.screen import RichScreen, Screen
 from syncws.cli.typed import COMMANDS, execute
@@ -25,11 +27,14 @@ Otherwise each line of stdin is a message, each message that comes is a line of 
 """
 _WAIT = 2.0
 
+_Message = TypeVar("_Message", str, str | bytes)
+_Talk: TypeAlias = Callable[[Callable[[str], object]], None]
+
 
 def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "connect", "talk to a server, on a terminal or through pipes", _DESCRIPTION)
-    group = parser.add_argument_group("messages; on a terminal the first three are not typed")
+    group = parser.add_argument_group("messages; with -m, -f, --json or -b nothing is typed, on a terminal neither")
     group.add_argument(
         "-m", "--message", action="append", default=[], metavar="TEXT", help="send this, not stdin; may be repeated"
     )
@@ -41,6 +46,9 @@ def add_to(commands: Commands) -> None:
         type=Path,
         metavar="FILE",
         help="send the content of a file as one message, not stdin; may be repeated",
+    )
+    group.add_argument(
+        "--first", action="append", default=[], metavar="TEXT", help="send this before all others; may be repeated"
     )
     group.add_argument("--json", action="store_true", help="a line is a JSON value, each way; others are refused")
     group.add_argument(
@@ -58,6 +66,12 @@ def add_to(commands: Commands) -> None:
         help="after the last message was sent, go on until none has come for so long (default: %(default)g)",
     )
     group.add_argument("-n", "--count", type=_count, metavar="N", help="close after so many messages have come")
+    group.add_argument("-P", "--pings", action="store_true", help="on a terminal: show Pings and Pongs that come")
+    group.add_argument(
+        "--reconnect",
+        action="store_true",
+        help="connect again when the connection is over, as long as that has a chance; --first is sent to each",
+    )
     group.add_argument("--max-size", type=int, metavar="BYTES", help="of a message that comes (default: 67108864)")
     parser.set_defaults(run=run)
 
@@ -73,13 +87,15 @@ def run(options: argparse.Namespace) -> int:
     if options.json and options.binary:
         raise CommandError("--json and --binary exclude each other", ExitCode.USAGE)
     is_typed = not (options.message or options.file or options.json or options.binary)
+    is_on_terminal = is_typed and sys.stdin.isatty() and sys.stdout.isatty()
+    if options.reconnect:
+        _over_and_over(options, is_on_terminal=is_on_terminal)
+        return ExitCode.OK
     with made(options, MessageWebSocket) as socket:
         if options.max_size is not None:
             socket.control.max_message_size = options.max_size
-        if not (is_typed and sys.stdin.isatty() and sys.stdout.isatty()):
+        if not is_on_terminal:
             _piped(options, socket)
-        elif _has_prompt():
-            _prompted(options, socket)
         else:
             _typed(options, socket)
         check_how_it_ended(socket)
@@ -87,17 +103,30 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _piped(options: argparse.Namespace, socket: MessageWebSocket) -> None:
-    plain = lines.show_binary if options.binary else lines.show_as_text
-    show = lines.show_as_json if options.json else plain
-    conversation = Conversation(socket, show, options.count)
+    conversation = Conversation(_way_to_show(options), options.count)
+    conversation.listen_to(socket)
     connect(options, socket)
-    conversation.run(lambda: _send_all(socket, _messages(options)), options.wait)
+    _begin(options, socket)
+    conversation.run(lambda: _send_all(socket.send, _messages(options)), options.wait)
     socket.close(1000)
 
 
-def _send_all(socket: MessageWebSocket, messages: Iterable[str | bytes]) -> None:
+def _way_to_show(options: argparse.Namespace) -> Callable[[lines.Args], None]:
+    plain = lines.show_binary if options.binary else lines.show_as_text
+    return lines.show_as_json if options.json else plain
+
+
+def _begin(options: argparse.Namespace, socket: MessageWebSocket, screen: Screen | None = None) -> None:
+    if screen is not None and options.pings:
+        socket.ping_received += lambda sender, args: screen.pinged("ping", args.payload)
+        socket.pong_received += lambda sender, args: screen.pinged("pong", args.payload)
+    for text in options.first:
+        socket.send(text)
+
+
+def _send_all(send: Callable[[_Message], object], messages: Iterable[_Message]) -> None:
     for message in messages:
-        socket.send(message)
+        send(message)
 
 
 def _messages(options: argparse.Namespace) -> Iterable[str | bytes]:
@@ -146,41 +175,52 @@ def _has_prompt() -> bool:
 
 
 def _typed(options: argparse.Namespace, socket: MessageWebSocket) -> None:
-    screen = Screen()
-    conversation = Conversation(socket, screen.received, options.count)
+    screen, conversation, talk = _terminal(options)
+    conversation.listen_to(socket)
     connect(options, socket)
     screen.connected(socket)
-
-    def feed() -> None:
-        for line in lines.read_lines():
-            execute(socket, line, screen)
-
-    _to_the_end(socket, screen, lambda: conversation.run(feed, 0))
-
-
-def _prompted(options: argparse.Namespace, socket: MessageWebSocket) -> None:
-    from syncws.cli.prompt import Prompt
-
-    screen = RichScreen()
-    prompt = Prompt([*COMMANDS])
-    conversation = Conversation(socket, screen.received, options.count, prompt.end)
-    connect(options, socket)
-    screen.connected(socket)
-
-    def talk() -> None:
-        prompt.run(lambda line: execute(socket, line, screen))
-        conversation.raise_failure()
-
-    _to_the_end(socket, screen, talk)
-
-
-def _to_the_end(socket: MessageWebSocket, screen: Screen, talk: Callable[[], object]) -> None:
-    """Talk, close, and say how it ended, also after Ctrl-C."""
     try:
-        talk()
+        _begin(options, socket, screen)
+        talk(lambda line: execute(socket, line, screen))
     finally:
+        # Ctrl-C comes by here too.
         socket.close(1000)
         screen.ended(socket)
+
+
+def _over_and_over(options: argparse.Namespace, *, is_on_terminal: bool) -> None:
+    if is_on_terminal:
+        screen, conversation, talk = _terminal(options)
+        with Lasting(options, conversation, screen, lambda socket: _begin(options, socket, screen)) as lasting:
+            talk(lasting.execute)
+        return
+    conversation = Conversation(_way_to_show(options), options.count)
+    with Lasting(options, conversation, Screen(sys.stderr), lambda socket: _begin(options, socket)) as lasting:
+        conversation.run(lambda: _send_all(lasting.send, _messages(options)), options.wait)
+        lasting.close()
+
+
+def _terminal(options: argparse.Namespace) -> tuple[Screen, Conversation, _Talk]:
+    """Return a screen, a conversation that it shows, and what gives typed lines to a function until that is over."""
+    if not _has_prompt():
+        screen = Screen()
+        plain = Conversation(screen.received, options.count)
+
+        def read(take: Callable[[str], object]) -> None:
+            plain.run(lambda: _send_all(take, lines.read_lines()), 0)
+
+        return screen, plain, read
+    from syncws.cli.prompt import Prompt
+
+    coloured = RichScreen()
+    prompt = Prompt([*COMMANDS])
+    conversation = Conversation(coloured.received, options.count, prompt.end)
+
+    def ask(take: Callable[[str], object]) -> None:
+        prompt.run(take)
+        conversation.raise_failure()
+
+    return coloured, conversation, ask
 
 
 def _count(text: str) -> int:

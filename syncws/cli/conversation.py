@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from syncws import MessageWebSocket, MessageWebSocketMessageReceivedEventArgs, WebSocketClosedEventArgs
+from syncws import MessageWebSocket, MessageWebSocketMessageReceivedEventArgs
 
 __all__ = ["Conversation"]
 
@@ -20,10 +20,9 @@ Args = MessageWebSocketMessageReceivedEventArgs
 
 
 class Conversation:
-    """Shows what comes over a socket, which is not connected yet, and knows when it is over.
+    """Shows what comes over a connection, and knows when it is over.
 
     Args:
-        socket: gets handlers of message_received and closed.
         show: called with each message, one at a time and in order.
         count: messages after which it is over; None for any number.
         ended: called once, when the connection has ended, or showing has failed.
@@ -31,7 +30,6 @@ class Conversation:
 
     def __init__(
         self,
-        socket: MessageWebSocket,
         show: Callable[[Args], object],
         count: int | None = None,
         ended: Callable[[], object] = lambda: None,
@@ -45,8 +43,11 @@ class Conversation:
         self._latest = 0.0
         self._is_fed = False
         self.is_over = False
-        socket.message_received += self._received
-        socket.closed += self._closed
+
+    def listen_to(self, socket: MessageWebSocket) -> None:
+        """Be over when this socket, which is not connected yet, has closed."""
+        socket.message_received += self.received
+        socket.closed += lambda sender, args: self.end(None)
 
     def run(self, feed: Callable[[], object], wait: float | None) -> None:
         """Send, and show what comes, until the connection is over or quiet enough.
@@ -79,15 +80,16 @@ class Conversation:
         try:
             feed()
         except BaseException as error:  # noqa: BLE001 - raised by the main thread
-            self._end(error)
+            self.end(error)
         with self._changed:
             self._is_fed = True
             self._latest = time.monotonic()
             self._changed.notify()
 
-    def _received(self, _: MessageWebSocket, args: Args) -> None:
+    def received(self, _: object, args: Args) -> None:
+        """Handle message_received."""
         if args.error is not None:
-            self._end(args.error)
+            self.end(args.error)
             return
         with self._changed:
             if self.is_over:
@@ -95,19 +97,17 @@ class Conversation:
         try:
             self._show(args)
         except OSError as error:
-            self._end(error)
+            self.end(error)
             return
         with self._changed:
             self._latest = time.monotonic()
             self._shown += 1
             is_last = self._shown == self._count
         if is_last:
-            self._end(None)
+            self.end(None)
 
-    def _closed(self, _: MessageWebSocket, args: WebSocketClosedEventArgs) -> None:
-        self._end(None)
-
-    def _end(self, failure: BaseException | None) -> None:
+    def end(self, failure: BaseException | None) -> None:
+        """Be over, for a reason to raise or for none; on any thread, the first counts."""
         with self._changed:
             if self.is_over:
                 return

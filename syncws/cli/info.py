@@ -70,11 +70,12 @@ def _table(options: argparse.Namespace, socket: MessageWebSocket, failure: WebSo
     ):
         if value:
             connection[name] = str(value)
-    attempts = () if failure is None else failure.attempts
-    if attempts:
-        table["addresses tried"] = {
-            attempt.address: f"{attempt.error} (after {attempt.seconds:.2f} s)" for attempt in attempts
-        }
+    tried = {
+        attempt.address: f"{getattr(attempt.error, 'message', attempt.error)} (after {attempt.seconds:.2f} s)"
+        for attempt in (() if failure is None else failure.attempts)
+    }
+    if tried:
+        table["addresses tried"] = tried
     if (certificate := information.server_certificate) is not None:
         table["certificate"] = _certificate(socket, certificate)
     headers = getattr(failure, "headers", information.response_headers)
@@ -134,20 +135,22 @@ def _show(table: Table) -> None:
     try:
         if not sys.stdout.isatty():
             raise ImportError
+        from rich.box import ROUNDED
         from rich.console import Console
         from rich.table import Table as RichTable
         from rich.text import Text
     except ImportError:
         _show_plain(table)
         return
-    console = Console()
+    shown = RichTable(show_header=False, box=ROUNDED)
+    shown.add_column(style="cyan")
+    shown.add_column(overflow="fold")
     for heading, rows in table.items():
-        shown = RichTable(title=Text(heading, "bold"), title_justify="left", show_header=False, expand=True)
-        shown.add_column(style="cyan", no_wrap=True, ratio=1)
-        shown.add_column(overflow="fold", ratio=3)
+        shown.add_row(Text(heading, "bold"))
         for name, value in rows.items():
-            shown.add_row(Text(printable(name)), Text(printable(value)))
-        console.print(shown)
+            shown.add_row(Text(f"  {printable(name)}"), Text(printable(value)))
+        shown.add_section()
+    Console().print(shown)
 
 
 def _show_plain(table: Table) -> None:

@@ -22,7 +22,7 @@ from syncws import (
 from syncws.cli.exits import EXIT_CODES_HELP, CommandError, ExitCode
 from syncws.cli.passwords import read_secret
 
-__all__ = ["Commands", "add_command", "connect", "made", "seconds"]
+__all__ = ["Commands", "add_command", "connect", "headers", "made", "seconds", "settings"]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -158,13 +158,8 @@ def made(options: argparse.Namespace, kind: type[_Socket]) -> _Socket:
         OSError: a file cannot be read.
     """
     socket = kind()
-    socket.control.update(**_settings(options))
-    headers = list(options.header)
-    if options.origin is not None:
-        headers.append([("Origin", options.origin)])
-    if options.bearer:
-        headers.append([("Authorization", f"Bearer {read_secret('SYNCWS_TOKEN', 'bearer token')}")])
-    for name, value in (header for some in headers for header in some):
+    socket.control.update(**settings(options))
+    for name, value in headers(options):
         socket.set_request_header(name, value)
     if options.pin:
         _pin_to(socket, options)
@@ -186,6 +181,7 @@ def connect(options: argparse.Namespace, socket: MessageWebSocket | StreamWebSoc
         certificate = socket.information.server_certificate
         if certificate is not None:
             error.add_note(f"its SHA-256 is {certificate.get_hash_value('SHA256').hex()}")
+            error.add_note("see --ca-file, --ignore and --pin")
         raise
     finally:
         # The library's from here on, unless it has refused the arguments.
@@ -204,30 +200,48 @@ def seconds(text: str) -> float | None:
     return None if math.isinf(value) else value
 
 
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
+def headers(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return the headers that the options add to the request; asks for a bearer token.
+
+    Raises:
+        CommandError: there is nobody to ask.
+    """
+    found = [header for some in options.header for header in some]
+    if options.origin is not None:
+        found.append(("Origin", options.origin))
+    if options.bearer:
+        found.append(("Authorization", f"Bearer {read_secret('SYNCWS_TOKEN', 'bearer token')}"))
+    return found
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that the options ask for; asks for passwords.
+
+    Raises: as made().
+    """
     names = ("send_timeout", "close_timeout", "keep_alive_interval", "max_redirects", "proxy", "ca_file")
-    settings = {name: getattr(options, name) for name in names if hasattr(options, name)}
-    settings["supported_protocols"] = options.subprotocol
-    settings["ignorable_server_certificate_errors"] = options.ignore
+    found: dict[str, Any] = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    found["supported_protocols"] = options.subprotocol
+    found["ignorable_server_certificate_errors"] = options.ignore
     if options.user_agent is not None:
-        settings["user_agent"] = options.user_agent or None
+        found["user_agent"] = options.user_agent or None
     if options.user is not None:
-        settings["server_credential"] = _credential(options.user, "SYNCWS_PASSWORD", "password")
+        found["server_credential"] = _credential(options.user, "SYNCWS_PASSWORD", "password")
     if options.proxy_user is not None:
-        settings["proxy_credential"] = _credential(options.proxy_user, "SYNCWS_PROXY_PASSWORD", "proxy's password")
+        found["proxy_credential"] = _credential(options.proxy_user, "SYNCWS_PROXY_PASSWORD", "proxy's password")
     if options.proxy and "@" in options.proxy:
         raise CommandError(
             "a password in --proxy is seen by everybody on this machine: use --proxy-user", ExitCode.USAGE
         )
     if options.only_ca_file and options.ca_file is None:
         raise CommandError("--only-ca-file needs --ca-file", ExitCode.USAGE)
-    settings["trusts_system_authorities"] = not options.only_ca_file
-    settings["compression"] = options.compress
+    found["trusts_system_authorities"] = not options.only_ca_file
+    found["compression"] = options.compress
     if options.cert is not None:
-        settings["client_certificate"] = _client_certificate(options.cert, options.key)
+        found["client_certificate"] = _client_certificate(options.cert, options.key)
     elif options.key is not None:
         raise CommandError("--key needs --cert", ExitCode.USAGE)
-    return settings
+    return found
 
 
 def _credential(user: str, variable: str, what: str) -> PasswordCredential:

@@ -4,6 +4,7 @@ Coloured by rich where that is installed. Called on the main thread and on the c
 """
 
 import datetime as dt
+from typing import TextIO
 
 from syncws import CloseCause, MessageWebSocket, MessageWebSocketMessageReceivedEventArgs
 
@@ -13,11 +14,14 @@ _MAX_SHOWN_BYTES = 64
 
 
 class Screen:
-    """Writes plain lines to stdout; what was typed stands there already."""
+    """Writes plain lines, to stdout or another file; what was typed stands there already."""
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file
 
     def line(self, sign: str, text: str, style: str = "") -> None:
         """Show something: `>` what was sent, `<` what came, `-` what there is to know, `!` what went wrong."""
-        print(f"{_now()} {sign} {printable(text)}", flush=True)
+        print(f"{_now()} {sign} {printable(text)}", file=self._file, flush=True)
 
     def sent(self, text: str) -> None:
         """Show what was typed and sent."""
@@ -36,6 +40,10 @@ class Screen:
             self.line("<", hexadecimal(args.data), "magenta")
         else:
             self.line("<", args.text, "green")
+
+    def pinged(self, what: str, payload: bytes) -> None:
+        """Show a Ping or Pong."""
+        self.note(f"{what} {hexadecimal(payload)}" if payload else what)
 
     def connected(self, socket: MessageWebSocket) -> None:
         """Say with whom we talk, and what can be typed."""
@@ -61,6 +69,7 @@ class RichScreen(Screen):
     def __init__(self) -> None:
         from rich.console import Console
 
+        super().__init__()
         # Without a file of its own it follows sys.stdout, which the prompt replaces while a line is typed.
         self._console = Console(force_terminal=True, highlight=False, soft_wrap=True)
 

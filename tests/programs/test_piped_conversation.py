@@ -336,6 +336,49 @@ def test_messages_are_compressed_on_demand(run):
         assert b"permessage-deflate" not in run("info", uri)[1]
 
 
+def test_what_is_to_be_first_is_sent_first(run, echo_uri):
+    assert run(echo_uri, "--first", "subscribe", *QUICK, stdin=b"then\n") == (0, b"subscribe\nthen\n", "")
+
+
+class Restarted:
+    """A server's handler that loses its first connections, and echoes on the others."""
+
+    def __init__(self, losses):
+        self.losses = losses
+        self.connections = 0
+
+    def __call__(self, connection):
+        self.connections += 1
+        if self.connections <= self.losses:
+            connection.recv()
+            connection.close(1012, "restart")
+        else:
+            echo(connection)
+
+
+def test_a_connection_that_is_over_is_replaced(run):
+    server = Restarted(losses=1)
+    with running_server(server) as uri:
+        code, output, errors = run(uri, "--reconnect", "--first", "subscribe", "--count", "1", "--wait", "inf")
+    assert (code, output, server.connections) == (0, b"subscribe\n", 2)
+    assert "the server closed: 1012 restart" in errors
+    assert "attempt " in errors
+
+
+def test_lines_wait_for_the_next_connection(run):
+    with running_server(Restarted(losses=0)) as uri:
+        assert run(uri, "--reconnect", "--max-size", "100", *QUICK, stdin=b"one\ntwo\n")[:2] == (0, b"one\ntwo\n")
+
+
+def test_what_has_no_chance_is_not_tried_again(run):
+    with running_server(echo, process_request=refused) as uri:
+        code, _, errors = run(uri, "--reconnect", "--wait", "inf")
+    assert code == 7
+    assert "403" in errors
+    assert "Traceback" not in errors
+    assert run("wss://localhost/", "--reconnect", "--pin", "00" * 32)[0] == 2
+
+
 def test_verbose_shows_frames_on_stderr(echo_uri):
     done = subprocess.run(
         [sys.executable, "-m", "syncws", echo_uri, "-v", "-m", "hi", "-n", "1"],

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from support import echo, running_server
+from support import LIMIT, echo, running_server
 from support.commands import PROMPT, on_terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal of this kind")
@@ -105,6 +105,73 @@ def test_the_servers_close_ends_it_while_a_line_is_awaited(is_plain, line, exit_
     assert code == exit_code
     assert f"the server closed: {line.partition(' ')[2] or 1000} enough" in output
     assert "Traceback" not in output
+
+
+def lose_first(connections):
+    """Return a handler that closes the first connection when it gets a message, and echoes on the others."""
+
+    def handler(connection):
+        connections.append(connection)
+        if len(connections) == 1:
+            connection.recv()
+            connection.close(1012, "restart")
+        else:
+            echo(connection)
+
+    return handler
+
+
+def test_the_conversation_goes_on_over_the_next_connection(is_plain):
+    with running_server(lose_first([])) as uri, on_terminal("--reconnect", uri, is_plain=is_plain) as terminal:
+        ready(terminal, is_plain)
+        terminal.type("lost\r")
+        terminal.wait_for(b"the server closed: 1012 restart")
+        terminal.wait_for(b"connected to ")
+        terminal.type("here again\r")
+        terminal.wait_for(b"here again")
+        terminal.type("/ping\r")
+        terminal.wait_for(b"pong after")
+        terminal.type("/close 4000 enough\r")
+        code, output = terminal.end()
+    assert code == 0
+    assert "closed: 4000 enough" in output
+    assert "Traceback" not in output
+
+
+def test_a_line_typed_between_two_connections_is_refused(is_plain):
+    def refuse_after_one(connection, request):
+        return None if not seen else connection.respond(503, "later")
+
+    seen = []
+
+    def handler(connection):
+        seen.append(connection)
+        connection.close(1012, "restart")
+
+    with (
+        running_server(handler, process_request=refuse_after_one) as uri,
+        on_terminal("--reconnect", uri, is_plain=is_plain) as terminal,
+    ):
+        terminal.wait_for(b"the server closed: 1012 restart")
+        terminal.wait_for(b"attempt ")
+        terminal.type("nobody hears\r")
+        terminal.wait_for(b"there is no connection at the moment")
+        terminal.interrupt()
+        code, output = terminal.end()
+    assert code == 130
+    assert "Traceback" not in output
+
+
+def test_pings_and_pongs_are_shown_on_demand():
+    def ping(connection):
+        connection.recv()
+        connection.ping(b"hello").wait(LIMIT)
+
+    with running_server(ping) as uri, on_terminal("--pings", uri, is_plain=True) as terminal:
+        ready(terminal, True)
+        terminal.type("now\r")
+        terminal.wait_for(b"ping 68 65 6c 6c 6f [5 bytes]")
+        assert terminal.end()[0] == 0
 
 
 def test_nothing_that_a_server_sends_reaches_the_terminal_as_a_command(is_plain):

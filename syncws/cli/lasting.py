@@ -1,0 +1,118 @@
+"""A conversation that goes on over one connection after the other: what connect --reconnect does.
+
+Notes of losses are shown on the thread of the ReconnectingWebSocket; one more waits for the end of it all.
+"""
+
+import argparse
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from syncws import (
+    CloseCause,
+    ConnectionOverError,
+    DisconnectedEventArgs,
+    MessageWebSocket,
+    ReconnectingEventArgs,
+    ReconnectingWebSocket,
+)
+from syncws.cli.conversation import Conversation
+from syncws.cli.exits import CommandError, ExitCode
+from syncws.cli.options import headers, settings
+from syncws.cli.screen import Screen
+from syncws.cli.typed import execute
+
+__all__ = ["Lasting"]
+
+
+class Lasting:
+    """Connects again whenever the connection is over and another has a chance; a context manager.
+
+    Args:
+        options: of the command.
+        conversation: is shown the messages, and is over when this is.
+        screen: is told of connections and losses.
+        begin: called with the socket of each connection, before its messages are shown.
+
+    Raises:
+        CommandError: an option that needs one connection.
+    """
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        conversation: Conversation,
+        screen: Screen,
+        begin: Callable[[MessageWebSocket], object],
+    ) -> None:
+        if options.pin or options.unix is not None:
+            raise CommandError("--reconnect does not go with --pin and --unix", ExitCode.USAGE)
+        self._conversation = conversation
+        self._screen = screen
+        self._socket = ReconnectingWebSocket(
+            options.url, headers=headers(options), timeout=options.timeout, on_connected=begin, **_all(options)
+        )
+        self._socket.message_received += conversation.received
+        self._socket.connected += lambda sender, args: screen.connected(args.socket)
+        self._socket.disconnected += self._disconnected
+        self._socket.reconnecting += self._reconnecting
+        self._watching = threading.Thread(target=self._watch, name="syncws-watch", daemon=True)
+
+    def send(self, message: str | bytes) -> None:
+        """Send over this connection or, when it turns out to be over, the next.
+
+        Raises:
+            WebSocketError: there will be none any more.
+        """
+        while self._socket.wait_connected():
+            try:
+                self._socket.send(message)
+            except ConnectionOverError:
+                continue
+            return
+
+    def execute(self, line: str) -> None:
+        """Do what a typed line asks for, if there is a connection at the moment."""
+        socket = self._socket.socket
+        if socket is None:
+            self._screen.fault("there is no connection at the moment")
+            return
+        try:
+            execute(socket, line, self._screen)
+        except ConnectionOverError as error:
+            self._screen.fault(error.message)
+        if socket.information.close_cause is CloseCause.LOCAL:
+            # By /close, which means more than this connection.
+            self._socket.close()
+
+    def close(self) -> None:
+        """Close it with 1000, and connect no more."""
+        self._socket.close(1000)
+
+    def __enter__(self) -> "Lasting":
+        self._socket.start()
+        self._watching.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.__exit__(None)
+        self._watching.join()
+
+    def _watch(self) -> None:
+        try:
+            self._socket.wait_closed()
+        except Exception as error:  # noqa: BLE001 - raised by the main thread
+            self._conversation.end(error)
+        else:
+            self._conversation.end(None)
+
+    def _disconnected(self, _: ReconnectingWebSocket, args: DisconnectedEventArgs) -> None:
+        self._screen.ended(args.socket)
+
+    def _reconnecting(self, _: ReconnectingWebSocket, args: ReconnectingEventArgs) -> None:
+        self._screen.note(f"attempt {args.attempt} in {args.delay:.1f} s: {getattr(args.error, 'message', args.error)}")
+
+
+def _all(options: argparse.Namespace) -> dict[str, Any]:
+    size = {} if options.max_size is None else {"max_message_size": options.max_size}
+    return settings(options) | size
