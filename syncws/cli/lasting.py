@@ -74,6 +74,9 @@ class Lasting:
     def execute(self, line: str) -> None:
         """Do what a typed line asks for, if there is a connection at the moment."""
         socket = self._socket.socket
+        if socket is None and line.partition(" ")[0] == "/close":
+            self._socket.close()
+            return
         if socket is None:
             self._screen.fault("there is no connection at the moment")
             return

@@ -1,0 +1,132 @@
+"""The typed form of `syncws URL` in this process: a terminal as stdin, or prompt_toolkit's own stand-in for one."""
+
+import contextlib
+import os
+import sys
+import threading
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+from support import LIMIT, echo, join, running_server
+
+from syncws.cli import prompt as prompt_module
+from syncws.cli.main import main
+from syncws.cli.prompt import Prompt
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal of this kind")
+
+LINES = "Hello\n//slash\n/ping\n/binary 00 ff\n/binary 0\n/close now\n/close 999\n/nonsense\n/help\n"
+
+
+@contextlib.contextmanager
+def typed(text, monkeypatch):
+    """Have a terminal on which a text was typed as stdin; what is written to stdout is for a person too."""
+    import pty
+
+    master, slave = pty.openpty()
+    try:
+        os.write(master, text.encode())
+        with os.fdopen(slave) as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+            yield
+    finally:
+        os.close(master)
+
+
+@pytest.fixture
+def without_extra(monkeypatch):
+    """Have the extra `cli` not installed."""
+    for name in ("prompt_toolkit", "rich"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.mark.usefixtures("without_extra")
+def test_plain_lines_are_done_one_by_one(monkeypatch, capsys):
+    with running_server(echo, subprotocols=["chat"]) as uri, typed(f"{LINES}/close 4000 bye\n", monkeypatch):
+        assert main([uri, "--subprotocol", "chat", "--pings"]) == 0
+    output = capsys.readouterr().out
+    for told in (
+        "subprotocol chat",
+        "pong after ",
+        "! /binary takes",
+        "! /close takes",
+        "there is no /nonsense",
+        "- Ctrl-D",
+        "closed: 4000 bye",
+    ):
+        assert told in output
+
+
+def test_lines_of_a_prompt_are_done_one_by_one(monkeypatch, capsys):
+    monkeypatch.setenv("SYNCWS_HISTORY", "")
+    with (
+        typed("", monkeypatch),
+        create_pipe_input() as keys,
+        create_app_session(input=keys, output=DummyOutput()),
+    ):
+        connected = threading.Event()
+        received = []
+
+        def handler(connection):
+            connected.set()
+            received.append(connection.recv())
+            echo(connection)
+
+        with running_server(handler) as uri:
+
+            def type_when_connected():
+                connected.wait(LIMIT)
+                keys.send_text("Hello\r\r/ping\r/close 4000 bye\r")
+
+            typing = threading.Thread(target=type_when_connected)
+            typing.start()
+            code = main([uri])
+            join(typing)
+    assert (code, received) == (0, ["Hello"])
+    assert "closed: 4000 bye" in capsys.readouterr().out
+
+
+def test_the_end_of_the_connection_ends_a_line_that_is_being_typed(monkeypatch):
+    monkeypatch.setenv("SYNCWS_HISTORY", "")
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        prompt = Prompt(["/help"])
+        taken = []
+
+        def take(line):
+            taken.append(line)
+            # The next line is being typed when this is called, or about to be.
+            threading.Timer(0.05, prompt.end).start()
+
+        keys.send_text("first\rhalf a l")
+        prompt.run(take)
+        # And once it is over nothing is asked for.
+        prompt.run(take)
+    assert taken == ["first"]
+
+
+@pytest.mark.parametrize("path", ["", "/nowhere/at/all"])
+def test_without_a_file_for_them_lines_are_kept_for_this_conversation(monkeypatch, path):
+    monkeypatch.setenv("SYNCWS_HISTORY", path)
+    assert isinstance(prompt_module._history(), prompt_module.InMemoryHistory)
+
+
+def test_lines_are_kept_where_nobody_else_looks(monkeypatch, tmp_path):
+    monkeypatch.setenv("SYNCWS_HISTORY", str(tmp_path / "history"))
+    assert isinstance(prompt_module._history(), prompt_module.FileHistory)
+    assert (tmp_path / "history").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.usefixtures("without_extra")
+def test_a_connection_that_cannot_be_made_ends_it(monkeypatch, capsys):
+    with typed("", monkeypatch):
+        assert main(["ws://127.0.0.1:1/"]) == 4
+    assert "cannot connect" in capsys.readouterr().err
+
+
+def test_info_is_a_table_where_a_person_looks(monkeypatch, capsys):
+    with running_server(echo) as uri, typed("", monkeypatch):
+        assert main(["info", uri]) == 0
+    assert "╭" in capsys.readouterr().out
