@@ -57,10 +57,14 @@ def run(options: argparse.Namespace) -> int:
         connect(options, socket)
         answers = _Answers(socket, is_shown=options.wait != 0)
         start = time.monotonic()
-        if file is None:
-            count = _send_stdin(socket)
-        else:
-            count = _send_file(socket, file.fileno(), os.path.basename(options.file))
+        try:
+            if file is None:
+                count = _send_stdin(socket)
+            else:
+                count = _send_file(socket, file.fileno(), os.path.basename(options.file))
+        except WebSocketError:
+            answers.raise_failure()
+            raise
         taken = time.monotonic() - start
         if options.wait != 0:
             answers.wait_quiet(options.wait)
@@ -120,6 +124,14 @@ class _Answers:
             OSError: nobody reads the output.
         """
         self._thread.join()
+        self.raise_failure()
+
+    def raise_failure(self) -> None:
+        """Raise what it has failed with, which has ended the connection.
+
+        Raises:
+            OSError: nobody reads the output.
+        """
         if self._failure is not None:
             raise self._failure
 

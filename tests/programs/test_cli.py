@@ -1,10 +1,13 @@
 """The command line, in this process; test_readme.py runs it as a person would."""
 
+import re
 import sys
 
 import pytest
+from support.programs import ROOT
 
 import syncws.cli.demo
+from syncws.cli.exits import ExitCode
 from syncws.cli.main import main
 
 
@@ -56,3 +59,13 @@ def test_a_close_that_the_server_never_sees_does_not_hold_and_does_not_hang(monk
     with syncws.cli.demo.running_servers() as servers:
         servers.closings.put((1005, ""))
         assert syncws.cli.demo._closing_seen_by(servers, 4000) == (None, None)
+
+
+def test_every_exit_code_is_described_in_help_and_in_the_documentation(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out.partition("exit codes:")[2]
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    for code in ExitCode:
+        assert re.search(rf"^  {code:d} ", told, re.MULTILINE), code
+        assert f"\n| {code:d} |" in page, code
