@@ -52,11 +52,7 @@ MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEven
 class _MessageReceived(EventMember["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]):
     """The attribute message_received; a first handler is given what waits."""
 
-    def __set__(
-        self,
-        instance: object,
-        value: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs],
-    ) -> None:
+    def __set__(self, instance: object, value: Event[Any, MessageWebSocketMessageReceivedEventArgs]) -> None:
         super().__set__(instance, value)
         assert isinstance(instance, MessageWebSocket)
         instance._wake_reader()
