@@ -175,9 +175,9 @@ def late(monkeypatch):
     begun, over = threading.Event(), threading.Event()
     wait_for_change = Inbox._wait
 
-    def wait_long(inbox, signal, deadline, what):
+    def wait_long(inbox, *how):
         begun.set()
-        wait_for_change(inbox, signal, deadline, what)
+        wait_for_change(inbox, *how)
         wait(over)
 
     monkeypatch.setattr(Inbox, "_wait", wait_long)
