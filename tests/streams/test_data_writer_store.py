@@ -93,10 +93,14 @@ def test_store_returns_what_the_stream_returns():
     assert writer.store() == 77
 
 
+ONE_PART_OR_TWO = pytest.mark.parametrize("parts", [["abc"], ["ab", "c"]], ids=["one part", "two parts"])
+
+
+@ONE_PART_OR_TWO
 @pytest.mark.parametrize("error", [ConnectionLostError("x"), OperationTimedOutError("x"), KeyboardInterrupt()])
-def test_a_store_that_fails_keeps_the_bytes(writer, sink, error):
-    writer.write_string("ab")
-    writer.write_string("c")
+def test_a_store_that_fails_keeps_the_bytes(writer, sink, error, parts):
+    for part in parts:
+        writer.write_string(part)
     sink.error = error
     with pytest.raises(type(error)):
         writer.store()
@@ -104,8 +108,10 @@ def test_a_store_that_fails_keeps_the_bytes(writer, sink, error):
     assert (writer.store(), sink.written) == (3, [b"abc"])
 
 
-def test_a_store_that_left_its_bytes_in_the_queue_drops_them(writer, sink):
-    writer.write_string("abc")
+@ONE_PART_OR_TWO
+def test_a_store_that_left_its_bytes_in_the_queue_drops_them(writer, sink, parts):
+    for part in parts:
+        writer.write_string(part)
     sink.error = OperationTimedOutError("slow", is_queued=True)
     with pytest.raises(OperationTimedOutError, match="slow"):
         writer.store()

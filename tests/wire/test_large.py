@@ -5,8 +5,9 @@ from support.wire import count_masks, naive_mask, parse, parse_all, pattern, pea
 from websockets.frames import Frame, Opcode
 
 from syncws._wire import frames, large, masking
+from syncws._wire.deflate import Deflater
 from syncws._wire.frames import BINARY, CHUNK_BYTES, CONTINUATION, TEXT, encode_frame
-from syncws._wire.large import FragmentFrames, FrameChunks
+from syncws._wire.large import CompressedFrames, FragmentFrames, FrameChunks
 
 MEBIBYTE = 1 << 20
 # Around nothing, the three forms of a length, and the size of a piece.
@@ -144,6 +145,7 @@ def test_a_text_begins_with_a_text_frame():
 def test_a_message_of_no_bytes_has_no_fragments():
     # Who sends one sends it as a whole frame.
     assert list(FragmentFrames(BINARY, b"")) == []
+    assert list(CompressedFrames(BINARY, b"", Deflater())) == []
 
 
 def test_each_fragment_asks_the_system_for_a_fresh_mask(masks):

@@ -30,6 +30,8 @@ LINES = {
     (TEXT, b"\xff\xfe"): r"TEXT '\\xff\\xfe' [2 bytes]",
     (TEXT, b"x" * 96): f"TEXT '{'x' * 96}' [96 bytes]",
     (TEXT, b"a" * 500 + b"b" * 500): f"TEXT '{'a' * 48}…{'b' * 24}' [1000 bytes]",
+    (TEXT, ("é" * 500).encode()): f"TEXT '{'é' * 48}…{'é' * 24}' [1000 bytes]",
+    (TEXT, ("é" * 500 + "x").encode()): f"TEXT '{'é' * 48}…{'é' * 23}x' [1001 bytes]",
     (PING, b""): "PING [0 bytes]",
     (PING, b"are you there"): "PING 'are you there' [13 bytes]",
     (PONG, b"\0\1\2\3"): "PONG 00 01 02 03 [4 bytes]",
