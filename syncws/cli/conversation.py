@@ -42,7 +42,7 @@ class Conversation:
         self._shown = 0
         self._latest = 0.0
         self._is_fed = False
-        self.is_over = False
+        self.is_over: bool = False
 
     def listen_to(self, socket: MessageWebSocket) -> None:
         """Be over when this socket, which is not connected yet, has closed."""
