@@ -79,7 +79,7 @@ class Conversation:
     def _run_feed(self, feed: Callable[[], object]) -> None:
         try:
             feed()
-        except BaseException as error:  # noqa: BLE001 - raised by the main thread
+        except Exception as error:  # noqa: BLE001 - raised by the main thread
             self.end(error)
         with self._changed:
             self._is_fed = True

@@ -4,6 +4,7 @@ Runs on the main thread; the look at a pinned certificate too, while it connects
 """
 
 import argparse
+import contextlib
 import math
 import socket as socket_module
 from pathlib import Path
@@ -279,17 +280,16 @@ def _pin_to(socket: MessageWebSocket | StreamWebSocket, options: argparse.Namesp
 def _unix_socket(path: Path, timeout: float | None) -> socket_module.socket:
     if not hasattr(socket_module, "AF_UNIX"):
         raise CommandError("this system has no Unix sockets: leave out --unix", ExitCode.USAGE)
-    connected = socket_module.socket(socket_module.AF_UNIX)
-    try:
-        connected.settimeout(timeout)
-        connected.connect(str(path))
-    except OSError as error:
-        connected.close()
-        raise CommandError(f"nobody accepts at {path}: {error.strerror or error}", ExitCode.CONNECT) from None
-    except BaseException:
-        connected.close()
-        raise
-    return connected
+    with contextlib.ExitStack() as stack:
+        connected = stack.enter_context(socket_module.socket(socket_module.AF_UNIX))
+        try:
+            connected.settimeout(timeout)
+            connected.connect(str(path))
+        except OSError as error:
+            raise CommandError(f"nobody accepts at {path}: {error.strerror or error}", ExitCode.CONNECT) from None
+        # It is the caller's from now on.
+        stack.pop_all()
+        return connected
 
 
 def _header(text: str) -> list[tuple[str, str]]:
