@@ -12,7 +12,6 @@ import threading
 import pytest
 from support import LIMIT, echo, join, running_server, scripted_server, wait
 from support.certificates import asking_context, make, make_authority
-from support.commands import run_main
 from support.programs import ROOT
 from support.proxies import real_proxy
 from support.servers import close_shutdown_pipe, handshake, read_request, reset
@@ -21,18 +20,6 @@ from websockets.sync.server import unix_serve
 from syncws.cli.main import main
 
 QUICK = ("--wait", "0.2")
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path, capsysbinary):
-    """A function that runs the command line with bytes on stdin; returns its exit code, stdout and stderr."""
-
-    def run_it(*arguments, stdin=b""):
-        code = run_main(monkeypatch, tmp_path / "stdin", *arguments, stdin=stdin)
-        output = capsysbinary.readouterr()
-        return code, output.out, output.err.decode()
-
-    return run_it
 
 
 @pytest.fixture

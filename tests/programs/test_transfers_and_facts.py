@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from support import LIMIT, echo, read_to_end, running_server, scripted_server
-from support.commands import on_terminal, run_main
+from support.commands import on_terminal
 from support.programs import ROOT
 from support.servers import handshake, read_frame, reset, server_frame
 
@@ -17,18 +17,6 @@ from syncws.cli import progress as progress_module
 from syncws.cli.main import main
 
 CONTENT = os.urandom(3_000_000)
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path, capsysbinary):
-    """A function that runs the command line with bytes on stdin; returns its exit code, stdout and stderr."""
-
-    def run_it(*arguments, stdin=b""):
-        code = run_main(monkeypatch, tmp_path / "stdin", *arguments, stdin=stdin)
-        output = capsysbinary.readouterr()
-        return code, output.out, output.err.decode()
-
-    return run_it
 
 
 @pytest.fixture

@@ -1,0 +1,16 @@
+"""A fixture for the tests of the command line."""
+
+import pytest
+from support.commands import run_main
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsysbinary):
+    """A function that runs the command line with bytes on stdin; returns its exit code, stdout and stderr."""
+
+    def run_it(*arguments, stdin=b""):
+        code = run_main(monkeypatch, tmp_path / "stdin", *arguments, stdin=stdin)
+        output = capsysbinary.readouterr()
+        return code, output.out, output.err.decode()
+
+    return run_it
