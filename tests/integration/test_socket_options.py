@@ -77,8 +77,9 @@ def test_a_port_that_is_taken_is_named_and_reuseaddr_shares_it_with_what_is_over
         port = listener.getsockname()[1]
         with pytest.raises(CannotConnectError, match=rf"local_address 127\.0\.0\.9 port {port} cannot be had"):
             syncws.connect(uri, local_address=("127.0.0.9", port))
-    with running_server(echo) as uri:
-        for _ in range(2):
+    with running_server(echo) as first, running_server(echo) as second:
+        # Two servers: the same two ends would have to wait for the system's clock to move on.
+        for uri in (first, second):
             # Our side ends first, so its port waits for stragglers.
             socket = syncws.connect(uri, local_address=("127.0.0.9", port), socket_options=[("SO_REUSEADDR", 1)])
             socket.abort()
