@@ -5,7 +5,18 @@ import threading
 import pytest
 from support import handshake, read_frame, scripted_server, server_frame, wait
 from support.handlers import Slow, be_impatient
-from support.scripts import FIN, PING, PONG, TEXT, close_frame, connected, read_until_close, sends, sends_and_closes
+from support.scripts import (
+    CLOSE,
+    FIN,
+    PING,
+    PONG,
+    TEXT,
+    close_frame,
+    connected,
+    read_until_close,
+    sends,
+    sends_and_closes,
+)
 
 from syncws import (
     IllegalMethodCallError,
@@ -150,12 +161,11 @@ def test_behind_a_slow_handler_they_wait_and_are_raised_by_the_same_thread(monke
         wait(slow.inside)
         for number in range(MAX_WAITING_NOTICES + 5):
             connection.sendall(server_frame(PING, str(number).encode()))
-        # Answered all the same: so they have been read.
-        while read_frame(connection)[1] != str(MAX_WAITING_NOTICES + 4).encode():
+        connection.sendall(close_frame(1000))
+        # Answered all the same; and when the Close frame is, all pings wait for the handler.
+        while read_frame(connection) != (FIN | CLOSE, b"\x03\xe8"):
             pass
         slow.release.set()
-        connection.sendall(close_frame(1000))
-        read_frame(connection)
 
     def prepare(socket):
         socket.message_received += slow
