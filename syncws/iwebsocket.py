@@ -190,6 +190,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         connect = self._begin_connect(
             lambda: Connect(target, settings, deadline, token, over=over, validate=self._validate_server)
         )
+        is_open = False
         try:
             opened = connect.run()
             session = self._make_session(opened, settings, connect.waker)
@@ -197,10 +198,11 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
             raise_opened(session, self._opened, self, self._information)
             session.start(self._run_reader())
-        except BaseException:
-            # Ctrl-C too: the object is as it was, and may connect again.
-            self._end_failed_connect(connect)
-            raise
+            is_open = True
+        finally:
+            if not is_open:
+                # After Ctrl-C too the object is as it was, and may connect again.
+                self._end_failed_connect(connect)
 
     def _begin_connect(self, make: Callable[[], Connect]) -> Connect:
         with self._lock:
