@@ -175,6 +175,7 @@ _SLOW = "integration/test_slow_handlers.py::"
 _ALIVE = "connection/test_keep_alive.py::"
 _PINGS = "integration/test_keep_alive.py::"
 _CLOSING = "integration/test_closing_in_time.py::"
+_CAUSES = "integration/test_close_causes.py::"
 _EXIT = "integration/test_interpreter_exit.py::"
 _DROPPED = "integration/test_dropped_objects.py::"
 _FORK = "integration/test_fork.py::"
@@ -279,7 +280,7 @@ MECHANISMS = (
         "the cause of the end is told",
         "syncws._connection.session:Session._own",
         _nothing,
-        _CLOSING + "test_the_cause_is_told_by_information_and_by_the_errors",
+        _CAUSES + "test_the_cause_is_told_by_information_and_by_the_errors",
     ),
     # The end of the program.
     Mechanism(

@@ -4,6 +4,7 @@ import pytest
 from support.doubles import HandMonitor, Leftovers, Rig, Rooms, StreamRig, Waits
 from support.fakes import ScriptedTransport
 
+from syncws._connection import closing
 from syncws._connection import session as session_module
 from syncws._connection.sending import frame_writer as frame_writer_module
 from syncws._connection.sending.outbox import Outbox
@@ -77,3 +78,22 @@ def stream_rigs():
     yield make
     for rig in made:
         rig.release()
+
+
+@pytest.fixture
+def short_linger(monkeypatch):
+    """On a clock that stands still no deadline passes: let the end not wait for one."""
+    monkeypatch.setattr(closing, "LINGER_SECONDS", 0.0)
+
+
+@pytest.fixture
+def kept(rigs, monitor, short_linger):
+    """Start a session with keep-alive: 20 s, and 10 s to answer."""
+
+    def make(*incoming, **options):
+        options = {"keep_alive_interval": 20.0, "keep_alive_timeout": 10.0, **options}
+        rig = rigs(*incoming, **options)
+        rig.start()
+        return rig
+
+    return make

@@ -7,9 +7,9 @@ import types
 import pytest
 from support import LIMIT, join, server_frame, wait
 from support.doubles import Sender
+from support.keep_alive import CLOSE_1000, arrive, end, wait_frames
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
-from syncws._connection import closing
 from syncws._connection import keep_alive as keep_alive_module
 from syncws._connection.keep_alive import KeepAlive, Silence
 from syncws._connection.monitor import Monitor
@@ -18,40 +18,7 @@ from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload, encode_frame
 from syncws.errors import ConnectionLostError
 
-CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 REASON = "keep-alive: nothing came for 20 s, nor in the 10 s after a ping"
-
-
-@pytest.fixture(autouse=True)
-def short_linger(monkeypatch):
-    # On a clock that stands still no deadline passes.
-    monkeypatch.setattr(closing, "LINGER_SECONDS", 0.0)
-
-
-@pytest.fixture
-def kept(rigs, monitor):
-    """Start a session with keep-alive: 20 s, and 10 s to answer."""
-
-    def make(*incoming, **options):
-        options = {"keep_alive_interval": 20.0, "keep_alive_timeout": 10.0, **options}
-        rig = rigs(*incoming, **options)
-        rig.start()
-        return rig
-
-    return make
-
-
-def wait_frames(rig, count):
-    """Wait until so many sends have gone; return the frames."""
-    while len(rig.transport.sends) < count:
-        pass
-    return rig.frames
-
-
-def arrive(rig, data):
-    """Let bytes come in, and count them as the socket does."""
-    rig.meters.inbound.add(len(data))
-    rig.transport.feed(data)
 
 
 def answer(rig):
@@ -60,12 +27,6 @@ def answer(rig):
     arrive(rig, server_frame(PONG, own.payload))
     while rig.session.pings._sent:
         pass
-
-
-def end(rig):
-    arrive(rig, CLOSE_1000)
-    rig.transport.feed_quietly(b"")
-    rig.end()
 
 
 def test_a_quiet_peer_is_pinged_after_the_interval_and_not_before(kept, monitor):
@@ -137,7 +98,7 @@ def test_whoever_receives_or_sends_is_told_the_reason(kept, monitor):
         rig.session.ping(None, Deadline(LIMIT))
 
 
-def test_a_stream_is_kept_alive_too(stream_rigs, monitor):
+def test_a_stream_is_kept_alive_too(stream_rigs, monitor, short_linger):
     rig = stream_rigs(keep_alive_interval=20.0, keep_alive_timeout=10.0)
     rig.start()
     monitor.pass_time(20)
@@ -413,46 +374,7 @@ def test_a_thousand_sessions_have_one_monitor():
     join(thread)
 
 
-# Pongs that nobody asked for.
-
-
-def test_unsolicited_pongs_go_at_their_interval(kept, monitor):
-    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
-    for count in range(1, 4):
-        monitor.pass_time(5)
-        wait_frames(rig, count)
-    end(rig)
-    assert rig.frames[:3] == [(FIN | PONG, b"")] * 3
-
-
-def test_unsolicited_pongs_that_do_not_go_take_one_place(kept, monitor):
-    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
-    rig.transport.block()
-    monitor.pass_time(1000)
-    assert len(rig.session.outbox._posted._controls) <= 1
-
-
-def test_an_unsolicited_pong_does_not_take_the_place_of_an_answer(kept, monitor):
-    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
-    rig.transport.block()
-    rig.transport.feed(server_frame(PING, b"there?"))
-    rig.transport.refused.wait(LIMIT)
-    monitor.pass_time(5)
-    rig.transport.unblock()
-    rig.waker.wake()
-    assert wait_frames(rig, 2) == [(FIN | PONG, b"there?"), (FIN | PONG, b"")]
-    end(rig)
-
-
-def test_unsolicited_pongs_end_when_closing_begins(kept, monitor):
-    rig = kept(keep_alive_interval=None, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
-    rig.session.begin_abandoned_close()
-    monitor.pass_time(1000)
-    end(rig)
-    assert [first for first, _ in rig.frames] == [FIN | CLOSE]
-
-
-def test_a_connection_that_ends_while_its_timers_start_leaves_none(rigs, monitor):
+def test_a_connection_that_ends_while_its_timers_start_leaves_none(rigs, monitor, short_linger):
     rig = rigs(CLOSE_1000, b"", keep_alive_interval=20.0)
     session = rig.session
     start_timers = session._start_timers
