@@ -344,12 +344,17 @@ def test_a_deferral_completed_on_another_thread_lets_connect_go_on():
         call.result()
 
 
-def test_a_deferral_that_is_never_completed_does_not_outlast_the_deadline():
+def test_a_deferral_that_is_never_completed_does_not_outlast_the_deadline(clock):
     deferrals = []
+
+    def defer(sender, args):
+        deferrals.append(args.get_deferral())
+        clock.advance(LIMIT)
+
     with shown_by(make().chain) as uri, make_socket(UNTRUSTED) as socket:
-        socket.add_server_custom_validation_requested(lambda sender, args: deferrals.append(args.get_deferral()))
+        socket.add_server_custom_validation_requested(defer)
         with pytest.raises(OperationTimedOutError, match="custom validation"):
-            socket.connect(uri, timeout=0.3)
+            socket.connect(uri, timeout=LIMIT)
     assert len(deferrals) == 1
 
 

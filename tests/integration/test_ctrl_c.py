@@ -47,7 +47,8 @@ def interrupted(call):
         print("not interrupted")
     except KeyboardInterrupt:
         seconds = time.monotonic() - sent[0]
-        assert seconds < 2, seconds
+        # Far below any limit of the library's own; a busy machine may take a moment.
+        assert seconds < 5, seconds
     finally:
         thread.join()
 

@@ -5,12 +5,14 @@ import socket as socket_module
 import threading
 
 import pytest
-from support import LIMIT, echo, read_to_end, running_server, scripted_server
+from support import LIMIT, echo, read_request, read_to_end, running_server, scripted_server
+from support.scripts import Call
 from websockets.sync.server import unix_serve
 
 import syncws
 from syncws import (
     CannotConnectError,
+    ConnectionLostError,
     HttpStatusError,
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -181,10 +183,12 @@ def test_the_uri_may_be_left_out(tmp_path):
     with socket_module.socket(socket_module.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        with pytest.raises(OperationTimedOutError):
-            syncws.unix_connect(path, timeout=0.05)
+        listener.settimeout(LIMIT)
+        call = Call(syncws.unix_connect, path, timeout=LIMIT)
         with listener.accept()[0] as connection:
-            request = connection.recv(65536)
+            request = read_request(connection)
+        with pytest.raises(ConnectionLostError):
+            call.result()
     assert request.startswith(b"GET / HTTP/1.1\r\n")
     assert b"\r\nHost: localhost\r\n" in request
 

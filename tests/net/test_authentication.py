@@ -77,9 +77,9 @@ def test_challenges_are_read(header, expected):
 
 @pytest.mark.parametrize("header", ['Digest realm="' + '\\"' * 30000, 'a="b",' * 10000, '"' * 60001, "a " * 30000])
 def test_a_long_header_takes_no_long_time(header):
-    started = time.monotonic()
+    started = time.thread_time()
     parse_challenges(header)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @given(st.text())

@@ -19,7 +19,13 @@ from websockets.sync.server import unix_serve
 
 from syncws.cli.main import main
 
+# To end at once where nothing is awaited.
 QUICK = ("--wait", "0.2")
+
+
+def answers(count):
+    """Return options with which the command ends when so many answers have come, however long they take."""
+    return ("--count", str(count), "--wait", "inf")
 
 
 @pytest.fixture
@@ -47,11 +53,16 @@ def told_headers(seen):
     ],
 )
 def test_a_line_is_a_message_and_a_message_is_a_line(run, echo_uri, stdin, written):
-    assert run(echo_uri, *QUICK, stdin=stdin) == (0, written, "")
+    count = written.count(b"\n")
+    assert run(echo_uri, *(answers(count) if count else QUICK), stdin=stdin) == (0, written, "")
+
+
+def test_without_a_number_of_answers_they_are_waited_for(run, echo_uri):
+    assert run(echo_uri, "--wait", "1", stdin=b"one\ntwo\n") == (0, b"one\ntwo\n", "")
 
 
 def test_the_command_can_be_named(run, echo_uri):
-    assert run("connect", echo_uri, *QUICK, stdin=b"named\n") == (0, b"named\n", "")
+    assert run("connect", echo_uri, *answers(1), stdin=b"named\n") == (0, b"named\n", "")
 
 
 def test_binary_is_sent_and_written_as_it_is(run, echo_uri):
@@ -65,7 +76,7 @@ def test_binary_that_comes_unasked_is_a_line_of_digits(run):
 
 
 def test_json_is_checked_on_the_way_out_and_one_line_on_the_way_in(run, echo_uri):
-    assert run(echo_uri, "--json", *QUICK, stdin=b'{"a": [1,\t2]}\n\n"x"\n')[:2] == (0, b'{"a": [1,\t2]}\n"x"\n')
+    assert run(echo_uri, "--json", *answers(2), stdin=b'{"a": [1,\t2]}\n\n"x"\n')[:2] == (0, b'{"a": [1,\t2]}\n"x"\n')
     code, _, errors = run(echo_uri, "--json", *QUICK, stdin=b'{"a": 1}\nnope\n')
     assert (code, errors) == (2, "syncws: line 2 of stdin is no JSON\n")
 
@@ -165,7 +176,7 @@ def test_a_password_comes_from_the_environment(run, monkeypatch):
 
     monkeypatch.setenv("SYNCWS_PASSWORD", "word")
     with running_server(echo, process_request=ask) as uri:
-        assert run(uri, "--user", "me", *QUICK, stdin=b"in\n") == (0, b"in\n", "")
+        assert run(uri, "--user", "me", *answers(1), stdin=b"in\n") == (0, b"in\n", "")
 
 
 def test_a_password_is_asked_for_on_the_terminal(run, echo_uri, monkeypatch):
@@ -193,7 +204,9 @@ def test_without_a_terminal_the_variable_is_named():
 def test_a_proxy_is_gone_through(run, echo_uri, monkeypatch):
     monkeypatch.setenv("SYNCWS_PROXY_PASSWORD", "word")
     with real_proxy("http") as proxy:
-        code, output, _ = run(echo_uri, "--proxy", f"http://{proxy}", "--proxy-user", "me", *QUICK, stdin=b"through\n")
+        code, output, _ = run(
+            echo_uri, "--proxy", f"http://{proxy}", "--proxy-user", "me", *answers(1), stdin=b"through\n"
+        )
     assert (code, output) == (0, b"through\n")
 
 
@@ -207,7 +220,7 @@ def test_a_unix_socket_is_connected_to(run, tmp_path):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            assert run("ws://service/", "--unix", path, *QUICK, stdin=b"inside\n") == (0, b"inside\n", "")
+            assert run("ws://service/", "--unix", path, *answers(1), stdin=b"inside\n") == (0, b"inside\n", "")
             code, output, _ = run("info", "ws://service/", "--unix", path)
             assert (code, path in output.decode()) == (0, True)
         finally:
@@ -228,12 +241,12 @@ def tls_files(tmp_path, authority, server_tls):
 
 def test_tls_trusts_what_it_is_told_and_nothing_else(run, tls_files):
     uri, authority = tls_files
-    assert run(uri, "--ca-file", authority, *QUICK, stdin=b"secret\n") == (0, b"secret\n", "")
-    assert run(uri, "--ca-file", authority, "--only-ca-file", *QUICK, stdin=b"alone\n") == (0, b"alone\n", "")
+    assert run(uri, "--ca-file", authority, *answers(1), stdin=b"secret\n") == (0, b"secret\n", "")
+    assert run(uri, "--ca-file", authority, "--only-ca-file", *answers(1), stdin=b"alone\n") == (0, b"alone\n", "")
     code, _, errors = run(uri, *QUICK)
     assert (code, "its SHA-256 is " in errors) == (6, True)
     assert run(uri, "--ca-file", __file__, *QUICK)[0] == 2
-    assert run(uri, "--ignore", "untrusted,invalid-name", *QUICK, stdin=b"any\n") == (0, b"any\n", "")
+    assert run(uri, "--ignore", "untrusted,invalid-name", *answers(1), stdin=b"any\n") == (0, b"any\n", "")
 
 
 def test_a_pin_lets_one_certificate_pass(run, tls_files):
@@ -241,7 +254,7 @@ def test_a_pin_lets_one_certificate_pass(run, tls_files):
     code, output, _ = run("info", uri, "--ca-file", authority, "--json")
     assert code == 0
     pin = json.loads(output)["certificate"]["SHA-256"]
-    assert run(uri, "--ca-file", authority, "--pin", pin, *QUICK, stdin=b"pinned\n")[:2] == (0, b"pinned\n")
+    assert run(uri, "--ca-file", authority, "--pin", pin, *answers(1), stdin=b"pinned\n")[:2] == (0, b"pinned\n")
     assert run(uri, "--ca-file", authority, "--pin", "00" * 32, *QUICK, stdin=b"pinned\n")[:2] == (6, b"")
 
 
@@ -257,7 +270,7 @@ def test_a_client_certificate_is_shown_its_password_from_the_environment(run, tm
     monkeypatch.setenv("SYNCWS_KEY_PASSWORD", "word")
     context = asking_context(authority.issue_cert("localhost"), [root])
     with running_server(echo, ssl_context=context) as uri:
-        assert run(uri, *arguments, *QUICK, stdin=b"it is me\n")[:2] == (0, b"it is me\n")
+        assert run(uri, *arguments, *answers(1), stdin=b"it is me\n")[:2] == (0, b"it is me\n")
         assert run(uri, *trusting, *QUICK)[0] == 6
         monkeypatch.setenv("SYNCWS_KEY_PASSWORD", "wrong")
         assert run(uri, *arguments, *QUICK)[0] == 2
@@ -319,12 +332,12 @@ def test_messages_are_compressed_on_demand(run):
     with running_server(echo, compression="deflate") as uri:
         code, output, _ = run("info", uri, "--compress")
         assert (code, b"permessage-deflate" in output) == (0, True)
-        assert run(uri, "--compress", *QUICK, stdin=b"x" * 5000) == (0, b"x" * 5000 + b"\n", "")
+        assert run(uri, "--compress", *answers(1), stdin=b"x" * 5000) == (0, b"x" * 5000 + b"\n", "")
         assert b"permessage-deflate" not in run("info", uri)[1]
 
 
 def test_what_is_to_be_first_is_sent_first(run, echo_uri):
-    assert run(echo_uri, "--first", "subscribe", *QUICK, stdin=b"then\n") == (0, b"subscribe\nthen\n", "")
+    assert run(echo_uri, "--first", "subscribe", *answers(2), stdin=b"then\n") == (0, b"subscribe\nthen\n", "")
 
 
 class Restarted:
@@ -354,7 +367,7 @@ def test_a_connection_that_is_over_is_replaced(run):
 
 def test_lines_wait_for_the_next_connection(run):
     with running_server(Restarted(losses=0)) as uri:
-        assert run(uri, "--reconnect", "--max-size", "100", *QUICK, stdin=b"one\ntwo\n")[:2] == (0, b"one\ntwo\n")
+        assert run(uri, "--reconnect", "--max-size", "100", *answers(2), stdin=b"one\ntwo\n")[:2] == (0, b"one\ntwo\n")
 
 
 def test_what_has_no_chance_is_not_tried_again(run):
