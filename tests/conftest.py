@@ -73,7 +73,16 @@ def join(thread: threading.Thread, seconds: float) -> None:
 
 
 @pytest.fixture(autouse=True)
-def leaves_nothing_behind() -> Iterator[None]:
+def no_lingering_monitor() -> Iterator[None]:
+    """Have the monitor end with the test's last connection."""
+    # A patch of its own, which stands until nothing is left behind.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(monitor, "_LINGER_SECONDS", 0.0)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(no_lingering_monitor: None) -> Iterator[None]:
     """Fail a test that leaves a thread or a descriptor."""
     threads = set(threading.enumerate())
     numbers = descriptor_numbers()
@@ -90,12 +99,6 @@ def leaves_nothing_behind() -> Iterator[None]:
         assert not thread.is_alive(), f"the test left the thread {thread.name}"
     left = described(descriptor_numbers() - numbers)
     assert not left, f"the test left descriptors: {left}"
-
-
-@pytest.fixture(autouse=True)
-def no_lingering_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the monitor end with the test's last connection."""
-    monkeypatch.setattr(monitor, "_LINGER_SECONDS", 0.0)
 
 
 @pytest.fixture(autouse=True)
