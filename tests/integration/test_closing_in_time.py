@@ -32,7 +32,7 @@ from syncws import (
 )
 from syncws._waiting.locks import Latch
 
-SHORT = 0.2
+SHORT = 0.05
 BIG = bytes(1 << 24)
 
 

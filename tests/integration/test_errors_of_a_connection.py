@@ -44,7 +44,7 @@ each_use = pytest.mark.parametrize("use", USES.values(), ids=USES)
 def closes(code, reason=""):
     def script(connection):
         handshake(connection, behind=close_frame(code, reason))
-        read_to_end(connection)
+        read_frame(connection)
 
     return script
 

@@ -20,6 +20,7 @@ from support import (
 )
 
 import syncws
+from syncws._connection import closing
 from syncws._wire import decoder
 from syncws._wire.frames import close_payload
 from syncws.errors import (
@@ -352,7 +353,7 @@ def test_data_after_the_close_frame_is_ignored(serve, sockets):
     def script(connection):
         handshake(connection)
         connection.sendall(server_frame(TEXT, b"last") + GOODBYE + server_frame(TEXT, b"too late") + b"\xff" * 100)
-        read_to_end(connection)
+        read_frame(connection)
 
     with serve(script) as uri:
         socket = sockets(uri)
@@ -363,7 +364,9 @@ def test_data_after_the_close_frame_is_ignored(serve, sockets):
         assert socket.log == [1000]
 
 
-def test_a_server_that_floods_after_its_close_frame_is_left(serve, sockets):
+def test_a_server_that_floods_after_its_close_frame_is_left(serve, sockets, monkeypatch):
+    monkeypatch.setattr(closing, "LINGER_SECONDS", SHORT)
+
     def script(connection):
         handshake(connection)
         connection.sendall(GOODBYE)
@@ -376,7 +379,9 @@ def test_a_server_that_floods_after_its_close_frame_is_left(serve, sockets):
         assert socket.log == [1000]
 
 
-def test_a_server_that_closes_and_keeps_tcp_open_is_left(serve, sockets):
+def test_a_server_that_closes_and_keeps_tcp_open_is_left(serve, sockets, monkeypatch):
+    monkeypatch.setattr(closing, "LINGER_SECONDS", SHORT)
+
     def script(connection):
         handshake(connection)
         connection.sendall(GOODBYE)
@@ -411,7 +416,6 @@ def test_a_violation_is_answered_with_its_code_and_raised(serve, sockets, monkey
         handshake(connection)
         connection.sendall(data)
         answers.append(read_frame(connection))
-        read_to_end(connection)
 
     with serve(script) as uri:
         socket = sockets(uri)

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import textwrap
 import threading
 
 import pytest
@@ -86,6 +87,11 @@ SCRIPTS = {
 }
 
 
+def with_time_to_close(seconds):
+    """Return the beginning of a program that gives its servers so long to answer the Close frame at its end."""
+    return f"import syncws._waiting.at_exit\nsyncws._waiting.at_exit._CLOSE_SECONDS = {seconds}\n"
+
+
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
 def test_a_program_ends_with(script, tls, authority_file):
     left = threading.Event()
@@ -96,7 +102,7 @@ def test_a_program_ends_with(script, tls, authority_file):
 
     with scripted_server(serve, ssl_context=tls[0]) as uri:
         try:
-            done = run(script, uri, authority=authority_file)
+            done = run(with_time_to_close(0.2) + textwrap.dedent(script), uri, authority=authority_file)
         finally:
             left.set()
     assert_quiet(done)
@@ -144,7 +150,7 @@ WAYS = {f"{name}, with nobody": ("", *ending) for name, ending in ENDINGS.items(
 
 # A busy machine's server may need longer than the usual time to read all that came before the Close. What happens when
 # the time is over has tests of its own.
-PATIENT = f"import syncws._waiting.at_exit\nsyncws._waiting.at_exit._CLOSE_SECONDS = {LIMIT / 2}\n"
+PATIENT = with_time_to_close(LIMIT / 2)
 
 
 @pytest.mark.parametrize(("listener", "end", "code", "error"), WAYS.values(), ids=WAYS.keys())
