@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import threading
 import tracemalloc
-import zlib
 
 import pytest
 from support import LIMIT, echo, handshake, read_frame, running_server, scripted_server, server_frame, wait
+from support.floods import bomb
 from support.message_websocket import assert_close_code, assert_hresult
 from support.programs import assert_quiet, run
 from support.scripts import BINARY, FIN, TEXT, close_frame, connected, read_until_close
@@ -385,12 +385,6 @@ def test_a_violation_ends_the_connection_with_its_code(frame, code, error):
         socket.close()
         assert socket.information.close_code == code
     assert_close_code(frames, code)
-
-
-def bomb(size):
-    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
-    parts = [engine.compress(bytes(MIB)) for _ in range(size // MIB)]
-    return (b"".join(parts) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 @pytest.mark.parametrize("has_handlers", [False, True])

@@ -1,8 +1,9 @@
-"""What the tests of floods share: a bound on memory at its peak, and scripts that send for ever and are let go."""
+"""What the tests of floods share: a bound on memory at its peak, scripts that send for ever, a bomb."""
 
 import contextlib
 import socket as tcp
 import tracemalloc
+import zlib
 
 MIB = 1 << 20
 
@@ -41,3 +42,14 @@ class Cuttable:
         for connection in self.connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(tcp.SHUT_RDWR)
+
+
+def bomb(size):
+    """Return a compressed message's payload that becomes `size` zeros, a multiple of 16 MiB.
+
+    It is one piece again and again, because zlib takes ten seconds for a gibibyte.
+    """
+    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
+    # A full flush leaves nothing of what came before.
+    piece = engine.compress(bytes(16 * MIB)) + engine.flush(zlib.Z_FULL_FLUSH)
+    return (piece * (size // (16 * MIB)))[:-4]

@@ -6,6 +6,7 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.floods import bomb
 from support.wire import (
     BINARY,
     CLOSE,
@@ -214,16 +215,9 @@ def test_the_limit_of_plain_messages_stays_with_the_header():
     assert decode(frame(BINARY, bytes(1001))[:4], limit=1000) == [TOO_BIG]
 
 
-def bomb(size):
-    """Return a compressed message of zeros."""
-    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
-    parts = [engine.compress(bytes(MIB)) for _ in range(size // MIB)]
-    return frame(BINARY, (b"".join(parts) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4], first_bits=RSV1)
-
-
 @pytest.fixture(scope="module")
 def gibibyte():
-    data = bomb(1024 * MIB)
+    data = frame(BINARY, bomb(1024 * MIB), first_bits=RSV1)
     assert len(data) < 1.1 * MIB
     return data
 

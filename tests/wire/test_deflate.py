@@ -11,6 +11,7 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.floods import bomb
 
 from syncws._wire.deflate import BadDeflateError, Deflater, Inflater
 from syncws._wire.engine import best_engine
@@ -251,12 +252,6 @@ def test_any_bytes_give_data_or_the_one_error(library, agreement, data, limit):
 
 
 # Memory and work.
-
-
-def bomb(size):
-    engine = stream()
-    parts = [engine.compress(bytes(1 << 20)) for _ in range(size >> 20)]
-    return b"".join(parts) + engine.flush(zlib.Z_SYNC_FLUSH)[:-4]
 
 
 def test_a_bomb_takes_no_more_memory_than_its_pieces():
