@@ -8,9 +8,11 @@ because epoll costs a descriptor for each connection and thread, and saves nothi
 """
 
 import math
+import os
 import select
 import socket
 from contextlib import AbstractContextManager
+from io import FileIO
 from typing import Protocol
 
 from syncws._waiting.deadline import Deadline
@@ -26,6 +28,52 @@ SLICE_SECONDS = 0.1
 does not end that (and on Windows none ever does), so Ctrl-C is looked for in between."""
 
 
+class _Counter:
+    """A descriptor that is readable while a number in the kernel is not zero (Linux)."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self) -> None:
+        # In C from the system call to an object that gives the descriptor back when it is dropped.
+        (self._file,) = map(FileIO, map(os.eventfd, (0,), (os.EFD_NONBLOCK | os.EFD_CLOEXEC,)))
+
+    def fileno(self) -> int:
+        return -1 if self._file.closed else self._file.fileno()
+
+    def signal(self) -> None:
+        os.eventfd_write(self.fileno(), 1)
+
+    def clear(self) -> None:
+        os.eventfd_read(self.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Pair:
+    """The same by two sockets, of which one is readable when something was sent by the other."""
+
+    __slots__ = ("_receiver", "_sender")
+
+    def __init__(self) -> None:
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._receiver.fileno()
+
+    def signal(self) -> None:
+        self._sender.send(b"\0")
+
+    def clear(self) -> None:
+        self._receiver.recv(4096)
+
+    def close(self) -> None:
+        self._receiver.close()
+        self._sender.close()
+
+
 class Waker:
     """Wakes a thread that waits in a Readiness. Wakings stay until `clear`, however many came.
 
@@ -33,34 +81,32 @@ class Waker:
         is_inherited (bool): True in a forked child.
     """
 
-    __slots__ = ("__weakref__", "_is_closed", "_lock", "_receiver", "_sender", "is_inherited")
+    __slots__ = ("__weakref__", "_bell", "_is_closed", "_lock", "is_inherited")
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
         """Make a waker; `lock` keeps wake() and close() apart and is never held for longer than one system call."""
         self._lock = lock
         self._is_closed = False
-        self._receiver, self._sender = socket.socketpair()
-        self._receiver.setblocking(False)
-        self._sender.setblocking(False)
+        self._bell: _Counter | _Pair = _Counter() if hasattr(os, "eventfd") else _Pair()
         self.is_inherited = False
 
     def fileno(self) -> int:
         """Descriptor that is readable while there is a waking."""
-        return self._receiver.fileno()
+        return self._bell.fileno()
 
     def wake(self) -> None:
         """Wake the waiting thread, or its next wait. Any thread may call it, also after close()."""
         with self._lock:
             if not self._is_closed:
                 try:
-                    self._sender.send(b"\0")
+                    self._bell.signal()
                 except BlockingIOError:
                     pass  # Full of wakings already.
 
     def clear(self) -> None:
         """Forget the wakings so far; the waiting thread calls it before it looks for what happened."""
         try:
-            self._receiver.recv(4096)
+            self._bell.clear()
         except OSError:
             pass  # There are none, or it was closed by a fork in a signal handler during the wait.
 
@@ -68,8 +114,7 @@ class Waker:
         """Give the descriptors back; nobody may be waiting any more."""
         with self._lock:
             self._is_closed = True
-            self._receiver.close()
-            self._sender.close()
+            self._bell.close()
 
     def let_go_in_child(self) -> None:
         """See _waiting.at_fork."""

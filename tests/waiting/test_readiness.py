@@ -1,12 +1,15 @@
 """Waiting for a socket, a wake-up or a deadline, by poll and by select."""
 
+import os
 import select
 import socket
 import threading
+import warnings
 
 import pytest
 from support import LIMIT, join
 
+from syncws._waiting import readiness as readiness_module
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import (
     READABLE,
@@ -198,9 +201,38 @@ def test_clearing_a_waker_that_was_not_woken_does_nothing(waker):
 
 
 def test_a_waker_that_is_full_can_be_woken_all_the_same(waker):
-    fill(waker._sender)
+    fill(waker._bell._sender) if isinstance(waker._bell, readiness_module._Pair) else count_to_the_end(waker)
     waker.wake()
     assert make_readiness(-1, waker.fileno()).wait(0, NOW) == WOKEN
+
+
+def count_to_the_end(waker):
+    os.eventfd_write(waker.fileno(), (1 << 64) - 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "eventfd"), reason="has no other wakers")
+def test_without_eventfd_a_waker_is_a_pair_of_sockets(monkeypatch):
+    monkeypatch.delattr(os, "eventfd")
+    waker = Waker(threading.Lock())
+    readiness = make_readiness(-1, waker.fileno())
+    assert readiness.wait(0, NOW) == 0
+    fill(waker._bell._sender)
+    waker.wake()
+    assert readiness.wait(0, NOW) == WOKEN
+    while readiness.wait(0, NOW):
+        waker.clear()
+    waker.close()
+    waker.clear()
+
+
+def test_a_waker_that_is_dropped_gives_its_descriptors_back():
+    waker = Waker(threading.Lock())
+    descriptor = waker.fileno()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        del waker
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 def test_waking_after_close_does_nothing():

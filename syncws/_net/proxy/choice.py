@@ -96,7 +96,7 @@ def _from_system(uri: WebSocketUri) -> ProxyUrl | None:
 
 def _has_variables() -> bool:
     """Tell whether some name could be one of a proxy. Most environments have none, and reading them whole is dear."""
-    return any(name[-6:].lower() == b"_proxy" for name in os.environb)
+    return b"_proxy" in b"\0".join(os.environb).lower()
 
 
 def _spelt(variable: str) -> str:
