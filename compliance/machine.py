@@ -33,6 +33,7 @@ from websockets.sync.server import ServerConnection, serve
 
 import syncws
 from compliance.conversation import Message, as_bytes
+from syncws._waiting.deadline import Deadline
 
 __all__ = ["MACHINES", "SocketMachine", "run", "running_server", "serve_connection"]
 
@@ -203,15 +204,13 @@ class SocketMachine(RuleBasedStateMachine):
     def drop(self, must_connect: bool) -> None:
         """Drop the object, which closes it with a warning if it is connected; go on with a new one."""
         was_connected = self.state == _CONNECTED
-        threads = _reader_threads()
+        session = self.socket._session
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self.socket = None
             gc.collect()
         assert [warning.category for warning in caught] == [ResourceWarning] * was_connected
-        for thread in threads:
-            thread.join(_LIMIT)
-            assert not thread.is_alive()
+        assert session is None or session.wait_closed(Deadline(_LIMIT))
         self.make_new()
         self.begin(must_connect)
 
@@ -222,9 +221,9 @@ class SocketMachine(RuleBasedStateMachine):
         assert self.closed == ([] if self.expected_close is None else [self.expected_close])
 
     @invariant()
-    def there_is_a_reader_while_there_is_a_connection(self) -> None:
-        """See to it that no thread is left of what is over."""
-        assert len(_reader_threads()) == (self.state == _CONNECTED)
+    def there_is_a_reader_at_most_while_there_is_a_connection(self) -> None:
+        """See to it that no thread is left of what is over; who receives by pull needs none for long."""
+        assert len(_reader_threads()) <= (self.state == _CONNECTED)
 
     def teardown(self) -> None:
         """Leave nothing behind."""

@@ -312,7 +312,7 @@ MECHANISMS = (
         "five runs of a notebook cell leave one connection and two threads",
         "syncws._connection.session:Session.abandon",
         _nothing,
-        _DROPPED + "test_five_runs_of_a_notebook_cell_leave_one_connection_and_two_threads",
+        _DROPPED + "test_five_runs_of_a_notebook_cell_leave_one_connection_and_its_threads",
     ),
     Mechanism(
         "a dropped socket is told of by a ResourceWarning",

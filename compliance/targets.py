@@ -11,6 +11,7 @@ import random
 import re
 import threading
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -192,6 +193,14 @@ class _AnsweringTransport:
         self._request = b""
         self._pieces: Iterator[bytes] | None = None
         self.accept = b""
+
+    is_torn = False
+
+    def keep(self, kept: deque[bytes], size: int) -> bool:
+        data = self.receive(size)
+        if data is not None:
+            kept.append(data)
+        return data is not None
 
     def receive(self, size: int) -> bytes | None:
         if self._pieces is None:

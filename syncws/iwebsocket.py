@@ -14,6 +14,7 @@ from syncws._connection import closing
 from syncws._connection.link import SessionLink, ShownSocket, ask_about_server, close_dropped
 from syncws._connection.notices import raise_opened
 from syncws._connection.pings import check_ping_payload
+from syncws._connection.receiving.reader import Reader
 from syncws._connection.session import Session
 from syncws._connection.socket_events import SocketEvents
 from syncws._errors.bare import raising_bare
@@ -106,8 +107,8 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     def _make_session(self, opened: Opened, settings: ControlT, waker: Waker) -> SessionT:
         raise NotImplementedError
 
-    def _run_reader(self) -> Callable[[SessionT], None]:
-        """Return what the reader thread runs; it must not hold the socket."""
+    def _make_reader(self) -> Callable[[SessionT], Reader]:
+        """Return what makes the reader of a session; it must not hold the socket."""
         raise NotImplementedError
 
     # Before connect.
@@ -197,7 +198,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             self._uri, self._link.shown_uri = text, target.shown
             self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
             raise_opened(session, self._opened, self, self._information)
-            session.start(self._run_reader())
+            session.start(self._make_reader())
             is_open = True
         finally:
             if not is_open:
@@ -238,7 +239,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             if self._state is not State.CLOSED:
                 self._state = State.NEW
                 self._control._set_frozen(False)
-        if session is None or session.claim():
+        if session is None or session.role.claim():
             connect.close()
         else:
             # Interrupted between the start of the reader and the return: the reader gives everything back.
@@ -418,8 +419,11 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             IllegalMethodCallError: never connected (0x8000000E).
             ConnectionLostError: in a forked child (0x80072EFE).
         """
-        session = self._session
-        return (self._connected_session() if session is None else session).inbox.fileno()
+        session = self._session or self._connected_session()
+        number = session.inbox.fileno()
+        # From now on somebody reads although nobody receives.
+        session.role.call()
+        return number
 
     @property
     def uri(self) -> str | None:
@@ -448,5 +452,5 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         # It may be waiting with a full inbox, which a first handler empties.
         session = self._session
         if session is not None:
-            session.waker.wake()
+            session.role.call()
             session.inbox.wake()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.message_session import MessageSession, check_whole_text
 from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
-from syncws._connection.receiving.reader import run_reader
+from syncws._connection.receiving.reader import Reader
 from syncws._connection.receiving.receivers import MessageReceiver
 from syncws._net.connector import Opened
 from syncws._streams.buffer import as_bytes_view
@@ -258,7 +258,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         When a handler is added while a call waits, that call is refused as a later one would be, and the handler gets
         the messages. Ctrl-C, or what a signal handler raises, ends the wait and loses no message; in the few byte codes
-        between the taking of a message and the return of this method it can lose that one.
+        between the taking of a message and the return of this method it can lose that one, and ends the connection
+        while this, not waiting, takes in a part of a large or compressed message.
 
         Args:
             timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes nothing
@@ -353,7 +354,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             return []
         if first is None:
             raise session.closed_error("the connection is closed")
-        rest = session.inbox.take_all(partial(self._check_no_handlers, session))
+        rest = session.inbox.take_all(self._check_no_handlers)
         return [content_of(message) for message in (first, *rest)]
 
     def __iter__(self) -> Iterator[str | bytes]:
@@ -387,7 +388,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         self,
         timeout: float | Default | None,
         token: CancellationToken | None,
-        check: Callable[[MessageSession], object] | None = None,
+        check: Callable[[], object] | None = None,
     ) -> Message:
         limit = self._limit(timeout)
         check_token(token)
@@ -402,23 +403,26 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session: MessageSession,
         limit: float | None,
         token: CancellationToken | None = None,
-        check: Callable[[MessageSession], object] | None = None,
+        check: Callable[[], object] | None = None,
     ) -> Message | None:
-        may_take = partial(check or self._check_no_handlers, session)
-        if token is None:
-            return session.receive(Deadline(limit), may_take)
-        return receive_until_canceled(session, Deadline(limit), token, may_take, self._wake_reader)
+        may_take = check or self._check_no_handlers
+        if token is not None:
+            return receive_until_canceled(session, Deadline(limit), token, may_take, self._wake_reader)
+        message = session.take_waiting(may_take) if session.inbox.has_messages else None
+        return session.receive(Deadline(limit), may_take) if message is None else message
 
-    def _check_no_handlers(self, session: MessageSession) -> None:
+    def _check_no_handlers(self) -> None:
         # When the connection is over no handler gets what still waits.
-        if self._message_received.handlers and not session.finished.is_set():
+        session = self._session
+        if self._message_received.handlers and not (session is not None and session.finished.is_set()):
             raise IllegalMethodCallError(
                 "receive is for sockets without message_received handlers: they get the messages"
             )
 
-    def _check_is_text(self, session: MessageSession) -> None:
-        self._check_no_handlers(session)
-        first = session.inbox.first
+    def _check_is_text(self) -> None:
+        self._check_no_handlers()
+        session = self._session
+        first = None if session is None else session.inbox.first
         if first is not None and first.text is None:
             raise IllegalMethodCallError("the next message is binary: receive() and receive_bytes() take it")
 
@@ -431,12 +435,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     def _make_session(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker) -> MessageSession:
         return MessageSession(opened, settings, waker, self)
 
-    def _run_reader(self) -> Callable[[MessageSession], None]:
-        return _read_messages
-
-
-def _read_messages(session: MessageSession) -> None:
-    run_reader(session, _make_reader)
+    def _make_reader(self) -> Callable[[MessageSession], Reader]:
+        return _make_reader
 
 
 def _make_reader(session: MessageSession) -> MessageReceiver:

@@ -6,7 +6,7 @@ Its methods run on the caller's thread and may be called on any thread: one may 
 import weakref
 from collections.abc import Callable
 
-from syncws._connection.receiving.reader import run_reader
+from syncws._connection.receiving.reader import Reader
 from syncws._connection.receiving.receivers import StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Opened
@@ -98,8 +98,8 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
             session.inbox.drop()
         return session
 
-    def _run_reader(self) -> Callable[[StreamSession], None]:
-        return _read_stream
+    def _make_reader(self) -> Callable[[StreamSession], Reader]:
+        return StreamReceiver
 
 
 class _SocketSource:
@@ -144,7 +144,3 @@ class _SocketSource:
     def _begun(self) -> StreamSession:
         assert self._session is not None
         return self._session
-
-
-def _read_stream(session: StreamSession) -> None:
-    run_reader(session, StreamReceiver)

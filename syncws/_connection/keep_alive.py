@@ -17,7 +17,7 @@ from syncws._wire.closing import pong_frame
 if TYPE_CHECKING:
     from syncws._connection.session import Session
 
-__all__ = ["KeepAlive", "Silence", "UnsolicitedPongs"]
+__all__ = ["KeepAlive", "Silence", "UnsolicitedPongs", "timers_of"]
 
 
 _logger = logging.getLogger("syncws.reader")
@@ -131,7 +131,7 @@ class KeepAlive(_SessionTimer):
             return min(limit - time, self._interval)
         reason = f"keep-alive: nothing came for {self._interval:g} s, nor in the {timeout:g} s after a ping"
         session.silence = Silence(reason, self._asked_bytes)
-        session.waker.wake()
+        session.role.call()
         # If the reader finds that the peer lives after all, this goes on.
         self._asked_at = None
         return self._interval
@@ -165,5 +165,16 @@ class UnsolicitedPongs(_SessionTimer):
         session.outbox.withdraw_control(self._pong)
         self._pong = ControlFrame(pong_frame(b""))
         session.outbox.post_control(self._pong)
-        session.waker.wake()
+        session.role.call()
         return self._interval
+
+
+def timers_of(session: "Session", monitor: Monitor) -> list[KeepAlive | UnsolicitedPongs]:
+    """Return the timers that a session's settings ask for; they are not started."""
+    settings = session.settings
+    timers: list[KeepAlive | UnsolicitedPongs] = []
+    if settings.keep_alive_interval:
+        timers.append(KeepAlive(session, monitor, settings.keep_alive_interval, settings.keep_alive_timeout))
+    if settings._pong_interval:
+        timers.append(UnsolicitedPongs(session, monitor, settings._pong_interval.total_seconds()))
+    return timers

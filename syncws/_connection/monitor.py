@@ -13,6 +13,9 @@ import logging
 import math
 import threading
 import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
 
 from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import Deadline, now
@@ -28,6 +31,8 @@ _logger = logging.getLogger("syncws.monitor")
 _LINGER_SECONDS = 1.0
 # How long one look lasts whether the thread has ended; only when a timer is made at that moment, it does not.
 _LOOK_SECONDS = 0.1
+# Two rounds pass, and a thread is started, within a second: that long a ping may wait for an answer.
+_ROUND_SECONDS = 0.4
 # So that a tiny interval of the application's cannot keep the processor busy.
 _SHORTEST_SECONDS = 0.01
 
@@ -57,6 +62,60 @@ class Timer:
         self._monitor._remove(self)
 
 
+class Looked(Protocol):
+    """What the monitor looks at more than twice a second; hashed by identity."""
+
+    def look(self) -> bool:
+        """Do what is due; return whether to look again."""
+
+
+class Rounds(Timer):
+    """One timer for all that is to be looked at regularly: a thousand idle connections cost a wake-up together."""
+
+    __slots__ = ("_is_set", "_members")
+
+    def __init__(self, monitor: "Monitor") -> None:
+        """Make one that looks at nothing."""
+        self._monitor = monitor
+        self._number = -1
+        self._members: dict[weakref.ref[Looked], None] = {}
+        self._is_set = False
+
+    def add(self, member: Looked) -> None:
+        """Look at `member` from now on, until it says otherwise, or is gone; held weakly. Any thread."""
+        self._members[weakref.ref(member)] = None
+        with self._monitor._lock:
+            if not self._is_set:
+                self._is_set = True
+                self._monitor._add(self)
+                self.set(_ROUND_SECONDS)
+
+    def remove(self, member: Looked) -> None:
+        """Look at `member` no more. Any thread."""
+        self._members.pop(weakref.ref(member), None)
+        with self._monitor._lock:
+            self._rest_without_members()
+
+    def _rest_without_members(self) -> bool:
+        """Close this timer if there is nothing to look at; requires the lock."""
+        if self._members or not self._is_set:
+            return False
+        self._is_set = False
+        self.close()
+        return True
+
+    def run(self) -> float | None:
+        """See Timer.run."""
+        for reference in tuple(self._members):
+            # Taken out first: a member that is added while it is looked at stays.
+            self._members.pop(reference, None)
+            member = reference()
+            if member is not None and member.look():
+                self._members[reference] = None
+        with self._monitor._lock:
+            return None if self._rest_without_members() else _ROUND_SECONDS
+
+
 class Monitor:
     """Runs timers when they are due."""
 
@@ -79,6 +138,9 @@ class Monitor:
         # When the thread ends that has no timers; None while there are some.
         self._lingers_until: float | None = None
         self._numbers = itertools.count()
+        # What is to run at once.
+        self._soon: deque[Callable[[], object]] = deque()
+        self.rounds = Rounds(self)
 
     def let_go_in_child(self) -> None:
         """See _waiting.at_fork: in the child the thread is not, and the parent's timers are not its own."""
@@ -87,6 +149,11 @@ class Monitor:
         _made.clear()
 
     # Any thread.
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Run `function` on the monitor's thread, if there is one. The garbage collector may call it, anywhere."""
+        self._soon.append(function)
+        self._bell.ring()
 
     def _add(self, timer: Timer) -> None:
         self._open.add(weakref.ref(timer, self._forget))
@@ -189,6 +256,8 @@ class Monitor:
 
     def run_due(self) -> float | None:
         """Run all that is due; return the seconds until something else is, None when nothing will be."""
+        while self._soon:
+            _run_soon(self._soon.popleft())
         while (timer := self._take_due()) is not None:
             _run(timer)
             del timer
@@ -208,6 +277,13 @@ class Monitor:
                     return timer
                 heapq.heappop(self._heap)
         return None
+
+
+def _run_soon(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except Exception:
+        _logger.exception("a call on the monitor's thread failed")
 
 
 def _run(timer: Timer) -> None:

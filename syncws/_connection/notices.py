@@ -38,9 +38,11 @@ def tell(session: "Session", event: Event[Any, Any], args: object) -> None:
     owner = session.owner()
     if owner is None or session.closing.is_discarding:
         return
-    if session.dispatcher is not None:
+    if session.dispatcher is not None or not session.is_on_reader:
+        # The dispatcher calls handlers, or nobody yet: a caller reads, and a handler has come in the meantime.
         session.delivery.notices.append((event, args))
         session.delivery.bell.ring()
+        session.role.require()
         return
     session.handler_failures += event(owner, args)
 

@@ -2,7 +2,11 @@
 
 from typing import Any, Protocol
 
-from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
+from syncws.event_args import (
+    WebSocketClosedEventArgs,
+    WebSocketPingReceivedEventArgs,
+    WebSocketPongReceivedEventArgs,
+)
 from syncws.events import Event
 
 __all__ = ["Owner"]
@@ -11,6 +15,7 @@ __all__ = ["Owner"]
 class Owner(Protocol):
     """What the session needs of the application's object."""
 
+    _closed: Event[Any, WebSocketClosedEventArgs]
     _ping_received: Event[Any, WebSocketPingReceivedEventArgs]
     _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
 

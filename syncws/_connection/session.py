@@ -11,16 +11,17 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from syncws._connection import closing
 from syncws._connection.closing import Closing
-from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs
+from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs, timers_of
 from syncws._connection.monitor import the_monitor
 from syncws._connection.owner import Owner
 from syncws._connection.pings import Pings
 from syncws._connection.receiving.delivery import Delivery
 from syncws._connection.receiving.inbox import Inbox
+from syncws._connection.receiving.session_role import SessionRole
 from syncws._connection.sending.messages import Sending
 from syncws._connection.tracing import make_outbox
 from syncws._net.connector import Opened
@@ -28,7 +29,6 @@ from syncws._net.transport import Transport
 from syncws._waiting import at_exit as process
 from syncws._waiting.at_fork import forked_error, watch
 from syncws._waiting.deadline import Deadline, now
-from syncws._waiting.helper_threads import start_thread
 from syncws._waiting.locks import Latch
 from syncws._waiting.readiness import Waker
 from syncws._wire.closing import CloseState
@@ -47,9 +47,11 @@ from syncws.errors import (
     fresh,
 )
 
+if TYPE_CHECKING:
+    from syncws._connection.receiving.reader import Reader
+
 __all__ = ["Session"]
 
-SessionT = TypeVar("SessionT", bound="Session")
 ErrorT = TypeVar("ErrorT", bound=WebSocketError)
 
 _numbers = itertools.count(1)
@@ -64,7 +66,9 @@ class Session(Sending):
 
     def __init__(self, opened: Opened, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
-        super().__init__(make_outbox(opened.transport, waker.wake), settings, opened.result.agreement)
+        self.role = SessionRole(self, the_monitor())
+        outbox = make_outbox(opened.transport, self.role.call, self.role.require)
+        super().__init__(outbox, settings, opened.result.agreement)
         self.number = next(_numbers)
         self.settings: WebSocketControl = settings
         self.remainder = opened.result.remainder
@@ -82,17 +86,15 @@ class Session(Sending):
         self.handler_failures = self.discarded_messages = 0
         # Set by the reader before it ends, read by everybody after `finished`.
         self.loss: WebSocketError | None = None
-        self.is_aborted = False
-        self.is_abandoned = False
+        self.is_aborted = self.is_abandoned = self.is_failed = False
         self.closing = Closing()
         self.outbound, self.inbound = opened.socket_transport.outbound, opened.socket_transport.inbound
-        self.pings = Pings(self.outbox, waker.wake)
+        self.pings = Pings(self.outbox, self.role.call)
         # True while the reader stops because the inbox is full; and when this side last began to read again.
         self.is_paused = False
         self.resumed_at = 0.0
         # What keep-alive has noticed and the reader is to look at.
         self.silence: Silence | None = None
-        self.is_failed = False
         self._monitor = the_monitor()
         self.delivery = Delivery(self._monitor)
         self._timers: list[KeepAlive | UnsolicitedPongs] = []
@@ -100,29 +102,32 @@ class Session(Sending):
         self.over = Latch()
         # True when the program ends: nobody is told of anything any more.
         self.is_exiting = False
+        # The thread that reads, or was the last to.
         self.reader: threading.Thread | None = None
         # Set when a handler was slow: the thread that calls the handlers and reads no more.
         self.dispatcher: threading.Thread | None = None
-        self._turn = threading.Lock()
         watch(self, type(self).let_go_in_child)
         process.add(self)
 
-    def start(self: SessionT, run: Callable[[SessionT], None]) -> None:
-        """Start the reader thread on `run`; the connecting thread calls it once.
+    def start(self, make_reader: "Callable[[Self], Reader]") -> None:
+        """Let the connection be read; the connecting thread calls it once.
 
         Raises:
             CannotConnectError: the system gives no thread (0x80072EFD).
         """
-        self.reader = threading.Thread(target=run, args=(self,), name=f"syncws-reader-{self.number}", daemon=True)
-        start_thread(self.reader)
+        self.role.begin(make_reader(self))
         self._start_timers()
 
+    @property
+    def keeps_reader(self) -> bool:
+        """True when there is to be a reader thread, whatever comes and whoever pulls."""
+        owner = self.owner()
+        return self.inbox.has_descriptor or (
+            owner is not None and bool(owner._ping_received.handlers or owner._pong_received.handlers)
+        )
+
     def _start_timers(self) -> None:
-        settings, monitor = self.settings, self._monitor
-        if settings.keep_alive_interval:
-            self._timers.append(KeepAlive(self, monitor, settings.keep_alive_interval, settings.keep_alive_timeout))
-        if settings._pong_interval:
-            self._timers.append(UnsolicitedPongs(self, monitor, settings._pong_interval.total_seconds()))
+        self._timers = timers_of(self, self._monitor)
         for timer in self._timers:
             timer.start()
         if self.is_over:
@@ -133,14 +138,6 @@ class Session(Sending):
         self.delivery.watch.close()
         for timer in self._timers:
             timer.close()
-
-    def claim(self) -> bool:
-        """Become the one that gives everything back; return False when another thread is.
-
-        The reader does so first of all, and a connect that was interrupted while it started the reader tries: a thread
-        that is starting cannot be told from one that will never start.
-        """
-        return self._turn.acquire(False)
 
     @property
     def is_over(self) -> bool:
@@ -211,7 +208,7 @@ class Session(Sending):
         if self.is_on_reader:
             raise IllegalMethodCallError("ping cannot wait inside a handler: it would wait for its own thread")
         self._check_program_goes_on()
-        return self.pings.ping(payload, deadline)
+        return self.role.while_read(lambda: self.pings.ping(payload, deadline))
 
     # Closing: any thread, several at once.
 
@@ -222,20 +219,23 @@ class Session(Sending):
         """
         deadline = Deadline(timeout)
         try:
-            frame = self.closing.start(code, reason, deadline, self._own(CloseCause.LOCAL))
-            if frame is not None:
-                self.outbox.post_close(frame, self.closed_error("the connection is closing"))
+            self._post_close(self.closing.start(code, reason, deadline, self._own(CloseCause.LOCAL)))
             self._end_waits(self._told(ConnectionClosedError("the socket was closed: no pong is waited for any more")))
         finally:
-            self.waker.wake()
-        if self.is_on_reader or self.outbox.is_interrupted_here:
-            # Both would wait for their own thread: for the handler's return, or for the frame that it is sending.
+            self.role.call()
+        if self.is_on_reader or self.outbox.is_interrupted_here or self.role.is_held_here:
+            # Each would wait for its own thread: for the handler's return, or for what it is sending or taking in.
             return
+        self.role.serve_without_thread()
         deadline = deadline.sooner(self.closing.deadline or deadline)
         if not self.over.wait_until(deadline):
             self.abort()
             deadline = Deadline(closing.ABORT_SECONDS)
         self.wait_finished(deadline.earlier(closing.HANDLERS_SECONDS))
+
+    def _post_close(self, frame: bytes | None) -> None:
+        if frame is not None:
+            self.outbox.post_close(frame, self.closed_error("the connection is closing"))
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
@@ -246,7 +246,7 @@ class Session(Sending):
         self._end_waits(self._told(ConnectionClosedError("the connection was aborted: no pong is waited for any more")))
         self.outbox.shut(self._told(CanceledByCloseError("the connection was aborted")))
         self.transport.abort()
-        self.waker.wake()
+        self.role.finish_or_call(self)
 
     def _end_waits(self, reason: WebSocketError) -> None:
         """End all waits for messages and, with `reason`, for pongs."""
@@ -262,12 +262,13 @@ class Session(Sending):
         """
         self.is_abandoned = True
         self.waker.wake()
+        # No thread is started here; if one reads it has been woken.
+        the_monitor().call_soon(self.role.call)
 
     def begin_abandoned_close(self) -> None:
         """Close with 1001 for an object that was dropped; the reader calls it. A second at most."""
-        frame = self.closing.start(1001, "", Deadline(closing.ABANDON_SECONDS), self._own(CloseCause.DROPPED))
-        if frame is not None:
-            self.outbox.post_close(frame, self.closed_error("the connection is closing"))
+        deadline = Deadline(closing.ABANDON_SECONDS)
+        self._post_close(self.closing.start(1001, "", deadline, self._own(CloseCause.DROPPED)))
 
     def wait_closed(self, deadline: Deadline) -> bool:
         """Wait until the connection is over and the Closed handlers have returned; return whether it is.
@@ -277,7 +278,7 @@ class Session(Sending):
         """
         if self.is_on_reader and not self.finished.is_set():
             raise IllegalMethodCallError("wait_closed cannot wait inside a handler: it would wait for its own thread")
-        return self.wait_finished(deadline)
+        return self.role.while_read(lambda: self.wait_finished(deadline))
 
     def wait_finished(self, deadline: Deadline) -> bool:
         """Wait as wait_closed(), without asking where; outside of handlers the connection's threads are gone then."""
@@ -294,7 +295,7 @@ class Session(Sending):
 
     def begin_exit(self) -> None:
         """See _waiting.at_exit; the main thread calls it."""
-        self.is_exiting = True
+        self.is_exiting = self.role.is_closed = True
         self.outbox.fall_silent()
         self.closing.is_discarding = True
         try:
@@ -303,6 +304,10 @@ class Session(Sending):
                 self.outbox.post_close(frame, ConnectionClosedError("the connection is closing: the program ends"))
         finally:
             self.waker.wake()
+
+    def read_at_exit(self) -> None:
+        """See _waiting.at_exit."""
+        self.role.read_at_exit()
 
     def drop_at_exit(self) -> None:
         """See _waiting.at_exit."""
@@ -322,9 +327,7 @@ class Session(Sending):
         self.transport.let_go_in_child()
         self.waker.let_go_in_child()
         self.closing.let_go_in_child()
-        # Taken: a reader that is started now must not begin.
-        self._turn = threading.Lock()
-        self._turn.acquire()
+        self.role.let_go_in_child()
         self.outbox.let_go_in_child(error)
         self.inbox.let_go_in_child()
         self.pings.end(error)
@@ -343,17 +346,14 @@ class Session(Sending):
 
     def take_close(self, frame: CloseFrame) -> None:
         """Answer the peer's Close frame."""
-        answer = self.closing.take_close(frame, self.settings.close_timeout)
-        if answer is not None:
-            self.outbox.post_close(answer, self.closed_error("the connection is closing"))
+        self._post_close(self.closing.take_close(frame, self.settings.close_timeout))
 
     def take_violation(self, violation: Violation) -> None:
         """Fail the connection for what the peer did."""
         frame = self.closing.take_violation(violation, self.settings.close_timeout)
         if not self.closing.is_discarding:
             self.loss = violation.error
-        if frame is not None:
-            self.outbox.post_close(frame, self.closed_error("the connection is closing"))
+        self._post_close(frame)
 
     def take_silence(self, reason: str, timeout: float) -> bool:
         """Fail the connection because nothing comes; return False when it is closing already.
@@ -366,7 +366,7 @@ class Session(Sending):
         self.is_failed = True
         if not self.closing.is_discarding:
             self.loss = ConnectionLostError(reason)
-        self.outbox.post_close(frame, self.closed_error("the connection is closing"))
+        self._post_close(frame)
         self.end_input()
         return True
 
@@ -393,8 +393,12 @@ class Session(Sending):
         self.closing.note(CloseCause.HANDLER)
         self.closing.is_discarding = True
 
-    def end(self) -> None:
-        """Give everything back; the reader's last act, whatever ended it. Does nothing when that is done."""
+    def end(self, *, may_wait: bool = True) -> None:
+        """Give everything back; the reader's last act, whatever ended it. Does nothing when that is done.
+
+        Args:
+            may_wait: False when senders, which have been woken, are not to be waited for.
+        """
         if self.is_over:
             return
         state = self.closing.state
@@ -405,7 +409,7 @@ class Session(Sending):
         self.closing.note(CloseCause.CONNECTION_LOST)
         try:
             self.outbox.shut(self._reason_for_senders(state))
-            self.outbox.retire(self._close_transport)
+            self.outbox.retire(self._close_transport, may_wait=may_wait)
             self.end_input()
         finally:
             # Nobody waits with it any more, and a handler that never returns would keep its descriptors.
@@ -424,6 +428,7 @@ class Session(Sending):
         finally:
             # Also when a handler ends the thread by SystemExit.
             self.finished.set()
+            self.role.close()
 
     def _reason_for_senders(self, state: CloseState) -> WebSocketError:
         if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:

@@ -23,11 +23,11 @@ EventsT = TypeVar("EventsT")
 _logger = logging.getLogger("syncws.frames")
 
 
-def make_outbox(transport: Transport, on_leftover: Callable[[], None]) -> Outbox:
+def make_outbox(transport: Transport, on_leftover: Callable[[], object], on_wait: Callable[[], object]) -> Outbox:
     """Return the outbox of a connection, which tells of its frames if the log is to have them."""
     if _logger.isEnabledFor(logging.DEBUG):
-        return _TracedOutbox(transport, on_leftover)
-    return Outbox(transport, on_leftover)
+        return _TracedOutbox(transport, on_leftover, on_wait)
+    return Outbox(transport, on_leftover, on_wait)
 
 
 def traced(outbox: Outbox, decode: Callable[[_Bytes], EventsT]) -> Callable[[_Bytes], EventsT]:
@@ -114,9 +114,9 @@ class _TracedOutbox(Outbox):
 
     __slots__ = ("lines",)
 
-    def __init__(self, transport: Transport, on_leftover: Callable[[], None]) -> None:
+    def __init__(self, transport: Transport, on_leftover: Callable[[], object], on_wait: Callable[[], object]) -> None:
         self.lines = _Lines()
-        super().__init__(cast("Transport", _TracedTransport(transport, self.lines)), on_leftover)
+        super().__init__(cast("Transport", _TracedTransport(transport, self.lines)), on_leftover, on_wait)
 
     def send(self, *arguments: Any, **options: Any) -> None:
         """See Outbox.send."""

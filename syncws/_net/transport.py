@@ -5,8 +5,9 @@ may be called by any.
 """
 
 import socket
+from collections import deque
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from syncws._net.meter import BandwidthMeter
 from syncws._waiting.at_fork import forked_error
@@ -38,16 +39,31 @@ class Transport(Protocol):
         """Bytes that flush() has still to push out. Any thread may ask."""
         ...
 
-    def receive(self, size: int) -> bytes | None:
-        """Return up to `size` bytes; b"" at the end of the stream; None when there is nothing now.
+    @property
+    def is_torn(self) -> bool:
+        """True when an interruption has lost some of what came."""
+        ...
+
+    def keep(self, kept: deque[Any], size: int) -> bool:
+        """Put up to `size` bytes into `kept`, b"" at the end of the stream; False when there is nothing now.
+
+        That is one step, which an interruption does not split; where one does all the same, `is_torn` tells.
 
         Raises:
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF); so do send and flush.
             ssl.SSLError: what came is no valid TLS.
         """
+        ...
+
+    def receive(self, size: int) -> bytes | None:
+        """Return up to `size` bytes; b"" at the end of the stream; None when there is nothing now. Raises: as keep."""
+        ...
 
     def receive_into(self, room: memoryview) -> memoryview | None:
-        """Fill `room` from its front as far as there is something; return the filled part, else as receive()."""
+        """Fill `room` from its front as far as there is something; return the filled part, else as receive().
+
+        An interruption may lose what came.
+        """
         ...
 
     def send(self, data: bytes | memoryview) -> int:
@@ -126,6 +142,7 @@ class SocketTransport:
     has_unsent = False
     unsent_bytes = 0
     has_buffered = False
+    is_torn = False
 
     def __init__(self, connected: socket.socket, lock: AbstractContextManager[object]) -> None:
         """Take over a connected, non-blocking socket.
@@ -140,16 +157,22 @@ class SocketTransport:
         self.inbound = BandwidthMeter()
         self.outbound = BandwidthMeter()
 
-    def receive(self, size: int) -> bytes | None:
-        """See Transport.receive."""
+    def keep(self, kept: deque[Any], size: int) -> bool:
+        """See Transport.keep."""
         try:
-            data = self._socket.recv(size)
+            # In C from the socket to `kept`: no signal handler can come in between.
+            kept.extend(map(self._socket.recv, (size,)))
         except BlockingIOError:
-            return None
+            return False
         except OSError as exc:
             raise self._lost(exc)  # noqa: B904 - it has its cause
-        self.inbound.add(len(data))
-        return data
+        self.inbound.add(len(kept[-1]))
+        return True
+
+    def receive(self, size: int) -> bytes | None:
+        """See Transport.receive."""
+        kept: deque[bytes] = deque()
+        return kept[0] if self.keep(kept, size) else None
 
     def receive_into(self, room: memoryview) -> memoryview | None:
         """See Transport.receive_into."""

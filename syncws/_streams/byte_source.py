@@ -8,6 +8,7 @@ still there.
 """
 
 from collections.abc import Callable
+from threading import get_ident
 from typing import Protocol
 
 from syncws.cancellation import CancellationToken
@@ -26,12 +27,16 @@ class Operation:
         token: cancels its waits; None when nothing does.
         is_over (bool): set by the caller in a `finally`. An attribute and no method, because an interruption can come
             at the beginning of a method, and nobody could take any more.
+        is_busy (bool): True while the call itself moves bytes from the socket to where it takes them from.
+        thread (int): the calling thread's number.
     """
 
-    __slots__ = ("is_over", "token")
+    __slots__ = ("is_busy", "is_over", "thread", "token")
 
     def __init__(self, token: CancellationToken | None = None) -> None:
+        self.is_busy: bool = False
         self.is_over: bool = False
+        self.thread = get_ident()
         self.token: CancellationToken | None = token
 
     def listen(self, wake: Callable[[], None]) -> None:

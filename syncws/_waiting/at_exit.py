@@ -24,6 +24,8 @@ __all__ = ["add", "close_all", "stay_quiet"]
 # For all connections together: for the closing handshakes, and then for readers to leave what they do.
 _CLOSE_SECONDS = 0.8
 _DROP_SECONDS = 0.1
+# How often connections without a reader thread are looked at meanwhile.
+_LOOK_SECONDS = 0.01
 # Longer than the two, so that the process is gone by then, most often; and not for ever, in case it is waited for.
 _QUIET_SECONDS = 2.0
 
@@ -45,6 +47,9 @@ class Ending(Protocol):
 
     def begin_exit(self) -> None:
         """Send the Close frame without waiting, and tell nobody of anything any more."""
+
+    def read_at_exit(self) -> None:
+        """Go on with the closing handshake if no thread does: none can be started any more. Waits for a moment only."""
 
     def drop_at_exit(self) -> None:
         """Cut the connection, without waiting."""
@@ -82,6 +87,15 @@ def close_all() -> None:
 
 
 def _wait(sessions: list[Ending], deadline: Deadline) -> None:
+    left = [session for session in sessions if not session.finished.is_set()]
+    while left:
+        for session in left:
+            session.read_at_exit()
+        left = [session for session in left if not session.finished.is_set()]
+        if deadline.is_expired:
+            break
+        if left:
+            left[0].finished.wait(Deadline(_LOOK_SECONDS).sooner(deadline).remaining)
     for session in sessions:
         session.wait_finished(deadline)
 

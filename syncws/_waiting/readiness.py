@@ -17,7 +17,7 @@ from typing import Protocol
 
 from syncws._waiting.deadline import Deadline
 
-__all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness"]
+__all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "is_readable", "make_readiness"]
 
 READABLE = 1
 WRITABLE = 2
@@ -151,6 +151,16 @@ def make_readiness(descriptor: int, waker: int, longest: float | None = None) ->
     """
     kind = PollReadiness if hasattr(select, "poll") else SelectReadiness
     return kind(descriptor, waker, longest)
+
+
+def is_readable(descriptor: int) -> bool:
+    """Tell whether a socket has something to receive, or an end; without waiting. True of one that is closed."""
+    if descriptor < 0:
+        return False
+    try:
+        return make_readiness(descriptor, -1).wait(READABLE, Deadline(0.0)) != 0
+    except (OSError, ValueError):
+        return True
 
 
 def _shorter(remaining: float | None, longest: float | None) -> float | None:

@@ -6,7 +6,7 @@ The thread that holds the reading role runs it; it needs no lock.
 from syncws._wire.accelerated import speedups
 from syncws._wire.binary import BinaryAssembler
 from syncws._wire.deflate import Inflater
-from syncws._wire.frame_decoder import FrameDecoder, Incoming, bad_text, check_fragments
+from syncws._wire.frame_decoder import Checkpoint, FrameDecoder, Incoming, bad_text, check_fragments
 from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
 from syncws._wire.utf8 import TextAssembler
@@ -82,6 +82,11 @@ class Decoder(FrameDecoder):
         self._text: TextAssembler | None = None
         self._binary: BinaryAssembler | None = None
         self._fragments = 0
+
+    def restart(self, checkpoint: Checkpoint) -> None:
+        """See FrameDecoder.restart."""
+        super().restart(checkpoint)
+        self._text = self._binary = self.room = None
 
     def _die(self) -> None:
         super()._die()

@@ -25,9 +25,11 @@ from syncws._wire.shown import shown_text
 from syncws._wire.tally import Tally
 from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketError
 
-__all__ = ["NO_LIMIT", "Incoming", "Fail", "FrameDecoder", "bad_text", "check_fragments"]
+__all__ = ["Checkpoint", "NO_LIMIT", "Incoming", "Fail", "FrameDecoder", "bad_text", "check_fragments"]
 
 Incoming = Message | Ping | Pong | CloseFrame | Violation
+Checkpoint = tuple[bytes, int, int, int, int]
+"""The unread bytes of a decoder between two messages, and its counts."""
 
 NO_LIMIT = 1 << 63
 """A max_message_size that no message reaches: frames alone can say lengths up to it."""
@@ -117,6 +119,21 @@ class FrameDecoder:
         self.is_dead = False
         self.tally = Tally()
         self.room: memoryview | None = None
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """What restart() takes to have the decoder as it is now; None where it cannot be set back to that."""
+        if self._is_under_way or self._frame_remaining or self._inflater is not None:
+            return None
+        tally = self.tally
+        return self._unread, tally.whole, tally.begun, tally.ended, tally.controls
+
+    def restart(self, checkpoint: Checkpoint) -> None:
+        """Forget all since `checkpoint`; the bytes given since then are to be given once more."""
+        tally = self.tally
+        self._unread, tally.whole, tally.begun, tally.ended, tally.controls = checkpoint
+        self._frame_remaining = self._message_length = 0
+        self._frame_is_final = self._is_under_way = self.is_dead = False
 
     # What becomes of the payload.
 

@@ -29,6 +29,11 @@ def answer(rig):
         pass
 
 
+def wait_finished(session):
+    while not session.finished.wait(LIMIT):
+        pass
+
+
 def test_a_quiet_peer_is_pinged_after_the_interval_and_not_before(kept, monitor):
     rig = kept()
     monitor.pass_time(19.9)
@@ -376,8 +381,9 @@ def test_a_thousand_sessions_have_one_monitor():
 
 def test_a_connection_that_ends_while_its_timers_start_leaves_none(rigs, monitor, short_linger):
     rig = rigs(CLOSE_1000, b"", keep_alive_interval=20.0)
+    rig.owner.note_messages()
     session = rig.session
     start_timers = session._start_timers
-    session._start_timers = lambda: (join(session.reader), start_timers())
+    session._start_timers = lambda: (wait_finished(session), start_timers())
     rig.start()
     assert not monitor.has_timers

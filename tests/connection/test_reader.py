@@ -406,8 +406,9 @@ def test_a_peer_that_does_not_answer_the_close_of_a_dropped_owner_is_left(rigs, 
 
 def test_a_reader_whose_connect_has_given_everything_back_does_nothing(rigs):
     rig = rigs()
-    assert rig.session.claim()
-    module.run_reader(rig.session, rig.make_reader)
+    reader = rig.make_reader(rig.session)
+    assert rig.session.role.claim()
+    reader.serve()
     assert rig.owner.log == []
     assert not rig.session.finished.is_set()
     rig.session.finish()

@@ -326,6 +326,8 @@ def test_a_connect_whose_reader_cannot_be_started_leaves_nothing_behind(monkeypa
     monkeypatch.setattr(threading, "Thread", NoThread)
     with scripted_server(script) as uri:
         socket = syncws.MessageWebSocket()
+        # Without handlers no thread is needed so early.
+        socket.message_received += print
         with pytest.raises(CannotConnectError, match="no thread for the connection: can't start new thread"):
             socket.connect(uri)
         session = socket._session

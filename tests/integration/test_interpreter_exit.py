@@ -330,7 +330,7 @@ def test_a_program_that_dropped_its_socket_tells_the_server():
         frames.append(read_to_end(connection))
 
     with scripted_server(serve) as uri:
-        script = "socket = syncws.connect(uri)\nreader = socket._session.reader\ndel socket\nreader.join(5)\n"
+        script = "socket = syncws.connect(uri)\nsession = socket._session\ndel socket\nsession.finished.wait(5)\n"
         done = run(script, uri)
     assert (done.returncode, done.stderr) == (0, "")
     assert frames[0][0] == 0x88

@@ -294,10 +294,13 @@ def test_an_inbox_that_is_full_is_not_the_peers_silence(monkeypatch):
         go_on.set()
 
 
-def test_when_it_is_off_there_is_no_monitor():
-    with connected(echo, run=running_server, keep_alive_interval=0) as socket:
-        socket.send("a")
-        socket.receive(LIMIT)
+def test_when_it_is_off_there_is_no_monitor_before_a_handler_is_called():
+    """Without handlers there is one, which looks whether somebody reads."""
+
+    def prepare(socket):
+        socket.add_message_received(print)
+
+    with connected(echo, run=running_server, prepare=prepare, keep_alive_interval=0):
         assert "syncws-monitor" not in {thread.name for thread in threading.enumerate()}
 
 

@@ -1,10 +1,13 @@
 """TlsTransport: TLS in memory, against a server's engine in the same thread."""
 
 import contextlib
+import itertools
 import ssl
 import threading
+from collections import deque
 
 import pytest
+from support.fakes import interrupt_at
 
 from syncws._net.tls.transport import TlsTransport, tls_error
 from syncws.errors import TlsError
@@ -34,6 +37,14 @@ class Wire:
                 self.is_up = True
             except ssl.SSLError:
                 pass
+
+    is_torn = False
+
+    def keep(self, kept, size):
+        data = self.receive(size)
+        if data is not None:
+            kept.append(data)
+        return data is not None
 
     def receive(self, size):
         self.step()
@@ -120,6 +131,21 @@ def test_a_part_of_a_record_is_nothing_yet(ends):
     assert not ends[0].has_buffered
     ends[1].garbage = record[-1:]
     assert ends[0].receive(100) == b"hello"
+
+
+def test_a_receive_that_is_interrupted_anywhere_loses_nothing_or_says_so(server_tls, client_tls):
+    torn = 0
+    for number in itertools.count():
+        transport, wire = connected(server_tls, client_tls, chunk=30)
+        wire.server.write(b"hello")
+        kept = deque()
+        if not interrupt_at(number, transport.keep, kept, 100):
+            break
+        while not transport.is_torn and transport.keep(kept, 100):
+            pass
+        torn += transport.is_torn
+        assert transport.is_torn or b"".join(kept) == b"hello"
+    assert 0 < torn < number / 2
 
 
 def test_what_is_left_of_a_record_is_told(ends):
@@ -288,6 +314,12 @@ def test_tls_goes_inside_tls(server_tls, client_tls):
             taken = outer.send(data)
             inner_wire.to_server.write(wire.server.read(1 << 20))
             return taken
+
+        def keep(self, kept, size):
+            data = self.receive(size)
+            if data is not None:
+                kept.append(data)
+            return data is not None
 
         def receive(self, size):
             inner_wire.step()

@@ -31,6 +31,12 @@ class Flood:
         self.count = 0
         self.is_open = True
 
+    def keep(self, kept, size):
+        data = self.receive(size)
+        if data is not None:
+            kept.append(data)
+        return data is not None
+
     def receive(self, size):
         if self.make is not None:
             self.count += 1

@@ -153,10 +153,10 @@ def test_the_fault_campaign_finds_a_hang_and_what_is_left_behind(monkeypatch):
         close = connection.close
 
         def close_later():
+            close()
             left.append(tcp.socket())
             is_hanging.set()
             wait(go)
-            close()
 
         connection.close = close_later
 

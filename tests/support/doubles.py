@@ -8,7 +8,6 @@ from support.fakes import ScriptedTransport
 from support.servers import LIMIT, join, settings_with, wait
 from syncws._connection.message_session import MessageSession
 from syncws._connection.monitor import Monitor
-from syncws._connection.receiving.reader import run_reader
 from syncws._connection.receiving.receivers import MessageReceiver, StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Opened
@@ -29,6 +28,7 @@ class Owner:
         self._message_received = self.message_received = Event("message_received")
         self._ping_received = self.ping_received = Event("ping_received")
         self._pong_received = self.pong_received = Event("pong_received")
+        self._closed = self.closed = Event("closed")
         self.log = []
         self.on_closed = None
 
@@ -94,7 +94,13 @@ class Rig:
         return frames_of(self.transport.sent)
 
     def start(self):
-        self.session.start(lambda session: run_reader(session, self.make_reader))
+        """Let it be read, by a reader thread that stays."""
+        self.session.role.waiters[self] = None
+        self.session.start(self.make_reader)
+        if self.session.reader is None:
+            self.session.role._start()
+        while self.session.reader is None and not self.session.finished.is_set():
+            pass
 
     def run(self):
         """Run the reader to its end."""

@@ -9,6 +9,7 @@ from support.scripts import connected, read_until_close, round_trip
 from support.servers import LIMIT, handshake, wait
 from syncws import DataReader, InputStreamOptions, StreamWebSocket
 from syncws._connection.receiving.byte_inbox import ByteInbox
+from syncws._connection.receiving.pulling import Puller
 
 PARTIAL = InputStreamOptions.PARTIAL
 
@@ -56,15 +57,15 @@ connected_stream = functools.partial(connected, socket_class=StreamWebSocket)
 
 @pytest.fixture
 def waiting(monkeypatch):
-    """An Event that is set whenever a read begins to wait."""
+    """An Event that is set whenever a read begins to wait: for the socket, or for another thread that reads."""
     event = threading.Event()
-    wait_for_change = ByteInbox._wait
+    for kind in (ByteInbox, Puller):
 
-    def note_and_wait(inbox, *arguments):
-        event.set()
-        wait_for_change(inbox, *arguments)
+        def note_and_wait(waiting, *arguments, do_wait=kind._wait):
+            event.set()
+            return do_wait(waiting, *arguments)
 
-    monkeypatch.setattr(ByteInbox, "_wait", note_and_wait)
+        monkeypatch.setattr(kind, "_wait", note_and_wait)
     return event
 
 

@@ -10,10 +10,10 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-from syncws._connection.receiving.inbox import Inbox
+from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws.errors import ObjectClosedError, OperationCanceledError
+from syncws.errors import ObjectClosedError, OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
 
 __all__ = ["ByteInbox"]
@@ -29,7 +29,7 @@ class ByteInbox(Inbox):
         position (int): bytes taken since the beginning.
     """
 
-    __slots__ = ("_chunks", "_deadline", "_end", "_growing", "_is_dropping", "position")
+    __slots__ = ("_chunks", "_deadline", "_growing", "_is_dropping", "position")
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """See Inbox."""
@@ -38,10 +38,18 @@ class ByteInbox(Inbox):
         self._chunks: deque[tuple[int, bytes | bytearray]] = deque()
         # The last chunk, as long as nobody looks into it: a bytearray that somebody looks into cannot grow.
         self._growing: bytearray | None = None
-        self._end = 0
         self._is_dropping = False
         self._deadline = FOREVER
         self.position = 0
+
+    @property
+    def _end(self) -> int:
+        """Where in the stream the last chunk ends."""
+        try:
+            begin, chunk = self._chunks[-1]
+        except IndexError:
+            return self.position
+        return begin + len(chunk)
 
     @property
     def size(self) -> int:
@@ -50,26 +58,38 @@ class ByteInbox(Inbox):
 
     # The reader's side.
 
-    def put(self, data: bytes) -> None:
-        """Add bytes, at least one; never waits."""
+    @property
+    def end_position(self) -> int:
+        """Where in the stream the next bytes belong."""
+        return self._end
+
+    def put(self, data: bytes, position: int | None = None) -> None:
+        """Add bytes, at least one; never waits.
+
+        Args:
+            data: the bytes.
+            position: what `end_position` was, for a thread that an interruption may meet: bytes that are there already
+                are not added once more.
+        """
         with self._lock:
-            if self._is_ended or self._is_dropping:
+            if self._is_ended or self._is_dropping or (position is not None and position != self._end):
                 return
             self._append(data)
-            self._end += len(data)
             if self._end - self.position >= self._capacity:
                 self._note_full()
             self._wake_taker()
 
     def _append(self, data: bytes) -> None:
+        """Add bytes to the chunks, and so to what `_end` counts, in one step."""
         if len(data) >= _LARGE_BYTES:
             self._growing = None
             self._chunks.append((self._end, data))
         elif self._growing is not None and len(self._growing) < _LARGE_BYTES:
             self._growing += data
         else:
-            self._growing = bytearray(data)
-            self._chunks.append((self._end, self._growing))
+            growing = bytearray(data)
+            self._chunks.append((self._end, growing))
+            self._growing = growing
 
     # Any thread.
 
@@ -88,7 +108,6 @@ class ByteInbox(Inbox):
     def _forget_all(self) -> None:
         self._chunks.clear()
         self._growing = None
-        self._end = self.position
 
     # The taking side.
 
@@ -114,6 +133,8 @@ class ByteInbox(Inbox):
         """
         operation = self._operation
         assert operation is not None
+        what = "the bytes did not come within control.receive_timeout (None: for ever)"
+        outcome = LOOK
         while True:
             with self._lock:
                 operation.check("the read")
@@ -128,16 +149,19 @@ class ByteInbox(Inbox):
                 if self._is_ended:
                     # A new one for each call, because its user releases it.
                     return memoryview(b"")
-                signal = self._make_signal()
-                if self._is_ended or self._is_dropping:
-                    # By a signal handler, just now.
-                    continue
-            self._wait(
-                signal,
-                self._deadline,
-                "the bytes did not come within control.receive_timeout (None: for ever)",
-                self._deadline if operation.token is None else operation.token._limit(self._deadline),
-            )
+                if outcome == BUSY:
+                    signal = self._make_signal()
+                    if self._is_ended or self._is_dropping:
+                        # By a signal handler, just now.
+                        continue
+            until = self._deadline if operation.token is None else operation.token._limit(self._deadline)
+            if outcome == LATE and self._deadline.is_expired:
+                raise OperationTimedOutError(what)
+            if outcome == BUSY:
+                self._wait(signal, self._deadline, what, until)
+                outcome = LOOK
+            else:
+                outcome = self._pull(operation, until)
 
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""

@@ -10,6 +10,7 @@ queue is cleared at any call.
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from syncws._connection.receiving.descriptor import ReadyDescriptor
 from syncws._streams.byte_source import Operation
@@ -18,7 +19,15 @@ from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import acquire_within
 from syncws.errors import InvalidOperationError, OperationTimedOutError
 
-__all__ = ["Inbox"]
+if TYPE_CHECKING:
+    from syncws._connection.receiving.pulling import Puller
+
+__all__ = ["BUSY", "LATE", "LOOK", "Inbox"]
+
+# What came of an attempt to read on the thread that takes: see Puller.pull.
+BUSY = 0
+LOOK = 1
+LATE = 2
 
 
 class Inbox:
@@ -27,6 +36,7 @@ class Inbox:
     Attributes:
         is_full (bool): True from the moment the bound is reached until half of it is free again.
         is_kept (bool): True once nothing more will come and what waits, and how it ended, is still there to be taken.
+        puller (Puller | None): has the taking thread read itself; None when another thread always does.
     """
 
     __slots__ = (
@@ -40,6 +50,7 @@ class Inbox:
         "_signal",
         "is_full",
         "is_kept",
+        "puller",
     )
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
@@ -62,6 +73,7 @@ class Inbox:
         self._must_tell = False
         self.is_full = False
         self.is_kept = False
+        self.puller: Puller | None = None
 
     @property
     def size(self) -> int:
@@ -172,6 +184,11 @@ class Inbox:
         """True when half of the bound is free."""
         raise NotImplementedError
 
+    def _pull(self, operation: Operation, deadline: Deadline) -> int:
+        """Read on this thread; BUSY when another one does."""
+        puller = self.puller
+        return BUSY if puller is None else puller.pull(operation, deadline)
+
     def _make_signal(self) -> threading.Lock:
         """Return what is released at the next change; requires the lock."""
         # Nothing is here, and so there is room: an interruption may have kept the reader from hearing of it.
@@ -182,11 +199,15 @@ class Inbox:
         return signal
 
     def _wait(self, signal: threading.Lock, deadline: Deadline, what: str, until: Deadline | None = None) -> None:
-        """Wait for a change; no longer than `until`, if that is given.
+        """Wait for a change, or for the thread that reads to give way; no longer than `until`, if that is given.
 
         Raises:
             OperationTimedOutError: the deadline has passed (0x80072EE2).
         """
+        puller = self.puller
+        # Asked after the signal stands, which that thread looks for after it has given way.
+        if puller is not None and puller.is_free:
+            return
         if deadline.is_expired:
             raise OperationTimedOutError(what)
         acquire_within(signal, (until or deadline).remaining)

@@ -8,12 +8,13 @@ byte codes between that step and the return of receive() can lose it.
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from syncws._connection.receiving.inbox import Inbox
+from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
+from syncws.errors import OperationTimedOutError
 
 __all__ = ["MAX_WAITING_MESSAGES", "MessageInbox"]
 
@@ -63,15 +64,22 @@ class MessageInbox(Inbox):
     def _has_room_for(self, weight: int, count: int) -> bool:
         return weight * 2 <= self._capacity and count * 2 <= self._max_count
 
-    def put(self, messages: list[Message]) -> None:
-        """Add messages; never waits."""
+    def put(self, messages: list[Message], rest: Iterator[Message] | None = None) -> None:
+        """Add messages; never waits.
+
+        Args:
+            messages: to be added.
+            rest: an iterator over them, for a thread that an interruption may meet: it says which are to be added
+                still, when this is called once more. The counts may be too high then, until nothing waits.
+        """
         with self._lock:
             if self._is_ended:
                 return
             for message in messages:
                 self._bytes += message._length
                 self._weight += _weight(message)
-                self._messages.append(message)
+            # One step.
+            self._messages.extend(messages if rest is None else rest)
             if self._weight >= self._capacity or len(self._messages) >= self._max_count:
                 self._note_full()
             self._wake_taker()
@@ -94,6 +102,8 @@ class MessageInbox(Inbox):
             InvalidOperationError: another thread is taking (0x800710DD).
         """
         operation = Operation()
+        what = "no message came within timeout or receive_timeout (None: for ever)"
+        outcome = LOOK
         try:
             self._begin(operation, "another receive runs on this socket: one at a time")
             while True:
@@ -103,11 +113,18 @@ class MessageInbox(Inbox):
                         return self._take_first()
                     if self._is_ended:
                         return None
-                    signal = self._make_signal()
-                    if self._is_ended:
-                        # By a signal handler, just now.
-                        continue
-                self._wait(signal, deadline, "no message came within timeout or receive_timeout (None: for ever)")
+                    if outcome == BUSY:
+                        signal = self._make_signal()
+                        if self._is_ended:
+                            # By a signal handler, just now.
+                            continue
+                if outcome == LATE:
+                    raise OperationTimedOutError(what)
+                if outcome == BUSY:
+                    self._wait(signal, deadline, what)
+                    outcome = LOOK
+                else:
+                    outcome = self._pull(operation, deadline)
         finally:
             operation.is_over = True
 
@@ -139,6 +156,15 @@ class MessageInbox(Inbox):
         except IndexError:
             return None
 
+    def take_waiting(self, check: Callable[[], object]) -> Message | None:
+        """Take the next message if there is one and nobody else takes; as take, but never waits."""
+        operation = self._operation
+        if operation is not None and not operation.is_over:
+            return None
+        with self._lock:
+            check()
+            return self._take_first()
+
     def take_now(self) -> Message | None:
         """Take the next message if there is one, for a handler that was added after it came; never waits."""
         with self._lock:
@@ -151,14 +177,19 @@ class MessageInbox(Inbox):
             return None
         first = messages[0]
         weight = _weight(first)
+        left = len(messages) - 1
         # Told before it is taken, because what interrupts that would lose it.
-        if self._must_tell and self._has_room_for(self._weight - weight, len(messages) - 1):
+        if self._must_tell and (not left or self._has_room_for(self._weight - weight, left)):
             self._tell_of_room()
         if not messages:
             return None
-        self._bytes -= first._length
-        self._weight -= weight
-        if self._descriptor is None or len(messages) > 1:
+        bytes_left, weight_left = self._bytes - first._length, self._weight - weight
+        if left:
+            self._bytes, self._weight = bytes_left, weight_left
+            return messages.popleft()
+        # Nothing is left: what an interruption of put() has counted twice is forgotten.
+        self._bytes = self._weight = 0
+        if self._descriptor is None:
             return messages.popleft()
         try:
             messages.popleft()

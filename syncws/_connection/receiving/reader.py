@@ -1,35 +1,37 @@
-"""The reader thread: waits for bytes and decodes them; what becomes of them is for message_reader and stream_reader.
+"""Reading: waits for bytes and decodes them; what becomes of them is for receivers.py.
 
-Everything here runs on one connection's reader thread, a daemon named `syncws-reader-N`. When a handler is slow its
-thread becomes the dispatcher, and a new one takes over the reading: see receiving.delivery.
+Everything here runs on the thread that has the reading role (reading_role.py). Most of it on the connection's reader
+thread, a daemon named `syncws-reader-N`; what a caller does that reads itself stands in pulling.py. Handlers are
+called, and the connection is ended, by the reader thread alone. When a handler is slow its thread becomes the
+dispatcher, and a new one takes over the reading: see receiving.delivery.
 
 The reader never waits to send; what it posts and cannot push out, it pushes when poll says so.
 """
 
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+import threading
+from collections import deque
+from typing import Any
 
 from syncws._connection import closing
 from syncws._connection.keep_alive import Silence
-from syncws._connection.notices import tell
+from syncws._connection.notices import tell, tell_waiting
 from syncws._connection.receiving.delivery import Relieved
 from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
+from syncws._connection.receiving.reading_role import Hold
 from syncws._connection.session import Session
 from syncws._connection.tracing import traced
-from syncws._net.transport import lost_connection
+from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
+from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, is_readable, make_readiness
 from syncws._wire.closing import pong_frame
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import CloseFrame, Ping, Pong, Violation
 from syncws.errors import WebSocketError
 from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
 
-__all__ = ["Reader", "run_reader"]
-
-SessionT = TypeVar("SessionT", bound=Session)
+__all__ = ["Reader"]
 
 _logger = logging.getLogger("syncws.reader")
 
@@ -39,78 +41,71 @@ _READ_BYTES = 65536
 _SMALL_READ_BYTES = 4096
 # Reads that fill less than that, in a row, before the next one asks for no more.
 _SMALL_READS = 16
+# A reader thread that was started for something that came, and that nobody needs, ends after so much silence.
+_IDLE_SECONDS = 1.0
+# How long the main thread reads for one connection at a time while the program ends.
+_EXIT_STEP_SECONDS = 0.01
 
 
-def run_reader(session: SessionT, make_reader: Callable[[SessionT], "Reader"]) -> None:
-    """Read until the connection is over, then finish the session."""
-    if not session.claim():
-        # The connect that started this thread was interrupted, and has given everything back.
-        return
-    try:
-        is_over, interruption = _read(session, lambda: make_reader(session).run())
-        while not is_over:
-            role = dispatch(session, interruption)
-            if role is None:
-                return
-            is_over, interruption = _read(session, role.run)
-    finally:
-        session.finish()
+class _OutOfTime(Exception):
+    """Ends a turn of reading while the program ends."""
 
 
-def _read(session: Session, run: Callable[[], None]) -> tuple[bool, BaseException | None]:
-    """Read to the end of the connection, and give everything back.
-
-    Returns:
-        False when another thread has taken over the reading, and with it the rest; and what a handler has raised that
-        is to end this thread, if it has.
-    """
-    try:
-        run()
-    except Relieved as relieved:
-        return False, relieved.interruption
-    except Exception as exc:  # a defect of ours: the connection ends all the same
-        if session.loss is None:
-            session.loss = WebSocketError(f"the reader failed: {exc}")
-        with contextlib.suppress(Exception):
-            _logger.exception("reader %d failed", session.number)
-    except BaseException:  # a handler has ended its thread: the connection ends with it
-        session.give_up()
-        session.end()
-        raise
-    session.end()
-    return True, None
+class _GivesWay(Exception):
+    """Ends the reader thread's run without ending the connection: a caller reads, or there is nothing to read."""
 
 
 class Reader:
-    """The reading role of a session. One thread at a time has it."""
+    """Reads for a session. One thread at a time does, the one that has the reading role."""
 
     __slots__ = (
-        "_decode",
-        "_decoder",
-        "_is_at_end",
+        "_is_lasting",
         "_large_reads",
-        "_may_have_more",
-        "_readiness",
-        "_session",
+        "_last_event",
+        "_until",
+        "decode",
+        "decoder",
+        "is_at_end",
+        "kept",
+        "may_have_more",
+        "readiness",
+        "session",
     )
 
     def __init__(self, session: Session, decoder: FrameDecoder) -> None:
-        """Make a reader; `run` does the rest."""
-        self._session = session
-        self._decoder = decoder
+        """Make a reader for a connection that is made; nobody reads yet."""
+        self.session = session
+        self.decoder = decoder
         decoder.tally = session.received
-        self._decode = traced(session.outbox, decoder.receive_data)
-        self._readiness = make_readiness(session.transport.fileno(), session.waker.fileno())
+        self.decode = traced(session.outbox, decoder.receive_data)
+        descriptor, waker = session.transport.fileno(), session.waker.fileno()
+        self.readiness = make_readiness(descriptor, waker)
         # True when a receive may give data although poll has not been asked: then that call is spared.
-        self._may_have_more = session.transport.has_buffered
-        self._is_at_end = False
+        self.may_have_more = session.transport.has_buffered
+        self.is_at_end = False
         # How many of the next reads are large; another full one begins the count anew.
         self._large_reads = 0
+        # What was received and is not decoded yet, one piece at most; at first what came behind the handshake.
+        self.kept: deque[bytes | memoryview] = deque([session.remainder] if session.remainder else ())
+        # The Close frame or violation at the end: it is for the reader thread, when the rest is done.
+        self._last_event: Incoming | None = None
+        # True when this thread stays although nothing comes: there were handlers when it began.
+        self._is_lasting = False
+        # While the program ends: when this turn is over.
+        self._until: Deadline | None = None
 
     # What becomes of the messages.
 
     def _process(self, events: list[Incoming]) -> None:
-        """Deliver messages and answer control frames, in order."""
+        """On the reader thread: deliver messages and answer control frames, in order."""
+        raise NotImplementedError
+
+    def sort(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
+        """On a caller's thread: return what put() takes, and pings and pongs; an end is left for the reader thread."""
+        raise NotImplementedError
+
+    def put(self, content: Any) -> bool:
+        """Put content into the inbox, all of it or what is left after an interruption; return whether there was any."""
         raise NotImplementedError
 
     def _deliver_waiting(self) -> None:
@@ -118,11 +113,106 @@ class Reader:
 
     def _finish_batch(self) -> None:
         """Handle the events that another thread's last read has left."""
+        last, self._last_event = self._last_event, None
+        if last is not None:
+            if isinstance(last, Violation):
+                self._let_receiver_answer()
+            # A Close frame ends the inbox.
+            self.answer(last)
+
+    def _let_receiver_answer(self) -> None:
+        """Wait a moment, before a violation is answered, for whoever received what came with it."""
 
     def hand_over(self) -> bool:
         """Let a new thread go on reading; return whether it was started. The monitor calls it, holding the ticket."""
-        session = self._session
-        return start_another_reader(session, lambda: _read(session, self.run))
+        session = self.session
+        return start_another_reader(session, self._read)
+
+    # What the role asks, any thread.
+
+    @property
+    def is_ended(self) -> bool:
+        """True when nothing more will come: what is left to do is the reader thread's."""
+        return self.is_at_end or self.decoder.is_dead
+
+    @property
+    def has_something(self) -> bool:
+        """True when there is something to read; asked without the role, so true or not a moment ago."""
+        session = self.session
+        if session.inbox.is_full:
+            return False
+        puller = session.inbox.puller
+        if self.kept or self.may_have_more or self.decoder.has_more or (puller is not None and puller.is_torn):
+            return True
+        return is_readable(session.transport.fileno())
+
+    # The reader thread.
+
+    def serve(self) -> None:
+        """Take the role, read until the connection is over, then finish the session; or give way."""
+        session = self.session
+        hold = Hold()
+        # First this: whoever needs a reader after the attempt starts another thread.
+        session.role.starting = None
+        if not session.role.take(hold):
+            # A caller reads, and looks when it is done; or the connect was interrupted, and has given everything back.
+            return
+        session.reader = threading.current_thread()
+        gives_way = False
+        try:
+            is_over, interruption = self._read()
+            while not is_over:
+                other = dispatch(session, interruption)
+                if other is None:
+                    return
+                is_over, interruption = other._read()
+        except _GivesWay:
+            gives_way = True
+        finally:
+            if gives_way:
+                session.role.give_way(hold)
+            else:
+                session.finish()
+
+    def _read(self) -> tuple[bool, BaseException | None]:
+        """Read to the end of the connection, and give everything back.
+
+        Returns:
+            False when another thread has taken over the reading, and with it the rest; and what a handler has raised
+            that is to end this thread, if it has.
+        """
+        session = self.session
+        try:
+            self.run()
+        except Relieved as relieved:
+            return False, relieved.interruption
+        except (_GivesWay, _OutOfTime):
+            raise
+        except Exception as exc:  # a defect of ours: the connection ends all the same
+            if session.loss is None:
+                session.loss = WebSocketError(f"the reader failed: {exc}")
+            with contextlib.suppress(Exception):
+                _logger.exception("reader %d failed", session.number)
+        except BaseException:  # a handler has ended its thread: the connection ends with it
+            session.give_up()
+            session.end()
+            raise
+        session.end()
+        return True, None
+
+    def read_at_exit(self) -> None:
+        """Go on with the end of the connection if nobody reads; on the main thread, while the program ends."""
+        session = self.session
+        hold = Hold()
+        if not session.role.take(hold):
+            return
+        self._until = Deadline(_EXIT_STEP_SECONDS)
+        try:
+            self._read()
+        except _OutOfTime:
+            session.role.give_back(hold)
+            return
+        session.finish()
 
     def run(self) -> None:
         """Read, decode and deliver until the peer or we are done.
@@ -130,27 +220,36 @@ class Reader:
         Raises:
             Relieved: another thread goes on with that.
         """
-        session = self._session
+        session = self.session
+        self._is_lasting = session.keeps_reader
+        puller = session.inbox.puller
+        if puller is not None:
+            puller.finish()
         self._finish_batch()
-        data: bytes | memoryview = session.remainder
-        session.remainder = b""
-        if data:
-            self._process(self._decode(data))
-        while not self._decoder.is_dead and not session.is_aborted:
+        if session.dispatcher is None:
+            tell_waiting(session)
+        if self.kept:
+            self._process(self.decode(self.kept.popleft()))
+        while not self.decoder.is_dead and not session.is_aborted:
             following = self._next_data()
             if following is None:
                 break
-            self._process(self._decode(following))
-        if self._decoder.is_dead or session.is_failed:
+            self._process(self.decode(following))
+        if self.decoder.is_dead or session.is_failed:
             self._linger()
         # A first handler may have come in the meantime.
         self._deliver_waiting()
 
     def _next_data(self) -> bytes | memoryview | None:
-        """Wait for bytes; b"" when the decoder holds more, None when there will be none, for whatever reason."""
-        session = self._session
+        """Wait for bytes; b"" when the decoder holds more, None when there will be none, for whatever reason.
+
+        Raises:
+            _GivesWay: this thread is not needed any more.
+        """
+        session = self.session
         inbox = session.inbox
-        while not self._is_at_end:
+        role = session.role
+        while not self.is_at_end:
             if session.is_abandoned:
                 session.begin_abandoned_close()
             # Asked each time, not only when nothing comes: a peer may go on sending for ever.
@@ -160,76 +259,122 @@ class Reader:
                 return None
             if inbox.has_messages:
                 self._deliver_waiting()
+            if role.is_wanted and not role.is_needed:
+                raise _GivesWay
             is_paused = inbox.is_full and not session.closing.is_discarding
             if is_paused is not session.is_paused:
                 session.note_pause(is_paused)
             if session.silence is not None and self._is_silent(session.silence):
                 return None
-            if self._decoder.has_more and not is_paused:
+            if self.decoder.has_more and not is_paused:
                 if session.outbox.has_posted:
                     session.outbox.flush_without_waiting()
                 return b""
-            if self._may_have_more and not is_paused:
+            if self.may_have_more and not is_paused:
                 data = self._receive()
                 if data:
                     return data
+                self._check_time()
                 continue
-            self._wait(0 if is_paused else READABLE, session.closing.deadline or FOREVER)
+            if self._is_lasting or is_paused:
+                self._wait(0 if is_paused else READABLE, session.closing.deadline or FOREVER)
+            elif not self._wait(READABLE, session.closing.deadline or Deadline(_IDLE_SECONDS)) and not (role.is_needed):
+                raise _GivesWay
         return None
 
-    def _wait(self, interest: int, deadline: Deadline) -> None:
-        """Wait for the transport, a wake-up or the deadline."""
-        session = self._session
+    def _check_time(self) -> None:
+        if self._until is not None and self._until.is_expired:
+            raise _OutOfTime
+
+    def _wait(self, interest: int, deadline: Deadline) -> int:
+        """Wait for the transport, a wake-up or the deadline; return what is ready."""
+        session = self.session
+        if self._until is not None:
+            self._check_time()
+            deadline = deadline.sooner(self._until)
         if (session.outbox.has_posted or session.transport.has_unsent) and not session.outbox.flush_without_waiting():
             interest |= WRITABLE
-        ready = self._readiness.wait(interest, deadline)
+        ready = self.readiness.wait(interest, deadline)
         if ready & WOKEN:
             session.waker.clear()
         if ready & READABLE & interest:
-            self._may_have_more = True
+            self.may_have_more = True
+        return ready
 
     def _is_silent(self, silence: Silence) -> bool:
         """Fail the connection if the peer is gone; return whether it is."""
-        session = self._session
+        session = self.session
         session.silence = None
         # This process may have slept, and the answer lie in the socket.
         self._wait(READABLE, Deadline(0.0))
-        if session.is_paused or self._may_have_more or session.inbound.total_bytes != silence.received_bytes:
+        if session.is_paused or self.may_have_more or session.inbound.total_bytes != silence.received_bytes:
             return False
         return session.take_silence(silence.reason, closing.LINGER_SECONDS)
 
+    def _linger(self) -> None:
+        """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
+        session = self.session
+        soon = Deadline(closing.LINGER_SECONDS)
+        latest = session.closing.deadline or soon
+        while not self.is_at_end and not session.is_aborted and not latest.is_expired:
+            self._deliver_waiting()
+            is_idle = session.outbox.is_idle
+            if is_idle and soon.is_expired:
+                return
+            if self.may_have_more:
+                self._receive()
+                self._check_time()
+            else:
+                # Not idle may be a moment old: who sends tells nobody here that all is out.
+                self._wait(READABLE, soon if is_idle or not soon.is_expired else latest)
+
+    # What comes.
+
     def _receive(self) -> bytes | memoryview:
         """Take what the transport has; notes the end of the stream."""
-        session = self._session
-        transport = session.transport
-        if session.outbox.has_posted or transport.has_unsent:
+        session = self.session
+        if session.outbox.has_posted or session.transport.has_unsent:
             # Also under a server that never pauses, for which nothing ever waits.
             session.outbox.flush_without_waiting()
-        room = self._decoder.room
+        return self.kept.popleft() if self.fetch() else b""
+
+    def fetch(self) -> bool:
+        """Put what the transport has into `_kept`; return whether there was any. Notes the end of the stream."""
+        session = self.session
+        transport = session.transport
+        kept = self.kept
+        room = self.decoder.room
         size = len(room) if room is not None else _READ_BYTES if self._large_reads else _SMALL_READ_BYTES
-        data: bytes | memoryview | None
         try:
-            data = transport.receive(size) if room is None else transport.receive_into(room)
+            if not (transport.keep(kept, size) if room is None else _fill(transport, room, kept)):
+                # TLS inside TLS may have stopped in the middle of what the inner one holds.
+                self.may_have_more = transport.has_buffered
+                return False
         except OSError as exc:
+            if exc.errno is None and not isinstance(exc, WebSocketError):
+                # A signal handler's, which came in that moment: what the system says has a number.
+                raise
             # After the Close frames, or a violation, the peer may end TCP as it likes.
-            if not self._decoder.is_dead and not session.closing.is_discarding:
+            if not self.decoder.is_dead and not session.closing.is_discarding:
                 session.loss = lost_connection(exc)
-            data = b""
-        if data is None:
-            # TLS inside TLS may have stopped in the middle of what the inner one holds.
-            self._may_have_more = transport.has_buffered
-            return b""
-        self._is_at_end = not data
+            self.is_at_end = True
+            self.may_have_more = False
+            return False
+        count = len(kept[0])
         # A full read has left more behind, most likely; so has TLS when it holds another record.
-        self._may_have_more = len(data) == size or transport.has_buffered
-        if len(data) >= _SMALL_READ_BYTES:
+        self.may_have_more = count == size or transport.has_buffered
+        if not count:
+            self.is_at_end = True
+            kept.clear()
+            return False
+        if count >= _SMALL_READ_BYTES:
             self._large_reads = _SMALL_READS
         elif self._large_reads:
             self._large_reads -= 1
-        return data
+        return True
 
-    def _answer(self, event: Incoming) -> None:
-        session = self._session
+    def answer(self, event: Incoming) -> None:
+        session = self.session
         if isinstance(event, Ping):
             session.outbox.post_pong(pong_frame(event.payload))
             self._tell_of(event, None)
@@ -248,7 +393,7 @@ class Reader:
 
     def _tell_of(self, frame: Ping | Pong, round_trip_time: float | None) -> None:
         """Raise ping_received or pong_received, where there are handlers."""
-        session = self._session
+        session = self.session
         owner = session.owner()
         if owner is None:
             return
@@ -258,18 +403,11 @@ class Reader:
         elif owner._pong_received.handlers:
             tell(session, owner._pong_received, WebSocketPongReceivedEventArgs(frame.payload, round_trip_time))
 
-    def _linger(self) -> None:
-        """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
-        session = self._session
-        soon = Deadline(closing.LINGER_SECONDS)
-        latest = session.closing.deadline or soon
-        while not self._is_at_end and not session.is_aborted and not latest.is_expired:
-            self._deliver_waiting()
-            is_idle = session.outbox.is_idle
-            if is_idle and soon.is_expired:
-                return
-            if self._may_have_more:
-                self._receive()
-            else:
-                # Not idle may be a moment old: who sends tells nobody here that all is out.
-                self._wait(READABLE, soon if is_idle or not soon.is_expired else latest)
+
+def _fill(transport: Transport, room: memoryview, kept: deque[bytes | memoryview]) -> bool:
+    """As Transport.keep, into the decoder's own buffer: an interruption may lose what came."""
+    data = transport.receive_into(room)
+    if data is None:
+        return False
+    kept.append(data)
+    return True

@@ -17,7 +17,7 @@ from syncws._connection.receiving.reader import Reader
 from syncws._connection.stream_session import StreamSession
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
-from syncws._wire.incoming import Message, MessagePiece, Violation
+from syncws._wire.incoming import Message, MessagePiece, Ping, Pong
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws.events import Event, Handler
 
@@ -27,9 +27,9 @@ __all__ = ["MessageReceiver", "StreamReceiver"]
 class MessageReceiver(Reader):
     """Delivers messages, whole or in pieces."""
 
-    __slots__ = ("_batch", "_is_handed_over", "_last_event", "_message_class")
+    __slots__ = ("_batch", "_is_answer_due", "_is_handed_over", "_message_class")
 
-    _session: MessageSession
+    session: MessageSession
 
     def __init__(self, session: MessageSession, decoder: FrameDecoder, message_class: type[Message]) -> None:
         """Make a reader whose `decoder` makes messages of `message_class`."""
@@ -38,9 +38,9 @@ class MessageReceiver(Reader):
         # What the last read has brought. Two threads may take from it for a moment: the one whose handler was slow goes
         # on with the next event, if it comes before the one that takes over, which takes all that is left in one step.
         self._batch: Iterator[Incoming] = iter(())
-        # The Close frame or violation at its end, kept apart: it is for whoever reads when the rest is done.
-        self._last_event: Incoming | None = None
         self._is_handed_over = False
+        # True when the last read put a message into the inbox.
+        self._is_answer_due = False
 
     def hand_over(self) -> bool:
         """See Reader.hand_over."""
@@ -49,8 +49,9 @@ class MessageReceiver(Reader):
         return self._is_handed_over
 
     def _process(self, events: list[Incoming]) -> None:
-        session = self._session
-        if self._decoder.is_dead:
+        session = self.session
+        self._is_answer_due = False
+        if self.decoder.is_dead:
             self._last_event = events.pop()
         self._batch = iter(events)
         owner = session.owner()
@@ -76,7 +77,7 @@ class MessageReceiver(Reader):
         Raises:
             Relieved: another thread has the reading role now, and what is left.
         """
-        session = self._session
+        session = self.session
         delivery = session.delivery
         message_class = self._message_class
         is_whole = True
@@ -92,38 +93,52 @@ class MessageReceiver(Reader):
                         is_whole = False
                         break
                 else:
-                    self._answer(event)
+                    self.answer(event)
         finally:
             delivery.end(sys.exc_info()[1])
         return is_whole
 
     def _finish_batch(self) -> None:
-        session = self._session
+        session = self.session
         pulled: list[Message] = []
         # One step, so that the other thread cannot take one in between: a list made of an iterator runs no byte code.
         for event in list(self._batch):
             if isinstance(event, self._message_class):
                 pulled.append(event)
             else:
-                self._answer(event)
+                self.answer(event)
         if pulled and not session.closing.is_discarding and session.owner() is not None:
             if session.settings.discard_unclaimed_messages and session.is_unclaimed:
                 session.discarded_messages += len(pulled)
             else:
                 session.inbox.put(pulled)
-        last, self._last_event = self._last_event, None
-        if last is not None:
-            if pulled and isinstance(last, Violation):
-                self._let_receiver_answer()
-            # A Close frame ends the inbox.
-            self._answer(last)
+                self._is_answer_due = True
+        super()._finish_batch()
+
+    def sort(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
+        self._is_answer_due = False
+        if self.decoder.is_dead:
+            self._last_event = events[-1]
+        message_class = self._message_class
+        messages = [event for event in events if isinstance(event, message_class)]
+        controls = [] if len(messages) == len(events) else [event for event in events if isinstance(event, Ping | Pong)]
+        return (messages, iter(messages)), controls
+
+    def put(self, content: Any) -> bool:
+        messages, rest = content
+        if messages and not self.session.closing.is_discarding:
+            self.session.inbox.put(messages, rest)
+            self._is_answer_due = True
+        return bool(messages)
 
     def _let_receiver_answer(self) -> None:
         """Wait a moment until whoever received what came before a violation has answered it, and receives again.
 
         Both came in one read, and after our Close frame nothing can be sent any more. Handlers have answered by then.
         """
-        session = self._session
+        session = self.session
+        if not self._is_answer_due:
+            return
         for _ in range(closing.ANSWER_SLICES):
             if session.inbox.is_waited_for or session.closing.is_discarding or session.is_aborted:
                 return
@@ -131,7 +146,7 @@ class MessageReceiver(Reader):
 
     def _deliver_waiting(self) -> None:
         """Deliver to handlers that were added late what came before them."""
-        session = self._session
+        session = self.session
         if not session.inbox.has_messages:
             return
         if self._is_handed_over:
@@ -151,7 +166,7 @@ class StreamReceiver(Reader):
 
     __slots__ = ()
 
-    _session: StreamSession
+    session: StreamSession
 
     def __init__(self, session: StreamSession) -> None:
         """Make a reader."""
@@ -164,13 +179,26 @@ class StreamReceiver(Reader):
                 arrived.append(event.payload or b"")
             else:
                 # What came before a violation or a Close frame is given out before it.
-                self._put(arrived)
-                self._answer(event)
-        self._put(arrived)
+                self._put_arrived(arrived)
+                self.answer(event)
+        self._put_arrived(arrived)
 
-    def _put(self, arrived: list[bytes]) -> None:
+    def _put_arrived(self, arrived: list[bytes]) -> None:
         """Put in what came in one read, in one piece."""
         data = arrived[0] if len(arrived) == 1 else b"".join(arrived)
         arrived.clear()
-        if data and not self._session.closing.is_discarding:
-            self._session.inbox.put(data)
+        if data and not self.session.closing.is_discarding:
+            self.session.inbox.put(data)
+
+    def sort(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
+        if self.decoder.is_dead:
+            self._last_event = events[-1]
+        data = b"".join(event.payload or b"" for event in events if isinstance(event, MessagePiece))
+        controls = [event for event in events if isinstance(event, Ping | Pong)]
+        return (data, self.session.inbox.end_position), controls
+
+    def put(self, content: Any) -> bool:
+        data, position = content
+        if data and not self.session.closing.is_discarding:
+            self.session.inbox.put(data, position)
+        return bool(data)

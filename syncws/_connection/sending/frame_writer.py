@@ -4,6 +4,7 @@ Unless it says otherwise, what stands here requires the writer role, which the o
 """
 
 import threading
+from collections.abc import Callable
 
 from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.at_exit import stay_quiet
@@ -71,6 +72,7 @@ class FrameWriter:
 
     __slots__ = (
         "_chunks",
+        "_on_wait",
         "_readiness",
         "_rest",
         "_waker",
@@ -83,10 +85,11 @@ class FrameWriter:
         "transport",
     )
 
-    def __init__(self, transport: Transport) -> None:
-        """Make one with no frame under way."""
+    def __init__(self, transport: Transport, on_wait: Callable[[], object] = bool) -> None:
+        """Make one with no frame under way; `on_wait` is called before each wait for the peer."""
         self.transport = transport
         self.tally = Tally()
+        self._on_wait = on_wait
         # What is left of the chunk being sent, and the chunks of the same frame that follow it.
         self._rest = _NOTHING
         self._chunks: FrameChunks | None = None
@@ -184,6 +187,7 @@ class FrameWriter:
             self._readiness = self._prepare_to_wait()
         # Asked after the waker stands: shut() sets the reason first and then looks for a waker.
         self._check_not_shut()
+        self._on_wait()
         ready = self._readiness.wait(WRITABLE, patience.deadline)
         if ready & WOKEN and self._waker is not None:
             self._waker.clear()

@@ -33,6 +33,7 @@ from syncws.errors import ConnectionLostError, InvalidOperationError, OperationT
 __all__ = ["Outbox"]
 
 _NOBODY = 0
+_Callback = Callable[[], object]
 
 
 class Outbox:
@@ -60,21 +61,26 @@ class Outbox:
         "tally",
     )
 
-    def __init__(self, transport: Transport, on_leftover: Callable[[], None]) -> None:
-        """Make an outbox; `on_leftover` is called when a sender gave up in mid-frame: the reader must push the rest."""
+    def __init__(self, transport: Transport, on_leftover: _Callback, on_wait: _Callback = bool) -> None:
+        """Make an outbox.
+
+        Args:
+            transport: where frames go.
+            on_leftover: called when a sender gave up in the middle of a frame: the reader must push the rest.
+            on_wait: called when a sender waits for the peer: somebody must read, for it may have said why.
+        """
         self._transport = transport
         self._on_leftover = on_leftover
         # Reentrant: a signal handler may come between taking it and noting the owner, and leaves it as it was.
         self._role = threading.RLock()
         # The thread that has the role. A send that finds its own number is one in a signal handler, in mid-frame.
         self._owner = _NOBODY
-        self._writer = FrameWriter(transport)
+        self._writer = FrameWriter(transport, on_wait)
         self.tally = self._writer.tally
         self._posted = Posted(self.tally)
         # Between two frames of a message: no other data frame may go.
         self._open: OpenMessage | None = None
-        # Bytes that each waiting thread wants to send.
-        self._waiting: dict[int, int] = {}
+        self._waiting: dict[int, int] = {}  # Bytes that each waiting thread wants to send.
         self._retire: Callable[[], None] | None = None
         self.given_up: ConnectionLostError | None = None
         self.has_posted = False
@@ -303,6 +309,11 @@ class Outbox:
             False when there is more, and it needs the transport to be writable: the reader sees to it. True when
             all is out, or whoever holds the role will do it.
         """
+        is_out = self._flush()
+        # Whoever retired it may have found the role taken, just now.
+        return is_out if self._retire is None else self._flush()
+
+    def _flush(self) -> bool:
         own = threading.get_ident()
         writer = self._writer
         while self._has_work or self._retire is not None:
@@ -338,7 +349,7 @@ class Outbox:
 
     # The end.
 
-    def retire(self, close_transport: Callable[[], None]) -> None:
+    def retire(self, close_transport: Callable[[], None], *, may_wait: bool = True) -> None:
         """Close the transport as soon as no sender uses it; the reader calls it last, after shut().
 
         Senders leave at once, for shut() has woken them; a thread that the system does not run for a second closes
@@ -346,7 +357,7 @@ class Outbox:
         """
         self._retire = close_transport
         self.has_posted = True
-        if self._role.acquire(timeout=0 if self._writer.is_quiet else closing.LEAVE_SECONDS):
+        if self._role.acquire(timeout=closing.LEAVE_SECONDS if may_wait and not self._writer.is_quiet else 0):
             try:
                 self._close_transport()
             finally:

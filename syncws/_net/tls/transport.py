@@ -13,9 +13,10 @@ stays there until the sending side flushes; `has_unsent` tells that there is som
 import errno
 import re
 import ssl
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from syncws._net.transport import Transport
 from syncws._waiting.readiness import READABLE, WRITABLE
@@ -83,7 +84,18 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
 class TlsTransport:
     """TLS over another transport; over a TlsTransport it is TLS inside TLS."""
 
-    __slots__ = ("__weakref__", "_ending", "_incoming", "_inner", "_lock", "_outgoing", "_ssl", "_unsent")
+    __slots__ = (
+        "__weakref__",
+        "_ciphertext",
+        "_ending",
+        "_incoming",
+        "_inner",
+        "_is_reading",
+        "_lock",
+        "_outgoing",
+        "_ssl",
+        "_unsent",
+    )
 
     def __init__(
         self,
@@ -105,6 +117,10 @@ class TlsTransport:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
+        # Ciphertext on its way from the transport below into the engine, one piece at most.
+        self._ciphertext: deque[bytes] = deque()
+        # True while the engine gives out plaintext: what an interruption then loses cannot be had again.
+        self._is_reading = False
         # Ciphertext taken from the outgoing BIO that the transport below has not taken yet.
         self._unsent = memoryview(b"")
         # The end, or an error, that was found behind data.
@@ -170,15 +186,22 @@ class TlsTransport:
 
     def _feed(self, size: int) -> bool:
         """Move ciphertext from below into the engine; return whether there was any, or its end."""
-        ciphertext = self._inner.receive(size)
-        if ciphertext is None:
+        ciphertext = self._ciphertext
+        if not ciphertext and not self._inner.keep(ciphertext, size):
             return False
         with self._lock:
-            if ciphertext:
-                self._incoming.write(ciphertext)
+            if ciphertext[0]:
+                # In C from one to the other, as in SocketTransport.keep.
+                deque(map(self._incoming.write, map(deque[bytes].popleft, (ciphertext,))), 0)
             else:
                 self._incoming.write_eof()
+                ciphertext.clear()
         return True
+
+    @property
+    def is_torn(self) -> bool:
+        """See Transport.is_torn."""
+        return self._is_reading or self._inner.is_torn
 
     @property
     def has_unsent(self) -> bool:
@@ -199,17 +222,29 @@ class TlsTransport:
             # Of TLS inside TLS the inner one may hold several records, of which receive() took one.
             return bool(self._incoming.pending or self._ssl.pending() or self._ending or self._inner.has_buffered)
 
-    def receive(self, size: int) -> bytes | None:
-        """See Transport.receive. An end without TLS's own farewell is an end like any other: WebSocket has its own.
+    def keep(self, kept: deque[Any], size: int) -> bool:
+        """See Transport.keep. An end without TLS's own farewell is an end like any other: WebSocket has its own.
 
         Raises:
             ssl.SSLError: what came is no valid TLS.
         """
-        return self._read(size, lambda: self._ssl.read(size), b"")
+        data = self._read(size, lambda: self._ssl.read(size), b"")
+        if data is None:
+            return False
+        kept.append(data)
+        self._is_reading = False
+        return True
+
+    def receive(self, size: int) -> bytes | None:
+        """See Transport.receive."""
+        kept: deque[bytes] = deque()
+        return kept[0] if self.keep(kept, size) else None
 
     def receive_into(self, room: memoryview) -> memoryview | None:
         """See Transport.receive_into; takes all the records that have come, as far as there is room."""
-        return self._read(min(len(room), _RECEIVE_BYTES), lambda: self._read_into(room), room[:0])
+        data = self._read(min(len(room), _RECEIVE_BYTES), lambda: self._read_into(room), room[:0])
+        self._is_reading = False
+        return data
 
     def _read(self, size: int, read: Callable[[], _Data], end: _Data) -> _Data | None:
         """Feed the engine with `size` bytes at a time until `read` has data; None when nothing comes."""
@@ -222,11 +257,17 @@ class TlsTransport:
                     try:
                         if self._ending is not None:
                             raise self._ending
+                        self._is_reading = True
                         return read()
                     except ssl.SSLWantReadError:
-                        pass
+                        self._is_reading = False
                     except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                        self._is_reading = False
                         return end
+                    except OSError as exc:
+                        # What a signal handler raises has no number.
+                        self._is_reading = exc.errno is None
+                        raise
             if not self._feed(max(size, _CIPHERTEXT_BYTES)):
                 return None
         # Records without data, one after the other: the caller must get to look at its deadline.

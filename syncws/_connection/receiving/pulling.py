@@ -1,0 +1,181 @@
+"""A caller that reads itself: receive(), or a stream's read, that has found the inbox empty and the reading role free.
+
+Everything here runs on the thread that receives, but finish(), which whoever reads next calls. It receives, decodes,
+puts messages into the inbox and answers pings; handlers and the end of the connection are the reader thread's.
+
+The rule for interruptions, which come on a thread of the application's only. What came from the socket is put into
+`kept` by one step, and what was decoded into `_decoded` by another; `is_torn` is true from the first to the end of the
+last. Whoever reads next goes on from there. Decoding itself is begun anew where no message was under way before; where
+one was, an interruption in the middle of it ends the connection.
+"""
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
+from syncws._streams.byte_source import Operation
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import READABLE, SLICE_SECONDS, WOKEN, WRITABLE, Readiness, make_readiness
+from syncws._wire.frame_decoder import Checkpoint
+from syncws._wire.incoming import Ping, Pong
+from syncws.errors import ConnectionLostError
+
+if TYPE_CHECKING:
+    from syncws._connection.receiving.reader import Reader
+
+__all__ = ["Puller"]
+
+
+class Puller:
+    """What fills an empty inbox on the thread that takes.
+
+    Attributes:
+        is_torn (bool): True while bytes are on their way from the socket into the inbox.
+    """
+
+    __slots__ = ("_decoded", "_reader", "_resume_from", "_sliced", "is_torn")
+
+    def __init__(self, reader: "Reader") -> None:
+        """Make it for a connection that is made."""
+        self._reader = reader
+        # For the main thread, whose waits a signal must end; made when that reads.
+        self._sliced: Readiness | None = None
+        # What the last read has brought, until it is in the inbox: see Reader.sort.
+        self._decoded: tuple[Any, list[Ping | Pong]] | None = None
+        # The decoder's checkpoint before the read under way.
+        self._resume_from: Checkpoint | None = None
+        self.is_torn = False
+
+    @property
+    def is_free(self) -> bool:
+        """True when nobody reads, and no thread was started to do so."""
+        role = self._reader.session.role
+        return not role.holders and not role.is_asked
+
+    def pull(self, operation: Operation, deadline: Deadline) -> int:
+        """Read once, if nobody else does.
+
+        Returns:
+            LOOK when something may have changed, LATE when the deadline has passed without, BUSY when another thread
+            reads or must: that tells the inbox what it reads, and when it gives way.
+        """
+        role = self._reader.session.role
+        holders = role.holders
+        outcome = BUSY
+        try:
+            if holders.setdefault(None, operation) is operation:
+                outcome = self._read(operation, deadline)
+            else:
+                role.want()
+        finally:
+            # No call before the role is given back: an interruption can come after each.
+            try:
+                if holders[None] is operation:
+                    del holders[None]
+            except KeyError:
+                pass  # Taken away in a signal handler, which needed a reader.
+            if role.is_asked:
+                role.settle()
+        return outcome
+
+    def _read(self, operation: Operation, deadline: Deadline) -> int:
+        reader = self._reader
+        session = reader.session
+        role = session.role
+        role.is_wanted = False
+        role.pulls += 1
+        if self.is_torn:
+            self._mend()
+        while not (role.is_asked and role.needs_thread):
+            if not (reader.may_have_more or reader.kept or reader.decoder.has_more or self._decoded is not None):
+                ready = self._wait(operation, deadline)
+                if not ready & READABLE:
+                    if ready & WOKEN:
+                        return LOOK
+                    if deadline.is_expired:
+                        return LATE
+                    continue
+            # First this, and then whether a signal handler has taken the role away: from here on it does not.
+            operation.is_busy = True
+            if not role.is_held_by(operation):
+                return BUSY
+            self._resume_from = reader.decoder.checkpoint
+            self.is_torn = True
+            has_news = self._take_in()
+            self.is_torn = operation.is_busy = False
+            if reader.is_ended:
+                role.is_asked = True
+            if has_news:
+                return LOOK
+        return BUSY
+
+    def _wait(self, operation: Operation, deadline: Deadline) -> int:
+        """Wait for bytes, a wake-up or the deadline; return what is ready, 0 also for no reason."""
+        session = self._reader.session
+        interest = READABLE
+        if (session.outbox.has_posted or session.transport.has_unsent) and not session.outbox.flush_without_waiting():
+            interest |= WRITABLE
+        ready = self._readiness().wait(interest, deadline)
+        if ready & WOKEN and session.role.is_held_by(operation):
+            session.waker.clear()
+            if not session.role.is_held_by(operation):
+                # In a signal handler, just now: the waking may have been for the thread that reads instead.
+                session.waker.wake()
+        return ready
+
+    def _readiness(self) -> Readiness:
+        reader = self._reader
+        if threading.current_thread() is not threading.main_thread():
+            return reader.readiness
+        if self._sliced is None:
+            session = reader.session
+            self._sliced = make_readiness(session.transport.fileno(), session.waker.fileno(), SLICE_SECONDS)
+        return self._sliced
+
+    # From the socket into the inbox.
+
+    def _take_in(self) -> bool:
+        """Receive, decode and put into the inbox; return whether anything came for it."""
+        decoded = self._decoded
+        if decoded is None:
+            reader = self._reader
+            kept = reader.kept
+            if not kept:
+                if reader.decoder.has_more:
+                    kept.append(b"")
+                elif not reader.fetch():
+                    return False
+            decoded = self._decoded = reader.sort(reader.decode(kept[0]))
+            kept.clear()
+        return self._give_out(decoded)
+
+    def _give_out(self, decoded: tuple[Any, list[Ping | Pong]]) -> bool:
+        content, controls = decoded
+        reader = self._reader
+        has_news = reader.put(content)
+        for event in controls:
+            reader.answer(event)
+        self._decoded = None
+        return has_news
+
+    def finish(self) -> None:
+        """Bring what an interrupted read had decoded to where it belongs; on the thread that reads next."""
+        if self.is_torn:
+            self._mend()
+        if self._decoded is not None:
+            self._give_out(self._decoded)
+
+    def _mend(self) -> None:
+        """Make good what an interruption has left."""
+        reader = self._reader
+        reader.may_have_more = True
+        if self._decoded is not None:
+            reader.kept.clear()
+        elif reader.kept and self._resume_from is not None:
+            reader.decoder.restart(self._resume_from)
+        elif reader.kept or reader.decoder.room is not None or reader.session.transport.is_torn:
+            reader.session.loss = ConnectionLostError("receiving was interrupted in the middle of a message")
+            reader.session.transport.abort()
+            reader.kept.clear()
+            reader.is_at_end = True
+        self.is_torn = False

@@ -1,0 +1,170 @@
+"""The reading role of a connection: one token, and the rules by which it moves.
+
+Whoever has the token waits for the socket, decodes, answers pings, and puts what came into the inbox. That is the
+reader thread; or the caller of receive(), or of a stream's read, who found the inbox empty; or nobody: then the role is
+parked, and the monitor looks now and then whether somebody must read. See "The reading role" in DESIGN.md for the
+states, and tests/connection/test_reading_role.py for the model that every order of these steps is tried on.
+
+The rule by which no wake-up is lost: whoever needs a reader sets what it needs, then `is_asked`, and then looks whether
+the token is taken. Whoever gives the token back does that first, and then looks at `is_asked` and at what is needed.
+So one of the two sees the other.
+
+Any thread may call what stands here, unless it says otherwise.
+"""
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import TypeVar
+
+from syncws._streams.byte_source import Operation
+
+__all__ = ["CONNECTING", "ENDED", "Hold", "ReadingRole"]
+
+ResultT = TypeVar("ResultT")
+
+
+class Hold:
+    """Stands for a holder that is no call of the application's; each reader thread makes one of its own."""
+
+    __slots__ = ()
+
+
+CONNECTING = Hold()
+"""The connect that makes the connection: nobody may read yet."""
+ENDED = Hold()
+"""Nobody reads any more."""
+
+
+class ReadingRole:
+    """The token, and what is wanted of whoever has it.
+
+    Attributes:
+        holders (dict[None, object]): who has the token, under the key None; empty while the role is parked. A dict,
+            because taking is one step (setdefault), and so is giving back (del), which no interruption can split.
+        is_asked (bool): True when something has changed that needs a reader; whoever gives the token back looks.
+        is_wanted (bool): True when a caller would read itself; the reader thread gives way when nothing else needs it.
+        pulls (int): how often callers have read themselves.
+        waiters (dict[object, None]): calls that wait for something only a reader brings: a pong, the end.
+    """
+
+    __slots__ = ("__weakref__", "_seen", "holders", "is_asked", "is_closed", "is_wanted", "pulls", "waiters")
+
+    def __init__(self) -> None:
+        """Make a role that the connect has."""
+        self._seen = -1
+        self.holders: dict[None, object] = {None: CONNECTING}
+        self.is_asked = False
+        self.is_wanted = False
+        # True when no thread is started any more: the program ends, or the connection is over.
+        self.is_closed = False
+        self.pulls = 0
+        self.waiters: dict[object, None] = {}
+
+    # What the connection brings.
+
+    @property
+    def is_needed(self) -> bool:
+        """True when somebody must read although nobody pulls."""
+        raise NotImplementedError
+
+    @property
+    def _has_something(self) -> bool:
+        """True when there is something to read; asked without the token."""
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        """Start the reader thread, which takes the token itself."""
+        raise NotImplementedError
+
+    def _wake(self) -> None:
+        """End the wait of whoever has the token."""
+        raise NotImplementedError
+
+    # The token.
+
+    def take(self, holder: object) -> bool:
+        """Take the token if the role is parked; return whether it was. `holder` is of one taker, and for one time."""
+        return self.holders.setdefault(None, holder) is holder
+
+    def give_back(self, holder: object) -> None:
+        """Park the role, and see to what came up meanwhile; a caller does the same without a function of ours."""
+        if self.holders.get(None) is holder:
+            del self.holders[None]
+        if self.is_asked:
+            self.settle()
+
+    def is_held_by(self, holder: object) -> bool:
+        """Tell whether `holder` has the token."""
+        return self.holders.get(None) is holder
+
+    def claim(self) -> bool:
+        """End the role before it began, for a connect that failed; return False when a thread reads already."""
+        return self.holders.setdefault(None, ENDED) in (ENDED, CONNECTING)
+
+    def call(self) -> None:
+        """Have somebody look at what has changed: wake whoever reads, or start the reader thread.
+
+        In a signal handler that interrupted a call which reads, that call loses the token: it cannot go on before the
+        handler returns, which may be waiting for a reader.
+        """
+        self.is_asked = True
+        holder = self.holders.get(None)
+        if isinstance(holder, Operation) and holder.thread == get_ident() and not holder.is_busy:
+            self.holders.pop(None, None)
+            holder = None
+        if holder is None:
+            self.settle()
+        else:
+            self._wake()
+
+    def require(self) -> None:
+        """Have somebody read; whoever does already need not look at anything."""
+        self.is_asked = True
+        self.settle()
+
+    def while_read(self, wait: Callable[[], ResultT]) -> ResultT:
+        """Return what `wait` does, which waits for something that only a reader brings."""
+        waiter = object()
+        try:
+            self.waiters[waiter] = None
+            self.call()
+            return wait()
+        finally:
+            self.waiters.pop(waiter, None)
+
+    @property
+    def is_held_here(self) -> bool:
+        """True in a signal handler that interrupted this thread's own reading in the middle of a message."""
+        holder = self.holders.get(None)
+        return isinstance(holder, Operation) and holder.thread == get_ident() and holder.is_busy
+
+    def want(self) -> None:
+        """Ask the reader thread to give way; the caller, who could not take the token, then waits for a change."""
+        self.is_wanted = True
+        self._wake()
+
+    def settle(self) -> None:
+        """Start the reader thread if the role is parked and somebody must read."""
+        if self.holders or self.is_closed:
+            return
+        self.is_asked = False
+        if self.is_needed:
+            # Whoever takes the token before that thread does looks at this when giving it back.
+            self.is_asked = True
+            self._start()
+
+    def look(self) -> bool:
+        """Start the reader thread if nobody has pulled since the last look and there is something to do.
+
+        The monitor calls it, more than twice a second. Returns False when it need not look any more: the reader thread
+        has the role, and says when it gives it back.
+        """
+        pulls, seen = self.pulls, self._seen
+        self._seen = pulls
+        holder = self.holders.get(None)
+        if isinstance(holder, Hold) or self.is_closed:
+            return holder is CONNECTING
+        if holder is None and pulls == seen and (self._has_something or self.is_needed):
+            self.is_asked = True
+            self._start()
+        return True

@@ -1,0 +1,169 @@
+"""The reading role of one session: when it needs a reader, and the thread that is started then.
+
+Any thread may call what stands here, unless it says otherwise.
+"""
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from syncws._connection.receiving.pulling import Puller
+from syncws._connection.receiving.reading_role import ENDED, Hold, ReadingRole
+from syncws._waiting.helper_threads import start_thread
+
+if TYPE_CHECKING:
+    from syncws._connection.monitor import Monitor
+    from syncws._connection.receiving.reader import Reader
+    from syncws._connection.session import Session
+
+__all__ = ["SessionRole"]
+
+_logger = logging.getLogger("syncws.reader")
+
+
+class SessionRole(ReadingRole):
+    """Who reads for a session; holds it until the connection is over.
+
+    Attributes:
+        reader (Reader | None): what reads, from the end of the connect to the end of the connection.
+        starting (Thread | None): a thread that was started and has not tried to take the token yet.
+    """
+
+    __slots__ = ("_is_short_of_threads", "_monitor", "_session", "reader", "starting")
+
+    def __init__(self, session: "Session", monitor: "Monitor") -> None:
+        """Make a role that the connect has."""
+        super().__init__()
+        self._session: Session | None = session
+        self._monitor = monitor
+        self._is_short_of_threads = False
+        self.reader: Reader | None = None
+        self.starting: threading.Thread | None = None
+
+    def begin(self, reader: "Reader") -> None:
+        """Let the connection be read; the connecting thread calls it once.
+
+        Where messages go to handlers the reader thread is started at once, else when there is something for it.
+
+        Raises:
+            CannotConnectError: the system gives no thread (0x80072EFD).
+        """
+        session = reader.session
+        self.reader = reader
+        session.inbox.puller = Puller(reader)
+        del self.holders[None]
+        if session.keeps_reader:
+            start_thread(self._make_thread(reader))
+            return
+        self._monitor.rounds.add(self)
+        if self.is_asked:
+            # In a handler of opened.
+            self.settle()
+
+    def claim(self) -> bool:
+        """See ReadingRole.claim."""
+        is_claimed = super().claim()
+        if is_claimed:
+            self.close()
+        return is_claimed
+
+    @property
+    def needs_thread(self) -> bool:
+        """True when there is what only the reader thread does: handlers, and the end of the connection."""
+        session = self._session
+        return session is not None and (
+            session.keeps_reader
+            or session.closing.deadline is not None
+            or session.closing.is_discarding
+            or session.is_aborted
+            or session.is_abandoned
+            or session.silence is not None
+            or session.dispatcher is not None
+            or (self.reader is not None and self.reader.is_ended)
+        )
+
+    @property
+    def is_needed(self) -> bool:
+        """See ReadingRole.is_needed."""
+        session = self._session
+        return session is not None and (bool(self.waiters) or not session.outbox.is_idle or self.needs_thread)
+
+    @property
+    def _has_something(self) -> bool:
+        return self.reader is not None and self.reader.has_something
+
+    def _wake(self) -> None:
+        session = self._session
+        if session is not None:
+            session.waker.wake()
+
+    def _make_thread(self, reader: "Reader") -> threading.Thread:
+        return threading.Thread(target=reader.serve, name=f"syncws-reader-{reader.session.number}", daemon=True)
+
+    def _start(self) -> None:
+        reader, starting = self.reader, self.starting
+        if reader is None or (starting is not None and starting.is_alive()):
+            return
+        thread = self.starting = self._make_thread(reader)
+        try:
+            thread.start()
+        except RuntimeError as exc:
+            self._is_short_of_threads = True
+            # While the interpreter ends there is nobody left to tell.
+            if threading.main_thread().is_alive():
+                _logger.warning("no thread to read for connection %d: %s", reader.session.number, exc)
+
+    def give_way(self, hold: Hold) -> None:
+        """Let a caller read instead of the reader thread, whose last act it is."""
+        session = self._session
+        assert session is not None
+        self.is_wanted = False
+        self._monitor.rounds.add(self)
+        self.give_back(hold)
+        session.inbox.wake()
+
+    def finish_or_call(self, session: "Session") -> None:
+        """Do the rest of an abort: at once, where nobody reads and no handler is to be told, without waiting."""
+        owner = session.owner()
+        is_told = owner is not None and owner._closed.handlers
+        hold = Hold()
+        try:
+            if not (session.is_exiting or session.outbox.is_interrupted_here or is_told) and self.take(hold):
+                session.end(may_wait=False)
+                session.finish()
+        finally:
+            if not session.finished.is_set():
+                # Not here, or interrupted: the reader thread does it.
+                if self.is_held_by(hold):
+                    del self.holders[None]
+                self.call()
+
+    def serve_without_thread(self) -> None:
+        """Do the end of the connection on the thread that closes it, where no other was to be had."""
+        reader = self.reader
+        if self._is_short_of_threads and reader is not None:
+            reader.serve()
+            if reader.session.reader is threading.current_thread():
+                reader.session.reader = None
+
+    def read_at_exit(self) -> None:
+        """See _waiting.at_exit."""
+        if self.reader is not None:
+            self.reader.read_at_exit()
+
+    def close(self) -> None:
+        """Start no thread any more, and hold nothing of the connection."""
+        self._monitor.rounds.remove(self)
+        self._forget()
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: nobody reads any more, and a thread that is started now does not begin."""
+        self.holders = {None: ENDED}
+        self._forget()
+
+    def _forget(self) -> None:
+        self.is_closed = True
+        session = self._session
+        self._session = self.reader = None
+        if session is not None:
+            session.inbox.puller = None

@@ -1,0 +1,257 @@
+"""A caller that reads itself: what an interruption at any place leaves for the next, and who reads when."""
+
+import gc
+import itertools
+import signal
+import threading
+import weakref
+
+import pytest
+from support import LIMIT, server_frame, wait
+from support.doubles import StreamRig
+from support.fakes import interrupt_at
+from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
+
+from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
+from syncws._connection.receiving.reading_role import Hold
+from syncws._streams.byte_source import Operation
+from syncws._waiting.deadline import Deadline
+from syncws._wire.frames import close_payload
+from syncws.errors import ConnectionLostError, OperationTimedOutError
+
+CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
+TWO_AND_A_PING = server_frame(TEXT, b"one") + server_frame(PING, b"?") + server_frame(TEXT, b"two")
+
+
+def begin(rig):
+    """Let the connection be read; nobody does."""
+    rig.session.start(rig.make_reader)
+    return rig
+
+
+def pull(rig, seconds=LIMIT):
+    return rig.session.inbox.puller.pull(Operation(), Deadline(seconds))
+
+
+def taken(rig):
+    inbox = rig.session.inbox
+    messages = iter(inbox.take_now, None)
+    return [message.text or message.payload for message in messages]
+
+
+def every_place(rigs, use, *incoming):
+    """Give a rig for each place in which `use` of it was interrupted."""
+    for number in itertools.count():
+        rig = begin(rigs(*incoming))
+        if not interrupt_at(number, use, rig):
+            assert number > 30
+            return
+        assert rig.session.role.holders == {}, "the role is taken for ever"
+        yield rig
+
+
+# What an interruption leaves.
+
+
+def test_a_read_that_is_interrupted_anywhere_loses_and_repeats_nothing(rigs):
+    for rig in every_place(rigs, pull, TWO_AND_A_PING):
+        while not rig.session.inbox.has_messages:
+            assert pull(rig) == LOOK
+        # The pong is part of it, as far as an interruption in the middle of it has not ended the connection.
+        pull(rig, 0.0)
+        assert taken(rig) == ["one", "two"]
+        assert rig.session.outbox.is_broken or {first for first, _ in rig.frames} == {FIN | PONG}
+
+
+def test_what_an_interrupted_read_has_left_the_reader_thread_finishes(rigs):
+    for rig in every_place(rigs, pull, TWO_AND_A_PING):
+        rig.session.role._start()
+        while rig.session.inbox._messages.__len__() < 2:
+            assert not rig.session.finished.is_set()
+        assert taken(rig) == ["one", "two"]
+
+
+def test_a_read_that_is_interrupted_twice_loses_and_repeats_nothing(rigs):
+    for rig in every_place(rigs, pull, TWO_AND_A_PING):
+        interrupt_at(12, pull, rig, 0.0)
+        while not rig.session.inbox.has_messages:
+            assert pull(rig) == LOOK
+        assert taken(rig) == ["one", "two"]
+
+
+def test_in_the_middle_of_a_message_an_interruption_loses_nothing_or_says_so(rigs):
+    frames = b"\x01\x01a", server_frame(0, b"b") + server_frame(TEXT, b"next")
+    cut = 0
+
+    def pull_twice(rig):
+        while not rig.session.inbox.has_messages:
+            pull(rig)
+
+    for rig in every_place(rigs, pull_twice, *frames):
+        while not rig.session.inbox.has_messages and pull(rig) == LOOK:
+            pass
+        if rig.session.loss is None:
+            assert taken(rig) == ["ab", "next"]
+        else:
+            cut += 1
+            assert isinstance(rig.session.loss, ConnectionLostError)
+            assert "interrupted in the middle of a message" in str(rig.session.loss)
+            assert taken(rig) == []
+            assert rig.transport.aborts
+    assert cut
+
+
+def test_of_a_stream_an_interruption_loses_and_repeats_no_byte(stream_rigs):
+    frames = server_frame(BINARY, b"abc") + server_frame(PING, b"?") + server_frame(BINARY, bytes(20000))
+
+    def read(rig):
+        while rig.session.inbox.size < 3:
+            pull(rig)
+
+    for rig in every_place(stream_rigs, read, frames, server_frame(BINARY, b"xyz")):
+        inbox = rig.session.inbox
+        while inbox.size < 20006 and rig.session.loss is None:
+            pull(rig, 0.0)
+        if rig.session.loss is None:
+            inbox.begin(Operation(), Deadline(LIMIT))
+            data = b""
+            while len(data) < 20006:
+                piece = bytes(inbox.peek(1 << 20))
+                inbox.advance(len(piece))
+                data += piece
+            assert data == b"abc" + bytes(20000) + b"xyz"
+
+
+def test_what_a_signal_handler_raises_in_the_moment_of_the_system_call_is_no_loss(rigs):
+    rig = begin(rigs(TimeoutError("the alarm"), server_frame(TEXT, b"one")))
+    with pytest.raises(TimeoutError, match="the alarm"):
+        pull(rig)
+    assert pull(rig) == LOOK
+    assert taken(rig) == ["one"]
+
+
+# Who reads.
+
+
+def test_who_has_found_nothing_in_time_is_late_and_an_expired_deadline_still_looks(rigs):
+    rig = begin(rigs())
+    assert pull(rig, 0.0) == LATE
+    rig.transport.feed(server_frame(TEXT, b"one"))
+    assert pull(rig, 0.0) == LOOK
+    assert rig.session.receive(Deadline(0.0)).text == "one"
+    with pytest.raises(OperationTimedOutError):
+        rig.session.receive(Deadline(0.0))
+
+
+def test_while_another_has_the_role_a_caller_is_busy_and_asks_for_it(rigs):
+    rig = begin(rigs(server_frame(TEXT, b"one")))
+    hold = Hold()
+    assert rig.session.role.take(hold)
+    assert pull(rig, 0.0) == BUSY
+    assert rig.session.role.is_wanted
+    rig.session.role.give_back(hold)
+    assert pull(rig) == LOOK
+
+
+def test_what_ends_the_connection_is_left_for_the_reader_thread(rigs):
+    rig = begin(rigs(server_frame(TEXT, b"one") + CLOSE_1000, b""))
+    rig.owner.on_closed = lambda: rig.owner.log.append(threading.current_thread().name)
+    rig.owner.closed.add(print)
+    assert rig.session.receive(Deadline(LIMIT)).text == "one"
+    assert rig.session.receive(Deadline(LIMIT)) is None
+    assert rig.session.wait_closed(Deadline(LIMIT))
+    assert rig.owner.log == [(1000, "bye"), f"syncws-reader-{rig.session.number}"]
+
+
+def test_a_loss_is_told_to_the_caller_that_read(rigs):
+    rig = begin(rigs(ConnectionResetError(104, "Connection reset by peer")))
+    with pytest.raises(ConnectionLostError, match="reset"):
+        rig.session.receive(Deadline(LIMIT))
+
+
+def test_a_signal_handler_that_waits_for_the_end_gets_it_although_it_interrupted_the_read(rigs):
+    rig = begin(rigs())
+    ends = []
+
+    def handle(*_):
+        rig.session.closing.is_discarding = True
+        rig.transport.feed(b"")
+        ends.append(rig.session.wait_closed(Deadline(LIMIT)))
+
+    former = signal.signal(signal.SIGALRM, handle)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        assert rig.session.receive(Deadline(LIMIT)) is None
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    assert ends == [True]
+
+
+def test_a_thread_that_nobody_needs_ends_after_a_moment(rigs, monkeypatch):
+    from syncws._connection.receiving import reader as module
+
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.01)
+    rig = begin(rigs(server_frame(TEXT, b"one")))
+    rig.session.role._start()
+    while not rig.session.inbox.has_messages or rig.session.role.holders:
+        pass
+    assert rig.session.receive(Deadline(0.0)).text == "one"
+
+
+def test_a_session_that_is_over_is_held_by_nothing(rigs):
+    rig = begin(rigs(server_frame(TEXT, b"one")))
+    pull(rig)
+    rig.session.abort()
+    assert rig.session.finished.is_set()
+    gc.collect()
+    gc.disable()
+    try:
+        kept = weakref.ref(rig.session)
+        rig.session = None
+        assert kept() is None
+    finally:
+        gc.enable()
+        rig.session = begin(StreamRig()).session
+
+
+@pytest.mark.parametrize("is_woken", [True, False])
+def test_without_a_thread_to_be_had_close_does_the_rest_itself(rigs, monkeypatch, is_woken):
+    class NoThread(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading, "Thread", NoThread)
+    rig = begin(rigs(CLOSE_1000, b""))
+    if is_woken:
+        rig.session.waker.wake()
+    rig.session.close(1000, "", LIMIT)
+    assert rig.session.finished.is_set()
+    assert rig.owner.log == [(1000, "bye")]
+    assert rig.transport.closes
+
+
+def test_a_reader_that_is_started_when_the_role_is_taken_does_nothing(rigs):
+    rig = begin(rigs(server_frame(TEXT, b"one")))
+    hold = Hold()
+    rig.session.role.take(hold)
+    thread = rig.session.role._make_thread(rig.session.role.reader)
+    thread.start()
+    thread.join(LIMIT)
+    assert not thread.is_alive()
+    assert not rig.session.inbox.has_messages
+    rig.session.role.give_back(hold)
+
+
+def test_each_of_two_that_wait_for_the_end_has_a_reader(rigs):
+    rig = begin(rigs())
+    ended = threading.Event()
+    threads = [
+        threading.Thread(target=lambda: rig.session.wait_closed(Deadline(LIMIT)) and ended.set()) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    rig.transport.feed(CLOSE_1000)
+    rig.transport.feed(b"")
+    wait(ended)
+    for thread in threads:
+        thread.join(LIMIT)
