@@ -13,6 +13,7 @@ from syncws._connection.message_session import MessageSession, check_whole_text
 from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.receiving.receivers import MessageReceiver
+from syncws._connection.socket_events import ReaderEvent
 from syncws._net.connector import Opened
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import Progress, check_progress
@@ -49,15 +50,6 @@ _UTF8 = SocketMessageType.UTF8
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
 
-class _MessageReceived(EventMember["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]):
-    """The attribute message_received; a first handler is given what waits."""
-
-    def __set__(self, instance: object, value: Event[Any, MessageWebSocketMessageReceivedEventArgs]) -> None:
-        super().__set__(instance, value)
-        assert isinstance(instance, MessageWebSocket)
-        instance._wake_reader()
-
-
 class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     """A WebSocket that reads and writes whole messages; a context manager that closes on exit.
 
@@ -89,7 +81,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Facts about the connection, readable at any time; the same object every time (….Information)."""
         return self._information
 
-    message_received: _MessageReceived = _MessageReceived(
+    message_received: EventMember["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs] = ReaderEvent(
         """Raised for each message, and for a failure of receiving, whose reader raises (….MessageReceived).
 
         Handlers are called as handler(socket, args). Add them with `+=` or add_message_received, remove them with `-=`

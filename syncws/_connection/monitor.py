@@ -22,7 +22,7 @@ from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.interpreter import is_main
 from syncws._waiting.locks import Bell
 
-__all__ = ["Monitor", "Timer", "the_monitor"]
+__all__ = ["LONGEST_TICKS", "Monitor", "Timer", "the_monitor"]
 
 _logger = logging.getLogger("syncws.monitor")
 
@@ -31,8 +31,10 @@ _logger = logging.getLogger("syncws.monitor")
 _LINGER_SECONDS = 1.0
 # How long one look lasts whether the thread has ended; only when a timer is made at that moment, it does not.
 _LOOK_SECONDS = 0.1
-# Two rounds pass, and a thread is started, within a second: that long a ping may wait for an answer.
-_ROUND_SECONDS = 0.4
+# So soon is a connection looked at whose program has just read itself; one that rests, only every eighth time. Two such
+# looks pass, and a thread is started, within a second: that long a ping may wait for an answer.
+_TICK_SECONDS = 0.05
+LONGEST_TICKS = 8
 # So that a tiny interval of the application's cannot keep the processor busy.
 _SHORTEST_SECONDS = 0.01
 
@@ -63,32 +65,40 @@ class Timer:
 
 
 class Looked(Protocol):
-    """What the monitor looks at more than twice a second; hashed by identity."""
+    """What the monitor looks at again and again; hashed by identity."""
 
-    def look(self) -> bool:
-        """Do what is due; return whether to look again."""
+    def look(self) -> int:
+        """Do what is due; return in how many ticks to look again, 1 to `LONGEST_TICKS`; 0 for no more."""
 
 
 class Rounds(Timer):
     """One timer for all that is to be looked at regularly: a thousand idle connections cost a wake-up together."""
 
-    __slots__ = ("_is_set", "_members")
+    __slots__ = ("_is_set", "_members", "_runs_at", "_tick")
 
     def __init__(self, monitor: "Monitor") -> None:
         """Make one that looks at nothing."""
         self._monitor = monitor
         self._number = -1
-        self._members: dict[weakref.ref[Looked], None] = {}
+        # With the tick at which each is due.
+        self._members: dict[weakref.ref[Looked], int] = {}
+        self._tick = 0
         self._is_set = False
+        # When the next look is, by the clock.
+        self._runs_at = 0.0
 
     def add(self, member: Looked) -> None:
-        """Look at `member` from now on, until it says otherwise, or is gone; held weakly. Any thread."""
-        self._members[weakref.ref(member)] = None
+        """Look at `member` soon, and on, until it says otherwise, or is gone; held weakly. Any thread."""
         with self._monitor._lock:
+            self._members[weakref.ref(member)] = self._tick
+            soon = now() + _TICK_SECONDS
             if not self._is_set:
                 self._is_set = True
                 self._monitor._add(self)
-                self.set(_ROUND_SECONDS)
+            elif self._runs_at <= soon:
+                return
+            self._runs_at = soon
+            self.set(_TICK_SECONDS)
 
     def remove(self, member: Looked) -> None:
         """Look at `member` no more. Any thread."""
@@ -106,14 +116,24 @@ class Rounds(Timer):
 
     def run(self) -> float | None:
         """See Timer.run."""
-        for reference in tuple(self._members):
+        tick = self._tick
+        for reference, due in tuple(self._members.items()):
+            if due > tick:
+                continue
             # Taken out first: a member that is added while it is looked at stays.
             self._members.pop(reference, None)
             member = reference()
-            if member is not None and member.look():
-                self._members[reference] = None
+            ticks = 0 if member is None else member.look()
+            if ticks:
+                # At a common time, so that all that rest as long cost one wake-up.
+                self._members[reference] = tick - tick % ticks + ticks
         with self._monitor._lock:
-            return None if self._rest_without_members() else _ROUND_SECONDS
+            if self._rest_without_members():
+                return None
+            self._tick = max(tick + 1, min(self._members.values()))
+            seconds = (self._tick - tick) * _TICK_SECONDS
+            self._runs_at = now() + seconds
+            return seconds
 
 
 class Monitor:

@@ -4,7 +4,7 @@ Handlers of closed, pings and pongs run on the connection's reader thread, those
 server_custom_validation_requested on the connecting thread; adding and removing may be done on any thread.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncws._arguments.setting import nearest
 from syncws.event_args import (
@@ -16,14 +16,25 @@ from syncws.event_args import (
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import WebSocketInformation
 
-__all__ = ["SocketEvents"]
+__all__ = ["ReaderEvent", "SocketEvents"]
 
+SenderT = TypeVar("SenderT")
+ArgsT = TypeVar("ArgsT")
 ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
 OpenedHandler = Handler[Any, WebSocketInformation]
 PingHandler = Handler[Any, WebSocketPingReceivedEventArgs]
 PongHandler = Handler[Any, WebSocketPongReceivedEventArgs]
 ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
 ValidationMember = EventMember[Any, WebSocketServerCustomValidationRequestedEventArgs]
+
+
+class ReaderEvent(EventMember[SenderT, ArgsT]):
+    """The attribute of an event whose handlers need somebody who reads, also while nobody receives."""
+
+    def __set__(self, instance: object, value: Event[SenderT, ArgsT]) -> None:
+        super().__set__(instance, value)
+        assert isinstance(instance, SocketEvents)
+        instance._wake_reader()
 
 
 class SocketEvents:
@@ -55,7 +66,7 @@ class SocketEvents:
         """
     )
 
-    ping_received: EventMember[Any, WebSocketPingReceivedEventArgs] = EventMember(
+    ping_received: EventMember[Any, WebSocketPingReceivedEventArgs] = ReaderEvent(
         """Raised for each Ping of the server's, which is answered by itself (beyond WinRT).
 
         In the order in which pings, pongs and the messages for handlers came; behind a slow handler only the latest
@@ -64,7 +75,7 @@ class SocketEvents:
         """
     )
 
-    pong_received: EventMember[Any, WebSocketPongReceivedEventArgs] = EventMember(
+    pong_received: EventMember[Any, WebSocketPongReceivedEventArgs] = ReaderEvent(
         """Raised for each Pong of the server's, those that answer keep-alive too (beyond WinRT); see ping_received."""
     )
 
@@ -85,6 +96,10 @@ class SocketEvents:
                 if meant:
                     raise AttributeError(f"{type(self).__name__} has no attribute {name}{meant}")
             object.__setattr__(self, name, value)
+
+    def _wake_reader(self) -> None:
+        """Have whoever reads look at what has changed, or somebody begin to."""
+        raise NotImplementedError
 
     @property
     def _events(self) -> tuple[Event[Any, Any], ...]:
@@ -139,7 +154,9 @@ class SocketEvents:
         Raises:
             InvalidArgumentTypeError: it is not callable (0x80070057).
         """
-        return self._ping_received.add(handler)
+        token = self._ping_received.add(handler)
+        self._wake_reader()
+        return token
 
     def remove_ping_received(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (beyond WinRT)."""
@@ -151,7 +168,9 @@ class SocketEvents:
         Raises:
             InvalidArgumentTypeError: it is not callable (0x80070057).
         """
-        return self._pong_received.add(handler)
+        token = self._pong_received.add(handler)
+        self._wake_reader()
+        return token
 
     def remove_pong_received(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (beyond WinRT)."""

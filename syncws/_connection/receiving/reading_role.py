@@ -16,6 +16,7 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import TypeVar
 
+from syncws._connection.monitor import LONGEST_TICKS
 from syncws._streams.byte_source import Operation
 
 __all__ = ["CONNECTING", "ENDED", "Hold", "ReadingRole"]
@@ -47,11 +48,12 @@ class ReadingRole:
         waiters (dict[object, None]): calls that wait for something only a reader brings: a pong, the end.
     """
 
-    __slots__ = ("__weakref__", "_seen", "holders", "is_asked", "is_closed", "is_wanted", "pulls", "waiters")
+    __slots__ = ("__weakref__", "_seen", "_ticks", "holders", "is_asked", "is_closed", "is_wanted", "pulls", "waiters")
 
     def __init__(self) -> None:
         """Make a role that the connect has."""
         self._seen = -1
+        self._ticks = 1
         self.holders: dict[None, object] = {None: CONNECTING}
         self.is_asked = False
         self.is_wanted = False
@@ -153,18 +155,24 @@ class ReadingRole:
             self.is_asked = True
             self._start()
 
-    def look(self) -> bool:
+    def look(self) -> int:
         """Start the reader thread if nobody has pulled since the last look and there is something to do.
 
-        The monitor calls it, more than twice a second. Returns False when it need not look any more: the reader thread
-        has the role, and says when it gives it back.
+        The monitor calls it. Returns in how many of its ticks again; 0 when it need not look any more: the reader
+        thread has the role, and says when it gives it back.
         """
-        pulls, seen = self.pulls, self._seen
+        pulls = self.pulls
+        is_quiet = pulls == self._seen
         self._seen = pulls
+        self._ticks = min(2 * self._ticks, LONGEST_TICKS) if is_quiet else 1
         holder = self.holders.get(None)
         if isinstance(holder, Hold) or self.is_closed:
-            return holder is CONNECTING
-        if holder is None and pulls == seen and (self._has_something or self.is_needed):
+            return self._ticks if holder is CONNECTING else 0
+        if holder is None and is_quiet and (self._has_something or self.is_needed):
             self.is_asked = True
             self._start()
-        return True
+        return self._ticks
+
+    def forget_looks(self) -> None:
+        """Have the next look only begin to watch; before the monitor is told to look again."""
+        self._seen = -1

@@ -118,6 +118,7 @@ class SessionRole(ReadingRole):
         session = self._session
         assert session is not None
         self.is_wanted = False
+        self.forget_looks()
         self._monitor.rounds.add(self)
         self.give_back(hold)
         session.inbox.wake()

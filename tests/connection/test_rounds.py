@@ -1,0 +1,151 @@
+"""The monitor's rounds: who is looked at how often, and how few wake-ups that costs."""
+
+import gc
+
+import pytest
+
+from syncws._connection.monitor import LONGEST_TICKS, Rounds
+from syncws._connection.receiving.reading_role import CONNECTING, Hold, ReadingRole
+
+TICK = 0.05
+
+
+class Member:
+    """What is looked at; notes when, and says again in `ticks`."""
+
+    def __init__(self, monitor, ticks):
+        self.monitor = monitor
+        self.ticks = ticks
+        self.looks = []
+
+    def look(self):
+        self.looks.append(round(self.monitor.clock() / TICK))
+        return self.ticks
+
+
+class Counted(Rounds):
+    runs = 0
+
+    def run(self):
+        self.runs += 1
+        return super().run()
+
+
+@pytest.fixture
+def rounds(monitor):
+    monitor.clock.time = 0.0
+    rounds = monitor.rounds = Counted(monitor)
+    return rounds
+
+
+def test_who_is_busy_is_looked_at_each_time_and_who_rests_each_eighth(monitor, rounds):
+    busy, resting = Member(monitor, 1), Member(monitor, LONGEST_TICKS)
+    rounds.add(busy)
+    rounds.add(resting)
+    monitor.pass_time(20.5 * TICK)
+    assert busy.looks == list(range(1, 21))
+    assert len(resting.looks) == 3
+
+
+def test_all_that_rest_cost_one_wake_up_together(monitor, rounds):
+    members = [Member(monitor, LONGEST_TICKS) for _ in range(5)]
+    for member in members:
+        rounds.add(member)
+        monitor.pass_time(TICK * 1.3)
+    before = rounds.runs
+    monitor.pass_time(TICK * 8 * LONGEST_TICKS)
+    assert rounds.runs - before <= 9
+    assert all(len(member.looks) >= 7 for member in members)
+
+
+def test_who_comes_is_looked_at_soon_though_the_others_rest(monitor, rounds):
+    resting = Member(monitor, LONGEST_TICKS)
+    rounds.add(resting)
+    monitor.pass_time(TICK * 3)
+    coming = Member(monitor, 1)
+    rounds.add(coming)
+    monitor.pass_time(TICK * 1.01)
+    assert len(coming.looks) == 1
+
+
+def test_who_comes_again_and_again_puts_no_look_off(monitor, rounds):
+    member = Member(monitor, 1)
+    for _ in range(20):
+        rounds.add(member)
+        monitor.pass_time(TICK / 4)
+    assert len(member.looks) >= 4
+
+
+@pytest.mark.parametrize("way", ["it says so", "it is removed", "it is gone"])
+def test_who_need_not_be_looked_at_any_more_is_not_and_the_timer_ends(monitor, rounds, way):
+    member = Member(monitor, 0 if way == "it says so" else 1)
+    rounds.add(member)
+    if way == "it is removed":
+        rounds.remove(member)
+    elif way == "it is gone":
+        del member
+        gc.collect()
+    monitor.pass_time(TICK * 3)
+    assert not monitor.has_timers
+    if way == "it says so":
+        assert len(member.looks) == 1
+    runs = rounds.runs
+    monitor.pass_time(TICK * 30)
+    assert rounds.runs == runs
+    # It begins anew.
+    other = Member(monitor, 1)
+    rounds.add(other)
+    monitor.pass_time(TICK * 3)
+    assert len(other.looks) >= 2
+
+
+class Role(ReadingRole):
+    """A role whose thread is only noted."""
+
+    __slots__ = ("started",)
+
+    is_needed = False
+    _has_something = True
+
+    def __init__(self):
+        super().__init__()
+        self.started = 0
+        self.holders.clear()
+
+    def _start(self):
+        self.started += 1
+
+
+def test_a_reader_is_started_at_the_second_look_in_a_row_without_a_pull():
+    role = Role()
+    assert role.look() == 1
+    assert role.started == 0
+    role.pulls += 1
+    assert role.look() == 1
+    assert role.started == 0
+    role.look()
+    assert role.started == 1
+
+
+def test_looks_grow_rarer_as_long_as_nobody_pulls():
+    role = Role()
+    assert [role.look() for _ in range(6)] == [1, 2, 4, 8, 8, 8]
+    role.pulls += 1
+    assert [role.look() for _ in range(3)] == [1, 2, 4]
+
+
+@pytest.mark.parametrize(("holder", "ticks"), [(Hold(), 0), (CONNECTING, 1), (object(), 1)])
+def test_a_role_that_somebody_has_starts_no_reader(holder, ticks):
+    role = Role()
+    role.take(holder)
+    assert role.look() == ticks
+    role.look()
+    assert role.started == 0
+
+
+def test_after_a_reader_gave_way_the_first_look_only_begins_to_watch():
+    role = Role()
+    role.look()
+    role.forget_looks()
+    role.look()
+    assert role.started == 0
