@@ -46,6 +46,7 @@ __all__ = ["MessageWebSocket"]
 # To ask an enumeration for a member costs as much as all of a function that does so for each message (Python 3.11).
 _CONNECTED = State.CONNECTED
 _UTF8 = SocketMessageType.UTF8
+_TIMEOUT = Default.TIMEOUT
 
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
@@ -269,6 +270,10 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
+        if timeout is _TIMEOUT and cancellation_token is None and self._session is not None:
+            content = self._session.inbox.take_content(self._message_received)
+            if content is not None:
+                return content
         return content_of(self._await_message(timeout, cancellation_token))
 
     def receive_args(
@@ -371,7 +376,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         Raises: as receive(), but an orderly close ends the iteration.
         """
         limit, token = self._limit(timeout), check_token(cancellation_token)
-        return MessageIterator(partial(self._take_message, self._connected_session(to_read=True), limit, token))
+        session = self._connected_session(to_read=True)
+        take_content = partial(session.inbox.take_content, self._message_received) if token is None else _nothing
+        return MessageIterator(take_content, partial(self._take_message, session, limit, token))
 
     def _limit(self, timeout: float | Default | None) -> float | None:
         return self._control._receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
@@ -429,6 +436,10 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _make_reader(self) -> Callable[[MessageSession], Reader]:
         return _make_reader
+
+
+def _nothing() -> None:
+    """Stand for the short way of taking a message, which looks at no token."""
 
 
 def _make_reader(session: MessageSession) -> MessageReceiver:

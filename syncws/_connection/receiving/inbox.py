@@ -35,6 +35,7 @@ class Inbox:
 
     Attributes:
         is_full (bool): True from the moment the bound is reached until half of it is free again.
+        is_pulled (bool): True while no reader thread runs: what waits was read by a caller.
         is_kept (bool): True once nothing more will come and what waits, and how it ended, is still there to be taken.
         puller (Puller | None): has the taking thread read itself; None when another thread always does.
     """
@@ -50,6 +51,7 @@ class Inbox:
         "_signal",
         "is_full",
         "is_kept",
+        "is_pulled",
         "puller",
     )
 
@@ -73,6 +75,7 @@ class Inbox:
         self._must_tell = False
         self.is_full = False
         self.is_kept = False
+        self.is_pulled = False
         self.puller: Puller | None = None
 
     @property

@@ -4,17 +4,23 @@ The reader puts in, the user's thread takes out.
 
 A message is taken by one step under the lock. What interrupts the wait for it loses nothing; what interrupts the few
 byte codes between that step and the return of receive() can lose it.
+
+As long as the program reads the socket itself nobody asks how much waits: what one read has brought is taken before the
+next. So it is counted when somebody asks, and messages of that kind are taken by a shorter way.
 """
 
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
 
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
 from syncws.errors import OperationTimedOutError
+from syncws.events import Event
 
 __all__ = ["MAX_WAITING_MESSAGES", "MessageInbox"]
 
@@ -24,6 +30,11 @@ MAX_WAITING_MESSAGES = 1024
 # About what a waiting message takes of memory besides its payload, and some more: of so many bytes of the bound each
 # message needs one part, however small it is.
 _BYTES_EACH = 512
+# At the most: for a text, whose characters take up to four times the bytes that came, and for the objects around it.
+_WEIGHT_OF_BYTE = 5
+_WEIGHT_OF_MESSAGE = 256
+
+_length_of = attrgetter("_length")
 
 
 class MessageInbox(Inbox):
@@ -32,21 +43,32 @@ class MessageInbox(Inbox):
     The bound is on the memory that they take: text may take up to four bytes for one on the wire.
     """
 
-    __slots__ = ("_bytes", "_max_count", "_messages", "_weight")
+    __slots__ = ("_bytes", "_is_counted", "_max_count", "_messages", "_weight")
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """See Inbox."""
         super().__init__(capacity, on_room)
         self._max_count = max(MAX_WAITING_MESSAGES, capacity // _BYTES_EACH)
         self._messages: deque[Message] = deque()
-        # Of all that wait: bytes of payload, and about how much memory.
+        # Of all that wait: bytes of payload, and about how much memory; when they are counted, as a full inbox is.
         self._bytes = 0
         self._weight = 0
+        self._is_counted = True
 
     @property
     def size(self) -> int:
         """See Inbox.size; bytes of payload."""
-        return self._bytes if self._messages else 0
+        with self._lock:
+            self._count()
+            return self._bytes if self._messages else 0
+
+    def _count(self) -> None:
+        """Count what waits, if that was not done; requires the lock."""
+        if not self._is_counted:
+            messages = tuple(self._messages)
+            self._bytes = sum(map(_length_of, messages))
+            self._weight = sum(map(_weight, messages))
+            self._is_counted = True
 
     @property
     def has_messages(self) -> bool:
@@ -59,6 +81,7 @@ class MessageInbox(Inbox):
 
     @property
     def _has_room(self) -> bool:
+        self._count()
         return self._has_room_for(self._weight, len(self._messages))
 
     def _has_room_for(self, weight: int, count: int) -> bool:
@@ -75,18 +98,29 @@ class MessageInbox(Inbox):
         with self._lock:
             if self._is_ended:
                 return
-            for message in messages:
-                self._bytes += message._length
-                self._weight += _weight(message)
+            if not self._messages and self._must_fit(messages):
+                self._is_counted = False
+            else:
+                self._count()
+                for message in messages:
+                    self._bytes += message._length
+                    self._weight += _weight(message)
             # One step.
             self._messages.extend(messages if rest is None else rest)
-            if self._weight >= self._capacity or len(self._messages) >= self._max_count:
+            if self._is_counted and (self._weight >= self._capacity or len(self._messages) >= self._max_count):
                 self._note_full()
             self._wake_taker()
+
+    def _must_fit(self, messages: list[Message]) -> bool:
+        """Return True when an empty inbox holds the messages with room to spare, whatever they weigh."""
+        count = len(messages)
+        most = sum(map(_length_of, messages)) * _WEIGHT_OF_BYTE + count * _WEIGHT_OF_MESSAGE
+        return most < self._capacity and count < self._max_count
 
     def _clear(self) -> None:
         self._messages.clear()
         self._bytes = self._weight = 0
+        self._is_counted = True
 
     _forget_all = _clear
 
@@ -168,6 +202,28 @@ class MessageInbox(Inbox):
             check()
             return self._take_first()
 
+    def take_content(self, event: Event[Any, Any]) -> str | bytes | None:
+        """Take the content of the next message by the shortest way; None when it is to be taken by another.
+
+        Args:
+            event: whose handlers would get it.
+        """
+        with self._lock:
+            messages, operation = self._messages, self._operation
+            if (
+                not messages
+                or event.handlers
+                or self._must_tell
+                or not self.is_pulled
+                or self._descriptor is not None
+                or (operation is not None and not operation.is_over)
+            ):
+                return None
+            self._is_counted = False
+            message = messages.popleft()
+            text = message._text
+            return message._payload if text is None else text
+
     def take_now(self) -> Message | None:
         """Take the next message if there is one, for a handler that was added after it came; never waits."""
         with self._lock:
@@ -179,6 +235,9 @@ class MessageInbox(Inbox):
         if not messages:
             return None
         first = messages[0]
+        if not (self._is_counted or self._must_tell or self._descriptor is not None):
+            return messages.popleft()
+        self._count()
         weight = _weight(first)
         left = len(messages) - 1
         # Told before it is taken, because what interrupts that would lose it.

@@ -26,16 +26,20 @@ __all__ = ["MessageIterator", "as_json", "content_of", "from_json", "receive_unt
 class MessageIterator:
     """The iterator over a socket's messages. Not a generator, which an interruption of a wait would end."""
 
-    __slots__ = ("_take",)
+    __slots__ = ("_take", "_take_content")
 
-    def __init__(self, take: Callable[[], Message | None]) -> None:
-        """Make it; `take` waits for a message, and returns None at the end."""
+    def __init__(self, take_content: Callable[[], str | bytes | None], take: Callable[[], Message | None]) -> None:
+        """Make it; see MessageInbox.take_content. `take` waits for a message, and returns None at the end."""
+        self._take_content = take_content
         self._take = take
 
     def __iter__(self) -> "MessageIterator":
         return self
 
     def __next__(self) -> str | bytes:
+        content = self._take_content()
+        if content is not None:
+            return content
         message = self._take()
         if message is None:
             raise StopIteration

@@ -120,8 +120,10 @@ class MessageReceiver(Reader):
         if self.decoder.is_dead:
             self._last_event = events[-1]
         message_class = self._message_class
-        messages = [event for event in events if isinstance(event, message_class)]
-        controls = [] if len(messages) == len(events) else [event for event in events if isinstance(event, Ping | Pong)]
+        messages, controls = events, []
+        if set(map(type, events)) != {message_class}:
+            messages = [event for event in events if isinstance(event, message_class)]
+            controls = [event for event in events if isinstance(event, Ping | Pong)]
         return (messages, iter(messages)), controls
 
     def put(self, content: Any) -> bool:

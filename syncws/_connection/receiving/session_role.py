@@ -55,6 +55,7 @@ class SessionRole(ReadingRole):
         if session.keeps_reader:
             start_thread(self._make_thread(reader))
             return
+        session.inbox.is_pulled = True
         self._monitor.rounds.add(self)
         if self.is_asked:
             # In a handler of opened.
@@ -118,6 +119,7 @@ class SessionRole(ReadingRole):
         session = self._session
         assert session is not None
         self.is_wanted = False
+        session.inbox.is_pulled = True
         self.forget_looks()
         self._monitor.rounds.add(self)
         self.give_back(hold)
