@@ -270,7 +270,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
-        if timeout is _TIMEOUT and cancellation_token is None and self._session is not None:
+        if cancellation_token is None and self._session is not None:
+            self._limit(timeout)
             content = self._session.inbox.take_content(self._message_received)
             if content is not None:
                 return content
@@ -407,8 +408,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         may_take = check or self._check_no_handlers
         if token is not None:
             return receive_until_canceled(session, Deadline(limit), token, may_take, self._wake_reader)
-        message = session.take_waiting(may_take) if session.inbox.has_messages else None
-        return session.receive(Deadline(limit), may_take) if message is None else message
+        return session.receive(Deadline(limit), may_take)
 
     def _check_no_handlers(self) -> None:
         # When the connection is over no handler gets what still waits.

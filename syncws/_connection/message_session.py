@@ -73,27 +73,16 @@ class MessageSession(Session):
             IllegalMethodCallError: called in a handler, which the messages would have to come past (0x8000000E).
             WebSocketError: how the connection was lost.
         """
-        self._check_may_receive()
-        message = self.inbox.take(deadline, check)
-        if message is None:
-            self._check_not_lost()
-        return message
-
-    def take_waiting(self, check: Callable[[], object]) -> Message | None:
-        """Take a message if one waits and nobody else receives; None when receive() must see to it.
-
-        Args, Raises: as receive.
-        """
-        self._check_may_receive()
-        return self.inbox.take_waiting(check)
-
-    def _check_may_receive(self) -> None:
         if self.reader is not None and self.is_on_reader:
             raise IllegalMethodCallError(
                 "receive cannot wait inside a handler, for it would wait for its own thread: use args there"
             )
         if self.is_exiting:
             self._check_program_goes_on()
+        message = self.inbox.take(deadline, check)
+        if message is None:
+            self._check_not_lost()
+        return message
 
     # Sending frame by frame: one user thread at a time.
 

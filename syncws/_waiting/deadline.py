@@ -42,7 +42,7 @@ class Deadline:
 
     def __init__(self, timeout: float | None) -> None:
         """Set the deadline `timeout` seconds from now; None is never."""
-        self._at = None if timeout is None else now() + timeout
+        self._at = None if timeout is None else clock() + timeout
 
     @property
     def remaining(self) -> float | None:
@@ -50,7 +50,11 @@ class Deadline:
 
         A wait may therefore end early; whether the time is over is for is_expired to say.
         """
-        return None if self._at is None else min(max(0.0, self._at - now()), _LONGEST_WAIT_SECONDS)
+        # Spelled out, for this is on the path of every wait.
+        if self._at is None:
+            return None
+        left = self._at - clock()
+        return 0.0 if left < 0.0 else left if left < _LONGEST_WAIT_SECONDS else _LONGEST_WAIT_SECONDS
 
     @property
     def is_expired(self) -> bool:

@@ -187,9 +187,9 @@ class PollReadiness:
         """See Readiness.wait."""
         if interest != self._interest:
             self._watch(interest)
-        remaining = deadline.remaining
-        if self._longest is not None:
-            remaining = _shorter(remaining, self._longest)
+        remaining, longest = deadline.remaining, self._longest
+        if longest is not None and (remaining is None or remaining > longest):
+            remaining = longest
         ready = 0
         for descriptor, events in self._poll.poll(None if remaining is None else math.ceil(remaining * 1000)):
             if descriptor == self._waker:

@@ -178,7 +178,8 @@ class Inbox:
             InvalidOperationError: another one runs, maybe one that a signal handler has interrupted (0x800710DD).
         """
         with self._lock:
-            if self.is_being_taken:
+            running = self._operation
+            if running is not None and not running.is_over:
                 raise InvalidOperationError(what)
             self._operation = operation
 
@@ -228,7 +229,8 @@ class Inbox:
 
     def _wake_taker(self) -> None:
         """Wake the thread that receives or reads; requires the lock."""
-        self._show_state()
+        if self._descriptor is not None:
+            self._show_state()
         signal, self._signal = self._signal, None
         if signal is not None:
             signal.release()

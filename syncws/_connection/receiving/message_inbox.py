@@ -193,15 +193,6 @@ class MessageInbox(Inbox):
         except IndexError:
             return None
 
-    def take_waiting(self, check: Callable[[], object]) -> Message | None:
-        """Take the next message if there is one and nobody else takes; as take, but never waits."""
-        operation = self._operation
-        if operation is not None and not operation.is_over:
-            return None
-        with self._lock:
-            check()
-            return self._take_first()
-
     def take_content(self, event: Event[Any, Any]) -> str | bytes | None:
         """Take the content of the next message by the shortest way; None when it is to be taken by another.
 

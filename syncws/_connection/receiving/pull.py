@@ -48,10 +48,11 @@ class MessageIterator:
 
 def content_of(message: Message) -> str | bytes:
     """Return the text of a text message, the bytes of a binary one."""
-    if message.text is not None:
-        return message.text
-    assert message.payload is not None
-    return message.payload
+    text, payload = message._text, message._payload
+    if text is not None:
+        return text
+    assert payload is not None
+    return payload
 
 
 class _TokenChanged(Exception):

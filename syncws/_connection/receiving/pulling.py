@@ -33,11 +33,12 @@ class Puller:
         is_torn (bool): True while bytes are on their way from the socket into the inbox.
     """
 
-    __slots__ = ("_decoded", "_reader", "_resume_from", "_sliced", "is_torn")
+    __slots__ = ("_decoded", "_main", "_reader", "_resume_from", "_sliced", "is_torn")
 
     def __init__(self, reader: "Reader") -> None:
         """Make it for a connection that is made."""
         self._reader = reader
+        self._main = threading.main_thread().ident
         # For the main thread, whose waits a signal must end; made when that reads.
         self._sliced: Readiness | None = None
         # What the last read has brought, until it is in the inbox: see Reader.sort.
@@ -97,7 +98,7 @@ class Puller:
                     continue
             # First this, and then whether a signal handler has taken the role away: from here on it does not.
             operation.is_busy = True
-            if not role.is_held_by(operation):
+            if role.holders.get(None) is not operation:
                 return BUSY
             self._resume_from = reader.decoder.checkpoint
             self.is_torn = True
@@ -115,7 +116,8 @@ class Puller:
         interest = READABLE
         if (session.outbox.has_posted or session.transport.has_unsent) and not session.outbox.flush_without_waiting():
             interest |= WRITABLE
-        ready = self._readiness().wait(interest, deadline)
+        readiness = self._reader.readiness if operation.thread != self._main else self._sliced or self._slice()
+        ready = readiness.wait(interest, deadline)
         if ready & WOKEN and session.role.is_held_by(operation):
             session.waker.clear()
             if not session.role.is_held_by(operation):
@@ -123,13 +125,9 @@ class Puller:
                 session.waker.wake()
         return ready
 
-    def _readiness(self) -> Readiness:
-        reader = self._reader
-        if threading.current_thread() is not threading.main_thread():
-            return reader.readiness
-        if self._sliced is None:
-            session = reader.session
-            self._sliced = make_readiness(session.transport.fileno(), session.waker.fileno(), SLICE_SECONDS)
+    def _slice(self) -> Readiness:
+        session = self._reader.session
+        self._sliced = make_readiness(session.transport.fileno(), session.waker.fileno(), SLICE_SECONDS)
         return self._sliced
 
     # From the socket into the inbox.
