@@ -270,12 +270,12 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
+        limit = self._limit(timeout)
         if cancellation_token is None and self._session is not None:
-            self._limit(timeout)
             content = self._session.inbox.take_content(self._message_received)
             if content is not None:
                 return content
-        return content_of(self._await_message(timeout, cancellation_token))
+        return content_of(self._await_message(limit, cancellation_token))
 
     def receive_args(
         self,
@@ -287,7 +287,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Args, Raises: as receive.
         """
-        message = self._await_message(timeout, cancellation_token)
+        message = self._await_message(self._limit(timeout), cancellation_token)
         assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
         return message
 
@@ -304,7 +304,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         Raises: as receive; and IllegalMethodCallError when the message is binary: it stays, for receive() or
             receive_bytes() (0x8000000E).
         """
-        text = self._await_message(timeout, cancellation_token, self._check_is_text).text
+        text = self._await_message(self._limit(timeout), cancellation_token, self._check_is_text).text
         assert text is not None
         return text
 
@@ -338,7 +338,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """
         if self._control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
             raise IllegalMethodCallError("receive_json needs whole messages, and receive_mode is PARTIAL_MESSAGE")
-        return from_json(content_of(self._await_message(timeout, cancellation_token)))
+        return from_json(content_of(self._await_message(self._limit(timeout), cancellation_token)))
 
     def receive_all_waiting(self) -> list[str | bytes]:
         """Return, without waiting, the messages that have come; [] for none (beyond WinRT).
@@ -382,15 +382,14 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return MessageIterator(take_content, partial(self._take_message, session, limit, token))
 
     def _limit(self, timeout: float | Default | None) -> float | None:
-        return self._control._receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
+        return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
 
     def _await_message(
         self,
-        timeout: float | Default | None,
+        limit: float | None,
         token: CancellationToken | None,
         check: Callable[[], object] | None = None,
     ) -> Message:
-        limit = self._limit(timeout)
         check_token(token)
         session = self._connected_session(to_read=True)
         message = self._take_message(session, limit, token, check)

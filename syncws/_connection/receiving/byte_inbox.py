@@ -161,7 +161,7 @@ class ByteInbox(Inbox):
                 self._wait(signal, self._deadline, what, until)
                 outcome = LOOK
             else:
-                outcome = self._pull(operation, until)
+                outcome = BUSY if self.puller is None else self.puller.pull(operation, until)
 
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""

@@ -188,11 +188,6 @@ class Inbox:
         """True when half of the bound is free."""
         raise NotImplementedError
 
-    def _pull(self, operation: Operation, deadline: Deadline) -> int:
-        """Read on this thread; BUSY when another one does."""
-        puller = self.puller
-        return BUSY if puller is None else puller.pull(operation, deadline)
-
     def _make_signal(self) -> threading.Lock:
         """Return what is released at the next change; requires the lock."""
         # Nothing is here, and so there is room: an interruption may have kept the reader from hearing of it.

@@ -158,7 +158,7 @@ class MessageInbox(Inbox):
                     self._wait(signal, deadline, what)
                     outcome = LOOK
                 else:
-                    outcome = self._pull(operation, deadline)
+                    outcome = BUSY if self.puller is None else self.puller.pull(operation, deadline)
         finally:
             operation.is_over = True
 
@@ -171,8 +171,10 @@ class MessageInbox(Inbox):
         try:
             self._begin(operation, "another receive runs on this socket: one at a time")
             # What lies in the socket too, as far as the inbox has room.
-            while not (self.is_full or self._is_ended) and self._pull(operation, Deadline(0.0)) == LOOK:
-                pass
+            puller = self.puller
+            while not (puller is None or self.is_full or self._is_ended):
+                if puller.pull(operation, Deadline(0.0)) != LOOK:
+                    break
             with self._lock:
                 check()
                 taken = list(self._messages)

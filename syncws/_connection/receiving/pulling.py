@@ -104,7 +104,7 @@ class Puller:
             self.is_torn = True
             has_news = self._take_in()
             self.is_torn = operation.is_busy = False
-            if reader.is_ended:
+            if reader.is_at_end or reader.decoder.is_dead:
                 role.is_asked = True
             if has_news:
                 return LOOK
