@@ -10,13 +10,14 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncws._arguments.checks import check_timeout
 from syncws._connection.closing import HURRIED_SECONDS
 from syncws._errors.bare import raising_bare
 from syncws._reconnecting.attempts import Headers, is_worth_another, make_plan
 from syncws._reconnecting.backoff import Backoff
+from syncws._reconnecting.event_args import ConnectedEventArgs, DisconnectedEventArgs, ReconnectingEventArgs
 from syncws._reconnecting.iterator import ReconnectingIterator
 from syncws._reconnecting.worker import Worker
 from syncws._waiting.at_fork import forked_error, watch
@@ -38,6 +39,8 @@ from syncws.message_websocket import MessageWebSocket
 from syncws.uri import Uri
 
 if TYPE_CHECKING:
+    import os
+
     from _typeshed import ReadableBuffer
 
 __all__ = [
@@ -54,39 +57,6 @@ __all__ = [
 _numbers = itertools.count(1)
 
 
-class ConnectedEventArgs(NamedTuple):
-    """What handlers of connected receive.
-
-    Attributes: the socket of the new connection, with its information; the number of the connect that made it, counted
-    since the last connection that held, 1 for the very first.
-    """
-
-    socket: MessageWebSocket
-    attempt: int
-
-
-class DisconnectedEventArgs(NamedTuple):
-    """What handlers of disconnected receive.
-
-    Attributes: why the connection is over, with close_cause, close_code and close_reason; the socket that it had.
-    """
-
-    error: WebSocketError
-    socket: MessageWebSocket
-
-
-class ReconnectingEventArgs(NamedTuple):
-    """What handlers of reconnecting receive.
-
-    Attributes: the number of the connect to come, counted since the last connection that held; the seconds until then;
-    why there is no connection.
-    """
-
-    attempt: int
-    delay: float
-    error: Exception
-
-
 @raising_bare
 def reconnecting(
     uri: str | Uri | Callable[[], str | Uri],
@@ -98,7 +68,9 @@ def reconnecting(
     backoff: Backoff | None = None,
     policy: Callable[[Exception], object] | None = None,
     max_attempts: int | None = None,
+    on_connecting: Callable[[MessageWebSocket], object] | None = None,
     on_connected: Callable[[MessageWebSocket], object] | None = None,
+    unix_path: "str | os.PathLike[str] | None" = None,
     **settings: Unpack[MessageWebSocketSettings],
 ) -> ReconnectingIterator:
     """Return an iterator over connected sockets, one after the other, for as long as connecting has a chance.
@@ -128,8 +100,13 @@ def reconnecting(
             replaced without asking.
         max_attempts: connects without a connection that held, after which the last error is raised; None (the
             default) for any number.
+        on_connecting: called with each new socket before it connects: adds handlers, as of opened, of ping_received or
+            of server_custom_validation_requested. When it raises, that is as if the connect had. None (the default) for
+            nothing.
         on_connected: called with each new socket before it is given out: sends what a connection begins with, and may
             receive. When it raises, that is as if the connect had. None (the default) for nothing.
+        unix_path: of a Unix socket to connect to, as in unix_connect(); uri says what to ask for. None (the default)
+            connects over the network.
         settings: any setting of MessageWebSocketControl, described there.
 
     Raises:
@@ -148,7 +125,9 @@ def reconnecting(
             backoff,
             policy,
             max_attempts,
+            on_connecting,
             on_connected,
+            unix_path,
             settings,
         )
     )
@@ -205,13 +184,15 @@ class ReconnectingWebSocket:
         backoff: Backoff | None = None,
         policy: Callable[[Exception], object] | None = None,
         max_attempts: int | None = None,
+        on_connecting: Callable[[MessageWebSocket], object] | None = None,
         on_connected: Callable[[MessageWebSocket], object] | None = None,
+        unix_path: "str | os.PathLike[str] | None" = None,
         **settings: Unpack[MessageWebSocketSettings],
     ) -> None:
         """Make it; nothing is connected before start().
 
-        Args, Raises: as reconnecting(). The cancellation token closes this object; uri, headers, policy and
-        on_connected are called on its thread.
+        Args, Raises: as reconnecting(). The cancellation token closes this object; uri, headers, policy,
+        on_connecting and on_connected are called on its thread.
 
         Source: beyond WinRT.
         """
@@ -224,7 +205,9 @@ class ReconnectingWebSocket:
             backoff,
             policy,
             max_attempts,
+            on_connecting,
             on_connected,
+            unix_path,
             settings,
         )
         self._close_timeout = plan.model.control.close_timeout

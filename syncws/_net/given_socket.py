@@ -35,18 +35,18 @@ def check_connected_socket(value: object) -> socket.socket | None:
     return value
 
 
-def check_path(value: object) -> str:
-    """Check the path of a Unix socket.
+def check_path(value: object, name: str = "path") -> str:
+    """Check the path of a Unix socket, an argument of this name.
 
     Raises:
         InvalidArgumentTypeError: neither a str nor an os.PathLike of one (0x80070057).
         InvalidArgumentError: it is empty, or this system has no Unix sockets (0x80070057).
     """
     if not isinstance(value, str | os.PathLike):
-        raise InvalidArgumentTypeError(f"path must be a str or os.PathLike, not {type(value).__name__}")
+        raise InvalidArgumentTypeError(f"{name} must be a str or os.PathLike, not {type(value).__name__}")
     path = os.fspath(value)
     if not isinstance(path, str) or not path:
-        raise InvalidArgumentError(f"path must be the path of a Unix socket as text; got {path!r}")
+        raise InvalidArgumentError(f"{name} must be the path of a Unix socket as text; got {path!r}")
     if not hasattr(socket, "AF_UNIX"):
         raise InvalidArgumentError("this system has no Unix sockets: connect over TCP instead")
     return path

@@ -5,12 +5,14 @@ called on any thread, and wake it.
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from syncws._arguments.checks import check_header_pairs, check_number, check_timeout
 from syncws._connection.closing import HURRIED_SECONDS
+from syncws._net.given_socket import check_path
 from syncws._reconnecting.backoff import Backoff, retry_after
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.locks import Bell
@@ -51,7 +53,9 @@ class Plan(NamedTuple):
     backoff: Backoff
     policy: Callable[[Exception], object]
     max_attempts: int
+    on_connecting: Callable[[MessageWebSocket], object] | None
     on_connected: Callable[[MessageWebSocket], object] | None
+    unix_path: str | None
     # Its control has the settings; it is never connected.
     model: MessageWebSocket
 
@@ -74,7 +78,9 @@ def make_plan(
     backoff: Backoff | None,
     policy: Callable[[Exception], object] | None,
     max_attempts: int | None,
+    on_connecting: Callable[[MessageWebSocket], object] | None,
     on_connected: Callable[[MessageWebSocket], object] | None,
+    unix_path: str | os.PathLike[str] | None,
     settings: MessageWebSocketSettings,
 ) -> Plan:
     """Check everything, before any I/O; see syncws.reconnecting() for the arguments and the errors."""
@@ -86,7 +92,7 @@ def make_plan(
             check_request_header(name, value)
     if backoff is not None and not isinstance(backoff, Backoff):
         raise InvalidArgumentTypeError(f"backoff must be a Backoff or None, not {type(backoff).__name__}")
-    for name, function in (("policy", policy), ("on_connected", on_connected)):
+    for name, function in (("policy", policy), ("on_connecting", on_connecting), ("on_connected", on_connected)):
         if function is not None and not callable(function):
             raise InvalidArgumentTypeError(f"{name} must be callable or None, not {type(function).__name__}")
     if subprotocols is not None:
@@ -103,7 +109,9 @@ def make_plan(
         backoff or Backoff(),
         policy or is_worth_another,
         _MOST_ATTEMPTS if max_attempts is None else check_number(max_attempts, "max_attempts", 1, _MOST_ATTEMPTS),
+        on_connecting,
         on_connected,
+        None if unix_path is None else check_path(unix_path, "unix_path"),
         model,
     )
 
@@ -259,13 +267,15 @@ class Attempts:
             made.set_request_header(name, value)
         if self._prepare is not None:
             self._prepare(made)
+        if plan.on_connecting is not None:
+            plan.on_connecting(made)
         self.socket = made
         if self.is_stopped:
             # It may have been called just before, and found another socket or none.
             return None
         is_ready = False
         try:
-            made.connect(uri, timeout=plan.timeout, cancellation_token=plan.token)
+            made._connect(uri, plan.timeout, plan.token, plan.unix_path)
             if plan.on_connected is not None:
                 plan.on_connected(made)
             is_ready = not self.is_stopped

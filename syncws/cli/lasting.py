@@ -17,8 +17,7 @@ from syncws import (
     ReconnectingWebSocket,
 )
 from syncws.cli.conversation import Conversation
-from syncws.cli.exits import CommandError, ExitCode
-from syncws.cli.options import headers, settings
+from syncws.cli.options import add_advice, headers, pin_check, settings
 from syncws.cli.screen import Screen
 from syncws.cli.typed import execute
 
@@ -35,7 +34,7 @@ class Lasting:
         begin: called with the socket of each connection, before its messages are shown.
 
     Raises:
-        CommandError: an option that needs one connection.
+        CommandError: options that do not go together.
     """
 
     def __init__(
@@ -45,12 +44,19 @@ class Lasting:
         screen: Screen,
         begin: Callable[[MessageWebSocket], object],
     ) -> None:
-        if options.pin or options.unix is not None:
-            raise CommandError("--reconnect does not go with --pin and --unix", ExitCode.USAGE)
         self._conversation = conversation
         self._screen = screen
+        self._check_pin = pin_check(options)
+        # The one that is connecting, or connected.
+        self._latest: MessageWebSocket | None = None
         self._socket = ReconnectingWebSocket(
-            options.url, headers=headers(options), timeout=options.timeout, on_connected=begin, **_all(options)
+            options.url,
+            headers=headers(options),
+            timeout=options.timeout,
+            on_connecting=self._prepare,
+            on_connected=begin,
+            unix_path=options.unix,
+            **_all(options),
         )
         self._socket.message_received += conversation.received
         self._socket.connected += lambda sender, args: screen.connected(args.socket)
@@ -105,9 +111,16 @@ class Lasting:
         try:
             self._socket.wait_closed()
         except Exception as error:  # noqa: BLE001 - raised by the main thread
+            if self._latest is not None:
+                add_advice(error, self._latest)
             self._conversation.end(error)
         else:
             self._conversation.end(None)
+
+    def _prepare(self, socket: MessageWebSocket) -> None:
+        self._latest = socket
+        if self._check_pin is not None:
+            socket.server_custom_validation_requested += self._check_pin
 
     def _disconnected(self, _: ReconnectingWebSocket, args: DisconnectedEventArgs) -> None:
         self._screen.ended(args.socket)

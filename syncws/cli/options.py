@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import math
 import socket as socket_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -23,9 +24,11 @@ from syncws import (
 from syncws.cli.exits import EXIT_CODES_HELP, CommandError, ExitCode
 from syncws.cli.passwords import read_secret
 
-__all__ = ["Commands", "add_command", "connect", "headers", "made", "seconds", "settings"]
+__all__ = ["Commands", "add_advice", "add_command", "connect", "headers", "made", "pin_check", "seconds", "settings"]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_Check: TypeAlias = Callable[[object, WebSocketServerCustomValidationRequestedEventArgs], None]
 
 _Socket = TypeVar("_Socket", MessageWebSocket, StreamWebSocket)
 
@@ -162,8 +165,9 @@ def made(options: argparse.Namespace, kind: type[_Socket]) -> _Socket:
     socket.control.update(**settings(options))
     for name, value in headers(options):
         socket.set_request_header(name, value)
-    if options.pin:
-        _pin_to(socket, options)
+    check = pin_check(options)
+    if check is not None:
+        socket.server_custom_validation_requested += check
     return socket
 
 
@@ -179,15 +183,20 @@ def connect(options: argparse.Namespace, socket: MessageWebSocket | StreamWebSoc
     try:
         socket.connect(options.url, timeout=timeout, socket=over)
     except CertificateError as error:
-        certificate = socket.information.server_certificate
-        if certificate is not None:
-            error.add_note(f"its SHA-256 is {certificate.get_hash_value('SHA256').hex()}")
-            error.add_note("see --ca-file, --ignore and --pin")
+        add_advice(error, socket)
         raise
     finally:
         # The library's from here on, unless it has refused the arguments.
         if over is not None and not socket.is_open:
             over.close()
+
+
+def add_advice(error: Exception, socket: MessageWebSocket | StreamWebSocket) -> None:
+    """Add to an error about a certificate what may be done, with the hash of the one that `socket` was shown."""
+    certificate = socket.information.server_certificate
+    if isinstance(error, CertificateError) and certificate is not None:
+        error.add_note(f"its SHA-256 is {certificate.get_hash_value('SHA256').hex()}")
+        error.add_note("see --ca-file, --ignore and --pin")
 
 
 def seconds(text: str) -> float | None:
@@ -245,6 +254,24 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def pin_check(options: argparse.Namespace) -> _Check | None:
+    """Return a handler of server_custom_validation_requested that lets only what --pin names pass; None without it.
+
+    Raises:
+        CommandError: the URL is none with TLS.
+    """
+    if not options.pin:
+        return None
+    if not options.url.lower().startswith("wss:"):
+        raise CommandError("--pin needs a wss:// URL", ExitCode.USAGE)
+
+    def look(_: object, args: WebSocketServerCustomValidationRequestedEventArgs) -> None:
+        if args.server_certificate.get_hash_value("SHA256") not in options.pin:
+            args.reject()
+
+    return look
+
+
 def _credential(user: str, variable: str, what: str) -> PasswordCredential:
     return PasswordCredential("", user, read_secret(variable, what))
 
@@ -264,17 +291,6 @@ def _client_certificate(path: str, key: str | None) -> Certificate:
         if "password" not in error.message:
             raise
     return load(read_secret("SYNCWS_KEY_PASSWORD", f"password of the key in {key or path}"))
-
-
-def _pin_to(socket: MessageWebSocket | StreamWebSocket, options: argparse.Namespace) -> None:
-    if not options.url.lower().startswith("wss:"):
-        raise CommandError("--pin needs a wss:// URL", ExitCode.USAGE)
-
-    def look(_: object, args: WebSocketServerCustomValidationRequestedEventArgs) -> None:
-        if args.server_certificate.get_hash_value("SHA256") not in options.pin:
-            args.reject()
-
-    socket.add_server_custom_validation_requested(look)
 
 
 def _unix_socket(path: Path, timeout: float | None) -> socket_module.socket:

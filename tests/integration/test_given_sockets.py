@@ -5,9 +5,8 @@ import socket as socket_module
 import threading
 
 import pytest
-from support import LIMIT, echo, read_request, read_to_end, running_server, scripted_server
+from support import LIMIT, echo, read_request, read_to_end, running_server, running_unix_server, scripted_server
 from support.scripts import Call
-from websockets.sync.server import unix_serve
 
 import syncws
 from syncws import (
@@ -34,14 +33,8 @@ def connected_to(uri):
 def unix_server(tmp_path, tls):
     """A server on a Unix socket; gives its path, the URI to ask for, and the client's context."""
     path = tmp_path / "server.sock"
-    with unix_serve(echo, str(path), ssl=tls[0]) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield path, "ws://localhost/" if tls[0] is None else "wss://localhost/", tls[1]
-        finally:
-            server.shutdown()
-            thread.join(LIMIT)
+    with running_unix_server(path, echo, ssl_context=tls[0]):
+        yield path, "ws://localhost/" if tls[0] is None else "wss://localhost/", tls[1]
 
 
 # A connected socket.

@@ -1,8 +1,8 @@
 """`syncws URL` through pipes, and what all commands that connect have in common: in this process, for real servers."""
 
 import base64
-import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -10,17 +10,18 @@ import sys
 import threading
 
 import pytest
-from support import LIMIT, echo, join, running_server, scripted_server, wait
+from support import LIMIT, echo, running_server, running_unix_server, scripted_server, wait
 from support.certificates import asking_context, make, make_authority
 from support.programs import ROOT
 from support.proxies import real_proxy
-from support.servers import close_shutdown_pipe, handshake, read_request, reset
-from websockets.sync.server import unix_serve
+from support.servers import handshake, read_request, reset
 
 from syncws.cli.main import main
 
 # To end at once where nothing is awaited.
 QUICK = ("--wait", "0.2")
+
+needs_unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
 
 
 def answers(count):
@@ -210,22 +211,13 @@ def test_a_proxy_is_gone_through(run, echo_uri, monkeypatch):
     assert (code, output) == (0, b"through\n")
 
 
-@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
+@needs_unix
 def test_a_unix_socket_is_connected_to(run, tmp_path):
     path = str(tmp_path / "socket")
-    with contextlib.ExitStack() as stack:
-        server = unix_serve(echo, path)
-        stack.callback(close_shutdown_pipe, server)
-        stack.enter_context(server)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            assert run("ws://service/", "--unix", path, *answers(1), stdin=b"inside\n") == (0, b"inside\n", "")
-            code, output, _ = run("info", "ws://service/", "--unix", path)
-            assert (code, path in output.decode()) == (0, True)
-        finally:
-            server.shutdown()
-            join(thread)
+    with running_unix_server(tmp_path / "socket", echo):
+        assert run("ws://service/", "--unix", path, *answers(1), stdin=b"inside\n") == (0, b"inside\n", "")
+        code, output, _ = run("info", "ws://service/", "--unix", path)
+        assert (code, path in output.decode()) == (0, True)
     code, _, errors = run("ws://service/", "--unix", path, *QUICK)
     assert (code, "nobody accepts at" in errors) == (4, True)
 
@@ -376,7 +368,29 @@ def test_what_has_no_chance_is_not_tried_again(run):
     assert code == 7
     assert "403" in errors
     assert "Traceback" not in errors
-    assert run("wss://localhost/", "--reconnect", "--pin", "00" * 32)[0] == 2
+
+
+@needs_unix
+def test_a_connection_over_a_unix_socket_is_replaced_too(run, tmp_path):
+    server, path = Restarted(losses=1), tmp_path / "socket"
+    with running_unix_server(path, server):
+        code, output, _ = run(
+            "ws://service/", "--unix", str(path), "--reconnect", "--first", "in", "--count", "1", "--wait", "inf"
+        )
+    assert (code, output, server.connections) == (0, b"in\n", 2)
+
+
+def test_each_connection_that_replaces_another_is_held_to_the_pin(run, tmp_path, authority, server_tls):
+    server = Restarted(losses=1)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    options = ("--ca-file", str(tmp_path / "authority.pem"), "--reconnect", "--first", "in", "--count", "1")
+    with running_server(server, ssl_context=server_tls) as uri:
+        code, _, errors = run(uri, *options, "--pin", "00" * 32)
+        assert (code, "Traceback" in errors, server.connections) == (6, False, 0)
+        pin = re.search("its SHA-256 is ([0-9a-f]{64})", errors)[1]
+        code, output, _ = run(uri, *options, "--wait", "inf", "--pin", pin)
+    assert (code, output, server.connections) == (0, b"in\n", 2)
+    assert run("ws://localhost/", "--reconnect", "--pin", pin)[::2] == (2, "syncws: --pin needs a wss:// URL\n")
 
 
 def test_verbose_shows_frames_on_stderr(echo_uri):

@@ -77,7 +77,7 @@ def script(clock, monkeypatch):
         holds = 0
         is_closed = False
 
-        def connect(self, uri, **_):
+        def _connect(self, uri, *_):
             made.connects.append((uri, dict(self._request_headers.values())))
             step = made.steps.pop(0)
             if isinstance(step, BaseException):

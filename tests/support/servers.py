@@ -12,9 +12,10 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import Server, ServerConnection, serve, unix_serve
 
 from syncws.control import MessageWebSocketControl, WebSocketControl
 
@@ -55,16 +56,31 @@ def running_server(
     options.setdefault("max_size", None)
     # A server of the library under test's peers must not ping by its own clock.
     options.setdefault("ping_interval", None)
+    with _serving(serve(handler, "127.0.0.1", 0, ssl=ssl_context, **options)) as server:
+        scheme = "ws" if ssl_context is None else "wss"
+        yield f"{scheme}://localhost:{server.socket.getsockname()[1]}/"
+
+
+@contextlib.contextmanager
+def running_unix_server(
+    path: Path, handler: Callable[[ServerConnection], None], *, ssl_context: ssl.SSLContext | None = None
+) -> Iterator[None]:
+    """Run a server of the `websockets` package on a Unix socket; its file is gone afterwards."""
+    with _serving(unix_serve(handler, str(path), ssl=ssl_context)):
+        yield
+    path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _serving(server: Server) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
-        server = serve(handler, "127.0.0.1", 0, ssl=ssl_context, **options)
         # Last of all, because leaving the server's own block uses the pipe once more.
         stack.callback(close_shutdown_pipe, server)
         stack.enter_context(server)
         thread = threading.Thread(target=server.serve_forever, name="test-server")
         thread.start()
-        scheme = "ws" if ssl_context is None else "wss"
         try:
-            yield f"{scheme}://localhost:{server.socket.getsockname()[1]}/"
+            yield server
         finally:
             server.shutdown()
             join(thread)

@@ -1,0 +1,44 @@
+"""What the handlers of a ReconnectingWebSocket receive, but for messages.
+
+Plain values; made on the object's own thread.
+"""
+
+from typing import NamedTuple
+
+from syncws.errors import WebSocketError
+from syncws.message_websocket import MessageWebSocket
+
+__all__ = ["ConnectedEventArgs", "DisconnectedEventArgs", "ReconnectingEventArgs"]
+
+
+class ConnectedEventArgs(NamedTuple):
+    """What handlers of connected receive.
+
+    Attributes: the socket of the new connection, with its information; the number of the connect that made it, counted
+    since the last connection that held, 1 for the very first.
+    """
+
+    socket: MessageWebSocket
+    attempt: int
+
+
+class DisconnectedEventArgs(NamedTuple):
+    """What handlers of disconnected receive.
+
+    Attributes: why the connection is over, with close_cause, close_code and close_reason; the socket that it had.
+    """
+
+    error: WebSocketError
+    socket: MessageWebSocket
+
+
+class ReconnectingEventArgs(NamedTuple):
+    """What handlers of reconnecting receive.
+
+    Attributes: the number of the connect to come, counted since the last connection that held; the seconds until then;
+    why there is no connection.
+    """
+
+    attempt: int
+    delay: float
+    error: Exception
