@@ -33,3 +33,5 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = "syncws"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]

@@ -141,7 +141,8 @@ def running_server(
             ssl=ssl_context,
             select_subprotocol=select,
             process_request=process_request,
-            compression=None,
+            # For a client that offers it.
+            compression="deflate",
             max_size=None,
             # Who debugs a client stops it, and answers no pings then.
             ping_interval=None,

@@ -1,6 +1,7 @@
 """Every program that docs/ shows is run here, against a server of the same kind."""
 
 import contextlib
+import inspect
 import os
 import pathlib
 import re
@@ -12,6 +13,8 @@ from support import LIMIT, echo, running_server
 from support.certificates import make, make_authority
 from support.proxies import real_proxy
 
+import syncws
+
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 PROGRAMS = [
@@ -19,6 +22,14 @@ PROGRAMS = [
     for page in PAGES
     for number, program in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
 ]
+# What stands before a dot in the pages, and whose members come behind it.
+MEMBERS = {
+    "control": (syncws.MessageWebSocketControl, syncws.StreamWebSocketControl),
+    "information": (syncws.MessageWebSocketInformation, syncws.StreamWebSocketInformation),
+    "syncws": (syncws,),
+}
+# Of the library's, by what follows `syncws.`.
+LOGGERS = {"frames", "handshake"}
 # Peers' programs stand beside ours; their warnings are theirs. Logging goes to stderr because the program says so.
 MAY_WRITE_TO_STDERR = ("logging.basicConfig", "enable_trace()")
 
@@ -30,7 +41,9 @@ def test_each_program_of_the_pages_runs(program, tmp_path, server_tls, authority
     (tmp_path / "client.pem").write_bytes(client.pem + client.key_pem(None))
     with contextlib.ExitStack() as servers:
         if "ws://localhost:8765/" in program:
-            program = program.replace("ws://localhost:8765/", servers.enter_context(running_server(echo)))
+            # As `syncws echo` does, which the pages name.
+            uri = servers.enter_context(running_server(echo, compression="deflate"))
+            program = program.replace("ws://localhost:8765/", uri)
         if "wss://localhost:8766/" in program:
             uri = servers.enter_context(running_server(echo, ssl_context=server_tls))
             program = program.replace("wss://localhost:8766/", uri)
@@ -50,3 +63,22 @@ def test_each_program_of_the_pages_runs(program, tmp_path, server_tls, authority
     assert done.stdout
     if not any(reason in program for reason in MAY_WRITE_TO_STDERR):
         assert done.stderr == ""
+
+
+def names_behind(prefix, text):
+    return set(re.findall(rf"\b{prefix}\.([a-z_]+)", text)) - LOGGERS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_each_member_that_a_page_names_exists(page):
+    text = page.read_text(encoding="utf-8")
+    for prefix, kinds in MEMBERS.items():
+        missing = {name for name in names_behind(prefix, text) if not any(hasattr(kind, name) for kind in kinds)}
+        assert not missing, f"{prefix} has no such members"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("coming-from-*.md")), ids=lambda page: page.stem)
+def test_each_keyword_that_a_page_of_other_clients_gives_for_ours_exists(page):
+    keywords = {*inspect.signature(syncws.connect).parameters, *syncws.control.MessageWebSocketSettings.__annotations__}
+    rows = re.findall(r"^\|.*\| (.*) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"(?<![\w.])([a-z_]+)=", " ".join(rows))) <= keywords

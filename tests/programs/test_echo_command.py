@@ -56,6 +56,13 @@ def test_a_stream_without_end_comes_back_without_end():
         sending.join(LIMIT)
 
 
+def test_it_compresses_for_a_client_that_offers_it():
+    with echo_command() as [uri], syncws.connect(uri, compression=True) as ws:
+        ws.send("again " * 1000)
+        assert ws.receive(LIMIT) == "again " * 1000
+        assert ws.information.compression.bytes_to_inflate < 1000
+
+
 def test_it_speaks_the_subprotocols_that_it_is_told():
     with echo_command("--subprotocol", "chat", "--subprotocol", "soap") as [uri]:
         for offered, chosen in ((["other", "soap"], "soap"), (["other"], ""), ([], "")):
