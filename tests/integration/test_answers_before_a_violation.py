@@ -8,6 +8,7 @@ from support import LIMIT, handshake, read_frame, scripted_server, server_frame,
 from support.scripts import BINARY, TEXT
 
 import syncws
+from syncws._connection import closing
 
 # A frame of an opcode that does not exist.
 BAD = b"\x83\x00"
@@ -51,3 +52,16 @@ def test_who_does_not_receive_again_does_not_hold_the_end_up():
         wait(received)
         assert socket.wait_closed(LIMIT)
         assert socket.information.close_cause is syncws.CloseCause.PROTOCOL_ERROR
+
+
+def test_behind_a_message_that_nobody_claims_the_violation_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(closing, "ANSWER_SLICES", 1 << 30)
+
+    def serve(connection):
+        handshake(connection)
+        connection.sendall(server_frame(BINARY, b"hello") + BAD)
+        assert read_frame(connection)[1][:2] == b"\x03\xea"
+
+    with scripted_server(serve) as uri, syncws.connect(uri, timeout=LIMIT, discard_unclaimed_messages=True) as socket:
+        assert socket.wait_closed(LIMIT)
+        assert socket.information.discarded_messages == 1

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, read_frame, read_to_end, running_server, server_frame, wait
-from support.scripts import BINARY, PING, TEXT, Call, connected, read_until_close
+from support.scripts import BINARY, PING, PONG, TEXT, Call, close_frame, connected, read_until_close
 
 import syncws
 from syncws import StreamWebSocket
@@ -144,3 +144,66 @@ def test_messages_reach_handlers_that_come_and_go_between_receives_once_and_in_o
                     pass
         assert given == list(range(total))
         socket.abort()
+
+
+@pytest.mark.parametrize("name", ["ping_received", "pong_received"])
+def test_a_handler_of_pings_that_comes_during_a_receive_is_called_on_a_reader_thread(name):
+    added, called = threading.Event(), threading.Event()
+    names = []
+
+    def script(connection):
+        handshake(connection)
+        wait(added)
+        connection.sendall(server_frame(PING if name == "ping_received" else PONG, b"?"))
+        wait(called)
+        connection.sendall(server_frame(TEXT, b"one"))
+        read_until_close(connection)
+
+    def note(_, args):
+        names.append((args.payload, threading.current_thread().name[:13]))
+        called.set()
+
+    with connected(script) as socket:
+        call = Call(socket.receive, LIMIT)
+        while not socket._session.inbox.is_being_taken:
+            pass
+        event = getattr(socket, name)
+        event += note
+        setattr(socket, name, event)
+        added.set()
+        assert call.result() == "one"
+    assert names == [(b"?", "syncws-reader")]
+
+
+def test_receive_all_waiting_takes_all_that_has_come_in_however_many_reads():
+    count = 500
+
+    def script(connection):
+        handshake(connection)
+        # Larger than what one read takes.
+        connection.sendall(server_frame(BINARY, bytes(200)) * count)
+        read_until_close(connection)
+
+    with connected(script) as socket:
+        came = []
+        while len(came) < count:
+            came += socket.receive_all_waiting()
+        assert came == [bytes(200)] * count
+        assert socket.receive_all_waiting() == []
+
+
+def test_the_end_of_a_connection_that_nobody_reads_shows_soon():
+    closed = threading.Event()
+
+    def script(connection):
+        handshake(connection)
+        connection.sendall(close_frame(1001))
+        read_frame(connection)
+
+    def prepare(socket):
+        socket.closed += lambda *_: closed.set()
+
+    with connected(script, prepare) as socket:
+        wait(closed)
+        assert not socket.is_open
+        assert socket.information.close_code == 1001
