@@ -110,8 +110,10 @@ class Setting(Generic[T]):
             vars(target).pop(self._key, None)
 
     def freeze(self, source: Control, target: Control) -> None:
-        """Give `target` the value of `source` for good."""
-        self.copy(source, target)
+        """Give `target`, a new control, the value of `source` for good."""
+        kept = vars(source)
+        if self._key in kept:
+            vars(target)[self._key] = kept[self._key]
 
 
 class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
@@ -170,20 +172,26 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
 
     def freeze(self, source: Control, target: Control) -> None:
         """Give `target` the entries of `source` for good: as a tuple."""
-        vars(target)[self._key] = tuple(self.__get__(source, type(source)))
+        vars(target)[self._key] = tuple(vars(source).get(self._key, ()))
 
     def _check(self, value: Any, _: str) -> MutableSequence[EntryT]:
         return self.check_all(value)
 
 
+_found: dict[type, dict[str, Setting[Any]]] = {}
+
+
 def settings_of(control_class: type) -> dict[str, Setting[Any]]:
-    """Return the settings of a control class by name, those of its bases first."""
-    return {
-        name: value
-        for base in reversed(control_class.__mro__)
-        for name, value in vars(base).items()
-        if isinstance(value, Setting)
-    }
+    """Return the settings of a control class by name, those of its bases first; nobody changes the dict."""
+    settings = _found.get(control_class)
+    if settings is None:
+        settings = _found[control_class] = {
+            name: value
+            for base in reversed(control_class.__mro__)
+            for name, value in vars(base).items()
+            if isinstance(value, Setting)
+        }
+    return settings
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

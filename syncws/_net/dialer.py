@@ -82,6 +82,7 @@ class Dialer:
         self._waiter = waiter
         self._pending: list[Dialed] = []
         self._next_start = FOREVER
+        self._selector: _Selector | None = None
         self.attempts: list[ConnectAttempt] = []
 
     @property
@@ -102,26 +103,25 @@ class Dialer:
             OperationTimedOutError: the time was over, of the operation or of each address (0x80072EE2).
             OperationCanceledError: see Waiter.check (0x800704C7).
         """
-        with _Selector() as selector:
-            try:
-                selector.register(self._waiter.wakings, selectors.EVENT_READ)
-                dialed = self._first_connected(selector)
-            except (OperationTimedOutError, OperationCanceledError) as exc:
-                for pending in tuple(self._pending):
-                    self.fail(pending, type(exc)(exc.message))
-                raise
-            finally:
-                # Those that lost the race have not failed: if the winner turns out to be of no use they come next.
-                for loser in reversed(self._pending):
-                    loser.socket.close()
-                    self._waiting.appendleft(loser.address)
-                self._pending.clear()
+        try:
+            dialed = self._first_connected()
+        except (OperationTimedOutError, OperationCanceledError) as exc:
+            for pending in tuple(self._pending):
+                self.fail(pending, type(exc)(exc.message))
+            raise
+        finally:
+            self._selector = None
+            # Those that lost the race have not failed: if the winner turns out to be of no use they come next.
+            for loser in reversed(self._pending):
+                loser.socket.close()
+                self._waiting.appendleft(loser.address)
+            self._pending.clear()
         # Of those that are tried beside each other only this one goes on: it is in turn with the others from now on.
         return dialed._replace(deadline=dialed.deadline.sooner(self._share(1 + len(self._waiting))))
 
-    def _first_connected(self, selector: _Selector) -> Dialed:
+    def _first_connected(self) -> Dialed:
         while True:
-            dialed = self._start_next(selector) if self._is_start_due else self._wait(selector)
+            dialed = self._start_next() if self._is_start_due else self._wait()
             if dialed is not None:
                 self._pending.remove(dialed)
                 return dialed
@@ -132,7 +132,7 @@ class Dialer:
     def _is_start_due(self) -> bool:
         return bool(self._waiting) and (not self._pending or self._next_start.is_expired)
 
-    def _start_next(self, selector: _Selector) -> Dialed | None:
+    def _start_next(self) -> Dialed | None:
         """Begin with the next address; return it when it is connected at once."""
         delay = self._settings.happy_eyeballs_delay
         # Those that are tried beside each other use up nothing of each other's time as long as none has accepted.
@@ -161,10 +161,17 @@ class Dialer:
             return dialed
         # A Unix socket is connected at once, or its server's queue is full; it never tells when there is room again.
         if error in _PENDING and address.is_ip:
-            selector.register(connecting, selectors.EVENT_WRITE, dialed)
+            self._selecting().register(connecting, selectors.EVENT_WRITE, dialed)
         else:
             self.fail(dialed, _system_error(error))
         return None
+
+    def _selecting(self) -> _Selector:
+        """Return what waits for the sockets under way and for a waking; made when one does not connect at once."""
+        if self._selector is None:
+            self._selector = _Selector()
+            self._selector.register(self._waiter.wakings, selectors.EVENT_READ)
+        return self._selector
 
     def _share(self, count: int) -> Deadline:
         """Return by when one of `count` addresses must have answered, TLS and the handshake included.
@@ -176,11 +183,12 @@ class Dialer:
         share = None if remaining is None else max(remaining / count, _SHORTEST_SHARE_SECONDS)
         return self._waiter.deadline.earlier(share).earlier(self._settings.connect_timeout)
 
-    def _wait(self, selector: _Selector) -> Dialed | None:
+    def _wait(self) -> Dialed | None:
         """Wait until an address answers, its time is over, or the next one's turn comes."""
         until = self._next_start if self._waiting else FOREVER
         for dialed in self._pending:
             until = until.sooner(dialed.deadline)
+        selector = self._selecting()
         for key, _ in self._waiter.wait_with(selector.select, until):
             if key.data is None:
                 continue
