@@ -21,6 +21,7 @@ from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.interpreter import is_main
 from syncws._waiting.locks import Bell
+from syncws._waiting.readiness import readable_of
 
 __all__ = ["LONGEST_TICKS", "Monitor", "Timer", "the_monitor"]
 
@@ -65,10 +66,20 @@ class Timer:
 
 
 class Looked(Protocol):
-    """What the monitor looks at again and again; hashed by identity."""
+    """What the monitor looks at again and again; hashed by identity.
 
-    def look(self) -> int:
-        """Do what is due; return in how many ticks to look again, 1 to `LONGEST_TICKS`; 0 for no more."""
+    Attributes:
+        descriptor (int): of a socket; -1 for none.
+    """
+
+    descriptor: int
+
+    def look(self, is_readable: bool) -> int:
+        """Do what is due; return in how many ticks to look again, 1 to `LONGEST_TICKS`; 0 for no more.
+
+        Args:
+            is_readable: whether there is something to receive on the socket; all are asked by one system call.
+        """
 
 
 class Rounds(Timer):
@@ -117,13 +128,12 @@ class Rounds(Timer):
     def run(self) -> float | None:
         """See Timer.run."""
         tick = self._tick
-        for reference, due in tuple(self._members.items()):
-            if due > tick:
-                continue
+        due = [(reference, reference()) for reference, at in tuple(self._members.items()) if at <= tick]
+        readable = readable_of(member.descriptor for _, member in due if member is not None)
+        for reference, member in due:
             # Taken out first: a member that is added while it is looked at stays.
             self._members.pop(reference, None)
-            member = reference()
-            ticks = 0 if member is None else member.look()
+            ticks = 0 if member is None else member.look(member.descriptor in readable)
             if ticks:
                 # At a common time, so that all that rest as long cost one wake-up.
                 self._members[reference] = tick - tick % ticks + ticks

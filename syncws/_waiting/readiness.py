@@ -11,13 +11,14 @@ import math
 import os
 import select
 import socket
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from io import FileIO
 from typing import Protocol
 
 from syncws._waiting.deadline import Deadline
 
-__all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "is_readable", "make_readiness"]
+__all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness", "readable_of"]
 
 READABLE = 1
 WRITABLE = 2
@@ -26,6 +27,10 @@ WOKEN = 4
 SLICE_SECONDS = 0.1
 """How long a thread of the application's waits at a time. A signal that comes just before a system call begins to wait
 does not end that (and on Windows none ever does), so Ctrl-C is looked for in between."""
+
+
+# Windows' select takes 512 sockets.
+_MOST_SELECTED = 256
 
 
 class _Counter:
@@ -153,14 +158,25 @@ def make_readiness(descriptor: int, waker: int, longest: float | None = None) ->
     return kind(descriptor, waker, longest)
 
 
-def is_readable(descriptor: int) -> bool:
-    """Tell whether a socket has something to receive, or an end; without waiting. True of one that is closed."""
-    if descriptor < 0:
-        return False
-    try:
-        return make_readiness(descriptor, -1).wait(READABLE, Deadline(0.0)) != 0
-    except (OSError, ValueError):
-        return True
+def readable_of(descriptors: Iterable[int]) -> set[int]:
+    """Return those of some sockets' descriptors on which there is something to receive, or an end; without waiting.
+
+    One that is negative is left out; one that was closed in the meantime may be returned.
+    """
+    numbers = [descriptor for descriptor in descriptors if descriptor >= 0]
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        for number in numbers:
+            poll.register(number, select.POLLIN)
+        return {number for number, _ in poll.poll(0)}
+    readable: set[int] = set()
+    for begin in range(0, len(numbers), _MOST_SELECTED):
+        some = numbers[begin : begin + _MOST_SELECTED]
+        try:
+            readable.update(select.select(some, [], [], 0)[0])
+        except (OSError, ValueError):
+            readable.update(some)
+    return readable
 
 
 def _shorter(remaining: float | None, longest: float | None) -> float | None:

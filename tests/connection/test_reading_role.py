@@ -99,7 +99,7 @@ class Readers(RuleBasedStateMachine):
     @rule()
     def look(self):
         self.clock.advance(0.4)
-        self.stage.act(self.session.role.look)
+        self.stage.act(lambda: self.session.role.look(bool(self.transport.incoming)))
 
     @rule()
     def be_idle(self):
@@ -143,7 +143,7 @@ class Readers(RuleBasedStateMachine):
         # Without anybody who receives the monitor sees to it, within a second.
         for _ in range(2):
             self.clock.advance(0.4)
-            self.stage.act(self.session.role.look)
+            self.stage.act(lambda: self.session.role.look(bool(self.transport.incoming)))
             self.stage.run_out()
         assert not self.transport.incoming, "nobody reads"
 
@@ -170,7 +170,7 @@ class Readers(RuleBasedStateMachine):
         for _ in range(4):
             self.stage.run_out()
             self.clock.advance(0.4)
-            self.stage.act(self.session.role.look)
+            self.stage.act(lambda: self.session.role.look(bool(self.transport.incoming)))
         self.stage.run_out()
         assert self.session.finished.is_set()
         assert all(actor.is_done for actor in self.stage.actors if actor.ident is not None)

@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from syncws._connection import monitor as module
 from syncws._connection.monitor import LONGEST_TICKS, Rounds
 from syncws._connection.receiving.reading_role import CONNECTING, Hold, ReadingRole
 
@@ -13,12 +14,14 @@ TICK = 0.05
 class Member:
     """What is looked at; notes when, and says again in `ticks`."""
 
+    descriptor = -1
+
     def __init__(self, monitor, ticks):
         self.monitor = monitor
         self.ticks = ticks
         self.looks = []
 
-    def look(self):
+    def look(self, is_readable):
         self.looks.append(round(self.monitor.clock() / TICK))
         return self.ticks
 
@@ -102,14 +105,15 @@ def test_who_need_not_be_looked_at_any_more_is_not_and_the_timer_ends(monitor, r
 class Role(ReadingRole):
     """A role whose thread is only noted."""
 
-    __slots__ = ("started",)
+    __slots__ = ("has_room", "needs", "started")
 
-    is_needed = False
-    _has_something = True
+    is_needed = property(lambda self: self.needs)
+    _has_room = property(lambda self: self.has_room)
 
     def __init__(self):
         super().__init__()
         self.started = 0
+        self.needs, self.has_room = False, True
         self.holders.clear()
 
     def _start(self):
@@ -118,34 +122,83 @@ class Role(ReadingRole):
 
 def test_a_reader_is_started_at_the_second_look_in_a_row_without_a_pull():
     role = Role()
-    assert role.look() == 1
+    assert role.look(True) == 1
     assert role.started == 0
     role.pulls += 1
-    assert role.look() == 1
+    assert role.look(True) == 1
     assert role.started == 0
-    role.look()
+    role.look(True)
     assert role.started == 1
 
 
 def test_looks_grow_rarer_as_long_as_nobody_pulls():
     role = Role()
-    assert [role.look() for _ in range(6)] == [1, 2, 4, 8, 8, 8]
+    assert [role.look(True) for _ in range(6)] == [1, 2, 4, 8, 8, 8]
     role.pulls += 1
-    assert [role.look() for _ in range(3)] == [1, 2, 4]
+    assert [role.look(True) for _ in range(3)] == [1, 2, 4]
 
 
 @pytest.mark.parametrize(("holder", "ticks"), [(Hold(), 0), (CONNECTING, 1), (object(), 1)])
 def test_a_role_that_somebody_has_starts_no_reader(holder, ticks):
     role = Role()
     role.take(holder)
-    assert role.look() == ticks
-    role.look()
+    assert role.look(True) == ticks
+    role.look(True)
     assert role.started == 0
 
 
 def test_after_a_reader_gave_way_the_first_look_only_begins_to_watch():
     role = Role()
-    role.look()
+    role.look(True)
     role.forget_looks()
-    role.look()
+    role.look(True)
     assert role.started == 0
+
+
+@pytest.mark.parametrize(
+    ("is_drained", "is_readable", "has_room", "starts"),
+    [
+        (True, False, True, 0),
+        (True, True, True, 1),
+        (False, False, True, 1),
+        (True, True, False, 0),
+        (False, True, False, 0),
+    ],
+)
+def test_a_reader_is_started_where_there_is_something_and_it_can_be_kept(is_drained, is_readable, has_room, starts):
+    role = Role()
+    role.is_drained = is_drained
+    role.has_room = has_room
+    role.look(is_readable)
+    role.look(is_readable)
+    assert role.started == starts
+
+
+def test_a_thread_that_could_not_be_started_is_tried_again():
+    role = Role()
+    role.is_drained = role.is_asked = role.needs = True
+    role.look(False)
+    role.look(False)
+    assert role.started == 1
+
+
+def test_all_that_are_due_are_asked_of_the_system_at_once(monitor, rounds, monkeypatch):
+    asked = []
+    monkeypatch.setattr(module, "readable_of", lambda numbers: asked.append(sorted(numbers)) or {8})
+    told = {}
+
+    class Numbered(Member):
+        def __init__(self, number):
+            super().__init__(monitor, LONGEST_TICKS)
+            self.descriptor = number
+
+        def look(self, is_readable):
+            told[self.descriptor] = is_readable
+            return super().look(is_readable)
+
+    members = [Numbered(number) for number in (7, 8, 9)]
+    for member in members:
+        rounds.add(member)
+    monitor.pass_time(TICK * 1.5)
+    assert asked == [[7, 8, 9]]
+    assert told == {7: False, 8: True, 9: False}

@@ -195,7 +195,6 @@ class Stage:
         monkeypatch.setattr(locks, "acquire_within", _acquire_within)
         monkeypatch.setattr(reader, "make_readiness", lambda *_: _Readiness(self))
         monkeypatch.setattr(pulling, "make_readiness", lambda *_: _Readiness(self))
-        monkeypatch.setattr(reader, "is_readable", lambda _: bool(rig.transport.incoming))
         session.inbox._lock = _Lock()
         monkeypatch.setattr(SessionRole, "_make_thread", lambda _, reader: Actor(self, reader.serve))
         session.start(rig.make_reader)

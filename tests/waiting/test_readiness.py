@@ -19,6 +19,7 @@ from syncws._waiting.readiness import (
     SelectReadiness,
     Waker,
     make_readiness,
+    readable_of,
 )
 
 NOW = Deadline(0.0)
@@ -245,3 +246,31 @@ def test_a_waker_can_be_closed_twice():
     waker = Waker(threading.Lock())
     waker.close()
     waker.close()
+
+
+@pytest.mark.parametrize("has_poll", [True, False])
+def test_of_many_sockets_those_are_told_on_which_something_has_come(monkeypatch, has_poll):
+    if not has_poll:
+        monkeypatch.delattr(select, "poll", raising=False)
+        monkeypatch.setattr(readiness_module, "_MOST_SELECTED", 2)
+    pairs = [socket.socketpair() for _ in range(5)]
+    try:
+        for number in (1, 4):
+            pairs[number][1].send(b"x")
+        pairs[2][1].close()
+        numbers = [first.fileno() for first, _ in pairs]
+        assert readable_of([*numbers, -1]) == {numbers[1], numbers[2], numbers[4]}
+        assert readable_of([]) == set()
+    finally:
+        for pair in pairs:
+            for end in pair:
+                end.close()
+
+
+def test_without_poll_a_socket_that_was_closed_in_the_meantime_may_have_something(monkeypatch):
+    monkeypatch.delattr(select, "poll", raising=False)
+    first, second = socket.socketpair()
+    number = first.fileno()
+    first.close()
+    second.close()
+    assert readable_of([number]) == {number}

@@ -65,7 +65,10 @@ class Puller:
         outcome = BUSY
         try:
             if holders.setdefault(None, operation) is operation:
+                # False until the end of the read: an interruption leaves it so.
+                role.is_drained = False
                 outcome = self._read(operation, deadline)
+                role.is_drained = not self._reader.has_leftover
             else:
                 role.want()
         finally:

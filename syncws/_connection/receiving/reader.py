@@ -24,7 +24,7 @@ from syncws._connection.session import Session
 from syncws._connection.tracing import traced
 from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, is_readable, make_readiness
+from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws._wire.closing import pong_frame
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import CloseFrame, Ping, Pong, Violation
@@ -136,15 +136,9 @@ class Reader:
         return self.is_at_end or self.decoder.is_dead
 
     @property
-    def has_something(self) -> bool:
-        """True when there is something to read; asked without the role, so true or not a moment ago."""
-        session = self.session
-        if session.inbox.is_full:
-            return False
-        puller = session.inbox.puller
-        if self.kept or self.may_have_more or self.decoder.has_more or (puller is not None and puller.is_torn):
-            return True
-        return is_readable(session.transport.fileno())
+    def has_leftover(self) -> bool:
+        """True when what was received is not all dealt with, or TLS may hold more; asked by who has the role."""
+        return bool(self.kept) or self.may_have_more or self.decoder.has_more
 
     # The reader thread.
 

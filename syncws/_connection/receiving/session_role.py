@@ -51,6 +51,8 @@ class SessionRole(ReadingRole):
         session = reader.session
         self.reader = reader
         session.inbox.puller = Puller(reader)
+        self.descriptor = session.transport.fileno()
+        self.is_drained = not reader.has_leftover
         del self.holders[None]
         if session.keeps_reader:
             start_thread(self._make_thread(reader))
@@ -90,8 +92,9 @@ class SessionRole(ReadingRole):
         return session is not None and (bool(self.waiters) or not session.outbox.is_idle or self.needs_thread)
 
     @property
-    def _has_something(self) -> bool:
-        return self.reader is not None and self.reader.has_something
+    def _has_room(self) -> bool:
+        session = self._session
+        return session is not None and not session.inbox.is_full
 
     def _wake(self) -> None:
         session = self._session
@@ -120,6 +123,7 @@ class SessionRole(ReadingRole):
         assert session is not None
         self.is_wanted = False
         session.inbox.is_pulled = True
+        self.is_drained = self.reader is not None and not self.reader.has_leftover
         self.forget_looks()
         self._monitor.rounds.add(self)
         self.give_back(hold)
