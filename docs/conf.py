@@ -13,7 +13,7 @@ project_copyright = "2026, The syncws authors"
 release = version = syncws.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "*-figures.md"]
 # Every name in a docstring's backticks is code.
 default_role = "code"
 nitpicky = False
