@@ -77,6 +77,8 @@ def test_it_leaves_to_the_long_way_what_needs_a_look(inbox, event, refuse):
     refuse(inbox, event)
     assert inbox.take_content(event) is None
     assert inbox.take_now().text == "a"
+    if inbox.has_descriptor:
+        inbox._descriptor._waker.close()
 
 
 def test_an_operation_that_is_over_is_in_nobodys_way(inbox, event):

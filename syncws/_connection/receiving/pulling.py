@@ -120,7 +120,13 @@ class Puller:
         if (session.outbox.has_posted or session.transport.has_unsent) and not session.outbox.flush_without_waiting():
             interest |= WRITABLE
         readiness = self._reader.readiness if operation.thread != self._main else self._sliced or self._slice()
-        ready = readiness.wait(interest, deadline)
+        try:
+            ready = readiness.wait(interest, deadline)
+        except (OSError, ValueError):
+            # Where the system has no poll: in a signal handler, just now, the connection came to its end.
+            if session.role.is_held_by(operation):
+                raise
+            return WOKEN
         if ready & WOKEN and session.role.is_held_by(operation):
             session.waker.clear()
             if not session.role.is_held_by(operation):
