@@ -77,6 +77,7 @@ class FrameDecoder:
         tally (Tally): what has come.
         room (memoryview | None): where the next bytes of the stream may be put. Then the filled part of that very view
             is what receive_data gets, and releases. Mostly None.
+        inflater (Inflater | None): for what is compressed; None when that was not agreed.
         has_more (bool): True when there is more in what was taken than one call gives out; call again, with b"".
     """
 
@@ -84,13 +85,13 @@ class FrameDecoder:
         "_frame_is_final",
         "_frame_remaining",
         "_inflated_limit",
-        "_inflater",
         "_is_compressed",
         "_is_under_way",
         "_max_message_size",
         "_message_length",
         "_unread",
         "has_more",
+        "inflater",
         "is_dead",
         "room",
         "tally",
@@ -104,7 +105,7 @@ class FrameDecoder:
             inflater: for what is compressed; None when that was not agreed.
         """
         self._max_message_size = max_message_size
-        self._inflater = inflater
+        self.inflater = inflater
         # Where the inflater's count of bytes ends this call.
         self._inflated_limit = 0
         self._is_compressed = False
@@ -123,7 +124,7 @@ class FrameDecoder:
     @property
     def checkpoint(self) -> Checkpoint | None:
         """What restart() takes to have the decoder as it is now; None where it cannot be set back to that."""
-        if self._is_under_way or self._frame_remaining or self._inflater is not None:
+        if self._is_under_way or self._frame_remaining or self.inflater is not None:
             return None
         tally = self.tally
         return self._unread, tally.whole, tally.begun, tally.ended, tally.controls
@@ -166,8 +167,8 @@ class FrameDecoder:
         if self._unread:
             data = self._unread + data
             self._unread = b""
-        if self._inflater is not None:
-            self._inflated_limit = self._inflater.plain_bytes + _INFLATED_BYTES
+        if self.inflater is not None:
+            self._inflated_limit = self.inflater.plain_bytes + _INFLATED_BYTES
         try:
             if not self.has_more or self._inflate(events):
                 # A view is a part of one payload that lies in its place: only _add_payload() looks into it.
@@ -245,7 +246,7 @@ class FrameDecoder:
 
     def _check_reserved_bits(self, first: int, opcode: int) -> None:
         """Allow RSV1 alone, on the first frame of a message, where compression was agreed (RFC 7692 6)."""
-        if self._inflater is None:
+        if self.inflater is None:
             raise _protocol_error(f"the server set reserved bits (first byte 0x{first:02x}) without an extension")
         if first & _RESERVED_BITS != RSV1 or opcode >= CLOSE or opcode == CONTINUATION:
             raise _protocol_error(
@@ -285,8 +286,8 @@ class FrameDecoder:
         self._frame_remaining = remaining = remaining - (stop - start)
         is_last = self._frame_is_final and not remaining
         if self._is_compressed:
-            assert self._inflater is not None
-            self._inflater.feed(memoryview(data)[start:stop], is_last=is_last)
+            assert self.inflater is not None
+            self.inflater.feed(memoryview(data)[start:stop], is_last=is_last)
             if self._inflate(events):
                 return stop
             # No more of this data in this call.
@@ -302,7 +303,7 @@ class FrameDecoder:
 
     def _inflate(self, events: list[Incoming]) -> bool:
         """Inflate what there is of the message under way; return False when that is more than one call gives out."""
-        inflater = self._inflater
+        inflater = self.inflater
         assert inflater is not None
         is_end = self._frame_is_final and not self._frame_remaining
         try:

@@ -5,7 +5,7 @@ Bytes only; whoever reads or has the writer role feeds a scanner, one thread at 
 
 import codecs
 
-from syncws._wire.frames import CLOSE, CONTINUATION, PING, PONG, TEXT
+from syncws._wire.frames import CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT
 
 __all__ = ["FrameScanner", "SeenFrame"]
 
@@ -13,7 +13,6 @@ __all__ = ["FrameScanner", "SeenFrame"]
 _KEPT = 64
 _SHOWN_BYTES = 16
 _SHOWN_TEXT = 48
-_RSV1 = 0x40
 _MASK_BIT = 0x80
 _NAMES = {TEXT: "TEXT", CLOSE: "CLOSE", PING: "PING", PONG: "PONG"}
 # RFC 6455 7.4.1 and IANA's registry.
@@ -34,15 +33,25 @@ _CODES = {
 
 
 class SeenFrame:
-    """A frame that has gone by; str() is its line, which is made only then."""
+    """A frame that has gone by; str() is its line, which is made only then.
 
-    __slots__ = ("_head", "_mask", "_tail", "first", "length", "opcode")
+    Attributes:
+        first (int): the first byte of its header.
+        opcode (int): the message's, where the frame continues one.
+        length (int): bytes of payload on the wire.
+        is_deflated (bool): True where its message is compressed, which only the first frame of it says (RFC 7692 6).
+        plain_length (int | None): bytes before they were compressed, or inflated; None while nobody has told.
+    """
 
-    def __init__(self, first: int, opcode: int, length: int, mask: bytes) -> None:
-        """Begin a frame; `opcode` is the message's where the frame continues one."""
+    __slots__ = ("_head", "_mask", "_tail", "first", "is_deflated", "length", "opcode", "plain_length")
+
+    def __init__(self, first: int, opcode: int, length: int, mask: bytes, *, is_deflated: bool) -> None:
+        """Begin a frame; see the attributes."""
         self.first = first
         self.opcode = opcode
         self.length = length
+        self.is_deflated = is_deflated
+        self.plain_length: int | None = None
         self._mask = mask
         self._head = b""
         self._tail = b""
@@ -60,8 +69,8 @@ class SeenFrame:
 
     def __str__(self) -> str:
         notes = [f"{self.length} byte{'' if self.length == 1 else 's'}"]
-        if self.first & _RSV1:
-            notes.append("deflated")
+        if self.is_deflated:
+            notes.append("deflated" if self.plain_length is None else f"deflated from {self.plain_length}")
         if self.first < 0x80:
             notes.append("continued")
         # What comes behind the first frame of a message has the name of its kind, and says that it goes on with it.
@@ -84,7 +93,7 @@ class SeenFrame:
     def _content(self) -> str:
         head = self._unmasked(self._head, 0)
         tail = self._unmasked(self._tail, self.length - len(self._tail))
-        is_text = self.opcode == TEXT and not self.first & _RSV1
+        is_text = self.opcode == TEXT and not self.is_deflated
         if is_text or (self.opcode in (PING, PONG) and head.isascii() and head.decode("ascii").isprintable()):
             return self._text(head, tail)
         if self.length <= 2 * _SHOWN_BYTES:
@@ -113,7 +122,7 @@ class SeenFrame:
 class FrameScanner:
     """Finds the frames in the bytes of one direction; checks nothing."""
 
-    __slots__ = ("_frame", "_message", "_missing", "_unread")
+    __slots__ = ("_frame", "_is_deflated", "_message", "_missing", "_unread")
 
     def __init__(self) -> None:
         self._unread = b""
@@ -121,6 +130,7 @@ class FrameScanner:
         self._missing = 0
         # The opcode of the message under way, or of the last one.
         self._message = CONTINUATION
+        self._is_deflated = False
 
     def feed(self, data: bytes | memoryview) -> list[SeenFrame]:
         """Take the next bytes; return the frames that they complete."""
@@ -157,7 +167,10 @@ class FrameScanner:
             opcode = self._message
         elif opcode < CLOSE:
             self._message = opcode
-        self._frame = SeenFrame(first, opcode, length, header[size - 4 : size] if header[1] & _MASK_BIT else b"")
+            self._is_deflated = bool(first & RSV1)
+        mask = header[size - 4 : size] if header[1] & _MASK_BIT else b""
+        is_deflated = self._is_deflated and opcode < CLOSE
+        self._frame = SeenFrame(first, opcode, length, mask, is_deflated=is_deflated)
         self._missing = length
         return behind
 

@@ -3,18 +3,21 @@
 import io
 import itertools
 import logging
+import random
 import re
 import sys
 import threading
 
 import pytest
 from support import LIMIT, echo, handshake, join, read_to_end, running_server, server_frame
-from support.scripts import CLOSE, CONTINUATION, PING, TEXT, connected, read_until_close
+from support.scripts import BINARY, CLOSE, CONTINUATION, PING, TEXT, connected, read_until_close
 
 import syncws
 from syncws import InvalidArgumentTypeError, StreamWebSocket
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.tracing import traced
+from syncws._wire.decoder import Decoder
+from syncws._wire.deflate import Deflater
 
 PASSED = "s3cret"
 
@@ -94,6 +97,110 @@ def test_a_stream_s_fragments_have_a_line_each(frames):
     ]
 
 
+# With compression.
+
+ANSWER = "Sec-WebSocket-Extensions: permessage-deflate"
+
+
+def notes_of(lines):
+    """Return direction, kind and what stands in brackets."""
+    return [re.sub(r"^([<>] [A-Z]+) .*\[(.*)\]$", r"\1 \2", line) for line in lines]
+
+
+def test_a_compressed_frame_is_shown_with_both_sizes(frames):
+    with running_server(echo, compression="deflate") as uri, syncws.connect(uri, compression=True) as socket:
+        for message in ("hello " * 100, "plain", "hello " * 200, b"x" * 64):
+            socket.send(message)
+            assert socket.receive(LIMIT) == message
+        sizes = socket.information.compression
+    lines = notes_of(frames())[:-2]
+    found = [
+        re.fullmatch(r"([<>]) (TEXT|BINARY) (\d+) bytes(?:, deflated from (\d+))?", line).groups() for line in lines
+    ]
+    there = [(kind, plain) for direction, kind, _, plain in found if direction == ">"]
+    assert there == [("TEXT", "600"), ("TEXT", None), ("TEXT", "1200"), ("BINARY", "64")]
+    back = [(kind, plain) for direction, kind, _, plain in found if direction == "<"]
+    # The server compresses all.
+    assert back == [("TEXT", "600"), ("TEXT", "5"), ("TEXT", "1200"), ("BINARY", "64")]
+    sent = [int(size) for direction, _, size, plain in found if direction == ">" and plain]
+    assert sum(sent) == sizes.bytes_compressed
+    assert sum(int(size) for direction, _, size, _ in found if direction == "<") == sizes.bytes_to_inflate
+
+
+def test_each_fragment_that_goes_is_shown_with_both_sizes(frames):
+    with (
+        running_server(echo, compression="deflate", max_size=None) as uri,
+        syncws.connect(uri, compression=True) as socket,
+    ):
+        data = random.Random(1).randbytes(300_000)
+        socket.send(data)
+        assert socket.receive(LIMIT) == data
+    first, second = (line for line in notes_of(frames()) if line.startswith("> BINARY"))
+    assert re.fullmatch(r"> BINARY \d+ bytes, deflated from 262144, continued", first)
+    assert re.fullmatch(r"> BINARY \d+ bytes, deflated from 37856, continuation", second)
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_each_fragment_that_comes_is_shown_with_both_sizes(frames, step):
+    deflater = Deflater()
+    parts = [deflater.compress(b"a" * 500 + bytes([65 + index]) * 300, is_last=False) for index in range(3)]
+    end = deflater.compress(b"", is_first=False)
+    data = b"".join(
+        [
+            server_frame(TEXT, b"", rsv=0x40, fin=False),
+            server_frame(CONTINUATION, b"".join(parts) + end[:-3], fin=False),
+            server_frame(PING, b"p"),
+            server_frame(CONTINUATION, b"", fin=False),
+            server_frame(CONTINUATION, end[-3:]),
+            server_frame(TEXT, deflater.compress(b"b" * 2000), rsv=0x40),
+            server_frame(TEXT, b"plain"),
+        ]
+    )
+
+    def script(connection):
+        handshake(connection, ANSWER)
+        for start in range(0, len(data), step):
+            connection.sendall(data[start : start + step])
+        read_until_close(connection)
+
+    with connected(script, compression=True) as socket:
+        assert [len(socket.receive(LIMIT)) for _ in range(3)] == [2400, 2000, 5]
+    found = [line for line in notes_of(frames()) if line.startswith("<")]
+    plain = [int(count) for line in found for count in re.findall("deflated from ([0-9]+)", line)]
+    assert (plain[0], plain[2], sum(plain[:4]), plain[4:]) == (0, 0, 2400, [2000])
+    assert found[2] == "< PING 1 byte"
+    assert found[6] == "< TEXT 5 bytes"
+
+
+def test_a_frame_that_takes_several_turns_has_its_line_when_it_is_inflated(frames):
+    deflater = Deflater()
+    large, small = server_frame(BINARY, deflater.compress(bytes(4 << 20)), rsv=0x40), server_frame(PING, b"p")
+
+    def script(connection):
+        handshake(connection, ANSWER, behind=large + small)
+        read_until_close(connection)
+
+    with connected(script, compression=True) as socket:
+        assert len(socket.receive(LIMIT)) == 4 << 20
+    first, second = [line for line in notes_of(frames()) if line.startswith("<")][:2]
+    assert re.fullmatch(r"< BINARY \d+ bytes, deflated from 4194304", first)
+    assert second == "< PING 1 byte"
+
+
+@pytest.mark.parametrize(
+    "payload", [b"\x06", Deflater().compress(bytes(4 << 20))], ids=["no deflate", "over the limit"]
+)
+def test_a_frame_that_is_not_inflated_has_its_line_without_that_size(frames, payload):
+    def script(connection):
+        handshake(connection, ANSWER, behind=server_frame(BINARY, payload, rsv=0x40))
+        read_until_close(connection)
+
+    with connected(script, compression=True, max_message_size=1 << 20) as socket, pytest.raises(syncws.WebSocketError):
+        socket.receive(LIMIT)
+    line = next(line for line in notes_of(frames()) if line.startswith("<"))
+    assert re.fullmatch(r"< BINARY \d+ bytes?, deflated", line)
+
+
 def test_a_sender_that_gives_up_has_its_line_when_the_frame_is_out(frames):
     with running_server(echo) as uri, syncws.connect(uri) as socket:
         socket.send_nonfinal_frame(b"half")
@@ -126,8 +233,8 @@ def test_when_it_is_off_nothing_stands_in_the_way():
     with running_server(echo) as uri, syncws.connect(uri) as socket:
         outbox = socket._session.outbox
         assert type(outbox) is Outbox
-        decode = bytes
-        assert traced(outbox, decode) is decode
+        decoder = Decoder(1)
+        assert traced(outbox, decoder, None) == decoder.receive_data
 
 
 def test_when_it_is_turned_off_later_nothing_is_made_of_a_frame(caplog, monkeypatch):

@@ -74,7 +74,25 @@ def test_a_message_of_several_frames_keeps_its_kind():
 
 
 def test_what_is_deflated_is_shown_in_bytes():
-    assert lines_of(server_frame(TEXT, b"\xca\x48\xcd", rsv=0x40)) == ["TEXT ca 48 cd [3 bytes, deflated]"]
+    frames = [
+        server_frame(TEXT, b"\xca\x48\xcd", rsv=0x40, fin=False),
+        server_frame(PING, b"p"),
+        # Says nothing of it, and belongs to it.
+        server_frame(CONTINUATION, b"\x68\x69"),
+        server_frame(TEXT, b"hi"),
+    ]
+    assert lines_of(b"".join(frames)) == [
+        "TEXT ca 48 cd [3 bytes, deflated, continued]",
+        "PING 'p' [1 byte]",
+        "TEXT 68 69 [2 bytes, deflated, continuation]",
+        "TEXT 'hi' [2 bytes]",
+    ]
+
+
+def test_both_sizes_are_shown_where_they_are_known():
+    (frame,) = FrameScanner().feed(server_frame(TEXT, b"\xca\x48\xcd", rsv=0x40))
+    frame.plain_length = 5
+    assert str(frame) == "TEXT ca 48 cd [3 bytes, deflated from 5]"
 
 
 @pytest.mark.parametrize("size", [125, 126, 65535, 65536, 200_000])

@@ -77,7 +77,7 @@ class Reader:
         self.session = session
         self.decoder = decoder
         decoder.tally = session.received
-        self.decode = traced(session.outbox, decoder.receive_data)
+        self.decode = traced(session.outbox, decoder, session.compression)
         descriptor, waker = session.transport.fileno(), session.waker.fileno()
         self.readiness = make_readiness(descriptor, waker)
         # True when a receive may give data although poll has not been asked: then that call is spared.
