@@ -6,7 +6,7 @@ may ask for the figures.
 
 from syncws._waiting.at_fork import loading
 from syncws._wire.deflate import Deflater, Inflater
-from syncws._wire.engine import best_engine
+from syncws._wire.engine import best_engine, compressing_engine
 from syncws._wire.extension import Agreement
 from syncws.compression import CompressionStatistics, Deflate
 
@@ -33,7 +33,7 @@ class Compression:
             level=options.level,
             memory_level=options.memory_level,
             minimum_size=options.minimum_size,
-            library=library,
+            library_for=compressing_engine,
         )
         self.inflater = Inflater(agreement, library)
 

@@ -8,6 +8,7 @@ message on, and one that is not taken over is given back after each.
 """
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from syncws._wire.extension import WHOLE, Agreement
@@ -22,6 +23,10 @@ _FINAL_BLOCK = b"\x01\x00\x00\xff\xff"
 _EMPTY = b"\x00"
 # zlib is given this much at a time, because it copies what it does not take at once.
 _INPUT_BYTES = 8192
+
+
+def _zlib_alone(level: int, size: int) -> Any:
+    return zlib
 
 
 class BadDeflateError(Exception):
@@ -41,7 +46,7 @@ class Deflater:
         "_engine",
         "_has_takeover",
         "_level",
-        "_library",
+        "_library_for",
         "_memory_level",
         "_window_bits",
         "compressed_bytes",
@@ -56,7 +61,7 @@ class Deflater:
         level: int = 6,
         memory_level: int = 8,
         minimum_size: int = 0,
-        library: Any = zlib,
+        library_for: Callable[[int, int], Any] = _zlib_alone,
     ) -> None:
         """Make one for the client's side of `agreement`; it takes no memory before the first message.
 
@@ -65,9 +70,10 @@ class Deflater:
             level: zlib's, 0 to 9.
             memory_level: zlib's, 1 to 9.
             minimum_size: see the attribute.
-            library: zlib, or a module like it.
+            library_for: of a level and a size: zlib, or a module like it, for a context whose first message has so many
+                bytes.
         """
-        self._library = library
+        self._library_for = library_for
         # zlib has no raw window of 8 bits. One of 9 looks back no further than 250 bytes: its match finder keeps 262 of
         # the window's 512 for itself (MAX_DIST in deflate.h). So a peer's 8 bits are enough.
         self._window_bits = max(9, agreement.client_max_window_bits)
@@ -107,8 +113,9 @@ class Deflater:
         if not self._has_takeover:
             # For one message only: what it cannot fill need not be cleared for it, which takes longer than the rest.
             window_bits = min(window_bits, max(9, (size + 262).bit_length()))
-            memory_level = min(memory_level, max(1, size.bit_length() - 6))
-        return self._library.compressobj(self._level, zlib.DEFLATED, -window_bits, memory_level)
+            memory_level = min(memory_level, max(1, size.bit_length() - 4))
+        library = self._library_for(self._level, size)
+        return library.compressobj(self._level, zlib.DEFLATED, -window_bits, memory_level)
 
 
 class Inflater:

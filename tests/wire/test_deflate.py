@@ -1,6 +1,7 @@
 """Tests of wire.deflate: both streams against zlib, and what comes damaged (RFC 7692 7.2)."""
 
 import itertools
+import json
 import os
 import random
 import sys
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from support.floods import bomb
 
 from syncws._wire.deflate import BadDeflateError, Deflater, Inflater
-from syncws._wire.engine import best_engine
+from syncws._wire.engine import best_engine, compressing_engine
 from syncws._wire.extension import WHOLE, Agreement
 
 # zlib-ng where the extra `fast` is installed, else zlib once more.
@@ -120,7 +121,7 @@ def test_a_message_of_no_bytes_at_all_is_empty_and_harms_none_after_it(agreement
 def test_what_is_compressed_is_inflated_by_zlib_with_the_window_that_was_agreed(
     library, agreement, messages, level, memory
 ):
-    deflater = Deflater(agreement, level=level, memory_level=memory, library=library)
+    deflater = Deflater(agreement, level=level, memory_level=memory, library_for=lambda *_: library)
     peer = zlib.decompressobj(-agreement.client_max_window_bits)
     for data in messages:
         if not agreement.client_context_takeover:
@@ -304,6 +305,52 @@ def test_a_deflater_that_forgets_gives_its_context_back():
     deflater.compress(b"Hello")
     deflater.forget()
     assert deflater._engine is None
+
+
+@pytest.mark.skipif(best_engine() is zlib, reason="zlib-ng is not there")
+def test_zlib_ng_compresses_where_the_first_message_is_large_and_the_level_pays():
+    engines = [compressing_engine(level, size) for level in (1, 2, 8, 9) for size in (999, 1000)]
+    assert engines == [zlib] * 3 + [best_engine()] + [zlib] + [best_engine()] + [zlib] * 2
+    for agreement, expected in ((WHOLE, [zlib, zlib]), (NO_TAKEOVER, [zlib, best_engine()])):
+        taken = []
+
+        def note(level, size, taken=taken):
+            taken.append(compressing_engine(level, size))
+            return taken[-1]
+
+        deflater, inflater = Deflater(agreement, library_for=note), Inflater(agreement)
+        for data in (b"small", b"large" * 1000):
+            assert inflate(inflater, deflater.compress(data)) == data
+        # A context that is kept stays with what it began with.
+        assert taken == expected[: 1 if agreement is WHOLE else 2]
+
+
+def documents(size, count):
+    """Return JSON of `size` bytes, as benchmarks/compression.py has it."""
+    chance = random.Random(size)
+    for number in range(count):
+        rows = []
+        while sum(map(len, rows)) < size - 100:
+            row = {"id": chance.randrange(10**6), "value": chance.random() * 100, "n": number, "unit": "celsius"}
+            rows.append(json.dumps(row))
+        yield f"[{', '.join(rows)}]".ljust(size).encode()
+
+
+@pytest.mark.parametrize("level", [1, 2, 4, 6, 8, 9])
+@pytest.mark.parametrize("takeover", [True, False])
+@pytest.mark.parametrize("size", [200, 1000, 100_000])
+def test_json_takes_no_more_bytes_than_the_compressor_of_websockets_makes(size, takeover, level):
+    """Its settings: windows of 12 bits, a memory level of 5."""
+    agreement = Agreement(client_max_window_bits=12, client_context_takeover=takeover)
+    deflater = Deflater(agreement, level=level, library_for=compressing_engine)
+    theirs = zlib.compressobj(level, zlib.DEFLATED, -12, 5)
+    own_bytes = their_bytes = 0
+    for data in documents(size, 100 if size < 10_000 else 4):
+        if not takeover:
+            theirs = zlib.compressobj(level, zlib.DEFLATED, -12, 5)
+        own_bytes += len(deflater.compress(data))
+        their_bytes += len(message_of(theirs, data))
+    assert own_bytes <= their_bytes
 
 
 def test_zlib_ng_is_taken_where_it_is_there(monkeypatch):
