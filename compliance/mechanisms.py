@@ -12,13 +12,13 @@ import os
 import pathlib
 import subprocess
 import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+
+from compliance import replacements
 
 __all__ = ["MECHANISMS", "ROOT", "Mechanism"]
 
@@ -44,132 +44,6 @@ class Mechanism:
     test: str
 
 
-# What stands in the places of the functions.
-
-
-def _nothing(_: object, *__: Any, **___: Any) -> None:
-    """Do nothing."""
-
-
-def _no(_: object, *__: Any, **___: Any) -> bool:
-    """Answer no."""
-    return False
-
-
-def _wait_for_ever(present: Callable[..., Any], session: Any, _: object) -> Any:
-    from syncws._waiting.deadline import FOREVER
-
-    return present(session, FOREVER)
-
-
-def _no_deadline(*_: Any) -> Any:
-    from syncws._waiting.deadline import FOREVER
-
-    return FOREVER
-
-
-def _any_number(present: Callable[..., Any], inbox: Any, *arguments: Any) -> None:
-    present(inbox, *arguments)
-    inbox._max_count = sys.maxsize
-
-
-def _bytes_are_no_life(present: Callable[..., Any], keep_alive: Any, session: Any) -> Any:
-    keep_alive._asked_bytes = session.inbound.total_bytes
-    return present(keep_alive, session)
-
-
-def _since_the_ping(_: object, keep_alive: Any, __: object, now: float) -> Any:
-    return now if keep_alive._asked_at is None else keep_alive._asked_at
-
-
-def _believe_at_once(_: object, reader: Any, silence: Any) -> Any:
-    return reader._session.take_silence(silence.reason, 0.0)
-
-
-def _a_monitor_each(*_: Any) -> Any:
-    from syncws._connection.monitor import Monitor
-
-    return Monitor()
-
-
-def _close_in_peace(_: object, socket: Any, *__: object) -> None:
-    socket.close()
-
-
-def _one_after_the_other(present: Callable[..., Any], sessions: Any, deadline: Any) -> None:
-    from syncws._waiting.deadline import Deadline
-
-    seconds = deadline.remaining
-    for session in sessions:
-        present([session], Deadline(seconds))
-
-
-def _hold_the_owner(present: Callable[..., Any], session: Any, *arguments: Any) -> None:
-    present(session, *arguments)
-    owner = session.owner()
-    session.owner = lambda: owner
-
-
-def _without_a_word(_: object, session: Any, __: str) -> None:
-    session.abandon()
-
-
-def _shut_down_first(present: Callable[..., Any], transport: Any) -> None:
-    transport._lock = type(transport._lock)()
-    transport.abort()
-    present(transport)
-
-
-def _keep_the_lock(present: Callable[..., Any], inbox: Any) -> None:
-    lock = inbox._lock
-    inbox._lock = threading.RLock()
-    present(inbox)
-    inbox._lock = lock
-
-
-def _in_one_wait(_: object, lock: Any, seconds: float | None, *__: object) -> Any:
-    return lock.acquire(timeout=-1 if seconds is None else seconds)
-
-
-def _keep_all_pongs(present: Callable[..., Any], writer: Any, *arguments: Any) -> None:
-    present(writer, *arguments)
-    writer._pong = deque()
-
-
-def _any_length(present: Callable[..., Any], decoder: Any, *arguments: Any, **keywords: Any) -> None:
-    decoder._max_message_size = 1 << 63
-    present(decoder, *arguments, **keywords)
-
-
-def _endless_head(_: object, reader: Any) -> bytes | None:
-    from syncws._net.exchange import receive_some
-
-    buffer = bytearray(reader.remainder)
-    while (end := buffer.find(b"\r\n\r\n")) < 0:
-        piece = receive_some(reader._transport, reader._waiter, 65536)
-        if not piece:
-            return None
-        buffer += piece
-    reader.remainder = bytes(buffer[end + 4 :])
-    return bytes(buffer[: end + 4])
-
-
-def _with_everything(_: object, settings: Any) -> Any:
-    return settings
-
-
-def _to_anywhere(_: object, answer: Any, uri: Any, settings: Any) -> Any:
-    from syncws._net.http.redirects import _target
-
-    return _target(answer, uri), settings
-
-
-def _without_a_guard(_: object, __: object, handlers: Any, sender: object, args: object) -> int:
-    for handler in handlers:
-        handler(sender, args)
-    return 0
-
-
 _RECEIVING = "syncws._connection.receiving."
 _SLOW = "integration/test_slow_handlers.py::"
 _ALIVE = "connection/test_keep_alive.py::"
@@ -180,6 +54,8 @@ _EXIT = "integration/test_interpreter_exit.py::"
 _DROPPED = "integration/test_dropped_objects.py::"
 _FORK = "integration/test_fork.py::"
 _MEMORY = "integration/test_memory_bounds.py::"
+_DECODED = "wire/test_decoders_deflate.py::"
+_COMPRESSING = "connection/test_compressing.py::"
 _REDIRECTS = "integration/test_redirects.py::"
 
 MECHANISMS = (
@@ -187,50 +63,50 @@ MECHANISMS = (
     Mechanism(
         "after a second in a handler another thread reads",
         _RECEIVING + "delivery:Watch._relieve",
-        _nothing,
+        replacements.nothing,
         _SLOW + "test_a_ping_is_answered_while_a_handler_blocks",
     ),
     Mechanism(
         "a close is noticed while a handler is slow",
         _RECEIVING + "receivers:MessageReceiver.hand_over",
-        _no,
+        replacements.no,
         _SLOW + "test_a_close_is_noticed_while_a_handler_blocks_and_told_after_it",
     ),
     Mechanism(
         "memory stays within the inbox's bound while a handler is slow",
         _RECEIVING + "inbox:Inbox._note_full",
-        _nothing,
+        replacements.nothing,
         _SLOW + "test_memory_is_bounded_while_a_handler_blocks_and_no_message_is_lost",
     ),
     Mechanism(
         "a handler that never returns does not hold up close()",
         "syncws._connection.session:Session.wait_finished",
-        _wait_for_ever,
+        replacements.wait_for_ever,
         _SLOW + "test_a_handler_that_does_not_return_does_not_hold_up",
     ),
     # Keep-alive.
     Mechanism(
         "a quiet server is pinged",
         "syncws._connection.pings:Pings.post_own",
-        _nothing,
+        replacements.nothing,
         _ALIVE + "test_a_quiet_peer_is_pinged_after_the_interval_and_not_before",
     ),
     Mechanism(
         "a server that answers nothing is given up",
         "syncws._connection.session:Session.take_silence",
-        _no,
+        replacements.no,
         _PINGS + "test_a_silent_peer_is_given_up_soon_and_the_reason_is_told",
     ),
     Mechanism(
         "any byte counts as life",
         "syncws._connection.keep_alive:KeepAlive._act",
-        _bytes_are_no_life,
+        replacements.bytes_are_no_life,
         _ALIVE + "test_a_peer_that_trickles_bytes_and_never_a_pong_is_alive",
     ),
     Mechanism(
         "a long message that the server is still taking is not its silence",
         "syncws._connection.keep_alive:KeepAlive._unanswered_since",
-        _since_the_ping,
+        replacements.since_the_ping,
         _ALIVE + "test_a_peer_that_takes_a_long_frame_is_alive_as_long_as_it_takes_something",
     ),
     Mechanism(
@@ -242,183 +118,238 @@ MECHANISMS = (
     Mechanism(
         "what lies in the socket after this process has slept is life",
         _RECEIVING + "reader:Reader._is_silent",
-        _believe_at_once,
+        replacements.believe_at_once,
         _ALIVE + "test_what_lies_in_the_socket_when_this_process_wakes_up_is_life",
     ),
     Mechanism(
         "ping() returns the seconds to its pong",
         "syncws._connection.pings:Pings.take_pong",
-        _nothing,
+        replacements.nothing,
         _PINGS + "test_a_ping_returns_the_round_trip_in_seconds",
     ),
     Mechanism(
         "unsolicited pongs are sent",
         "syncws._connection.keep_alive:UnsolicitedPongs._act",
-        _nothing,
+        replacements.nothing,
         _PINGS + "test_unsolicited_pongs_are_sent",
     ),
     Mechanism(
         "all connections have one monitor",
         "syncws._connection.session:the_monitor",
-        _a_monitor_each,
+        replacements.a_monitor_each,
         _PINGS + "test_all_connections_have_one_monitor_which_ends_with_the_last",
     ),
     # Closing.
     Mechanism(
         "close() ends in time in every state",
         "syncws._connection.session:Session.abort",
-        _nothing,
+        replacements.nothing,
         _CLOSING + "test_closing_is_bounded",
     ),
     Mechanism(
         "a with block that an exception leaves closes quickly",
         "syncws.iwebsocket:IWebSocket.__exit__",
-        _close_in_peace,
+        replacements.close_in_peace,
         _CLOSING + "test_a_with_block_that_an_exception_leaves_takes_half_a_second",
     ),
     Mechanism(
         "the cause of the end is told",
         "syncws._connection.session:Session._own",
-        _nothing,
+        replacements.nothing,
         _CAUSES + "test_the_cause_is_told_by_information_and_by_the_errors",
     ),
     # The end of the program.
     Mechanism(
         "open connections get their Close frame when the program ends",
         "syncws._connection.session:Session.begin_exit",
-        _nothing,
+        replacements.nothing,
         _EXIT + "test_the_server_gets_1001_when_a_program_ends_by",
     ),
     Mechanism(
         "servers that do not answer hold up the end no longer than a second altogether",
         "syncws._waiting.at_exit:_wait",
-        _one_after_the_other,
+        replacements.one_after_the_other,
         _EXIT + "test_servers_that_do_not_answer_cost_a_second_altogether_and_not_each",
     ),
     Mechanism(
         "no traceback of a daemon thread that sends when the program ends",
         "syncws._connection.sending.frame_writer:stay_quiet",
-        _nothing,
+        replacements.nothing,
         _EXIT + "test_the_server_gets_1001_when_a_program_ends_by",
     ),
     # Dropped objects.
     Mechanism(
         "a socket that its handlers refer to is closed when it is dropped",
         "syncws._connection.session:Session.__init__",
-        _hold_the_owner,
+        replacements.hold_the_owner,
         _DROPPED + "test_a_socket_whose_handler_refers_to_it_is_closed_when_it_is_dropped",
     ),
     Mechanism(
         "five runs of a notebook cell leave one connection and two threads",
         "syncws._connection.session:Session.abandon",
-        _nothing,
+        replacements.nothing,
         _DROPPED + "test_five_runs_of_a_notebook_cell_leave_one_connection_and_its_threads",
     ),
     Mechanism(
         "a dropped socket is told of by a ResourceWarning",
         "syncws.iwebsocket:close_dropped",
-        _without_a_word,
+        replacements.without_a_word,
         _DROPPED + "test_a_socket_whose_handler_refers_to_it_is_closed_when_it_is_dropped",
     ),
     # Fork.
     Mechanism(
         "in a forked child every connection is over at once",
         "syncws._connection.session:Session.let_go_in_child",
-        _nothing,
+        replacements.nothing,
         _FORK + "test_every_use_in_the_child_is_refused_and_says_why",
     ),
     Mechanism(
         "the child closes the descriptor only",
         "syncws._net.transport:SocketTransport.let_go_in_child",
-        _shut_down_first,
+        replacements.shut_down_first,
         _FORK + "test_the_parents_connection_goes_on_whatever_the_child_does",
     ),
     Mechanism(
         "locks that others held at the fork do not hang the child",
         _RECEIVING + "inbox:Inbox.let_go_in_child",
-        _keep_the_lock,
+        replacements.keep_the_lock,
         _FORK + "test_locks_that_other_threads_held_at_the_fork_do_not_hang_the_child",
     ),
     Mechanism(
         "the child has a monitor of its own",
         "syncws._connection.monitor:Monitor.let_go_in_child",
-        _nothing,
+        replacements.nothing,
         _FORK + "test_the_child_makes_connections_of_its_own",
     ),
     # Ctrl-C.
     Mechanism(
         "Ctrl-C ends a wait also when it comes just before it",
         "syncws._waiting.locks:acquire_within",
-        _in_one_wait,
+        replacements.in_one_wait,
         "waiting/test_waiting.py::test_the_main_thread_waits_in_slices",
     ),
     # Hostile servers.
     Mechanism(
         "of the pongs for a server that does not read only the latest is kept",
         "syncws._connection.sending.frame_writer:FrameWriter.__init__",
-        _keep_all_pongs,
+        replacements.keep_all_pongs,
         _MEMORY + "test_of_pings_that_cannot_be_answered_only_the_latest_is_answered_when_that_is_possible",
     ),
     Mechanism(
         "endless fragments, also empty ones, are ended",
         "syncws._wire.decoder:check_fragments",
-        _nothing,
+        replacements.nothing,
         _MEMORY + "test_endless_empty_fragments_take_no_memory_and_are_ended",
     ),
     Mechanism(
         "a length over the limit is refused before its payload comes",
         "syncws._wire.frame_decoder:FrameDecoder._begin_frame",
-        _any_length,
+        replacements.any_length,
         _MEMORY + "test_a_length_over_the_limit_is_refused_before_the_payload_comes",
     ),
     Mechanism(
         "messages that nobody takes stop the reading, however small they are",
         _RECEIVING + "message_inbox:MessageInbox.__init__",
-        _any_number,
+        replacements.any_number,
         _MEMORY + "test_messages_that_are_not_taken_stop_the_reading",
     ),
     Mechanism(
         "a send to a server that never reads ends in time",
         "syncws._connection.sending.frame_writer:Patience.deadline",
-        _no_deadline,
+        replacements.no_deadline,
         _MEMORY + "test_a_server_that_sends_and_never_reads_holds_neither_receive_nor_send_nor_close",
     ),
     Mechanism(
         "headers without end are refused",
         "syncws._net.http.head:HeadReader._read_raw",
-        _endless_head,
+        replacements.endless_head,
         "integration/test_endless_answers.py::test_an_answer_without_an_end_is_refused_and_takes_no_memory",
     ),
     Mechanism(
         "a server must set no bits that nobody has negotiated, and mask nothing",
         "syncws._wire.frame_decoder:FrameDecoder._check_first_bytes",
-        _nothing,
+        replacements.nothing,
         "wire/test_decoder.py",
+    ),
+    # Compression.
+    Mechanism(
+        "what is inflated takes no more memory than the limit, whatever the ratio",
+        "syncws._wire.deflate:Inflater.read",
+        replacements.inflate_all_at_once,
+        _DECODED + "test_a_bomb_ends_with_1009_within_the_limit",
+    ),
+    Mechanism(
+        "one read gives out only so much of what it is inflated to",
+        "syncws._wire.frame_decoder:FrameDecoder._inflate",
+        replacements.give_all_out_at_once,
+        _DECODED + "test_pieces_of_a_bomb_take_no_memory_at_all",
+    ),
+    Mechanism(
+        "RSV1 stands on the first frame of a message, and nowhere else",
+        "syncws._wire.frame_decoder:FrameDecoder._check_reserved_bits",
+        replacements.nothing,
+        _DECODED + "test_reserved_bits_in_any_other_place_are_a_violation",
+    ),
+    Mechanism(
+        "a compressed message that ends within a block is refused",
+        "syncws._wire.deflate:Inflater._ends_well",
+        lambda *_: True,
+        "wire/test_deflate.py::test_a_message_that_ends_in_the_middle_of_a_block_is_refused_wherever_it_is_cut",
+    ),
+    Mechanism(
+        "messages are compressed in the order in which they go",
+        "syncws._connection.sending.messages:Sending._send_compressed",
+        replacements.compress_before_the_turn,
+        _COMPRESSING + "test_a_storm_of_threads_keeps_the_context_in_order",
+    ),
+    Mechanism(
+        "a message that never had its turn leaves the shared context alone",
+        "syncws._connection.sending.messages:Sending._send_compressed",
+        replacements.compress_before_the_turn,
+        _COMPRESSING + "test_a_message_that_never_had_its_turn_leaves_the_context_alone",
+    ),
+    Mechanism(
+        "what was compressed goes, also when its sender gives up before the first byte",
+        "syncws._connection.sending.frame_writer:FrameWriter.begin",
+        replacements.may_be_left_out,
+        _COMPRESSING + "test_what_was_compressed_and_did_not_go_in_time_goes_before_the_next",
+    ),
+    Mechanism(
+        "a context that was torn in the compressor is used no more",
+        "syncws._connection.sending.outbox:Outbox._cut",
+        replacements.nothing,
+        _COMPRESSING + "test_an_interruption_while_a_message_is_compressed_cuts_the_connection",
+    ),
+    Mechanism(
+        "an answer about compression that the offer does not allow fails the connect",
+        "syncws._net.http.handshake:_agreed_compression",
+        replacements.agree_to_all,
+        "integration/test_compression.py::test_an_answer_that_the_offer_does_not_allow_fails_the_connect",
     ),
     # Secrets.
     Mechanism(
         "no redirect leads from wss to ws",
         "syncws._net.connector:redirected",
-        _to_anywhere,
+        replacements.to_anywhere,
         _REDIRECTS + "test_from_wss_to_ws_leads_no_redirect",
     ),
     Mechanism(
         "nothing secret goes along to another origin",
         "syncws._net.http.redirects:_for_strangers",
-        _with_everything,
+        replacements.with_everything,
         _REDIRECTS + "test_to_another_origin_nothing_secret_goes_along",
     ),
     Mechanism(
         "a request header cannot bring another one with it",
         "syncws.iwebsocket:check_request_header",
-        _nothing,
+        replacements.nothing,
         "integration/test_message_websocket_request.py",
     ),
     # Handlers.
     Mechanism(
         "a handler that raises does not end the connection",
         "syncws.events:Event.call",
-        _without_a_guard,
+        replacements.without_a_guard,
         "integration/test_message_websocket_events.py::"
         "test_a_handlers_exception_is_logged_and_counted_and_the_connection_goes_on",
     ),
