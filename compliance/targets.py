@@ -28,6 +28,7 @@ from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.decoder import Decoder
 from syncws._wire.deflate import Inflater
+from syncws._wire.engine import best_engine
 from syncws._wire.extension import Agreement
 from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, Incoming
 from syncws._wire.incoming import CloseFrame, Message, MessagePiece, Ping, Pong, Violation
@@ -114,6 +115,8 @@ def check_deflate(data: bytes) -> None:
         _compare("Decoder in pieces", expected, told(Decoder(NO_LIMIT, inflater=Inflater(agreement)), pieces))
     for pieces in (iter((stream,)), _pieces(stream, seed=1)):
         _compare("PieceDecoder", expected, told(PieceDecoder(inflater=Inflater(agreement)), pieces))
+    # Where the extra `fast` is installed, another library's eyes.
+    _compare("zlib-ng", expected, told(Decoder(NO_LIMIT, inflater=Inflater(agreement, best_engine())), (stream,)))
     # With limits, and a window that what comes may not keep to, only documented errors may come.
     limit, narrow = _LIMITS[data[0] % len(_LIMITS)], agreement._replace(server_max_window_bits=9)
     for event in _feed(Decoder(limit, inflater=Inflater(narrow)), _pieces(stream)):

@@ -14,6 +14,7 @@ from compliance.clients import CLIENTS, Limits, SyncwsMessages
 from compliance.faulty_peer import FAULTS
 from compliance.watch import Figures
 from syncws import MessageWebSocket
+from syncws._wire.deflate import Deflater
 
 ROOT = Path(__file__).parents[2]
 SYNCWS = CLIENTS["syncws"]
@@ -201,6 +202,33 @@ def test_the_storm_finds_a_defect(change, field, patience, monkeypatch):
     assert getattr(figures, field)
     assert not figures.is_good
     assert "--seed 3" in figures.failures[0]
+
+
+class Compressed(SyncwsMessages):
+    """Has every connection compress."""
+
+    def connect(self, uri, context, number):
+        return super().connect(uri, context, (2 * number + 1) * len(self.ways) + number % 2)
+
+
+@pytest.mark.usefixtures("storm_limits")
+def test_every_message_of_many_threads_on_one_context_is_accounted_for():
+    figures = storm.run(Compressed(), 4 * LIMIT, 3, connections=2, threads=10, actions=200)
+    assert figures.is_good, "\n".join(figures.failures)
+    assert figures.other["sent"] > 300
+
+
+@pytest.mark.usefixtures("storm_limits")
+def test_the_storm_finds_a_context_that_is_out_of_step(monkeypatch):
+    compress = Deflater.compress
+
+    def compress_twice(deflater, data, **options):
+        compress(deflater, data, **options)
+        return compress(deflater, data, **options)
+
+    monkeypatch.setattr(Deflater, "compress", compress_twice)
+    monkeypatch.setattr(storm, "_PATIENCE_SECONDS", BRIEFLY)
+    assert not storm.run(Compressed(), LIMIT, 3, connections=1, threads=2, actions=12).is_good
 
 
 # The state machine.

@@ -14,6 +14,7 @@ from compliance.mutator import Mutator, shrink
 from syncws._net.http import head as http_head
 from syncws._streams import reader_core
 from syncws._wire.decoder import Decoder
+from syncws._wire.deflate import Inflater
 from syncws.errors import HandshakeError
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,19 @@ def test_the_saved_frames_find_a_defect_of_the_decoder(monkeypatch, decoder, err
     found = defects_found("frames")
     assert found
     assert {type(one) for one in found} == {error}
+
+
+class ForgetfulInflater(Inflater):
+    """Loses its context where a message is fed in several parts."""
+
+    def feed(self, data, *, is_last):
+        super().feed(data, is_last=is_last)
+        self._engine = None
+
+
+def test_the_saved_messages_find_a_defect_of_the_inflater(monkeypatch):
+    monkeypatch.setattr(targets, "Inflater", ForgetfulInflater)
+    assert any(isinstance(one, targets.Finding) for one in defects_found("deflate"))
 
 
 def test_the_saved_frames_find_a_wrong_code(monkeypatch):
