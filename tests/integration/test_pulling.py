@@ -25,6 +25,7 @@ from syncws import (
     OperationTimedOutError,
     StreamWebSocket,
 )
+from syncws._connection.receiving import pull
 
 
 def text(content):
@@ -35,8 +36,16 @@ def binary(content):
     return server_frame(BINARY, content)
 
 
+@pytest.fixture
+def unsought():
+    """Have orjson not been looked for, before the test and after it."""
+    pull._orjson.cache_clear()
+    yield
+    pull._orjson.cache_clear()
+
+
 @pytest.fixture(params=["json", "orjson"])
-def library(request, monkeypatch):
+def library(request, monkeypatch, unsought):
     """Have JSON read and written by either library; for orjson stands a small one that keeps to its ways."""
     if request.param == "json":
         monkeypatch.setitem(sys.modules, "orjson", None)
@@ -75,6 +84,21 @@ def test_json_goes_there_and_comes_back(library):
     with running_server(lambda connection: connection.send(connection.recv())) as uri, syncws.connect(uri) as socket:
         socket.send_json(value)
         assert socket.receive_json() == value
+
+
+@pytest.mark.usefixtures("unsought")
+def test_orjson_is_looked_for_once(monkeypatch):
+    searched = []
+
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            searched.append(name)
+
+    monkeypatch.delitem(sys.modules, "orjson", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with connected(sends(text("1"), text("2"))) as socket:
+        assert [socket.receive_json(), socket.receive_json()] == [1, 2]
+    assert searched.count("orjson") == 1
 
 
 def test_json_goes_as_text_without_spaces(library):

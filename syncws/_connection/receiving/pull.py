@@ -3,8 +3,10 @@
 Runs on the thread that receives or sends.
 """
 
+import functools
 import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from syncws._waiting.deadline import Deadline
@@ -152,9 +154,15 @@ def from_json(content: str | bytes) -> Any:
 
 def _of_orjson(name: str) -> Callable[[Any], Any] | None:
     """Return a function of orjson, None where it is not installed."""
+    orjson = _orjson()
+    function: Callable[[Any], Any] | None = getattr(orjson, name, None)
+    return function
+
+
+@functools.cache
+def _orjson() -> ModuleType | None:
+    """Return orjson, which is looked for once: a search that finds nothing costs more than reading a message."""
     try:
-        orjson = importlib.import_module("orjson")
+        return importlib.import_module("orjson")
     except ImportError:
         return None
-    function: Callable[[Any], Any] = getattr(orjson, name)
-    return function
