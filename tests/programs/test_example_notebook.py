@@ -62,9 +62,8 @@ def test_each_cell_does_what_the_text_above_it_says(tmp_path):
     assert text_of(run["bulk"]) == "20,000 values\n"
     assert text_of(run["rerun"]).startswith("of the one before the server saw the end, with 1001\n")
     assert text_of(run["stop"]).startswith("stopped\n<MessageWebSocket CONNECTED")
-    steps = [tuple(map(int, step)) for step in re.findall(r"last was (\d+) - now comes (\d+)", text_of(run["on"]))]
-    assert len(steps) == 3
-    assert all(now == last + 1 for last, now in steps)
+    first, *others = map(int, re.findall(r"(?:the last was|now comes) (\d+)", text_of(run["on"])))
+    assert others == [first + 1, first + 2, first + 3]
     assert_kept_like(run)
 
 
