@@ -54,6 +54,10 @@ else:
     ControlT = TypeVar("ControlT")
 
 
+def _no_stream() -> None:
+    """Stand for the reference to a stream that is not there yet."""
+
+
 class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     """Either socket class, for annotations and isinstance (Windows.Networking.Sockets.IWebSocket); cannot be made."""
 
@@ -81,7 +85,8 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         self._session = None
         self._connecting: Connect | None = None
         self._is_output_closed = False
-        self._output_stream: weakref.ref[OutputStream] | None = None
+        # Of one place, which is cheaper to set than an attribute of a class that looks at each name.
+        self._output_streams: list[Callable[[], OutputStream | None]] = [_no_stream]
         self._finalizer: weakref.finalize[..., Any] | None = None
         watch(self, IWebSocket._let_go_in_child)
 
@@ -255,11 +260,12 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         DataWriter that is closed with the stream attached closes the stream: later use raises ObjectClosedError
         (0x80000013). It keeps the socket object alive.
         """
-        stream = self._output_stream() if self._output_stream is not None else None
+        streams = self._output_streams
+        stream = streams[0]()
         if stream is None:
-            stream = OutputStream(self._write, self._flush, self._close_output, self._write_text)
+            stream = OutputStream(self)
             # Weakly: the stream holds the socket, and a cycle would put off the closing of a dropped socket.
-            self._output_stream = weakref.ref(stream)
+            streams[0] = weakref.ref(stream)
         return stream
 
     def _flush(self) -> bool:

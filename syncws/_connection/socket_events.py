@@ -90,8 +90,8 @@ class SocketEvents:
         # Type checkers know the attributes, and would take this for leave to set any.
         def __setattr__(self, name: str, value: object) -> None:
             """Refuse a name that is nearly one of ours, such as a misspelt event; a subclass may have its own."""
-            is_ours = type(self).__module__.startswith("syncws.")
-            if is_ours and not name.startswith("_") and not hasattr(type(self), name):
+            is_public = not name.startswith("_")
+            if is_public and not hasattr(type(self), name) and type(self).__module__.startswith("syncws."):
                 meant = nearest(name, [known for known in dir(type(self)) if not known.startswith("_")])
                 if meant:
                     raise AttributeError(f"{type(self).__name__} has no attribute {name}{meant}")

@@ -46,8 +46,8 @@ class _Cursor:
         self.content = bytearray()
         return False
 
-    def write(self, data: memoryview | bytes, progress: Progress | None = None) -> int:
-        """Write over what is there, and on behind it."""
+    def _write(self, data: memoryview | bytes, progress: Progress | None = None) -> int:
+        """See ByteSink; over what is there, and on behind it."""
         size = len(data)
         if size:
             self.content.extend(bytes(max(0, self.position - len(self.content))))
@@ -57,6 +57,14 @@ class _Cursor:
             progress(size)
         return size
 
+    _write_text = _write
+
+    def _flush(self) -> bool:
+        return True
+
+    def _close_output(self) -> bool:
+        return self.close()
+
 
 class InMemoryRandomAccessStream(IInputStream, IOutputStream):
     """Bytes in memory (Windows.Storage.Streams.InMemoryRandomAccessStream); a context manager that closes on exit.
@@ -65,19 +73,15 @@ class InMemoryRandomAccessStream(IInputStream, IOutputStream):
     leaves the streams that were made from it open.
     """
 
-    __slots__ = ("__weakref__", "_close", "_cursor", "_flush", "_is_closed", "_source", "_write", "_write_text")
+    __slots__ = ("__weakref__", "_cursor", "_is_closed", "_sink", "_source")
 
     def __init__(self) -> None:
         """Make an empty stream (InMemoryRandomAccessStream constructor)."""
         self._open(_Cursor(bytearray(), 0))
 
     def _open(self, cursor: _Cursor) -> None:
-        self._cursor = self._source = cursor
+        self._cursor = self._source = self._sink = cursor
         self._is_closed = False
-        self._write = cursor.write
-        self._write_text = cursor.write
-        self._flush = _flush
-        self._close = cursor.close
 
     @property
     def can_read(self) -> bool:
@@ -134,8 +138,7 @@ class InMemoryRandomAccessStream(IInputStream, IOutputStream):
         Raises: as seek().
         """
         content = self._opened().content
-        cursor = _Cursor(content, check_integer(position, 0, _MAXIMUM_POSITION, "position"))
-        return OutputStream(cursor.write, _flush, cursor.close)
+        return OutputStream(_Cursor(content, check_integer(position, 0, _MAXIMUM_POSITION, "position")))
 
     def clone_stream(self) -> "InMemoryRandomAccessStream":
         """Return another stream over the same bytes, at position 0 (….CloneStream).
@@ -165,7 +168,3 @@ class InMemoryRandomAccessStream(IInputStream, IOutputStream):
         if self._is_closed:
             return "<InMemoryRandomAccessStream closed>"
         return f"<InMemoryRandomAccessStream position={self.position} size={self.size}>"
-
-
-def _flush() -> bool:
-    return True

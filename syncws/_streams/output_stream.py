@@ -1,11 +1,11 @@
-"""OutputStream, the writing end of a connection over callables handed in.
+"""OutputStream, the writing end of a connection over a sink handed in.
 
-Runs on the thread that calls it; blocks only where the callables do. On the hot path of sending: `write` adds two
-checks to the callable.
+Runs on the thread that calls it; blocks only where the sink does. On the hot path of sending: `write` adds two checks
+to the sink's, and a program that asks its socket for a stream for each message makes one with a single field.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.files import OutputFile
@@ -14,7 +14,7 @@ from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["IOutputStream", "OutputStream", "Progress", "check_progress"]
+__all__ = ["ByteSink", "IOutputStream", "OutputStream", "Progress", "check_progress"]
 
 Progress = Callable[[int], object]
 """Called with the number of bytes sent so far, on the sending thread and without any lock held."""
@@ -30,6 +30,45 @@ def check_progress(progress: object) -> None:
         raise InvalidArgumentTypeError(f"progress must be callable or None, not {type(progress).__name__}")
 
 
+class ByteSink(Protocol):
+    """What takes the bytes of an output stream. A socket is one, so none of it is public."""
+
+    def _write(self, data: memoryview | bytes, progress: Progress | None, /) -> int:
+        """Send one buffer, also an empty one, and return the number of bytes.
+
+        It gets bytes as they are, anything else as a flat view, which is released when it returns; and what to tell of
+        its progress.
+        """
+        ...
+
+    def _write_text(self, data: bytes, /) -> int:
+        """Do the same, without progress, for bytes that are known to be UTF-8."""
+        ...
+
+    def _flush(self) -> bool:
+        """Wait until what was written has left; False when that failed."""
+        ...
+
+    def _close_output(self) -> bool:
+        """Note that the stream was closed, once; True when more could have been sent on a connection."""
+        ...
+
+
+class _Closed:
+    """The sink of a stream that was closed: so a write has nothing to check."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise ObjectClosedError("the output stream was closed, by close() or by a DataWriter that was not detached")
+
+    _write = _write_text = _flush = _refuse
+
+    def _close_output(self) -> bool:
+        return False
+
+
+_CLOSED = _Closed()
+
+
 class IOutputStream:
     """Bytes that go out (Windows.Storage.Streams.IOutputStream); a context manager that closes on exit.
 
@@ -38,10 +77,8 @@ class IOutputStream:
 
     __slots__ = ()
 
-    _write: Callable[[memoryview | bytes, Progress | None], int]
-    _write_text: Callable[[bytes], int]
-    _flush: Callable[[], bool]
-    _close: Callable[[], bool] | None
+    # A DataWriter writes to it directly.
+    _sink: ByteSink
 
     def write(self, buffer: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Write all bytes of a buffer as one message; an empty one sends an empty message.
@@ -73,10 +110,10 @@ class IOutputStream:
         """
         check_progress(progress)
         if type(buffer) is bytes:
-            return self._write(buffer, progress)
+            return self._sink._write(buffer, progress)
         # Released at once, also when an exception holds this frame: else a mapped file could not be closed.
         with as_bytes_view(buffer, "buffer") as view:
-            return self._write(view, progress)
+            return self._sink._write(view, progress)
 
     def flush(self) -> bool:
         """Wait until everything written has left; seldom needed.
@@ -90,7 +127,7 @@ class IOutputStream:
 
         Source: IOutputStream.FlushAsync.
         """
-        return self._flush()
+        return self._sink._flush()
 
     def close(self) -> None:
         """Close the stream; later writes and flushes raise ObjectClosedError (0x80000013). May be repeated.
@@ -101,18 +138,13 @@ class IOutputStream:
 
     def _close_once(self) -> bool:
         """Close; True when more could have been sent on an open connection."""
-        close = self._close
-        if close is None:
-            return False
-        # Changing the callables leaves nothing to check in `write`.
-        self._close = None  # type: ignore[misc] # the slots are the subclass's
-        self._write = self._write_text = _refuse_write
-        self._flush = _refuse_flush
-        return close()
+        sink = self._sink
+        self._sink = _CLOSED  # type: ignore[misc] # the slots are the subclass's
+        return sink._close_output()
 
     def __repr__(self) -> str:
         """Show whether it is open."""
-        return f"<{type(self).__name__} {'closed' if self._close is None else 'open'}>"
+        return f"<{type(self).__name__} {'closed' if self._sink is _CLOSED else 'open'}>"
 
     def __enter__(self) -> Self:
         """Return the stream."""
@@ -129,31 +161,11 @@ class OutputStream(IOutputStream):
     Each `write` is one message: on a MessageWebSocket of control.message_type, on a StreamWebSocket binary.
     """
 
-    __slots__ = ("__weakref__", "_close", "_flush", "_write", "_write_text")
+    __slots__ = ("__weakref__", "_sink")
 
-    def __init__(
-        self,
-        write: Callable[[memoryview | bytes, Progress | None], int],
-        flush: Callable[[], bool],
-        close: Callable[[], bool],
-        write_text: Callable[[bytes], int] | None = None,
-    ) -> None:
-        """Make a stream over callables.
-
-        Args:
-            write: sends one buffer, also an empty one, and returns the number of bytes. It gets bytes as they are,
-                anything else as a flat view, which is released when it returns; and what to tell of its progress.
-            flush: waits until what was written has left; False when that failed.
-            close: called once, by the first `close()`; True when more could have been sent on a connection.
-            write_text: as `write` without progress, for bytes that are known to be UTF-8; `write` when None.
-
-        Source: beyond WinRT.
-        """
-        self._write = write
-        # A DataWriter calls it directly.
-        self._write_text = write_text or (lambda data: write(data, None))
-        self._flush = flush
-        self._close = close
+    def __init__(self, sink: ByteSink, /) -> None:
+        """Make a stream over a sink (beyond WinRT)."""
+        self._sink = sink
 
     def as_file(self) -> OutputFile:
         """Return the stream as a binary file object for writing (beyond WinRT).
@@ -162,11 +174,3 @@ class OutputStream(IOutputStream):
         small writes. Closing it does not close the stream. Errors are those of write().
         """
         return OutputFile(self.write)
-
-
-def _refuse_write(data: memoryview | bytes, progress: Progress | None = None) -> int:
-    raise ObjectClosedError("the output stream was closed, by close() or by a DataWriter that was not detached")
-
-
-def _refuse_flush() -> bool:
-    raise ObjectClosedError("the output stream was closed, by close() or by a DataWriter that was not detached")

@@ -35,6 +35,46 @@ kinds = [Args, syncws.DataReader, syncws.DataWriter]
 answers = [repr(text), repr(binary), repr(reader), text.data.hex(), binary.text, text.length]
 answers.append(isinstance(reader, syncws.DataReader))
 answers.append(inspect.getdoc(Args.get_data_reader))
+answers.append([p.name for p in inspect.signature(syncws.DataWriter).parameters.values()])
+for name in ("write_string", "write_bytes", "detach_stream"):
+    answers.append(inspect.getdoc(getattr(syncws.DataWriter, name)))
+stream = syncws.InMemoryRandomAccessStream()
+for use in (
+    lambda w: w.write_string("ab\\u0142") + w.store(),
+    lambda w: w.write_string(""),
+    lambda w: w.write_string("\\ud800"),
+    lambda w: w.write_string(b"x"),
+    lambda w: w.write_string(),
+    lambda w: w.write_bytes(b"abc"),
+    lambda w: w.write_bytes(b""),
+    lambda w: w.write_bytes(bytearray(b"abc")),
+    lambda w: w.write_bytes("x"),
+    lambda w: setattr(w, "unicode_encoding", syncws.UnicodeEncoding.UTF16LE) or w.write_string("ab"),
+    lambda w: w.close() or w.write_string("x"),
+    lambda w: w.close() or w.write_bytes(b"x"),
+    lambda w: w.close() or w.detach_stream(),
+    lambda w: w.detach_stream() is w or w.detach_stream(),
+    lambda w: w.detach_stream() is w or w.store(),
+    lambda w: w.write_string("x") and w.__exit__(None, None, None) or repr(w),
+    lambda w: w.__exit__(None, None, None) or w.write_bytes(b"x"),
+    lambda w: w.__enter__() is w,
+    lambda w: w.anything,
+    lambda w: setattr(w, "anything", 1),
+):
+    for made in (lambda: syncws.DataWriter(), lambda: syncws.DataWriter(stream.get_output_stream_at(0))):
+        writer = made()
+        try:
+            answers.append(repr(use(writer)))
+        except Exception as error:
+            answers.append([type(error).__name__, str(error) if isinstance(error, syncws.WebSocketError) else ""])
+        answers.append([writer.unstored_buffer_length, repr(writer), writer._parts and repr(writer._parts)])
+        writer.close()
+for arguments in ((None,), (5,), (stream,), (stream, 1)):
+    try:
+        with syncws.DataWriter(*arguments) as writer:
+            answers.append(repr(writer))
+    except Exception as error:
+        answers.append([type(error).__name__, str(error) if isinstance(error, syncws.WebSocketError) else ""])
 for args in (text, binary):
     for use in (
         lambda r: r.read_bytes(1).hex() + r.read_bytes(1).hex(),

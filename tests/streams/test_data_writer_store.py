@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.stream_doubles import LIMIT, Sink
+from support.stream_doubles import LIMIT, Sink, stream_over
 
 from syncws._streams.data_writer import DataWriter
 from syncws._streams.output_stream import OutputStream
@@ -46,7 +46,7 @@ def test_a_writer_takes_a_subclass_of_output_stream(sink):
     class Own(OutputStream):
         pass
 
-    writer = DataWriter(Own(sink.write, sink.flush, sink.close))
+    writer = DataWriter(Own(sink.stream._sink))
     writer.write_byte(1)
     assert (writer.store(), sink.written) == (1, [b"\1"])
 
@@ -88,7 +88,7 @@ def test_store_with_nothing_written_sends_nothing(writer, sink, write):
 
 
 def test_store_returns_what_the_stream_returns():
-    writer = DataWriter(OutputStream(lambda data, progress: 77, lambda: True, lambda: None))
+    writer = DataWriter(stream_over(lambda data, progress: 77))
     writer.write_byte(1)
     assert writer.store() == 77
 
@@ -231,7 +231,7 @@ class Gate:
         self.entered = threading.Event()
         self.let_go = threading.Event()
         self.written = []
-        self.stream = OutputStream(self.write, lambda: True, self.let_go.set)
+        self.stream = stream_over(self.write, close=self.let_go.set)
 
     def write(self, data, progress):
         self.entered.set()
@@ -292,7 +292,7 @@ def test_an_operation_from_inside_the_stream_is_refused(name, arguments):
         refused.append(name)
         return len(data)
 
-    writer = DataWriter(OutputStream(write, lambda: True, lambda: None))
+    writer = DataWriter(stream_over(write))
     writer.write_byte(1)
     assert (writer.store(), refused) == (1, [name])
 
@@ -302,7 +302,7 @@ def test_a_part_that_came_in_during_a_store_is_not_lost(sink):
         writer._parts.append(b"late")  # as a thread would that had passed the check just before
         return sink.write(data, progress)
 
-    writer = DataWriter(OutputStream(write, lambda: True, lambda: None))
+    writer = DataWriter(stream_over(write))
     writer.write_string("abc")
     writer.store()
     assert writer.unstored_buffer_length == 4
@@ -328,7 +328,7 @@ def telling(told):
         told.append((data, "text"))
         return len(data)
 
-    return DataWriter(OutputStream(write, lambda: True, lambda: None, write_text))
+    return DataWriter(stream_over(write, write_text=write_text))
 
 
 def test_one_string_in_utf_8_is_vouched_for(told, telling):

@@ -1,13 +1,12 @@
-"""OutputStream over callables. Its file view: test_output_file.py."""
+"""OutputStream over a sink. Its file view: test_output_file.py."""
 
 import array
 import mmap
 
 import pytest
-from support.stream_doubles import Sink
+from support.stream_doubles import Sink, stream_over
 
 from syncws._streams.buffer import Buffer
-from syncws._streams.output_stream import OutputStream
 from syncws.errors import ConnectionLostError, InvalidArgumentTypeError, ObjectClosedError
 from syncws.hresult import HResult
 
@@ -44,7 +43,7 @@ def test_other_buffers_are_passed_on_as_flat_views(data, content):
         given.append((type(view), view.format, view.ndim, view.tobytes()))
         return len(view)
 
-    assert OutputStream(write, lambda: True, lambda: None).write(data) == len(content)
+    assert stream_over(write).write(data) == len(content)
     assert given == [(memoryview, "B", 1, content)]
 
 

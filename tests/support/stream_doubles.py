@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import types
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -186,6 +187,14 @@ def loaded(content: bytes) -> DataReader:
     return reader
 
 
+def stream_over(write, flush=lambda: True, close=lambda: None, write_text=None):
+    """Return an OutputStream over callables."""
+    sink = types.SimpleNamespace()
+    sink._write, sink._flush, sink._close_output = write, flush, close
+    sink._write_text = write_text or (lambda data: write(data, None))
+    return OutputStream(sink)
+
+
 class Sink:
     """The callables of an OutputStream, with a record of their calls.
 
@@ -204,7 +213,7 @@ class Sink:
         self.closes = 0
         self.is_flushed = True
         self.error = None
-        self.stream = OutputStream(self.write, self.flush, self.close)
+        self.stream = stream_over(self.write, self.flush, self.close)
 
     def write(self, data, progress):
         if self.error is not None:

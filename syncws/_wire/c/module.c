@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 1 };
+enum { FORM = 2 };
 
 State *
 syncws_state(PyObject *module)
@@ -31,7 +31,8 @@ execute(PyObject *module)
         || (state->assembler_type = add_type(module, &syncws_assembler_spec, NULL)) == NULL
         || (state->message_type = add_type(module, &syncws_message_spec, NULL)) == NULL
         || (state->fields_type = add_type(module, &syncws_fields_spec, NULL)) == NULL
-        || (state->reader_type = add_type(module, &syncws_reader_spec, state->fields_type)) == NULL) {
+        || (state->reader_type = add_type(module, &syncws_reader_spec, state->fields_type)) == NULL
+        || (state->writer_type = add_type(module, &syncws_writer_spec, NULL)) == NULL) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "FORM", FORM);
@@ -51,6 +52,9 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->byte_order);
     Py_VISIT(state->options);
     Py_VISIT(state->fresh);
+    Py_VISIT(state->writer_type);
+    Py_VISIT(state->writer_in_python);
+    Py_VISIT(state->stream_class);
     Py_VISIT(state->zero);
     return 0;
 }
@@ -69,6 +73,9 @@ clear(PyObject *module)
     Py_CLEAR(state->byte_order);
     Py_CLEAR(state->options);
     Py_CLEAR(state->fresh);
+    Py_CLEAR(state->writer_type);
+    Py_CLEAR(state->writer_in_python);
+    Py_CLEAR(state->stream_class);
     Py_CLEAR(state->zero);
     return 0;
 }
@@ -87,6 +94,7 @@ static PyMethodDef methods[] = {
     {"decode_utf8", FAST(syncws_decode_utf8), "See syncws._wire.utf8.decode_utf8."},
     {"scan", FAST(syncws_scan), "See syncws._wire.decoder.scan."},
     {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},
+    {"use_writer", syncws_use_writer, METH_VARARGS, "Tell what a DataWriter begins with: see _streams.writer_fields."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -101,7 +109,7 @@ static PyModuleDef_Slot slots[] = {
     {0, NULL},
 };
 
-static struct PyModuleDef definition = {
+struct PyModuleDef syncws_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "syncws._wire._speedups",
     .m_doc = "The compiled form of a few functions and base classes; see syncws._wire.accelerated.",
@@ -116,5 +124,5 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC
 PyInit__speedups(void)
 {
-    return PyModuleDef_Init(&definition);
+    return PyModuleDef_Init(&syncws_definition);
 }

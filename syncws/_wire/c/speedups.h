@@ -29,6 +29,10 @@ typedef struct {
     PyObject *byte_order;
     PyObject *options;
     PyObject *fresh;
+    /* What a DataWriter is over, and where the uncommon cases are; see use_writer(). */
+    PyTypeObject *writer_type;
+    PyObject *writer_in_python;
+    PyObject *stream_class;
     PyObject *zero;
 } State;
 
@@ -56,6 +60,21 @@ typedef struct {
     PyObject *is_closed;
 } Fields;
 
+/* The fields of a DataWriter: the base class of data_writer.DataWriter. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *parts;
+    PyObject *length;
+    PyObject *text;
+    PyObject *stream;
+    PyObject *turn;
+    PyObject *encoding;
+    PyObject *byte_order;
+    PyObject *is_closed;
+} Writer;
+
+extern struct PyModuleDef syncws_definition;
+
 State *syncws_state(PyObject *module);
 
 PyObject *syncws_apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count);
@@ -63,10 +82,12 @@ PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_
 PyObject *syncws_decode_utf8(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_use_reader(PyObject *module, PyObject *args);
+PyObject *syncws_use_writer(PyObject *module, PyObject *args);
 
 extern PyType_Spec syncws_assembler_spec;
 extern PyType_Spec syncws_message_spec;
 extern PyType_Spec syncws_fields_spec;
 extern PyType_Spec syncws_reader_spec;
+extern PyType_Spec syncws_writer_spec;
 
 #endif

@@ -1,0 +1,175 @@
+"""The fields of a DataWriter, and the methods that a program calls for each message: what has a compiled form.
+
+Runs on the thread that calls it; nothing here waits, but for a stream that is closed.
+"""
+
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from syncws._streams.buffer import as_bytes_view
+from syncws._streams.output_stream import IOutputStream, OutputStream
+from syncws._streams.ownership import close_dropped
+from syncws._streams.texts import encode_text
+from syncws._wire.accelerated import speedups
+from syncws.enums import ByteOrder, UnicodeEncoding
+from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError, InvalidOperationError, ObjectClosedError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["BUSY", "WriterFields", "refuse", "refuse_without_stream"]
+
+_UTF8 = UnicodeEncoding.UTF8
+_BIG_ENDIAN = ByteOrder.BIG_ENDIAN
+BUSY = "another operation runs on this DataWriter"
+
+
+class WriterFields:
+    """The base of DataWriter; a compiled writer calls these functions, too, for what is not the common case."""
+
+    __slots__ = ("_byte_order", "_encoding", "_is_closed", "_length", "_parts", "_stream", "_text", "_turn")
+
+    # None of the parts is empty; _length is the sum of their lengths. _turn holds one item, which an operation takes
+    # while it runs: pop() of a list is atomic, and costs a third of a Lock, which nobody would wait for.
+    _byte_order: ByteOrder
+    _encoding: UnicodeEncoding
+    _parts: list[bytes]
+    _length: int
+    _stream: IOutputStream | None
+    # The latest part that write_string made as UTF-8: sending it as text needs no check.
+    _text: bytes | None
+    _turn: list[None]
+    _is_closed: bool
+
+    if TYPE_CHECKING:
+
+        def close(self) -> None:
+            """See DataWriter.close."""
+
+    def __init__(self, output_stream: IOutputStream | None = None, /) -> None:
+        """Make an empty writer.
+
+        Args:
+            output_stream: the stream to own, such as a socket's `output_stream`; None (default) for memory only.
+
+        Raises:
+            InvalidArgumentTypeError: `output_stream` is no IOutputStream (0x80070057).
+
+        Source: DataWriter(), DataWriter(IOutputStream).
+        """
+        if type(output_stream) is not OutputStream:
+            _check_stream(output_stream)
+        self._stream = output_stream
+        self._turn = [None]
+        self._parts = []
+        self._text = None
+        self._length = 0
+        self._encoding = _UTF8
+        self._byte_order = _BIG_ENDIAN
+        self._is_closed = False
+
+    def write_bytes(self, value: "ReadableBuffer", /) -> None:
+        """Add all bytes of a buffer, as they are now.
+
+        Args:
+            value: bytes, which are not copied, or any object with the buffer protocol or a Buffer, which are.
+
+        Raises:
+            InvalidArgumentTypeError, ObjectClosedError, InvalidOperationError: see the class.
+
+        Source: DataWriter.WriteBytes.
+        """
+        if type(value) is not bytes:
+            value = as_bytes_view(value, "value").tobytes()
+        if self._is_closed or not self._turn:
+            refuse(self)
+        if value:
+            self._parts.append(value)
+            self._length += len(value)
+
+    def write_string(self, value: str, /) -> int:
+        """Add text in `unicode_encoding`, without length prefix, terminator or byte order mark.
+
+        Args:
+            value: the text.
+
+        Returns:
+            The number of bytes it takes.
+
+        Raises:
+            InvalidArgumentTypeError: `value` is no str (0x80070057).
+            InvalidArgumentError: `value` holds a lone surrogate (0x80070057).
+            ObjectClosedError, InvalidOperationError: see the class.
+
+        Source: DataWriter.WriteString.
+        """
+        data = encode_text(value, self._encoding)
+        if self._is_closed or not self._turn:
+            refuse(self)
+        size = len(data)
+        if size:
+            self._parts.append(data)
+            self._length += size
+            if self._encoding is _UTF8:
+                self._text = data
+        return size
+
+    def detach_stream(self) -> IOutputStream:
+        """Give the stream back, so that closing the writer leaves it open; bytes not stored stay in the writer.
+
+        Raises:
+            IllegalMethodCallError: the writer has no stream: made without one, or detached (0x8000000E).
+            ObjectClosedError, InvalidOperationError: see the class.
+
+        Source: DataWriter.DetachStream.
+        """
+        if self._is_closed or not self._turn:
+            refuse(self)
+        stream = self._stream
+        if stream is None:
+            refuse_without_stream()
+        self._stream = None
+        return stream
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(self, kind: object, value: object, traceback: object) -> None:
+        """Close the writer."""
+        if self._stream is not None or self._parts:
+            self.close()
+            return
+        # What close() does where there is nothing to drop: that is the hot path, and a call costs as much as the rest.
+        self._is_closed = True
+        self._text = None
+
+    def __del__(self) -> None:
+        """Close the stream that the writer still owns, as in WinRT."""
+        # Without the attribute: __init__ refused its argument.
+        stream = getattr(self, "_stream", None)
+        if stream is not None:
+            left = f" with {self._length} bytes not stored" if self._length else ""
+            close_dropped(stream, f"a DataWriter{left}")
+
+
+def refuse(writer: WriterFields) -> NoReturn:
+    """Raise why a writer cannot be used now."""
+    if writer._is_closed:
+        raise ObjectClosedError("the DataWriter was closed")
+    raise InvalidOperationError(BUSY)
+
+
+def refuse_without_stream() -> NoReturn:
+    """Raise that there is no stream."""
+    raise IllegalMethodCallError("the DataWriter has no stream: made without one, or detached")
+
+
+def _check_stream(output_stream: object) -> None:
+    if output_stream is not None and not isinstance(output_stream, IOutputStream):
+        kind = type(output_stream).__name__
+        raise InvalidArgumentTypeError(f"output_stream must be an OutputStream, not {kind}")
+
+
+if not TYPE_CHECKING and speedups is not None:
+    speedups.use_writer(WriterFields, OutputStream, _UTF8, _BIG_ENDIAN)
+    WriterFields = speedups.WriterFields

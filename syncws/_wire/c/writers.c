@@ -1,0 +1,419 @@
+/* The fields of a DataWriter, and the methods that a program calls for each message: the compiled form of
+ * writer_fields.WriterFields. Whatever is not the common case goes to the function of that class. */
+
+#include "speedups.h"
+
+static int
+writer_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Writer *self = (Writer *)object;
+
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->parts);
+    Py_VISIT(self->length);
+    Py_VISIT(self->text);
+    Py_VISIT(self->stream);
+    Py_VISIT(self->turn);
+    Py_VISIT(self->encoding);
+    Py_VISIT(self->byte_order);
+    Py_VISIT(self->is_closed);
+    return 0;
+}
+
+static int
+writer_clear(PyObject *object)
+{
+    Writer *self = (Writer *)object;
+
+    Py_CLEAR(self->parts);
+    Py_CLEAR(self->length);
+    Py_CLEAR(self->text);
+    Py_CLEAR(self->stream);
+    Py_CLEAR(self->turn);
+    Py_CLEAR(self->encoding);
+    Py_CLEAR(self->byte_order);
+    Py_CLEAR(self->is_closed);
+    return 0;
+}
+
+static void
+writer_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+
+    PyObject_GC_UnTrack(object);
+    writer_clear(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* WriterFields.name(self, *args), in Python */
+static PyObject *
+call_in_python(const State *state, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *function, *all[4], *result;
+
+    if (state->writer_in_python == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "use_writer was not called");
+        return NULL;
+    }
+    function = PyObject_GetAttrString(state->writer_in_python, name);
+    if (function == NULL) {
+        return NULL;
+    }
+    all[0] = self;
+    for (Py_ssize_t index = 0; index < count; index++) {
+        all[index + 1] = args[index];
+    }
+    result = PyObject_Vectorcall(function, all, (size_t)count + 1, NULL);
+    Py_DECREF(function);
+    return result;
+}
+
+static int
+takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name)
+{
+    if (count == expected && (names == NULL || !PyTuple_GET_SIZE(names))) {
+        return 1;
+    }
+    PyErr_Format(PyExc_TypeError, "DataWriter.%s() takes exactly %zd arguments", name, expected);
+    return 0;
+}
+
+/* The module's state, from an instance of a class in Python. */
+static const State *
+state_of(PyObject *object)
+{
+    PyObject *module = PyType_GetModuleByDef(Py_TYPE(object), &syncws_definition);
+
+    return module == NULL ? NULL : syncws_state(module);
+}
+
+/* Give a field a value, whose reference it takes over, and return the old one: see readers.c. */
+static PyObject *
+replace(PyObject **field, PyObject *value)
+{
+    PyObject *old = *field;
+
+    *field = value;
+    return old;
+}
+
+static int
+fill(Writer *self, const State *state, PyObject *stream)
+{
+    PyObject *parts = PyList_New(0), *turn = PyList_New(1), *old[8];
+
+    if (parts == NULL || turn == NULL) {
+        Py_XDECREF(parts);
+        Py_XDECREF(turn);
+        return -1;
+    }
+    PyList_SET_ITEM(turn, 0, Py_NewRef(Py_None));
+    Py_BEGIN_CRITICAL_SECTION(self);
+    old[0] = replace(&self->parts, parts);
+    old[1] = replace(&self->length, Py_NewRef(state->zero));
+    old[2] = replace(&self->text, Py_NewRef(Py_None));
+    old[3] = replace(&self->stream, Py_NewRef(stream));
+    old[4] = replace(&self->turn, turn);
+    old[5] = replace(&self->encoding, Py_NewRef(state->encoding));
+    old[6] = replace(&self->byte_order, Py_NewRef(state->byte_order));
+    old[7] = replace(&self->is_closed, Py_NewRef(Py_False));
+    Py_END_CRITICAL_SECTION();
+    for (int index = 0; index < 8; index++) {
+        Py_XDECREF(old[index]);
+    }
+    return 0;
+}
+
+static int
+writer_init(PyObject *object, PyObject *args, PyObject *names)
+{
+    const State *state = state_of(object);
+    PyObject *stream = Py_None, *result;
+
+    if (state == NULL) {
+        return -1;
+    }
+    if (PyTuple_GET_SIZE(args) > 1 || (names != NULL && PyDict_GET_SIZE(names))) {
+        PyErr_SetString(PyExc_TypeError, "DataWriter() takes one stream at most, and no keyword arguments");
+        return -1;
+    }
+    if (PyTuple_GET_SIZE(args)) {
+        stream = PyTuple_GET_ITEM(args, 0);
+    }
+    if (state->writer_in_python != NULL && (stream == Py_None || (PyObject *)Py_TYPE(stream) == state->stream_class)) {
+        return fill((Writer *)object, state, stream);
+    }
+    result = call_in_python(state, "__init__", object, &stream, 1);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* What __del__ does, where there is something to do. */
+static void
+writer_finalize(PyObject *object)
+{
+    const Writer *self = (Writer *)object;
+    const State *state;
+    PyObject *type, *value, *traceback, *result;
+
+    if (self->stream == NULL || self->stream == Py_None) {
+        return;
+    }
+    PyErr_Fetch(&type, &value, &traceback);
+    state = state_of(object);
+    result = state == NULL ? NULL : call_in_python(state, "__del__", object, NULL, 0);
+    if (result == NULL) {
+        PyErr_WriteUnraisable(object);
+    }
+    Py_XDECREF(result);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* True when the writer is neither closed nor in the midst of a store. */
+static int
+is_ready(const Writer *self)
+{
+    return self->is_closed == Py_False && self->turn != NULL && PyList_CheckExact(self->turn)
+           && PyList_GET_SIZE(self->turn) > 0;
+}
+
+/* Add bytes, and note them as text where `is_text`: 1 when that was done, 0 when it is not the common case. */
+static int
+append(Writer *self, PyObject *data, int is_text, PyObject *released[2])
+{
+    Py_ssize_t length, size = PyBytes_GET_SIZE(data);
+    PyObject *sum;
+
+    if (!is_ready(self) || self->parts == NULL || !PyList_CheckExact(self->parts) || self->length == NULL
+        || !PyLong_CheckExact(self->length)) {
+        return 0;
+    }
+    if (!size) {
+        return 1;
+    }
+    length = PyLong_AsSsize_t(self->length);
+    if (length < 0 || length > PY_SSIZE_T_MAX - size) {
+        PyErr_Clear();
+        return 0;
+    }
+    sum = PyLong_FromSsize_t(length + size);
+    if (sum == NULL || PyList_Append(self->parts, data) < 0) {
+        Py_XDECREF(sum);
+        return -1;
+    }
+    released[0] = replace(&self->length, sum);
+    if (is_text) {
+        released[1] = replace(&self->text, Py_NewRef(data));
+    }
+    return 1;
+}
+
+static PyObject *
+writer_enter(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    return Py_NewRef(object);
+}
+
+static PyObject *
+writer_exit(PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Writer *self = (Writer *)object;
+    const State *state = PyType_GetModuleState(defining_class);
+    PyObject *old[3] = {NULL, NULL, NULL};
+    int is_empty;
+
+    if (state == NULL || !takes(3, count, names, "__exit__")) {
+        return NULL;
+    }
+    Py_BEGIN_CRITICAL_SECTION(object);
+    is_empty = self->stream == Py_None && self->parts != NULL && PyList_CheckExact(self->parts)
+               && !PyList_GET_SIZE(self->parts);
+    if (is_empty) {
+        old[0] = replace(&self->is_closed, Py_NewRef(Py_True));
+        old[1] = replace(&self->length, Py_NewRef(state->zero));
+        old[2] = replace(&self->text, Py_NewRef(Py_None));
+    }
+    Py_END_CRITICAL_SECTION();
+    if (!is_empty) {
+        return call_in_python(state, "__exit__", object, args, count);
+    }
+    for (int index = 0; index < 3; index++) {
+        Py_XDECREF(old[index]);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+writer_write_string(
+    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Writer *self = (Writer *)object;
+    const State *state = PyType_GetModuleState(defining_class);
+    PyObject *data, *released[2] = {NULL, NULL}, *result;
+    int done;
+
+    if (state == NULL || !takes(1, count, names, "write_string")) {
+        return NULL;
+    }
+    data = PyUnicode_CheckExact(args[0]) && self->encoding == state->encoding ? PyUnicode_AsUTF8String(args[0]) : NULL;
+    if (data == NULL) {
+        /* Also where it holds a surrogate: the error is Python's to word. */
+        PyErr_Clear();
+        return call_in_python(state, "write_string", object, args, count);
+    }
+    Py_BEGIN_CRITICAL_SECTION(object);
+    done = append(self, data, 1, released);
+    Py_END_CRITICAL_SECTION();
+    result = done > 0 ? PyLong_FromSsize_t(PyBytes_GET_SIZE(data)) : NULL;
+    Py_DECREF(data);
+    Py_XDECREF(released[0]);
+    Py_XDECREF(released[1]);
+    return done ? result : call_in_python(state, "write_string", object, args, count);
+}
+
+static PyObject *
+writer_write_bytes(
+    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    const State *state = PyType_GetModuleState(defining_class);
+    PyObject *released[2] = {NULL, NULL};
+    int done = 0;
+
+    if (state == NULL || !takes(1, count, names, "write_bytes")) {
+        return NULL;
+    }
+    if (PyBytes_CheckExact(args[0])) {
+        Py_BEGIN_CRITICAL_SECTION(object);
+        done = append((Writer *)object, args[0], 0, released);
+        Py_END_CRITICAL_SECTION();
+        Py_XDECREF(released[0]);
+    }
+    if (!done) {
+        return call_in_python(state, "write_bytes", object, args, count);
+    }
+    return done < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+writer_detach_stream(
+    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Writer *self = (Writer *)object;
+    const State *state = PyType_GetModuleState(defining_class);
+    PyObject *stream = NULL;
+
+    if (state == NULL || !takes(0, count, names, "detach_stream")) {
+        return NULL;
+    }
+    Py_BEGIN_CRITICAL_SECTION(object);
+    if (is_ready(self) && self->stream != NULL && self->stream != Py_None) {
+        stream = replace(&self->stream, Py_NewRef(Py_None));
+    }
+    Py_END_CRITICAL_SECTION();
+    return stream != NULL ? stream : call_in_python(state, "detach_stream", object, args, count);
+}
+
+PyDoc_STRVAR(write_string_doc,
+"write_string($self, value, /)\n--\n\n"
+"Add text in `unicode_encoding`, without length prefix, terminator or byte order mark.\n"
+"\n"
+"Args:\n"
+"    value: the text.\n"
+"\n"
+"Returns:\n"
+"    The number of bytes it takes.\n"
+"\n"
+"Raises:\n"
+"    InvalidArgumentTypeError: `value` is no str (0x80070057).\n"
+"    InvalidArgumentError: `value` holds a lone surrogate (0x80070057).\n"
+"    ObjectClosedError, InvalidOperationError: see the class.\n"
+"\n"
+"Source: DataWriter.WriteString.");
+
+PyDoc_STRVAR(write_bytes_doc,
+"write_bytes($self, value, /)\n--\n\n"
+"Add all bytes of a buffer, as they are now.\n"
+"\n"
+"Args:\n"
+"    value: bytes, which are not copied, or any object with the buffer protocol or a Buffer, which are.\n"
+"\n"
+"Raises:\n"
+"    InvalidArgumentTypeError, ObjectClosedError, InvalidOperationError: see the class.\n"
+"\n"
+"Source: DataWriter.WriteBytes.");
+
+PyDoc_STRVAR(detach_stream_doc,
+"detach_stream($self, /)\n--\n\n"
+"Give the stream back, so that closing the writer leaves it open; bytes not stored stay in the writer.\n"
+"\n"
+"Raises:\n"
+"    IllegalMethodCallError: the writer has no stream: made without one, or detached (0x8000000E).\n"
+"    ObjectClosedError, InvalidOperationError: see the class.\n"
+"\n"
+"Source: DataWriter.DetachStream.");
+
+#define DEFINED_BY_CLASS(function) (PyCFunction)(void (*)(void))function, METH_METHOD | METH_FASTCALL | METH_KEYWORDS
+
+static PyMethodDef writer_methods[] = {
+    {"__enter__", writer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn the writer."},
+    {"__exit__", DEFINED_BY_CLASS(writer_exit), "__exit__($self, kind, value, traceback, /)\n--\n\nClose the writer."},
+    {"write_string", DEFINED_BY_CLASS(writer_write_string), write_string_doc},
+    {"write_bytes", DEFINED_BY_CLASS(writer_write_bytes), write_bytes_doc},
+    {"detach_stream", DEFINED_BY_CLASS(writer_detach_stream), detach_stream_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef writer_members[] = {
+    {"_parts", T_OBJECT_EX, offsetof(Writer, parts), 0, NULL},
+    {"_length", T_OBJECT_EX, offsetof(Writer, length), 0, NULL},
+    {"_text", T_OBJECT_EX, offsetof(Writer, text), 0, NULL},
+    {"_stream", T_OBJECT_EX, offsetof(Writer, stream), 0, NULL},
+    {"_turn", T_OBJECT_EX, offsetof(Writer, turn), 0, NULL},
+    {"_encoding", T_OBJECT_EX, offsetof(Writer, encoding), 0, NULL},
+    {"_byte_order", T_OBJECT_EX, offsetof(Writer, byte_order), 0, NULL},
+    {"_is_closed", T_OBJECT_EX, offsetof(Writer, is_closed), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyDoc_STRVAR(writer_doc,
+"WriterFields(output_stream=None, /)\n--\n\n"
+"The compiled form of syncws._streams.writer_fields.WriterFields.");
+
+static PyType_Slot writer_slots[] = {
+    {Py_tp_doc, (void *)writer_doc},
+    {Py_tp_init, writer_init},
+    {Py_tp_finalize, writer_finalize},
+    {Py_tp_methods, writer_methods},
+    {Py_tp_members, writer_members},
+    {Py_tp_traverse, writer_traverse},
+    {Py_tp_clear, writer_clear},
+    {Py_tp_dealloc, writer_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec syncws_writer_spec = {
+    .name = "syncws._wire._speedups.WriterFields",
+    .basicsize = sizeof(Writer),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = writer_slots,
+};
+
+/* use_writer(writer_in_python, stream_class, encoding, byte_order): what makes a writer, and how it begins */
+PyObject *
+syncws_use_writer(PyObject *module, PyObject *args)
+{
+    State *state = syncws_state(module);
+    PyObject *in_python, *stream_class, *encoding, *byte_order;
+
+    if (!PyArg_ParseTuple(
+            args, "O!O!OO:use_writer", &PyType_Type, &in_python, &PyType_Type, &stream_class, &encoding, &byte_order)) {
+        return NULL;
+    }
+    Py_XSETREF(state->writer_in_python, Py_NewRef(in_python));
+    Py_XSETREF(state->stream_class, Py_NewRef(stream_class));
+    Py_XSETREF(state->encoding, Py_NewRef(encoding));
+    Py_XSETREF(state->byte_order, Py_NewRef(byte_order));
+    Py_RETURN_NONE;
+}
