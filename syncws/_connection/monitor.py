@@ -80,6 +80,7 @@ class Looked(Protocol):
         Args:
             is_readable: whether there is something to receive on the socket; all are asked by one system call.
         """
+        ...
 
 
 class Rounds(Timer):

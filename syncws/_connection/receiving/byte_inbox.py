@@ -149,15 +149,14 @@ class ByteInbox(Inbox):
                 if self._is_ended:
                     # A new one for each call, because its user releases it.
                     return memoryview(b"")
-                if outcome == BUSY:
-                    signal = self._make_signal()
-                    if self._is_ended or self._is_dropping:
-                        # By a signal handler, just now.
-                        continue
+                signal = self._make_signal() if outcome == BUSY else None
+                if self._is_ended or self._is_dropping:
+                    # By a signal handler, just now.
+                    continue
             until = self._deadline if operation.token is None else operation.token._limit(self._deadline)
             if outcome == LATE and self._deadline.is_expired:
                 raise OperationTimedOutError(what)
-            if outcome == BUSY:
+            if signal is not None:
                 self._wait(signal, self._deadline, what, until)
                 outcome = LOOK
             else:

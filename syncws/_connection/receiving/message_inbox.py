@@ -147,14 +147,13 @@ class MessageInbox(Inbox):
                         return self._take_first()
                     if self._is_ended:
                         return None
-                    if outcome == BUSY:
-                        signal = self._make_signal()
-                        if self._is_ended:
-                            # By a signal handler, just now.
-                            continue
+                    signal = self._make_signal() if outcome == BUSY else None
+                    if self._is_ended:
+                        # By a signal handler, just now.
+                        continue
                 if outcome == LATE:
                     raise OperationTimedOutError(what)
-                if outcome == BUSY:
+                if signal is not None:
                     self._wait(signal, deadline, what)
                     outcome = LOOK
                 else:
