@@ -6,6 +6,7 @@ The package `ws` must be where Node finds it, which NODE_PATH may say; CI has it
 import contextlib
 import itertools
 import json
+import random
 import shutil
 import subprocess
 import threading
@@ -15,6 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import LIMIT, echo, wait
 from support.compression import MESSAGES, ROWS, compressing, exchange
+
+import syncws
+from syncws import Deflate
 
 BITS = [8, 9, 12, 15]
 
@@ -87,6 +91,58 @@ def test_all_messages_with_the_server_of_websockets(level, memory_level):
         statistics = exchange(uri, level=level, memory_level=memory_level)
     total = 2 * sum(len(message.encode() if isinstance(message, str) else message) for message in MESSAGES)
     assert statistics.bytes_to_compress == statistics.bytes_inflated == total
+
+
+# As the public conformance suite has it: the server sends, the client sends back what came (its groups 12 and 13).
+
+SIZES = [0, 16, 64, 256, 1024, 4096, 8192, 16384, 32768, 65536, 131072]
+FRAGMENTS = [256, 1024, 4096, 32768]
+SUBSTANCES = [
+    (json.dumps(ROWS) * 10)[:131072],
+    json.dumps(ROWS).encode() * 10,
+    random.Random(12).randbytes(131072),
+]
+
+
+def whole_and_in_fragments():
+    """Yield messages, and those in pieces, as `send` of a server takes them."""
+    for substance in SUBSTANCES:
+        for size in SIZES:
+            yield substance[:size]
+        for size in FRAGMENTS:
+            yield [substance[start : start + size] for start in range(0, 131072, size)]
+
+
+@pytest.mark.parametrize("no_takeover", [False, True])
+@pytest.mark.parametrize("window_bits", [None, 9, 15])
+def test_what_a_server_sends_is_sent_back(no_takeover, window_bits):
+    sent, errors = [], []
+
+    def handler(connection):
+        try:
+            for message in whole_and_in_fragments():
+                connection.send(message)
+                whole = message if isinstance(message, str | bytes) else message[0][:0].join(message)
+                assert connection.recv() == whole
+                sent.append(whole)
+        except BaseException as exc:
+            errors.append(exc)
+            raise
+
+    asked = (
+        {} if window_bits is None else {"client_max_window_bits": window_bits, "server_max_window_bits": window_bits}
+    )
+    server = compressing(client_no_context_takeover=no_takeover, server_no_context_takeover=no_takeover, **asked)
+    # Of what the server may ask for, all was offered.
+    with server(handler, max_size=None) as uri, syncws.connect(uri, compression=Deflate(minimum_size=0)) as socket:
+        for message in socket:
+            socket.send(message)
+        statistics = socket.information.compression
+    assert not errors
+    assert len(sent) == len(list(whole_and_in_fragments()))
+    assert statistics.bytes_inflated == statistics.bytes_to_compress
+    assert (statistics.client_context_takeover, statistics.server_context_takeover) == (not no_takeover,) * 2
+    assert statistics.client_max_window_bits == statistics.server_max_window_bits == (window_bits or 15)
 
 
 # Other servers, where they are there.
