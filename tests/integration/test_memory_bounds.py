@@ -240,7 +240,7 @@ def test_bytes_of_a_stream_that_are_not_read_stop_the_reading(tls, paused, kind)
 
 
 def test_empty_messages_on_a_stream_take_no_memory(tls):
-    error, code = end_of(Reading(), server_frame(BINARY) * 50_000 + b"\xff\x00", tls, 8 * MIB)
+    error, code = end_of(Reading(), server_frame(BINARY) * 10_000 + b"\xff\x00", tls, 2 * MIB)
     assert isinstance(error, ProtocolViolationError)
     assert code == 1002
 
