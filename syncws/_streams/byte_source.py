@@ -7,8 +7,8 @@ to `position`. So whatever interrupts a reading thread, `position` says exactly 
 still there.
 """
 
+import threading
 from collections.abc import Callable
-from threading import get_ident
 from typing import Protocol
 
 from syncws.cancellation import CancellationToken
@@ -36,7 +36,7 @@ class Operation:
     def __init__(self, token: CancellationToken | None = None) -> None:
         self.is_busy: bool = False
         self.is_over: bool = False
-        self.thread = get_ident()
+        self.thread = threading.get_ident()
         self.token: CancellationToken | None = token
 
     def listen(self, wake: Callable[[], None]) -> None:

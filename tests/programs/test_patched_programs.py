@@ -106,6 +106,40 @@ def test_gevent_that_is_patched_in_after_the_import(begin):
     assert done.seconds < 10
 
 
+def test_a_receive_of_one_greenlet_is_ended_by_another_when_gevent_came_after_the_import():
+    pytest.importorskip("gevent")
+    script = """
+    from gevent import monkey
+    warnings.simplefilter("ignore")
+    monkey.patch_all()
+    import gevent
+
+    def refused(error, socket, **how):
+        try:
+            socket.receive(60, **how)
+        except error:
+            print("ended")
+
+    with syncws.connect(uri, timeout=10) as socket:
+        source = syncws.CancellationTokenSource()
+        receiving = gevent.spawn(
+            refused, syncws.OperationCanceledError, socket, cancellation_token=source.token
+        )
+        gevent.sleep(0.1)
+        source.cancel()
+        receiving.join()
+        receiving = gevent.spawn(refused, syncws.IllegalMethodCallError, socket)
+        gevent.sleep(0.1)
+        socket.add_message_received(print)
+        receiving.join()
+    """
+    with running_server(echo) as uri:
+        done = run(script, uri)
+    assert_quiet(done)
+    assert done.stdout.split() == ["ended", "ended"]
+    assert done.seconds < 20
+
+
 @pytest.mark.parametrize("is_imported_before", [True, False], ids=["imported before", "imported while it stands still"])
 def test_time_limits_end_while_freezegun_has_time_stand_still(is_imported_before):
     pytest.importorskip("freezegun")

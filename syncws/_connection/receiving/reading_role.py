@@ -12,8 +12,8 @@ So one of the two sees the other.
 Any thread may call what stands here, unless it says otherwise.
 """
 
+import threading
 from collections.abc import Callable
-from threading import get_ident
 from typing import TypeVar
 
 from syncws._connection.monitor import LONGEST_TICKS
@@ -126,7 +126,7 @@ class ReadingRole:
         """
         self.is_asked = True
         holder = self.holders.get(None)
-        if isinstance(holder, Operation) and holder.thread == get_ident() and not holder.is_busy:
+        if isinstance(holder, Operation) and holder.thread == threading.get_ident() and not holder.is_busy:
             self.holders.pop(None, None)
             holder = None
         if holder is None:
@@ -153,7 +153,7 @@ class ReadingRole:
     def is_held_here(self) -> bool:
         """True in a signal handler that interrupted this thread's own reading in the middle of a message."""
         holder = self.holders.get(None)
-        return isinstance(holder, Operation) and holder.thread == get_ident() and holder.is_busy
+        return isinstance(holder, Operation) and holder.thread == threading.get_ident() and holder.is_busy
 
     def want(self) -> None:
         """Ask the reader thread to give way; the caller, who could not take the token, then waits for a change."""
