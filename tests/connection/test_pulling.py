@@ -9,7 +9,7 @@ import weakref
 import pytest
 from support import LIMIT, server_frame, wait
 from support.doubles import StreamRig
-from support.fakes import interrupt_at
+from support.fakes import ScriptedTransport, interrupt_at
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
@@ -185,6 +185,69 @@ def test_a_signal_handler_that_waits_for_the_end_gets_it_although_it_interrupted
     finally:
         signal.signal(signal.SIGALRM, former)
     assert ends == [True]
+
+
+# How long.
+
+
+class EndlessTransport(ScriptedTransport):
+    """Gives the same bytes for ever; `on_receive` is called with how often it has."""
+
+    on_receive = staticmethod(bool)
+    count = 0
+    endless = b""
+
+    def receive(self, size):
+        self.count += 1
+        assert self.count < 1000, "a wait goes on for ever"
+        self.on_receive(self.count)
+        return self.endless
+
+
+FLOODS = pytest.mark.parametrize("flood", [server_frame(PING, b"?"), b"\x00\x00" * 4], ids=["pings", "empty fragments"])
+
+
+def flooded(rigs, flood):
+    rig = begin(rigs())
+    transport = rig.transport
+    transport.feed(b"\x01\x00" if flood[0] == 0 else server_frame(PING, b"?"))
+    pull(rig, 0.0)
+    transport.__class__ = EndlessTransport
+    transport.endless = flood
+    rig.session.role.reader.may_have_more = True
+    transport.has_buffered = True
+    return rig
+
+
+@FLOODS
+def test_a_time_limit_ends_a_wait_under_a_peer_that_never_pauses(rigs, flood):
+    rig = flooded(rigs, flood)
+    with pytest.raises(OperationTimedOutError):
+        rig.session.receive(Deadline(0.0))
+
+
+@FLOODS
+def test_a_wake_up_is_looked_at_under_a_peer_that_never_pauses(rigs, flood):
+    rig = flooded(rigs, flood)
+    rig.transport.on_receive = lambda count: canceled.append(count) if count > 30 else None
+    canceled = []
+
+    def check():
+        if canceled:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        rig.session.receive(Deadline(LIMIT), check)
+    assert len(canceled) < 30
+
+
+def test_a_wake_up_that_comes_with_bytes_that_are_no_message_is_looked_at(rigs):
+    rig = begin(rigs(b"\x81\x7e"))
+    rig.session.waker.wake()
+    assert pull(rig) == LOOK
+
+
+# The rest.
 
 
 def test_a_thread_that_nobody_needs_ends_after_a_moment(rigs, monkeypatch):

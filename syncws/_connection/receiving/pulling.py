@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Puller"]
 
+# Reads in a row that bring nothing to take; then it is looked whether the wait is over. A peer may go on for ever with
+# empty fragments.
+_MOST_READS = 16
+
 
 class Puller:
     """What fills an empty inbox on the thread that takes.
@@ -90,7 +94,9 @@ class Puller:
         role.pulls += 1
         if self.is_torn:
             self._mend()
+        reads = 0
         while not (role.is_asked and role.needs_thread):
+            ready = 0
             if not (reader.may_have_more or reader.kept or reader.decoder.has_more or self._decoded is not None):
                 ready = self._wait(operation, deadline)
                 if not ready & READABLE:
@@ -105,12 +111,16 @@ class Puller:
                 return BUSY
             self._resume_from = reader.decoder.checkpoint
             self.is_torn = True
-            has_news = self._take_in()
+            has_content, has_controls = self._take_in()
             self.is_torn = operation.is_busy = False
             if reader.is_at_end or reader.decoder.is_dead:
                 role.is_asked = True
-            if has_news:
+            if has_content:
                 return LOOK
+            reads += 1
+            if has_controls or ready & WOKEN or reads == _MOST_READS:
+                # Under a peer that sends no more than pings, and never pauses, too.
+                return LATE if deadline.is_expired else LOOK
         return BUSY
 
     def _wait(self, operation: Operation, deadline: Deadline) -> int:
@@ -141,8 +151,8 @@ class Puller:
 
     # From the socket into the inbox.
 
-    def _take_in(self) -> bool:
-        """Receive, decode and put into the inbox; return whether anything came for it."""
+    def _take_in(self) -> tuple[bool, bool]:
+        """Receive, decode and put into the inbox; return whether anything came for it, and whether pings or pongs."""
         decoded = self._decoded
         if decoded is None:
             reader = self._reader
@@ -151,19 +161,19 @@ class Puller:
                 if reader.decoder.has_more:
                     kept.append(b"")
                 elif not reader.fetch():
-                    return False
+                    return False, False
             decoded = self._decoded = reader.sort(reader.decode(kept[0]))
             kept.clear()
         return self._give_out(decoded)
 
-    def _give_out(self, decoded: tuple[Any, list[Ping | Pong]]) -> bool:
+    def _give_out(self, decoded: tuple[Any, list[Ping | Pong]]) -> tuple[bool, bool]:
         content, controls = decoded
         reader = self._reader
-        has_news = reader.put(content)
+        has_content = reader.put(content)
         for event in controls:
             reader.answer(event)
         self._decoded = None
-        return has_news
+        return has_content, bool(controls)
 
     def finish(self) -> None:
         """Bring what an interrupted read had decoded to where it belongs; on the thread that reads next."""
