@@ -17,6 +17,7 @@ from syncws._connection.receiving.reading_role import Hold
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload
+from syncws._wire.incoming import Message
 from syncws.errors import ConnectionLostError, OperationTimedOutError
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
@@ -185,6 +186,33 @@ def test_a_signal_handler_that_waits_for_the_end_gets_it_although_it_interrupted
     finally:
         signal.signal(signal.SIGALRM, former)
     assert ends == [True]
+
+
+@pytest.mark.parametrize("act", ["take it away", "and read"])
+def test_a_wait_whose_role_a_signal_handler_took_away_sees_what_comes_to_the_inbox(rigs, act):
+    rig = begin(rigs())
+    role = rig.session.role
+
+    def handle(*_):
+        role.call()
+        hold = Hold()
+        assert role.take(hold)
+        if act == "and read":
+            # As a reader thread does that sees the bytes first.
+            message = Message()
+            message._text, message._payload, message._length, message._error = "one", None, 3, None
+            rig.session.inbox.put([message])
+        else:
+            rig.session.inbox.end(keep=True)
+        role.give_back(hold)
+
+    former = signal.signal(signal.SIGALRM, handle)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        message = rig.session.receive(Deadline(LIMIT))
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    assert message is None if act == "take it away" else message.text == "one"
 
 
 # How long.

@@ -104,6 +104,9 @@ class Puller:
                         return LOOK
                     if deadline.is_expired:
                         return LATE
+                    if not role.is_held_by(operation):
+                        # Taken away in a signal handler: from then on others read, and wake nobody who waits here.
+                        return BUSY
                     continue
             # First this, and then whether a signal handler has taken the role away: from here on it does not.
             operation.is_busy = True
