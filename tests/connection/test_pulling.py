@@ -289,6 +289,20 @@ def test_a_thread_that_nobody_needs_ends_after_a_moment(rigs, monkeypatch):
     assert rig.session.receive(Deadline(0.0)).text == "one"
 
 
+def test_a_reader_that_gives_way_while_it_pauses_leaves_no_pause_behind(rigs):
+    # Or keep-alive would take all the reading that follows for a pause, and never notice that the server is gone.
+    rig = begin(rigs(server_frame(BINARY, b"123"), inbox_size_in_bytes=3))
+    role = rig.session.role
+    role._start()
+    while not rig.session.is_paused:
+        pass
+    role.want()
+    while role.holders:
+        pass
+    assert rig.session.receive(Deadline(LIMIT)).payload == b"123"
+    assert rig.session.is_reading
+
+
 def test_a_session_that_is_over_is_held_by_nothing(rigs):
     rig = begin(rigs(server_frame(TEXT, b"one")))
     pull(rig)

@@ -122,6 +122,9 @@ class SessionRole(ReadingRole):
         session = self._session
         assert session is not None
         self.is_wanted = False
+        if session.is_paused:
+            # The caller has emptied the inbox, and keep-alive is to count again.
+            session.note_pause(False)
         session.inbox.is_pulled = True
         self.is_drained = self.reader is not None and not self.reader.has_leftover
         self.forget_looks()
