@@ -8,7 +8,10 @@ samples of at least 100 ms during which bytes moved, smoothed as TCP smooths rou
 1/4 for the deviation). Silence of over a second starts a new sample, so that an idle connection keeps its estimate.
 """
 
+from typing import TYPE_CHECKING
+
 from syncws._waiting import deadline
+from syncws._wire.accelerated import speedups
 
 __all__ = ["BandwidthMeter"]
 
@@ -18,7 +21,41 @@ _IDLE_SECONDS = 1.0
 _RISE = 1.05
 
 
-class BandwidthMeter:
+class MeterFields:
+    """What is touched each time that bytes move; a class of its own, because it has a compiled form.
+
+    Attributes: as BandwidthMeter's; and the bytes of the sample under way, and when it is full.
+    """
+
+    __slots__ = ("_sample_bytes", "_sample_end", "last_time", "total_bytes")
+
+    total_bytes: int
+    last_time: float
+    _sample_bytes: int
+    _sample_end: float
+
+    def add(self, count: int, /) -> None:
+        """Count bytes that have just moved."""
+        # `now` spelled out: this is on the path of every message.
+        time = deadline.clock()
+        if time < self._sample_end:
+            # The common case: neither is the sample full nor can there have been a second of silence in it.
+            self.total_bytes += count
+            self._sample_bytes += count
+            self.last_time = time
+        else:
+            self._add_rarely(count, time)
+
+    def _add_rarely(self, count: int, time: float) -> None:
+        raise NotImplementedError
+
+
+if not TYPE_CHECKING and speedups is not None:
+    speedups.use_clock(deadline)
+    MeterFields = speedups.MeterFields
+
+
+class BandwidthMeter(MeterFields):
     """Counts the bytes of one direction.
 
     Attributes:
@@ -26,47 +63,33 @@ class BandwidthMeter:
         last_time (float): when the latest of them moved, on the clock of net.deadline; before that when it was made.
     """
 
-    __slots__ = (
-        "_bits_per_second",
-        "_has_sample",
-        "_instability",
-        "_peaked",
-        "_sample_bytes",
-        "_sample_start",
-        "last_time",
-        "total_bytes",
-    )
+    __slots__ = ("_bits_per_second", "_has_sample", "_instability", "_peaked", "_sample_start")
 
     def __init__(self) -> None:
         self.total_bytes = 0
-        self._sample_bytes = 0
-        self._sample_start = self.last_time = deadline.now()
+        self.last_time = deadline.now()
+        self._begin_sample(0)
         self._has_sample = False
         self._bits_per_second = 0.0
         self._instability = 0.0
         self._peaked = False
 
-    def add(self, count: int) -> None:
-        """Count bytes that have just moved."""
-        # `now` spelled out: this is on the path of every message.
-        time = deadline.clock()
+    def _begin_sample(self, count: int) -> None:
+        self._sample_start = self.last_time
+        self._sample_end = self.last_time + _SAMPLE_SECONDS
+        self._sample_bytes = count
+
+    def _add_rarely(self, count: int, time: float) -> None:
+        """Count bytes that moved when the sample was full, or after a silence."""
         self.total_bytes += count
-        if time - self._sample_start < _SAMPLE_SECONDS:
-            # The common case: neither is the sample full nor can there have been a second of silence in it.
-            self._sample_bytes += count
-            self.last_time = time
-            return
-        if time - self.last_time > _IDLE_SECONDS:
-            self._sample_start = self.last_time = time
-            self._sample_bytes = count
+        silence = time - self.last_time
+        self.last_time = time
+        if silence > _IDLE_SECONDS:
+            self._begin_sample(count)
             return
         self._sample_bytes += count
-        self.last_time = time
-        elapsed = time - self._sample_start
-        if elapsed >= _SAMPLE_SECONDS:
-            self._take_sample(self._sample_bytes * 8 / elapsed)
-            self._sample_start = time
-            self._sample_bytes = 0
+        self._take_sample(self._sample_bytes * 8 / (time - self._sample_start))
+        self._begin_sample(0)
 
     def _take_sample(self, sample: float) -> None:
         if not self._has_sample:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 _Buffer = bytes | bytearray | memoryview
@@ -15,6 +16,7 @@ def use_reader(
 def use_writer(
     writer_in_python: type[Any], stream_class: type[Any], encoding: object, byte_order: object, /
 ) -> None: ...
+def use_clock(module: ModuleType, /) -> None: ...
 
 class BinaryAssembler:
     def add(self, piece: _Buffer, remaining: int = 0, /) -> memoryview | None: ...
@@ -32,3 +34,8 @@ class MessageReaderMethods(ReaderFields): ...
 
 class WriterFields:
     def __init__(self, output_stream: Any = ..., /) -> None: ...
+
+class MeterFields:
+    total_bytes: int
+    last_time: float
+    def add(self, count: int, /) -> None: ...

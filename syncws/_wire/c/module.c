@@ -28,11 +28,13 @@ execute(PyObject *module)
     State *state = syncws_state(module);
 
     if ((state->zero = PyLong_FromLong(0)) == NULL
+        || (state->clock_name = PyUnicode_InternFromString("clock")) == NULL
         || (state->assembler_type = add_type(module, &syncws_assembler_spec, NULL)) == NULL
         || (state->message_type = add_type(module, &syncws_message_spec, NULL)) == NULL
         || (state->fields_type = add_type(module, &syncws_fields_spec, NULL)) == NULL
         || (state->reader_type = add_type(module, &syncws_reader_spec, state->fields_type)) == NULL
-        || (state->writer_type = add_type(module, &syncws_writer_spec, NULL)) == NULL) {
+        || (state->writer_type = add_type(module, &syncws_writer_spec, NULL)) == NULL
+        || (state->meter_type = add_type(module, &syncws_meter_spec, NULL)) == NULL) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "FORM", FORM);
@@ -55,6 +57,9 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->writer_type);
     Py_VISIT(state->writer_in_python);
     Py_VISIT(state->stream_class);
+    Py_VISIT(state->meter_type);
+    Py_VISIT(state->clock_module);
+    Py_VISIT(state->clock_name);
     Py_VISIT(state->zero);
     return 0;
 }
@@ -76,6 +81,9 @@ clear(PyObject *module)
     Py_CLEAR(state->writer_type);
     Py_CLEAR(state->writer_in_python);
     Py_CLEAR(state->stream_class);
+    Py_CLEAR(state->meter_type);
+    Py_CLEAR(state->clock_module);
+    Py_CLEAR(state->clock_name);
     Py_CLEAR(state->zero);
     return 0;
 }
@@ -95,6 +103,7 @@ static PyMethodDef methods[] = {
     {"scan", FAST(syncws_scan), "See syncws._wire.decoder.scan."},
     {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},
     {"use_writer", syncws_use_writer, METH_VARARGS, "Tell what a DataWriter begins with: see _streams.writer_fields."},
+    {"use_clock", syncws_use_clock, METH_O, "Tell MeterFields where the clock is."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -33,6 +33,10 @@ typedef struct {
     PyTypeObject *writer_type;
     PyObject *writer_in_python;
     PyObject *stream_class;
+    PyTypeObject *meter_type;
+    /* syncws._waiting.deadline. */
+    PyObject *clock_module;
+    PyObject *clock_name;
     PyObject *zero;
 } State;
 
@@ -73,6 +77,15 @@ typedef struct {
     PyObject *is_closed;
 } Writer;
 
+/* What has moved in one direction: the base class of meter.BandwidthMeter. */
+typedef struct {
+    PyObject_HEAD
+    long long total_bytes;
+    long long sample_bytes;
+    double sample_end;
+    double last_time;
+} Meter;
+
 extern struct PyModuleDef syncws_definition;
 
 State *syncws_state(PyObject *module);
@@ -83,11 +96,13 @@ PyObject *syncws_decode_utf8(PyObject *module, PyObject *const *args, Py_ssize_t
 PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_use_reader(PyObject *module, PyObject *args);
 PyObject *syncws_use_writer(PyObject *module, PyObject *args);
+PyObject *syncws_use_clock(PyObject *module, PyObject *clock_module);
 
 extern PyType_Spec syncws_assembler_spec;
 extern PyType_Spec syncws_message_spec;
 extern PyType_Spec syncws_fields_spec;
 extern PyType_Spec syncws_reader_spec;
 extern PyType_Spec syncws_writer_spec;
+extern PyType_Spec syncws_meter_spec;
 
 #endif
