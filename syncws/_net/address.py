@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Address", "interleaved", "parse_address"]
@@ -50,6 +51,7 @@ class Address(NamedTuple):
         return bare, port, 0, _interface_index(zone) if zone else 0
 
 
+@lru_cache(maxsize=64)
 def parse_address(text: str) -> Address | None:
     """Read an address; None when the text is none.
 

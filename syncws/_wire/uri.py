@@ -5,6 +5,7 @@ Pure functions over strings: any thread may call them.
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from syncws._wire.shown import shown_text, shown_url
@@ -221,12 +222,17 @@ def _bare_host(host: str, shown: str) -> str:
 def _ipv4_address(name: str, shown: str) -> str:
     """Check an IPv4 address. Old forms of it, as 0x7f.1 for 127.0.0.1, would get past lists of forbidden hosts."""
     try:
-        return str(ipaddress.IPv4Address(name))
+        return _plain_ipv4(name)
     except ValueError:
         raise InvalidArgumentError(
             f"{shown} has the host {name!r}, which ends in a number and is no IPv4 address: four decimal "
             "numbers of 0 to 255 without leading zeros"
         ) from None
+
+
+@lru_cache(maxsize=64)
+def _plain_ipv4(name: str) -> str:
+    return str(ipaddress.IPv4Address(name))
 
 
 def _ipv6_address(host: str, shown: str) -> str:

@@ -162,7 +162,10 @@ class HeadReader:
 
 def _has_controls(text: str) -> bool:
     """Tell whether there are characters that no reason and no value may have (RFC 9112 4, RFC 9110 5.5)."""
-    return any((character < " " and character != "\t") or character == "\x7f" for character in text)
+    # What can be printed has none, and that is most of what comes.
+    return not text.isprintable() and any(
+        (character < " " and character != "\t") or character == "\x7f" for character in text
+    )
 
 
 def _end_of_head(buffer: bytearray, start: int) -> int:
