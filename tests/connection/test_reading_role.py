@@ -124,6 +124,11 @@ class Readers(RuleBasedStateMachine):
         # As somebody does who needed one just now.
         self.stage.act(self.session.role._start)
 
+    @rule()
+    def call_in_vain(self):
+        # As a cancellation does, or whoever needed somebody to read and no longer does.
+        self.stage.act(self.session.role.call)
+
     # What must hold.
 
     @invariant()
@@ -210,6 +215,35 @@ def test_a_thread_that_gives_way_anywhere_in_a_callers_attempt_lets_it_read(stag
             stage.rig.transport.incoming.append(server_frame(TEXT, b"one"))
             stage.run_out()
             assert caller.is_done, f"after {i} steps of the caller and {j} of the thread"
+            if not is_inside:
+                break
+        if not is_within:
+            break
+    assert i > 20
+
+
+@pytest.mark.slow
+def test_a_call_in_vain_anywhere_in_a_callers_attempt_lets_it_read(stages):
+    for i in itertools.count():
+        is_within = False
+        for j in itertools.count():
+            stage = stages()
+            session = stage.session
+            session.role._start()
+            (thread,) = stage.actors
+            stage.run_out()
+            caller = stage.act(lambda session=session: session.receive(Deadline(None)))
+            is_within = caller.go_into("want", i) or is_within
+            while thread.is_ready:
+                thread.step()
+            other = stage.act(session.role.call)
+            is_inside = other.go_into("call", j)
+            while caller.is_ready:
+                caller.step()
+            stage.run_out()
+            stage.rig.transport.incoming.append(server_frame(TEXT, b"one"))
+            stage.run_out()
+            assert caller.is_done, f"after {i} steps of the caller and {j} of the call"
             if not is_inside:
                 break
         if not is_within:

@@ -193,8 +193,10 @@ class Inbox:
         # Nothing is here, and so there is room: an interruption may have kept the reader from hearing of it.
         if self._must_tell and self._has_room:
             self._tell_of_room()
-        signal = self._signal = threading.Lock()
+        signal = threading.Lock()
         signal.acquire()
+        # Not before: a signal handler may release it at once.
+        self._signal = signal
         return signal
 
     def _wait(self, signal: threading.Lock, deadline: Deadline, what: str, until: Deadline | None = None) -> None:

@@ -97,6 +97,10 @@ class ReadingRole:
         """End the wait of whoever has the token."""
         raise NotImplementedError
 
+    def _tell_caller(self) -> None:
+        """Wake a caller that waits for the thread that was to be started: there will be none, and it can read."""
+        raise NotImplementedError
+
     # The token.
 
     def take(self, holder: object) -> bool:
@@ -169,6 +173,8 @@ class ReadingRole:
             # Whoever takes the token before that thread does looks at this when giving it back.
             self.is_asked = True
             self._start()
+        else:
+            self._tell_caller()
 
     def look(self, is_readable: bool) -> int:
         """Start the reader thread if nobody has pulled since the last look and there is something to do.

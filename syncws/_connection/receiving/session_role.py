@@ -101,6 +101,11 @@ class SessionRole(ReadingRole):
         if session is not None:
             session.waker.wake()
 
+    def _tell_caller(self) -> None:
+        session = self._session
+        if session is not None:
+            session.inbox.wake()
+
     def _make_thread(self, reader: "Reader") -> threading.Thread:
         return threading.Thread(target=reader.serve, name=f"syncws-reader-{reader.session.number}", daemon=True)
 
