@@ -102,6 +102,34 @@ def test_in_the_middle_of_a_message_an_interruption_loses_nothing_or_says_so(rig
     assert cut
 
 
+def test_after_an_interruption_that_lost_something_nothing_more_is_read(rigs):
+    # The system still has bytes, which would be taken for the middle of what was lost.
+    cut = 0
+
+    def pull_the_first_part(rig):
+        while len(rig.transport.incoming):
+            pull(rig, 0.0)
+
+    head = b"\x82\x7e" + (20000).to_bytes(2, "big")
+    for rig in every_place(rigs, pull_the_first_part, head + bytes(4000), bytes(8000)):
+        rig.transport.feed_quietly(bytes(8000) + server_frame(TEXT, b"next"))
+        received, end = [], None
+        while len(received) < 2 and end is None:
+            try:
+                message = rig.session.receive(Deadline(LIMIT))
+            except ConnectionLostError as exc:
+                end = str(exc)
+            else:
+                received.append(message.text or message.payload)
+        if end is None:
+            assert received == [bytes(20000), "next"]
+        else:
+            cut += 1
+            assert "interrupted in the middle of a message" in end
+            assert received == []
+    assert cut
+
+
 def test_of_a_stream_an_interruption_loses_and_repeats_no_byte(stream_rigs):
     frames = server_frame(BINARY, b"abc") + server_frame(PING, b"?") + server_frame(BINARY, bytes(20000))
 

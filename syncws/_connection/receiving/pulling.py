@@ -194,8 +194,10 @@ class Puller:
         elif reader.kept and self._resume_from is not None:
             reader.decoder.restart(self._resume_from)
         elif reader.kept or reader.decoder.room is not None or reader.session.transport.is_torn:
-            reader.session.loss = ConnectionLostError("receiving was interrupted in the middle of a message")
-            reader.session.transport.abort()
+            session = reader.session
+            session.loss = ConnectionLostError("receiving was interrupted in the middle of a message")
+            # First of all: what the system still holds does not fit to what came before, and is not to be read.
+            reader.is_at_end = session.role.is_asked = True
+            session.transport.abort()
             reader.kept.clear()
-            reader.is_at_end = True
         self.is_torn = False
