@@ -134,7 +134,7 @@ class Rounds(Timer):
         for reference, member in due:
             # Taken out first: a member that is added while it is looked at stays.
             self._members.pop(reference, None)
-            ticks = 0 if member is None else member.look(member.descriptor in readable)
+            ticks = 0 if member is None else _look(member, member.descriptor in readable)
             if ticks:
                 # At a common time, so that all that rest as long cost one wake-up.
                 self._members[reference] = tick - tick % ticks + ticks
@@ -308,6 +308,15 @@ class Monitor:
                     return timer
                 heapq.heappop(self._heap)
         return None
+
+
+def _look(member: Looked, is_readable: bool) -> int:
+    """Look at one member; an exception puts off its own next look, and nobody else's."""
+    try:
+        return member.look(is_readable)
+    except Exception:
+        _logger.exception("a look at a connection failed")
+        return LONGEST_TICKS
 
 
 def _run_soon(function: Callable[[], object]) -> None:

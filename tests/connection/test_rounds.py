@@ -50,6 +50,21 @@ def test_who_is_busy_is_looked_at_each_time_and_who_rests_each_eighth(monitor, r
     assert len(resting.looks) == 3
 
 
+def test_a_look_that_fails_keeps_nobody_from_being_looked_at(monitor, rounds, caplog):
+    class Failing(Member):
+        def look(self, is_readable):
+            super().look(is_readable)
+            raise MemoryError
+
+    failing, other = Failing(monitor, 1), Member(monitor, 1)
+    rounds.add(failing)
+    rounds.add(other)
+    monitor.pass_time(20.5 * TICK)
+    assert other.looks == list(range(1, 21))
+    assert len(failing.looks) == 3
+    assert {record.getMessage() for record in caplog.records} == {"a look at a connection failed"}
+
+
 def test_all_that_rest_cost_one_wake_up_together(monitor, rounds):
     members = [Member(monitor, LONGEST_TICKS) for _ in range(5)]
     for member in members:
