@@ -36,7 +36,7 @@ class Operation:
     def __init__(self, token: CancellationToken | None = None) -> None:
         self.is_busy: bool = False
         self.is_over: bool = False
-        self.thread = threading.get_ident()
+        self.thread: int = threading.get_ident()
         self.token: CancellationToken | None = token
 
     def listen(self, wake: Callable[[], None]) -> None:
