@@ -8,10 +8,11 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 from urllib.parse import urlsplit
 
 import pytest
-from support import LIMIT, running_server, server_certificates
+from support import LIMIT, running_server, server_certificates, wait
 from support.programs import ROOT, echo_command
 from support.servers import echo
 
@@ -178,12 +179,21 @@ def test_client_authentication_says_that_a_certificate_is_wanted():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process alone")
 def test_ctrl_c_stops_the_stream_of_scenario_2_and_closes_it():
-    with echo_command() as [uri]:
-        program = [sys.executable, "-u", "-W", "error", str(SAMPLE / "scenario2_binary.py"), uri]
+    has_sent = threading.Event()
+
+    def serve(connection):
+        connection.recv()
+        # Its answer waits for the frame that is on its way, and Ctrl-C in the middle of that would cut the connection.
+        assert connection.ping().wait(LIMIT)
+        has_sent.set()
+        echo(connection)
+
+    with running_server(serve) as uri:
+        program = [sys.executable, "-u", "-W", "error", str(SAMPLE / "scenario2_binary.py"), uri, "--interval", "1000"]
         own = os.environ | {"PYTHONPATH": str(ROOT)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(program, cwd=ROOT, env=own, text=True, **pipes) as running:
-            assert any(line.startswith("Background sending") for line in running.stdout)
+            wait(has_sent)
             running.send_signal(signal.SIGINT)
             output, errors = running.communicate(timeout=LIMIT)
     assert (running.returncode, errors) == (0, "")
