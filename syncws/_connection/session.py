@@ -285,9 +285,10 @@ class Session(Sending):
         if not self.finished.wait_until(deadline):
             return False
         if not self.is_on_reader:
-            for thread in filter(None, (self.dispatcher, self.reader)):
+            for thread in (self.dispatcher, self.reader, self.role.starting):
                 # The event is its last act but one; a moment later the thread is gone.
-                thread.join(deadline.remaining)
+                if thread is not None and thread.is_alive():
+                    thread.join(deadline.remaining)
             self._monitor.wait_ended(deadline)
         return True
 
