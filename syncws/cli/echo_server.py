@@ -25,6 +25,7 @@ __all__ = ["echo", "file_sender", "running_server"]
 Handler = Callable[["ServerConnection"], None]
 
 _GOING_AWAY = 1001
+_REASON = "the server ends"
 _CLOSING_SECONDS = 2.0
 _FILE_PIECE_BYTES = 65536
 
@@ -65,9 +66,12 @@ class _Connections:
         from websockets.exceptions import ConnectionClosed
 
         with self._lock:
-            if self._is_ending:
-                return
-            self._open.add(connection)
+            is_late = self._is_ending
+            if not is_late:
+                self._open.add(connection)
+        if is_late:
+            connection.close(_GOING_AWAY, _REASON)
+            return
         try:
             self._handler(connection)
             connection.close()
@@ -85,7 +89,7 @@ class _Connections:
             self._is_ending = True
             connections = list(self._open)
         closing = [
-            threading.Thread(target=connection.close, args=(_GOING_AWAY, "the server ends"), daemon=True)
+            threading.Thread(target=connection.close, args=(_GOING_AWAY, _REASON), daemon=True)
             for connection in connections
         ]
         for thread in closing:

@@ -131,12 +131,18 @@ def test_a_client_that_only_connects_does_not_hold_it_up():
     silent.close()
 
 
-def test_a_connection_that_comes_while_it_ends_is_closed():
-    handled = []
+def test_a_connection_that_comes_while_it_ends_is_told_so():
+    handled, closings = [], []
+
+    class Connection:
+        def close(self, code, reason):
+            closings.append((code, reason))
+
     connections = _Connections(handled.append, lambda code, reason: None)
     connections.end()
-    connections.handle(object())
+    connections.handle(Connection())
     assert handled == []
+    assert closings == [(1001, "the server ends")]
 
 
 def test_a_port_in_use_is_told(capsys):
