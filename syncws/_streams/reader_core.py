@@ -3,8 +3,8 @@
 Runs on the thread that calls it; only `_fill` can block, in the stream.
 """
 
+import threading
 from collections.abc import Callable
-from threading import get_ident
 from typing import TYPE_CHECKING, TypeVar
 
 from syncws._streams.buffer import Buffer
@@ -78,7 +78,7 @@ class ReaderCore(Formatted, ReaderFields):
             raise ObjectClosedError("the DataReader was closed")
         turn = self._turn
         if turn is not None:
-            own = get_ident()
+            own = threading.get_ident()
             if turn.setdefault(None, own) != own:
                 raise InvalidOperationError("another operation runs on this DataReader")
 
