@@ -114,9 +114,9 @@ def versions(missing: list[str]) -> str:
     """Return what was measured, and on what."""
     peers = ("websocket-client", "websockets", "curl_cffi", "aiohttp", "picows")
     form = "with its compiled part" if getattr(syncws, "accelerated", False) else "in plain Python"
-    shown = ", ".join(f"{name} {version(name)}" for name in peers if name not in missing)
+    shown = "".join(f", {name} {version(name)}" for name in peers if name not in missing)
     return (
-        f"syncws {version('syncws')} {form}; {shown}; Python {platform.python_version()}, "
+        f"syncws {version('syncws')} {form}{shown}; Python {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
     )
 
