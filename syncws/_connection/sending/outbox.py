@@ -64,10 +64,8 @@ class Outbox:
     def __init__(self, transport: Transport, on_leftover: _Callback, on_wait: _Callback = bool) -> None:
         """Make an outbox.
 
-        Args:
-            transport: where frames go.
-            on_leftover: called when a sender gave up in the middle of a frame: the reader must push the rest.
-            on_wait: called when a sender waits for the peer: somebody must read, for it may have said why.
+        `on_leftover` is called when a sender gave up in mid-frame: the reader must push the rest; `on_wait` when a
+        sender waits for the peer: somebody must read, for it may have said why.
         """
         self._transport = transport
         self._on_leftover = on_leftover
@@ -175,7 +173,7 @@ class Outbox:
         writer.is_torn = True
         self._drain(Patience(timeout))
         writer.is_torn = False
-        if self._posted.is_closing or writer.shut_reason is not None:
+        if self._is_over:
             is_under_way = message is not None and message.frames is not None and message.has_begun
             raise writer.canceled_error() if is_under_way else writer.closed_error()
 
@@ -247,13 +245,9 @@ class Outbox:
         self._writer.is_torn = False
 
     def leave(self, message: OpenMessage, error: OperationTimedOutError) -> None:
-        """Give an open message up after a time-out; only its sender calls it.
+        """Give an open message up after the time-out that `error` tells; only its sender calls it.
 
         What remains is kept, where that is possible; otherwise the message will never be finished.
-
-        Args:
-            message: the message.
-            error: what send() raised.
         """
         if self._open is not message:
             return
@@ -430,7 +424,7 @@ class Outbox:
 
     def _wait_for_turn(self, current: OpenMessage, size: int, deadline: Deadline) -> None:
         """Wait for a change of the message that is open."""
-        if self._posted.is_closing or self._writer.shut_reason is not None:
+        if self._is_over:
             raise self._writer.closed_error()
         current.check_ends()
         if deadline.is_expired:
@@ -443,8 +437,11 @@ class Outbox:
             self._waiting.pop(own, None)
 
     def _is_passed(self, message: OpenMessage) -> bool:
-        is_over = self._posted.is_closing or self._writer.shut_reason is not None
-        return is_over or self._open is not message or message.hold is not Hold.BUSY
+        return self._is_over or self._open is not message or message.hold is not Hold.BUSY
+
+    @property
+    def _is_over(self) -> bool:
+        return self._posted.is_closing or self._writer.shut_reason is not None
 
     def _wait_for_role(self, size: int, deadline: Deadline) -> None:
         # A lock cannot be woken, but whoever holds the role can, and hands it on.
