@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Unpack
 
 from syncws._arguments.checks import check_header_pairs
+from syncws._arguments.keywords import add_subprotocols
 from syncws._errors.bare import raising_bare
 from syncws._net.given_socket import check_path
 from syncws.cancellation import CancellationToken
@@ -99,10 +100,7 @@ def _made_with(
     subprotocols: Iterable[str] | None,
     settings: MessageWebSocketSettings,
 ) -> MessageWebSocket:
-    if subprotocols is not None:
-        if "supported_protocols" in settings:
-            raise TypeError("subprotocols and supported_protocols are the same setting: give one of them")
-        settings["supported_protocols"] = subprotocols
+    add_subprotocols(settings, subprotocols)
     made = MessageWebSocket()
     made.control.update(**settings)
     for name, value in check_header_pairs(headers):

@@ -1,6 +1,6 @@
 """The settings as typed keywords, for connect() and update(): one line for each assignment in syncws.control.
 
-Types alone: any thread may read them.
+Any thread may use what stands here.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ssl
     from http.cookiejar import CookieJar
 
-__all__ = ["MessageWebSocketSettings", "StreamWebSocketSettings", "WebSocketSettings"]
+__all__ = ["MessageWebSocketSettings", "StreamWebSocketSettings", "WebSocketSettings", "add_subprotocols"]
 
 
 class WebSocketSettings(TypedDict, total=False):
@@ -67,3 +67,15 @@ class StreamWebSocketSettings(WebSocketSettings, total=False):
     """Every setting of a StreamWebSocket as a typed keyword; see StreamWebSocketControl."""
 
     no_delay: bool
+
+
+def add_subprotocols(settings: MessageWebSocketSettings, subprotocols: Iterable[str] | None) -> None:
+    """Put the argument `subprotocols` of a connect, unless it is None, where its setting stands.
+
+    Raises:
+        TypeError: the setting was given too.
+    """
+    if subprotocols is not None:
+        if "supported_protocols" in settings:
+            raise TypeError("subprotocols and supported_protocols are the same setting: give one of them")
+        settings["supported_protocols"] = subprotocols

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from syncws._arguments.checks import check_header_pairs, check_number, check_timeout
+from syncws._arguments.keywords import add_subprotocols
 from syncws._connection.closing import HURRIED_SECONDS
 from syncws._net.given_socket import check_path
 from syncws._reconnecting.backoff import Backoff, retry_after
@@ -95,10 +96,7 @@ def make_plan(
     for name, function in (("policy", policy), ("on_connecting", on_connecting), ("on_connected", on_connected)):
         if function is not None and not callable(function):
             raise InvalidArgumentTypeError(f"{name} must be callable or None, not {type(function).__name__}")
-    if subprotocols is not None:
-        if "supported_protocols" in settings:
-            raise TypeError("subprotocols and supported_protocols are the same setting: give one of them")
-        settings["supported_protocols"] = subprotocols
+    add_subprotocols(settings, subprotocols)
     model = MessageWebSocket()
     model.control.update(**settings)
     return Plan(
