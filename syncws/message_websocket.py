@@ -270,11 +270,18 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
-        limit = self._limit(timeout)
-        if cancellation_token is None and self._session is not None:
-            content = self._session.inbox.take_content(self._message_received)
-            if content is not None:
-                return content
+        limit = self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
+        session = self._session
+        if session is not None and cancellation_token is None:
+            at_hand = session.inbox.at_hand
+            if at_hand and not self._message_received.handlers:
+                try:
+                    message = at_hand.popleft()
+                except IndexError:
+                    pass  # Another thread, or a signal handler, was faster.
+                else:
+                    text = message._text
+                    return message._payload if text is None else text  # type: ignore[return-value] # never both None
         return content_of(self._await_message(limit, cancellation_token))
 
     def receive_args(
@@ -378,8 +385,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """
         limit, token = self._limit(timeout), check_token(cancellation_token)
         session = self._connected_session(to_read=True)
-        take_content = partial(session.inbox.take_content, self._message_received) if token is None else _nothing
-        return MessageIterator(take_content, partial(self._take_message, session, limit, token))
+        take = partial(self._take_message, session, limit, token)
+        return MessageIterator(session.inbox if token is None else None, self._message_received, take)
 
     def _limit(self, timeout: float | Default | None) -> float | None:
         return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
@@ -435,10 +442,6 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _make_reader(self) -> Callable[[MessageSession], Reader]:
         return _make_reader
-
-
-def _nothing() -> None:
-    """Stand for the short way of taking a message, which looks at no token."""
 
 
 def _make_reader(session: MessageSession) -> MessageReceiver:

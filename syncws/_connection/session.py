@@ -297,7 +297,7 @@ class Session(Sending):
     def begin_exit(self) -> None:
         """See _waiting.at_exit; the main thread calls it."""
         self.is_exiting = self.role.is_closed = True
-        self.inbox.is_pulled = False
+        self.inbox.stop_pulling()
         self.outbox.fall_silent()
         self.closing.is_discarding = True
         try:

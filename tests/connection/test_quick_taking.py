@@ -8,10 +8,10 @@ from support.doubles import Call
 from syncws._connection.receiving import message_inbox as module
 from syncws._connection.receiving.inbox import BUSY, LOOK
 from syncws._connection.receiving.message_inbox import MessageInbox
+from syncws._connection.receiving.pull import content_of
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER
 from syncws._wire.incoming import Message
-from syncws.events import Event
 
 CAPACITY = 10_000
 
@@ -37,58 +37,115 @@ def inbox(rooms):
     return inbox
 
 
-@pytest.fixture
-def event():
-    return Event("message_received")
+def take_at_hand(inbox):
+    """Return the content that receive() takes without a look; None when it looks."""
+    try:
+        taken = inbox.at_hand.popleft()
+    except IndexError:
+        return None
+    return content_of(taken)
 
 
-def test_it_takes_the_contents_in_order_and_then_none(inbox, event):
+def test_what_was_pulled_is_at_hand_in_order(inbox):
     inbox.put(messages("a", b"b", "", b""))
-    assert [inbox.take_content(event) for _ in range(5)] == ["a", b"b", "", b"", None]
+    assert [take_at_hand(inbox) for _ in range(5)] == ["a", b"b", "", b"", None]
 
 
-def refuse_by_handler(inbox, event):
-    event.add(print)
-
-
-def refuse_by_operation(inbox, event):
+def refuse_by_operation(inbox):
     inbox._begin(Operation(), "busy")
 
 
-def refuse_by_descriptor(inbox, event):
+def refuse_by_descriptor(inbox):
     inbox.fileno()
 
 
-def refuse_by_reader(inbox, event):
-    inbox.is_pulled = False
+def refuse_by_reader(inbox):
+    inbox.stop_pulling()
 
 
-def refuse_by_fullness(inbox, event):
+def refuse_by_fullness(inbox):
     inbox.put(messages(bytes(CAPACITY)))
+
+
+def refuse_by_count(inbox):
+    assert inbox.size == 1
 
 
 @pytest.mark.parametrize(
     "refuse",
-    [refuse_by_handler, refuse_by_operation, refuse_by_descriptor, refuse_by_reader, refuse_by_fullness],
+    [refuse_by_operation, refuse_by_descriptor, refuse_by_reader, refuse_by_fullness, refuse_by_count],
     ids=lambda function: function.__name__[10:],
 )
-def test_it_leaves_to_the_long_way_what_needs_a_look(inbox, event, refuse):
+def test_what_needs_a_look_is_not_at_hand(inbox, refuse):
     inbox.put(messages("a"))
-    refuse(inbox, event)
-    assert inbox.take_content(event) is None
+    refuse(inbox)
+    assert take_at_hand(inbox) is None
     assert inbox.take_now().text == "a"
     if inbox.has_descriptor:
         inbox._descriptor._waker.close()
 
 
-def test_an_operation_that_is_over_is_in_nobodys_way(inbox, event):
-    inbox.put(messages("a", "b"))
+@pytest.mark.parametrize("refuse", [refuse_by_descriptor, refuse_by_reader], ids=["descriptor", "reader"])
+def test_what_comes_later_is_not_at_hand_either(inbox, refuse):
+    refuse(inbox)
+    inbox.put(messages("a"))
+    assert take_at_hand(inbox) is None
+    if inbox.has_descriptor:
+        inbox._descriptor._waker.close()
+
+
+class ScriptedPuller:
+    """Brings one read after the other."""
+
+    is_free = True
+
+    def __init__(self, inbox, *reads):
+        self.inbox = inbox
+        self.reads = list(reads)
+
+    def pull(self, operation, deadline):
+        if not self.reads:
+            return BUSY
+        self.inbox.put(self.reads.pop(0))
+        return LOOK
+
+
+def test_what_a_call_has_pulled_besides_is_at_hand_for_the_next(inbox):
+    inbox.puller = ScriptedPuller(inbox, messages("a", "b"))
     assert inbox.take(FOREVER).text == "a"
-    assert inbox.take_content(event) == "b"
+    assert take_at_hand(inbox) == "b"
+
+
+def test_one_that_another_call_takes_a_moment_later_is_given_out_once(inbox):
+    inbox.put(messages("a", "bb", "ccc"))
+    late = inbox.at_hand
+    assert inbox.size == 6
+    assert late.popleft().text == "a"
+    assert inbox.take(FOREVER).text == "bb"
+    assert late.popleft().text == "ccc"
+    assert inbox.take_now() is None
+    inbox.put(messages("d"))
+    assert [item.text for item in inbox.take_all(bool)] == ["d"]
+    assert inbox.size == 0
+
+
+def test_a_wait_goes_on_when_the_last_one_was_taken_by_another_call(inbox):
+    """Between the look whether something waits and the taking, in every place."""
+    inbox.put(messages("a"))
+    late = inbox.at_hand
+    inbox.puller = ScriptedPuller(inbox, messages("b"))
+    checks = []
+
+    def check():
+        checks.append(None)
+        if len(checks) == 1:
+            late.popleft()
+
+    assert inbox.take(FOREVER, check).text == "b"
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_waits_is_told_right_however_it_was_taken(inbox, event, seed):
+def test_what_waits_is_told_right_however_it_was_taken(inbox, seed):
     chance = random.Random(seed)
     waiting = []
     for _ in range(300):
@@ -96,21 +153,20 @@ def test_what_waits_is_told_right_however_it_was_taken(inbox, event, seed):
             new = [chance.choice(["é" * 5, b"x" * 7, ""]) for _ in range(chance.randrange(4))]
             inbox.put(messages(*new))
             waiting += new
-        elif waiting and chance.random() < 0.5:
-            assert inbox.take_content(event) == waiting.pop(0)
+        elif waiting and chance.random() < 0.5 and inbox.at_hand:
+            assert take_at_hand(inbox) == waiting.pop(0)
         elif waiting:
-            taken = inbox.take_now()
-            assert (taken.payload if taken.text is None else taken.text) == waiting.pop(0)
+            assert content_of(inbox.take_now()) == waiting.pop(0)
         if chance.random() < 0.3:
             assert inbox.size == sum(len(item.encode() if isinstance(item, str) else item) for item in waiting)
         assert not inbox.is_full
 
 
-def test_what_cannot_but_fit_is_weighed_when_somebody_asks(inbox, event, monkeypatch):
+def test_what_cannot_but_fit_is_weighed_when_somebody_asks(inbox, monkeypatch):
     weighed = []
     monkeypatch.setattr(module, "_weight", lambda item: weighed.append(item) or item._length)
     inbox.put(messages(*"abcdefgh"))
-    while inbox.take_content(event) is not None and inbox.take_now() is not None:
+    while take_at_hand(inbox) is not None and inbox.take_now() is not None:
         pass
     assert not weighed
     inbox.put(messages("a", "b"))
@@ -118,19 +174,20 @@ def test_what_cannot_but_fit_is_weighed_when_somebody_asks(inbox, event, monkeyp
     assert len(weighed) == 2
 
 
-def test_a_read_that_may_not_fit_is_weighed_and_fills_the_inbox(inbox, event, rooms):
+def test_a_read_that_may_not_fit_is_weighed_and_fills_the_inbox(inbox, rooms):
     inbox.put(messages(bytes(CAPACITY - 1), b"xx"))
     assert inbox.is_full
-    assert inbox.take_content(event) is None
+    assert take_at_hand(inbox) is None
     inbox.take_now()
     assert not inbox.is_full
     assert rooms.count == 1
-    assert inbox.take_content(event) == b"xx"
+    assert take_at_hand(inbox) is None
+    assert inbox.take_now().payload == b"xx"
 
 
-def test_more_that_comes_behind_what_was_not_weighed_fills_the_inbox_as_ever(inbox, event):
+def test_more_that_comes_behind_what_was_not_weighed_fills_the_inbox_as_ever(inbox):
     inbox.put(messages(b"x" * 1000, b"x" * 100))
-    inbox.take_content(event)
+    take_at_hand(inbox)
     inbox.put(messages(bytes(CAPACITY - 101)))
     assert not inbox.is_full
     inbox.put(messages(b"x"))
@@ -142,21 +199,21 @@ def test_as_many_as_may_wait_fill_it_however_small_they_are(inbox):
     assert inbox.is_full
 
 
-def test_what_is_cleared_leaves_nothing_to_count(inbox, event):
+def test_what_is_cleared_leaves_nothing_to_count(inbox):
     inbox.put(messages("a", "b"))
-    inbox.take_content(event)
+    take_at_hand(inbox)
     inbox.end(keep=False)
-    assert (inbox.size, inbox.take_content(event)) == (0, None)
+    assert (inbox.size, take_at_hand(inbox)) == (0, None)
 
 
-def test_two_threads_never_get_the_same_one(rooms, event):
+def test_two_threads_never_get_the_same_one(rooms):
     inbox = MessageInbox(1 << 20, rooms)
     inbox.is_pulled = True
     inbox.put(messages(*map(str, range(900))))
     taken = []
 
     def take():
-        while (content := inbox.take_content(event)) is not None:
+        while (content := take_at_hand(inbox)) is not None:
             taken.append(int(content))
 
     calls = [Call(take) for _ in range(2)]
@@ -166,18 +223,6 @@ def test_two_threads_never_get_the_same_one(rooms, event):
 
 
 def test_all_that_waits_is_taken_with_what_lies_in_the_socket(inbox):
-    class Puller:
-        is_free = True
-
-        def __init__(self):
-            self.reads = [messages("b", "c"), messages("d")]
-
-        def pull(self, operation, deadline):
-            if not self.reads:
-                return BUSY
-            inbox.put(self.reads.pop(0))
-            return LOOK
-
-    inbox.puller = Puller()
+    inbox.puller = ScriptedPuller(inbox, messages("b", "c"), messages("d"))
     inbox.put(messages("a"))
     assert [item.text for item in inbox.take_all(bool)] == ["a", "b", "c", "d"]

@@ -17,7 +17,14 @@ from support.scripts import (
     sends_and_closes,
 )
 
-from syncws import HResult, InvalidArgumentTypeError, MessageWebSocket, SocketMessageType
+from syncws import (
+    HResult,
+    IllegalMethodCallError,
+    InvalidArgumentTypeError,
+    MessageWebSocket,
+    ObjectClosedError,
+    SocketMessageType,
+)
 
 # Handlers.
 
@@ -175,6 +182,18 @@ def test_messages_from_before_the_first_handler_go_to_it_first():
         more.set()
         record.wait_messages(4)
         assert record.entries == ["one", "two", "three", "four"]
+
+
+def test_what_was_read_with_the_message_before_is_a_new_handlers_and_not_for_receive():
+    with connected(sends_and_closes(b"".join(THREE))) as socket:
+        assert socket.receive(LIMIT) == "one"
+        assert next(socket.messages()) == "two"
+        record = Record(socket)
+        for receive in (lambda: socket.receive(0), lambda: next(socket.messages(0))):
+            with pytest.raises((IllegalMethodCallError, ObjectClosedError)):
+                receive()
+        assert socket.wait_closed(LIMIT)
+        assert record.entries == ["three", (1000, "")]
 
 
 def test_a_first_handler_that_takes_one_message_and_goes_leaves_the_others_for_receive():

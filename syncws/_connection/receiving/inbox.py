@@ -114,6 +114,10 @@ class Inbox:
                     self._clear()
             self._wake_taker()
 
+    def stop_pulling(self) -> None:
+        """Note that a reader thread runs now, or that the program ends."""
+        self.is_pulled = False
+
     def wake(self) -> None:
         """Wake the thread that receives or reads."""
         with self._lock:

@@ -6,21 +6,22 @@ A message is taken by one step under the lock. What interrupts the wait for it l
 byte codes between that step and the return of receive() can lose it.
 
 As long as the program reads the socket itself nobody asks how much waits: what one read has brought is taken before the
-next. So it is counted when somebody asks, and messages of that kind are taken by a shorter way.
+next. So it is counted when somebody asks, and until then the messages lie at hand: each is taken by one step without
+the lock. Whoever needs more than that (a count, a full inbox, another call that takes) takes that way away first. One
+message may be taken by it a moment later, and then the counts are too high until nothing waits.
 """
 
+import contextlib
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any
 
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
 from syncws.errors import OperationTimedOutError
-from syncws.events import Event
 
 __all__ = ["MAX_WAITING_MESSAGES", "MessageInbox"]
 
@@ -36,20 +37,27 @@ _WEIGHT_OF_MESSAGE = 256
 
 _length_of = attrgetter("_length")
 
+_NOTHING: deque[Message] = deque(maxlen=0)
+
 
 class MessageInbox(Inbox):
     """A bounded queue of messages, or of pieces of messages.
 
     The bound is on the memory that they take: text may take up to four bytes for one on the wire.
+
+    Attributes:
+        at_hand (deque[Message]): what the thread that pulls may take by popleft(), without anything else, as long as
+            there are no handlers: all that waits, or nothing when it is to be taken by take().
     """
 
-    __slots__ = ("_bytes", "_is_counted", "_max_count", "_messages", "_weight")
+    __slots__ = ("_bytes", "_is_counted", "_max_count", "_messages", "_weight", "at_hand")
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """See Inbox."""
         super().__init__(capacity, on_room)
         self._max_count = max(MAX_WAITING_MESSAGES, capacity // _BYTES_EACH)
         self._messages: deque[Message] = deque()
+        self.at_hand = _NOTHING
         # Of all that wait: bytes of payload, and about how much memory; when they are counted, as a full inbox is.
         self._bytes = 0
         self._weight = 0
@@ -64,6 +72,7 @@ class MessageInbox(Inbox):
 
     def _count(self) -> None:
         """Count what waits, if that was not done; requires the lock."""
+        self.at_hand = _NOTHING
         if not self._is_counted:
             messages = tuple(self._messages)
             self._bytes = sum(map(_length_of, messages))
@@ -98,7 +107,8 @@ class MessageInbox(Inbox):
         with self._lock:
             if self._is_ended:
                 return
-            if not self._messages and self._must_fit(messages):
+            must_fit = not self._messages and self._must_fit(messages)
+            if must_fit:
                 self._is_counted = False
             else:
                 self._count()
@@ -109,7 +119,24 @@ class MessageInbox(Inbox):
             self._messages.extend(messages if rest is None else rest)
             if self._is_counted and (self._weight >= self._capacity or len(self._messages) >= self._max_count):
                 self._note_full()
+            elif must_fit and self.is_pulled and self._descriptor is None and not self._must_tell:
+                self.at_hand = self._messages
             self._wake_taker()
+
+    def stop_pulling(self) -> None:
+        """See Inbox.stop_pulling."""
+        super().stop_pulling()
+        self.at_hand = _NOTHING
+
+    def _begin(self, operation: Operation, what: str) -> None:
+        """See Inbox._begin."""
+        self.at_hand = _NOTHING
+        super()._begin(operation, what)
+
+    def fileno(self) -> int:
+        """See Inbox.fileno."""
+        self.at_hand = _NOTHING
+        return super().fileno()
 
     def _must_fit(self, messages: list[Message]) -> bool:
         """Return True when an empty inbox holds the messages with room to spare, whatever they weigh."""
@@ -143,8 +170,8 @@ class MessageInbox(Inbox):
             while True:
                 with self._lock:
                     check()
-                    if self._messages:
-                        return self._take_first()
+                    if self._messages and (message := self._take_first()) is not None:
+                        return message
                     if self._is_ended:
                         return None
                     signal = self._make_signal() if outcome == BUSY else None
@@ -176,10 +203,12 @@ class MessageInbox(Inbox):
                     break
             with self._lock:
                 check()
-                taken = list(self._messages)
-                if taken and self._must_tell:
+                if self._must_tell:
                     self._tell_of_room()
-                # The step that takes.
+                taken: list[Message] = []
+                with contextlib.suppress(IndexError):
+                    # One step, in C, to the end of what waits.
+                    taken.extend(iter(self._messages.popleft, None))
                 self._clear()
                 self._show_state()
                 return taken
@@ -194,49 +223,29 @@ class MessageInbox(Inbox):
         except IndexError:
             return None
 
-    def take_content(self, event: Event[Any, Any]) -> str | bytes | None:
-        """Take the content of the next message by the shortest way; None when it is to be taken by another.
-
-        Args:
-            event: whose handlers would get it.
-        """
-        with self._lock:
-            messages, operation = self._messages, self._operation
-            if (
-                not messages
-                or event.handlers
-                or self._must_tell
-                or not self.is_pulled
-                or self._descriptor is not None
-                or (operation is not None and not operation.is_over)
-            ):
-                return None
-            self._is_counted = False
-            message = messages.popleft()
-            text = message._text
-            return message._payload if text is None else text
-
     def take_now(self) -> Message | None:
         """Take the next message if there is one, for a handler that was added after it came; never waits."""
         with self._lock:
             return self._take_first() if self._messages else None
 
     def _take_first(self) -> Message | None:
-        """Take the first message, None when a signal handler has just dropped it; requires the lock."""
-        messages = self._messages
-        if not messages:
+        """Take the first message, None when it is gone: dropped by a signal handler, or at hand; requires the lock."""
+        try:
+            return self._pop_first()
+        except IndexError:
             return None
-        first = messages[0]
+
+    def _pop_first(self) -> Message:
+        messages = self._messages
         if not (self._is_counted or self._must_tell or self._descriptor is not None):
             return messages.popleft()
         self._count()
+        first = messages[0]
         weight = _weight(first)
         left = len(messages) - 1
         # Told before it is taken, because what interrupts that would lose it.
         if self._must_tell and (not left or self._has_room_for(self._weight - weight, left)):
             self._tell_of_room()
-        if not messages:
-            return None
         bytes_left, weight_left = self._bytes - first._length, self._weight - weight
         if left:
             self._bytes, self._weight = bytes_left, weight_left
@@ -245,16 +254,17 @@ class MessageInbox(Inbox):
         self._bytes = self._weight = 0
         if self._descriptor is None:
             return messages.popleft()
+        taken = None
         try:
-            messages.popleft()
+            taken = messages.popleft()
             self._show_state()
         except BaseException:  # Ctrl-C: the message stays
-            if not messages:
-                messages.append(first)
-            self._bytes, self._weight = first._length, weight
-            self._show_state()
+            if taken is not None:
+                messages.appendleft(taken)
+                self._bytes, self._weight = first._length, weight
+                self._show_state()
             raise
-        return first
+        return taken
 
 
 def _weight(message: Message) -> int:

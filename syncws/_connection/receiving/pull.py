@@ -21,6 +21,8 @@ from syncws.errors import (
 
 if TYPE_CHECKING:
     from syncws._connection.message_session import MessageSession
+    from syncws._connection.receiving.message_inbox import MessageInbox
+    from syncws.events import Event
 
 __all__ = ["MessageIterator", "as_json", "content_of", "from_json", "receive_until_canceled"]
 
@@ -28,24 +30,39 @@ __all__ = ["MessageIterator", "as_json", "content_of", "from_json", "receive_unt
 class MessageIterator:
     """The iterator over a socket's messages. Not a generator, which an interruption of a wait would end."""
 
-    __slots__ = ("_take", "_take_content")
+    __slots__ = ("_event", "_inbox", "_take")
 
-    def __init__(self, take_content: Callable[[], str | bytes | None], take: Callable[[], Message | None]) -> None:
-        """Make it; see MessageInbox.take_content. `take` waits for a message, and returns None at the end."""
-        self._take_content = take_content
+    def __init__(
+        self, inbox: "MessageInbox | None", event: "Event[Any, Any]", take: Callable[[], Message | None]
+    ) -> None:
+        """Make it.
+
+        Args:
+            inbox: whose messages at hand it may take; None when each is to be taken by `take`.
+            event: the one whose handlers would get the messages.
+            take: waits for a message, and returns None at the end.
+        """
+        self._inbox = inbox
+        self._event = event
         self._take = take
 
     def __iter__(self) -> "MessageIterator":
         return self
 
     def __next__(self) -> str | bytes:
-        content = self._take_content()
-        if content is not None:
-            return content
-        message = self._take()
-        if message is None:
+        inbox = self._inbox
+        if inbox is not None and inbox.at_hand and not self._event.handlers:
+            try:
+                message = inbox.at_hand.popleft()
+            except IndexError:
+                pass  # Another thread, or a signal handler, was faster.
+            else:
+                text = message._text
+                return message._payload if text is None else text  # type: ignore[return-value] # never both None
+        taken = self._take()
+        if taken is None:
             raise StopIteration
-        return content_of(message)
+        return content_of(taken)
 
 
 def content_of(message: Message) -> str | bytes:

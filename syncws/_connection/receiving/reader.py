@@ -151,7 +151,7 @@ class Reader:
         if not session.role.take(hold):
             # A caller reads, and looks when it is done; or the connect was interrupted, and has given everything back.
             return
-        session.inbox.is_pulled = False
+        session.inbox.stop_pulling()
         session.reader = threading.current_thread()
         gives_way = False
         try:
