@@ -41,6 +41,7 @@ _SYSTEM_CALLS = {
     "socket.recv",
     "socket.recv_into",
     "socket.send",
+    "Outbox.send_at_once",
     "socket.sendall",
     "poll.poll",
     "epoll.poll",

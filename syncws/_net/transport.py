@@ -4,6 +4,7 @@ Of a transport one thread at a time receives and one at a time sends, and these 
 may be called by any.
 """
 
+import _socket
 import socket
 from collections import deque
 from contextlib import AbstractContextManager
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     import ssl
     from typing import TypeGuard
 
-__all__ = ["SocketTransport", "Transport", "is_tls_error", "lost_connection"]
+__all__ = ["SocketTransport", "Transport", "direct_way", "is_tls_error", "lost_connection"]
+
+_PLAIN = (_socket.socket.send, _socket.socket.fileno)
 
 
 class Transport(Protocol):
@@ -89,6 +92,16 @@ class Transport(Protocol):
 
     def let_go_in_child(self) -> None:
         """In a forked child: close the descriptor without a word to the peer, make new locks, carry nothing."""
+
+
+def direct_way(transport: Transport) -> "tuple[socket.socket, BandwidthMeter] | tuple[None, None]":
+    """Return the socket to send on, and what is to count that, where a transport does no more; else two None."""
+    if isinstance(transport, SocketTransport):
+        plain = transport._socket
+        # Not of a subclass that does something of its own, nor gevent's.
+        if isinstance(plain, socket.socket) and (type(plain).send, type(plain).fileno) == _PLAIN:
+            return plain, transport.outbound
+    return None, None
 
 
 def is_tls_error(error: OSError) -> "TypeGuard[ssl.SSLError]":

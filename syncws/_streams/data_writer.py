@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, overload
 from syncws._arguments.checks import check_count
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view
-from syncws._streams.output_stream import OutputStream
 from syncws._streams.texts import Formatted, encode_text
-from syncws._streams.writer_fields import BUSY, WriterFields, refuse, refuse_without_stream
+from syncws._streams.writer_fields import WriterFields, refuse, refuse_without_stream
 from syncws.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
-    InvalidOperationError,
     OperationTimedOutError,
 )
 
@@ -152,57 +150,6 @@ class DataWriter(Formatted, WriterFields):
             refuse(self)
         return len(encode_text(value, self._encoding))
 
-    def store(self) -> int:
-        """Give everything written to the stream in one write: on a MessageWebSocket one whole message.
-
-        Returns:
-            The number of bytes stored; 0 when nothing was written, and the stream is not touched then.
-
-        Raises:
-            IllegalMethodCallError: the writer has no stream: made without one, or detached (0x8000000E).
-            ObjectClosedError: the writer, the stream or its socket was closed (0x80000013).
-            InvalidOperationError: an operation runs on this writer, such as another store (0x800710DD).
-            OperationTimedOutError: the stream took no more. With `is_queued` True the bytes are on their way and no
-                longer in the writer; otherwise they still are (0x80072EE2).
-            WebSocketError: what else the stream raises; the bytes stay in the writer.
-
-        Source: DataWriter.StoreAsync.
-        """
-        if self._is_closed:
-            refuse(self)
-        try:
-            self._turn.pop()
-        except IndexError:
-            raise InvalidOperationError(BUSY) from None
-        count = 0
-        try:
-            stream = self._stream
-            if stream is None:
-                refuse_without_stream()
-            parts = self._parts
-            count = len(parts)
-            if not count:
-                return 0
-            data = parts[0] if count == 1 else b"".join(parts)
-            # Past IOutputStream.write where that would only pass on: bytes, without progress to tell.
-            if type(stream) is not OutputStream:
-                size = stream.write(data)
-            elif data is self._text:
-                size = stream._sink._write_text(data)
-            else:
-                size = stream._sink._write(data, None)
-            # _forget() without the call.
-            parts = self._parts
-            del parts[:count]
-            self._length = sum(map(len, parts)) if parts else 0
-            return size
-        except OperationTimedOutError as error:
-            if error.is_queued:
-                self._forget(count)
-            raise
-        finally:
-            self._turn.append(None)
-
     def flush(self) -> bool:
         """Flush the stream; does not store. Seldom needed.
 
@@ -268,6 +215,11 @@ class DataWriter(Formatted, WriterFields):
     def _drop(self) -> None:
         self._parts = []
         self._length = 0
+
+    def _forget_queued(self, error: BaseException, count: int = 1) -> None:
+        """Drop the parts that are on their way although `error` came of storing them."""
+        if isinstance(error, OperationTimedOutError) and error.is_queued:
+            self._forget(count)
 
     def _forget(self, count: int) -> None:
         """Drop the parts that were stored."""

@@ -11,7 +11,13 @@ from syncws._streams.ownership import close_dropped
 from syncws._streams.texts import encode_text
 from syncws._wire.accelerated import speedups
 from syncws.enums import ByteOrder, UnicodeEncoding
-from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError, InvalidOperationError, ObjectClosedError
+from syncws.errors import (
+    IllegalMethodCallError,
+    InvalidArgumentTypeError,
+    InvalidOperationError,
+    ObjectClosedError,
+    OperationTimedOutError,
+)
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -44,6 +50,8 @@ class WriterFields:
 
         def close(self) -> None:
             """See DataWriter.close."""
+
+        def _forget_queued(self, error: BaseException, count: int = 1) -> None: ...
 
     def __init__(self, output_stream: IOutputStream | None = None, /) -> None:
         """Make an empty writer.
@@ -129,6 +137,56 @@ class WriterFields:
             refuse_without_stream()
         self._stream = None
         return stream
+
+    def store(self) -> int:
+        """Give everything written to the stream in one write: on a MessageWebSocket one whole message.
+
+        Returns:
+            The number of bytes stored; 0 when nothing was written, and the stream is not touched then.
+
+        Raises:
+            IllegalMethodCallError: the writer has no stream: made without one, or detached (0x8000000E).
+            ObjectClosedError: the writer, the stream or its socket was closed (0x80000013).
+            InvalidOperationError: an operation runs on this writer, such as another store (0x800710DD).
+            OperationTimedOutError: the stream took no more. With `is_queued` True the bytes are on their way and no
+                longer in the writer; otherwise they still are (0x80072EE2).
+            WebSocketError: what else the stream raises; the bytes stay in the writer.
+
+        Source: DataWriter.StoreAsync.
+        """
+        if self._is_closed:
+            refuse(self)
+        try:
+            self._turn.pop()
+        except IndexError:
+            raise InvalidOperationError(BUSY) from None
+        count = 0
+        try:
+            stream = self._stream
+            if stream is None:
+                refuse_without_stream()
+            parts = self._parts
+            count = len(parts)
+            if not count:
+                return 0
+            data = parts[0] if count == 1 else b"".join(parts)
+            # Past IOutputStream.write where that would only pass on: bytes, without progress to tell.
+            if type(stream) is not OutputStream:
+                size = stream.write(data)
+            elif data is self._text:
+                size = stream._sink._write_text(data)
+            else:
+                size = stream._sink._write(data, None)
+            # _forget() without the call.
+            parts = self._parts
+            del parts[:count]
+            self._length = sum(map(len, parts)) if parts else 0
+            return size
+        except OperationTimedOutError as error:
+            self._forget_queued(error, count)
+            raise
+        finally:
+            self._turn.append(None)
 
     def __enter__(self) -> Self:
         """Return the writer."""

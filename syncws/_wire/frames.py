@@ -11,6 +11,7 @@ __all__ = [
     "BINARY",
     "CLOSE",
     "CONTINUATION",
+    "FIN",
     "MAX_CONTROL_PAYLOAD",
     "MAX_REASON_BYTES",
     "CHUNK_BYTES",
@@ -33,6 +34,9 @@ CLOSE = 0x8
 PING = 0x9
 PONG = 0xA
 
+FIN = 0x80
+"""Added to the opcode: the frame is the last of its message (RFC 6455 5.2)."""
+
 RSV1 = 0x40
 """Added to TEXT or BINARY: the message is compressed (RFC 7692 6)."""
 
@@ -45,14 +49,13 @@ MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD - 2
 CHUNK_BYTES = 65536
 """Payload bytes of a large frame that are masked and sent at a time."""
 
-_FIN = 0x80
 _MASKED = 0x80
 
 # By the first byte and the length; made for those first bytes that this side sends.
 _SMALL_HEADERS = {
     first: [bytes((first, _MASKED | length)) for length in range(126)]
     for opcode in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG, RSV1 | TEXT, RSV1 | BINARY)
-    for first in (opcode, _FIN | opcode)
+    for first in (opcode, FIN | opcode)
 }
 
 # RFC 6455 7.4.1 and the IANA registry: codes that an endpoint may put into a Close frame.
@@ -63,7 +66,7 @@ _SENDABLE_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 101
 
 def frame_header(opcode: int, length: int, *, is_final: bool = True) -> bytearray:
     """Return the header of a masked frame without its mask: 2, 4 or 10 bytes, the length in its shortest form."""
-    return _header(opcode | _FIN if is_final else opcode, length)
+    return _header(opcode | FIN if is_final else opcode, length)
 
 
 def _header(first: int, length: int) -> bytearray:
@@ -91,7 +94,7 @@ def encode_frame(opcode: int, payload: Buffer, *, is_final: bool = True) -> byte
 
     Meant for payloads of at most CHUNK_BYTES; `wire.large` spares larger ones the copy.
     """
-    return masked_frame(opcode | _FIN if is_final else opcode, payload, new_key())
+    return masked_frame(opcode | FIN if is_final else opcode, payload, new_key())
 
 
 def close_payload(code: int | None, reason: str) -> bytes:

@@ -13,20 +13,26 @@ held while the application's code runs; that no other data frame comes in betwee
 The rule for handing over: post, then set `has_posted`, then try for the role; whoever holds the role clears the flag
 before it looks at what was posted, and asks it once more when the role is given back. So one of the two sees the other.
 
+A small frame goes without the lock where nobody has the role and nothing was posted, in one step of the compiled part
+(at_once.py): whoever takes the role notes itself as `_owner` before it looks at what must go first.
+
 The rule for interruptions: a wait may be interrupted, for all that has gone is noted then. Whatever else escapes while
 `is_torn` is true ends the connection, for nobody knows how much of a frame has gone.
 """
 
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 from syncws._connection import closing
+from syncws._connection.sending.at_once import AtOnce
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
 from syncws._connection.sending.open_message import Encode, Hold, OpenMessage, bytes_of
 from syncws._connection.sending.posted import ControlFrame, Posted
-from syncws._net.transport import Transport
+from syncws._net.transport import Transport, direct_way
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import acquire_within
+from syncws._wire.accelerated import accelerated
 from syncws._wire.large import FrameChunks
 from syncws.errors import ConnectionLostError, InvalidOperationError, OperationTimedOutError, WebSocketError
 
@@ -36,7 +42,7 @@ _NOBODY = 0
 _Callback = Callable[[], object]
 
 
-class Outbox:
+class Outbox(AtOnce):
     """The sending half of a connection.
 
     Attributes:
@@ -49,16 +55,12 @@ class Outbox:
     __slots__ = (
         "_on_leftover",
         "_open",
-        "_owner",
         "_posted",
         "_retire",
         "_role",
         "_transport",
         "_waiting",
-        "_writer",
         "given_up",
-        "has_posted",
-        "tally",
     )
 
     def __init__(self, transport: Transport, on_leftover: _Callback, on_wait: _Callback = bool) -> None:
@@ -68,6 +70,7 @@ class Outbox:
         sender waits for the peer: somebody must read, for it may have said why.
         """
         self._transport = transport
+        self.direct, self._meter = direct_way(transport) if accelerated else (None, None)
         self._on_leftover = on_leftover
         # Reentrant: a signal handler may come between taking it and noting the owner, and leaves it as it was.
         self._role = threading.RLock()
@@ -119,9 +122,11 @@ class Outbox:
         has_frame = False
         try:
             has_role = self._role.acquire(False)
+            if has_role:
+                # Before it is looked at what must go first: from here on nobody sends at once.
+                self._owner = own
             if not has_role or self.has_posted:
                 self._make_way(has_role, bytes_of(frame, chunks, message), message, timeout)
-            self._owner = own
             writer.is_torn = True
             if encode is not None:
                 frame = encode(frame)
@@ -149,9 +154,48 @@ class Outbox:
                 self._role.release()
             except RuntimeError:
                 pass  # A wait for it has ended without it.
-            # What was posted meanwhile; and this may have been the last sender.
-            if self.has_posted and not self.flush_without_waiting():
-                self._on_leftover()
+            if self.has_posted:
+                self._tell_of_leftover()
+
+    # What send_at_once() leaves to Python.
+
+    def _finish(self, timeout: float | None) -> None:
+        """Wait until the frame that was begun is out; raises as send(), and the rest follows then."""
+        own = threading.get_ident()
+        writer = self._writer
+        try:
+            if not self._role.acquire(False):
+                self._wait_for_role(0, Deadline(timeout))
+            self._owner = own
+            writer.is_torn = True
+            self._drain(Patience(timeout))
+            writer.is_torn = False
+            if writer.shut_reason is not None:
+                # Maybe in the middle of it.
+                raise writer.canceled_error()
+        except BaseException as exc:  # of any kind, as in send()
+            if self._owner == own:
+                self._give_up(exc, None, has_frame=False)
+            if isinstance(exc, OperationTimedOutError):
+                exc.is_queued = True
+            raise
+        finally:
+            if self._owner == own:
+                self._owner = _NOBODY
+            try:
+                self._role.release()
+            except RuntimeError:
+                pass  # A wait for it has ended without it.
+            self._tell_of_leftover()
+
+    def _tell_of_leftover(self) -> None:
+        # What was posted meanwhile; and this may have been the last sender.
+        if not self.flush_without_waiting():
+            self._on_leftover()
+
+    def _break_off(self, error: OSError) -> NoReturn:
+        """Raise what a sender is told of an error of the system's."""
+        raise self._writer.note_broken(error) from error
 
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None, timeout: float | None) -> None:
         """Wait for the writer role and for the end of another open message, then send what is left of earlier frames.
@@ -162,13 +206,14 @@ class Outbox:
         while True:
             if not has_role:
                 self._wait_for_role(size, deadline)
+                self._owner = threading.get_ident()
             current = self._open
             if current is None or current is message or current.hold is Hold.LEFT:
                 break
+            self._owner = _NOBODY
             self._role.release()
             has_role = False
             self._wait_for_turn(current, size, deadline)
-        self._owner = threading.get_ident()
         writer = self._writer
         writer.is_torn = True
         self._drain(Patience(timeout))

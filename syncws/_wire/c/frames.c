@@ -3,10 +3,10 @@
 
 #include "speedups.h"
 
-enum { KEY_BYTES = 4, LONGEST_HEADER = 10 };
+enum { KEY_BYTES = SYNCWS_KEY_BYTES, LONGEST_HEADER = SYNCWS_LONGEST_HEAD - KEY_BYTES };
 
-static void
-mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key)
+void
+syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key)
 {
     uint64_t key8, word;
     Py_ssize_t at = 0;
@@ -25,8 +25,8 @@ mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const
 }
 
 /* Take a key out of its object: the bytes may be anybody's, who could change them. */
-static int
-read_key(PyObject *object, unsigned char *key)
+int
+syncws_read_key(PyObject *object, unsigned char *key)
 {
     Py_buffer view;
 
@@ -57,7 +57,7 @@ behind_head(const unsigned char *head, Py_ssize_t head_length, const Py_buffer *
     if (result != NULL) {
         to = (unsigned char *)PyBytes_AS_STRING(result);
         memcpy(to, head, (size_t)head_length);
-        mask_into(to + head_length, data->buf, data->len, key);
+        syncws_mask_into(to + head_length, data->buf, data->len, key);
     }
     return result;
 }
@@ -74,7 +74,7 @@ syncws_apply_mask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t
         PyErr_Format(PyExc_TypeError, "apply_mask takes 2 or 3 arguments, not %zd", count);
         return NULL;
     }
-    if (read_key(args[1], key) < 0 || PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0) {
+    if (syncws_read_key(args[1], key) < 0 || PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0) {
         return NULL;
     }
     if (count == 2) {
@@ -88,13 +88,39 @@ syncws_apply_mask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t
     return result;
 }
 
+/* Write the header of a frame of `length` bytes, and the key behind it; return how many bytes that takes. */
+Py_ssize_t
+syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key)
+{
+    Py_ssize_t at;
+
+    head[0] = (unsigned char)first;
+    if (length < 126) {
+        head[1] = (unsigned char)(0x80 | length);
+        at = 2;
+    }
+    else if (length < 65536) {
+        head[1] = 0x80 | 126;
+        head[2] = (unsigned char)(length >> 8);
+        head[3] = (unsigned char)length;
+        at = 4;
+    }
+    else {
+        head[1] = 0x80 | 127;
+        for (at = 2; at < LONGEST_HEADER; at++) {
+            head[at] = (unsigned char)((uint64_t)length >> (8 * (LONGEST_HEADER - 1 - at)));
+        }
+    }
+    memcpy(head + at, key, KEY_BYTES);
+    return at + KEY_BYTES;
+}
+
 /* masked_frame(first, payload, mask) -> the frame that begins with the byte `first` */
 PyObject *
 syncws_masked_frame(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
-    unsigned char head[LONGEST_HEADER + KEY_BYTES], key[KEY_BYTES];
+    unsigned char head[SYNCWS_LONGEST_HEAD], key[KEY_BYTES];
     Py_buffer data;
-    Py_ssize_t at;
     PyObject *result;
     long first;
 
@@ -110,28 +136,10 @@ syncws_masked_frame(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize
         PyErr_SetString(PyExc_ValueError, "the first byte must be in range(0, 256)");
         return NULL;
     }
-    if (read_key(args[2], key) < 0 || PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
+    if (syncws_read_key(args[2], key) < 0 || PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
         return NULL;
     }
-    head[0] = (unsigned char)first;
-    if (data.len < 126) {
-        head[1] = (unsigned char)(0x80 | data.len);
-        at = 2;
-    }
-    else if (data.len < 65536) {
-        head[1] = 0x80 | 126;
-        head[2] = (unsigned char)(data.len >> 8);
-        head[3] = (unsigned char)data.len;
-        at = 4;
-    }
-    else {
-        head[1] = 0x80 | 127;
-        for (at = 2; at < LONGEST_HEADER; at++) {
-            head[at] = (unsigned char)((uint64_t)data.len >> (8 * (LONGEST_HEADER - 1 - at)));
-        }
-    }
-    memcpy(head + at, key, KEY_BYTES);
-    result = behind_head(head, at + KEY_BYTES, &data, key);
+    result = behind_head(head, syncws_write_head(head, (unsigned)first, data.len, key), &data, key);
     PyBuffer_Release(&data);
     return result;
 }

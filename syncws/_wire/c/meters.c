@@ -3,42 +3,32 @@
 
 #include "speedups.h"
 
-/* add(count): the common case, in which the sample goes on; _add_rarely(count, time) else. */
-static PyObject *
-meter_add(PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+/* Count bytes that have just moved: here in the common case, in which the sample goes on, by _add_rarely() else. */
+int
+syncws_count(PyObject *object, const State *state, long long bytes)
 {
     Meter *self = (Meter *)object;
-    const State *state = PyType_GetModuleState(defining_class);
-    PyObject *clock, *time;
-    long long bytes;
+    PyObject *clock, *time, *result;
     double seconds;
     int goes_on;
 
-    if (count != 1 || (names != NULL && PyTuple_GET_SIZE(names))) {
-        PyErr_SetString(PyExc_TypeError, "add() takes exactly one argument");
-        return NULL;
-    }
-    bytes = PyLong_AsLongLong(args[0]);
-    if ((bytes == -1 && PyErr_Occurred()) || state == NULL) {
-        return NULL;
-    }
     if (state->clock_module == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "use_clock was not called");
-        return NULL;
+        return -1;
     }
     clock = PyObject_GetAttr(state->clock_module, state->clock_name);
     if (clock == NULL) {
-        return NULL;
+        return -1;
     }
     time = PyObject_CallNoArgs(clock);
     Py_DECREF(clock);
     if (time == NULL) {
-        return NULL;
+        return -1;
     }
     seconds = PyFloat_AsDouble(time);
     if (seconds == -1.0 && PyErr_Occurred()) {
         Py_DECREF(time);
-        return NULL;
+        return -1;
     }
     Py_BEGIN_CRITICAL_SECTION(object);
     goes_on = seconds < self->sample_end;
@@ -49,12 +39,30 @@ meter_add(PyObject *object, PyTypeObject *defining_class, PyObject *const *args,
     }
     Py_END_CRITICAL_SECTION();
     if (!goes_on) {
-        PyObject *result = PyObject_CallMethod(object, "_add_rarely", "OO", args[0], time);
-
+        result = PyObject_CallMethod(object, "_add_rarely", "LO", bytes, time);
         Py_DECREF(time);
-        return result;
+        Py_XDECREF(result);
+        return result == NULL ? -1 : 0;
     }
     Py_DECREF(time);
+    return 0;
+}
+
+/* add(count) */
+static PyObject *
+meter_add(PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    const State *state = PyType_GetModuleState(defining_class);
+    long long bytes;
+
+    if (count != 1 || (names != NULL && PyTuple_GET_SIZE(names))) {
+        PyErr_SetString(PyExc_TypeError, "add() takes exactly one argument");
+        return NULL;
+    }
+    bytes = PyLong_AsLongLong(args[0]);
+    if ((bytes == -1 && PyErr_Occurred()) || state == NULL || syncws_count(object, state, bytes) < 0) {
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 

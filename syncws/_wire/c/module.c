@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 2 };
+enum { FORM = 3 };
 
 State *
 syncws_state(PyObject *module)
@@ -29,12 +29,18 @@ execute(PyObject *module)
 
     if ((state->zero = PyLong_FromLong(0)) == NULL
         || (state->clock_name = PyUnicode_InternFromString("clock")) == NULL
+        || (state->whole_name = PyUnicode_InternFromString("whole")) == NULL
+        || (state->fileno_name = PyUnicode_InternFromString("fileno")) == NULL
+        || (state->sink_name = PyUnicode_InternFromString("_sink")) == NULL
+        || (state->write_name = PyUnicode_InternFromString("_write")) == NULL
+        || (state->write_text_name = PyUnicode_InternFromString("_write_text")) == NULL
         || (state->assembler_type = add_type(module, &syncws_assembler_spec, NULL)) == NULL
         || (state->message_type = add_type(module, &syncws_message_spec, NULL)) == NULL
         || (state->fields_type = add_type(module, &syncws_fields_spec, NULL)) == NULL
         || (state->reader_type = add_type(module, &syncws_reader_spec, state->fields_type)) == NULL
         || (state->writer_type = add_type(module, &syncws_writer_spec, NULL)) == NULL
-        || (state->meter_type = add_type(module, &syncws_meter_spec, NULL)) == NULL) {
+        || (state->meter_type = add_type(module, &syncws_meter_spec, NULL)) == NULL
+        || (state->sender_type = add_type(module, &syncws_sender_spec, NULL)) == NULL) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "FORM", FORM);
@@ -58,9 +64,15 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->writer_in_python);
     Py_VISIT(state->stream_class);
     Py_VISIT(state->meter_type);
+    Py_VISIT(state->sender_type);
     Py_VISIT(state->clock_module);
     Py_VISIT(state->clock_name);
     Py_VISIT(state->zero);
+    Py_VISIT(state->whole_name);
+    Py_VISIT(state->fileno_name);
+    Py_VISIT(state->sink_name);
+    Py_VISIT(state->write_name);
+    Py_VISIT(state->write_text_name);
     return 0;
 }
 
@@ -82,9 +94,15 @@ clear(PyObject *module)
     Py_CLEAR(state->writer_in_python);
     Py_CLEAR(state->stream_class);
     Py_CLEAR(state->meter_type);
+    Py_CLEAR(state->sender_type);
     Py_CLEAR(state->clock_module);
     Py_CLEAR(state->clock_name);
     Py_CLEAR(state->zero);
+    Py_CLEAR(state->whole_name);
+    Py_CLEAR(state->fileno_name);
+    Py_CLEAR(state->sink_name);
+    Py_CLEAR(state->write_name);
+    Py_CLEAR(state->write_text_name);
     return 0;
 }
 

@@ -34,10 +34,16 @@ typedef struct {
     PyObject *writer_in_python;
     PyObject *stream_class;
     PyTypeObject *meter_type;
+    PyTypeObject *sender_type;
     /* syncws._waiting.deadline. */
     PyObject *clock_module;
     PyObject *clock_name;
     PyObject *zero;
+    PyObject *whole_name;
+    PyObject *fileno_name;
+    PyObject *sink_name;
+    PyObject *write_name;
+    PyObject *write_text_name;
 } State;
 
 /* An event args object or a message on its way there: the base class of incoming.Message. */
@@ -86,9 +92,34 @@ typedef struct {
     double last_time;
 } Meter;
 
+/* What a small frame needs to be sent at once: the base class of outbox.Outbox. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *direct;
+    PyObject *owner;
+    PyObject *has_posted;
+    PyObject *tally;
+    PyObject *meter;
+    PyObject *writer;
+} Sender;
+
+/* A frame's header, with its mask key. */
+enum { SYNCWS_KEY_BYTES = 4, SYNCWS_LONGEST_HEAD = 14 };
+
 extern struct PyModuleDef syncws_definition;
 
 State *syncws_state(PyObject *module);
+
+int syncws_read_key(PyObject *object, unsigned char *key);
+void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key);
+Py_ssize_t syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key);
+int syncws_count(PyObject *meter, const State *state, long long bytes);
+
+int syncws_takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name);
+PyObject *syncws_call_writer_in_python(
+    const State *state, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_writer_store(
+    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 PyObject *syncws_apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_t count);
@@ -104,5 +135,6 @@ extern PyType_Spec syncws_fields_spec;
 extern PyType_Spec syncws_reader_spec;
 extern PyType_Spec syncws_writer_spec;
 extern PyType_Spec syncws_meter_spec;
+extern PyType_Spec syncws_sender_spec;
 
 #endif

@@ -48,8 +48,8 @@ writer_dealloc(PyObject *object)
 }
 
 /* WriterFields.name(self, *args), in Python */
-static PyObject *
-call_in_python(const State *state, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t count)
+PyObject *
+syncws_call_writer_in_python(const State *state, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     PyObject *function, *all[4], *result;
 
@@ -70,8 +70,8 @@ call_in_python(const State *state, const char *name, PyObject *self, PyObject *c
     return result;
 }
 
-static int
-takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name)
+int
+syncws_takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name)
 {
     if (count == expected && (names == NULL || !PyTuple_GET_SIZE(names))) {
         return 1;
@@ -145,7 +145,7 @@ writer_init(PyObject *object, PyObject *args, PyObject *names)
     if (state->writer_in_python != NULL && (stream == Py_None || (PyObject *)Py_TYPE(stream) == state->stream_class)) {
         return fill((Writer *)object, state, stream);
     }
-    result = call_in_python(state, "__init__", object, &stream, 1);
+    result = syncws_call_writer_in_python(state, "__init__", object, &stream, 1);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }
@@ -163,7 +163,7 @@ writer_finalize(PyObject *object)
     }
     PyErr_Fetch(&type, &value, &traceback);
     state = state_of(object);
-    result = state == NULL ? NULL : call_in_python(state, "__del__", object, NULL, 0);
+    result = state == NULL ? NULL : syncws_call_writer_in_python(state, "__del__", object, NULL, 0);
     if (result == NULL) {
         PyErr_WriteUnraisable(object);
     }
@@ -224,7 +224,7 @@ writer_exit(PyObject *object, PyTypeObject *defining_class, PyObject *const *arg
     PyObject *old[3] = {NULL, NULL, NULL};
     int is_empty;
 
-    if (state == NULL || !takes(3, count, names, "__exit__")) {
+    if (state == NULL || !syncws_takes(3, count, names, "__exit__")) {
         return NULL;
     }
     Py_BEGIN_CRITICAL_SECTION(object);
@@ -237,7 +237,7 @@ writer_exit(PyObject *object, PyTypeObject *defining_class, PyObject *const *arg
     }
     Py_END_CRITICAL_SECTION();
     if (!is_empty) {
-        return call_in_python(state, "__exit__", object, args, count);
+        return syncws_call_writer_in_python(state, "__exit__", object, args, count);
     }
     for (int index = 0; index < 3; index++) {
         Py_XDECREF(old[index]);
@@ -254,14 +254,14 @@ writer_write_string(
     PyObject *data, *released[2] = {NULL, NULL}, *result;
     int done;
 
-    if (state == NULL || !takes(1, count, names, "write_string")) {
+    if (state == NULL || !syncws_takes(1, count, names, "write_string")) {
         return NULL;
     }
     data = PyUnicode_CheckExact(args[0]) && self->encoding == state->encoding ? PyUnicode_AsUTF8String(args[0]) : NULL;
     if (data == NULL) {
         /* Also where it holds a surrogate: the error is Python's to word. */
         PyErr_Clear();
-        return call_in_python(state, "write_string", object, args, count);
+        return syncws_call_writer_in_python(state, "write_string", object, args, count);
     }
     Py_BEGIN_CRITICAL_SECTION(object);
     done = append(self, data, 1, released);
@@ -270,7 +270,7 @@ writer_write_string(
     Py_DECREF(data);
     Py_XDECREF(released[0]);
     Py_XDECREF(released[1]);
-    return done ? result : call_in_python(state, "write_string", object, args, count);
+    return done ? result : syncws_call_writer_in_python(state, "write_string", object, args, count);
 }
 
 static PyObject *
@@ -281,7 +281,7 @@ writer_write_bytes(
     PyObject *released[2] = {NULL, NULL};
     int done = 0;
 
-    if (state == NULL || !takes(1, count, names, "write_bytes")) {
+    if (state == NULL || !syncws_takes(1, count, names, "write_bytes")) {
         return NULL;
     }
     if (PyBytes_CheckExact(args[0])) {
@@ -291,7 +291,7 @@ writer_write_bytes(
         Py_XDECREF(released[0]);
     }
     if (!done) {
-        return call_in_python(state, "write_bytes", object, args, count);
+        return syncws_call_writer_in_python(state, "write_bytes", object, args, count);
     }
     return done < 0 ? NULL : Py_NewRef(Py_None);
 }
@@ -304,7 +304,7 @@ writer_detach_stream(
     const State *state = PyType_GetModuleState(defining_class);
     PyObject *stream = NULL;
 
-    if (state == NULL || !takes(0, count, names, "detach_stream")) {
+    if (state == NULL || !syncws_takes(0, count, names, "detach_stream")) {
         return NULL;
     }
     Py_BEGIN_CRITICAL_SECTION(object);
@@ -312,7 +312,7 @@ writer_detach_stream(
         stream = replace(&self->stream, Py_NewRef(Py_None));
     }
     Py_END_CRITICAL_SECTION();
-    return stream != NULL ? stream : call_in_python(state, "detach_stream", object, args, count);
+    return stream != NULL ? stream : syncws_call_writer_in_python(state, "detach_stream", object, args, count);
 }
 
 PyDoc_STRVAR(write_string_doc,
@@ -354,6 +354,23 @@ PyDoc_STRVAR(detach_stream_doc,
 "\n"
 "Source: DataWriter.DetachStream.");
 
+PyDoc_STRVAR(store_doc,
+"store($self, /)\n--\n\n"
+"Give everything written to the stream in one write: on a MessageWebSocket one whole message.\n"
+"\n"
+"Returns:\n"
+"    The number of bytes stored; 0 when nothing was written, and the stream is not touched then.\n"
+"\n"
+"Raises:\n"
+"    IllegalMethodCallError: the writer has no stream: made without one, or detached (0x8000000E).\n"
+"    ObjectClosedError: the writer, the stream or its socket was closed (0x80000013).\n"
+"    InvalidOperationError: an operation runs on this writer, such as another store (0x800710DD).\n"
+"    OperationTimedOutError: the stream took no more. With `is_queued` True the bytes are on their way and no\n"
+"        longer in the writer; otherwise they still are (0x80072EE2).\n"
+"    WebSocketError: what else the stream raises; the bytes stay in the writer.\n"
+"\n"
+"Source: DataWriter.StoreAsync.");
+
 #define DEFINED_BY_CLASS(function) (PyCFunction)(void (*)(void))function, METH_METHOD | METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef writer_methods[] = {
@@ -361,6 +378,7 @@ static PyMethodDef writer_methods[] = {
     {"__exit__", DEFINED_BY_CLASS(writer_exit), "__exit__($self, kind, value, traceback, /)\n--\n\nClose the writer."},
     {"write_string", DEFINED_BY_CLASS(writer_write_string), write_string_doc},
     {"write_bytes", DEFINED_BY_CLASS(writer_write_bytes), write_bytes_doc},
+    {"store", DEFINED_BY_CLASS(syncws_writer_store), store_doc},
     {"detach_stream", DEFINED_BY_CLASS(writer_detach_stream), detach_stream_doc},
     {NULL, NULL, 0, NULL},
 };

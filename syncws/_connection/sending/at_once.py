@@ -1,0 +1,55 @@
+"""Sending a small frame by one call, which is the common case: what of an outbox has a compiled form.
+
+Whoever sends may call it. In plain Python there is nothing shorter than Outbox.send(), so nothing is sent in this way.
+"""
+
+import socket
+from typing import TYPE_CHECKING
+
+from syncws._connection.sending.frame_writer import FrameWriter
+from syncws._net.meter import BandwidthMeter
+from syncws._wire.accelerated import speedups
+from syncws._wire.tally import Tally
+
+__all__ = ["AtOnce"]
+
+
+class AtOnce:
+    """The base of Outbox.
+
+    Attributes:
+        direct (socket | None): where small frames may go past the transport, which does nothing with them but sending;
+            None where it does more, and in plain Python.
+    """
+
+    __slots__ = ("_meter", "_owner", "_writer", "direct", "has_posted", "tally")
+
+    direct: socket.socket | None
+    tally: Tally
+    has_posted: bool
+    _meter: BandwidthMeter | None
+    _owner: int
+    _writer: FrameWriter
+
+    def send_at_once(self, first: int, payload: bytes | memoryview, key: bytes, timeout: float | None, /) -> bool:
+        """Send one whole message as one frame if nobody is in the midst of sending, and nothing must go before it.
+
+        In C that is one step: from the looks to the system's answer no other thread runs, and no signal handler. So it
+        takes no lock.
+
+        Args:
+            first: the frame's first byte.
+            payload: what is sent.
+            key: the mask key.
+            timeout: as Outbox.send, where the system takes a part of the frame.
+
+        Returns:
+            False when it is to be sent by send(): nothing has gone then.
+
+        Raises: as Outbox.send.
+        """
+        return False
+
+
+if not TYPE_CHECKING and speedups is not None:
+    AtOnce = speedups.AtOnce

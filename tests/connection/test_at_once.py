@@ -1,0 +1,332 @@
+"""AtOnce: a small frame goes by one call of the compiled part, whole, or else by Outbox.send()."""
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+
+import pytest
+from support import LIMIT, wait
+from support.doubles import Call, Leftovers
+from support.fakes import ScriptedTransport
+from support.wire import naive_mask, parse_all
+
+import syncws
+from syncws._connection.sending.outbox import Outbox
+from syncws._net.transport import SocketTransport, direct_way
+from syncws._wire.closing import pong_frame
+from syncws._wire.frames import encode_frame
+from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
+from syncws.hresult import HResult
+
+pytestmark = pytest.mark.skipif(not syncws.accelerated, reason="only the compiled part sends at once")
+
+TEXT, BINARY = 0x81, 0x82
+KEY = b"\x01\x80\xff\x7f"
+
+
+class FinishedOutbox(Outbox):
+    """Tells of each frame that only a part of was taken, and does what a test wants in that moment."""
+
+    __slots__ = ("during", "parts")
+
+    def _finish(self, timeout):
+        self.parts.append(len(self._writer._rest))
+        self.during()
+        super()._finish(timeout)
+
+
+class Line:
+    """An outbox over a real TCP connection, and the other end of that."""
+
+    def __init__(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        near = socket.create_connection(listener.getsockname())
+        self.far, _ = listener.accept()
+        listener.close()
+        self.far.settimeout(LIMIT)
+        near.setblocking(False)
+        self.leftovers = Leftovers()
+        self.transport = SocketTransport(near, threading.RLock())
+        self.outbox = FinishedOutbox(self.transport, self.leftovers)
+        self.outbox.parts, self.outbox.during = [], lambda: None
+        self.far_data = bytearray()
+
+    def send(self, payload=b"hello", first=BINARY, timeout=LIMIT):
+        return self.outbox.send_at_once(first, payload, KEY, timeout)
+
+    def send_to_a_part(self, timeout=LIMIT):
+        """Send frames until the system takes a part of one only, and that one too; return how many went before."""
+        count = 0
+        while self.send(bytes(3000), timeout=timeout):
+            if self.outbox.parts:
+                return count
+            count += 1
+        return pytest.skip("this system takes frames whole or not at all")
+
+    def fill(self):
+        """Send until the system takes a part of a frame only, whose time is over; return how many went before."""
+        with pytest.raises(OperationTimedOutError) as caught:
+            self.send_to_a_part(0.0)
+        assert caught.value.is_queued
+        assert caught.value.hresult == HResult.WININET_E_TIMEOUT
+        return self.outbox.tally.whole - 1
+
+    def reading(self, count):
+        """Begin to read `count` frames; return what waits for their payloads."""
+        payloads = []
+        call = Call(lambda: payloads.extend(self.read(count)))
+
+        def end():
+            assert call.end() is None
+            return payloads
+
+        return end
+
+    def read(self, count):
+        """Return the payloads of the next `count` frames that arrive."""
+        frames = []
+        while len(frames) < count:
+            piece = self.far.recv(1 << 20)
+            assert piece
+            self.far_data += piece
+            frames = parse_all_whole(self.far_data)
+        return [frame.data for frame in frames]
+
+    def close(self):
+        self.outbox.shut(ObjectClosedError("the test is over"))
+        self.outbox.retire(self.transport.close)
+        self.far.close()
+
+
+def parse_all_whole(data):
+    """Return the frames that are there in whole."""
+    end = position = 0
+    while position + 6 <= len(data):
+        length, start = data[position + 1] & 0x7F, position + 6
+        if length == 126:
+            length, start = int.from_bytes(data[position + 2 : position + 4], "big"), position + 8
+        position = start + length
+        if position <= len(data):
+            end = position
+    return parse_all(bytes(data[:end]))
+
+
+@pytest.fixture
+def line():
+    made = Line()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 125, 126, 127, 4095, 4096])
+def test_a_small_frame_goes_whole_masked_and_counted(line, size):
+    payload = bytes(index & 0xFF for index in range(size))
+    assert line.send(payload) is True
+    header = bytes((BINARY, 0x80 | size)) if size < 126 else bytes((BINARY, 0xFE)) + struct.pack(">H", size)
+    expected = header + KEY + naive_mask(payload, KEY)
+    with line.far.makefile("rb") as arrived:
+        assert arrived.read(len(expected)) == expected
+    assert (line.outbox.tally.whole, line.transport.outbound.total_bytes) == (1, len(expected))
+    assert not line.outbox.has_posted
+
+
+def test_any_buffer_may_be_sent(line):
+    assert line.send(memoryview(b"0123456789")[2:8], TEXT)
+    assert line.read(1) == [b"234567"]
+
+
+def test_what_is_larger_is_left_to_send(line):
+    assert line.send(bytes(4097)) is False
+    assert line.transport.outbound.total_bytes == 0
+
+
+def test_nothing_goes_past_what_was_posted(line):
+    line.outbox.has_posted = True
+    assert line.send() is False
+
+
+def test_nothing_goes_while_another_thread_is_in_the_midst_of_a_frame(line):
+    holding, done = threading.Event(), threading.Event()
+
+    def hold(plain):
+        holding.set()
+        wait(done)
+        return encode_frame(BINARY & 0xF, plain)
+
+    sender = Call(lambda: line.outbox.send(b"first", None, LIMIT, None, hold))
+    wait(holding)
+    assert line.send(b"second") is False
+    done.set()
+    assert sender.end() is None
+    assert line.send(b"third") is True
+    assert line.read(2) == [b"first", b"third"]
+
+
+def test_a_sender_that_has_the_role_is_seen_before_it_looks_what_must_go_first(line):
+    """Else a part of a frame could be left behind its look, and its own frame go into the midst of that."""
+    seen = []
+
+    class Looking(FinishedOutbox):
+        __slots__ = ()
+
+        @property
+        def has_posted(self):
+            seen.append(Outbox.send_at_once(self, BINARY, b"early", KEY, LIMIT))
+            return Outbox.has_posted.__get__(self)
+
+        @has_posted.setter
+        def has_posted(self, value):
+            Outbox.has_posted.__set__(self, value)
+
+    outbox = Looking(line.transport, line.leftovers)
+    outbox.parts, outbox.during = [], lambda: None
+    outbox.send(encode_frame(2, b"whole"), None, LIMIT)
+    # The last look is after it has given the role back.
+    assert seen == [False, True]
+    outbox.shut(ObjectClosedError("over"))
+
+
+def test_nothing_goes_after_shut_or_after_the_end(line):
+    line.outbox.shut(ConnectionLostError("over"))
+    assert line.send() is False
+    line.outbox.retire(line.transport.close)
+    assert line.send() is False
+    line.outbox.has_posted = False
+    assert line.send() is False
+
+
+def test_an_error_of_the_system_is_told_as_send_tells_it(line):
+    line.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.far.close()
+    wait_for_reset(line.transport)
+    with pytest.raises(ConnectionLostError) as caught:
+        line.send()
+    assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
+    assert line.outbox.is_broken
+    with pytest.raises(ConnectionLostError):
+        line.outbox.send(b"frame", None, LIMIT)
+
+
+def wait_for_reset(transport):
+    poll = select.poll()
+    poll.register(transport.fileno(), 0)
+    assert poll.poll(LIMIT * 1000)
+
+
+def test_where_the_system_takes_nothing_it_is_left_to_send(line):
+    line.fill()
+    line.outbox.flush_without_waiting()
+    assert line.send() is False
+
+
+def test_the_rest_of_a_part_goes_as_soon_as_the_peer_reads(line):
+    ends = []
+    line.outbox.during = lambda: ends.append(line.reading(line.outbox.tally.whole))
+    count = line.send_to_a_part()
+    assert ends[0]() == [bytes(3000)] * (count + 1)
+    assert line.outbox.is_idle
+    assert line.outbox.tally.whole == count + 1
+
+
+def test_a_part_whose_time_runs_out_is_queued_and_goes_before_the_next_frame(line):
+    count = line.fill()
+    assert line.leftovers.count
+    assert line.outbox.pending_bytes == line.outbox.parts[0]
+    end = line.reading(count + 2)
+    line.outbox.send(encode_frame(2, b"next"), None, LIMIT)
+    payloads = end()
+    assert payloads[:-1] == [bytes(3000)] * (count + 1)
+    assert payloads[-1] == b"next"
+
+
+def test_an_interruption_of_its_wait_leaves_the_rest_to_others(line):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    line.outbox.during = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        line.send_to_a_part()
+    assert line.leftovers.count
+    assert line.outbox.given_up is None
+    count = line.outbox.tally.whole
+    end = line.reading(count + 1)
+    line.outbox.send(encode_frame(2, b"next"), None, LIMIT)
+    assert end()[-1] == b"next"
+
+
+def test_the_end_of_sending_ends_its_wait(line):
+    waiting = threading.Event()
+    line.outbox.during = waiting.set
+
+    sender = Call(line.send_to_a_part, None)
+    wait(waiting)
+    line.outbox.shut(ObjectClosedError("over"))
+    assert isinstance(sender.end(), OperationCanceledError)
+
+
+def test_a_shut_before_its_wait_is_no_success(line):
+    def shut():
+        line.outbox.shut(ObjectClosedError("over"))
+        line.outbox.retire(line.transport.close)
+
+    line.outbox.during = shut
+    with pytest.raises(OperationCanceledError):
+        line.send_to_a_part()
+
+
+def test_frames_of_many_threads_stay_whole(line):
+    """Small ones at once, large ones by send(), pongs between them."""
+    count, threads = 300, 4
+
+    def send(number):
+        for index in range(count):
+            payload = bytes([number]) + index.to_bytes(2, "big") + bytes(index % 5 * 900)
+            if not line.send(payload):
+                line.outbox.send(encode_frame(2, payload), None, LIMIT)
+            if not index % 50:
+                line.outbox.post_pong(pong_frame(b"x"))
+
+    senders = [Call(lambda number=number: send(number)) for number in range(threads)]
+    received = {number: [] for number in range(threads)}
+    total = 0
+    while total < count * threads:
+        frames = [payload for payload in line.read(total + 1) if payload != b"x"]
+        for payload in frames[total:]:
+            received[payload[0]].append(int.from_bytes(payload[1:3], "big"))
+        total = len(frames)
+    assert [sender.end() for sender in senders] == [None] * threads
+    assert received == {number: list(range(count)) for number in range(threads)}
+
+
+def test_a_socket_that_was_closed_behind_our_back_is_not_sent_on(line):
+    line.transport._socket.close()
+    assert line.send() is False
+
+
+def test_only_a_plain_socket_is_sent_on_directly():
+    class Counting(socket.socket):
+        def send(self, data):
+            return super().send(data)
+
+    with contextlib.ExitStack() as stack:
+        plain, own = stack.enter_context(socket.socket()), stack.enter_context(Counting())
+        transport = SocketTransport(plain, threading.RLock())
+        assert direct_way(transport) == (plain, transport.outbound)
+        assert direct_way(SocketTransport(own, threading.RLock())) == (None, None)
+        scripted = ScriptedTransport()
+        assert direct_way(scripted) == (None, None)
+        scripted.release()
+
+
+def test_wrong_arguments_are_refused(line):
+    send = line.outbox.send_at_once
+    with pytest.raises(TypeError):
+        send(BINARY, b"", KEY)
+    with pytest.raises(ValueError, match="256"):
+        send(256, b"", KEY, None)
+    with pytest.raises(ValueError, match="4 bytes"):
+        send(BINARY, b"", b"abc", None)
+    with pytest.raises(TypeError):
+        send(BINARY, "text", KEY, None)
