@@ -12,6 +12,7 @@ from syncws._connection.receiving.pull import content_of
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER
 from syncws._wire.incoming import Message
+from syncws.errors import InvalidOperationError
 
 CAPACITY = 10_000
 
@@ -53,6 +54,8 @@ def test_what_was_pulled_is_at_hand_in_order(inbox):
 
 def refuse_by_operation(inbox):
     inbox._begin(Operation(), "busy")
+    with pytest.raises(InvalidOperationError):
+        inbox.take(FOREVER)
 
 
 def refuse_by_descriptor(inbox):

@@ -11,7 +11,8 @@ from syncws import DataWriter
 
 MOST_FUNCTIONS_IN = 20
 # In plain Python store(), the frame, its masking, the outbox and the transport besides.
-FIRST_OUT, MOST_FUNCTIONS_OUT = ("MessageWebSocket._write_text", 3) if syncws.accelerated else ("WriterFields.store", 10)
+MOST_FUNCTIONS_OUT = 3 if syncws.accelerated else 10
+FIRST_OUT = "MessageWebSocket._write_text" if syncws.accelerated else "WriterFields.store"
 SENDS = ("socket.send", "Outbox.send_at_once")
 
 

@@ -128,11 +128,6 @@ class MessageInbox(Inbox):
         super().stop_pulling()
         self.at_hand = _NOTHING
 
-    def _begin(self, operation: Operation, what: str) -> None:
-        """See Inbox._begin."""
-        self.at_hand = _NOTHING
-        super()._begin(operation, what)
-
     def fileno(self) -> int:
         """See Inbox.fileno."""
         self.at_hand = _NOTHING
@@ -166,6 +161,7 @@ class MessageInbox(Inbox):
         what = "no message came within timeout or receive_timeout (None: for ever)"
         outcome = LOOK
         try:
+            self.at_hand = _NOTHING
             self._begin(operation, "another receive runs on this socket: one at a time")
             while True:
                 with self._lock:
@@ -195,6 +191,7 @@ class MessageInbox(Inbox):
         """
         operation = Operation()
         try:
+            self.at_hand = _NOTHING
             self._begin(operation, "another receive runs on this socket: one at a time")
             # What lies in the socket too, as far as the inbox has room.
             puller = self.puller
@@ -230,15 +227,15 @@ class MessageInbox(Inbox):
 
     def _take_first(self) -> Message | None:
         """Take the first message, None when it is gone: dropped by a signal handler, or at hand; requires the lock."""
+        messages = self._messages
         try:
-            return self._pop_first()
+            if not (self._is_counted or self._must_tell or self._descriptor is not None):
+                return messages.popleft()
+            return self._take_counted(messages)
         except IndexError:
             return None
 
-    def _pop_first(self) -> Message:
-        messages = self._messages
-        if not (self._is_counted or self._must_tell or self._descriptor is not None):
-            return messages.popleft()
+    def _take_counted(self, messages: deque[Message]) -> Message:
         self._count()
         first = messages[0]
         weight = _weight(first)
