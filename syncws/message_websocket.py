@@ -272,17 +272,21 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """
         limit = self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
         session = self._session
-        if session is not None and cancellation_token is None:
-            at_hand = session.inbox.at_hand
-            if at_hand and not self._message_received.handlers:
-                try:
-                    message = at_hand.popleft()
-                except IndexError:
-                    pass  # Another thread, or a signal handler, was faster.
-                else:
-                    text = message._text
-                    return message._payload if text is None else text  # type: ignore[return-value] # never both None
-        return content_of(self._await_message(limit, cancellation_token))
+        if session is None or self._state is not _CONNECTED or cancellation_token is not None:
+            return content_of(self._await_message(limit, cancellation_token))
+        at_hand = session.inbox.at_hand
+        if at_hand and not self._message_received.handlers:
+            try:
+                message = at_hand.popleft()
+            except IndexError:
+                pass  # Another thread, or a signal handler, was faster.
+            else:
+                text = message._text
+                return message._payload if text is None else text  # type: ignore[return-value] # never both None
+        taken = session.receive(Deadline(limit), self._check_no_handlers)
+        if taken is None:
+            raise session.closed_error("the connection is closed")
+        return content_of(taken)
 
     def receive_args(
         self,

@@ -107,7 +107,12 @@ class MessageInbox(Inbox):
         with self._lock:
             if self._is_ended:
                 return
-            must_fit = not self._messages and self._must_fit(messages)
+            must_fit = False
+            if not self._messages:
+                # With room to spare, whatever they weigh.
+                count = len(messages)
+                most = sum(map(_length_of, messages)) * _WEIGHT_OF_BYTE + count * _WEIGHT_OF_MESSAGE
+                must_fit = most < self._capacity and count < self._max_count
             if must_fit:
                 self._is_counted = False
             else:
@@ -121,7 +126,8 @@ class MessageInbox(Inbox):
                 self._note_full()
             elif must_fit and self.is_pulled and self._descriptor is None and not self._must_tell:
                 self.at_hand = self._messages
-            self._wake_taker()
+            if self._signal is not None or self._descriptor is not None:
+                self._wake_taker()
 
     def stop_pulling(self) -> None:
         """See Inbox.stop_pulling."""
@@ -132,12 +138,6 @@ class MessageInbox(Inbox):
         """See Inbox.fileno."""
         self.at_hand = _NOTHING
         return super().fileno()
-
-    def _must_fit(self, messages: list[Message]) -> bool:
-        """Return True when an empty inbox holds the messages with room to spare, whatever they weigh."""
-        count = len(messages)
-        most = sum(map(_length_of, messages)) * _WEIGHT_OF_BYTE + count * _WEIGHT_OF_MESSAGE
-        return most < self._capacity and count < self._max_count
 
     def _clear(self) -> None:
         self._messages.clear()

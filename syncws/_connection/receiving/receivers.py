@@ -19,7 +19,7 @@ from syncws._waiting.deadline import Deadline
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import Message, MessagePiece, Ping, Pong
 from syncws._wire.piece_decoder import PieceDecoder
-from syncws.events import Event, Handler
+from syncws.events import Event, Handler, log_handler_failure
 
 __all__ = ["MessageReceiver", "StreamReceiver"]
 
@@ -84,10 +84,14 @@ class MessageReceiver(Reader):
         delivery.begin(self)
         try:
             for event in self._batch:
-                if isinstance(event, message_class):
-                    failures = message_received.call(handlers, owner, event)
-                    if failures:
-                        session.handler_failures += failures
+                if type(event) is message_class:
+                    # Event.call, spelled out: for small messages a call is a tenth of the whole.
+                    for handler in handlers:
+                        try:
+                            handler(owner, event)
+                        except Exception:  # noqa: BLE001 - see Event.call
+                            session.handler_failures += 1
+                            log_handler_failure(message_received.name, handler)
                     handlers = message_received.handlers
                     if not handlers or session.closing.is_discarding:
                         is_whole = False
@@ -121,7 +125,9 @@ class MessageReceiver(Reader):
             self._last_event = events[-1]
         message_class = self._message_class
         messages, controls = events, []
-        if set(map(type, events)) != {message_class}:
+        # One event, in a conversation; many, in a stream of them.
+        is_plain = type(events[0]) is message_class if len(events) == 1 else set(map(type, events)) == {message_class}
+        if not is_plain:
             messages = [event for event in events if isinstance(event, message_class)]
             controls = [event for event in events if isinstance(event, Ping | Pong)]
         return (messages, iter(messages)), controls
