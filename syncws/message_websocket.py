@@ -283,7 +283,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             else:
                 text = message._text
                 return message._payload if text is None else text  # type: ignore[return-value] # never both None
-        taken = session.receive(Deadline(limit), self._check_no_handlers)
+        taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received)
         if taken is None:
             raise session.closed_error("the connection is closed")
         return content_of(taken)
@@ -415,10 +415,13 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         token: CancellationToken | None = None,
         check: Callable[[], object] | None = None,
     ) -> Message | None:
-        may_take = check or self._check_no_handlers
+        deadline = Deadline(limit)
         if token is not None:
-            return receive_until_canceled(session, Deadline(limit), token, may_take, self._wake_reader)
-        return session.receive(Deadline(limit), may_take)
+            may_take = check or self._check_no_handlers
+            return receive_until_canceled(session, deadline, token, may_take, self._wake_reader)
+        if check is not None:
+            return session.receive(deadline, check)
+        return session.receive(deadline, self._check_no_handlers, self._message_received)
 
     def _check_no_handlers(self) -> None:
         # When the connection is over no handler gets what still waits.

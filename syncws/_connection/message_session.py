@@ -60,12 +60,16 @@ class MessageSession(Session):
 
     # Receiving by pull: one user thread at a time.
 
-    def receive(self, deadline: Deadline, check: Callable[[], object] = bool) -> Message | None:
+    def receive(
+        self, deadline: Deadline, check: Callable[[], object] = bool, event: Event[Any, Any] | None = None
+    ) -> Message | None:
         """Wait for the next message and take it; None after an orderly close.
 
         Args:
             deadline: of the wait.
             check: raises when this call may have no message, because there are handlers now.
+            event: the event of those handlers, when nothing else is to be checked: then the short way of a
+                conversation may be taken.
 
         Raises:
             OperationTimedOutError: none in time (0x80072EE2).
@@ -79,7 +83,9 @@ class MessageSession(Session):
             )
         if self.is_exiting:
             self._check_program_goes_on()
-        message = self.inbox.take(deadline, check)
+        message = None if event is None else self.inbox.take_turn(deadline, event)
+        if message is None:
+            message = self.inbox.take(deadline, check)
         if message is None:
             self._check_not_lost()
         return message

@@ -88,6 +88,20 @@ class Decoder(FrameDecoder):
         super().restart(checkpoint)
         self._text = self._binary = self.room = None
 
+    def only_message(self, data: bytes | memoryview) -> Message | None:
+        """Return the message that `data` is, where a look tells that it is a single small one; counts nothing.
+
+        Asked only between two messages, with no bytes unread.
+        """
+        if isinstance(data, memoryview):
+            return None
+        found: list[Incoming] = []
+        try:
+            end = scan(data, 0, self._scan_limit, self._message_class, found)
+        except UnicodeDecodeError:
+            return None
+        return found[0] if end == len(data) and len(found) == 1 else None  # type: ignore[return-value] # scan's are
+
     def _die(self) -> None:
         super()._die()
         self._text = self._binary = self.room = None

@@ -59,8 +59,8 @@ class Readers(RuleBasedStateMachine):
 
     # The program.
 
-    @rule(seconds=st.sampled_from([None, None, 0.0, 0.3]))
-    def receive(self, seconds):
+    @rule(seconds=st.sampled_from([None, None, 0.0, 0.3]), takes_turns=st.booleans())
+    def receive(self, seconds, takes_turns):
         if self.receiver is not None and not self.receiver.is_done:
             return
 
@@ -69,7 +69,8 @@ class Readers(RuleBasedStateMachine):
                 raise IllegalMethodCallError("there are handlers")
 
         def act():
-            self.received.append(int(self.session.receive(Deadline(seconds), refuse_with_handlers).text))
+            event = self.owner.message_received if takes_turns else None
+            self.received.append(int(self.session.receive(Deadline(seconds), refuse_with_handlers, event).text))
 
         self.receiver = self.stage.act(act)
 

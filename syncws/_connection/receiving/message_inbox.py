@@ -16,12 +16,14 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from operator import attrgetter
+from typing import Any
 
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
 from syncws.errors import OperationTimedOutError
+from syncws.events import Event
 
 __all__ = ["MAX_WAITING_MESSAGES", "MessageInbox"]
 
@@ -35,6 +37,7 @@ _BYTES_EACH = 512
 _WEIGHT_OF_BYTE = 5
 _WEIGHT_OF_MESSAGE = 256
 
+_BUSY = "another receive runs on this socket: one at a time"
 _length_of = attrgetter("_length")
 
 _NOTHING: deque[Message] = deque(maxlen=0)
@@ -146,6 +149,28 @@ class MessageInbox(Inbox):
 
     _forget_all = _clear
 
+    def take_turn(self, deadline: Deadline, event: Event[Any, Any]) -> Message | None:
+        """Take the answer in a conversation: nothing waits, nobody reads, and a single small message comes next.
+
+        None for whatever else: then take() does it, within the same deadline.
+
+        Args:
+            deadline: of the wait.
+            event: see Puller.pull_one.
+
+        Raises:
+            InvalidOperationError: another thread is taking (0x800710DD).
+        """
+        puller = self.puller
+        if self._messages or self._is_ended or self._descriptor is not None or puller is None or not self.is_pulled:
+            return None
+        operation = Operation()
+        try:
+            self._begin(operation, _BUSY)
+            return puller.pull_one(operation, deadline, event)
+        finally:
+            operation.is_over = True
+
     def take(self, deadline: Deadline, check: Callable[[], object] = bool) -> Message | None:
         """Wait for a message and take it; None when there will be no more.
 
@@ -162,7 +187,7 @@ class MessageInbox(Inbox):
         outcome = LOOK
         try:
             self.at_hand = _NOTHING
-            self._begin(operation, "another receive runs on this socket: one at a time")
+            self._begin(operation, _BUSY)
             while True:
                 with self._lock:
                     check()
@@ -192,7 +217,7 @@ class MessageInbox(Inbox):
         operation = Operation()
         try:
             self.at_hand = _NOTHING
-            self._begin(operation, "another receive runs on this socket: one at a time")
+            self._begin(operation, _BUSY)
             # What lies in the socket too, as far as the inbox has room.
             puller = self.puller
             while not (puller is None or self.is_full or self._is_ended):

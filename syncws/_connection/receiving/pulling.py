@@ -16,9 +16,11 @@ from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import READABLE, SLICE_SECONDS, WOKEN, WRITABLE, Readiness, make_readiness
+from syncws._wire.decoder import Decoder
 from syncws._wire.frame_decoder import Checkpoint
-from syncws._wire.incoming import Ping, Pong
+from syncws._wire.incoming import Message, Ping, Pong
 from syncws.errors import ConnectionLostError
+from syncws.events import Event
 
 if TYPE_CHECKING:
     from syncws._connection.receiving.reader import Reader
@@ -37,11 +39,15 @@ class Puller:
         is_torn (bool): True while bytes are on their way from the socket into the inbox.
     """
 
-    __slots__ = ("_decoded", "_main", "_reader", "_resume_from", "_sliced", "is_torn")
+    __slots__ = ("_decoded", "_main", "_reader", "_resume_from", "_sliced", "_turn_decoder", "is_torn")
 
     def __init__(self, reader: "Reader") -> None:
         """Make it for a connection that is made."""
         self._reader = reader
+        decoder = reader.decoder
+        has_whole = isinstance(decoder, Decoder) and decoder.inflater is None and reader.decode == decoder.receive_data
+        # What pull_one() asks; None for pieces, for what may be compressed, and where frames are told in the log.
+        self._turn_decoder: Decoder | None = decoder if has_whole else None  # type: ignore[assignment]
         self._main = threading.main_thread().ident
         # For the main thread, whose waits a signal must end; made when that reads.
         self._sliced: Readiness | None = None
@@ -85,6 +91,64 @@ class Puller:
             if role.is_asked:
                 role.settle()
         return outcome
+
+    def pull_one(self, operation: Operation, deadline: Deadline, event: Event[Any, Any]) -> Message | None:
+        """Read once, if nobody else does, and return the message when a single small one is all that came.
+
+        So goes a conversation, turn by turn, without the detour through the inbox. Whatever else came or happened is
+        left for pull().
+
+        Args:
+            operation, deadline: of the wait.
+            event: whose handlers would get the message; when there are some now it is theirs.
+        """
+        decoder = self._turn_decoder
+        if decoder is None:
+            return None
+        role = self._reader.session.role
+        holders = role.holders
+        message = None
+        try:
+            if role.is_drained and not role.is_asked and holders.setdefault(None, operation) is operation:
+                role.is_drained = role.is_wanted = False
+                role.pulls += 1
+                if self._wait(operation, deadline) == READABLE:
+                    # As in _read().
+                    operation.is_busy = True
+                    if holders.get(None) is operation:
+                        message = self._take_one(decoder, event)
+                    operation.is_busy = False
+                role.is_drained = not self._reader.has_leftover
+        finally:
+            # As in pull().
+            try:
+                if holders[None] is operation:
+                    del holders[None]
+            except KeyError:
+                pass
+            if role.is_asked:
+                role.settle()
+        return message
+
+    def _take_one(self, decoder: Decoder, event: Event[Any, Any]) -> Message | None:
+        reader = self._reader
+        role = reader.session.role
+        message = None
+        self._resume_from = checkpoint = decoder.checkpoint
+        self.is_torn = True
+        # Only between two messages, and with no bytes unread.
+        if reader.fetch() and checkpoint is not None and not checkpoint[0]:
+            message = decoder.only_message(reader.kept[0])
+            if role.is_asked or event.handlers:
+                message = None
+            if message is not None:
+                # The step that takes.
+                reader.kept.clear()
+                decoder.tally.whole += 1
+        self.is_torn = False
+        if reader.is_at_end:
+            role.is_asked = True
+        return message
 
     def _read(self, operation: Operation, deadline: Deadline) -> int:
         reader = self._reader
