@@ -66,9 +66,9 @@ def test_a_read_that_is_interrupted_anywhere_loses_and_repeats_nothing(rigs):
 
 def test_what_an_interrupted_read_has_left_the_reader_thread_finishes(rigs):
     for rig in every_place(rigs, pull, TWO_AND_A_PING):
+        rig.transport.feed_quietly(b"")
         rig.session.role._start()
-        while rig.session.inbox._messages.__len__() < 2:
-            assert not rig.session.finished.is_set()
+        assert rig.session.finished.wait_until(Deadline(LIMIT))
         assert taken(rig) == ["one", "two"]
 
 

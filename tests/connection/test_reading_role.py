@@ -198,87 +198,91 @@ def stages(monkeypatch, clock, monitor):
         stage.close()
 
 
-@pytest.mark.slow
-def test_a_thread_that_gives_way_anywhere_in_a_callers_attempt_lets_it_read(stages):
+def at_all_places(attempt):
+    """Have `attempt(i, j)` take i steps into one function and j into another, until neither can be gone into so far.
+
+    It returns whether each of them still was in the middle of its function.
+    """
     for i in itertools.count():
         is_within = False
         for j in itertools.count():
-            stage = stages()
-            stage.session.role._start()
-            (thread,) = stage.actors
-            stage.run_out()
-            caller = stage.act(lambda session=stage.session: session.receive(Deadline(None)))
-            is_within = caller.go_into("want", i) or is_within
-            is_inside = thread.go_into("give_way", j)
-            while caller.is_ready:
-                caller.step()
-            stage.run_out()
-            stage.rig.transport.incoming.append(server_frame(TEXT, b"one"))
-            stage.run_out()
-            assert caller.is_done, f"after {i} steps of the caller and {j} of the thread"
-            if not is_inside:
+            is_inside_one, is_inside_other = attempt(i, j)
+            is_within = is_within or is_inside_one
+            if not is_inside_other:
                 break
         if not is_within:
             break
     assert i > 20
+
+
+@pytest.mark.slow
+def test_a_thread_that_gives_way_anywhere_in_a_callers_attempt_lets_it_read(stages):
+    def attempt(i, j):
+        stage = stages()
+        stage.session.role._start()
+        (thread,) = stage.actors
+        stage.run_out()
+        caller = stage.act(lambda: stage.session.receive(Deadline(None)))
+        is_within = caller.go_into("want", i)
+        is_inside = thread.go_into("give_way", j)
+        while caller.is_ready:
+            caller.step()
+        stage.run_out()
+        stage.rig.transport.incoming.append(server_frame(TEXT, b"one"))
+        stage.run_out()
+        assert caller.is_done, f"after {i} steps of the caller and {j} of the thread"
+        return is_within, is_inside
+
+    at_all_places(attempt)
 
 
 @pytest.mark.slow
 def test_a_call_in_vain_anywhere_in_a_callers_attempt_lets_it_read(stages):
-    for i in itertools.count():
-        is_within = False
-        for j in itertools.count():
-            stage = stages()
-            session = stage.session
-            session.role._start()
-            (thread,) = stage.actors
-            stage.run_out()
-            caller = stage.act(lambda session=session: session.receive(Deadline(None)))
-            is_within = caller.go_into("want", i) or is_within
-            while thread.is_ready:
-                thread.step()
-            other = stage.act(session.role.call)
-            is_inside = other.go_into("call", j)
-            while caller.is_ready:
-                caller.step()
-            stage.run_out()
-            stage.rig.transport.incoming.append(server_frame(TEXT, b"one"))
-            stage.run_out()
-            assert caller.is_done, f"after {i} steps of the caller and {j} of the call"
-            if not is_inside:
-                break
-        if not is_within:
-            break
-    assert i > 20
+    def attempt(i, j):
+        stage = stages()
+        stage.session.role._start()
+        (thread,) = stage.actors
+        stage.run_out()
+        caller = stage.act(lambda: stage.session.receive(Deadline(None)))
+        is_within = caller.go_into("want", i)
+        while thread.is_ready:
+            thread.step()
+        other = stage.act(stage.session.role.call)
+        is_inside = other.go_into("call", j)
+        while caller.is_ready:
+            caller.step()
+        stage.run_out()
+        stage.rig.transport.incoming.append(server_frame(TEXT, b"one"))
+        stage.run_out()
+        assert caller.is_done, f"after {i} steps of the caller and {j} of the call"
+        return is_within, is_inside
+
+    at_all_places(attempt)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["caller", "other"])
 def test_whoever_needs_a_reader_anywhere_in_the_end_of_a_pull_gets_one(stages, first):
-    for i in itertools.count():
-        is_within = False
-        for j in itertools.count():
-            stage = stages()
-            caller = stage.act(lambda session=stage.session: session.receive(Deadline(None)))
-            while caller.is_ready:
-                caller.step()
-            stage.rig.transport.incoming.append(server_frame(TEXT, b"one"))
-            other = stage.act(lambda session=stage.session: session.wait_closed(Deadline(None)))
-            is_inside = False
-            if first == "other":
-                is_inside = other.go_into("call", j)
-            is_within = caller.go_into("_give_out", i) or is_within
-            if first == "caller":
-                is_inside = other.go_into("call", j)
-            stage.run_out()
-            assert caller.is_done
-            role = stage.session.role
-            assert isinstance(role.holders.get(None), Hold), f"after {i} steps of the caller and {j} of the other"
-            if not is_inside:
-                break
-        if not is_within:
-            break
-    assert i > 20
+    def attempt(i, j):
+        stage = stages()
+        caller = stage.act(lambda: stage.session.receive(Deadline(None)))
+        while caller.is_ready:
+            caller.step()
+        stage.rig.transport.incoming.append(server_frame(TEXT, b"one"))
+        other = stage.act(lambda: stage.session.wait_closed(Deadline(None)))
+        is_inside = False
+        if first == "other":
+            is_inside = other.go_into("call", j)
+        is_within = caller.go_into("_give_out", i)
+        if first == "caller":
+            is_inside = other.go_into("call", j)
+        stage.run_out()
+        assert caller.is_done
+        role = stage.session.role
+        assert isinstance(role.holders.get(None), Hold), f"after {i} steps of the caller and {j} of the other"
+        return is_within, is_inside
+
+    at_all_places(attempt)
 
 
 def test_no_wake_up_is_lost_and_nothing_is_read_twice():
