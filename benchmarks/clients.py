@@ -1,7 +1,8 @@
 """The clients that benchmarks/peers.py compares: syncws in both of its forms, its peers, and a bare socket.
 
-Each does the same four things on the server of raw_server.py, and measures only these, not the connecting before them.
-A peer that is not installed is left out.
+Each does the same four things on the server of raw_server.py, and measures only these, not the connecting before them;
+the blocking ones do the first also on many connections at a time (`crowd`, for benchmarks/scale.py). A peer that is not
+installed is left out.
 """
 
 import importlib.util
@@ -11,6 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -110,7 +112,24 @@ class Syncws:
 
     def trip(self, case: Case, lap: Lap) -> None:
         """Send the next message in the handler that receives the last one's answer."""
-        done = threading.Event()
+        self.crowd(case, 1, lap)
+
+    def crowd(self, case: Case, number: int, lap: Lap) -> None:
+        """As trip, on so many connections at a time."""
+        done = threading.Semaphore(0)
+        opened = [self._open_for_trips(case, done.release) for _ in range(number)]
+        lap.start()
+        for _, send in opened:
+            send()
+        for _ in opened:
+            assert done.acquire(timeout=LIMIT)
+        lap.stop()
+        for ws, _ in opened:
+            # The server decodes nothing, so it would not answer a Close frame. The peers are cut off likewise.
+            ws.abort()
+
+    def _open_for_trips(self, case: Case, done: Callable[[], None]) -> tuple[MessageWebSocket, Callable[[], None]]:
+        """Return a connection and what sends the first message; `done` is called when the last was answered."""
         left = case.times
         is_binary = case.is_binary
 
@@ -125,16 +144,11 @@ class Syncws:
             if left:
                 send()
             else:
-                done.set()
+                done()
 
-        with self._open(case, received) as ws:
-            send = self._sender(ws, case)
-            lap.start()
-            send()
-            assert done.wait(LIMIT)
-            lap.stop()
-            # The server decodes nothing, so it would not answer a Close frame. The peers are cut off likewise.
-            ws.abort()
+        ws = self._open(case, received)
+        send = self._sender(ws, case)
+        return ws, send
 
     def flood(self, case: Case, lap: Lap) -> None:
         """Receive the messages through the event."""
@@ -209,6 +223,26 @@ class PullClient:
             receive()
         lap.stop()
         self._drop(ws)
+
+    def crowd(self, case: Case, number: int, lap: Lap) -> None:
+        """As trip, on so many connections at a time, with a thread each."""
+        opened = [self._open(case) for _ in range(number)]
+        # Starting the threads is not measured.
+        start, end = (threading.Barrier(number, action, LIMIT) for action in (lap.start, lap.stop))
+
+        def work(ws: Any) -> None:
+            send = self._sender(ws, case)
+            receive = self._receiver(ws, case)
+            start.wait()
+            for _ in range(case.times):
+                send()
+                receive()
+            end.wait()
+
+        with ThreadPoolExecutor(number) as threads:
+            list(threads.map(work, opened))
+        for ws in opened:
+            self._drop(ws)
 
     def flood(self, case: Case, lap: Lap) -> None:
         """Receive the messages."""

@@ -1,6 +1,6 @@
 """A thousand idle connections: what each costs in threads, memory and CPU, for syncws and its two peers.
 
-    python benchmarks/idle.py [--connections 1000] [--seconds 60] [--compression]
+    python benchmarks/idle.py [--connections 1000] [--seconds 60] [--compression] [--write FOLDER]
 
 The echo server of compliance/ runs in a process of its own, and so does each client, with its library's own settings;
 websocket-client once as WebSocket, which has no thread and answers nothing while nobody receives, and once as
@@ -24,9 +24,12 @@ from typing import Any
 
 import websocket
 import websockets.sync.client
+from peers import versions
+from report import save, show
 
 import syncws
 
+HEADING = ["for each connection", "threads", "descriptors", "KiB", "CPU, ppm", "opening, ms", "broken of all"]
 ROOT = pathlib.Path(__file__).parent.parent
 LIMIT = 60.0
 # Sockets, and what a client needs to wake its threads.
@@ -42,6 +45,19 @@ def _open_syncws(uri: str) -> Check:
     def check() -> bool:
         socket.send("still there?")
         return socket.receive(LIMIT) == "still there?"
+
+    return check
+
+
+def _open_syncws_events(uri: str) -> Check:
+    has_come = threading.Event()
+    socket = syncws.MessageWebSocket()
+    socket.add_message_received(lambda _, args: has_come.set() if args.text == "still there?" else None)
+    socket.connect(uri, timeout=LIMIT)
+
+    def check() -> bool:
+        socket.send("still there?")
+        return has_come.wait(LIMIT)
 
     return check
 
@@ -103,6 +119,7 @@ def _open_websocket_app(uri: str) -> Check:
 
 CLIENTS: dict[str, Callable[[str], Check]] = {
     "syncws": _open_syncws,
+    "… with a handler": _open_syncws_events,
     "websockets": _open_websockets,
     "websocket-client": _open_websocket_client,
     "… WebSocketApp": _open_websocket_app,
@@ -191,6 +208,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60, help="for which nothing is sent (default 60)")
     parser.add_argument("--compression", action="store_true", help="syncws alone, with compression and without")
+    parser.add_argument("--write", type=pathlib.Path, help="the folder for the table")
     parser.add_argument("--client", choices=CLIENTS | COMPRESSIONS, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -198,19 +216,24 @@ def main() -> int:
         print(json.dumps(measure_here(options.client, options.port, options.connections, options.seconds)), flush=True)
         # Not by closing a thousand connections, each with its library's patience.
         os._exit(0)
+    if options.write and options.compression:
+        parser.error("--write has no place for the table of --compression: leave one of them out")
     count = min(options.connections, raise_descriptor_limit(options.connections * _DESCRIPTORS_EACH) // 6)
-    print(f"{count} connections, idle for {options.seconds:g} s; for each connection:")
-    print(f"{'':<20}{'threads':>10}{'descriptors':>13}{'KiB':>10}{'CPU, ppm':>12}{'opening, ms':>14}{'broken':>9}")
+    said = f"{count:,} connections, idle for {options.seconds:g} s"
+    print(said)
+    show(HEADING, 20, 14)
     exit_code = 0
+    rows = []
     for name in COMPRESSIONS if options.compression else CLIENTS:
         got = measure(name, count, options.seconds)
-        print(
-            f"{name:<20}{got['threads']:>10.2f}{got['descriptors']:>13.2f}{got['bytes'] / 1024:>10.1f}"
-            f"{got['cpu'] * 1e6:>12.2f}{got['opening'] * 1e3:>14.2f}{got['broken']:>9}",
-            flush=True,
-        )
-        if (name == "syncws" or options.compression) and got["broken"]:
+        figures = (got["threads"], got["descriptors"], got["bytes"] / 1024, got["cpu"] * 1e6, got["opening"] * 1e3)
+        rows.append([name, *(f"{figure:.2f}" for figure in figures), str(got["broken"])])
+        show(rows[-1], 20, 14)
+        if (CLIENTS.get(name) in (_open_syncws, _open_syncws_events) or options.compression) and got["broken"]:
             exit_code = 1
+    if options.write:
+        missing = ["curl_cffi", "aiohttp", "picows"]
+        save(options.write / "idle-figures.md", f"{said}; {versions(missing)}", HEADING, rows)
     return exit_code
 
 

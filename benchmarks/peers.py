@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from clients import LIMIT, Case, Lap, installed
 from raw_server import wire_size
-from report import Figures, Row, heading, line_of, write
+from report import Figures, Row, heading, line_of, show, write
 
 import syncws
 
@@ -61,17 +61,23 @@ class Server(NamedTuple):
 @contextlib.contextmanager
 def serving() -> Iterator[list[Server]]:
     """Run the server; yield where it listens: plain first, then with TLS if it has that."""
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("raw_server.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        said = process.stdout.readline().decode().split(maxsplit=2)
+    with running("raw_server.py") as line:
+        said = line.split(maxsplit=2)
         servers = [Server(int(said[0]), None)]
         if len(said) == 3:
             servers.append(Server(int(said[1]), said[2].rstrip("\n")))
         yield servers
+
+
+@contextlib.contextmanager
+def running(program: str, *arguments: str) -> Iterator[str]:
+    """Run a program of this folder that ends with its standard input; yield the first line that it says."""
+    command = [sys.executable, str(Path(__file__).with_name(program)), *arguments]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process.stdout.readline().decode()
     finally:
         process.stdin.close()
         process.wait(LIMIT)
@@ -139,7 +145,7 @@ def main() -> None:
         clients = [one for one in clients if one.name == "bare socket" or any(word in one.name for word in words)]
     print(versions(missing))
     columns = heading(clients)
-    print("  ".join([f"{columns[0]:36}", *(f"{name:>18}" for name in columns[1:])]))
+    show(columns, 36, 18)
     results = []
     with serving() as servers:
         for server in servers:
@@ -150,8 +156,7 @@ def main() -> None:
                     continue
                 rounds, shrink = (1, 10) if arguments.quick else (arguments.rounds, 1)
                 results.append(measure(row, server, clients, rounds, shrink))
-                cells = line_of(results[-1])
-                print("  ".join([f"{cells[0]:36}", *(f"{cell:>18}" for cell in cells[1:])]), flush=True)
+                show(line_of(results[-1]), 36, 18)
     if arguments.write:
         write(arguments.write, versions(missing), columns, results)
 

@@ -1,4 +1,4 @@
-"""The table and the plot of benchmarks/peers.py, for the documentation."""
+"""The tables of the benchmarks and the plot of peers.py, for the documentation."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,7 +35,8 @@ def _is_own(name: str) -> bool:
     return name.startswith("syncws")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return it with a decimal as far as that means something."""
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
@@ -43,7 +44,7 @@ def line_of(figures: Figures) -> list[str]:
     """Return a row of the table: what, each client's time and processor time, and the ratios."""
     best = best_peer(figures)
     cells = [figures.row.title + (", TLS" if figures.is_tls else "")]
-    cells += [f"{_number(figures.wall[name])} ({_number(figures.cpu[name])})" for name in figures.wall]
+    cells += [f"{number(figures.wall[name])} ({number(figures.cpu[name])})" for name in figures.wall]
     for name in figures.wall:
         if _is_own(name):
             cells.append(f"{figures.wall[name] / figures.wall[best]:.2f}")
@@ -60,11 +61,21 @@ def heading(clients: list[Any]) -> list[str]:
 
 def write(folder: Path, versions: str, heading: list[str], results: list[Figures]) -> None:
     """Write `speed-figures.md` and `speed.svg` into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{versions}.", "", _line(heading), _line(["---", *("---:" for _ in heading[1:])])]
-    lines += [_line(line_of(figures)) for figures in results]
-    (folder / "speed-figures.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    save(folder / "speed-figures.md", versions, heading, [line_of(figures) for figures in results])
     _plot(folder / "speed.svg", versions, results)
+
+
+def save(path: Path, said: str, heading: list[str], rows: list[list[str]]) -> None:
+    """Write a table with a line about what was measured, and make its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # What the first column has is a name, the others have numbers.
+    lines = [f"{said}.", "", _line(heading), _line(["---", *("---:" for _ in heading[1:])])]
+    path.write_text("\n".join([*lines, *map(_line, rows)]) + "\n", encoding="utf-8")
+
+
+def show(cells: list[str], first: int, others: int) -> None:
+    """Print a line of a table now, with columns of these widths."""
+    print("  ".join([f"{cells[0]:{first}}", *(f"{cell:>{others}}" for cell in cells[1:])]), flush=True)
 
 
 def _line(cells: list[str]) -> str:
