@@ -189,7 +189,8 @@ def test_ctrl_c_stops_the_stream_of_scenario_2_and_closes_it():
         echo(connection)
 
     with running_server(serve) as uri:
-        program = [sys.executable, "-u", "-W", "error", str(SAMPLE / "scenario2_binary.py"), uri, "--interval", "1000"]
+        # A signal that comes just before the wait between two writes does not end it, so it must be over within LIMIT.
+        program = [sys.executable, "-u", "-W", "error", str(SAMPLE / "scenario2_binary.py"), uri, "--interval", "5"]
         own = os.environ | {"PYTHONPATH": str(ROOT)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(program, cwd=ROOT, env=own, text=True, **pipes) as running:
