@@ -215,7 +215,8 @@ def test_r36_receiving_ends_after_30_seconds_without_data(make, receive, passing
         # The connection goes on.
         assert socket.output_stream.write(b"still there") == 11
         socket.abort()
-    assert waits == [30.0]
+    # It may look once more when the time is over.
+    assert waits in ([30.0], [30.0, 0.0])
     assert_timed_out(raised.value)
 
 
