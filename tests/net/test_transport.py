@@ -1,13 +1,17 @@
 """SocketTransport: a non-blocking socket as a byte pipe."""
 
 import errno
+import select
 import socket
 import threading
+from collections import deque
 
 import pytest
-from support import reset, wait
+from support import LIMIT, reset, wait
 
+import syncws
 from syncws._net.transport import SocketTransport
+from syncws._wire.accelerated import speedups
 from syncws.errors import ConnectionLostError
 from syncws.hresult import HResult
 
@@ -24,20 +28,26 @@ def ends():
     far.close()
 
 
-def receive(transport):
+SIZES = pytest.mark.parametrize("size", [100, 4096, 4097], ids=["small", "small at the most", "large"])
+
+
+def receive(transport, size=100):
     """Receive, however long loopback takes."""
-    while (data := transport.receive(100)) is None:
+    while (data := transport.receive(size)) is None:
         pass
     return data
 
 
-def test_receive_gives_what_came(ends):
+@SIZES
+def test_receive_gives_what_came(ends, size):
     ends[1].sendall(b"hello")
-    assert receive(ends[0]) == b"hello"
+    assert receive(ends[0], size) == b"hello"
+    assert ends[0].inbound.total_bytes == 5
 
 
-def test_receive_gives_none_when_there_is_nothing_now(ends):
-    assert ends[0].receive(100) is None
+@SIZES
+def test_receive_gives_none_when_there_is_nothing_now(ends, size):
+    assert ends[0].receive(size) is None
 
 
 def test_receive_gives_no_more_than_was_asked_for(ends):
@@ -48,9 +58,10 @@ def test_receive_gives_no_more_than_was_asked_for(ends):
     assert data == b"he"
 
 
-def test_receive_gives_empty_bytes_at_the_end(ends):
+@SIZES
+def test_receive_gives_empty_bytes_at_the_end(ends, size):
     ends[1].shutdown(socket.SHUT_WR)
-    assert receive(ends[0]) == b""
+    assert receive(ends[0], size) == b""
 
 
 def test_receive_into_fills_from_the_front_and_gives_the_filled_part(ends):
@@ -68,11 +79,36 @@ def test_receive_into_fills_from_the_front_and_gives_the_filled_part(ends):
     assert filled == b""
 
 
-def test_receive_raises_after_a_reset(ends):
+@SIZES
+def test_receive_raises_after_a_reset(ends, size):
     reset(ends[1])
     with pytest.raises(ConnectionLostError) as caught:
-        receive(ends[0])
+        receive(ends[0], size)
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
+
+
+@SIZES
+def test_a_socket_that_was_closed_behind_our_back_is_told_as_lost(ends, size):
+    ends[0]._socket.close()
+    with pytest.raises(ConnectionLostError):
+        ends[0].receive(size)
+
+
+@pytest.mark.skipif(not syncws.accelerated, reason="only the compiled part has it")
+def test_the_small_receive_refuses_what_it_does_not_take(ends):
+    receive_small = speedups.receive_small
+    with pytest.raises(TypeError):
+        receive_small(ends[1])
+    with pytest.raises(ValueError, match="4097"):
+        receive_small(ends[1], deque(), 4097)
+    ends[0].send(b"hello")
+    wait_until_readable(ends[1])
+    with pytest.raises(AttributeError):
+        receive_small(ends[1], (), 10)
+
+
+def wait_until_readable(connection):
+    assert select.select([connection], [], [], LIMIT)[0]
 
 
 def test_send_tells_how_much_it_took(ends):

@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
+from syncws._net.transport import looks_cheaply
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import READABLE, SLICE_SECONDS, WOKEN, WRITABLE, Readiness, make_readiness
@@ -39,13 +40,23 @@ class Puller:
         is_torn (bool): True while bytes are on their way from the socket into the inbox.
     """
 
-    __slots__ = ("_decoded", "_main", "_reader", "_resume_from", "_sliced", "_turn_decoder", "is_torn")
+    __slots__ = (
+        "_decoded",
+        "_looks_cheaply",
+        "_main",
+        "_reader",
+        "_resume_from",
+        "_sliced",
+        "_turn_decoder",
+        "is_torn",
+    )
 
     def __init__(self, reader: "Reader") -> None:
         """Make it for a connection that is made."""
         self._reader = reader
         decoder = reader.decoder
         has_whole = isinstance(decoder, Decoder) and decoder.inflater is None and reader.decode == decoder.receive_data
+        self._looks_cheaply = looks_cheaply(reader.session.transport)
         # What pull_one() asks; None for pieces, for what may be compressed, and where frames are told in the log.
         self._turn_decoder: Decoder | None = decoder if has_whole else None  # type: ignore[assignment]
         self._main = threading.main_thread().ident
@@ -112,12 +123,15 @@ class Puller:
             if role.is_drained and not role.is_asked and holders.setdefault(None, operation) is operation:
                 role.is_drained = role.is_wanted = False
                 role.pulls += 1
-                if self._wait(operation, deadline) == READABLE:
-                    # As in _read().
-                    operation.is_busy = True
-                    if holders.get(None) is operation:
-                        message = self._take_one(decoder, event)
-                    operation.is_busy = False
+                # First without waiting: the answer may be there already. What was posted goes first, in the wait.
+                if self._looks_cheaply and not self._reader.session.outbox.has_posted:
+                    message = self._take_one(operation, decoder, event)
+                if (
+                    message is None
+                    and not (self._reader.kept or role.is_asked)
+                    and self._wait(operation, deadline) == READABLE
+                ):
+                    message = self._take_one(operation, decoder, event)
                 role.is_drained = not self._reader.has_leftover
         finally:
             # As in pull().
@@ -130,10 +144,14 @@ class Puller:
                 role.settle()
         return message
 
-    def _take_one(self, decoder: Decoder, event: Event[Any, Any]) -> Message | None:
+    def _take_one(self, operation: Operation, decoder: Decoder, event: Event[Any, Any]) -> Message | None:
         reader = self._reader
         role = reader.session.role
         message = None
+        # As in _read().
+        operation.is_busy = True
+        if role.holders.get(None) is not operation:
+            return None
         self._resume_from = checkpoint = decoder.checkpoint
         self.is_torn = True
         # Only between two messages, and with no bytes unread.
@@ -145,7 +163,7 @@ class Puller:
                 # The step that takes.
                 reader.kept.clear()
                 decoder.tally.whole += 1
-        self.is_torn = False
+        self.is_torn = operation.is_busy = False
         if reader.is_at_end:
             role.is_asked = True
         return message

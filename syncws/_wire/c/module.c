@@ -31,6 +31,7 @@ execute(PyObject *module)
         || (state->clock_name = PyUnicode_InternFromString("clock")) == NULL
         || (state->whole_name = PyUnicode_InternFromString("whole")) == NULL
         || (state->fileno_name = PyUnicode_InternFromString("fileno")) == NULL
+        || (state->append_name = PyUnicode_InternFromString("append")) == NULL
         || (state->sink_name = PyUnicode_InternFromString("_sink")) == NULL
         || (state->write_name = PyUnicode_InternFromString("_write")) == NULL
         || (state->write_text_name = PyUnicode_InternFromString("_write_text")) == NULL
@@ -70,6 +71,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->zero);
     Py_VISIT(state->whole_name);
     Py_VISIT(state->fileno_name);
+    Py_VISIT(state->append_name);
     Py_VISIT(state->sink_name);
     Py_VISIT(state->write_name);
     Py_VISIT(state->write_text_name);
@@ -100,6 +102,7 @@ clear(PyObject *module)
     Py_CLEAR(state->zero);
     Py_CLEAR(state->whole_name);
     Py_CLEAR(state->fileno_name);
+    Py_CLEAR(state->append_name);
     Py_CLEAR(state->sink_name);
     Py_CLEAR(state->write_name);
     Py_CLEAR(state->write_text_name);
@@ -118,6 +121,7 @@ static PyMethodDef methods[] = {
     {"apply_mask", FAST(syncws_apply_mask), "See syncws._wire.masking.apply_mask."},
     {"masked_frame", FAST(syncws_masked_frame), "See syncws._wire.frames.masked_frame."},
     {"decode_utf8", FAST(syncws_decode_utf8), "See syncws._wire.utf8.decode_utf8."},
+    {"receive_small", FAST(syncws_receive_small), "See syncws._net.transport."},
     {"scan", FAST(syncws_scan), "See syncws._wire.decoder.scan."},
     {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},
     {"use_writer", syncws_use_writer, METH_VARARGS, "Tell what a DataWriter begins with: see _streams.writer_fields."},

@@ -74,19 +74,6 @@ count_message(PyObject *tally, const State *state)
     return failed;
 }
 
-/* The number of an open socket, -1 for a closed one. */
-static int
-number_of(PyObject *socket, const State *state)
-{
-    PyObject *number = PyObject_VectorcallMethod(
-        state->fileno_name, &socket, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    long result = number == NULL ? -1 : PyLong_AsLong(number);
-
-    Py_XDECREF(number);
-    PyErr_Clear();
-    return result < 0 || result > INT_MAX ? -1 : (int)result;
-}
-
 /* Leave the rest of a frame to whoever has the writer role next, as a sender does whose time is over. */
 static int
 leave_rest(Sender *self, const unsigned char *rest, Py_ssize_t length)
@@ -160,7 +147,7 @@ send_frame(PyObject *object, const State *state, unsigned first, const Py_buffer
         || !PyObject_TypeCheck(self->meter, state->meter_type)) {
         Py_RETURN_FALSE;
     }
-    descriptor = number_of(self->direct, state);
+    descriptor = syncws_number_of(self->direct, state);
     if (descriptor < 0) {
         /* Closed, maybe behind our back: for Python's to find out. */
         Py_RETURN_FALSE;

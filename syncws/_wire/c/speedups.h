@@ -41,6 +41,7 @@ typedef struct {
     PyObject *zero;
     PyObject *whole_name;
     PyObject *fileno_name;
+    PyObject *append_name;
     PyObject *sink_name;
     PyObject *write_name;
     PyObject *write_text_name;
@@ -113,6 +114,7 @@ State *syncws_state(PyObject *module);
 int syncws_read_key(PyObject *object, unsigned char *key);
 void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key);
 Py_ssize_t syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key);
+int syncws_number_of(PyObject *socket, const State *state);
 int syncws_count(PyObject *meter, const State *state, long long bytes);
 
 int syncws_takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name);
@@ -124,6 +126,7 @@ PyObject *syncws_writer_store(
 PyObject *syncws_apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_decode_utf8(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_use_reader(PyObject *module, PyObject *args);
 PyObject *syncws_use_writer(PyObject *module, PyObject *args);

@@ -1,0 +1,80 @@
+/* Receiving a little from a plain socket, if it has something: the compiled form of transport.receive_small. */
+
+#include "speedups.h"
+
+#ifndef MS_WINDOWS
+#include <errno.h>
+#include <sys/socket.h>
+#endif
+
+enum { MOST_BYTES = 4096 };
+
+/* The number of an open socket, -1 for a closed one. */
+int
+syncws_number_of(PyObject *socket, const State *state)
+{
+    PyObject *place[2] = {NULL, socket}, *number;
+    long result;
+
+    number = PyObject_VectorcallMethod(state->fileno_name, place + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    result = number == NULL ? -1 : PyLong_AsLong(number);
+    Py_XDECREF(number);
+    PyErr_Clear();
+    return result < 0 || result > INT_MAX ? -1 : (int)result;
+}
+
+/* receive_small(socket, kept, size) -> how many bytes were put into the deque `kept`, -1 when there is nothing now
+ *
+ * The GIL is kept: the call cannot wait, and letting go of it costs as much as what is received. */
+PyObject *
+syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+#ifdef MS_WINDOWS
+    PyErr_SetString(PyExc_NotImplementedError, "not on Windows");
+    return NULL;
+#else
+    const State *state = syncws_state(module);
+    char room[MOST_BYTES];
+    PyObject *piece, *put[3], *done;
+    Py_ssize_t size, received;
+    int descriptor;
+
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "receive_small takes a socket, a deque and a size");
+        return NULL;
+    }
+    size = PyLong_AsSsize_t(args[2]);
+    if (size == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (size < 0 || size > MOST_BYTES) {
+        PyErr_Format(PyExc_ValueError, "the size must be in range(0, %d)", MOST_BYTES + 1);
+        return NULL;
+    }
+    descriptor = syncws_number_of(args[0], state);
+    if (descriptor < 0) {
+        errno = EBADF;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    received = recv(descriptor, room, (size_t)size, MSG_DONTWAIT);
+    if (received < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+            return PyLong_FromLong(-1);
+        }
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    piece = PyBytes_FromStringAndSize(room, received);
+    if (piece == NULL) {
+        return NULL;
+    }
+    put[1] = args[1];
+    put[2] = piece;
+    done = PyObject_VectorcallMethod(state->append_name, put + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_DECREF(piece);
+    if (done == NULL) {
+        return NULL;
+    }
+    Py_DECREF(done);
+    return PyLong_FromSsize_t(received);
+#endif
+}
