@@ -54,6 +54,13 @@ class Wire:
         data = self.from_server.read(min(size, self.chunk))
         return data or (b"" if self.is_at_end else None)
 
+    def receive_into(self, room):
+        data = self.receive(len(room))
+        if data is None:
+            return None
+        room[: len(data)] = data
+        return room[: len(data)]
+
     def send(self, data):
         count = len(data) if self.takes is None else min(self.takes, len(data))
         if count:
@@ -185,6 +192,101 @@ def test_garbage_behind_a_record_is_an_error_of_the_next_receive_into(ends):
     assert ends[0].receive_into(room) == b"last"
     with pytest.raises(ssl.SSLError):
         ends[0].receive_into(room)
+
+
+def test_small_records_that_came_together_are_received_at_once(ends):
+    for part in (b"one", b"two", b"three"):
+        ends[1].server.write(part)
+    assert ends[0].receive(7) == b"onetwot"
+    assert ends[0].has_buffered
+    assert ends[0].receive(100) == b"hree"
+    assert not ends[0].has_buffered
+
+
+@pytest.mark.parametrize("behind", ["close_notify", "garbage"])
+def test_what_came_before_an_end_is_received_first(ends, behind):
+    transport, wire = ends
+    wire.server.write(b"one")
+    wire.server.write(b"two")
+    if behind == "garbage":
+        wire.garbage = wire.from_server.read() + b"\x17\x03\x03\x00\x20" + b"x" * 32
+    else:
+        with pytest.raises(ssl.SSLWantReadError):
+            wire.server.unwrap()
+    assert transport.receive(100) == b"onetwo"
+    assert transport.has_buffered
+    for _ in range(2):
+        if behind == "close_notify":
+            assert transport.receive(100) == b""
+        else:
+            with pytest.raises(ssl.SSLError):
+                transport.receive(100)
+
+
+def receive_into_whole(transport, size):
+    """Receive `size` bytes into one memory; return them and the sizes of what each call brought."""
+    memory = memoryview(bytearray(size))
+    filled, sizes = 0, []
+    while filled < size:
+        part = transport.receive_into(memory[filled:])
+        if part is not None:
+            sizes.append(len(part))
+            filled += len(part)
+    return bytes(memory), sizes
+
+
+@pytest.mark.parametrize("chunk", [1000, 16406, 65536, 1 << 20])
+@pytest.mark.parametrize("record", [700, 16384])
+def test_a_large_message_is_received_in_few_and_bounded_steps(ends, chunk, record):
+    transport, wire = ends
+    wire.chunk = chunk
+    data = b"".join(number.to_bytes(4, "big") for number in range(1 << 18))
+    for start in range(0, len(data), record):
+        wire.server.write(data[start : start + record])
+    received, sizes = receive_into_whole(transport, len(data))
+    assert received == data
+    assert max(sizes) <= 262144
+    if chunk == 1 << 20:
+        assert len(sizes) <= 6
+    assert transport.receive_into(memoryview(bytearray(1))) is None
+    assert not transport.has_buffered
+
+
+def test_what_comes_behind_a_full_room_is_told(ends):
+    """Four records that are one piece of ciphertext to the byte, and one that came with them."""
+    transport, wire = ends
+    sizes = [16384, 16384, 16384, 16296]
+    for size in sizes:
+        wire.server.write(b"x" * size)
+    assert wire.from_server.pending == 65536
+    wire.server.write(b"behind")
+    room = memoryview(bytearray(sum(sizes)))
+    assert len(transport.receive_into(room)) == len(room)
+    assert not wire.from_server.pending
+    assert transport.has_buffered
+    assert transport.receive(100) == b"behind"
+    assert not transport.has_buffered
+
+
+def test_a_large_receive_that_is_interrupted_anywhere_loses_nothing_or_says_so(server_tls, client_tls):
+    torn = 0
+    for number in itertools.count():
+        transport, wire = connected(server_tls, client_tls)
+        wire.server.write(b"x" * 10000)
+        wire.server.write(b"y" * 10000)
+        room = memoryview(bytearray(20000))
+        if not interrupt_at(number, transport.receive_into, room):
+            break
+        torn += transport.is_torn
+        if not transport.is_torn and bytes(room).count(b"x") == 0:
+            assert transport.receive_into(room) == b"x" * 10000 + b"y" * 10000
+    assert torn
+
+
+def test_the_end_without_close_notify_is_an_end_of_receive_into_too(ends):
+    ends[1].is_at_end = True
+    for _ in range(2):
+        assert ends[0].receive_into(memoryview(bytearray(100))) == b""
 
 
 def test_close_notify_is_the_end(ends):
@@ -362,10 +464,10 @@ def test_records_that_the_tls_below_has_taken_in_are_told(ends, server_tls, clie
     for word in (b"one", b"two", b"three"):
         upper_wire.server.write(word)
         wire.server.write(upper_wire.from_server.read())
-    received = [upper.receive(100)]
+    received = [upper.receive(4)]
     while upper.has_buffered:
-        received.append(upper.receive(100))
-    assert received == [b"one", b"two", b"three"]
+        received.append(upper.receive(4))
+    assert b"".join(received) == b"onetwothree"
 
 
 @pytest.mark.parametrize("error", [ssl.SSLError(1, "text"), ssl.SSLError()])

@@ -48,6 +48,11 @@ class Flood:
             pass
         return self.from_server.read() or None
 
+    def receive_into(self, room):
+        data = self.receive(len(room))
+        room[: len(data)] = data
+        return room[: len(data)]
+
     def send(self, data):
         if not self.is_open:
             return 0
@@ -73,9 +78,9 @@ def connect(authority, client_tls, tmp_path):
     return make
 
 
-def receive_until_it_fails(transport):
+def receive_until_it_fails(transport, room=None):
     while True:
-        assert transport.receive(100) is None
+        assert (transport.receive(100) if room is None else transport.receive_into(room)) is None
         transport.flush()
 
 
@@ -98,6 +103,26 @@ def test_a_receive_of_endless_records_without_data_ends_so_that_its_caller_can_l
         assert flood.count == number * FEEDS_AT_A_TIME
     # Only what the last piece has brought is still to be looked at.
     assert transport._incoming.pending < 200
+
+
+@pytest.mark.parametrize("kind", ["tickets", "key updates"])
+def test_so_does_one_into_memory(connect, kind):
+    transport, flood, records = connect()
+    flood.make = (lambda: records.ticket(flood.count)) if kind == "tickets" else records.key_update
+    room = memoryview(bytearray(1 << 20))
+    for number in range(1, 4):
+        assert transport.receive_into(room) is None
+        assert flood.count == number * (1 + FEEDS_AT_A_TIME)
+
+
+def test_answers_are_bounded_while_a_large_message_comes(connect):
+    transport, flood, records = connect()
+    flood.is_open = False
+    updates = iter([b"".join(records.key_update() for _ in range(2000)) for _ in range(20)])
+    flood.make = lambda: next(updates)
+    with pytest.raises(ConnectionAbortedError, match="makes TLS answer and does not read"):
+        receive_until_it_fails(transport, memoryview(bytearray(1 << 20)))
+    assert transport.unsent_bytes < 1 << 20
 
 
 def test_empty_records_without_end_are_an_error(connect):
@@ -131,5 +156,6 @@ def test_answers_to_key_updates_that_are_read_do_not_count(connect):
     flood.make = lambda: next(updates, None)
     while flood.count < 30:
         assert transport.receive(100) is None
+        assert transport.has_unsent
         assert transport.flush()
         assert not transport.has_unsent

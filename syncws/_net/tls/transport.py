@@ -16,7 +16,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from syncws._net.transport import Transport
 from syncws._waiting.readiness import READABLE, WRITABLE
@@ -25,19 +25,28 @@ from syncws.hresult import HResult
 
 __all__ = ["TlsTransport", "tls_error"]
 
-_CIPHERTEXT_BYTES = 4096
+# Ciphertext taken in at a time for a small message.
+_SMALL_BYTES = 4096
+# Ciphertext given to the engine at a time: the incoming BIO keeps memory for so much, for good.
+_PIECE_BYTES = 65536
+# Ciphertext taken in for a large message before whoever reads looks at the time, and at what is to be sent.
+_TURN_BYTES = 262144
+# What encrypting adds to large records is less than this part.
+_OVERHEAD_PART = 64
 # Plaintext encrypted at a time: four full records, and what a chunk of a large frame has besides, its header. All of it
 # counts as sent once it is encrypted.
 _PLAINTEXT_BYTES = 65536 + 14
-
-# Ciphertext taken in at a time for a large message.
-_RECEIVE_BYTES = 65536
 
 # Pieces of ciphertext that receive() takes in for one piece of data, or none.
 _FEEDS_AT_A_TIME = 16
 # What receiving may want sent (answers to KeyUpdate, alerts) before the peer counts as hostile. More than one send()
 # encrypts at a time, for that passes through here too.
 _MAX_ANSWER_BYTES = 262144
+
+# Memory for the ciphertext of one turn of any connection: fresh pages would cost more than the system call that fills
+# them. Taken and given back by one step each.
+_MAX_STOCK = 2
+_stock: list[bytearray] = []
 
 # How OpenSSL names what is no TLS at all, version 3 and before it.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST")
@@ -54,7 +63,8 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
     "unsupported_certificate",
 }
 
-_Data = TypeVar("_Data", bytes, memoryview)
+_Taken = TypeVar("_Taken", bytes, int)
+_Where = TypeVar("_Where", int, memoryview)
 
 
 def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
@@ -88,8 +98,11 @@ class TlsTransport:
         "__weakref__",
         "_ciphertext",
         "_ending",
+        "_has_answers",
         "_incoming",
         "_inner",
+        "_is_flowing",
+        "_is_holding",
         "_is_reading",
         "_lock",
         "_outgoing",
@@ -123,7 +136,13 @@ class TlsTransport:
         self._is_reading = False
         # Ciphertext taken from the outgoing BIO that the transport below has not taken yet.
         self._unsent = memoryview(b"")
-        # The end, or an error, that was found behind data.
+        # True when receiving has left something in the outgoing BIO.
+        self._has_answers = False
+        # True when the engine may hold something: only then is it asked.
+        self._is_holding = False
+        # True when the last piece from below was as large as it could be: more of it has come, most likely.
+        self._is_flowing = False
+        # The end, or an error, that the engine has found; told when what came before it was given out.
         self._ending: ssl.SSLError | None = None
 
     @property
@@ -157,6 +176,7 @@ class TlsTransport:
             try:
                 with self._lock:
                     self._ssl.do_handshake()
+                    self._note_rest(is_full=True)
             except ssl.SSLWantReadError:
                 before_sending()
                 self._flush_waiting(wait)
@@ -181,22 +201,28 @@ class TlsTransport:
             wait(WRITABLE)
 
     def _receive_ciphertext_waiting(self, wait: Callable[[int], int]) -> None:
-        while not self._feed(_CIPHERTEXT_BYTES):
+        while not self._feed(_SMALL_BYTES):
             wait(READABLE)
 
     def _feed(self, size: int) -> bool:
-        """Move ciphertext from below into the engine; return whether there was any, or its end."""
+        """Take in ciphertext from below; return whether there was any, or its end."""
         ciphertext = self._ciphertext
         if not ciphertext and not self._inner.keep(ciphertext, size):
             return False
         with self._lock:
-            if ciphertext[0]:
-                # In C from one to the other, as in SocketTransport.keep.
-                deque(map(self._incoming.write, map(deque[bytes].popleft, (ciphertext,))), 0)
-            else:
-                self._incoming.write_eof()
-                ciphertext.clear()
+            self._digest()
         return True
+
+    def _digest(self) -> None:
+        """Hand the engine the ciphertext that was taken in; requires the lock."""
+        ciphertext = self._ciphertext
+        self._is_holding = True
+        if ciphertext[0]:
+            # In C from one to the other, as in SocketTransport.keep.
+            next(map(self._incoming.write, map(deque.popleft, (ciphertext,))))
+        else:
+            self._incoming.write_eof()
+            ciphertext.clear()
 
     @property
     def is_torn(self) -> bool:
@@ -206,8 +232,7 @@ class TlsTransport:
     @property
     def has_unsent(self) -> bool:
         """See Transport.has_unsent."""
-        with self._lock:
-            return bool(self._unsent) or self._outgoing.pending > 0 or self._inner.has_unsent
+        return self._has_answers or bool(self._unsent) or self._inner.has_unsent
 
     @property
     def unsent_bytes(self) -> int:
@@ -218,9 +243,8 @@ class TlsTransport:
     @property
     def has_buffered(self) -> bool:
         """See Transport.has_buffered."""
-        with self._lock:
-            # Of TLS inside TLS the inner one may hold several records, of which receive() took one.
-            return bool(self._incoming.pending or self._ssl.pending() or self._ending or self._inner.has_buffered)
+        # Of TLS inside TLS the inner one may hold several records, of which receive() took one.
+        return self._is_holding or self._is_flowing or self._inner.has_buffered
 
     def keep(self, kept: deque[Any], size: int) -> bool:
         """See Transport.keep. An end without TLS's own farewell is an end like any other: WebSocket has its own.
@@ -228,7 +252,7 @@ class TlsTransport:
         Raises:
             ssl.SSLError: what came is no valid TLS.
         """
-        data = self._read(size, lambda: self._ssl.read(size), b"")
+        data = self._read(size, self._gather, size, b"")
         if data is None:
             return False
         kept.append(data)
@@ -241,60 +265,136 @@ class TlsTransport:
         return kept[0] if self.keep(kept, size) else None
 
     def receive_into(self, room: memoryview) -> memoryview | None:
-        """See Transport.receive_into; takes all the records that have come, as far as there is room."""
-        data = self._read(min(len(room), _RECEIVE_BYTES), lambda: self._read_into(room), room[:0])
+        """See Transport.receive_into; takes all the records that have come, as far as there is room, up to a bound."""
+        is_empty = not (self._is_holding or self._ciphertext)
+        filled = self._take_in(room) if is_empty else self._read(len(room), self._fill, room, 0)
         self._is_reading = False
-        return data
+        return None if filled is None else room[:filled]
 
-    def _read(self, size: int, read: Callable[[], _Data], end: _Data) -> _Data | None:
-        """Feed the engine with `size` bytes at a time until `read` has data; None when nothing comes."""
+    def _read(self, size: int, take: Callable[[_Where], _Taken], where: _Where, end: _Taken) -> _Taken | None:
+        """Feed the engine, and have `take` read it, until that brings something.
+
+        Returns:
+            What it brought, or `end`; None when nothing comes.
+        """
+        ciphertext = self._ciphertext
+        size = min(max(size, _SMALL_BYTES), _PIECE_BYTES)
         for _ in range(_FEEDS_AT_A_TIME):
+            # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
+            if self._is_holding:
+                if self._ending is not None:
+                    return self._end(end)
+            elif not ciphertext:
+                if not self._inner.keep(ciphertext, size):
+                    self._is_flowing = False
+                    return None
+                self._is_flowing = len(ciphertext[0]) == size
             with self._lock:
-                if self._outgoing.pending > _MAX_ANSWER_BYTES:
-                    raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
-                # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
-                if self._has_incoming:
-                    try:
-                        if self._ending is not None:
-                            raise self._ending
-                        self._is_reading = True
-                        return read()
-                    except ssl.SSLWantReadError:
-                        self._is_reading = False
-                    except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                        self._is_reading = False
-                        return end
-                    except OSError as exc:
-                        # What a signal handler raises has no number.
-                        self._is_reading = exc.errno is None
-                        raise
-            if not self._feed(max(size, _CIPHERTEXT_BYTES)):
-                return None
+                if self._has_answers:
+                    self._check_answers()
+                if ciphertext:
+                    self._digest()
+                taken = take(where)
+                if self._outgoing.pending:
+                    self._has_answers = True
+            if taken:
+                return taken
+            self._is_reading = False
         # Records without data, one after the other: the caller must get to look at its deadline.
         return None
 
-    @property
-    def _has_incoming(self) -> bool:
-        """True when the engine has something to look at; requires the lock."""
-        return bool(self._incoming.pending or self._incoming.eof or self._ssl.pending() or self._ending)
-
-    def _read_into(self, room: memoryview) -> memoryview:
-        """Read one record after the other; requires the lock, and raises as the engine when there is none at all."""
-        # typeshed knows the form without a buffer alone.
-        read = cast("Callable[[int, memoryview], int]", self._ssl.read)
-        filled = count = read(len(room), room)
+    def _take_in(self, room: memoryview) -> int | None:
+        """As _read with an engine that holds nothing: as much as may fill `room` is taken in by one call."""
         try:
-            while count and filled < len(room) and self._has_incoming:
-                count = read(len(room) - filled, room[filled:])
-                filled += count
-            if filled and not count:
+            memory = _stock.pop()
+        except IndexError:
+            memory = bytearray(_TURN_BYTES)
+        size = min(max(len(room) + len(room) // _OVERHEAD_PART, _SMALL_BYTES), _TURN_BYTES)
+        # What this brings is lost when an interruption comes before it was read.
+        self._is_reading = True
+        ciphertext = self._inner.receive_into(memoryview(memory)[:size])
+        self._is_flowing = ciphertext is not None and len(ciphertext) == size
+        filled = self._decrypt(ciphertext, room) if ciphertext else 0
+        if len(_stock) < _MAX_STOCK:
+            _stock.append(memory)
+        if filled:
+            return filled
+        if ciphertext is None:
+            return None
+        if not ciphertext:
+            self._ciphertext.append(b"")
+        return self._read(len(room), self._fill, room, 0)
+
+    def _decrypt(self, ciphertext: memoryview, room: memoryview) -> int:
+        """Give the engine ciphertext piece by piece, so that it needs no more memory, and read into `room`."""
+        filled = 0
+        for start in range(0, len(ciphertext), _PIECE_BYTES):
+            with self._lock:
+                self._incoming.write(ciphertext[start : start + _PIECE_BYTES])
+                if filled < len(room) and self._ending is None:
+                    filled += self._fill(room[filled:])
+                else:
+                    self._is_holding = True
+                if self._outgoing.pending:
+                    self._has_answers = True
+                    self._check_answers()
+        return filled
+
+    def _check_answers(self) -> None:
+        """Refuse a peer that makes TLS answer and does not read; requires the lock."""
+        if self._outgoing.pending > _MAX_ANSWER_BYTES:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
+
+    def _end(self, end: _Taken) -> _Taken:
+        """Tell the end, or the error, that the engine has found."""
+        assert self._ending is not None
+        if isinstance(self._ending, ssl.SSLZeroReturnError | ssl.SSLEOFError):
+            return end
+        raise self._ending
+
+    def _gather(self, size: int) -> bytes:
+        """Read one record after the other, up to `size` bytes; b"" when there is none. Requires the lock."""
+        pieces = []
+        left = size
+        self._is_reading = True
+        try:
+            while data := self._ssl.read(left):
+                pieces.append(data)
+                left -= len(data)
+                if not (left and self._incoming.pending):
+                    break
+            else:
                 self._ending = ssl.SSLZeroReturnError()
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as exc:
-            # For the next read: first comes what came before it.
             self._ending = exc
-        return room[:filled]
+        self._note_rest(is_full=not left)
+        return b"".join(pieces)
+
+    def _fill(self, room: memoryview) -> int:
+        """As _gather, into `room`; return how much."""
+        # typeshed knows the form without a buffer alone.
+        read: Callable[[int, memoryview], int] = self._ssl.read  # type: ignore[assignment]
+        filled, size = 0, len(room)
+        self._is_reading = True
+        try:
+            while count := read(size - filled, room[filled:]):
+                filled += count
+                if filled == size or not self._incoming.pending:
+                    break
+            else:
+                self._ending = ssl.SSLZeroReturnError()
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as exc:
+            self._ending = exc
+        self._note_rest(is_full=filled == size)
+        return filled
+
+    def _note_rest(self, *, is_full: bool) -> None:
+        """Note whether there is more to read in the engine: nothing of a record that was read to its end."""
+        self._is_holding = bool(self._incoming.pending or self._ending or (is_full and self._ssl.pending()))
 
     def send(self, data: bytes | memoryview) -> int:
         """See Transport.send; what was encrypted counts as taken, and flush() pushes the rest of it out."""
@@ -308,6 +408,7 @@ class TlsTransport:
                 taken = 0
             # With whatever receiving wants sent, in the order in which it was made.
             ciphertext = self._outgoing.read()
+            self._has_answers = False
         sent = self._inner.send(ciphertext)
         if sent < len(ciphertext):
             self._unsent = memoryview(ciphertext)[sent:]
@@ -320,6 +421,7 @@ class TlsTransport:
             if not self._unsent:
                 with self._lock:
                     self._unsent = memoryview(self._outgoing.read())
+                    self._has_answers = False
                 if not self._unsent:
                     return self._inner.flush()
             sent = self._inner.send(self._unsent)
