@@ -16,7 +16,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 from syncws._net.transport import Transport
 from syncws._waiting.readiness import READABLE, WRITABLE
@@ -63,9 +63,6 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
     "unsupported_certificate",
 }
 
-_Taken = TypeVar("_Taken", bytes, int)
-_Where = TypeVar("_Where", int, memoryview)
-
 
 def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
     """Turn OpenSSL's error of a handshake into one of this library's."""
@@ -92,13 +89,17 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
 
 
 class TlsTransport:
-    """TLS over another transport; over a TlsTransport it is TLS inside TLS."""
+    """TLS over another transport; over a TlsTransport it is TLS inside TLS.
+
+    Attributes:
+        has_unsent, has_buffered (bool): see Transport. They are noted, under the lock, whenever they may have changed:
+            asking for them is on the way of every message.
+    """
 
     __slots__ = (
         "__weakref__",
         "_ciphertext",
         "_ending",
-        "_has_answers",
         "_incoming",
         "_inner",
         "_is_flowing",
@@ -108,6 +109,8 @@ class TlsTransport:
         "_outgoing",
         "_ssl",
         "_unsent",
+        "has_buffered",
+        "has_unsent",
     )
 
     def __init__(
@@ -130,14 +133,13 @@ class TlsTransport:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
-        # Ciphertext on its way from the transport below into the engine, one piece at most.
+        # Ciphertext on its way from the transport below into the engine, one piece at most; b"" at its end.
         self._ciphertext: deque[bytes] = deque()
         # True while the engine gives out plaintext: what an interruption then loses cannot be had again.
         self._is_reading = False
         # Ciphertext taken from the outgoing BIO that the transport below has not taken yet.
         self._unsent = memoryview(b"")
-        # True when receiving has left something in the outgoing BIO.
-        self._has_answers = False
+        self.has_unsent = self.has_buffered = False
         # True when the engine may hold something: only then is it asked.
         self._is_holding = False
         # True when the last piece from below was as large as it could be: more of it has come, most likely.
@@ -201,28 +203,20 @@ class TlsTransport:
             wait(WRITABLE)
 
     def _receive_ciphertext_waiting(self, wait: Callable[[int], int]) -> None:
-        while not self._feed(_SMALL_BYTES):
+        while not self._feed():
             wait(READABLE)
 
-    def _feed(self, size: int) -> bool:
-        """Take in ciphertext from below; return whether there was any, or its end."""
-        ciphertext = self._ciphertext
-        if not ciphertext and not self._inner.keep(ciphertext, size):
+    def _feed(self) -> bool:
+        """In the handshake: move ciphertext from below into the engine; return whether there was any, or its end."""
+        ciphertext = self._inner.receive(_SMALL_BYTES)
+        if ciphertext is None:
             return False
         with self._lock:
-            self._digest()
+            if ciphertext:
+                self._incoming.write(ciphertext)
+            else:
+                self._incoming.write_eof()
         return True
-
-    def _digest(self) -> None:
-        """Hand the engine the ciphertext that was taken in; requires the lock."""
-        ciphertext = self._ciphertext
-        self._is_holding = True
-        if ciphertext[0]:
-            # In C from one to the other, as in SocketTransport.keep.
-            next(map(self._incoming.write, map(deque.popleft, (ciphertext,))))
-        else:
-            self._incoming.write_eof()
-            ciphertext.clear()
 
     @property
     def is_torn(self) -> bool:
@@ -230,21 +224,10 @@ class TlsTransport:
         return self._is_reading or self._inner.is_torn
 
     @property
-    def has_unsent(self) -> bool:
-        """See Transport.has_unsent."""
-        return self._has_answers or bool(self._unsent) or self._inner.has_unsent
-
-    @property
     def unsent_bytes(self) -> int:
         """See Transport.unsent_bytes."""
         with self._lock:
             return len(self._unsent) + self._outgoing.pending + self._inner.unsent_bytes
-
-    @property
-    def has_buffered(self) -> bool:
-        """See Transport.has_buffered."""
-        # Of TLS inside TLS the inner one may hold several records, of which receive() took one.
-        return self._is_holding or self._is_flowing or self._inner.has_buffered
 
     def keep(self, kept: deque[Any], size: int) -> bool:
         """See Transport.keep. An end without TLS's own farewell is an end like any other: WebSocket has its own.
@@ -252,12 +235,26 @@ class TlsTransport:
         Raises:
             ssl.SSLError: what came is no valid TLS.
         """
-        data = self._read(size, self._gather, size, b"")
-        if data is None:
-            return False
-        kept.append(data)
-        self._is_reading = False
-        return True
+        ciphertext = self._ciphertext
+        piece = _SMALL_BYTES if size <= _SMALL_BYTES else min(size, _PIECE_BYTES)
+        for _ in range(_FEEDS_AT_A_TIME):
+            # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
+            if not self._is_holding:
+                if not (ciphertext or self._inner.keep(ciphertext, piece)):
+                    self.has_buffered = self._inner.has_buffered
+                    return False
+                self._note_piece(len(ciphertext[0]), piece)
+            data = b""
+            if self._ending is None:
+                with self._lock:
+                    data = self._gather(size)
+            if data or self._is_at_end:
+                kept.append(data)
+                self._is_reading = False
+                return True
+            self._is_reading = False
+        # Records without data, one after the other: the caller must get to look at its deadline.
+        return False
 
     def receive(self, size: int) -> bytes | None:
         """See Transport.receive."""
@@ -266,45 +263,17 @@ class TlsTransport:
 
     def receive_into(self, room: memoryview) -> memoryview | None:
         """See Transport.receive_into; takes all the records that have come, as far as there is room, up to a bound."""
-        is_empty = not (self._is_holding or self._ciphertext)
-        filled = self._take_in(room) if is_empty else self._read(len(room), self._fill, room, 0)
-        self._is_reading = False
-        return None if filled is None else room[:filled]
-
-    def _read(self, size: int, take: Callable[[_Where], _Taken], where: _Where, end: _Taken) -> _Taken | None:
-        """Feed the engine, and have `take` read it, until that brings something.
-
-        Returns:
-            What it brought, or `end`; None when nothing comes.
-        """
-        ciphertext = self._ciphertext
-        size = min(max(size, _SMALL_BYTES), _PIECE_BYTES)
-        for _ in range(_FEEDS_AT_A_TIME):
-            # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
-            if self._is_holding:
-                if self._ending is not None:
-                    return self._end(end)
-            elif not ciphertext:
-                if not self._inner.keep(ciphertext, size):
-                    self._is_flowing = False
-                    return None
-                self._is_flowing = len(ciphertext[0]) == size
+        filled = 0
+        if not (self._is_holding or self._ciphertext):
+            filled = self._take_in(room)
+        elif self._ending is None:
             with self._lock:
-                if self._has_answers:
-                    self._check_answers()
-                if ciphertext:
-                    self._digest()
-                taken = take(where)
-                if self._outgoing.pending:
-                    self._has_answers = True
-            if taken:
-                return taken
-            self._is_reading = False
-        # Records without data, one after the other: the caller must get to look at its deadline.
-        return None
+                filled = self._fill(room)
+        self._is_reading = False
+        return room[:filled] if filled or self._is_at_end else None
 
-    def _take_in(self, room: memoryview) -> int | None:
-        """As _read with an engine that holds nothing: as much as may fill `room` is taken in by one call."""
+    def _take_in(self, room: memoryview) -> int:
+        """As _fill with an engine that holds nothing: as much as may fill `room` is taken in by one call."""
         try:
             memory = _stock.pop()
         except IndexError:
@@ -313,50 +282,43 @@ class TlsTransport:
         # What this brings is lost when an interruption comes before it was read.
         self._is_reading = True
         ciphertext = self._inner.receive_into(memoryview(memory)[:size])
-        self._is_flowing = ciphertext is not None and len(ciphertext) == size
-        filled = self._decrypt(ciphertext, room) if ciphertext else 0
+        filled = 0
+        if ciphertext is None:
+            self.has_buffered = self._inner.has_buffered
+        else:
+            self._note_piece(len(ciphertext), size)
+            for start in range(0, len(ciphertext), _PIECE_BYTES):
+                with self._lock:
+                    self._incoming.write(ciphertext[start : start + _PIECE_BYTES])
+                    if filled < len(room) and self._ending is None:
+                        filled += self._fill(room[filled:])
+                    else:
+                        self._is_holding = self.has_buffered = True
         if len(_stock) < _MAX_STOCK:
             _stock.append(memory)
-        if filled:
-            return filled
-        if ciphertext is None:
-            return None
-        if not ciphertext:
-            self._ciphertext.append(b"")
-        return self._read(len(room), self._fill, room, 0)
-
-    def _decrypt(self, ciphertext: memoryview, room: memoryview) -> int:
-        """Give the engine ciphertext piece by piece, so that it needs no more memory, and read into `room`."""
-        filled = 0
-        for start in range(0, len(ciphertext), _PIECE_BYTES):
-            with self._lock:
-                self._incoming.write(ciphertext[start : start + _PIECE_BYTES])
-                if filled < len(room) and self._ending is None:
-                    filled += self._fill(room[filled:])
-                else:
-                    self._is_holding = True
-                if self._outgoing.pending:
-                    self._has_answers = True
-                    self._check_answers()
         return filled
 
-    def _check_answers(self) -> None:
-        """Refuse a peer that makes TLS answer and does not read; requires the lock."""
-        if self._outgoing.pending > _MAX_ANSWER_BYTES:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
+    def _note_piece(self, count: int, size: int) -> None:
+        """Note that of `size` bytes of ciphertext that were asked for `count` came: at the end there are none."""
+        self._is_flowing = count == size
+        self._is_holding = True
+        if not count:
+            self._ending = ssl.SSLEOFError()
 
-    def _end(self, end: _Taken) -> _Taken:
-        """Tell the end, or the error, that the engine has found."""
-        assert self._ending is not None
+    @property
+    def _is_at_end(self) -> bool:
+        """True when nothing more will come; raises the error that the engine has found instead."""
+        if self._ending is None:
+            return False
         if isinstance(self._ending, ssl.SSLZeroReturnError | ssl.SSLEOFError):
-            return end
+            return True
         raise self._ending
 
     def _gather(self, size: int) -> bytes:
         """Read one record after the other, up to `size` bytes; b"" when there is none. Requires the lock."""
-        pieces = []
+        pieces: list[bytes] = []
         left = size
-        self._is_reading = True
+        self._begin_reading()
         try:
             while data := self._ssl.read(left):
                 pieces.append(data)
@@ -377,7 +339,7 @@ class TlsTransport:
         # typeshed knows the form without a buffer alone.
         read: Callable[[int, memoryview], int] = self._ssl.read  # type: ignore[assignment]
         filled, size = 0, len(room)
-        self._is_reading = True
+        self._begin_reading()
         try:
             while count := read(size - filled, room[filled:]):
                 filled += count
@@ -392,9 +354,23 @@ class TlsTransport:
         self._note_rest(is_full=filled == size)
         return filled
 
+    def _begin_reading(self) -> None:
+        """Give the engine what was taken in for it; requires the lock."""
+        if self.has_unsent and self._outgoing.pending > _MAX_ANSWER_BYTES:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
+        if self._ciphertext:
+            # In C from one to the other, as in SocketTransport.keep.
+            next(map(self._incoming.write, map(deque.popleft, (self._ciphertext,))))
+        self._is_reading = True
+
     def _note_rest(self, *, is_full: bool) -> None:
-        """Note whether there is more to read in the engine: nothing of a record that was read to its end."""
-        self._is_holding = bool(self._incoming.pending or self._ending or (is_full and self._ssl.pending()))
+        """Note what reading has left, which is nothing of a record that was read to its end. Requires the lock."""
+        holds = bool(self._incoming.pending or self._ending or (is_full and self._ssl.pending()))
+        self._is_holding = holds
+        # Of TLS inside TLS the inner one may hold several records, of which this one took one.
+        self.has_buffered = holds or self._is_flowing or self._inner.has_buffered
+        if self._outgoing.pending or self._inner.has_unsent:
+            self.has_unsent = True
 
     def send(self, data: bytes | memoryview) -> int:
         """See Transport.send; what was encrypted counts as taken, and flush() pushes the rest of it out."""
@@ -408,11 +384,13 @@ class TlsTransport:
                 taken = 0
             # With whatever receiving wants sent, in the order in which it was made.
             ciphertext = self._outgoing.read()
-            self._has_answers = False
+            self.has_unsent = False
         sent = self._inner.send(ciphertext)
         if sent < len(ciphertext):
             self._unsent = memoryview(ciphertext)[sent:]
             self.flush()
+        elif self._inner.has_unsent:
+            self.has_unsent = True
         return taken
 
     def flush(self) -> bool:
@@ -421,13 +399,18 @@ class TlsTransport:
             if not self._unsent:
                 with self._lock:
                     self._unsent = memoryview(self._outgoing.read())
-                    self._has_answers = False
+                    self.has_unsent = False
                 if not self._unsent:
-                    return self._inner.flush()
+                    is_out = self._inner.flush()
+                    break
             sent = self._inner.send(self._unsent)
             if not sent:
-                return False
+                is_out = False
+                break
             self._unsent = self._unsent[sent:]
+        if not is_out:
+            self.has_unsent = True
+        return is_out
 
     def end_output(self) -> None:
         """Send TLS's farewell (close_notify), then what the transport below has for one."""
