@@ -5,13 +5,14 @@ import threading
 from collections import Counter
 
 import pytest
-from support import LIMIT, echo, join, running_server
+from support import LIMIT, echo, handshake, join, running_server, scripted_server
 
 import syncws
 
 CONNECTIONS = 400
 WRITERS = 3
 MESSAGES = 4
+SHORT = 0.05
 
 
 @pytest.mark.slow
@@ -63,3 +64,29 @@ def test_a_large_message_goes_out_and_comes_back(server_tls, client_tls):
     with running_server(echo, ssl_context=server_tls) as uri, syncws.connect(uri, ssl_context=client_tls) as socket:
         socket.send(message)
         assert socket.receive(LIMIT) == message
+
+
+@pytest.mark.parametrize("has_handler", [False, True])
+def test_a_frame_without_end_that_never_pauses_holds_neither_a_receive_nor_a_close(server_tls, client_tls, has_handler):
+    def script(connection):
+        handshake(connection)
+        connection.sendall(b"\x82\x7f" + (1 << 40).to_bytes(8, "big"))
+        # Until the client has left.
+        while True:
+            connection.sendall(bytes(1 << 18))
+
+    socket = syncws.MessageWebSocket()
+    socket.control.ssl_context = client_tls
+    socket.control.max_message_size = 0xFFFFFFFF
+    socket.control.close_timeout = SHORT
+    received = []
+    with scripted_server(script, ssl_context=server_tls) as uri:
+        if has_handler:
+            socket.add_message_received(lambda _, args: received.append(args))
+        socket.connect(uri, timeout=LIMIT)
+        if not has_handler:
+            with pytest.raises(syncws.OperationTimedOutError):
+                socket.receive(SHORT)
+        socket.close()
+        assert socket.wait_closed(LIMIT)
+    assert len(received) <= 1

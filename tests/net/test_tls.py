@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import ssl
+import sys
 import threading
 from collections import deque
 
@@ -201,6 +202,39 @@ def test_small_records_that_came_together_are_received_at_once(ends):
     assert ends[0].has_buffered
     assert ends[0].receive(100) == b"hree"
     assert not ends[0].has_buffered
+
+
+def test_a_small_record_costs_few_calls_and_takes_the_lock_once(server_tls, client_tls):
+    calls = []
+
+    class Lock:
+        def __enter__(self):
+            calls.append("lock")
+
+        def __exit__(self, *_):
+            pass
+
+    def note(frame, event, _):
+        if event == "call" and frame.f_code.co_filename != __file__:
+            calls.append(frame.f_code.co_name)
+
+    wire = Wire(server_tls)
+    transport = TlsTransport(wire, client_tls, "localhost", Lock())
+    transport.handshake(no_wait)
+    assert transport.receive(100) is None
+    wire.server.write(b"hello")
+    kept = deque()
+    calls.clear()
+    sys.setprofile(note)
+    try:
+        transport.keep(kept, 100)
+        is_held, is_unsent = transport.has_buffered, transport.has_unsent
+    finally:
+        sys.setprofile(None)
+    assert (kept.pop(), is_held, is_unsent) == (b"hello", False, False)
+    assert calls.count("lock") == 1
+    # keep() itself, and what it takes from wire to plaintext: ssl's own read() is one of them.
+    assert len(calls) - 1 <= 6
 
 
 @pytest.mark.parametrize("behind", ["close_notify", "garbage"])

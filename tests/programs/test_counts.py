@@ -25,8 +25,8 @@ LIMITS = {
     "round trip": (3.3, None, None, (2, 2)),
     "receive 64 B binary": (0.1, 2.1, None, (2, 2)),
     "receive 64 B text": (0.1, 2.1, None, (2, 2)),
-    "receive 1 MiB binary": (70, None, (2.2, 3.4), (400, 800)),
-    "receive 1 MiB text": (70, None, (2.4, 4.3), (400, 800)),
+    "receive 1 MiB binary": (40, None, (2.2, 3.4), (400, 800)),
+    "receive 1 MiB text": (40, None, (2.4, 4.3), (400, 800)),
     "send 64 B": (1.2, None, None, (2, 2)),
     "send 1 MiB": (70, None, (0.4, 0.4), (100, 100)),
 }
