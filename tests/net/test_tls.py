@@ -10,6 +10,7 @@ from collections import deque
 import pytest
 from support.fakes import interrupt_at
 
+from syncws._net.tls import transport as tls
 from syncws._net.tls.transport import TlsTransport, tls_error
 from syncws.errors import TlsError
 from syncws.hresult import HResult
@@ -351,6 +352,40 @@ def test_ciphertext_that_does_not_go_is_kept_and_flushed_later(ends):
     assert ends[0].flush()
     assert not ends[0].has_unsent
     assert ends[1].server.read(100) == b"hello"
+
+
+def test_what_the_transport_below_holds_back_is_told(ends):
+    transport, wire = ends
+    wire.has_unsent = True
+    assert transport.send(b"hello") == 5
+    assert transport.has_unsent
+    wire.flush = lambda: False
+    assert not transport.flush()
+    assert transport.has_unsent
+    wire.flush = lambda: True
+    assert transport.flush()
+    assert not transport.has_unsent
+
+
+def test_what_receiving_makes_the_transport_below_hold_back_is_told(ends):
+    ends[1].server.write(b"hello")
+    ends[1].has_unsent = True
+    assert ends[0].receive(100) == b"hello"
+    assert ends[0].has_unsent
+
+
+def test_memory_for_large_messages_is_kept_for_the_next_but_not_without_end(ends, monkeypatch):
+    monkeypatch.setattr(tls, "_stock", [])
+    room = memoryview(bytearray(100))
+    for _ in range(3):
+        ends[1].server.write(b"hello")
+        assert ends[0].receive_into(room) == b"hello"
+        assert len(tls._stock) == 1
+    monkeypatch.setattr(tls, "_stock", [bytearray(1 << 18)])
+    monkeypatch.setattr(tls, "_MAX_STOCK", 0)
+    ends[1].server.write(b"hello")
+    assert ends[0].receive_into(room) == b"hello"
+    assert not tls._stock
 
 
 def test_a_large_send_is_taken_in_parts(ends):

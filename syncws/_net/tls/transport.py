@@ -248,11 +248,14 @@ class TlsTransport:
             if self._ending is None:
                 with self._lock:
                     data = self._gather(size)
-            if data or self._is_at_end:
+            if data:
                 kept.append(data)
                 self._is_reading = False
                 return True
             self._is_reading = False
+            if self._tells_end():
+                kept.append(b"")
+                return True
         # Records without data, one after the other: the caller must get to look at its deadline.
         return False
 
@@ -270,7 +273,7 @@ class TlsTransport:
             with self._lock:
                 filled = self._fill(room)
         self._is_reading = False
-        return room[:filled] if filled or self._is_at_end else None
+        return room[:filled] if filled or self._tells_end() else None
 
     def _take_in(self, room: memoryview) -> int:
         """As _fill with an engine that holds nothing: as much as may fill `room` is taken in by one call."""
@@ -305,9 +308,8 @@ class TlsTransport:
         if not count:
             self._ending = ssl.SSLEOFError()
 
-    @property
-    def _is_at_end(self) -> bool:
-        """True when nothing more will come; raises the error that the engine has found instead."""
+    def _tells_end(self) -> bool:
+        """Tell whether nothing more will come; raise the error that the engine has found instead, if it has."""
         if self._ending is None:
             return False
         if isinstance(self._ending, ssl.SSLZeroReturnError | ssl.SSLEOFError):
