@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import ssl
     from typing import TypeGuard
 
-__all__ = ["SocketTransport", "Transport", "direct_way", "is_tls_error", "looks_cheaply", "lost_connection"]
+__all__ = ["SocketTransport", "Transport", "direct_way", "is_tls_error", "lost_connection"]
 
 _SMALL_BYTES = 4096
 
@@ -37,6 +37,11 @@ class Transport(Protocol):
     @property
     def has_buffered(self) -> bool:
         """True when receive() may have something although the socket is not readable."""
+        ...
+
+    @property
+    def looks_cheaply(self) -> bool:
+        """True when a receive that finds nothing costs no more than the system's call."""
         ...
 
     @property
@@ -113,11 +118,6 @@ def direct_way(transport: Transport) -> "tuple[socket.socket, BandwidthMeter] | 
     if isinstance(transport, SocketTransport) and _is_plain(transport._socket):
         return transport._socket, transport.outbound
     return None, None
-
-
-def looks_cheaply(transport: Transport) -> bool:
-    """Tell whether a receive that finds nothing costs no more than the system's call."""
-    return isinstance(transport, SocketTransport) and transport._receive_small is not None
 
 
 def is_tls_error(error: OSError) -> "TypeGuard[ssl.SSLError]":
@@ -265,6 +265,11 @@ class SocketTransport:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # The peer was faster.
+
+    @property
+    def looks_cheaply(self) -> bool:
+        """See Transport.looks_cheaply; elsewhere it costs an exception."""
+        return self._receive_small is not None
 
     def fileno(self) -> int:
         """See Transport.fileno."""

@@ -23,8 +23,8 @@ def begin(request):
     """Let a connection be read; nobody does."""
 
     def begin(rig):
+        rig.transport.looks_cheaply = request.param
         rig.session.start(rig.make_reader)
-        rig.session.inbox.puller._looks_cheaply = request.param
         return rig
 
     return begin

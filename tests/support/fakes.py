@@ -59,7 +59,7 @@ class ScriptedTransport:
         self.on_send = None
         self.has_unsent = False
         self.unsent_bytes = 0
-        self.has_buffered = False
+        self.has_buffered = self.looks_cheaply = False
         self.aborts = 0
         self.closes = 0
         self.ends_of_output = 0

@@ -13,7 +13,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
-from syncws._net.transport import looks_cheaply
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import READABLE, SLICE_SECONDS, WOKEN, WRITABLE, Readiness, make_readiness
@@ -56,7 +55,7 @@ class Puller:
         self._reader = reader
         decoder = reader.decoder
         has_whole = isinstance(decoder, Decoder) and decoder.inflater is None and reader.decode == decoder.receive_data
-        self._looks_cheaply = looks_cheaply(reader.session.transport)
+        self._looks_cheaply = reader.session.transport.looks_cheaply
         # What pull_one() asks; None for pieces, for what may be compressed, and where frames are told in the log.
         self._turn_decoder: Decoder | None = decoder if has_whole else None  # type: ignore[assignment]
         self._main = threading.main_thread().ident
