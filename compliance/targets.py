@@ -188,6 +188,7 @@ class _AnsweringTransport:
 
     has_unsent = False
     has_buffered = False
+    looks_cheaply = False
     unsent_bytes = 0
 
     def __init__(self, answer: bytes, split: Callable[[bytes], Iterable[bytes]]) -> None:
