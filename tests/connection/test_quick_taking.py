@@ -1,6 +1,7 @@
 """MessageInbox: the short way of taking what a caller has read, and that what waits is counted when somebody asks."""
 
 import random
+import select
 
 import pytest
 from support.doubles import Call
@@ -47,8 +48,14 @@ def take_at_hand(inbox):
     return content_of(taken)
 
 
+def pull(inbox, *contents):
+    """Have a call take what one read has brought besides `contents`."""
+    inbox.put(messages("first", *contents))
+    assert inbox.take(FOREVER).text == "first"
+
+
 def test_what_was_pulled_is_at_hand_in_order(inbox):
-    inbox.put(messages("a", b"b", "", b""))
+    pull(inbox, "a", b"b", "", b"")
     assert [take_at_hand(inbox) for _ in range(5)] == ["a", b"b", "", b"", None]
 
 
@@ -80,7 +87,7 @@ def refuse_by_count(inbox):
     ids=lambda function: function.__name__[10:],
 )
 def test_what_needs_a_look_is_not_at_hand(inbox, refuse):
-    inbox.put(messages("a"))
+    pull(inbox, "a")
     refuse(inbox)
     assert take_at_hand(inbox) is None
     assert inbox.take_now().text == "a"
@@ -91,7 +98,8 @@ def test_what_needs_a_look_is_not_at_hand(inbox, refuse):
 @pytest.mark.parametrize("refuse", [refuse_by_descriptor, refuse_by_reader], ids=["descriptor", "reader"])
 def test_what_comes_later_is_not_at_hand_either(inbox, refuse):
     refuse(inbox)
-    inbox.put(messages("a"))
+    inbox.put(messages("a", "b"))
+    assert inbox.take_now().text == "a"
     assert take_at_hand(inbox) is None
     if inbox.has_descriptor:
         inbox._descriptor._waker.close()
@@ -119,8 +127,44 @@ def test_what_a_call_has_pulled_besides_is_at_hand_for_the_next(inbox):
     assert take_at_hand(inbox) == "b"
 
 
+def test_nothing_is_at_hand_while_a_call_looks_what_it_may_take(inbox):
+    """Else another one could take the message that receive_text() has looked at, and leave it a binary one."""
+    inbox.puller = ScriptedPuller(inbox, messages("a", b"b"))
+    seen = []
+    assert inbox.take(FOREVER, lambda: seen.append(take_at_hand(inbox))).text == "a"
+    assert seen == [None, None]
+    assert take_at_hand(inbox) == b"b"
+
+
+def test_nothing_is_at_hand_once_fileno_is_asked_for_in_the_midst_of_another_call(inbox):
+    """Else the descriptor would be readable for nothing, and a loop over select go on and on."""
+    inbox.puller = ScriptedPuller(inbox, messages("a", "b", "c"))
+    inbox._lock = Lock(inbox._lock, lambda: inbox.take(FOREVER))
+    select_on = inbox.fileno()
+    assert take_at_hand(inbox) is None
+    assert [inbox.take_now().text for _ in range(2)] == ["b", "c"]
+    assert not select.select([select_on], [], [], 0)[0]
+    inbox._descriptor._waker.close()
+
+
+class Lock:
+    """A lock before which another thread has its turn, once."""
+
+    def __init__(self, lock, turn):
+        self.lock = lock
+        self.turns = [turn]
+
+    def __enter__(self):
+        if self.turns:
+            self.turns.pop()()
+        self.lock.acquire()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
 def test_one_that_another_call_takes_a_moment_later_is_given_out_once(inbox):
-    inbox.put(messages("a", "bb", "ccc"))
+    pull(inbox, "a", "bb", "ccc")
     late = inbox.at_hand
     assert inbox.size == 6
     assert late.popleft().text == "a"
@@ -134,7 +178,7 @@ def test_one_that_another_call_takes_a_moment_later_is_given_out_once(inbox):
 
 def test_a_wait_goes_on_when_the_last_one_was_taken_by_another_call(inbox):
     """Between the look whether something waits and the taking, in every place."""
-    inbox.put(messages("a"))
+    pull(inbox, "a")
     late = inbox.at_hand
     inbox.puller = ScriptedPuller(inbox, messages("b"))
     checks = []
@@ -168,11 +212,11 @@ def test_what_waits_is_told_right_however_it_was_taken(inbox, seed):
 def test_what_cannot_but_fit_is_weighed_when_somebody_asks(inbox, monkeypatch):
     weighed = []
     monkeypatch.setattr(module, "_weight", lambda item: weighed.append(item) or item._length)
-    inbox.put(messages(*"abcdefgh"))
+    pull(inbox, *"abcdefgh")
     while take_at_hand(inbox) is not None and inbox.take_now() is not None:
         pass
     assert not weighed
-    inbox.put(messages("a", "b"))
+    pull(inbox, "a", "b")
     assert inbox.size == 2
     assert len(weighed) == 2
 
@@ -189,7 +233,7 @@ def test_a_read_that_may_not_fit_is_weighed_and_fills_the_inbox(inbox, rooms):
 
 
 def test_more_that_comes_behind_what_was_not_weighed_fills_the_inbox_as_ever(inbox):
-    inbox.put(messages(b"x" * 1000, b"x" * 100))
+    pull(inbox, b"x" * 1000, b"x" * 100)
     take_at_hand(inbox)
     inbox.put(messages(bytes(CAPACITY - 101)))
     assert not inbox.is_full
@@ -203,7 +247,7 @@ def test_as_many_as_may_wait_fill_it_however_small_they_are(inbox):
 
 
 def test_what_is_cleared_leaves_nothing_to_count(inbox):
-    inbox.put(messages("a", "b"))
+    pull(inbox, "a", "b")
     take_at_hand(inbox)
     inbox.end(keep=False)
     assert (inbox.size, take_at_hand(inbox)) == (0, None)
@@ -212,7 +256,7 @@ def test_what_is_cleared_leaves_nothing_to_count(inbox):
 def test_two_threads_never_get_the_same_one(rooms):
     inbox = MessageInbox(1 << 20, rooms)
     inbox.is_pulled = True
-    inbox.put(messages(*map(str, range(900))))
+    pull(inbox, *map(str, range(900)))
     taken = []
 
     def take():

@@ -127,8 +127,6 @@ class MessageInbox(Inbox):
             self._messages.extend(messages if rest is None else rest)
             if self._is_counted and (self._weight >= self._capacity or len(self._messages) >= self._max_count):
                 self._note_full()
-            elif must_fit and self.is_pulled and self._descriptor is None and not self._must_tell:
-                self.at_hand = self._messages
             if self._signal is not None or self._descriptor is not None:
                 self._wake_taker()
 
@@ -139,8 +137,12 @@ class MessageInbox(Inbox):
 
     def fileno(self) -> int:
         """See Inbox.fileno."""
-        self.at_hand = _NOTHING
-        return super().fileno()
+        with self._lock:
+            number = super().fileno()
+            # From here on nobody takes without showing it; what was taken at the last moment is shown by this.
+            self.at_hand = _NOTHING
+            self._show_state()
+            return number
 
     def _clear(self) -> None:
         self._messages.clear()
@@ -255,6 +257,9 @@ class MessageInbox(Inbox):
         messages = self._messages
         try:
             if not (self._is_counted or self._must_tell or self._descriptor is not None):
+                if self.is_pulled:
+                    # Not before: the call that has pulled them may have looked at the first.
+                    self.at_hand = messages
                 return messages.popleft()
             return self._take_counted(messages)
         except IndexError:
