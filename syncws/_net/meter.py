@@ -1,7 +1,7 @@
 """How much moves through a connection, and how fast: the figures behind Information.bandwidth_statistics.
 
-Each meter is fed by one thread at a time (whoever receives, or whoever sends); other threads only read plain numbers
-from it.
+Each meter is fed by one thread at a time (whoever receives, or whoever sends), but that small frames are sent without a
+lock: then another one may come between the look at the clock and the counting. Other threads only read plain numbers.
 
 WinRT's figures are TCP's own estimates. Here the same kind of estimate is made from the bytes that really passed:
 samples of at least 100 ms during which bytes moved, smoothed as TCP smooths round trips (RFC 6298: 1/8 for the mean,
@@ -82,6 +82,10 @@ class BandwidthMeter(MeterFields):
     def _add_rarely(self, count: int, time: float) -> None:
         """Count bytes that moved when the sample was full, or after a silence."""
         self.total_bytes += count
+        if time <= self._sample_start:
+            # Another sender was here since this one looked at the clock, and has begun the next sample.
+            self._sample_bytes += count
+            return
         silence = time - self.last_time
         self.last_time = time
         if silence > _IDLE_SECONDS:

@@ -130,3 +130,26 @@ def test_a_pause_shorter_than_a_second_belongs_to_the_sample(clock):
     clock.time += 1.0
     meter.add(1000)
     assert meter.read()[0] == 8_000
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.01], ids=["at the same time", "a moment later"])
+def test_a_sender_that_another_one_overtakes_spoils_no_estimate(clock, ahead):
+    """Small frames are sent without a lock: after its look at the clock another may count what it has sent."""
+
+    class Overtaken(BandwidthMeter):
+        has_begun = False
+
+        def _add_rarely(self, count, time):
+            if not self.has_begun:
+                self.has_begun = True
+                clock.time += ahead
+                self.add(100)
+            super()._add_rarely(count, time)
+
+    meter = Overtaken()
+    clock.time += 0.25
+    meter.add(100)
+    assert meter.total_bytes == 200
+    bits, instability, _ = meter.read()
+    assert 2000 < bits < 4000
+    assert 0 < instability < 4000
