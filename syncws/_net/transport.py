@@ -102,8 +102,8 @@ class Transport(Protocol):
 
 
 def _is_plain(connected: object) -> "TypeGuard[socket.socket]":
-    """Tell whether it is no subclass that does something of its own, nor gevent's; and not Windows'."""
-    return os.name == "posix" and isinstance(connected, socket.socket) and _calls_of(type(connected)) == _PLAIN
+    """Tell whether it is no subclass or object that may do something of its own, nor gevent's; and not Windows'."""
+    return os.name == "posix" and type(connected) is socket.socket and _calls_of(type(connected)) == _PLAIN
 
 
 def _calls_of(kind: type[_socket.socket]) -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """AtOnce: a small frame goes by one call of the compiled part, whole, or else by Outbox.send()."""
 
 import contextlib
+import errno
 import select
 import socket
 import struct
@@ -14,6 +15,7 @@ from support.wire import naive_mask, parse_all
 
 import syncws
 from syncws._connection.sending.outbox import Outbox
+from syncws._net.meter import BandwidthMeter
 from syncws._net.transport import SocketTransport, direct_way
 from syncws._wire.closing import pong_frame
 from syncws._wire.frames import encode_frame
@@ -205,8 +207,11 @@ def test_an_error_of_the_system_is_told_as_send_tells_it(line):
         line.send()
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
     assert line.outbox.is_broken
-    with pytest.raises(ConnectionLostError):
+    with pytest.raises(ConnectionLostError) as later:
         line.outbox.send(b"frame", None, LIMIT)
+    for error in (caught.value, later.value):
+        assert isinstance(error.__cause__, ConnectionLostError)
+        assert isinstance(error.__cause__.__cause__, ConnectionResetError)
 
 
 def wait_for_reset(transport):
@@ -254,6 +259,49 @@ def test_an_interruption_of_its_wait_leaves_the_rest_to_others(line):
     end = line.reading(count + 1)
     line.outbox.send(encode_frame(2, b"next"), None, LIMIT)
     assert end()[-1] == b"next"
+
+
+def test_an_interruption_while_it_is_counted_leaves_the_rest_to_others(line, monkeypatch):
+    """A sample of the meter's that is full is for Python, where a signal handler may come."""
+
+    def interrupt(meter, count, time):
+        if line.outbox.has_posted:
+            raise KeyboardInterrupt
+
+    line.transport.outbound._sample_end = 0.0
+    with monkeypatch.context() as patches:
+        patches.setattr(BandwidthMeter, "_add_rarely", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            line.send_to_a_part()
+    assert not line.outbox.is_idle
+    assert line.leftovers.count
+    count = line.outbox.tally.whole
+    end = line.reading(count + 1)
+    line.outbox.send(encode_frame(2, b"next"), None, LIMIT)
+    assert end()[-1] == b"next"
+
+
+def test_an_error_of_the_system_takes_nothing_from_under_another_sender():
+    """Its error is dealt with after the one step, and by then another may be in the midst of a frame."""
+    near, far = socket.socketpair()
+    near.setblocking(False)
+
+    class Meanwhile(SocketTransport):
+        sends = 0
+
+        def send(self, data):
+            self.sends += 1
+            sent = super().send(data[:10])
+            if self.sends == 2:
+                with pytest.raises(ConnectionLostError):
+                    outbox._break_off(OSError(errno.ENOBUFS, "no buffers"))
+            return sent
+
+    transport = Meanwhile(near, threading.RLock())
+    outbox = Outbox(transport, Leftovers())
+    with far, pytest.raises(ConnectionLostError):
+        outbox.send(encode_frame(2, bytes(1000)), None, LIMIT)
+    outbox.retire(transport.close)
 
 
 def test_the_end_of_sending_ends_its_wait(line):
@@ -310,11 +358,17 @@ def test_only_a_plain_socket_is_sent_on_directly():
         def send(self, data):
             return super().send(data)
 
+    class Noting(socket.socket):
+        pass
+
     with contextlib.ExitStack() as stack:
         plain, own = stack.enter_context(socket.socket()), stack.enter_context(Counting())
+        noting = stack.enter_context(Noting())
+        noting.send = noting.send
         transport = SocketTransport(plain, threading.RLock())
         assert direct_way(transport) == (plain, transport.outbound)
-        assert direct_way(SocketTransport(own, threading.RLock())) == (None, None)
+        for other in (own, noting):
+            assert direct_way(SocketTransport(other, threading.RLock())) == (None, None)
         scripted = ScriptedTransport()
         assert direct_way(scripted) == (None, None)
         scripted.release()

@@ -218,13 +218,20 @@ class FrameWriter:
             waker.wake()
 
     def note_broken(self, error: OSError) -> WebSocketError:
-        """Note that the transport is gone; return the error for the sender."""
+        """Note that the transport is gone, and drop what is left; return the error for the sender."""
         self.is_torn = False
+        self.forget()
+        return self.note_lost(error)
+
+    def note_lost(self, error: OSError) -> WebSocketError:
+        """Note that the transport is gone; return the error for the sender. Any thread."""
         if not isinstance(error, ConnectionError):
             # The system has not ended the connection by itself (no buffers, say): ended here, the reader notices.
             self.transport.abort()
-        self.forget()
-        self.shut(lost_connection(error))
+        reason = lost_connection(error)
+        if reason is not error:
+            reason.__cause__ = error
+        self.shut(reason)
         return self.closed_error()
 
     def close_waker(self) -> None:

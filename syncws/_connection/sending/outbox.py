@@ -194,8 +194,10 @@ class Outbox(AtOnce):
             self._on_leftover()
 
     def _break_off(self, error: OSError) -> NoReturn:
-        """Raise what a sender is told of an error of the system's."""
-        raise self._writer.note_broken(error) from error
+        """Raise what a sender is told of an error of the system's; another one may have the role by now."""
+        told = self._writer.note_lost(error)
+        self.has_posted = True
+        raise told
 
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None, timeout: float | None) -> None:
         """Wait for the writer role and for the end of another open message, then send what is left of earlier frames.

@@ -98,33 +98,28 @@ leave_rest(Sender *self, const unsigned char *rest, Py_ssize_t length)
     return failed;
 }
 
-/* Finish in Python what was begun here, and see to it that somebody does when that is interrupted. */
-static PyObject *
-finish(PyObject *object, PyObject *timeout)
+/* See to it that others push out the rest of a frame that its sender leaves with the exception that is set. */
+static void
+tell_of_leftover(PyObject *object)
 {
-    PyObject *result = PyObject_CallMethod(object, "_finish", "O", timeout);
+    PyObject *type, *value, *traceback, *told;
 
-    if (result == NULL) {
-        PyObject *type, *value, *traceback, *told;
-
-        PyErr_Fetch(&type, &value, &traceback);
-        told = PyObject_CallMethod(object, "_tell_of_leftover", NULL);
-        if (told == NULL) {
-            PyErr_Clear();
-        }
-        Py_XDECREF(told);
-        PyErr_Restore(type, value, traceback);
-        return NULL;
+    PyErr_Fetch(&type, &value, &traceback);
+    told = PyObject_CallMethod(object, "_tell_of_leftover", NULL);
+    if (told == NULL) {
+        PyErr_Clear();
     }
-    Py_DECREF(result);
-    Py_RETURN_TRUE;
+    Py_XDECREF(told);
+    PyErr_Restore(type, value, traceback);
 }
 
 /* Raise what _break_off() makes of an error of the system's. */
 static PyObject *
 break_off(PyObject *object, int number)
 {
-    PyObject *error = PyObject_CallFunction(PyExc_OSError, "is", number, strerror(number)), *result = NULL;
+    /* In the locale's encoding, as Python takes it. */
+    PyObject *text = PyUnicode_DecodeLocale(strerror(number), "surrogateescape");
+    PyObject *error = PyObject_CallFunction(PyExc_OSError, "iN", number, text), *result = NULL;
 
     if (error != NULL) {
         result = PyObject_CallMethod(object, "_break_off", "O", error);
@@ -140,7 +135,8 @@ send_frame(PyObject *object, const State *state, unsigned first, const Py_buffer
     Sender *self = (Sender *)object;
     unsigned char frame[SYNCWS_LONGEST_HEAD + MOST_BYTES];
     Py_ssize_t length, sent;
-    int descriptor;
+    int descriptor, is_counted;
+    PyObject *finished;
 
     if (data->len > MOST_BYTES || self->owner != state->zero || self->has_posted != Py_False || self->direct == NULL
         || self->direct == Py_None || self->tally == NULL || self->writer == NULL || self->meter == NULL
@@ -167,13 +163,17 @@ send_frame(PyObject *object, const State *state, unsigned first, const Py_buffer
         shutdown(descriptor, SHUT_RDWR);
         return NULL;
     }
-    if (count_message(self->tally, state) < 0 || syncws_count(self->meter, state, sent) < 0) {
-        return NULL;
-    }
+    /* From here on Python may run, and be interrupted. */
+    is_counted = count_message(self->tally, state) == 0 && syncws_count(self->meter, state, sent) == 0;
     if (sent < length) {
-        return finish(object, timeout);
+        finished = is_counted ? PyObject_CallMethod(object, "_finish", "O", timeout) : NULL;
+        if (finished == NULL) {
+            tell_of_leftover(object);
+            return NULL;
+        }
+        Py_DECREF(finished);
     }
-    Py_RETURN_TRUE;
+    return is_counted ? Py_NewRef(Py_True) : NULL;
 }
 
 /* send_at_once(first, payload, key, timeout) -> whether it was done */
