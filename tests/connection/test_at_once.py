@@ -15,10 +15,11 @@ from support.wire import naive_mask, parse_all
 
 import syncws
 from syncws._connection.sending.outbox import Outbox
+from syncws._connection.sending.posted import Posted
 from syncws._net.meter import BandwidthMeter
 from syncws._net.transport import SocketTransport, direct_way
 from syncws._wire.closing import pong_frame
-from syncws._wire.frames import encode_frame
+from syncws._wire.frames import CLOSE, encode_frame
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
 
@@ -188,6 +189,30 @@ def test_a_sender_that_has_the_role_is_seen_before_it_looks_what_must_go_first(l
     # The last look is after it has given the role back.
     assert seen == [False, True]
     outbox.shut(ObjectClosedError("over"))
+
+
+def test_no_data_passes_a_close_frame_that_is_just_being_posted(line):
+    """Another thread may find the frame, and push it out, before the one that posts it has done so."""
+
+    class Found(Posted):
+        __slots__ = ()
+
+        @property
+        def close_frame(self):
+            return Posted.close_frame.__get__(self)
+
+        @close_frame.setter
+        def close_frame(self, value):
+            Posted.close_frame.__set__(self, value)
+            if value is not None:
+                line.outbox.flush_without_waiting()
+                sent.append(line.send())
+
+    sent = []
+    line.outbox._posted = Found(line.outbox.tally)
+    line.outbox.post_close(encode_frame(CLOSE, b""))
+    assert sent == [False]
+    assert line.read(1) == [b""]
 
 
 def test_nothing_goes_after_shut_or_after_the_end(line):

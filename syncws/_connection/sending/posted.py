@@ -67,8 +67,9 @@ class Posted:
 
     def post_close(self, frame: bytes) -> None:
         """Leave the Close frame."""
-        self.close_frame = frame
+        # First this: whoever takes the frame looks at it then.
         self.is_closing = True
+        self.close_frame = frame
 
     def take(self) -> bytes | None:
         """Take the next frame, None when there is none; requires the writer role."""
