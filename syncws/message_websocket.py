@@ -30,6 +30,7 @@ from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidArgumentTypeError,
+    InvalidOperationError,
     OperationTimedOutError,
 )
 from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
@@ -363,7 +364,11 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             return []
         if first is None:
             raise session.closed_error("the connection is closed")
-        rest = session.inbox.take_all(self._check_no_handlers)
+        try:
+            rest = session.inbox.take_all(self._check_no_handlers)
+        except (IllegalMethodCallError, InvalidOperationError):
+            # A handler, or another thread that receives, came in between: the rest is theirs.
+            rest = []
         return [content_of(message) for message in (first, *rest)]
 
     def __iter__(self) -> Iterator[str | bytes]:

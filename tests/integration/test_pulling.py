@@ -26,6 +26,8 @@ from syncws import (
     StreamWebSocket,
 )
 from syncws._connection.receiving import pull
+from syncws._connection.receiving.message_inbox import MessageInbox
+from syncws._streams.byte_source import Operation
 
 
 def text(content):
@@ -204,6 +206,25 @@ def test_all_that_waits_is_for_one_thread_and_for_sockets_without_handlers():
         socket.message_received += print
         with pytest.raises(IllegalMethodCallError, match="handlers"):
             socket.receive_all_waiting()
+
+
+@pytest.mark.parametrize("is_refused_by_handler", [True, False], ids=["a handler", "another receive"])
+def test_what_it_has_taken_is_returned_when_the_rest_is_anothers(monkeypatch, is_refused_by_handler):
+    """Between its two steps a handler may be added, or another thread begin to receive."""
+    present, others = MessageInbox.take_all, []
+
+    def take_all(inbox, check):
+        others.append(Operation())
+        if is_refused_by_handler:
+            socket.message_received += print
+        else:
+            inbox._begin(others[0], "busy")
+        return present(inbox, check)
+
+    with connected(sends(text("a"))) as socket:
+        monkeypatch.setattr(MessageInbox, "take_all", take_all)
+        assert all_within_limit(socket, 1) == ["a"]
+        others[0].is_over = True
 
 
 # Iteration with a time limit.
