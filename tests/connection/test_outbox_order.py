@@ -9,9 +9,10 @@ from support import LIMIT
 from support.doubles import Sender, run_together, stuck_sender
 from support.fakes import PieceList
 
+from syncws._connection.sending.open_message import Hold, OpenMessage
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
-from syncws.errors import ConnectionLostError, ObjectClosedError
+from syncws.errors import ConnectionLostError, InvalidOperationError, ObjectClosedError
 from syncws.hresult import HResult
 
 
@@ -264,6 +265,46 @@ def test_a_pong_that_the_sender_could_not_push_out_is_left_to_the_reader(outbox,
     transport.unblock()
     assert outbox.flush_without_waiting() is True
     assert transport.sent == b"datapong"
+
+
+# In a signal handler.
+
+
+class InterruptedRole:
+    """The writer role's lock; a signal handler runs just when it was first taken, before that is noted."""
+
+    def __init__(self, handler):
+        self.lock = threading.RLock()
+        self.handlers = [handler]
+        self.release = self.lock.release
+        self._is_owned = self.lock._is_owned
+
+    def acquire(self, *arguments, **options):
+        taken = self.lock.acquire(*arguments, **options)
+        if taken and self.handlers:
+            self.handlers.pop()()
+        return taken
+
+
+@pytest.mark.parametrize("hold", [Hold.APPLICATION, Hold.BUSY])
+def test_a_send_in_a_signal_handler_gives_away_no_role_but_its_own(outbox, transport, hold):
+    """It finds that its frame must wait, and ends; the send that it has interrupted goes on with the role."""
+    message = OpenMessage()
+    outbox.send(b"begin", None, LIMIT, message)
+    message.hold = hold
+
+    def handle():
+        with pytest.raises(InvalidOperationError):
+            outbox.send(b"late", None, 0.0)
+
+    outbox._role = InterruptedRole(handle)
+    owned = []
+    transport.on_send = lambda _: owned.append(outbox._role._is_owned())
+    message.is_last = True
+    outbox.send(b"end", None, LIMIT, message)
+    assert owned == [True]
+    assert not outbox._role._is_owned()
+    assert transport.sent == b"beginend"
 
 
 # Many threads.

@@ -215,6 +215,11 @@ class Outbox(AtOnce):
             self._owner = _NOBODY
             self._role.release()
             has_role = False
+            if self._role._is_owned():  # type: ignore[attr-defined] # what threading.Condition asks of a lock
+                # In a signal handler that came before a send on this thread had noted itself as the owner, and that has
+                # the role: taken once more, because send() gives it back.
+                self._role.acquire(False)
+                raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
             self._wait_for_turn(current, size, deadline)
         writer = self._writer
         writer.is_torn = True
