@@ -56,6 +56,8 @@ _FORK = "integration/test_fork.py::"
 _MEMORY = "integration/test_memory_bounds.py::"
 _DECODED = "wire/test_decoders_deflate.py::"
 _COMPRESSING = "connection/test_compressing.py::"
+_AT_ONCE = "connection/test_at_once.py::"
+_QUICK = "connection/test_quick_taking.py::"
 _REDIRECTS = "integration/test_redirects.py::"
 
 MECHANISMS = (
@@ -270,6 +272,37 @@ MECHANISMS = (
         "syncws._wire.frame_decoder:FrameDecoder._check_first_bytes",
         replacements.nothing,
         "wire/test_decoder.py",
+    ),
+    # The short ways of small messages.
+    Mechanism(
+        "who has the writer role has noted that before the look at what must go first",
+        "syncws._connection.sending.outbox:Outbox.send",
+        replacements.look_before_noting,
+        _AT_ONCE + "test_a_sender_that_has_the_role_is_seen_before_it_looks_what_must_go_first",
+    ),
+    Mechanism(
+        "the rest of a small frame goes although its sender was interrupted",
+        "syncws._connection.sending.outbox:Outbox._tell_of_leftover",
+        replacements.nothing,
+        _AT_ONCE + "test_an_interruption_while_it_is_counted_leaves_the_rest_to_others",
+    ),
+    Mechanism(
+        "nothing is taken past a descriptor that was given out",
+        _RECEIVING + "message_inbox:MessageInbox.fileno",
+        replacements.keep_at_hand,
+        _QUICK + "test_what_needs_a_look_is_not_at_hand",
+    ),
+    Mechanism(
+        "nothing is taken past the thread that reads",
+        _RECEIVING + "message_inbox:MessageInbox.stop_pulling",
+        replacements.keep_at_hand,
+        _QUICK + "test_what_needs_a_look_is_not_at_hand",
+    ),
+    Mechanism(
+        "nothing is taken past the counts",
+        _RECEIVING + "message_inbox:MessageInbox._count",
+        replacements.keep_at_hand,
+        _QUICK + "test_what_needs_a_look_is_not_at_hand",
     ),
     # Compression.
     Mechanism(

@@ -24,7 +24,9 @@ __all__ = [
     "in_one_wait",
     "inflate_all_at_once",
     "keep_all_pongs",
+    "keep_at_hand",
     "keep_the_lock",
+    "look_before_noting",
     "may_be_left_out",
     "no",
     "no_deadline",
@@ -181,6 +183,30 @@ def without_a_guard(_: object, __: object, handlers: Any, sender: object, args: 
     for handler in handlers:
         handler(sender, args)
     return 0
+
+
+# The short ways of small messages.
+
+
+def keep_at_hand(present: Callable[..., Any], inbox: Any) -> Any:
+    """Do what is to be done, and leave the messages at hand."""
+    at_hand = inbox.at_hand
+    try:
+        return present(inbox)
+    finally:
+        inbox.at_hand = at_hand
+
+
+def look_before_noting(_: object, outbox: Any, frame: Any, chunks: Any, timeout: Any) -> None:
+    """Send a whole frame, and look what must go first before the owner of the role is noted."""
+    with outbox._role:
+        if outbox.has_posted:
+            outbox._make_way(True, len(frame), None, timeout)
+        outbox._owner = threading.get_ident()
+        outbox._transport.send(frame)
+        outbox._owner = 0
+    if outbox.has_posted:
+        outbox._tell_of_leftover()
 
 
 # Compression.
