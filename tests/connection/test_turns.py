@@ -43,6 +43,23 @@ def receive(rig, seconds=LIMIT):
     return content(rig.session.receive(Deadline(seconds), bool, rig.owner.message_received))
 
 
+def test_what_tls_still_holds_after_a_look_in_vain_is_not_waited_for(rigs, monkeypatch):
+    rig = rigs(None)
+    rig.transport.looks_cheaply = True
+    rig.session.start(rig.make_reader)
+    rig.transport.has_buffered = True
+    monkeypatch.setattr(type(rig.session.inbox.puller), "_wait", lambda *_: pytest.fail("it waited"))
+    assert turn(rig) is None
+    assert not rig.session.role.is_drained
+
+
+def test_what_tls_wants_sent_goes_before_a_turn(rigs, begin):
+    rig = begin(rigs(server_frame(TEXT, b"hello")))
+    rig.transport.has_unsent = True
+    assert content(turn(rig)) == "hello"
+    assert not rig.transport.has_unsent
+
+
 @pytest.mark.parametrize(
     "said",
     ["hello", "", "é" * 60, b"", b"\0\xff", bytes(125)],

@@ -122,12 +122,13 @@ class Puller:
             if role.is_drained and not role.is_asked and holders.setdefault(None, operation) is operation:
                 role.is_drained = role.is_wanted = False
                 role.pulls += 1
-                # First without waiting: the answer may be there already. What was posted goes first, in the wait.
-                if self._looks_cheaply and not self._reader.session.outbox.has_posted:
+                session = self._reader.session
+                # First without waiting: the answer may be there already. What is to be sent goes first, in the wait.
+                if self._looks_cheaply and not (session.outbox.has_posted or session.transport.has_unsent):
                     message = self._take_one(operation, decoder, event)
                 if (
                     message is None
-                    and not (self._reader.kept or role.is_asked)
+                    and not (self._reader.kept or self._reader.may_have_more or role.is_asked)
                     and self._wait(operation, deadline) == READABLE
                 ):
                     message = self._take_one(operation, decoder, event)

@@ -184,7 +184,8 @@ class TlsTransport:
                 self._flush_waiting(wait)
                 # Also when there is always more to read.
                 check()
-                self._receive_ciphertext_waiting(wait)
+                while not self._feed():
+                    wait(READABLE)
             except ssl.SSLError:
                 before_sending()
                 # The alert that tells the server why; it need not arrive.
@@ -201,10 +202,6 @@ class TlsTransport:
     def _flush_waiting(self, wait: Callable[[int], int]) -> None:
         while not self.flush():
             wait(WRITABLE)
-
-    def _receive_ciphertext_waiting(self, wait: Callable[[int], int]) -> None:
-        while not self._feed():
-            wait(READABLE)
 
     def _feed(self) -> bool:
         """In the handshake: move ciphertext from below into the engine; return whether there was any, or its end."""
