@@ -3,6 +3,7 @@
 Pure functions over strings: any thread may call them.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from syncws._wire.shown import shown_text
@@ -10,7 +11,7 @@ from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["check_request_header", "check_subprotocol", "check_subprotocols", "is_token"]
 
-_TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 # They belong to the handshake; a second value would contradict it. Value: what to use instead.
 _OWN_HEADERS = {
@@ -30,7 +31,7 @@ _OWN_HEADERS = {
 
 def is_token(text: str) -> bool:
     """Tell whether `text` is a token (RFC 9110 5.6.2)."""
-    return bool(text) and _TOKEN_CHARACTERS.issuperset(text)
+    return _TOKEN.fullmatch(text) is not None
 
 
 def check_request_header(name: str, value: str) -> None:

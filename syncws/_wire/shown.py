@@ -75,6 +75,8 @@ def shown_text(text: str, longest: int = _LONGEST) -> str:
     """
     if len(text) > longest:
         text = f"{text[: longest // 2]}…{text[-longest // 2 :]}"
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 

@@ -24,8 +24,8 @@ _SHOWN_PATH = 80
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 # A host in lower case, a port, and a path and query of which nothing has to be encoded or resolved.
 _PLAIN = re.compile(
-    r"https?://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::(?P<port>[1-9][0-9]{0,4}))?"
-    r"(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)(?P<query>\?[A-Za-z0-9._~=&-]*)?"
+    r"(?:http|ws)s?://([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*)(?::([1-9][0-9]{0,4}))?"
+    r"((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)(\?[A-Za-z0-9._~=&-]*)?"
 )
 # urllib3 normalises paths and hosts for these schemes only.
 _WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
@@ -96,6 +96,13 @@ def parse_uri(text: str) -> WebSocketUri:
     """
     if not isinstance(text, str):
         raise InvalidArgumentTypeError(f"uri must be str, not {type(text).__name__}")
+    found = _read_plain(text) if text.startswith("ws") else None
+    is_secure, (host, port, resource) = (text.startswith("wss"), found) if found else _read_any(text)
+    return WebSocketUri(is_secure, host, (443 if is_secure else 80) if port is None else port, resource)
+
+
+def _read_any(text: str) -> tuple[bool, tuple[str, int | None, str]]:
+    """Check a URI; return whether it is secure, and as read_http_url()."""
     if text != text.strip():
         raise InvalidArgumentError("uri begins or ends with white space: take it away, with uri.strip()")
     shown = f"uri '{shown_url(text)}'"
@@ -114,8 +121,7 @@ def parse_uri(text: str) -> WebSocketUri:
         raise InvalidArgumentError(
             f"{shown} holds user info: give name and password by control.server_credential, or an Authorization header"
         )
-    host, port, resource = read_http_url(f"{_HTTP_SCHEMES[scheme]}:{rest}", shown)
-    return WebSocketUri(scheme == "wss", host, _DEFAULT_PORTS[scheme] if port is None else port, resource)
+    return scheme == "wss", read_http_url(f"{_HTTP_SCHEMES[scheme]}:{rest}", shown)
 
 
 def read_http_url(url: str, shown: str) -> tuple[str, int | None, str]:
@@ -128,24 +134,33 @@ def read_http_url(url: str, shown: str) -> tuple[str, int | None, str]:
     if "%" in authority.rpartition("@")[2].partition("[")[0]:
         # urllib3 would decode it, and lists of forbidden hosts would not see what is connected to.
         raise InvalidArgumentError(f"{shown} has a host that holds a percent sign: write the name itself")
-    host, port, resource = _read_plain(url) or _read_with_urllib3(url, shown)
+    plain = _read_plain(url)
+    if plain is not None:
+        return plain
+    host, port, resource = _read_with_urllib3(url, shown)
     if port is not None and not 1 <= port <= 65535:
         raise InvalidArgumentError(f"{shown} has the port {port}: allowed are 1 to 65535")
     return _bare_host(host, shown), port, resource
 
 
 def _read_plain(url: str) -> tuple[str, int | None, str] | None:
-    """Take apart a URL in which urllib3 would change nothing; None for others.
+    """Take apart a URL in which there is nothing to refuse, and urllib3 would change nothing; None for others.
 
     Most are of this kind, and importing urllib3 takes longer than connecting.
     """
     plain = _PLAIN.fullmatch(url)
     if plain is None:
         return None
-    port = None if plain["port"] is None else int(plain["port"])
-    if port is not None and port > 65535:
+    host, digits, path, query = plain.groups()
+    port = None if digits is None else int(digits)
+    if len(host) > 253 or (port is not None and port > 65535):
         return None
-    return plain["host"], port, (plain["path"] or "/") + (plain["query"] or "")
+    if (host[-1] <= "9" or "x" in host) and _NUMBER.fullmatch(host.rpartition(".")[2]):
+        try:
+            host = _plain_ipv4(host)
+        except ValueError:
+            return None
+    return host, port, (path or "/") + (query or "")
 
 
 def _read_with_urllib3(url: str, shown: str) -> tuple[str, int | None, str]:
