@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from syncws._arguments.checks import check_timeout
+from syncws._arguments.kept_settings import KeptSettings
 from syncws._arguments.keywords import MessageWebSocketSettings, StreamWebSocketSettings, WebSocketSettings
 from syncws._arguments.settable import Settable
 from syncws._arguments.setting import ListSetting, Setting
@@ -63,14 +64,13 @@ _MAX_UINT32 = 0xFFFF_FFFF
 _SHORTEST_PONG_INTERVAL = dt.timedelta(milliseconds=100)
 
 
-class WebSocketControl(Settable):
+class WebSocketControl(KeptSettings, Settable):
     """Settings of either socket class; what WinRT calls IWebSocketControl2, and more. Not for use by itself.
 
     Times are in seconds; None is for ever.
     """
 
-    # Read without asking the descriptor: at each receive(), and by _net, because a MessageWebSocket never delays.
-    _receive_timeout: float | None
+    # Read by _net, because a MessageWebSocket never delays.
     _no_delay: bool = True
     _default_inbox_size: int
     _actual_unsolicited_pong_interval = dt.timedelta()
@@ -348,11 +348,11 @@ class WebSocketControl(Settable):
             self._actual_unsolicited_pong_interval = dt.timedelta()
 
     def _set_connected(self) -> None:
-        self._actual_unsolicited_pong_interval = self._pong_interval
+        vars(self)["_actual_unsolicited_pong_interval"] = self._pong_interval
 
     @property
     def _pong_interval(self) -> dt.timedelta:
-        desired = self.desired_unsolicited_pong_interval
+        desired = self._desired_unsolicited_pong_interval
         return max(desired, _SHORTEST_PONG_INTERVAL) if desired else desired
 
 

@@ -166,6 +166,8 @@ def check_header_pairs(headers: object) -> list[tuple[str, str]]:
     Raises:
         InvalidArgumentTypeError: neither a mapping nor an iterable of pairs (0x80070057).
     """
+    if isinstance(headers, tuple) and not headers:
+        return []
     if isinstance(headers, Mapping):
         return list(headers.items())
     pairs = list(headers) if isinstance(headers, Iterable) and not isinstance(headers, str) else None

@@ -6,7 +6,7 @@ Any thread may read and set, as far as the control is not frozen.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from syncws._arguments.setting import nearest, settings_of
+from syncws._arguments.setting import list_settings_of, nearest, settings_of
 from syncws._arguments.showing import as_html, shown_value
 from syncws._errors.bare import raising_bare
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
@@ -64,6 +64,8 @@ class Settable:
                 setting.copy(other, self)
 
     def _update(self, values: Mapping[str, object]) -> None:
+        if not values:
+            return
         settings = settings_of(type(self))
         for name in values.keys() - settings.keys():
             raise TypeError(self._unknown(name))
@@ -83,16 +85,16 @@ class Settable:
             raise IllegalMethodCallError("control cannot be changed after connect was called")
 
     def _set_frozen(self, is_frozen: bool) -> None:
-        self._is_frozen = is_frozen
+        vars(self)["_is_frozen"] = is_frozen
 
     def _snapshot(self, request_headers: tuple[tuple[str, str], ...] = ()) -> Self:
         """Return what a connection works with: a copy of the settings that never changes."""
         copy = self._create()
-        for setting in settings_of(type(self)).values():
-            setting.freeze(self, copy)
-        copy._request_headers = request_headers
-        copy._made_plans = {}
-        copy._is_frozen = True
+        # As a whole, and past __setattr__: this is done for each connect, for settings of which most were never set.
+        values = vars(copy)
+        values.update(vars(self), _request_headers=request_headers, _made_plans={}, _is_frozen=True)
+        for setting in list_settings_of(type(self)):
+            setting.freeze(values)
         return copy
 
     def _replaced(self, **changes: object) -> Self:

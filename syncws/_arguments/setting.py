@@ -13,7 +13,7 @@ from syncws._arguments.checked_list import CheckedList
 from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentTypeError
 
-__all__ = ["Control", "ListSetting", "Setting", "nearest", "settings_of"]
+__all__ = ["Control", "ListSetting", "Setting", "list_settings_of", "nearest", "settings_of"]
 
 T = TypeVar("T")
 EntryT = TypeVar("EntryT")
@@ -109,12 +109,6 @@ class Setting(Generic[T]):
         else:
             vars(target).pop(self._key, None)
 
-    def freeze(self, source: Control, target: Control) -> None:
-        """Give `target`, a new control, the value of `source` for good."""
-        kept = vars(source)
-        if self._key in kept:
-            vars(target)[self._key] = kept[self._key]
-
 
 class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
     """A setting that is a list, empty at first: it is edited in place, `+=` included, and never assigned."""
@@ -170,15 +164,16 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
         """Give `target` the entries of `source`."""
         self.store(target, list(self.__get__(source, type(source))))
 
-    def freeze(self, source: Control, target: Control) -> None:
-        """Give `target` the entries of `source` for good: as a tuple."""
-        vars(target)[self._key] = tuple(vars(source).get(self._key, ()))
+    def freeze(self, values: dict[str, Any]) -> None:
+        """Put the entries, for good, into the values of a control that is a copy: as a tuple."""
+        values[self._key] = tuple(values.get(self._key, ()))
 
     def _check(self, value: Any, _: str) -> MutableSequence[EntryT]:
         return self.check_all(value)
 
 
 _found: dict[type, dict[str, Setting[Any]]] = {}
+_lists: dict[type, list[ListSetting[Any]]] = {}
 
 
 def settings_of(control_class: type) -> dict[str, Setting[Any]]:
@@ -192,6 +187,15 @@ def settings_of(control_class: type) -> dict[str, Setting[Any]]:
             if isinstance(value, Setting)
         }
     return settings
+
+
+def list_settings_of(control_class: type) -> list[ListSetting[Any]]:
+    """Return those of the settings that are lists; nobody changes the list."""
+    found = _lists.get(control_class)
+    if found is None:
+        settings = settings_of(control_class).values()
+        found = _lists[control_class] = [setting for setting in settings if isinstance(setting, ListSetting)]
+    return found
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

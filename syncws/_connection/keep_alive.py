@@ -173,8 +173,8 @@ def timers_of(session: "Session", monitor: Monitor) -> list[KeepAlive | Unsolici
     """Return the timers that a session's settings ask for; they are not started."""
     settings = session.settings
     timers: list[KeepAlive | UnsolicitedPongs] = []
-    if settings.keep_alive_interval:
-        timers.append(KeepAlive(session, monitor, settings.keep_alive_interval, settings.keep_alive_timeout))
+    if settings._keep_alive_interval:
+        timers.append(KeepAlive(session, monitor, settings._keep_alive_interval, settings._keep_alive_timeout))
     if settings._pong_interval:
         timers.append(UnsolicitedPongs(session, monitor, settings._pong_interval.total_seconds()))
     return timers

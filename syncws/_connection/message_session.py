@@ -47,16 +47,16 @@ class MessageSession(Session):
     inbox: MessageInbox
     settings: MessageWebSocketControl
     owner: Callable[[], MessageOwner | None]
+    # The message that the application is sending frame by frame, and the end of it that is half a character.
+    _fragmented: OpenMessage | None = None
+    _is_fragmented_text = False
+    _fragment_tail = b""
 
     def __init__(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker, owner: MessageOwner) -> None:
         """See Session."""
         super().__init__(opened, settings, waker, owner, MessageInbox(settings.inbox_size_in_bytes, waker.wake))
         # The thread that is in send_fragment(), if there is one.
         self._fragment_sender: dict[None, int] = {}
-        # The message that the application is sending frame by frame, and the end of it that is half a character.
-        self._fragmented: OpenMessage | None = None
-        self._is_fragmented_text = False
-        self._fragment_tail = b""
 
     # Receiving by pull: one user thread at a time.
 
@@ -160,7 +160,7 @@ class MessageSession(Session):
     @property
     def keeps_reader(self) -> bool:
         """See Session.keeps_reader: what nobody claims must be read to be dropped when it comes."""
-        return self.has_handlers or self.settings.discard_unclaimed_messages or super().keeps_reader
+        return self.has_handlers or self.settings._discard_unclaimed_messages or super().keeps_reader
 
     @property
     def is_unclaimed(self) -> bool:

@@ -1,0 +1,44 @@
+"""The settings that are read at each connect or each receive(), as the attributes that keep them: see Setting.
+
+Types alone, which the checks in syncws.control bring about; any thread may read. A descriptor takes a few times as long
+as an attribute, which a connect that reads twenty of them would notice.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from syncws._arguments.socket_options import LocalAddress, SocketTriple
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from http.cookiejar import CookieJar
+
+    from syncws.compression import Deflate
+    from syncws.credentials import PasswordCredential
+    from syncws.enums import MessageWebSocketReceiveMode
+
+__all__ = ["KeptSettings"]
+
+
+class KeptSettings:
+    """What a control keeps, or its class; lists are there in a snapshot only, as tuples."""
+
+    _connect_timeout: float | None
+    _max_connect_addresses: int
+    _happy_eyeballs_delay: float | None
+    _local_address: LocalAddress | None
+    _socket_options: Sequence[SocketTriple]
+    _outbound_buffer_size_in_bytes: int
+    _max_redirects: int
+    _supported_protocols: Sequence[str]
+    _user_agent: str | None
+    _cookies: "CookieJar | Mapping[str, str] | None"
+    _server_credential: "PasswordCredential | None"
+    _proxy: str | None
+    _receive_timeout: float | None
+    _receive_mode: "MessageWebSocketReceiveMode"
+    _discard_unclaimed_messages: bool
+    _keep_alive_interval: float | None
+    _keep_alive_timeout: float | None
+    _desired_unsolicited_pong_interval: "dt.timedelta"
+    _compression: "Deflate | bool | None"
