@@ -46,6 +46,7 @@ LEFT_OUT = (
 )
 
 _select = select.select
+_socket = socket.socket
 _strerror = os.strerror
 _own = {name: getattr(errno, name) for name in WINSOCK}
 
@@ -135,7 +136,7 @@ def _has_failed(descriptor) -> bool:
     """Tell whether the descriptor is of a TCP socket whose connect failed: it is writable, and has no peer."""
     number = descriptor if isinstance(descriptor, int) else descriptor.fileno()
     try:
-        with socket.socket(fileno=os.dup(number)) as copy:
+        with _socket(fileno=os.dup(number)) as copy:
             copy.getpeername()
     except OSError as exc:
         return exc.errno == errno.ENOTCONN

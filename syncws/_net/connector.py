@@ -97,6 +97,15 @@ class Connect:
         is_canceled (bool): True once cancel() was called.
     """
 
+    is_canceled = False
+    certificates: tuple[Certificate, ...] = ()
+    certificate_errors: tuple[ChainValidationResult, ...] = ()
+    _cookies: Cookies
+    # The one that control.proxy_credential is for.
+    _proxy: str | None = None
+    _dialer: Dialer | None = None
+    _transport: SocketTransport | None = None
+
     def __init__(
         self,
         uri: WebSocketUri,
@@ -127,17 +136,9 @@ class Connect:
         self._token = token
         self._over = over
         self._validate = validate
-        self._cookies: Cookies
         self._authentication = Authentication(SERVER, _server_credential(settings))
         self._proxy_authentications: dict[ProxyUrl, Authentication] = {}
-        self.is_canceled = False
-        self.certificates: tuple[Certificate, ...] = ()
-        self.certificate_errors: tuple[ChainValidationResult, ...] = ()
         self.attempts: list[ConnectAttempt] = []
-        # The one that control.proxy_credential is for.
-        self._proxy: str | None = None
-        self._dialer: Dialer | None = None
-        self._transport: SocketTransport | None = None
         self._phases = Phases()
         try:
             self.waker = Waker(threading.RLock())
@@ -200,11 +201,13 @@ class Connect:
         finally:
             # It leads to the socket object, which must not be held by what its information shows.
             self._validate = None
+            # It leads back here: both would stay until the next garbage collection, with the socket that they hold.
+            del self._waiter
             if self._token is not None:
                 self._token._remove_listener(self)
 
     def _take_cookies(self) -> None:
-        self._cookies = Cookies(self._settings.cookies, self._uri)
+        self._cookies = Cookies(self._settings._cookies, self._uri)
         # As above: what cannot be sent is told before anything is.
         self._cookies.header_for(self._uri, has_own=False)
 
@@ -223,7 +226,7 @@ class Connect:
     def _open_following_redirects(self) -> Opened:
         uri, settings = self._uri, self._settings
         # A socket that was given leads to one server only.
-        allowed = settings.max_redirects if self._over is None else 0
+        allowed = settings._max_redirects if self._over is None else 0
         followed = 0
         while True:
             try:
@@ -256,7 +259,7 @@ class Connect:
         elif proxy is not None and proxy.shown != self._proxy:
             # A redirect leads through another proxy, for which the credential was not meant.
             proxy = choose_proxy(uri, settings._replaced(proxy_credential=None))
-        limit = settings.max_connect_addresses
+        limit = settings._max_connect_addresses
         if proxy is None:
             return self._open_authorized(None, self._look_up(uri.host)[:limit], uri, settings)
         addresses = look_up_proxy(proxy, self._look_up)[:limit]
@@ -331,12 +334,13 @@ class Connect:
         """Connect over a socket of the application's."""
         connected = take_over(given)
         try:
-            set_options(connected, settings)
+            address = address_of(connected)
+            set_options(connected, settings, is_ip=address.is_ip)
         except OSError as exc:
             connected.close()
             raise CannotConnectError(exc.strerror or str(exc)) from exc
-        deadline = self._waiter.deadline.earlier(settings.connect_timeout)
-        dialed = Dialed(connected, address_of(connected), now(), deadline)
+        deadline = self._waiter.deadline.earlier(settings._connect_timeout)
+        dialed = Dialed(connected, address, now(), deadline)
         try:
             return self._open_on(dialed, None, uri, settings)
         except WebSocketError as exc:
@@ -365,11 +369,11 @@ class Connect:
                     secure = start_tls(transport, uri, settings, waiter, self)
                 transport, tls = secure, secure.names()
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
-            compression = settings.compression._wanted if isinstance(settings.compression, Deflate) else None
+            compression = settings._compression._wanted if isinstance(settings._compression, Deflate) else None
             request = OpeningRequest(
                 uri,
                 _request_headers(settings),
-                settings.supported_protocols,
+                settings._supported_protocols,
                 self._cookies,
                 self._authentication,
                 compression,
@@ -425,13 +429,15 @@ def _is_silence(error: WebSocketError) -> bool:
 
 def _request_headers(settings: WebSocketControl) -> tuple[tuple[str, str], ...]:
     """Return the application's request headers, and the User-Agent unless there is one among them."""
-    headers, user_agent = settings._request_headers, settings.user_agent
-    if user_agent is None or any(name.lower() == "user-agent" for name, _ in headers):
+    headers, user_agent = settings._request_headers, settings._user_agent
+    if user_agent is None or (headers and any(name.lower() == "user-agent" for name, _ in headers)):
         return headers
     return (("User-Agent", user_agent), *headers)
 
 
 def _server_credential(settings: WebSocketControl) -> PasswordCredential | None:
     """Return what answers the server; nothing does beside a header of the application's own."""
-    has_own = any(name.lower() == "authorization" for name, _ in settings._request_headers)
-    return None if has_own else settings.server_credential
+    credential = settings._server_credential
+    if credential is not None and any(name.lower() == "authorization" for name, _ in settings._request_headers):
+        return None
+    return credential

@@ -6,16 +6,14 @@ Runs on the connecting thread; one wait serves all addresses that are being trie
 import errno
 import logging
 import os
-import selectors
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from syncws._arguments.socket_options import SocketTriple, shown_option
+from syncws._arguments.socket_options import shown_option
 from syncws._net.address import Address, parse_address
 from syncws._waiting.deadline import FOREVER, Deadline, now
-from syncws._waiting.readiness import SLICE_SECONDS
 from syncws._waiting.waiter import Waiter
 from syncws.control import WebSocketControl
 from syncws.errors import (
@@ -35,17 +33,6 @@ _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errn
 _PENDING = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR)
 # What an address gets of the time that is left, at least: less would be no try (Go's dialer has the same floor).
 _SHORTEST_SHARE_SECONDS = 2.0
-
-
-# Not epoll, which would cost a descriptor.
-class _Selector(getattr(selectors, "PollSelector", selectors.SelectSelector)):  # type: ignore[misc]
-    """A selector whose waits may end early, so that Ctrl-C reaches them."""
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait; see selectors."""
-        longest = SLICE_SECONDS if timeout is None else min(timeout, SLICE_SECONDS)
-        ready: list[tuple[selectors.SelectorKey, int]] = super().select(longest)
-        return ready
 
 
 class Dialed(NamedTuple):
@@ -82,7 +69,6 @@ class Dialer:
         self._waiter = waiter
         self._pending: list[Dialed] = []
         self._next_start = FOREVER
-        self._selector: _Selector | None = None
         self.attempts: list[ConnectAttempt] = []
 
     @property
@@ -110,12 +96,13 @@ class Dialer:
                 self.fail(pending, type(exc)(exc.message))
             raise
         finally:
-            self._selector = None
             # Those that lost the race have not failed: if the winner turns out to be of no use they come next.
             for loser in reversed(self._pending):
                 loser.socket.close()
                 self._waiting.appendleft(loser.address)
             self._pending.clear()
+        if not self._waiting:
+            return dialed
         # Of those that are tried beside each other only this one goes on: it is in turn with the others from now on.
         return dialed._replace(deadline=dialed.deadline.sooner(self._share(1 + len(self._waiting))))
 
@@ -134,7 +121,7 @@ class Dialer:
 
     def _start_next(self) -> Dialed | None:
         """Begin with the next address; return it when it is connected at once."""
-        delay = self._settings.happy_eyeballs_delay
+        delay = self._settings._happy_eyeballs_delay
         # Those that are tried beside each other use up nothing of each other's time as long as none has accepted.
         limit = self._share(len(self._waiting) if delay is None else 1)
         address = self._waiting.popleft()
@@ -151,7 +138,7 @@ class Dialer:
         dialed = Dialed(connecting, address, started, limit)
         self._pending.append(dialed)
         try:
-            set_options(connecting, self._settings)
+            set_options(connecting, self._settings, is_ip=address.is_ip)
             _bind(connecting, address, self._settings)
             error = connecting.connect_ex(address.at_port(self._port))
         except OSError as exc:
@@ -160,18 +147,9 @@ class Dialer:
         if not error:
             return dialed
         # A Unix socket is connected at once, or its server's queue is full; it never tells when there is room again.
-        if error in _PENDING and address.is_ip:
-            self._selecting().register(connecting, selectors.EVENT_WRITE, dialed)
-        else:
+        if error not in _PENDING or not address.is_ip:
             self.fail(dialed, _system_error(error))
         return None
-
-    def _selecting(self) -> _Selector:
-        """Return what waits for the sockets under way and for a waking; made when one does not connect at once."""
-        if self._selector is None:
-            self._selector = _Selector()
-            self._selector.register(self._waiter.wakings, selectors.EVENT_READ)
-        return self._selector
 
     def _share(self, count: int) -> Deadline:
         """Return by when one of `count` addresses must have answered, TLS and the handshake included.
@@ -179,27 +157,27 @@ class Dialer:
         Addresses that are tried in turn share the time that is left, so that one of them that is silent does not use
         up what the others need.
         """
-        remaining = self._waiter.deadline.remaining
-        share = None if remaining is None else max(remaining / count, _SHORTEST_SHARE_SECONDS)
-        return self._waiter.deadline.earlier(share).earlier(self._settings.connect_timeout)
+        whole = self._waiter.deadline
+        limit = whole.earlier(self._settings._connect_timeout)
+        remaining = whole.remaining
+        return limit if remaining is None else limit.earlier(max(remaining / count, _SHORTEST_SHARE_SECONDS))
 
     def _wait(self) -> Dialed | None:
         """Wait until an address answers, its time is over, or the next one's turn comes."""
         until = self._next_start if self._waiting else FOREVER
         for dialed in self._pending:
             until = until.sooner(dialed.deadline)
-        selector = self._selecting()
-        for key, _ in self._waiter.wait_with(selector.select, until):
-            if key.data is None:
+        pending = {dialed.socket.fileno(): dialed for dialed in self._pending}
+        for descriptor in self._waiter.wait_for_any(pending, until):
+            answered = pending.get(descriptor)
+            if answered is None:
                 continue
-            error = key.data.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            selector.unregister(key.fileobj)
+            error = answered.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if not error:
-                return key.data  # type: ignore[no-any-return]
-            self.fail(key.data, _system_error(error))
+                return answered
+            self.fail(answered, _system_error(error))
         for dialed in tuple(self._pending):
             if dialed.deadline.is_expired:
-                selector.unregister(dialed.socket)
                 self.fail(dialed, OperationTimedOutError(f"no answer within {now() - dialed.started:.3g} s"))
         return None
 
@@ -243,19 +221,19 @@ def _system_error(number: int) -> OSError:
     return OSError(number, words.get(number) or os.strerror(number))
 
 
-def set_options(connected: socket.socket, settings: WebSocketControl) -> None:
-    """Give a socket the options of a connection: it does not block, and has what control says.
+def set_options(connected: socket.socket, settings: WebSocketControl, *, is_ip: bool) -> None:
+    """Give a socket the options of a connection: it does not block, and has what control says; `is_ip` for TCP.
 
     Raises:
         OSError: the system refuses one; its text names that.
     """
     connected.setblocking(False)
-    if connected.family in (socket.AF_INET, socket.AF_INET6):
+    if is_ip:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings._no_delay)
-    if settings.outbound_buffer_size_in_bytes:
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.outbound_buffer_size_in_bytes)
+    if settings._outbound_buffer_size_in_bytes:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings._outbound_buffer_size_in_bytes)
     # The check has made triples of all of them.
-    for level, option, value in cast("Sequence[SocketTriple]", settings.socket_options):
+    for level, option, value in settings._socket_options:
         try:
             connected.setsockopt(level, option, value)
         except OSError as exc:
@@ -265,9 +243,9 @@ def set_options(connected: socket.socket, settings: WebSocketControl) -> None:
 
 def _bind(connecting: socket.socket, remote: Address, settings: WebSocketControl) -> None:
     """Give a socket the address of this machine that control says."""
-    if settings.local_address is None or not remote.is_ip:
+    if settings._local_address is None or not remote.is_ip:
         return
-    given = settings.local_address
+    given = settings._local_address
     text, port = (given, 0) if isinstance(given, str) else given
     local = parse_address(text)
     assert local is not None, "control has checked it"

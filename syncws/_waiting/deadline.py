@@ -59,11 +59,11 @@ class Deadline:
     @property
     def is_expired(self) -> bool:
         """True once the time is over."""
-        return self._at is not None and now() >= self._at
+        return self._at is not None and clock() >= self._at
 
     def earlier(self, timeout: float | None) -> "Deadline":
         """Return the earlier of this deadline and one `timeout` seconds from now."""
-        return self.sooner(Deadline(timeout))
+        return self if timeout is None else self.sooner(Deadline(timeout))
 
     def sooner(self, other: "Deadline") -> "Deadline":
         """Return the earlier of two deadlines."""

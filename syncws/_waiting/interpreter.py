@@ -5,6 +5,7 @@ ends while a thread of its own is left aborts the process, or cannot be destroye
 """
 
 import _thread
+import functools
 import importlib
 import sys
 import threading
@@ -14,8 +15,10 @@ from syncws.errors import CannotConnectError
 __all__ = ["check_threads_allowed", "is_main"]
 
 
+@functools.cache
 def is_main() -> bool:
     """Tell whether this is the process's main interpreter; also where there is no way to tell."""
+    # Each interpreter has its own copy of this module, and so of what was found.
     if sys.version_info >= (3, 12):
         return _thread._is_main_interpreter()
     try:

@@ -18,7 +18,17 @@ from typing import Protocol
 
 from syncws._waiting.deadline import Deadline
 
-__all__ = ["READABLE", "SLICE_SECONDS", "WOKEN", "WRITABLE", "Readiness", "Waker", "make_readiness", "readable_of"]
+__all__ = [
+    "READABLE",
+    "SLICE_SECONDS",
+    "WOKEN",
+    "WRITABLE",
+    "Readiness",
+    "Waker",
+    "make_readiness",
+    "readable_of",
+    "wait_for_writable",
+]
 
 READABLE = 1
 WRITABLE = 2
@@ -179,6 +189,32 @@ def readable_of(descriptors: Iterable[int]) -> set[int]:
     return readable
 
 
+def wait_for_writable(descriptors: Iterable[int], waker: int, seconds: float | None) -> list[int]:
+    """Wait until one of some sockets is connected, or has failed to, or the waker was woken.
+
+    Args:
+        descriptors: the sockets'; one that is negative, after a fork in a signal handler, is left out.
+        waker: the waker's descriptor, likewise.
+        seconds: for how long at most, None for ever; it may be less.
+
+    Returns:
+        What is ready, the waker's descriptor too.
+    """
+    longest = SLICE_SECONDS if seconds is None or seconds > SLICE_SECONDS else seconds
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        if waker >= 0:
+            poll.register(waker, select.POLLIN)
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLOUT)
+        return [descriptor for descriptor, _ in poll.poll(math.ceil(longest * 1000))]
+    # Where there is no poll there is no fork either.
+    writers = list(descriptors)
+    readable, writable, failed = select.select([waker], writers, writers, longest)
+    return readable + list(dict.fromkeys(writable + failed))
+
+
 def _shorter(remaining: float | None, longest: float | None) -> float | None:
     if remaining is None or longest is None:
         return longest if remaining is None else remaining
@@ -194,20 +230,20 @@ class PollReadiness:
         self._descriptor = descriptor
         self._waker = waker
         self._longest = longest
-        self._interest = 0
-        self._poll = select.poll()
-        if waker >= 0:
-            self._poll.register(waker, select.POLLIN)
+        # Made for the first wait: many connections are never waited for in each of the ways in which they could be.
+        self._poll: select.poll | None = None
+        self._interest = -1
 
     def wait(self, interest: int, deadline: Deadline) -> int:
         """See Readiness.wait."""
-        if interest != self._interest:
-            self._watch(interest)
+        poll = self._poll
+        if poll is None or interest != self._interest:
+            poll = self._watch(interest)
         remaining, longest = deadline.remaining, self._longest
         if longest is not None and (remaining is None or remaining > longest):
             remaining = longest
         ready = 0
-        for descriptor, events in self._poll.poll(None if remaining is None else math.ceil(remaining * 1000)):
+        for descriptor, events in poll.poll(None if remaining is None else math.ceil(remaining * 1000)):
             if descriptor == self._waker:
                 ready |= WOKEN
             else:
@@ -217,14 +253,20 @@ class PollReadiness:
                     ready |= WRITABLE
         return ready
 
-    def _watch(self, interest: int) -> None:
-        if not interest:
-            # Not merely no events: poll reports a hang-up for every registered descriptor.
-            self._poll.unregister(self._descriptor)
-        else:
+    def _watch(self, interest: int) -> "select.poll":
+        poll = self._poll
+        if poll is None:
+            poll = self._poll = select.poll()
+            if self._waker >= 0:
+                poll.register(self._waker, select.POLLIN)
+        if interest:
             events = (select.POLLIN if interest & READABLE else 0) | (select.POLLOUT if interest & WRITABLE else 0)
-            self._poll.register(self._descriptor, events)
+            poll.register(self._descriptor, events)
+        elif self._interest > 0:
+            # Not merely no events: poll reports a hang-up for every registered descriptor.
+            poll.unregister(self._descriptor)
         self._interest = interest
+        return poll
 
 
 class SelectReadiness:

@@ -3,17 +3,14 @@
 Belongs to one connect operation, on its thread; `cancel` through the waker may come from any thread.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
 
 from syncws._waiting.at_fork import forked_error
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, Waker, make_readiness
+from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, Readiness, Waker, make_readiness, wait_for_writable
 from syncws.errors import OperationCanceledError, OperationTimedOutError
 
 __all__ = ["Waiter"]
-
-ResultT = TypeVar("ResultT")
 
 
 class Waiter:
@@ -44,7 +41,8 @@ class Waiter:
         self._deadline = deadline
         self._limit = limit
         self._descriptor = descriptor
-        self._readiness = make_readiness(descriptor, waker.fileno(), SLICE_SECONDS)
+        # Made for the first wait: that for an address needs none.
+        self._readiness: Readiness | None = None
         self.phase = "connect"
 
     @property
@@ -73,6 +71,8 @@ class Waiter:
             OperationTimedOutError: the deadline passed (0x80072EE2).
         """
         self.check()
+        if self._readiness is None:
+            self._readiness = make_readiness(self._descriptor, self._waker.fileno(), SLICE_SECONDS)
         ready = self._readiness.wait(interest, self._latest(until))
         if ready & WOKEN:
             self._waker.clear()
@@ -84,19 +84,19 @@ class Waiter:
         deadline = self._deadline.sooner(until)
         return deadline if self._limit is None else self._limit(deadline)
 
-    @property
-    def wakings(self) -> int:
-        """Descriptor that is readable when the operation was woken, for wait_with."""
-        return self._waker.fileno()
+    def wait_for_any(self, descriptors: Iterable[int], until: Deadline) -> list[int]:
+        """Wait for one of several sockets to be connected, or to have failed, until `until` at the latest.
 
-    def wait_with(self, select: Callable[[float | None], ResultT], until: Deadline) -> ResultT:
-        """Wait with a selector, which watches `wakings` besides, until `until` at the latest.
+        Returns:
+            The descriptors of those that are; possibly none, and others that are none of them.
 
         Raises: as wait.
         """
         self.check()
-        ready = select(self._latest(until).remaining)
-        self._waker.clear()
+        waker = self._waker.fileno()
+        ready = wait_for_writable(descriptors, waker, self._latest(until).remaining)
+        if waker in ready:
+            self._waker.clear()
         self.check()
         return ready
 

@@ -20,6 +20,7 @@ from syncws import (
 )
 from syncws._net import connector, dialer
 from syncws._net.address import Address
+from syncws._waiting import waiter
 
 FIVE = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]
 
@@ -157,12 +158,13 @@ def silent_name_servers(socket, is_reached, request):
 
 @contextlib.contextmanager
 def silent_tcp(socket, is_reached, request):
-    class TellingSelector(dialer._Selector):
-        def select(self, timeout=None):
-            is_reached.set()
-            return super().select(timeout)
+    wait = waiter.wait_for_writable
 
-    request.getfixturevalue("monkeypatch").setattr(dialer, "_Selector", TellingSelector)
+    def tell_and_wait(*arguments):
+        is_reached.set()
+        return wait(*arguments)
+
+    request.getfixturevalue("monkeypatch").setattr(waiter, "wait_for_writable", tell_and_wait)
     with black_hole() as port:
         yield f"ws://127.0.0.1:{port}/"
 

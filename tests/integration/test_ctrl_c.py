@@ -31,7 +31,12 @@ def interrupted(call):
         frame = sys._current_frames()[main]
         while frame is not None and "syncws" not in frame.f_code.co_filename:
             frame = frame.f_back
-        return frame is not None and frame.f_code.co_name in ("acquire_within", "select", "wait", "wait_with")
+        return frame is not None and frame.f_code.co_name in (
+            "acquire_within",
+            "wait",
+            "wait_for_any",
+            "wait_for_writable",
+        )
 
     def interrupt():
         give_up = time.monotonic() + 30

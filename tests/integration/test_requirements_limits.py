@@ -31,7 +31,6 @@ from syncws import (
     WebSocketError,
 )
 from syncws._connection.monitor import the_monitor
-from syncws._net import dialer
 from syncws._waiting import waiter
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import READABLE, make_readiness
@@ -53,13 +52,14 @@ def dialing(monkeypatch, clock):
     """The times for which connect would have waited for TCP; each is over at once, as the clock has it."""
     waits = []
 
-    class PassingSelector(dialer._Selector):
-        def select(self, timeout=None):
-            waits.append(timeout)
-            clock.advance(timeout)
-            return super().select(0)
+    wait = waiter.wait_for_writable
 
-    monkeypatch.setattr(dialer, "_Selector", PassingSelector)
+    def pass_at_once(descriptors, waker, seconds):
+        waits.append(seconds)
+        clock.advance(seconds)
+        return wait(descriptors, waker, 0)
+
+    monkeypatch.setattr(waiter, "wait_for_writable", pass_at_once)
     return waits
 
 

@@ -178,13 +178,13 @@ def test_after_a_silent_address_the_next_is_tried(connect, silent_port):
 
 
 def test_a_cancellation_ends_the_wait_for_an_address(connect, monkeypatch, silent_port):
-    wait = Waiter.wait_with
+    wait = Waiter.wait_for_any
 
     def cancel_and_wait(waiter, *arguments):
         connect.made[0].cancel()
         return wait(waiter, *arguments)
 
-    monkeypatch.setattr(Waiter, "wait_with", cancel_and_wait)
+    monkeypatch.setattr(Waiter, "wait_for_any", cancel_and_wait)
     with pytest.raises(OperationCanceledError):
         connect(f"ws://127.0.0.1:{silent_port}/")
 

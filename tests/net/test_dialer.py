@@ -11,10 +11,10 @@ import pytest
 from support import LIMIT, alone_listening, black_hole, settings_with
 from support.fakes import FakeClock
 
-from syncws._net import dialer as dialer_module
 from syncws._net.address import Address
 from syncws._net.dialer import Dialer
 from syncws._waiting import deadline as deadline_module
+from syncws._waiting import waiter as waiter_module
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
@@ -109,13 +109,13 @@ def test_each_address_has_its_own_time(dial, monkeypatch):
     monkeypatch.setattr(deadline_module, "clock", clock)
     with black_hole("127.0.0.1") as port:
         dialer = dial(["127.0.0.1"] * 3, port, timeout=None, connect_timeout=60.0)
-        select = dialer_module._Selector.select
+        wait = waiter_module.wait_for_writable
 
-        def answer_nothing(selector, _):
+        def answer_nothing(descriptors, waker, _):
             clock.advance(60)
-            return select(selector, 0)
+            return wait(descriptors, waker, 0)
 
-        monkeypatch.setattr(dialer_module._Selector, "select", answer_nothing)
+        monkeypatch.setattr(waiter_module, "wait_for_writable", answer_nothing)
         start = clock()
         with pytest.raises(OperationTimedOutError):
             dialer.dial()
@@ -222,16 +222,16 @@ def test_an_address_that_fails_beside_another_lets_the_next_begin_at_once(dial, 
     with black_hole("127.0.0.1") as port, listening("127.0.0.3", port):
         texts = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"]
         dialer = dial(texts, port, timeout=LIMIT, happy_eyeballs_delay=0.25, connect_timeout=None)
-        select = dialer_module._Selector.select
+        wait = waiter_module.wait_for_writable
 
-        def pass_the_delay(selector, timeout):
+        def pass_the_delay(descriptors, waker, seconds):
             # Nobody answers for the first; the others do while it is looked.
-            ready = select(selector, 0.05)
+            ready = wait(descriptors, waker, 0.05)
             if not ready:
-                clock.advance(timeout)
+                clock.advance(seconds)
             return ready
 
-        monkeypatch.setattr(dialer_module._Selector, "select", pass_the_delay)
+        monkeypatch.setattr(waiter_module, "wait_for_writable", pass_the_delay)
         start = clock()
         dialed = dialer.dial()
         dialed.socket.close()
@@ -249,16 +249,16 @@ def silence(monkeypatch):
     """Have the fake clock pass over every wait for an address, unless something is there; gives the clock."""
     clock = FakeClock()
     monkeypatch.setattr(deadline_module, "clock", clock)
-    select = dialer_module._Selector.select
+    wait = waiter_module.wait_for_writable
 
-    def pass_over(selector, timeout):
+    def pass_over(descriptors, waker, seconds):
         # A moment of real time, for what is there.
-        ready = select(selector, 0.02)
+        ready = wait(descriptors, waker, 0.02)
         if not ready:
-            clock.advance(timeout)
+            clock.advance(seconds)
         return ready
 
-    monkeypatch.setattr(dialer_module._Selector, "select", pass_over)
+    monkeypatch.setattr(waiter_module, "wait_for_writable", pass_over)
     return clock
 
 

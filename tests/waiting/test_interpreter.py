@@ -34,7 +34,10 @@ def test_this_is_the_main_one():
 
 def test_a_python_that_cannot_tell_has_the_main_one_only(monkeypatch):
     monkeypatch.setitem(sys.modules, "_xxsubinterpreters", None)
+    # It is asked once.
+    is_main.cache_clear()
     assert is_main()
+    is_main.cache_clear()
 
 
 def test_a_subinterpreter_that_allows_threads_has_none_more_afterwards(monkeypatch):

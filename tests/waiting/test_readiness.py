@@ -20,6 +20,7 @@ from syncws._waiting.readiness import (
     Waker,
     make_readiness,
     readable_of,
+    wait_for_writable,
 )
 
 NOW = Deadline(0.0)
@@ -274,3 +275,20 @@ def test_without_poll_a_socket_that_was_closed_in_the_meantime_may_have_somethin
     first.close()
     second.close()
     assert readable_of([number]) == {number}
+
+
+@pytest.mark.parametrize("has_poll", [pytest.param(True, marks=needs_poll), False])
+def test_of_several_sockets_those_that_are_connected_are_told_and_the_waker(waker, monkeypatch, has_poll):
+    if not has_poll:
+        monkeypatch.delattr(select, "poll", raising=False)
+    first, second = socket.socketpair()
+    with first, second:
+        number = first.fileno()
+        assert wait_for_writable([number], waker.fileno(), 0) == [number]
+        waker.wake()
+        assert sorted(wait_for_writable([number], waker.fileno(), 0)) == sorted([waker.fileno(), number])
+
+
+@needs_poll
+def test_in_a_child_that_was_forked_in_a_signal_handler_there_is_nothing_to_wait_for():
+    assert wait_for_writable([-1], -1, 0) == []
