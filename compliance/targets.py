@@ -187,7 +187,8 @@ class _AnsweringTransport:
     """A transport that takes the request and then gives the answer in pieces, and the end of the stream."""
 
     has_unsent = False
-    has_buffered = False
+    # There is no socket to wait for.
+    has_buffered = True
     looks_cheaply = False
     unsent_bytes = 0
 

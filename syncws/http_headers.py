@@ -4,7 +4,7 @@ Imports only the standard library. Immutable: any thread may read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar, cast, overload
+from typing import TypeVar, overload
 
 __all__ = ["HttpHeaders"]
 
@@ -23,11 +23,11 @@ class HttpHeaders(Mapping[str, str]):
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
         """Take a mapping, or pairs of name and value, of which a name may stand in several."""
-        self._values: dict[str, tuple[str, ...]] = {}
         collected: dict[str, list[str]] = {}
-        for name, value in cast("Mapping[str, str]", fields).items() if isinstance(fields, Mapping) else fields:
+        pairs = fields.items() if isinstance(fields, Mapping) else fields
+        for name, value in pairs:
             collected.setdefault(name.lower(), []).append(value)
-        self._values.update((name, tuple(values)) for name, values in collected.items())
+        self._values = {name: tuple(values) for name, values in collected.items()}
 
     @overload
     def get_all(self, name: str) -> list[str] | None: ...

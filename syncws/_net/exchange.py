@@ -18,10 +18,12 @@ def send_all(transport: Transport, waiter: Waiter, data: bytes) -> None:
         OSError: the transport's.
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
-    unsent = memoryview(data)
+    unsent: bytes | memoryview = data
     while unsent:
         sent = transport.send(unsent)
-        unsent = unsent[sent:]
+        if sent == len(unsent):
+            break
+        unsent = memoryview(unsent)[sent:]
         if not sent:
             waiter.wait(WRITABLE)
     while not transport.flush():
@@ -34,15 +36,16 @@ def receive_some(transport: Transport, waiter: Waiter, size: int) -> bytes:
     Raises: as send_all.
     """
     while True:
-        # Not only when it has to wait: a peer may send for ever and say nothing.
-        waiter.check()
+        if transport.has_buffered:
+            # Also when there is nothing to wait for: a peer may send for ever and say nothing.
+            waiter.check()
+        else:
+            # First: what was asked a moment ago takes a while to be answered. And TLS may have something to say to what
+            # it received, for which the peer waits.
+            waiter.wait(READABLE if _flush(transport) else READABLE | WRITABLE)
         piece = transport.receive(size)
         if piece is not None:
             return piece
-        # TLS may have answered what it received, and the peer wait for that.
-        is_out = _flush(transport)
-        if not transport.has_buffered:
-            waiter.wait(READABLE if is_out else READABLE | WRITABLE)
 
 
 def _flush(transport: Transport) -> bool:

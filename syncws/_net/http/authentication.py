@@ -70,15 +70,16 @@ class Authentication:
         has_answer (bool): a challenge has come, and its answer has not been sent yet.
     """
 
+    has_answer = False
+    _digest: DigestAnswers | None = None
+    _basic: str | None = None
+    _is_retry = False
+    _sent = 0
+
     def __init__(self, side: Side, credential: Credential | None) -> None:
         """Take a credential; with None nothing is answered."""
         self._side = side
         self._credential = credential
-        self._digest: DigestAnswers | None = None
-        self._basic: str | None = None
-        self._is_retry = False
-        self._sent = 0
-        self.has_answer = False
 
     def header(self, method: str, target: str) -> tuple[str, str] | None:
         """Return the header for the next request, in Latin-1; None as long as nobody has asked."""

@@ -3,17 +3,17 @@
 Runs on the connecting thread.
 
 websocket-client builds the request and checks the answer. The guard between it and the transport sees to what the
-library does not: it holds the one deadline, caps what the server may send, puts in the exact request target (the
-library's URL parser drops ";parameters" and an empty query), keeps the application's headers away from the library's
-trace and Set-Cookie away from its process-wide cookie jar, and keeps the bytes behind the answer for the decoder. The
-answer is read strictly before the library sees it (net.http_head).
+library does not: it holds the one deadline, caps what the server may send, keeps the request target and the
+application's headers away from the library's trace and Set-Cookie away from its process-wide cookie jar, and keeps the
+bytes behind the answer for the decoder. The answer is read strictly before the library sees it (net.http_head).
 """
 
 import base64
 import binascii
+import functools
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from syncws._net.http.asking import ask
@@ -64,7 +64,10 @@ class OpeningRequest(NamedTuple):
 
     def own(self, name: str) -> str | None:
         """Return the value of a header that the application has set; None when it has not."""
-        return next((value for own, value in self.headers if own.lower() == name), None)
+        for own, value in self.headers:
+            if own.lower() == name:
+                return value
+        return None
 
 
 class HandshakeResult(NamedTuple):
@@ -98,50 +101,58 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
         ConnectionLostError: the server hung up (0x80072EFE).
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
-    # Here and not above: importing it takes longer than all the rest of this package, and most of a program's start.
-    with loading():
-        import websocket
-
-    key = base64.b64encode(os.urandom(16)).decode("ascii")
+    handshake, refused = _library()
     guard = _Guard(transport, waiter, request)
-    header = {"Sec-WebSocket-Key": key}
+    header = {}
     if request.compression is not None:
         header["Sec-WebSocket-Extensions"] = offer_of(request.compression)
     if request.subprotocols:
         # Not through the library's own option: that refuses a server which chooses none, and changes the case.
         header["Sec-WebSocket-Protocol"] = ", ".join(request.subprotocols)
-    # A name without a dot that nobody can guess: no entry of the library's cookie jar can match it.
-    library_uri = f"ws://{os.urandom(16).hex()}/"
-    library = websocket.WebSocket(enable_multithread=False)
+    host = _unknown_host()
     try:
-        library.connect(  # type: ignore[no-untyped-call]
-            library_uri, socket=guard, header=header, host=request.host, suppress_origin=True, redirect_limit=0
-        )
-    except websocket.WebSocketException as exc:
+        handshake(guard, f"ws://{host}/", host, 80, "/", header=header, host=request.host, suppress_origin=True)
+    except refused as exc:
         # The library takes a TimeoutError for its own socket's.
         if guard.failure is not None:
             raise guard.failure from None
         raise HandshakeError(f"the server's answer is no valid WebSocket handshake: {exc}") from exc
-    finally:
-        # The library's objects refer to each other: what they hold would stay until the next garbage collection.
-        library.sock = None
     head = guard.head
-    _check_accept(head, key)
+    _check_accept(head, guard.key)
     subprotocol = _chosen_subprotocol(head, request.subprotocols)
     agreement = _agreed_compression(head, request.compression)
-    return HandshakeResult(subprotocol, head.headers(), guard.remainder, agreement)
+    return HandshakeResult(subprotocol, head.headers, guard.remainder, agreement)
+
+
+@functools.cache
+def _library() -> tuple[Callable[..., object], type[Exception]]:
+    """Return websocket-client's handshake, and what it raises for an answer that is none.
+
+    Not WebSocket.connect, which calls it: that reads a URL and makes what takes frames, for nothing.
+    """
+    # Here and not above: importing it takes longer than all the rest of this package, and most of a program's start.
+    with loading():
+        from websocket import WebSocketException
+        from websocket._handshake import handshake
+    return handshake, WebSocketException
+
+
+@functools.cache
+def _unknown_host() -> str:
+    """Return a name without a dot that nobody can guess: no entry of the library's cookie jar can match it."""
+    return os.urandom(16).hex()
 
 
 def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPONSE) -> HandshakeError:
     return HandshakeError(f"the server's answer is no valid WebSocket handshake: {message}", hresult=hresult)
 
 
-def _check_accept(head: Head, key: str) -> None:
+def _check_accept(head: Head, key: bytes) -> None:
     """Compare Sec-WebSocket-Accept to the letter (RFC 6455 4.1 item 4); the library ignores its case."""
     # Here and not above: it loads OpenSSL.
     import hashlib
 
-    expected = base64.b64encode(hashlib.sha1(key.encode("ascii") + _ACCEPT_GUID).digest()).decode("ascii")
+    expected = base64.b64encode(hashlib.sha1(key + _ACCEPT_GUID).digest()).decode("ascii")
     if head.all_of("sec-websocket-accept") != [expected]:
         raise _refusal("Sec-WebSocket-Accept does not answer our key")
 
@@ -227,6 +238,8 @@ class _Guard:
         self._request = request
         self._library_headers = b""
         self._answer: Iterator[bytes] | None = None
+        # What the library has made, and the server is to answer.
+        self.key = b""
         self.head: Head
         self.remainder = b""
         # What ended the handshake, if that was not the library.
@@ -235,12 +248,10 @@ class _Guard:
     def gettimeout(self) -> None:
         """Tell the library that this socket blocks: the deadline is the waiter's."""
 
-    def close(self) -> None:
-        """Do nothing: the transport belongs to the caller."""
-
     def send(self, data: bytes) -> int:
         """Keep the library's request, which goes out when the library wants the answer."""
-        if not data.startswith(_LIBRARY_REQUEST_LINE) or not data.endswith(b"\r\n\r\n"):
+        self.key = data.partition(b"\r\nSec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
+        if not (data.startswith(_LIBRARY_REQUEST_LINE) and data.endswith(b"\r\n\r\n") and self.key):
             raise HandshakeError("websocket-client made a request of an unknown form")
         self._library_headers = data[len(_LIBRARY_REQUEST_LINE) : -2]
         return len(data)
@@ -267,21 +278,19 @@ class _Guard:
             raise HttpStatusError(
                 f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice,
                 status_code=head.status_code,
-                headers=head.headers(),
+                headers=head.headers,
                 body=rest,
             )
-        _check_upgrade(head)
+        shown = _check_upgrade(head)
         self.head = head
         self.remainder = rest
         # Only what the library checks: its cookie jar is process-wide, and what it does not see it cannot carry to
         # another connection.
-        headers = head.headers()
-        shown = [f"{name}: {headers[name]}" for name in ("upgrade", "connection", "sec-websocket-accept")]
-        return [part for line in ("HTTP/1.1 101", *shown, "") for part in (line.encode("utf-8"), b"\n") if part]
+        return [part for line in (b"HTTP/1.1 101", *shown) for part in (line, b"\n")] + [b"\n"]
 
 
-def _check_upgrade(head: Head) -> None:
-    """Check what RFC 6455 4.1 asks of the answer; the key, the subprotocol and extensions apart."""
+def _check_upgrade(head: Head) -> tuple[bytes, bytes, bytes]:
+    """Check what RFC 6455 4.1 asks of the answer, but subprotocol and extensions; return the lines that settle it."""
     # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
     upgrades = [value.encode().lower() for value in head.all_of("upgrade")]
     if len(upgrades) > 1:
@@ -294,6 +303,7 @@ def _check_upgrade(head: Head) -> None:
     accept = head.all_of("sec-websocket-accept")
     if len(accept) != 1 or not _is_base64(accept[0]):
         raise _refusal("it has no valid header Sec-WebSocket-Accept")
+    return b"upgrade: websocket", b"connection: " + b",".join(connection), f"sec-websocket-accept: {accept[0]}".encode()
 
 
 def advice_for(head: Head) -> str:

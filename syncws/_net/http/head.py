@@ -3,8 +3,7 @@
 Runs on the connecting thread. The opening handshake and a proxy's answer to CONNECT are read by it.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
 from syncws._net.exchange import receive_some
 from syncws._net.http.body import BodyDecoder
@@ -30,13 +29,26 @@ _MAX_HEADS = 16
 _BODY_SECONDS = 1.0
 
 
-class Head(NamedTuple):
-    """An answer's status line and headers, names in lower case."""
+class Head:
+    """An answer's status line and headers.
 
-    status_code: int
-    reason: str
-    fields: tuple[tuple[str, str], ...]
-    version: str = "HTTP/1.1"
+    Attributes:
+        status_code (int): its three digits.
+        reason (str): what stands behind them.
+        headers (HttpHeaders): as the application sees them.
+        version (str): HTTP/1.1 or HTTP/1.0.
+    """
+
+    __slots__ = ("headers", "reason", "status_code", "version")
+
+    def __init__(
+        self, status_code: int, reason: str, fields: Iterable[tuple[str, str]], version: str = "HTTP/1.1"
+    ) -> None:
+        """Take what was read; `fields` are names and values."""
+        self.status_code = status_code
+        self.reason = reason
+        self.headers = HttpHeaders(fields)
+        self.version = version
 
     @property
     def is_persistent(self) -> bool:
@@ -45,12 +57,8 @@ class Head(NamedTuple):
         return self.version == "HTTP/1.1" and "close" not in [option.strip(" \t") for option in options]
 
     def all_of(self, name: str) -> list[str]:
-        """Return the values of each header of that name."""
-        return [value for field, value in self.fields if field == name]
-
-    def headers(self) -> HttpHeaders:
-        """Return the headers as the application sees them."""
-        return HttpHeaders(self.fields)
+        """Return the values of each header of that name, which is in lower case."""
+        return list(self.headers._values.get(name, ()))
 
 
 class HeadReader:
@@ -103,17 +111,20 @@ class HeadReader:
         buffer = bytearray(self.remainder)
         searched = 0
         while True:
-            if not buffer.startswith(b"HTTP/"[: len(buffer)]):
-                # 0x15 is how an alert of TLS begins.
-                raise self._refusal("it is TLS: is it wss://?" if buffer.startswith(b"\x15\x03") else "it is not HTTP")
-            end = _end_of_head(buffer, searched)
-            if 0 <= end <= MAX_HEAD_BYTES:
-                self.remainder = bytes(buffer[end:])
-                return bytes(buffer[:end])
-            if len(buffer) > MAX_HEAD_BYTES:
-                raise self._refusal(f"its headers are over {MAX_HEAD_BYTES} bytes")
-            # The end may straddle two pieces by three bytes.
-            searched = max(0, len(buffer) - 3)
+            if buffer:
+                if not buffer.startswith(b"HTTP/"[: len(buffer)]):
+                    # 0x15 is how an alert of TLS begins.
+                    raise self._refusal(
+                        "it is TLS: is it wss://?" if buffer.startswith(b"\x15\x03") else "it is not HTTP"
+                    )
+                end = _end_of_head(buffer, searched)
+                if 0 <= end <= MAX_HEAD_BYTES:
+                    self.remainder = bytes(buffer[end:])
+                    return bytes(buffer[:end])
+                if len(buffer) > MAX_HEAD_BYTES:
+                    raise self._refusal(f"its headers are over {MAX_HEAD_BYTES} bytes")
+                # The end may straddle two pieces by three bytes.
+                searched = max(0, len(buffer) - 3)
             piece = receive_some(self._transport, self._waiter, self._piece_size)
             if not piece:
                 return None
@@ -131,20 +142,20 @@ class HeadReader:
         is_code = len(code) == 3 and code.isascii() and code.isdigit() and code >= "100"
         # Older servers refuse in HTTP/1.0, but none of them can upgrade (RFC 9110 7.8).
         is_version = version == "HTTP/1.1" or (version == "HTTP/1.0" and code != "101")
-        if not is_version or not is_code or _has_controls(reason):
+        if not is_version or not is_code or not (reason.isprintable() or _is_allowed(reason)):
             raise self._refusal(f"its status line is {lines[0][:80]!r}")
         fields = []
         for line in lines[1:-2]:
             name, colon, value = line.partition(":")
             value = value.strip(" \t")
-            if not colon or not is_token(name) or _has_controls(value):
+            if not colon or not is_token(name) or not (value.isprintable() or _is_allowed(value)):
                 raise self._refusal(f"it has a header line that cannot be read, {shown_text(name, 40)!r}")
-            fields.append((name.lower(), value))
-        return Head(int(code), reason, tuple(fields), version)
+            fields.append((name, value))
+        return Head(int(code), reason, fields, version)
 
     def read_body(self, head: Head) -> tuple[bytes, bool]:
         """Return the beginning of a refusal's body, as far as it comes soon; and whether the answer ends there."""
-        decoder = BodyDecoder(head.status_code, head.headers(), MAX_BODY_BYTES)
+        decoder = BodyDecoder(head.status_code, head.headers, MAX_BODY_BYTES)
         decoder.feed(self.remainder)
         soon = self._waiter.within(_BODY_SECONDS)
         while not decoder.is_over:
@@ -160,15 +171,15 @@ class HeadReader:
         return bytes(decoder.body), decoder.is_at_end
 
 
-def _has_controls(text: str) -> bool:
-    """Tell whether there are characters that no reason and no value may have (RFC 9112 4, RFC 9110 5.5)."""
-    # What can be printed has none, and that is most of what comes.
-    return not text.isprintable() and any(
-        (character < " " and character != "\t") or character == "\x7f" for character in text
-    )
+def _is_allowed(text: str) -> bool:
+    """Tell whether a reason or a value has only what it may have (RFC 9112 4, RFC 9110 5.5): no control characters."""
+    return not any((character < " " and character != "\t") or character == "\x7f" for character in text)
 
 
 def _end_of_head(buffer: bytearray, start: int) -> int:
     """Return the position behind the empty line, -1 when it is not there; a bare LF ends a line too (RFC 9112 2.2)."""
-    ends = [position + len(mark) for mark in (b"\n\r\n", b"\n\n") if (position := buffer.find(mark, start)) >= 0]
-    return min(ends, default=-1)
+    end = buffer.find(b"\n\r\n", start)
+    bare = buffer.find(b"\n\n", start)
+    if bare >= 0 and (end < 0 or bare < end):
+        return bare + 2
+    return end if end < 0 else end + 3

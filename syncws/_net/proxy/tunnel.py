@@ -221,7 +221,7 @@ def _ask_http(transport: Transport, waiter: Waiter, question: _Connect) -> None:
             f"the proxy {question.proxy.shown} answered {head.status_code} {shown_text(head.reason)}".rstrip()
             + (question.authentication.advice(head) or advice_for(head)),
             status_code=head.status_code,
-            headers=head.headers(),
+            headers=head.headers,
             body=body,
             is_from_proxy=True,
         )
