@@ -115,8 +115,11 @@ class Rounds(Timer):
     def remove(self, member: Looked) -> None:
         """Look at `member` no more. Any thread."""
         self._members.pop(weakref.ref(member), None)
-        with self._monitor._lock:
-            self._rest_without_members()
+        # Elsewhere the next look finds that there is nothing: a program that makes one connection after the other need
+        # not set the timer for each.
+        if not self._monitor._lingers:
+            with self._monitor._lock:
+                self._rest_without_members()
 
     def _rest_without_members(self) -> bool:
         """Close this timer if there is nothing to look at; requires the lock."""

@@ -67,7 +67,8 @@ class Pings:
         # Keep-alive's, for which nobody waits.
         self._own: _Ping | None = None
         self._end_reason: WebSocketError | None = None
-        self._salt = os.urandom(4)
+        # Made for the first ping.
+        self._salt = b""
         self._numbers = itertools.count(1)
         self.round_trip_time: float | None = None
 
@@ -147,6 +148,8 @@ class Pings:
             raise fresh(self._end_reason)
 
     def _unique(self) -> bytes:
+        if not self._salt:
+            self._salt = os.urandom(4)
         return self._salt + next(self._numbers).to_bytes(4, "big")
 
     def _post(self, ping: _Ping) -> None:

@@ -10,7 +10,7 @@ alive, and an object that the program has dropped must not be kept alive by its 
 import itertools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from syncws._connection import closing
@@ -64,48 +64,45 @@ def _nobody() -> None:
 class Session(Sending):
     """State of one connection; the base of the sessions of messages and of a stream."""
 
+    # Here and not in __init__, for most of it never changes.
+    ended: float | None = None
+    handler_failures = discarded_messages = 0
+    # Set by the reader before it ends, read by everybody after `finished`.
+    loss: WebSocketError | None = None
+    # `is_exiting` when the program ends: nobody is told of anything any more.
+    is_aborted = is_abandoned = is_failed = is_exiting = False
+    # True when abort() has ended all waits: nobody is left to be given a reason for the end.
+    _has_told_all = False
+    # True while the reader stops because the inbox is full; and when this side last began to read again.
+    is_paused, resumed_at = False, 0.0
+    silence: Silence | None = None  # What keep-alive has noticed and the reader is to look at.
+    _timers: Sequence[KeepAlive | UnsolicitedPongs] = ()
+    # The thread that reads, or was the last to; and one whose handler was slow, which calls them and reads no more.
+    reader: threading.Thread | None = None
+    dispatcher: threading.Thread | None = None
+
     def __init__(self, opened: Opened, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
-        self.role = SessionRole(self, the_monitor())
+        self._monitor = the_monitor()
+        self.role = SessionRole(self, self._monitor)
         outbox = make_outbox(opened.transport, self.role.call, self.role.require)
         super().__init__(outbox, settings, opened.result.agreement)
-        self.number = next(_numbers)
         self.settings: WebSocketControl = settings
-        self.remainder = opened.result.remainder
+        self.number, self.remainder = next(_numbers), opened.result.remainder
         self.local_address, self.remote_address, self.proxy = opened.local_address, opened.remote_address, opened.proxy
         self.subprotocol, self.response_headers = opened.result.subprotocol, opened.result.headers
-        # When the connection began and ended, by the clock of _waiting.deadline.
+        # When the connection began, and later ended, by the clock of _waiting.deadline.
         self.facts, self.began = opened.facts, now()
-        self.ended: float | None = None
         self.transport: Transport = opened.transport
         self.owner: Callable[[], Owner | None] = weakref.ref(owner)
         self.waker, self.inbox = waker, inbox
         self.finished = Latch()
-        # What the reader's decoder counts.
-        self.received = Tally()
-        self.handler_failures = self.discarded_messages = 0
-        # Set by the reader before it ends, read by everybody after `finished`.
-        self.loss: WebSocketError | None = None
-        self.is_aborted = self.is_abandoned = self.is_failed = False
+        self.received = Tally()  # What the reader's decoder counts.
         self.closing = Closing()
         self.outbound, self.inbound = opened.socket_transport.outbound, opened.socket_transport.inbound
-        self.pings = Pings(self.outbox, self.role.call)
-        # True while the reader stops because the inbox is full; and when this side last began to read again.
-        self.is_paused = False
-        self.resumed_at = 0.0
-        # What keep-alive has noticed and the reader is to look at.
-        self.silence: Silence | None = None
-        self._monitor = the_monitor()
-        self.delivery = Delivery(self._monitor)
-        self._timers: list[KeepAlive | UnsolicitedPongs] = []
+        self.pings, self.delivery = Pings(self.outbox, self.role.call), Delivery(self._monitor)
         # Set when the reader has given everything back, which handlers cannot put off as they do `finished`.
         self.over = Latch()
-        # True when the program ends: nobody is told of anything any more.
-        self.is_exiting = False
-        # The thread that reads, or was the last to.
-        self.reader: threading.Thread | None = None
-        # Set when a handler was slow: the thread that calls the handlers and reads no more.
-        self.dispatcher: threading.Thread | None = None
         watch(self, type(self).let_go_in_child)
         process.add(self)
 
@@ -245,6 +242,7 @@ class Session(Sending):
         self.is_aborted = True
         self._end_waits(self._told(ConnectionClosedError("the connection was aborted: no pong is waited for any more")))
         self.outbox.shut(self._told(CanceledByCloseError("the connection was aborted")))
+        self._has_told_all = True
         self.transport.abort()
         self.role.finish_or_call(self)
 
@@ -410,9 +408,11 @@ class Session(Sending):
             )
         self.closing.note(CloseCause.CONNECTION_LOST)
         try:
-            self.outbox.shut(self._reason_for_senders(state))
+            if not self._has_told_all:
+                self.outbox.shut(self._reason_for_senders(state))
             self.outbox.retire(self._close_transport, may_wait=may_wait)
-            self.end_input()
+            if not self._has_told_all:
+                self.end_input()
         finally:
             # Nobody waits with it any more, and a handler that never returns would keep its descriptors.
             self.waker.close()

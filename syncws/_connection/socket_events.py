@@ -40,13 +40,20 @@ class ReaderEvent(EventMember[SenderT, ArgsT]):
 class SocketEvents:
     """The part of IWebSocket that holds the events. Not for use by itself."""
 
+    _closed: Event[Any, WebSocketClosedEventArgs]
+    _opened: Event[Any, WebSocketInformation]
+    _ping_received: Event[Any, WebSocketPingReceivedEventArgs]
+    _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
+    _server_custom_validation_requested: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
+
     def __init__(self) -> None:
-        self._closed: Event[Any, WebSocketClosedEventArgs] = Event("closed")
-        self._opened: Event[Any, WebSocketInformation] = Event("opened")
-        self._ping_received: Event[Any, WebSocketPingReceivedEventArgs] = Event("ping_received")
-        self._pong_received: Event[Any, WebSocketPongReceivedEventArgs] = Event("pong_received")
-        self._server_custom_validation_requested: Event[Any, WebSocketServerCustomValidationRequestedEventArgs] = Event(
-            "server_custom_validation_requested"
+        # Here and in the classes that build on this one: past __setattr__, which looks at each name.
+        vars(self).update(
+            _closed=Event("closed"),
+            _opened=Event("opened"),
+            _ping_received=Event("ping_received"),
+            _pong_received=Event("pong_received"),
+            _server_custom_validation_requested=Event("server_custom_validation_requested"),
         )
 
     closed: EventMember[Any, WebSocketClosedEventArgs] = EventMember(

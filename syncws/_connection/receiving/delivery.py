@@ -89,14 +89,16 @@ class Watch(Timer):
     """Notices that one delivery's handlers have run for a second.
 
     It looks twice a second as long as there are deliveries, and then rests until the reader arms it. So messages cost
-    no look at the clock, and quiet connections no wake-up.
+    no look at the clock, and quiet connections no wake-up. The monitor knows of it from the first delivery on.
     """
 
-    __slots__ = ("_delivery", "_seen", "_since", "is_armed")
+    __slots__ = ("_delivery", "_is_closed", "_is_known", "_seen", "_since", "is_armed")
 
     def __init__(self, delivery: Delivery, monitor: Monitor) -> None:
         """Make a watch that rests."""
-        super().__init__(monitor)
+        self._monitor = monitor
+        self._number = -1
+        self._is_known = self._is_closed = False
         self._delivery: Callable[[], Delivery | None] = weakref.ref(delivery)
         self._seen = 0
         self._since = 0.0
@@ -108,7 +110,21 @@ class Watch(Timer):
         assert delivery is not None
         self._seen, self._since = delivery.count, now()
         self.is_armed = True
+        if not self._is_known:
+            with self._monitor._lock:
+                if self._is_closed:
+                    return
+                self._is_known = True
+                self._monitor._add(self)
         self.set(_LOOK_SECONDS)
+
+    def close(self) -> None:
+        """See Timer.close."""
+        if not self._is_known:
+            with self._monitor._lock:
+                self._is_closed = True
+        if self._is_known:
+            super().close()
 
     def run(self) -> float | None:
         """See Timer.run."""
