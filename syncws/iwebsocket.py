@@ -7,6 +7,7 @@ thread, those of server_custom_validation_requested on the connecting thread.
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
@@ -63,7 +64,17 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
 
     _control: ControlT
     _information: WebSocketInformation
-    _session: SessionT | None
+    _session: SessionT | None = None
+    _lock: AbstractContextManager[object]
+    _state = State.NEW
+    _uri: str | None = None
+    _link: SessionLink
+    _request_headers: dict[str, tuple[str, str]]
+    _connecting: Connect | None = None
+    _is_output_closed = False
+    # Of one place, which is cheaper to set than an attribute of a class that looks at each name.
+    _output_streams: list[Callable[[], OutputStream | None]]
+    _finalizer: "weakref.finalize[..., Any] | None" = None
 
     def __new__(cls) -> Self:
         """Refuse: sockets are a MessageWebSocket or a StreamWebSocket.
@@ -77,17 +88,9 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.RLock()
-        self._state = State.NEW
-        self._uri: str | None = None
-        self._link = SessionLink()
-        self._request_headers: dict[str, tuple[str, str]] = {}
-        self._session = None
-        self._connecting: Connect | None = None
-        self._is_output_closed = False
-        # Of one place, which is cheaper to set than an attribute of a class that looks at each name.
-        self._output_streams: list[Callable[[], OutputStream | None]] = [_no_stream]
-        self._finalizer: weakref.finalize[..., Any] | None = None
+        vars(self).update(
+            _lock=threading.RLock(), _link=SessionLink(), _request_headers={}, _output_streams=[_no_stream]
+        )
         watch(self, IWebSocket._let_go_in_child)
 
     def _let_go_in_child(self) -> None:

@@ -62,16 +62,15 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     """
 
     _information: MessageWebSocketInformation
+    _message_received: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
     def __init__(self) -> None:
         """Make a socket; nothing is connected yet. Source: MessageWebSocket constructor."""
         # First: from super().__init__() on a forked child tells this object, and asks for its events.
-        self._message_received: Event[MessageWebSocket, MessageWebSocketMessageReceivedEventArgs] = Event(
-            "message_received"
-        )
+        vars(self)["_message_received"] = Event("message_received")
         super().__init__()
-        self._control = MessageWebSocketControl._create()
-        self._information = MessageWebSocketInformation._over(self._link.take_snapshot)
+        vars(self)["_control"] = MessageWebSocketControl._create()
+        vars(self)["_information"] = MessageWebSocketInformation._over(self._link.take_snapshot)
 
     @property
     def control(self) -> MessageWebSocketControl:
@@ -458,7 +457,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
 def _make_reader(session: MessageSession) -> MessageReceiver:
     limit, inflater = session.settings._message_limit, session.inflater
-    if session.settings.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
+    if session.settings._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
         pieces = PieceDecoder(limit, MessagePieceEventArgs, inflater)
         return MessageReceiver(session, pieces, MessagePieceEventArgs)
     whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs, inflater)
