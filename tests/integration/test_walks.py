@@ -1,15 +1,20 @@
-"""How many Python functions a small message passes through, from the socket to the handler and from store() out."""
+"""How many Python functions a small message passes through, from the socket to the handler and from store() out; and a
+connect, with an abort behind it."""
 
+import gc
 import sys
 import threading
 
-from support import handshake, read_frame, server_frame, wait
+import pytest
+from support import handshake, read_frame, read_to_end, scripted_server, server_frame, wait
 from support.scripts import TEXT, connected, read_until_close
 
 import syncws
 from syncws import DataWriter
 
 MOST_FUNCTIONS_IN = 20
+# Our own, without websocket-client's and the standard library's.
+MOST_FUNCTIONS_TO_CONNECT = 410
 # In plain Python store(), the frame, its masking, the outbox and the transport besides.
 MOST_FUNCTIONS_OUT = 3 if syncws.accelerated else 10
 FIRST_OUT = "MessageWebSocket._write_text" if syncws.accelerated else "WriterFields.store"
@@ -89,3 +94,50 @@ def test_a_small_text_message_takes_few_functions_from_store_to_the_socket():
     before = functions[: functions.index("sends")]
     assert before[0] == FIRST_OUT
     assert 2 < len(before) <= MOST_FUNCTIONS_OUT, before
+
+
+# A connect, and an abort behind it.
+
+
+@pytest.fixture
+def connect_and_abort():
+    """Connect to a server that only shakes hands, and abort; what is imported and cached by the first is there."""
+
+    def script(connection):
+        handshake(connection)
+        read_to_end(connection)
+
+    with scripted_server(script, connections=20) as uri:
+
+        def once():
+            syncws.connect(uri.replace("localhost", "127.0.0.1")).abort()
+
+        once()
+        yield once
+
+
+def test_to_connect_and_abort_takes_so_many_functions(connect_and_abort):
+    functions = []
+
+    def note(frame, event, _):
+        if event == "call" and frame.f_globals["__name__"].startswith("syncws."):
+            functions.append(frame.f_code.co_qualname)
+
+    sys.setprofile(note)
+    try:
+        connect_and_abort()
+    finally:
+        sys.setprofile(None)
+    assert functions.index("Connect.run") < functions.index("MessageReceiver.__init__") < functions.index("Session.end")
+    assert len(functions) <= MOST_FUNCTIONS_TO_CONNECT, len(functions)
+
+
+def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(connect_and_abort):
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            connect_and_abort()
+        assert gc.collect() < 10
+    finally:
+        gc.enable()
