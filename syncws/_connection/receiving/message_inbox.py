@@ -257,10 +257,11 @@ class MessageInbox(Inbox):
         messages = self._messages
         try:
             if not (self._is_counted or self._must_tell or self._descriptor is not None):
+                first = messages.popleft()
                 if self.is_pulled:
                     # Not before: the call that has pulled them may have looked at the first.
                     self.at_hand = messages
-                return messages.popleft()
+                return first
             return self._take_counted(messages)
         except IndexError:
             return None

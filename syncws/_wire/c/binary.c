@@ -131,7 +131,8 @@ room_for(Assembler *self, Py_ssize_t remaining)
         }
         size = self->length > PY_SSIZE_T_MAX / TIMES ? PY_SSIZE_T_MAX : self->length * TIMES;
         size = size < FIRST_ROOM ? FIRST_ROOM : size;
-        size = size > self->length + remaining ? self->length + remaining : size;
+        /* Also what would leave so little that append() grew the whole for it. */
+        size = size > self->length + remaining - WORTH ? self->length + remaining : size;
         if (make_space(self, size) < 0) {
             return NULL;
         }
