@@ -4,7 +4,7 @@ Imports only the standard library. Immutable: any thread may read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar, overload
+from typing import TypeVar, cast, overload
 
 __all__ = ["HttpHeaders"]
 
@@ -25,7 +25,7 @@ class HttpHeaders(Mapping[str, str]):
         """Take a mapping, or pairs of name and value, of which a name may stand in several."""
         collected: dict[str, list[str]] = {}
         pairs = fields.items() if isinstance(fields, Mapping) else fields
-        for name, value in pairs:
+        for name, value in cast("Iterable[tuple[str, str]]", pairs):
             collected.setdefault(name.lower(), []).append(value)
         self._values = {name: tuple(values) for name, values in collected.items()}
 
