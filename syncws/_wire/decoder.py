@@ -88,13 +88,11 @@ class Decoder(FrameDecoder):
         super().restart(checkpoint)
         self._text = self._binary = self.room = None
 
-    def only_message(self, data: bytes | memoryview) -> Message | None:
+    def only_message(self, data: bytes) -> Message | None:
         """Return the message that `data` is, where a look tells that it is a single small one; counts nothing.
 
         Asked only between two messages, with no bytes unread.
         """
-        if isinstance(data, memoryview):
-            return None
         found: list[Incoming] = []
         try:
             end = scan(data, 0, self._scan_limit, self._message_class, found)

@@ -154,9 +154,9 @@ class Puller:
             return None
         self._resume_from = checkpoint = decoder.checkpoint
         self.is_torn = True
-        # Only between two messages, and with no bytes unread.
+        # Only between two messages, where what comes is bytes, and with none unread.
         if reader.fetch() and checkpoint is not None and not checkpoint[0]:
-            message = decoder.only_message(reader.kept[0])
+            message = decoder.only_message(reader.kept[0])  # type: ignore[arg-type]
             if role.is_asked or event.handlers:
                 message = None
             if message is not None:
