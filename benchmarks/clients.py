@@ -7,8 +7,10 @@ installed is left out.
 
 import importlib.util
 import os
+import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -313,13 +315,21 @@ class WebSocketClient(PullClient):
         ws.shutdown()
 
 
+_PATIENCE_SECONDS = 5.0
+
+
+def _raise_time_out(*_: object) -> None:
+    raise TimeoutError
+
+
 class Websockets(PullClient):
     """The sync client of websockets, without compression, limits and keep-alive."""
 
     name = "websockets"
 
     def _open(self, case: Case) -> websockets.sync.client.ClientConnection:
-        return websockets.sync.client.connect(
+        connect = partial(
+            websockets.sync.client.connect,
             case.uri,
             ssl=case.context,
             compression=None,
@@ -327,7 +337,20 @@ class Websockets(PullClient):
             ping_interval=None,
             proxy=None,
             close_timeout=LIMIT,
-        ).__enter__()
+        )
+        if case.context is None or not hasattr(signal, "setitimer"):
+            return connect().__enter__()
+        # Over TLS it sometimes waits for its own reader for ever, which no limit of its own ends, and after an error
+        # once more for the same: then it begins anew.
+        signal.signal(signal.SIGALRM, _raise_time_out)
+        while True:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS, 1.0)
+                return connect().__enter__()
+            except TimeoutError:
+                print("websockets hung in its connect over TLS, and begins anew", file=sys.stderr)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _sender(self, ws: Any, case: Case) -> Callable[[], object]:
         return partial(ws.send, case.message)
