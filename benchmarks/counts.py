@@ -42,6 +42,7 @@ _SYSTEM_CALLS = {
     "socket.recv_into",
     "socket.send",
     "Outbox.send_at_once",
+    "receive_small",
     "socket.sendall",
     "poll.poll",
     "epoll.poll",
