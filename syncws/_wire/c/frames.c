@@ -43,6 +43,22 @@ syncws_read_key(PyObject *object, unsigned char *key)
     return 0;
 }
 
+/* Return the first byte of a frame, -1 with an exception when it is none. */
+int
+syncws_read_first(PyObject *object)
+{
+    long first = PyLong_AsLong(object);
+
+    if (first == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    if (first < 0 || first > 255) {
+        PyErr_SetString(PyExc_ValueError, "the first byte must be in range(0, 256)");
+        return -1;
+    }
+    return (int)first;
+}
+
 /* Return `head`, of `head_length` bytes, and behind it the masked data. */
 static PyObject *
 behind_head(const unsigned char *head, Py_ssize_t head_length, const Py_buffer *data, const unsigned char *key)
@@ -122,21 +138,14 @@ syncws_masked_frame(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize
     unsigned char head[SYNCWS_LONGEST_HEAD], key[KEY_BYTES];
     Py_buffer data;
     PyObject *result;
-    long first;
+    int first;
 
     if (count != 3) {
         PyErr_Format(PyExc_TypeError, "masked_frame takes 3 arguments, not %zd", count);
         return NULL;
     }
-    first = PyLong_AsLong(args[0]);
-    if (first == -1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    if (first < 0 || first > 255) {
-        PyErr_SetString(PyExc_ValueError, "the first byte must be in range(0, 256)");
-        return NULL;
-    }
-    if (syncws_read_key(args[2], key) < 0 || PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
+    first = syncws_read_first(args[0]);
+    if (first < 0 || syncws_read_key(args[2], key) < 0 || PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
         return NULL;
     }
     result = behind_head(head, syncws_write_head(head, (unsigned)first, data.len, key), &data, key);

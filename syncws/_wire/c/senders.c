@@ -185,21 +185,15 @@ sender_send_at_once(
     unsigned char key[SYNCWS_KEY_BYTES];
     Py_buffer data;
     PyObject *result;
-    long first;
+    int first;
 
     if (count != 4 || (names != NULL && PyTuple_GET_SIZE(names))) {
         PyErr_SetString(PyExc_TypeError, "send_at_once() takes exactly 4 arguments");
         return NULL;
     }
-    first = PyLong_AsLong(args[0]);
-    if ((first == -1 && PyErr_Occurred()) || state == NULL) {
-        return NULL;
-    }
-    if (first < 0 || first > 255) {
-        PyErr_SetString(PyExc_ValueError, "the first byte must be in range(0, 256)");
-        return NULL;
-    }
-    if (syncws_read_key(args[2], key) < 0 || PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
+    first = syncws_read_first(args[0]);
+    if (first < 0 || state == NULL || syncws_read_key(args[2], key) < 0
+        || PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
         return NULL;
     }
     result = send_frame(object, state, (unsigned)first, &data, key, args[3]);

@@ -111,6 +111,7 @@ extern struct PyModuleDef syncws_definition;
 
 State *syncws_state(PyObject *module);
 
+int syncws_read_first(PyObject *object);
 int syncws_read_key(PyObject *object, unsigned char *key);
 void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key);
 Py_ssize_t syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key);
