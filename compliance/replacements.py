@@ -190,11 +190,11 @@ def without_a_guard(_: object, __: object, handlers: Any, sender: object, args: 
 
 def keep_at_hand(present: Callable[..., Any], inbox: Any) -> Any:
     """Do what is to be done, and leave the messages at hand."""
-    at_hand = inbox.at_hand
+    messages = inbox.at_hand.messages
     try:
         return present(inbox)
     finally:
-        inbox.at_hand = at_hand
+        inbox.at_hand.messages = messages
 
 
 def look_before_noting(_: object, outbox: Any, frame: Any, chunks: Any, timeout: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.message_session import MessageSession, check_whole_text
+from syncws._connection.receiving.at_hand import NOTHING, AtHand, at_hand_first
 from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.receiving.receivers import MessageReceiver
@@ -20,7 +21,7 @@ from syncws._streams.output_stream import Progress, check_progress
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._wire.decoder import Decoder
-from syncws._wire.frames import BINARY, TEXT
+from syncws._wire.frames import BINARY, FIN, TEXT
 from syncws._wire.incoming import Message
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws.cancellation import CancellationToken, check_token
@@ -63,6 +64,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     _information: MessageWebSocketInformation
     _message_received: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
+    # The session's, from connect() to close() or abort().
+    _at_hand = AtHand(NOTHING, None)
 
     def __init__(self) -> None:
         """Make a socket; nothing is connected yet. Source: MessageWebSocket constructor."""
@@ -125,6 +128,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
         """
+        session = self._session
+        if session is not None and self._state is _CONNECTED and session.outbox.send_at_once(message):
+            return
         if isinstance(message, str):
             try:
                 payload = message.encode()
@@ -145,10 +151,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             with view:
                 self._connected_session().send_message(BINARY, view, compress)
             return
-        session = self._session
-        if session is None or self._state is not _CONNECTED:
-            session = self._connected_session()
-        session.send_message(opcode, payload, compress)
+        self._connected_session().send_message(opcode, payload, compress)
 
     def send_json(self, value: Any, /) -> None:
         """Send what JSON stands for a value, as one text message (beyond WinRT).
@@ -232,11 +235,14 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session = self._session
         if session is None or self._is_output_closed or self._state is not _CONNECTED:
             session = self._output_session()
-        session.send_message(TEXT if self._control._message_type is _UTF8 else BINARY, data)
+        opcode = TEXT if self._control._message_type is _UTF8 else BINARY
+        if not session.outbox.send_at_once(data, FIN | opcode):
+            session.send_message(opcode, data)
         return len(data)
 
     # Receiving by pull.
 
+    @at_hand_first
     def receive(
         self,
         timeout: float | Default | None = Default.TIMEOUT,
@@ -274,15 +280,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session = self._session
         if session is None or self._state is not _CONNECTED or cancellation_token is not None:
             return content_of(self._await_message(limit, cancellation_token))
-        at_hand = session.inbox.at_hand
-        if at_hand and not self._message_received.handlers:
-            try:
-                message = at_hand.popleft()
-            except IndexError:
-                pass  # Another thread, or a signal handler, was faster.
-            else:
-                text = message._text
-                return message._payload if text is None else text  # type: ignore[return-value] # never both None
+        if (content := self._at_hand.take()) is not None:
+            return content
         taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received)
         if taken is None:
             raise session.closed_error("the connection is closed")
@@ -394,7 +393,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         limit, token = self._limit(timeout), check_token(cancellation_token)
         session = self._connected_session(to_read=True)
         take = partial(self._take_message, session, limit, token)
-        return MessageIterator(session.inbox if token is None else None, self._message_received, take)
+        return MessageIterator(session.inbox.at_hand if token is None else None, take)
 
     def _limit(self, timeout: float | Default | None) -> float | None:
         return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
@@ -442,6 +441,11 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         if first is not None and first.text is None:
             raise IllegalMethodCallError("the next message is binary: receive() and receive_bytes() take it")
 
+    def _end(self) -> MessageSession | None:
+        session = super()._end()
+        vars(self).pop("_at_hand", None)
+        return session
+
     # What the session calls on the reader thread.
 
     def _raise_message_received(self, message: Message) -> int:
@@ -449,7 +453,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
     def _make_session(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker) -> MessageSession:
-        return MessageSession(opened, settings, waker, self)
+        session = MessageSession(opened, settings, waker, self)
+        self._at_hand = session.inbox.at_hand
+        return session
 
     def _make_reader(self) -> Callable[[MessageSession], Reader]:
         return _make_reader

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.files import OutputFile
+from syncws._wire.accelerated import speedups
 from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
 
 if TYPE_CHECKING:
@@ -155,17 +156,27 @@ class IOutputStream:
         self.close()
 
 
-class OutputStream(IOutputStream):
-    """The output stream of a connection: a socket's `output_stream`.
-
-    Each `write` is one message: on a MessageWebSocket of control.message_type, on a StreamWebSocket binary.
-    """
+class StreamFields:
+    """What an OutputStream holds; a class of its own, because it has a compiled form."""
 
     __slots__ = ("__weakref__", "_sink")
 
     def __init__(self, sink: ByteSink, /) -> None:
         """Make a stream over a sink (beyond WinRT)."""
         self._sink = sink
+
+
+if not TYPE_CHECKING and speedups is not None:
+    StreamFields = speedups.StreamFields
+
+
+class OutputStream(StreamFields, IOutputStream):
+    """The output stream of a connection: a socket's `output_stream`.
+
+    Each `write` is one message: on a MessageWebSocket of control.message_type, on a StreamWebSocket binary.
+    """
+
+    __slots__ = ()
 
     def as_file(self) -> OutputFile:
         """Return the stream as a binary file object for writing (beyond WinRT).

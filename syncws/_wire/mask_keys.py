@@ -6,6 +6,9 @@ the same keys would tell each other's.
 
 import os
 import struct
+import sys
+
+from syncws._wire.accelerated import speedups
 
 __all__ = ["new_key"]
 
@@ -25,6 +28,10 @@ def new_key() -> bytes:
             # Into the list that was there before the system was asked: a child that a signal handler forks in between
             # has another one.
             stock.extend(_split(os.urandom(_STOCK_BYTES)))
+
+
+if speedups is not None:
+    speedups.use_keys(sys.modules[__name__])
 
 
 def _begin_anew() -> None:

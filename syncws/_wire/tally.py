@@ -3,10 +3,26 @@
 One thread at a time counts: whoever reads, or has the writer role. Any thread may look.
 """
 
+from typing import TYPE_CHECKING
+
+from syncws._wire.accelerated import speedups
+
 __all__ = ["Tally"]
 
 
-class Tally:
+class TallyFields:
+    """What each small message changes; a class of its own, because it has a compiled form."""
+
+    __slots__ = ("whole",)
+
+    whole: int
+
+
+if not TYPE_CHECKING and speedups is not None:
+    TallyFields = speedups.TallyFields
+
+
+class Tally(TallyFields):
     """Counts in such a way that a message of one frame, the common case, is one step.
 
     Attributes:
@@ -16,7 +32,7 @@ class Tally:
         controls (int): pings, pongs and Close frames.
     """
 
-    __slots__ = ("begun", "controls", "ended", "whole")
+    __slots__ = ("begun", "controls", "ended")
 
     def __init__(self) -> None:
         self.whole = self.begun = self.ended = self.controls = 0

@@ -5,6 +5,7 @@ import errno
 import select
 import socket
 import struct
+import sys
 import threading
 
 import pytest
@@ -18,6 +19,7 @@ from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import Posted
 from syncws._net.meter import BandwidthMeter
 from syncws._net.transport import SocketTransport, direct_way
+from syncws._wire import mask_keys
 from syncws._wire.closing import pong_frame
 from syncws._wire.frames import CLOSE, encode_frame
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
@@ -57,7 +59,8 @@ class Line:
         self.far_data = bytearray()
 
     def send(self, payload=b"hello", first=BINARY, timeout=LIMIT):
-        return self.outbox.send_at_once(first, payload, KEY, timeout)
+        self.outbox.send_timeout = timeout
+        return self.outbox.send_at_once(payload, first)
 
     def send_to_a_part(self, timeout=LIMIT):
         """Send frames until the system takes a part of one only, and that one too; return how many went before."""
@@ -124,7 +127,8 @@ def line():
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 125, 126, 127, 4095, 4096])
-def test_a_small_frame_goes_whole_masked_and_counted(line, size):
+def test_a_small_frame_goes_whole_masked_and_counted(line, size, monkeypatch):
+    monkeypatch.setattr(mask_keys, "_stock", [KEY])
     payload = bytes(index & 0xFF for index in range(size))
     assert line.send(payload) is True
     header = bytes((BINARY, 0x80 | size)) if size < 126 else bytes((BINARY, 0xFE)) + struct.pack(">H", size)
@@ -176,7 +180,7 @@ def test_a_sender_that_has_the_role_is_seen_before_it_looks_what_must_go_first(l
 
         @property
         def has_posted(self):
-            seen.append(Outbox.send_at_once(self, BINARY, b"early", KEY, LIMIT))
+            seen.append(Outbox.send_at_once(self, b"early"))
             return Outbox.has_posted.__get__(self)
 
         @has_posted.setter
@@ -397,13 +401,75 @@ def test_only_a_plain_socket_is_sent_on_directly():
         scripted.release()
 
 
+@pytest.mark.parametrize(
+    ("content", "first", "sent"),
+    [
+        (b"ab", 0, (BINARY, b"ab")),
+        ("ab", 0, (TEXT, b"ab")),
+        ("é😀", 0, (TEXT, "é😀".encode())),
+        (b"ab", TEXT, (TEXT, b"ab")),
+        (memoryview(b"abc")[1:], BINARY, (BINARY, b"bc")),
+    ],
+)
+def test_what_a_message_is_of_tells_its_type_unless_it_is_said(line, content, first, sent):
+    assert line.outbox.send_at_once(content, first)
+    line.read(1)
+    assert (line.far_data[0], parse_all(bytes(line.far_data))[0].data) == sent
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "x" * 4097,
+        "é" * 2049,
+        "\ud800",
+        bytes(4097),
+        memoryview(b"abc"),
+        bytearray(b"abc"),
+        type("Text", (str,), {})("a"),
+        7,
+    ],
+    ids=["long", "long in UTF-8", "surrogate", "many", "view", "bytearray", "subclass", "number"],
+)
+def test_whatever_else_is_left_to_send(line, content):
+    assert line.outbox.send_at_once(content) is False
+    assert line.outbox.tally.whole == 0
+
+
+def test_a_long_text_is_not_kept_a_second_time(line):
+    text = "é" * 5000
+    before = sys.getsizeof(text)
+    assert line.outbox.send_at_once(text) is False
+    assert sys.getsizeof(text) == before
+
+
+def test_no_two_frames_have_one_key_also_when_the_stock_runs_out(line):
+    keys = set()
+    for _ in range(3000):
+        line.far_data.clear()
+        assert line.send(b"")
+        line.read(1)
+        keys.add(bytes(line.far_data[2:6]))
+    assert len(keys) >= 2998
+
+
+def test_nothing_goes_past_what_others_do_while_keys_are_made(line, monkeypatch):
+    """The system gives them, and meanwhile other threads run."""
+
+    def new_key():
+        line.outbox.has_posted = True
+        return KEY
+
+    monkeypatch.setattr(mask_keys, "_stock", [])
+    monkeypatch.setattr(mask_keys, "new_key", new_key)
+    assert line.send() is False
+    line.outbox.has_posted = False
+
+
 def test_wrong_arguments_are_refused(line):
     send = line.outbox.send_at_once
-    with pytest.raises(TypeError):
-        send(BINARY, b"", KEY)
+    for arguments in ((), (b"", BINARY, 3)):
+        with pytest.raises(TypeError):
+            send(*arguments)
     with pytest.raises(ValueError, match="256"):
-        send(256, b"", KEY, None)
-    with pytest.raises(ValueError, match="4 bytes"):
-        send(BINARY, b"", b"abc", None)
-    with pytest.raises(TypeError):
-        send(BINARY, "text", KEY, None)
+        send(b"", 256)

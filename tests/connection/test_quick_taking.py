@@ -41,11 +41,7 @@ def inbox(rooms):
 
 def take_at_hand(inbox):
     """Return the content that receive() takes without a look; None when it looks."""
-    try:
-        taken = inbox.at_hand.popleft()
-    except IndexError:
-        return None
-    return content_of(taken)
+    return inbox.at_hand.take()
 
 
 def pull(inbox, *contents):
@@ -165,7 +161,7 @@ class Lock:
 
 def test_one_that_another_call_takes_a_moment_later_is_given_out_once(inbox):
     pull(inbox, "a", "bb", "ccc")
-    late = inbox.at_hand
+    late = inbox.at_hand.messages
     assert inbox.size == 6
     assert late.popleft().text == "a"
     assert inbox.take(FOREVER).text == "bb"
@@ -179,7 +175,7 @@ def test_one_that_another_call_takes_a_moment_later_is_given_out_once(inbox):
 def test_a_wait_goes_on_when_the_last_one_was_taken_by_another_call(inbox):
     """Between the look whether something waits and the taking, in every place."""
     pull(inbox, "a")
-    late = inbox.at_hand
+    late = inbox.at_hand.messages
     inbox.puller = ScriptedPuller(inbox, messages("b"))
     checks = []
 
@@ -200,7 +196,7 @@ def test_what_waits_is_told_right_however_it_was_taken(inbox, seed):
             new = [chance.choice(["é" * 5, b"x" * 7, ""]) for _ in range(chance.randrange(4))]
             inbox.put(messages(*new))
             waiting += new
-        elif waiting and chance.random() < 0.5 and inbox.at_hand:
+        elif waiting and chance.random() < 0.5 and inbox.at_hand.messages:
             assert take_at_hand(inbox) == waiting.pop(0)
         elif waiting:
             assert content_of(inbox.take_now()) == waiting.pop(0)

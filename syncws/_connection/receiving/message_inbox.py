@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any
 
+from syncws._connection.receiving.at_hand import NOTHING, AtHand
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
@@ -40,8 +41,6 @@ _WEIGHT_OF_MESSAGE = 256
 _BUSY = "another receive runs on this socket: one at a time"
 _length_of = attrgetter("_length")
 
-_NOTHING: deque[Message] = deque(maxlen=0)
-
 
 class MessageInbox(Inbox):
     """A bounded queue of messages, or of pieces of messages.
@@ -49,18 +48,17 @@ class MessageInbox(Inbox):
     The bound is on the memory that they take: text may take up to four bytes for one on the wire.
 
     Attributes:
-        at_hand (deque[Message]): what the thread that pulls may take by popleft(), without anything else, as long as
-            there are no handlers: all that waits, or nothing when it is to be taken by take().
+        at_hand (AtHand): what the thread that pulls may take without anything else.
     """
 
     __slots__ = ("_bytes", "_is_counted", "_max_count", "_messages", "_weight", "at_hand")
 
-    def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
-        """See Inbox."""
+    def __init__(self, capacity: int, on_room: Callable[[], None], event: Event[Any, Any] | None = None) -> None:
+        """See Inbox; `event` is the one whose handlers would get the messages."""
         super().__init__(capacity, on_room)
         self._max_count = max(MAX_WAITING_MESSAGES, capacity // _BYTES_EACH)
         self._messages: deque[Message] = deque()
-        self.at_hand = _NOTHING
+        self.at_hand = AtHand(NOTHING, event)
         # Of all that wait: bytes of payload, and about how much memory; when they are counted, as a full inbox is.
         self._bytes = 0
         self._weight = 0
@@ -75,7 +73,7 @@ class MessageInbox(Inbox):
 
     def _count(self) -> None:
         """Count what waits, if that was not done; requires the lock."""
-        self.at_hand = _NOTHING
+        self.at_hand.messages = NOTHING
         if not self._is_counted:
             messages = tuple(self._messages)
             self._bytes = sum(map(_length_of, messages))
@@ -133,14 +131,14 @@ class MessageInbox(Inbox):
     def stop_pulling(self) -> None:
         """See Inbox.stop_pulling."""
         super().stop_pulling()
-        self.at_hand = _NOTHING
+        self.at_hand.messages = NOTHING
 
     def fileno(self) -> int:
         """See Inbox.fileno."""
         with self._lock:
             number = super().fileno()
             # From here on nobody takes without showing it; what was taken at the last moment is shown by this.
-            self.at_hand = _NOTHING
+            self.at_hand.messages = NOTHING
             self._show_state()
             return number
 
@@ -188,7 +186,7 @@ class MessageInbox(Inbox):
         what = "no message came within timeout or receive_timeout (None: for ever)"
         outcome = LOOK
         try:
-            self.at_hand = _NOTHING
+            self.at_hand.messages = NOTHING
             self._begin(operation, _BUSY)
             while True:
                 with self._lock:
@@ -218,7 +216,7 @@ class MessageInbox(Inbox):
         """
         operation = Operation()
         try:
-            self.at_hand = _NOTHING
+            self.at_hand.messages = NOTHING
             self._begin(operation, _BUSY)
             # What lies in the socket too, as far as the inbox has room.
             puller = self.puller
@@ -260,7 +258,7 @@ class MessageInbox(Inbox):
                 first = messages.popleft()
                 if self.is_pulled:
                     # Not before: the call that has pulled them may have looked at the first.
-                    self.at_hand = messages
+                    self.at_hand.messages = messages
                 return first
             return self._take_counted(messages)
         except IndexError:

@@ -21,8 +21,7 @@ from syncws.errors import (
 
 if TYPE_CHECKING:
     from syncws._connection.message_session import MessageSession
-    from syncws._connection.receiving.message_inbox import MessageInbox
-    from syncws.events import Event
+    from syncws._connection.receiving.at_hand import AtHand
 
 __all__ = ["MessageIterator", "as_json", "content_of", "from_json", "receive_until_canceled"]
 
@@ -30,35 +29,25 @@ __all__ = ["MessageIterator", "as_json", "content_of", "from_json", "receive_unt
 class MessageIterator:
     """The iterator over a socket's messages. Not a generator, which an interruption of a wait would end."""
 
-    __slots__ = ("_event", "_inbox", "_take")
+    __slots__ = ("_at_hand", "_take")
 
-    def __init__(
-        self, inbox: "MessageInbox | None", event: "Event[Any, Any]", take: Callable[[], Message | None]
-    ) -> None:
+    def __init__(self, at_hand: "AtHand | None", take: Callable[[], Message | None]) -> None:
         """Make it.
 
         Args:
-            inbox: whose messages at hand it may take; None when each is to be taken by `take`.
-            event: the one whose handlers would get the messages.
+            at_hand: what it may take at once; None when each message is to be taken by `take`.
             take: waits for a message, and returns None at the end.
         """
-        self._inbox = inbox
-        self._event = event
+        self._at_hand = at_hand
         self._take = take
 
     def __iter__(self) -> "MessageIterator":
         return self
 
     def __next__(self) -> str | bytes:
-        inbox = self._inbox
-        if inbox is not None and inbox.at_hand and not self._event.handlers:
-            try:
-                message = inbox.at_hand.popleft()
-            except IndexError:
-                pass  # Another thread, or a signal handler, was faster.
-            else:
-                text = message._text
-                return message._payload if text is None else text  # type: ignore[return-value] # never both None
+        at_hand = self._at_hand
+        if at_hand is not None and (content := at_hand.take()) is not None:
+            return content
         taken = self._take()
         if taken is None:
             raise StopIteration

@@ -20,28 +20,29 @@ class AtOnce:
     Attributes:
         direct (socket | None): where small frames may go past the transport, which does nothing with them but sending;
             None where it does more, and in plain Python.
+        send_timeout (float | None): as Outbox.send, where the system takes a part of such a frame.
     """
 
-    __slots__ = ("_meter", "_owner", "_writer", "direct", "has_posted", "tally")
+    __slots__ = ("_meter", "_owner", "_writer", "direct", "has_posted", "send_timeout", "tally")
 
     direct: socket.socket | None
+    send_timeout: float | None
     tally: Tally
     has_posted: bool
     _meter: BandwidthMeter | None
     _owner: int
     _writer: FrameWriter
 
-    def send_at_once(self, first: int, payload: bytes | memoryview, key: bytes, timeout: float | None, /) -> bool:
+    def send_at_once(self, payload: object, first: int = 0, /) -> bool:
         """Send one whole message as one frame if nobody is in the midst of sending, and nothing must go before it.
 
         In C that is one step: from the looks to the system's answer no other thread runs, and no signal handler. So it
         takes no lock.
 
         Args:
-            first: the frame's first byte.
-            payload: what is sent.
-            key: the mask key.
-            timeout: as Outbox.send, where the system takes a part of the frame.
+            payload: what is sent: str as text, bytes as binary, and whatever is not small and one of these not at all.
+            first: the frame's first byte, for bytes or another buffer; 0 (the default) for what the payload's type
+                says.
 
         Returns:
             False when it is to be sent by send(): nothing has gone then.

@@ -15,7 +15,6 @@ from syncws._wire.deflate import Deflater, Inflater
 from syncws._wire.extension import Agreement
 from syncws._wire.frames import CHUNK_BYTES, FIN, RSV1, encode_frame
 from syncws._wire.large import CompressedFrames, FragmentFrames, FrameChunks
-from syncws._wire.mask_keys import new_key
 from syncws.control import WebSocketControl
 from syncws.errors import OperationTimedOutError
 
@@ -37,7 +36,7 @@ class Sending:
         """Make it; `agreement` is about compression, None when there is none."""
         self.outbox = outbox
         self.compression = compression_of(agreement, settings.compression)
-        self._send_timeout = settings.send_timeout
+        self._send_timeout = outbox.send_timeout = settings.send_timeout
         if self.compression is not None:
             # What may be compressed has its turn first.
             outbox.direct = None
@@ -53,7 +52,7 @@ class Sending:
         Raises: as Outbox.send.
         """
         outbox = self.outbox
-        if outbox.direct is not None and outbox.send_at_once(FIN | opcode, payload, new_key(), self._send_timeout):
+        if outbox.send_at_once(payload, FIN | opcode):
             return
         if compress and self.compression is not None and len(payload) >= self.compression.deflater.minimum_size:
             self._send_compressed(opcode, payload, self.compression.deflater)

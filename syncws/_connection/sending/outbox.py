@@ -85,6 +85,7 @@ class Outbox(AtOnce):
         self._retire: Callable[[], None] | None = None
         self.given_up: ConnectionLostError | None = None
         self.has_posted = False
+        self.send_timeout: float | None = None
 
     # send() and flush_without_waiting() take the writer role inside `try`, and give it back in `finally` by statements
     # without a Python call between them: an interruption can come at the beginning of each function.

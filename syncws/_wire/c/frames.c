@@ -43,6 +43,55 @@ syncws_read_key(PyObject *object, unsigned char *key)
     return 0;
 }
 
+/* mask_keys.new_key(), where the stock has one without a call: then nothing else runs meanwhile. */
+int
+syncws_take_key(const State *state, unsigned char *key)
+{
+    PyObject *stock, *taken;
+    Py_ssize_t last;
+    int failed = -1;
+
+    stock = state->keys == NULL ? NULL : PyDict_GetItemWithError(state->keys, state->stock_name);
+    if (stock == NULL || !PyList_CheckExact(stock)) {
+        PyErr_SetString(PyExc_RuntimeError, "use_keys was not called");
+        return -1;
+    }
+    last = PyList_GET_SIZE(stock) - 1;
+    if (last < 0) {
+        PyObject *new_key = PyDict_GetItemWithError(state->keys, state->new_key_name);
+
+        taken = new_key == NULL ? NULL : PyObject_CallNoArgs(new_key);
+        failed = taken == NULL ? -1 : syncws_read_key(taken, key);
+        Py_XDECREF(taken);
+        return failed;
+    }
+    taken = Py_NewRef(PyList_GET_ITEM(stock, last));
+    if (PyList_SetSlice(stock, last, last + 1, NULL) == 0) {
+        failed = syncws_read_key(taken, key);
+    }
+    Py_DECREF(taken);
+    return failed;
+}
+
+/* use_keys(module): where syncws_take_key looks */
+PyObject *
+syncws_use_keys(PyObject *module, PyObject *keys_module)
+{
+    return syncws_use_names(&syncws_state(module)->keys, keys_module);
+}
+
+/* Keep the names of a module, which may be given other values later. */
+PyObject *
+syncws_use_names(PyObject **names, PyObject *module)
+{
+    if (!PyModule_Check(module)) {
+        PyErr_SetString(PyExc_TypeError, "a module is needed");
+        return NULL;
+    }
+    Py_XSETREF(*names, Py_NewRef(PyModule_GetDict(module)));
+    Py_RETURN_NONE;
+}
+
 /* Return the first byte of a frame, -1 with an exception when it is none. */
 int
 syncws_read_first(PyObject *object)

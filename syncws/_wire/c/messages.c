@@ -2,8 +2,6 @@
 
 #include "speedups.h"
 
-enum { FIN_TEXT = 0x81, FIN_BINARY = 0x82 };
-
 static int
 message_traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -163,7 +161,7 @@ read_header(const unsigned char *at, Py_ssize_t available, Py_ssize_t limit, Py_
 {
     Py_ssize_t length;
 
-    if (at[0] != FIN_TEXT && at[0] != FIN_BINARY) {
+    if (at[0] != SYNCWS_FIN_TEXT && at[0] != SYNCWS_FIN_BINARY) {
         return -1;
     }
     length = at[1];
@@ -190,7 +188,7 @@ make_message(PyTypeObject *type, unsigned first, const unsigned char *payload, P
     PyObject *content, *size;
     Message *message;
 
-    content = first == FIN_TEXT ? PyUnicode_DecodeUTF8((const char *)payload, length, NULL)
+    content = first == SYNCWS_FIN_TEXT ? PyUnicode_DecodeUTF8((const char *)payload, length, NULL)
                                 : PyBytes_FromStringAndSize((const char *)payload, length);
     if (content == NULL) {
         return NULL;
@@ -204,8 +202,8 @@ make_message(PyTypeObject *type, unsigned first, const unsigned char *payload, P
     }
     /* Bytes, text and None: no cycle can come of these. */
     PyObject_GC_UnTrack(message);
-    message->payload = first == FIN_TEXT ? Py_NewRef(Py_None) : content;
-    message->text = first == FIN_TEXT ? content : Py_NewRef(Py_None);
+    message->payload = first == SYNCWS_FIN_TEXT ? Py_NewRef(Py_None) : content;
+    message->text = first == SYNCWS_FIN_TEXT ? content : Py_NewRef(Py_None);
     message->length = size;
     message->error = Py_NewRef(Py_None);
     return (PyObject *)message;

@@ -1,5 +1,5 @@
-/* Counting what moves: the compiled form of meter.MeterFields. It looks for the clock each time, for that may be
- * replaced. */
+/* Counting what moves: the compiled forms of meter.MeterFields, which looks for the clock each time, for that may be
+ * replaced, and of tally.TallyFields. */
 
 #include "speedups.h"
 
@@ -12,16 +12,12 @@ syncws_count(PyObject *object, const State *state, long long bytes)
     double seconds;
     int goes_on;
 
-    if (state->clock_module == NULL) {
+    clock = state->clocks == NULL ? NULL : PyDict_GetItemWithError(state->clocks, state->clock_name);
+    if (clock == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "use_clock was not called");
         return -1;
     }
-    clock = PyObject_GetAttr(state->clock_module, state->clock_name);
-    if (clock == NULL) {
-        return -1;
-    }
     time = PyObject_CallNoArgs(clock);
-    Py_DECREF(clock);
     if (time == NULL) {
         return -1;
     }
@@ -66,8 +62,9 @@ meter_add(PyObject *object, PyTypeObject *defining_class, PyObject *const *args,
     Py_RETURN_NONE;
 }
 
+/* Of either: there are no references in them. */
 static void
-meter_dealloc(PyObject *object)
+dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
 
@@ -93,7 +90,7 @@ static PyType_Slot meter_slots[] = {
     {Py_tp_doc, "The compiled form of syncws._net.meter.MeterFields."},
     {Py_tp_methods, meter_methods},
     {Py_tp_members, meter_members},
-    {Py_tp_dealloc, meter_dealloc},
+    {Py_tp_dealloc, dealloc},
     {0, NULL},
 };
 
@@ -104,10 +101,28 @@ PyType_Spec syncws_meter_spec = {
     .slots = meter_slots,
 };
 
+static PyMemberDef tally_members[] = {
+    {"whole", T_LONGLONG, offsetof(Tally, whole), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot tally_slots[] = {
+    {Py_tp_doc, "The compiled form of syncws._wire.tally.TallyFields."},
+    {Py_tp_members, tally_members},
+    {Py_tp_dealloc, dealloc},
+    {0, NULL},
+};
+
+PyType_Spec syncws_tally_spec = {
+    .name = "syncws._wire._speedups.TallyFields",
+    .basicsize = sizeof(Tally),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = tally_slots,
+};
+
 /* use_clock(module): where MeterFields.add looks */
 PyObject *
 syncws_use_clock(PyObject *module, PyObject *clock_module)
 {
-    Py_XSETREF(syncws_state(module)->clock_module, Py_NewRef(clock_module));
-    Py_RETURN_NONE;
+    return syncws_use_names(&syncws_state(module)->clocks, clock_module);
 }

@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 3 };
+enum { FORM = 4 };
 
 State *
 syncws_state(PyObject *module)
@@ -29,10 +29,13 @@ execute(PyObject *module)
 
     if ((state->zero = PyLong_FromLong(0)) == NULL
         || (state->clock_name = PyUnicode_InternFromString("clock")) == NULL
-        || (state->whole_name = PyUnicode_InternFromString("whole")) == NULL
+        || (state->stock_name = PyUnicode_InternFromString("_stock")) == NULL
+        || (state->new_key_name = PyUnicode_InternFromString("new_key")) == NULL
         || (state->fileno_name = PyUnicode_InternFromString("fileno")) == NULL
         || (state->append_name = PyUnicode_InternFromString("append")) == NULL
-        || (state->sink_name = PyUnicode_InternFromString("_sink")) == NULL
+        || (state->popleft_name = PyUnicode_InternFromString("popleft")) == NULL
+        || (state->handlers_name = PyUnicode_InternFromString("handlers")) == NULL
+        || (state->at_hand_name = PyUnicode_InternFromString("_at_hand")) == NULL
         || (state->write_name = PyUnicode_InternFromString("_write")) == NULL
         || (state->write_text_name = PyUnicode_InternFromString("_write_text")) == NULL
         || (state->assembler_type = add_type(module, &syncws_assembler_spec, NULL)) == NULL
@@ -41,7 +44,11 @@ execute(PyObject *module)
         || (state->reader_type = add_type(module, &syncws_reader_spec, state->fields_type)) == NULL
         || (state->writer_type = add_type(module, &syncws_writer_spec, NULL)) == NULL
         || (state->meter_type = add_type(module, &syncws_meter_spec, NULL)) == NULL
-        || (state->sender_type = add_type(module, &syncws_sender_spec, NULL)) == NULL) {
+        || (state->sender_type = add_type(module, &syncws_sender_spec, NULL)) == NULL
+        || (state->stream_type = add_type(module, &syncws_stream_spec, NULL)) == NULL
+        || (state->tally_type = add_type(module, &syncws_tally_spec, NULL)) == NULL
+        || (state->at_hand_type = add_type(module, &syncws_at_hand_spec, NULL)) == NULL
+        || (state->first_type = add_type(module, &syncws_first_spec, NULL)) == NULL) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "FORM", FORM);
@@ -66,13 +73,21 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->stream_class);
     Py_VISIT(state->meter_type);
     Py_VISIT(state->sender_type);
-    Py_VISIT(state->clock_module);
+    Py_VISIT(state->stream_type);
+    Py_VISIT(state->tally_type);
+    Py_VISIT(state->at_hand_type);
+    Py_VISIT(state->first_type);
+    Py_VISIT(state->clocks);
     Py_VISIT(state->clock_name);
+    Py_VISIT(state->keys);
+    Py_VISIT(state->stock_name);
+    Py_VISIT(state->new_key_name);
     Py_VISIT(state->zero);
-    Py_VISIT(state->whole_name);
     Py_VISIT(state->fileno_name);
     Py_VISIT(state->append_name);
-    Py_VISIT(state->sink_name);
+    Py_VISIT(state->popleft_name);
+    Py_VISIT(state->handlers_name);
+    Py_VISIT(state->at_hand_name);
     Py_VISIT(state->write_name);
     Py_VISIT(state->write_text_name);
     return 0;
@@ -97,13 +112,21 @@ clear(PyObject *module)
     Py_CLEAR(state->stream_class);
     Py_CLEAR(state->meter_type);
     Py_CLEAR(state->sender_type);
-    Py_CLEAR(state->clock_module);
+    Py_CLEAR(state->stream_type);
+    Py_CLEAR(state->tally_type);
+    Py_CLEAR(state->at_hand_type);
+    Py_CLEAR(state->first_type);
+    Py_CLEAR(state->clocks);
     Py_CLEAR(state->clock_name);
+    Py_CLEAR(state->keys);
+    Py_CLEAR(state->stock_name);
+    Py_CLEAR(state->new_key_name);
     Py_CLEAR(state->zero);
-    Py_CLEAR(state->whole_name);
     Py_CLEAR(state->fileno_name);
     Py_CLEAR(state->append_name);
-    Py_CLEAR(state->sink_name);
+    Py_CLEAR(state->popleft_name);
+    Py_CLEAR(state->handlers_name);
+    Py_CLEAR(state->at_hand_name);
     Py_CLEAR(state->write_name);
     Py_CLEAR(state->write_text_name);
     return 0;
@@ -126,6 +149,7 @@ static PyMethodDef methods[] = {
     {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},
     {"use_writer", syncws_use_writer, METH_VARARGS, "Tell what a DataWriter begins with: see _streams.writer_fields."},
     {"use_clock", syncws_use_clock, METH_O, "Tell MeterFields where the clock is."},
+    {"use_keys", syncws_use_keys, METH_O, "Tell AtOnce where the mask keys are."},
     {NULL, NULL, 0, NULL},
 };
 

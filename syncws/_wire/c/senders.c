@@ -27,6 +27,7 @@ sender_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->tally);
     Py_VISIT(self->meter);
     Py_VISIT(self->writer);
+    Py_VISIT(self->timeout);
     return 0;
 }
 
@@ -41,6 +42,7 @@ sender_clear(PyObject *object)
     Py_CLEAR(self->tally);
     Py_CLEAR(self->meter);
     Py_CLEAR(self->writer);
+    Py_CLEAR(self->timeout);
     return 0;
 }
 
@@ -56,23 +58,6 @@ sender_dealloc(PyObject *object)
 }
 
 #if !defined(MS_WINDOWS) && !defined(Py_GIL_DISABLED)
-
-/* tally.whole += 1 */
-static int
-count_message(PyObject *tally, const State *state)
-{
-    PyObject *one = PyLong_FromLong(1), *whole = NULL, *sum = NULL;
-    int failed = -1;
-
-    if (one != NULL && (whole = PyObject_GetAttr(tally, state->whole_name)) != NULL
-        && (sum = PyNumber_Add(whole, one)) != NULL) {
-        failed = PyObject_SetAttr(tally, state->whole_name, sum);
-    }
-    Py_XDECREF(one);
-    Py_XDECREF(whole);
-    Py_XDECREF(sum);
-    return failed;
-}
 
 /* Leave the rest of a frame to whoever has the writer role next, as a sender does whose time is over. */
 static int
@@ -128,45 +113,27 @@ break_off(PyObject *object, int number)
     return result;
 }
 
+/* True when nobody is in the midst of a frame, and nothing must go first. */
+static int
+is_clear(const Sender *self, const State *state)
+{
+    return self->owner == state->zero && self->has_posted == Py_False && self->direct != NULL && self->direct != Py_None
+           && self->writer != NULL && self->timeout != NULL && self->tally != NULL && self->meter != NULL
+           && PyObject_TypeCheck(self->tally, state->tally_type) && PyObject_TypeCheck(self->meter, state->meter_type);
+}
+
+/* Write down what has gone of a frame, and see to the rest; from here on Python may run, and be interrupted. */
 static PyObject *
-send_frame(PyObject *object, const State *state, unsigned first, const Py_buffer *data, const unsigned char *key,
-    PyObject *timeout)
+note_sent(PyObject *object, const State *state, Py_ssize_t sent, int is_whole)
 {
     Sender *self = (Sender *)object;
-    unsigned char frame[SYNCWS_LONGEST_HEAD + MOST_BYTES];
-    Py_ssize_t length, sent;
-    int descriptor, is_counted;
-    PyObject *finished;
+    int is_counted;
 
-    if (data->len > MOST_BYTES || self->owner != state->zero || self->has_posted != Py_False || self->direct == NULL
-        || self->direct == Py_None || self->tally == NULL || self->writer == NULL || self->meter == NULL
-        || !PyObject_TypeCheck(self->meter, state->meter_type)) {
-        Py_RETURN_FALSE;
-    }
-    descriptor = syncws_number_of(self->direct, state);
-    if (descriptor < 0) {
-        /* Closed, maybe behind our back: for Python's to find out. */
-        Py_RETURN_FALSE;
-    }
-    length = syncws_write_head(frame, first, data->len, key);
-    syncws_mask_into(frame + length, data->buf, data->len, key);
-    length += data->len;
-    sent = send(descriptor, frame, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
-            Py_RETURN_FALSE;
-        }
-        return break_off(object, errno);
-    }
-    if (sent < length && leave_rest(self, frame + sent, length - sent) < 0) {
-        /* No memory for it: what has gone cannot be gone on with. */
-        shutdown(descriptor, SHUT_RDWR);
-        return NULL;
-    }
-    /* From here on Python may run, and be interrupted. */
-    is_counted = count_message(self->tally, state) == 0 && syncws_count(self->meter, state, sent) == 0;
-    if (sent < length) {
-        finished = is_counted ? PyObject_CallMethod(object, "_finish", "O", timeout) : NULL;
+    ((Tally *)self->tally)->whole++;
+    is_counted = syncws_count(self->meter, state, sent) == 0;
+    if (!is_whole) {
+        PyObject *finished = is_counted ? PyObject_CallMethod(object, "_finish", "O", self->timeout) : NULL;
+
         if (finished == NULL) {
             tell_of_leftover(object);
             return NULL;
@@ -176,27 +143,83 @@ send_frame(PyObject *object, const State *state, unsigned first, const Py_buffer
     return is_counted ? Py_NewRef(Py_True) : NULL;
 }
 
-/* send_at_once(first, payload, key, timeout) -> whether it was done */
+static PyObject *
+send_frame(PyObject *object, const State *state, unsigned first, const void *payload, Py_ssize_t length)
+{
+    Sender *self = (Sender *)object;
+    unsigned char frame[SYNCWS_LONGEST_HEAD + MOST_BYTES], key[SYNCWS_KEY_BYTES];
+    Py_ssize_t size, sent;
+    int descriptor;
+
+    if (length > MOST_BYTES || !is_clear(self, state)) {
+        Py_RETURN_FALSE;
+    }
+    /* Before the last look, for others may run while the system gives new keys. */
+    if (syncws_take_key(state, key) < 0) {
+        return NULL;
+    }
+    descriptor = is_clear(self, state) ? syncws_number_of(self->direct, state) : -1;
+    if (descriptor < 0) {
+        /* Closed, maybe behind our back: for Python's to find out. */
+        Py_RETURN_FALSE;
+    }
+    size = syncws_write_head(frame, first, length, key);
+    syncws_mask_into(frame + size, payload, length, key);
+    size += length;
+    sent = send(descriptor, frame, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+            Py_RETURN_FALSE;
+        }
+        return break_off(object, errno);
+    }
+    if (sent < size && leave_rest(self, frame + sent, size - sent) < 0) {
+        /* No memory for it: what has gone cannot be gone on with. */
+        shutdown(descriptor, SHUT_RDWR);
+        return NULL;
+    }
+    return note_sent(object, state, sent, sent == size);
+}
+
+/* send_at_once(payload, first=0) -> whether it was done */
 static PyObject *
 sender_send_at_once(
     PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     const State *state = PyType_GetModuleState(defining_class);
-    unsigned char key[SYNCWS_KEY_BYTES];
+    PyObject *payload = count ? args[0] : NULL, *result;
     Py_buffer data;
-    PyObject *result;
-    int first;
+    Py_ssize_t length;
+    int first = 0;
 
-    if (count != 4 || (names != NULL && PyTuple_GET_SIZE(names))) {
-        PyErr_SetString(PyExc_TypeError, "send_at_once() takes exactly 4 arguments");
+    if (count < 1 || count > 2 || (names != NULL && PyTuple_GET_SIZE(names))) {
+        PyErr_SetString(PyExc_TypeError, "send_at_once() takes a payload and a first byte");
         return NULL;
     }
-    first = syncws_read_first(args[0]);
-    if (first < 0 || state == NULL || syncws_read_key(args[2], key) < 0
-        || PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
+    if (state == NULL || (count == 2 && (first = syncws_read_first(args[1])) < 0)) {
         return NULL;
     }
-    result = send_frame(object, state, (unsigned)first, &data, key, args[3]);
+    if (PyUnicode_CheckExact(payload)) {
+        /* Not of a long text, which would keep its UTF-8 as long as it lives. */
+        const char *text
+            = PyUnicode_GET_LENGTH(payload) <= MOST_BYTES ? PyUnicode_AsUTF8AndSize(payload, &length) : NULL;
+
+        if (text == NULL) {
+            /* Also where it holds a surrogate: the error is Python's to word. */
+            PyErr_Clear();
+            Py_RETURN_FALSE;
+        }
+        return send_frame(object, state, first ? (unsigned)first : SYNCWS_FIN_TEXT, text, length);
+    }
+    if (PyBytes_CheckExact(payload)) {
+        return send_frame(object, state, first ? (unsigned)first : SYNCWS_FIN_BINARY, PyBytes_AS_STRING(payload),
+            PyBytes_GET_SIZE(payload));
+    }
+    if (!first || PyObject_GetBuffer(payload, &data, PyBUF_SIMPLE) < 0) {
+        PyErr_Clear();
+        Py_RETURN_FALSE;
+    }
+    result = send_frame(object, state, (unsigned)first, data.buf, data.len);
     PyBuffer_Release(&data);
     return result;
 }
@@ -215,7 +238,7 @@ sender_send_at_once(PyObject *Py_UNUSED(object), PyTypeObject *Py_UNUSED(definin
 
 static PyMethodDef sender_methods[] = {
     {"send_at_once", (PyCFunction)(void (*)(void))sender_send_at_once, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
-     "send_at_once($self, first, payload, key, timeout, /)\n--\n\nSee syncws._connection.sending.at_once."},
+     "send_at_once($self, payload, first=0, /)\n--\n\nSee syncws._connection.sending.at_once."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -226,6 +249,7 @@ static PyMemberDef sender_members[] = {
     {"tally", T_OBJECT_EX, offsetof(Sender, tally), 0, NULL},
     {"_meter", T_OBJECT_EX, offsetof(Sender, meter), 0, NULL},
     {"_writer", T_OBJECT_EX, offsetof(Sender, writer), 0, NULL},
+    {"send_timeout", T_OBJECT_EX, offsetof(Sender, timeout), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -35,14 +35,23 @@ typedef struct {
     PyObject *stream_class;
     PyTypeObject *meter_type;
     PyTypeObject *sender_type;
-    /* syncws._waiting.deadline. */
-    PyObject *clock_module;
+    PyTypeObject *stream_type;
+    PyTypeObject *tally_type;
+    PyTypeObject *at_hand_type;
+    PyTypeObject *first_type;
+    /* The names of syncws._waiting.deadline. */
+    PyObject *clocks;
+    /* The names of syncws._wire.mask_keys. */
+    PyObject *keys;
     PyObject *clock_name;
+    PyObject *stock_name;
+    PyObject *new_key_name;
     PyObject *zero;
-    PyObject *whole_name;
     PyObject *fileno_name;
     PyObject *append_name;
-    PyObject *sink_name;
+    PyObject *popleft_name;
+    PyObject *handlers_name;
+    PyObject *at_hand_name;
     PyObject *write_name;
     PyObject *write_text_name;
 } State;
@@ -84,6 +93,13 @@ typedef struct {
     PyObject *is_closed;
 } Writer;
 
+/* What an output stream writes to, and who refers to it weakly: the base class of output_stream.OutputStream. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *sink;
+    PyObject *references;
+} Stream;
+
 /* What has moved in one direction: the base class of meter.BandwidthMeter. */
 typedef struct {
     PyObject_HEAD
@@ -92,6 +108,19 @@ typedef struct {
     double sample_end;
     double last_time;
 } Meter;
+
+/* Where what was pulled can be taken by one step. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *messages;
+    PyObject *event;
+} AtHand;
+
+/* Messages of one frame: the base class of tally.Tally. */
+typedef struct {
+    PyObject_HEAD
+    long long whole;
+} Tally;
 
 /* What a small frame needs to be sent at once: the base class of outbox.Outbox. */
 typedef struct {
@@ -102,7 +131,11 @@ typedef struct {
     PyObject *tally;
     PyObject *meter;
     PyObject *writer;
+    PyObject *timeout;
 } Sender;
+
+/* The first byte of a message of one frame. */
+enum { SYNCWS_FIN_TEXT = 0x81, SYNCWS_FIN_BINARY = 0x82 };
 
 /* A frame's header, with its mask key. */
 enum { SYNCWS_KEY_BYTES = 4, SYNCWS_LONGEST_HEAD = 14 };
@@ -115,6 +148,7 @@ int syncws_read_first(PyObject *object);
 int syncws_read_key(PyObject *object, unsigned char *key);
 void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key);
 Py_ssize_t syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key);
+int syncws_take_key(const State *state, unsigned char *key);
 int syncws_number_of(PyObject *socket, const State *state);
 int syncws_count(PyObject *meter, const State *state, long long bytes);
 
@@ -132,6 +166,8 @@ PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
 PyObject *syncws_use_reader(PyObject *module, PyObject *args);
 PyObject *syncws_use_writer(PyObject *module, PyObject *args);
 PyObject *syncws_use_clock(PyObject *module, PyObject *clock_module);
+PyObject *syncws_use_keys(PyObject *module, PyObject *keys_module);
+PyObject *syncws_use_names(PyObject **names, PyObject *module);
 
 extern PyType_Spec syncws_assembler_spec;
 extern PyType_Spec syncws_message_spec;
@@ -140,5 +176,9 @@ extern PyType_Spec syncws_reader_spec;
 extern PyType_Spec syncws_writer_spec;
 extern PyType_Spec syncws_meter_spec;
 extern PyType_Spec syncws_sender_spec;
+extern PyType_Spec syncws_stream_spec;
+extern PyType_Spec syncws_tally_spec;
+extern PyType_Spec syncws_at_hand_spec;
+extern PyType_Spec syncws_first_spec;
 
 #endif

@@ -27,17 +27,20 @@ begin(Writer *self, const State *state, PyObject **data, PyObject **stream, PyOb
 static PyObject *
 write_to(PyObject *stream, PyObject *data, int is_text, const State *state)
 {
-    PyObject *sink = PyObject_GetAttr(stream, state->sink_name), *args[3], *result;
+    PyObject *args[3], *result;
 
-    if (sink == NULL) {
+    Py_BEGIN_CRITICAL_SECTION(stream);
+    args[0] = Py_XNewRef(((Stream *)stream)->sink);
+    Py_END_CRITICAL_SECTION();
+    if (args[0] == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "_sink");
         return NULL;
     }
-    args[0] = sink;
     args[1] = data;
     args[2] = Py_None;
     result = is_text ? PyObject_VectorcallMethod(state->write_text_name, args, 2, NULL)
                      : PyObject_VectorcallMethod(state->write_name, args, 3, NULL);
-    Py_DECREF(sink);
+    Py_DECREF(args[0]);
     return result;
 }
 

@@ -429,6 +429,10 @@ syncws_use_writer(PyObject *module, PyObject *args)
             args, "O!O!OO:use_writer", &PyType_Type, &in_python, &PyType_Type, &stream_class, &encoding, &byte_order)) {
         return NULL;
     }
+    if (!PyType_IsSubtype((PyTypeObject *)stream_class, state->stream_type)) {
+        PyErr_SetString(PyExc_TypeError, "the class must be one of streams");
+        return NULL;
+    }
     Py_XSETREF(state->writer_in_python, Py_NewRef(in_python));
     Py_XSETREF(state->stream_class, Py_NewRef(stream_class));
     Py_XSETREF(state->encoding, Py_NewRef(encoding));
