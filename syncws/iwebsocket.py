@@ -17,11 +17,12 @@ from syncws._connection.notices import raise_opened
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.session import Session
+from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import SocketEvents
 from syncws._errors.bare import raising_bare
 from syncws._net.connector import Connect, Opened
 from syncws._net.given_socket import check_connected_socket
-from syncws._streams.output_stream import OutputStream, Progress
+from syncws._streams.output_stream import LatestStream, OutputStream, Progress
 from syncws._waiting.at_fork import loading, watch
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
@@ -55,10 +56,6 @@ else:
     ControlT = TypeVar("ControlT")
 
 
-def _no_stream() -> None:
-    """Stand for the reference to a stream that is not there yet."""
-
-
 class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     """Either socket class, for annotations and isinstance (Windows.Networking.Sockets.IWebSocket); cannot be made."""
 
@@ -72,8 +69,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     _request_headers: dict[str, tuple[str, str]]
     _connecting: Connect | None = None
     _is_output_closed = False
-    # Of one place, which is cheaper to set than an attribute of a class that looks at each name.
-    _output_streams: list[Callable[[], OutputStream | None]]
+    _latest_stream: LatestStream
     _finalizer: "weakref.finalize[..., Any] | None" = None
 
     def __new__(cls) -> Self:
@@ -89,7 +85,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     def __init__(self) -> None:
         super().__init__()
         vars(self).update(
-            _lock=threading.RLock(), _link=SessionLink(), _request_headers={}, _output_streams=[_no_stream]
+            _lock=threading.RLock(), _link=SessionLink(), _request_headers={}, _latest_stream=LatestStream()
         )
         watch(self, IWebSocket._let_go_in_child)
 
@@ -256,6 +252,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     # Sending.
 
     @property
+    @short_way("_latest_stream")
     def output_stream(self) -> OutputStream:
         """The stream for a DataWriter, or for write(); exists before connect (….OutputStream).
 
@@ -263,13 +260,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         DataWriter that is closed with the stream attached closes the stream: later use raises ObjectClosedError
         (0x80000013). It keeps the socket object alive.
         """
-        streams = self._output_streams
-        stream = streams[0]()
-        if stream is None:
-            stream = OutputStream(self)
-            # Weakly: the stream holds the socket, and a cycle would put off the closing of a dropped socket.
-            streams[0] = weakref.ref(stream)
-        return stream
+        return self._latest_stream.get(self)
 
     def _flush(self) -> bool:
         """Answer the output stream's flush: each write has left when it returns."""

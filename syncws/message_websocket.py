@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.message_session import MessageSession, check_whole_text
-from syncws._connection.receiving.at_hand import NOTHING, AtHand, at_hand_first
+from syncws._connection.receiving.at_hand import NOTHING, AtHand
 from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.receiving.receivers import MessageReceiver
+from syncws._connection.sending.outbox import Outbox
+from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import ReaderEvent
-from syncws._net.connector import Opened
+from syncws._net.connector import Connect, Opened
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import Progress, check_progress
 from syncws._waiting.deadline import Deadline
@@ -64,8 +66,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     _information: MessageWebSocketInformation
     _message_received: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
-    # The session's, from connect() to close() or abort().
-    _at_hand = AtHand(NOTHING, None)
+    # The session's, while it is connected.
+    _at_hand = AtHand(NOTHING)
+    _outbox: Outbox | None = None
 
     def __init__(self) -> None:
         """Make a socket; nothing is connected yet. Source: MessageWebSocket constructor."""
@@ -113,6 +116,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     # Sending.
 
+    @short_way("_outbox")
     def send(self, message: "str | ReadableBuffer", /, *, compress: bool = True) -> None:
         """Send one message: str as text, any buffer as binary, whatever control.message_type says (beyond WinRT).
 
@@ -128,9 +132,6 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
         """
-        session = self._session
-        if session is not None and self._state is _CONNECTED and session.outbox.send_at_once(message):
-            return
         if isinstance(message, str):
             try:
                 payload = message.encode()
@@ -232,17 +233,15 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return len(data)
 
     def _write_text(self, data: bytes) -> int:
-        session = self._session
-        if session is None or self._is_output_closed or self._state is not _CONNECTED:
-            session = self._output_session()
         opcode = TEXT if self._control._message_type is _UTF8 else BINARY
-        if not session.outbox.send_at_once(data, FIN | opcode):
-            session.send_message(opcode, data)
+        outbox = self._outbox
+        if outbox is None or self._is_output_closed or not outbox.send_at_once(data, FIN | opcode):
+            self._output_session().send_message(opcode, data)
         return len(data)
 
     # Receiving by pull.
 
-    @at_hand_first
+    @short_way("_at_hand")
     def receive(
         self,
         timeout: float | Default | None = Default.TIMEOUT,
@@ -280,7 +279,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session = self._session
         if session is None or self._state is not _CONNECTED or cancellation_token is not None:
             return content_of(self._await_message(limit, cancellation_token))
-        if (content := self._at_hand.take()) is not None:
+        if (content := self._at_hand.take(self._message_received.handlers)) is not None:
             return content
         taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received)
         if taken is None:
@@ -393,7 +392,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         limit, token = self._limit(timeout), check_token(cancellation_token)
         session = self._connected_session(to_read=True)
         take = partial(self._take_message, session, limit, token)
-        return MessageIterator(session.inbox.at_hand if token is None else None, take)
+        return MessageIterator(session.inbox.at_hand if token is None else None, self._message_received, take)
 
     def _limit(self, timeout: float | Default | None) -> float | None:
         return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
@@ -441,9 +440,14 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         if first is not None and first.text is None:
             raise IllegalMethodCallError("the next message is binary: receive() and receive_bytes() take it")
 
+    def _take_session(self, connect: Connect, session: MessageSession, where: str) -> None:
+        super()._take_session(connect, session, where)
+        self._at_hand, self._outbox = session.inbox.at_hand, session.outbox
+
     def _end(self) -> MessageSession | None:
         session = super()._end()
-        vars(self).pop("_at_hand", None)
+        for name in ("_at_hand", "_outbox"):
+            vars(self).pop(name, None)
         return session
 
     # What the session calls on the reader thread.
@@ -453,9 +457,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
     def _make_session(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker) -> MessageSession:
-        session = MessageSession(opened, settings, waker, self)
-        self._at_hand = session.inbox.at_hand
-        return session
+        return MessageSession(opened, settings, waker, self)
 
     def _make_reader(self) -> Callable[[MessageSession], Reader]:
         return _make_reader

@@ -54,8 +54,7 @@ class MessageSession(Session):
 
     def __init__(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker, owner: MessageOwner) -> None:
         """See Session."""
-        inbox = MessageInbox(settings.inbox_size_in_bytes, waker.wake, owner._message_received)
-        super().__init__(opened, settings, waker, owner, inbox)
+        super().__init__(opened, settings, waker, owner, MessageInbox(settings.inbox_size_in_bytes, waker.wake))
         # The thread that is in send_fragment(), if there is one.
         self._fragment_sender: dict[None, int] = {}
 

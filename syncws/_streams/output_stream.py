@@ -4,6 +4,7 @@ Runs on the thread that calls it; blocks only where the sink does. On the hot pa
 to the sink's, and a program that asks its socket for a stream for each message makes one with a single field.
 """
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
@@ -15,7 +16,7 @@ from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["ByteSink", "IOutputStream", "OutputStream", "Progress", "check_progress"]
+__all__ = ["ByteSink", "IOutputStream", "LatestStream", "OutputStream", "Progress", "check_progress"]
 
 Progress = Callable[[int], object]
 """Called with the number of bytes sent so far, on the sending thread and without any lock held."""
@@ -185,3 +186,32 @@ class OutputStream(StreamFields, IOutputStream):
         small writes. Closing it does not close the stream. Errors are those of write().
         """
         return OutputFile(self.write)
+
+
+class LatestStream:
+    """Gives out one output stream as long as somebody holds it; what has a compiled form.
+
+    Weakly: the stream holds the socket, and a cycle would put off the closing of a dropped socket.
+    """
+
+    __slots__ = ("_stream",)
+
+    def __init__(self) -> None:
+        self._stream: Callable[[], OutputStream | None] = _no_stream
+
+    def get(self, sink: ByteSink, /) -> OutputStream:
+        """Return the stream, or a new one over `sink`."""
+        stream = self._stream()
+        if stream is None:
+            stream = OutputStream(sink)
+            self._stream = weakref.ref(stream)
+        return stream
+
+
+def _no_stream() -> None:
+    """Stand for a reference to a stream that nobody holds."""
+
+
+if not TYPE_CHECKING and speedups is not None:
+    speedups.use_stream(OutputStream)
+    LatestStream = speedups.LatestStream

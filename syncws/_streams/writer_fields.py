@@ -229,5 +229,5 @@ def _check_stream(output_stream: object) -> None:
 
 
 if not TYPE_CHECKING and speedups is not None:
-    speedups.use_writer(WriterFields, OutputStream, _UTF8, _BIG_ENDIAN)
+    speedups.use_writer(WriterFields, _UTF8, _BIG_ENDIAN)
     WriterFields = speedups.WriterFields

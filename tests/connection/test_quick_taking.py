@@ -41,7 +41,7 @@ def inbox(rooms):
 
 def take_at_hand(inbox):
     """Return the content that receive() takes without a look; None when it looks."""
-    return inbox.at_hand.take()
+    return inbox.at_hand.take(())
 
 
 def pull(inbox, *contents):

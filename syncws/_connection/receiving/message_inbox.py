@@ -53,12 +53,12 @@ class MessageInbox(Inbox):
 
     __slots__ = ("_bytes", "_is_counted", "_max_count", "_messages", "_weight", "at_hand")
 
-    def __init__(self, capacity: int, on_room: Callable[[], None], event: Event[Any, Any] | None = None) -> None:
-        """See Inbox; `event` is the one whose handlers would get the messages."""
+    def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
+        """See Inbox."""
         super().__init__(capacity, on_room)
         self._max_count = max(MAX_WAITING_MESSAGES, capacity // _BYTES_EACH)
         self._messages: deque[Message] = deque()
-        self.at_hand = AtHand(NOTHING, event)
+        self.at_hand = AtHand(NOTHING)
         # Of all that wait: bytes of payload, and about how much memory; when they are counted, as a full inbox is.
         self._bytes = 0
         self._weight = 0

@@ -22,6 +22,7 @@ from syncws.errors import (
 if TYPE_CHECKING:
     from syncws._connection.message_session import MessageSession
     from syncws._connection.receiving.at_hand import AtHand
+    from syncws.events import Event
 
 __all__ = ["MessageIterator", "as_json", "content_of", "from_json", "receive_until_canceled"]
 
@@ -29,16 +30,18 @@ __all__ = ["MessageIterator", "as_json", "content_of", "from_json", "receive_unt
 class MessageIterator:
     """The iterator over a socket's messages. Not a generator, which an interruption of a wait would end."""
 
-    __slots__ = ("_at_hand", "_take")
+    __slots__ = ("_at_hand", "_event", "_take")
 
-    def __init__(self, at_hand: "AtHand | None", take: Callable[[], Message | None]) -> None:
+    def __init__(self, at_hand: "AtHand | None", event: "Event[Any, Any]", take: Callable[[], Message | None]) -> None:
         """Make it.
 
         Args:
             at_hand: what it may take at once; None when each message is to be taken by `take`.
+            event: the one whose handlers would get the messages.
             take: waits for a message, and returns None at the end.
         """
         self._at_hand = at_hand
+        self._event = event
         self._take = take
 
     def __iter__(self) -> "MessageIterator":
@@ -46,7 +49,7 @@ class MessageIterator:
 
     def __next__(self) -> str | bytes:
         at_hand = self._at_hand
-        if at_hand is not None and (content := at_hand.take()) is not None:
+        if at_hand is not None and (content := at_hand.take(self._event.handlers)) is not None:
             return content
         taken = self._take()
         if taken is None:

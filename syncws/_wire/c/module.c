@@ -35,7 +35,7 @@ execute(PyObject *module)
         || (state->append_name = PyUnicode_InternFromString("append")) == NULL
         || (state->popleft_name = PyUnicode_InternFromString("popleft")) == NULL
         || (state->handlers_name = PyUnicode_InternFromString("handlers")) == NULL
-        || (state->at_hand_name = PyUnicode_InternFromString("_at_hand")) == NULL
+        || (state->event_name = PyUnicode_InternFromString("_message_received")) == NULL
         || (state->write_name = PyUnicode_InternFromString("_write")) == NULL
         || (state->write_text_name = PyUnicode_InternFromString("_write_text")) == NULL
         || (state->assembler_type = add_type(module, &syncws_assembler_spec, NULL)) == NULL
@@ -46,9 +46,10 @@ execute(PyObject *module)
         || (state->meter_type = add_type(module, &syncws_meter_spec, NULL)) == NULL
         || (state->sender_type = add_type(module, &syncws_sender_spec, NULL)) == NULL
         || (state->stream_type = add_type(module, &syncws_stream_spec, NULL)) == NULL
+        || (state->latest_type = add_type(module, &syncws_latest_spec, NULL)) == NULL
         || (state->tally_type = add_type(module, &syncws_tally_spec, NULL)) == NULL
         || (state->at_hand_type = add_type(module, &syncws_at_hand_spec, NULL)) == NULL
-        || (state->first_type = add_type(module, &syncws_first_spec, NULL)) == NULL) {
+        || (state->way_type = add_type(module, &syncws_way_spec, NULL)) == NULL) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "FORM", FORM);
@@ -74,9 +75,10 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->meter_type);
     Py_VISIT(state->sender_type);
     Py_VISIT(state->stream_type);
+    Py_VISIT(state->latest_type);
     Py_VISIT(state->tally_type);
     Py_VISIT(state->at_hand_type);
-    Py_VISIT(state->first_type);
+    Py_VISIT(state->way_type);
     Py_VISIT(state->clocks);
     Py_VISIT(state->clock_name);
     Py_VISIT(state->keys);
@@ -87,7 +89,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->append_name);
     Py_VISIT(state->popleft_name);
     Py_VISIT(state->handlers_name);
-    Py_VISIT(state->at_hand_name);
+    Py_VISIT(state->event_name);
     Py_VISIT(state->write_name);
     Py_VISIT(state->write_text_name);
     return 0;
@@ -113,9 +115,10 @@ clear(PyObject *module)
     Py_CLEAR(state->meter_type);
     Py_CLEAR(state->sender_type);
     Py_CLEAR(state->stream_type);
+    Py_CLEAR(state->latest_type);
     Py_CLEAR(state->tally_type);
     Py_CLEAR(state->at_hand_type);
-    Py_CLEAR(state->first_type);
+    Py_CLEAR(state->way_type);
     Py_CLEAR(state->clocks);
     Py_CLEAR(state->clock_name);
     Py_CLEAR(state->keys);
@@ -126,7 +129,7 @@ clear(PyObject *module)
     Py_CLEAR(state->append_name);
     Py_CLEAR(state->popleft_name);
     Py_CLEAR(state->handlers_name);
-    Py_CLEAR(state->at_hand_name);
+    Py_CLEAR(state->event_name);
     Py_CLEAR(state->write_name);
     Py_CLEAR(state->write_text_name);
     return 0;
@@ -148,6 +151,7 @@ static PyMethodDef methods[] = {
     {"scan", FAST(syncws_scan), "See syncws._wire.decoder.scan."},
     {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},
     {"use_writer", syncws_use_writer, METH_VARARGS, "Tell what a DataWriter begins with: see _streams.writer_fields."},
+    {"use_stream", syncws_use_stream, METH_O, "Tell what LatestStream makes: see syncws._streams.output_stream."},
     {"use_clock", syncws_use_clock, METH_O, "Tell MeterFields where the clock is."},
     {"use_keys", syncws_use_keys, METH_O, "Tell AtOnce where the mask keys are."},
     {NULL, NULL, 0, NULL},

@@ -181,24 +181,14 @@ send_frame(PyObject *object, const State *state, unsigned first, const void *pay
     return note_sent(object, state, sent, sent == size);
 }
 
-/* send_at_once(payload, first=0) -> whether it was done */
-static PyObject *
-sender_send_at_once(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+/* Send a payload in a frame with the byte `first`, 0 for what its type says; return whether it was done. */
+PyObject *
+syncws_send(PyObject *object, const State *state, PyObject *payload, unsigned first)
 {
-    const State *state = PyType_GetModuleState(defining_class);
-    PyObject *payload = count ? args[0] : NULL, *result;
+    PyObject *result;
     Py_buffer data;
     Py_ssize_t length;
-    int first = 0;
 
-    if (count < 1 || count > 2 || (names != NULL && PyTuple_GET_SIZE(names))) {
-        PyErr_SetString(PyExc_TypeError, "send_at_once() takes a payload and a first byte");
-        return NULL;
-    }
-    if (state == NULL || (count == 2 && (first = syncws_read_first(args[1])) < 0)) {
-        return NULL;
-    }
     if (PyUnicode_CheckExact(payload)) {
         /* Not of a long text, which would keep its UTF-8 as long as it lives. */
         const char *text
@@ -209,17 +199,17 @@ sender_send_at_once(
             PyErr_Clear();
             Py_RETURN_FALSE;
         }
-        return send_frame(object, state, first ? (unsigned)first : SYNCWS_FIN_TEXT, text, length);
+        return send_frame(object, state, first ? first : SYNCWS_FIN_TEXT, text, length);
     }
     if (PyBytes_CheckExact(payload)) {
-        return send_frame(object, state, first ? (unsigned)first : SYNCWS_FIN_BINARY, PyBytes_AS_STRING(payload),
+        return send_frame(object, state, first ? first : SYNCWS_FIN_BINARY, PyBytes_AS_STRING(payload),
             PyBytes_GET_SIZE(payload));
     }
     if (!first || PyObject_GetBuffer(payload, &data, PyBUF_SIMPLE) < 0) {
         PyErr_Clear();
         Py_RETURN_FALSE;
     }
-    result = send_frame(object, state, (unsigned)first, data.buf, data.len);
+    result = send_frame(object, state, first, data.buf, data.len);
     PyBuffer_Release(&data);
     return result;
 }
@@ -227,14 +217,32 @@ sender_send_at_once(
 #else
 
 /* On Windows, and where other threads run at the same time, nothing is sent in this way. */
-static PyObject *
-sender_send_at_once(PyObject *Py_UNUSED(object), PyTypeObject *Py_UNUSED(defining_class),
-    PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(count), PyObject *Py_UNUSED(names))
+PyObject *
+syncws_send(PyObject *Py_UNUSED(object), const State *Py_UNUSED(state), PyObject *Py_UNUSED(payload),
+    unsigned Py_UNUSED(first))
 {
     Py_RETURN_FALSE;
 }
 
 #endif
+
+/* send_at_once(payload, first=0) -> whether it was done */
+static PyObject *
+sender_send_at_once(
+    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    const State *state = PyType_GetModuleState(defining_class);
+    int first = 0;
+
+    if (count < 1 || count > 2 || (names != NULL && PyTuple_GET_SIZE(names))) {
+        PyErr_SetString(PyExc_TypeError, "send_at_once() takes a payload and a first byte");
+        return NULL;
+    }
+    if (state == NULL || (count == 2 && (first = syncws_read_first(args[1])) < 0)) {
+        return NULL;
+    }
+    return syncws_send(object, state, args[0], (unsigned)first);
+}
 
 static PyMethodDef sender_methods[] = {
     {"send_at_once", (PyCFunction)(void (*)(void))sender_send_at_once, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,

@@ -36,9 +36,10 @@ typedef struct {
     PyTypeObject *meter_type;
     PyTypeObject *sender_type;
     PyTypeObject *stream_type;
+    PyTypeObject *latest_type;
     PyTypeObject *tally_type;
     PyTypeObject *at_hand_type;
-    PyTypeObject *first_type;
+    PyTypeObject *way_type;
     /* The names of syncws._waiting.deadline. */
     PyObject *clocks;
     /* The names of syncws._wire.mask_keys. */
@@ -51,7 +52,7 @@ typedef struct {
     PyObject *append_name;
     PyObject *popleft_name;
     PyObject *handlers_name;
-    PyObject *at_hand_name;
+    PyObject *event_name;
     PyObject *write_name;
     PyObject *write_text_name;
 } State;
@@ -100,6 +101,12 @@ typedef struct {
     PyObject *references;
 } Stream;
 
+/* The latest stream of a socket, weakly. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *reference;
+} Latest;
+
 /* What has moved in one direction: the base class of meter.BandwidthMeter. */
 typedef struct {
     PyObject_HEAD
@@ -113,7 +120,6 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *messages;
-    PyObject *event;
 } AtHand;
 
 /* Messages of one frame: the base class of tally.Tally. */
@@ -150,6 +156,9 @@ void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t l
 Py_ssize_t syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key);
 int syncws_take_key(const State *state, unsigned char *key);
 int syncws_number_of(PyObject *socket, const State *state);
+PyObject *syncws_take(PyObject *at_hand, const State *state, PyObject *handlers);
+PyObject *syncws_latest_stream(PyObject *latest, const State *state, PyObject *sink);
+PyObject *syncws_send(PyObject *sender, const State *state, PyObject *payload, unsigned first);
 int syncws_count(PyObject *meter, const State *state, long long bytes);
 
 int syncws_takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name);
@@ -164,6 +173,7 @@ PyObject *syncws_decode_utf8(PyObject *module, PyObject *const *args, Py_ssize_t
 PyObject *syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_use_reader(PyObject *module, PyObject *args);
+PyObject *syncws_use_stream(PyObject *module, PyObject *stream_class);
 PyObject *syncws_use_writer(PyObject *module, PyObject *args);
 PyObject *syncws_use_clock(PyObject *module, PyObject *clock_module);
 PyObject *syncws_use_keys(PyObject *module, PyObject *keys_module);
@@ -177,8 +187,9 @@ extern PyType_Spec syncws_writer_spec;
 extern PyType_Spec syncws_meter_spec;
 extern PyType_Spec syncws_sender_spec;
 extern PyType_Spec syncws_stream_spec;
+extern PyType_Spec syncws_latest_spec;
 extern PyType_Spec syncws_tally_spec;
 extern PyType_Spec syncws_at_hand_spec;
-extern PyType_Spec syncws_first_spec;
+extern PyType_Spec syncws_way_spec;
 
 #endif

@@ -1,5 +1,5 @@
-/* What an output stream holds, which is made for each message where a program asks its socket for one: the compiled
- * form of output_stream.StreamFields. */
+/* What an output stream holds, which is made for each message where a program asks its socket for one, and the latest
+ * stream of a socket: the compiled forms of output_stream.StreamFields and output_stream.LatestStream. */
 
 #include "speedups.h"
 
@@ -72,3 +72,119 @@ PyType_Spec syncws_stream_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = stream_slots,
 };
+
+/* The latest stream of a socket. */
+
+static int
+latest_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(((Latest *)object)->reference);
+    return 0;
+}
+
+static int
+latest_clear(PyObject *object)
+{
+    Py_CLEAR(((Latest *)object)->reference);
+    return 0;
+}
+
+static void
+latest_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+
+    PyObject_GC_UnTrack(object);
+    latest_clear(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* Return the stream that somebody still holds; NULL when there is none, with or without an exception. */
+static PyObject *
+held_stream(const Latest *self)
+{
+    PyObject *stream = self->reference == NULL ? Py_None : PyWeakref_GetObject(self->reference);
+
+    return stream == NULL || stream == Py_None ? NULL : Py_NewRef(stream);
+}
+
+PyObject *
+syncws_latest_stream(PyObject *object, const State *state, PyObject *sink)
+{
+    Latest *self = (Latest *)object;
+    PyObject *stream, *reference = NULL, *old = NULL;
+
+    Py_BEGIN_CRITICAL_SECTION(object);
+    stream = held_stream(self);
+    Py_END_CRITICAL_SECTION();
+    if (stream != NULL || PyErr_Occurred()) {
+        return stream;
+    }
+    if (state->stream_class == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "use_stream was not called");
+        return NULL;
+    }
+    stream = PyObject_CallOneArg(state->stream_class, sink);
+    reference = stream == NULL ? NULL : PyWeakref_NewRef(stream, NULL);
+    if (reference == NULL) {
+        Py_XDECREF(stream);
+        return NULL;
+    }
+    Py_BEGIN_CRITICAL_SECTION(object);
+    old = self->reference;
+    self->reference = reference;
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(old);
+    return stream;
+}
+
+/* get(sink) */
+static PyObject *
+latest_get(PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    const State *state = PyType_GetModuleState(defining_class);
+
+    if (state == NULL || count != 1 || (names != NULL && PyTuple_GET_SIZE(names))) {
+        PyErr_SetString(PyExc_TypeError, "get() takes exactly one argument, the sink");
+        return NULL;
+    }
+    return syncws_latest_stream(object, state, args[0]);
+}
+
+static PyMethodDef latest_methods[] = {
+    {"get", (PyCFunction)(void (*)(void))latest_get, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
+     "get($self, sink, /)\n--\n\nSee syncws._streams.output_stream."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot latest_slots[] = {
+    {Py_tp_doc, "The compiled form of syncws._streams.output_stream.LatestStream."},
+    {Py_tp_methods, latest_methods},
+    {Py_tp_traverse, latest_traverse},
+    {Py_tp_clear, latest_clear},
+    {Py_tp_dealloc, latest_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec syncws_latest_spec = {
+    .name = "syncws._wire._speedups.LatestStream",
+    .basicsize = sizeof(Latest),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = latest_slots,
+};
+
+/* use_stream(stream_class): what LatestStream makes, and a DataWriter may be over */
+PyObject *
+syncws_use_stream(PyObject *module, PyObject *stream_class)
+{
+    State *state = syncws_state(module);
+
+    if (!PyType_Check(stream_class) || !PyType_IsSubtype((PyTypeObject *)stream_class, state->stream_type)) {
+        PyErr_SetString(PyExc_TypeError, "the class must be one of streams");
+        return NULL;
+    }
+    Py_XSETREF(state->stream_class, Py_NewRef(stream_class));
+    Py_RETURN_NONE;
+}

@@ -418,23 +418,17 @@ PyType_Spec syncws_writer_spec = {
     .slots = writer_slots,
 };
 
-/* use_writer(writer_in_python, stream_class, encoding, byte_order): what makes a writer, and how it begins */
+/* use_writer(writer_in_python, encoding, byte_order): what makes a writer, and how it begins */
 PyObject *
 syncws_use_writer(PyObject *module, PyObject *args)
 {
     State *state = syncws_state(module);
-    PyObject *in_python, *stream_class, *encoding, *byte_order;
+    PyObject *in_python, *encoding, *byte_order;
 
-    if (!PyArg_ParseTuple(
-            args, "O!O!OO:use_writer", &PyType_Type, &in_python, &PyType_Type, &stream_class, &encoding, &byte_order)) {
-        return NULL;
-    }
-    if (!PyType_IsSubtype((PyTypeObject *)stream_class, state->stream_type)) {
-        PyErr_SetString(PyExc_TypeError, "the class must be one of streams");
+    if (!PyArg_ParseTuple(args, "O!OO:use_writer", &PyType_Type, &in_python, &encoding, &byte_order)) {
         return NULL;
     }
     Py_XSETREF(state->writer_in_python, Py_NewRef(in_python));
-    Py_XSETREF(state->stream_class, Py_NewRef(stream_class));
     Py_XSETREF(state->encoding, Py_NewRef(encoding));
     Py_XSETREF(state->byte_order, Py_NewRef(byte_order));
     Py_RETURN_NONE;
