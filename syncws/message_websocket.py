@@ -66,7 +66,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     _information: MessageWebSocketInformation
     _message_received: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
-    # The session's, while it is connected.
+    # The session's, while it is connected; the latter where it may send at once.
     _at_hand = AtHand(NOTHING)
     _outbox: Outbox | None = None
 
@@ -152,7 +152,10 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             with view:
                 self._connected_session().send_message(BINARY, view, compress)
             return
-        self._connected_session().send_message(opcode, payload, compress)
+        session = self._session
+        if session is None or self._state is not _CONNECTED:
+            session = self._connected_session()
+        session.send_message(opcode, payload, compress)
 
     def send_json(self, value: Any, /) -> None:
         """Send what JSON stands for a value, as one text message (beyond WinRT).
@@ -219,22 +222,22 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return size
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
-        session = self._session
-        if session is None or self._is_output_closed or self._state is not _CONNECTED:
-            session = self._output_session()
-        opcode = BINARY
-        if self._control._message_type is _UTF8:
-            check_whole_text(data)
-            opcode = TEXT
-        if progress is not None:
-            # Not one frame: progress can only be told between frames.
-            return session.write(opcode, data, progress, may_split=True)
-        session.send_message(opcode, data)
-        return len(data)
+        if self._control._message_type is not _UTF8:
+            return self._send_written(BINARY, data, progress)
+        if self._outbox is None or self._is_output_closed:
+            # What is wrong with the socket is told before what is wrong with the text.
+            self._output_session()
+        check_whole_text(data)
+        return self._send_written(TEXT, data, progress)
 
     def _write_text(self, data: bytes) -> int:
-        opcode = TEXT if self._control._message_type is _UTF8 else BINARY
+        return self._send_written(TEXT if self._control._message_type is _UTF8 else BINARY, data, None)
+
+    def _send_written(self, opcode: int, data: bytes | memoryview, progress: Progress | None) -> int:
         outbox = self._outbox
+        if progress is not None:
+            # Not one frame: progress can only be told between frames.
+            return self._output_session().write(opcode, data, progress, may_split=True)
         if outbox is None or self._is_output_closed or not outbox.send_at_once(data, FIN | opcode):
             self._output_session().send_message(opcode, data)
         return len(data)
@@ -442,7 +445,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _take_session(self, connect: Connect, session: MessageSession, where: str) -> None:
         super()._take_session(connect, session, where)
-        self._at_hand, self._outbox = session.inbox.at_hand, session.outbox
+        self._at_hand = session.inbox.at_hand
+        if session.outbox.direct is not None:
+            self._outbox = session.outbox
 
     def _end(self) -> MessageSession | None:
         session = super()._end()
