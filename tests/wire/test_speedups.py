@@ -4,19 +4,23 @@ import contextlib
 import gc
 import sys
 import tracemalloc
+from collections import deque
 
 import pytest
 from support.wire import frame, pattern
 
+from syncws._connection.receiving.at_hand import AtHand
+from syncws._connection.short_way import short_way
 from syncws._net.meter import BandwidthMeter
 from syncws._streams.data_writer import DataWriter
 from syncws._streams.memory_stream import InMemoryRandomAccessStream
-from syncws._streams.output_stream import OutputStream
+from syncws._streams.output_stream import LatestStream, OutputStream
 from syncws._waiting import deadline
 from syncws._wire import accelerated
 from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
 from syncws.errors import OutOfBoundsError, WebSocketError
+from syncws.events import Event
 
 speedups = accelerated.speedups
 pytestmark = pytest.mark.skipif(speedups is None, reason="in plain Python")
@@ -29,6 +33,30 @@ class Nowhere:
         return len(data)
 
     _write_text = len
+
+
+class Here:
+    """Has messages at hand, and a stream."""
+
+    _message_received = Event("message_received")
+
+    def __init__(self):
+        events = []
+        speedups.scan(frame(TEXT, b"text") + frame(BINARY, b"bytes"), 0, 125, Message, events)
+        self._at_hand = AtHand(deque([*events, "no message"]))
+        self._latest_stream = LatestStream()
+
+    @short_way("_at_hand")
+    def receive(self):
+        return None
+
+    def _close_output(self):
+        return False
+
+    @property
+    @short_way("_latest_stream")
+    def stream(self):
+        return None
 
 
 KEY = b"abcd"
@@ -391,6 +419,13 @@ def everything():
             with contextlib.suppress(WebSocketError):
                 writer.write_string("\ud800")
             writer.detach_stream()
+    here = Here()
+    for _ in range(4):
+        with contextlib.suppress(TypeError):
+            here.receive()
+    with contextlib.suppress(TypeError):
+        here.receive(1, 2)
+    here.stream.close()
     meter = BandwidthMeter()
     meter.add(70_000)
     for wrong in ("x", 1 << 100):

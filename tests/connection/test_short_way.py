@@ -1,0 +1,256 @@
+"""ShortWay and what it asks: a plain call that something compiled can answer does not enter the method."""
+
+import gc
+import inspect
+import weakref
+from collections import deque
+
+import pytest
+
+import syncws
+from syncws._connection.receiving.at_hand import NOTHING, AtHand
+from syncws._connection.short_way import short_way
+from syncws._streams.output_stream import LatestStream, OutputStream
+from syncws._wire.accelerated import speedups
+from syncws._wire.incoming import Message
+from syncws.events import Event
+
+compiled = pytest.mark.skipif(speedups is None, reason="in plain Python there is no short way")
+
+
+def message(content):
+    made = Message()
+    made._text, made._payload = (content, None) if isinstance(content, str) else (None, content)
+    made._length, made._error = len(content), None
+    return made
+
+
+class Receiver:
+    """Notes what enters its methods."""
+
+    def __init__(self, *contents):
+        self.entered = []
+        self._at_hand = AtHand(deque(map(message, contents)))
+        self._message_received = Event("message_received")
+
+    @short_way("_at_hand")
+    def receive(self, timeout=7, *, token=None):
+        """Receive."""
+        self.entered.append((timeout, token))
+        return "from the method"
+
+
+# What lies at hand, in both forms.
+
+
+def test_content_is_taken_in_order_until_there_is_none():
+    at_hand = AtHand(deque(map(message, ("a", b"b", "", b""))))
+    assert [at_hand.take(()) for _ in range(5)] == ["a", b"b", "", b"", None]
+
+
+def test_nothing_is_taken_where_there_are_handlers():
+    at_hand = AtHand(deque([message("a")]))
+    assert at_hand.take((print,)) is None
+    assert at_hand.take(()) == "a"
+
+
+def test_nothing_lies_at_hand_when_that_is_said():
+    at_hand = AtHand(deque([message("a")]))
+    at_hand.messages = NOTHING
+    assert at_hand.take(()) is None
+
+
+class Emptied(deque):
+    """Looks as if it had something."""
+
+    def __len__(self):
+        return 1
+
+
+def test_another_thread_may_be_faster():
+    assert AtHand(Emptied()).take(()) is None
+
+
+@compiled
+@pytest.mark.parametrize("arguments", [(), ([],), ((), ())])
+def test_take_takes_a_tuple(arguments):
+    with pytest.raises(TypeError):
+        AtHand(deque([message("a")])).take(*arguments)
+
+
+@compiled
+def test_what_is_no_message_or_was_not_filled_in_is_an_error():
+    with pytest.raises(TypeError):
+        AtHand(deque(["a"])).take(())
+    with pytest.raises(AttributeError):
+        AtHand(deque([Message()])).take(())
+    with pytest.raises(TypeError):
+        AtHand(7).take(())
+    at_hand = AtHand(deque())
+    del at_hand.messages
+    assert at_hand.take(()) is None
+
+
+@compiled
+@pytest.mark.parametrize(("arguments", "names"), [((), {}), ((1, 2), {}), ((), {"messages": deque()})])
+def test_wrong_arguments_of_the_constructor_are_refused(arguments, names):
+    with pytest.raises(TypeError):
+        AtHand(*arguments, **names)
+
+
+# The short way.
+
+
+@compiled
+def test_a_plain_call_does_not_enter_the_method_as_long_as_something_lies_at_hand():
+    receiver = Receiver("a", b"b")
+    assert [receiver.receive(), Receiver.receive(receiver), receiver.receive()] == ["a", b"b", "from the method"]
+    assert receiver.entered == [(7, None)]
+
+
+def test_every_other_call_enters_it():
+    receiver = Receiver("a")
+    receiver.receive(1)
+    receiver.receive(timeout=2)
+    receiver.receive(token=3)
+    receiver._message_received.add(print)
+    receiver.receive()
+    receiver._at_hand = None
+    receiver.receive()
+    assert receiver.entered == [(1, None), (2, None), (7, 3), (7, None), (7, None)]
+
+
+def test_wrong_calls_raise_what_the_method_raises():
+    receiver = Receiver("a")
+    with pytest.raises(TypeError, match="positional argument"):
+        receiver.receive(1, 2)
+    with pytest.raises(TypeError, match="self"):
+        Receiver.receive()
+
+
+def test_a_subclass_may_call_it_by_super():
+    class Louder(Receiver):
+        def receive(self, timeout=7):
+            return super().receive(timeout).upper()
+
+    assert Louder("a").receive() == "FROM THE METHOD"
+
+
+@compiled
+def test_it_asks_for_its_attributes_like_anybody():
+    receiver = Receiver("a")
+    del receiver._at_hand
+    with pytest.raises(AttributeError, match="_at_hand"):
+        receiver.receive()
+    receiver = Receiver("a")
+    del receiver._message_received
+    with pytest.raises(AttributeError, match="_message_received"):
+        receiver.receive()
+    receiver._message_received = type("Handlers", (), {"handlers": []})
+    assert receiver.receive() == "from the method"
+
+
+@pytest.mark.parametrize("method", [Receiver.receive, syncws.MessageWebSocket.receive, syncws.MessageWebSocket.send])
+def test_it_looks_like_the_method(method):
+    function = inspect.unwrap(method)
+    assert inspect.isfunction(function)
+    assert inspect.isroutine(method)
+    assert method.__doc__ == function.__doc__
+    assert (method.__name__, method.__qualname__, method.__module__) == (
+        function.__name__,
+        function.__qualname__,
+        function.__module__,
+    )
+    assert inspect.signature(method) == inspect.signature(function)
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [((), {}), ((len, "a"), {}), ((print,), {}), ((lambda: 1, 2), {}), ((lambda: 1, "a"), {"b": 1})],
+)
+def test_only_a_function_and_a_name_make_one(arguments, names):
+    with pytest.raises(TypeError):
+        speedups.ShortWay(*arguments, **names)
+
+
+@compiled
+def test_one_in_a_cycle_is_collected():
+    ways = []
+
+    def function(self):
+        return ways
+
+    ways.append(speedups.ShortWay(function, "_at_hand"))
+    seen = weakref.ref(function)
+    del function, ways
+    gc.collect()
+    assert seen() is None
+
+
+# The latest stream, in both forms.
+
+
+class Sink:
+    """Stands for a socket."""
+
+    def _close_output(self):
+        return False
+
+
+def test_one_stream_is_given_out_as_long_as_somebody_holds_it():
+    sink, latest = Sink(), LatestStream()
+    first = latest.get(sink)
+    assert type(first) is OutputStream
+    assert latest.get(sink) is first
+    assert first._sink is sink
+    number = weakref.ref(first)
+    del first
+    assert number() is None
+    second = latest.get(sink)
+    assert second is latest.get(sink)
+
+
+def test_the_stream_holds_the_sink_and_the_latest_one_neither():
+    sink, latest = Sink(), LatestStream()
+    seen = weakref.ref(sink)
+    stream = latest.get(sink)
+    del sink
+    assert seen() is not None
+    del stream
+    assert seen() is None
+
+
+def test_a_stream_in_a_cycle_is_collected():
+    sink = Sink()
+    sink.stream = OutputStream(sink)
+    seen = weakref.ref(sink)
+    del sink
+    gc.collect()
+    assert seen() is None
+
+
+def test_a_stream_that_is_made_once_more_is_over_the_other_sink():
+    one, other = Sink(), Sink()
+    stream = OutputStream(one)
+    stream.__init__(other)
+    assert stream._sink is other
+
+
+@pytest.mark.parametrize(("arguments", "names"), [((), {}), ((1, 2), {}), ((), {"sink": 1})])
+def test_a_stream_is_over_one_sink(arguments, names):
+    with pytest.raises(TypeError):
+        OutputStream(*arguments, **names)
+    if not names:
+        with pytest.raises(TypeError):
+            LatestStream().get(*arguments)
+
+
+@compiled
+@pytest.mark.parametrize("name", ["use_stream", "use_keys", "use_clock", "use_writer"])
+def test_what_python_tells_the_compiled_part_is_checked(name):
+    with pytest.raises(TypeError):
+        getattr(speedups, name)(7)
+    if name == "use_stream":
+        with pytest.raises(TypeError):
+            speedups.use_stream(int)
