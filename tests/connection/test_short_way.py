@@ -176,14 +176,16 @@ def test_only_a_function_and_a_name_make_one(arguments, names):
 
 @compiled
 def test_one_in_a_cycle_is_collected():
-    ways = []
+    def make():
+        ways = []
 
-    def function(self):
-        return ways
+        def function(self):
+            return ways
 
-    ways.append(speedups.ShortWay(function, "_at_hand"))
-    seen = weakref.ref(function)
-    del function, ways
+        ways.append(speedups.ShortWay(function, "_at_hand"))
+        return weakref.ref(function)
+
+    seen = make()
     gc.collect()
     assert seen() is None
 
