@@ -378,18 +378,11 @@ class DataReader(ReaderCore):
         return value
 
 
-class MessageReaderMethods:
-    """What a handler calls on a message's reader, where it has a compiled form; that of Python is DataReader's own."""
+class MessageReader(DataReader):
+    """A DataReader whose bytes are all there; a class of its own, so that making one takes one call.
 
-    __slots__ = ()
-
-
-if not TYPE_CHECKING and speedups is not None:
-    MessageReaderMethods = speedups.MessageReaderMethods
-
-
-class MessageReader(MessageReaderMethods, DataReader):
-    """A DataReader whose bytes are all there; a class of its own, so that making one takes one call."""
+    What a handler calls on it has a compiled form, which the class is given below.
+    """
 
     __slots__ = ()
 

@@ -8,20 +8,60 @@ the inbox.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from syncws._connection import closing
+from syncws._connection.closing import Closing
 from syncws._connection.message_session import MessageOwner, MessageSession
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.stream_session import StreamSession
 from syncws._waiting.deadline import Deadline
+from syncws._wire.accelerated import speedups
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import Message, MessagePiece, Ping, Pong
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws.events import Event, Handler, log_handler_failure
 
 __all__ = ["MessageReceiver", "StreamReceiver"]
+
+
+def call_handlers_in_python(
+    batch: Iterator[Incoming],
+    message_class: type[Message],
+    sender: MessageOwner,
+    event: Event[Any, Any],
+    closing: Closing,
+    failed: Callable[[Handler[Any, Any]], object],
+    /,
+) -> Incoming | bool:
+    """Call the handlers that `event` has for the messages that `batch` begins with.
+
+    They are looked at before a message is taken: one that was taken and had no handler could not be put back in its
+    place, for the reading may have passed to another thread.
+
+    Args:
+        failed: called for a handler that raised, with its exception being handled.
+
+    Returns:
+        What is next and no message, taken; True when nothing is left, False when something may be and there is no
+        handler any more, or closing discards.
+    """
+    while (handlers := event.handlers) and not closing.is_discarding:
+        # None in the batch is none.
+        incoming = next(batch, None)
+        if type(incoming) is not message_class:
+            return True if incoming is None else incoming
+        # Event.call, spelled out: for small messages a call is a tenth of the whole.
+        for handler in handlers:
+            try:
+                handler(sender, incoming)
+            except Exception:  # noqa: BLE001 - see Event.call
+                failed(handler)
+    return False
+
+
+call_handlers: Callable[..., Incoming | bool] = call_handlers_in_python if speedups is None else speedups.call_handlers
 
 
 class MessageReceiver(Reader):
@@ -57,50 +97,43 @@ class MessageReceiver(Reader):
         owner = session.owner()
         if (
             owner is not None
-            and (handlers := (message_received := owner._message_received).handlers)
+            and owner._message_received.handlers
             and not (self._is_handed_over or session.closing.is_discarding or session.inbox.has_messages)
-            and self._deliver(owner, message_received, handlers)
+            and self._deliver(owner)
             and self._last_event is None
         ):
             return
         # A handler that is added in the meantime gets it by _deliver_waiting: what came first goes first.
         self._finish_batch()
 
-    def _deliver(
-        self, owner: MessageOwner, message_received: Event[Any, Any], handlers: tuple[Handler[Any, Any], ...]
-    ) -> bool:
+    def _deliver(self, owner: MessageOwner) -> bool:
         """Call handlers for the messages of the batch; return False when messages may be left for the inbox.
-
-        `handlers` is for the first message. They are looked at before an event is taken: one that was taken and had no
-        handler could not be put back in its place, for the reading may have passed to another thread.
 
         Raises:
             Relieved: another thread has the reading role now, and what is left.
         """
         session = self.session
         delivery = session.delivery
-        message_class = self._message_class
-        is_whole = True
         delivery.begin(self)
         try:
-            for event in self._batch:
-                if type(event) is message_class:
-                    # Event.call, spelled out: for small messages a call is a tenth of the whole.
-                    for handler in handlers:
-                        try:
-                            handler(owner, event)
-                        except Exception:  # noqa: BLE001 - see Event.call
-                            session.handler_failures += 1
-                            log_handler_failure(message_received.name, handler)
-                    handlers = message_received.handlers
-                    if not handlers or session.closing.is_discarding:
-                        is_whole = False
-                        break
-                else:
-                    self.answer(event)
+            while True:
+                event = call_handlers(
+                    self._batch,
+                    self._message_class,
+                    owner,
+                    owner._message_received,
+                    session.closing,
+                    self._note_handler_failure,
+                )
+                if event is True or event is False:
+                    return event
+                self.answer(event)
         finally:
             delivery.end(sys.exc_info()[1])
-        return is_whole
+
+    def _note_handler_failure(self, handler: Handler[Any, Any]) -> None:
+        self.session.handler_failures += 1
+        log_handler_failure("message_received", handler)
 
     def _finish_batch(self) -> None:
         session = self.session

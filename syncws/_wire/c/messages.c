@@ -2,6 +2,9 @@
 
 #include "speedups.h"
 
+/* About as many as one read brings of small messages; some 80 KiB. */
+enum { MOST_SPARES = 1024 };
+
 static int
 message_traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -31,16 +34,19 @@ static void
 message_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
+    State *home = ((Message *)object)->home;
 
     PyObject_GC_UnTrack(object);
     message_clear(object);
-    type->tp_free(object);
+    if (home == NULL || type != home->message_class || !syncws_keep(&home->messages, MOST_SPARES, object)) {
+        type->tp_free(object);
+    }
     Py_DECREF(type);
 }
 
 /* Make a reader over bytes and text, which only hold what cannot be part of a cycle: so it need not be looked at. */
 static PyObject *
-make_reader(const State *state, PyObject *payload, PyObject *text, PyObject *length)
+make_reader(State *state, PyObject *payload, PyObject *text, PyObject *length)
 {
     Fields *reader;
 
@@ -48,11 +54,10 @@ make_reader(const State *state, PyObject *payload, PyObject *text, PyObject *len
         PyErr_SetString(PyExc_RuntimeError, "use_reader was not called");
         return NULL;
     }
-    reader = (Fields *)state->reader_class->tp_alloc(state->reader_class, 0);
+    reader = (Fields *)syncws_make(&state->readers, state->reader_class);
     if (reader == NULL) {
         return NULL;
     }
-    PyObject_GC_UnTrack(reader);
     reader->data = Py_NewRef(payload);
     reader->text = Py_NewRef(text);
     reader->position = Py_NewRef(state->zero);
@@ -63,25 +68,18 @@ make_reader(const State *state, PyObject *payload, PyObject *text, PyObject *len
     reader->stream = Py_NewRef(Py_None);
     reader->turn = Py_NewRef(Py_None);
     reader->is_closed = Py_NewRef(Py_False);
+    reader->home = state;
     return (PyObject *)reader;
 }
 
 /* get_data_reader() */
 static PyObject *
-message_get_data_reader(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *Py_UNUSED(args), Py_ssize_t count, PyObject *names)
+message_get_data_reader(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
     Message *self = (Message *)object;
-    const State *state = PyType_GetModuleState(defining_class);
+    State *state = syncws_state_of(object, self->home);
     PyObject *payload, *text, *length, *error, *result = NULL;
 
-    if (count || (names != NULL && PyTuple_GET_SIZE(names))) {
-        PyErr_SetString(PyExc_TypeError, "get_data_reader takes no arguments");
-        return NULL;
-    }
-    if (state == NULL) {
-        return NULL;
-    }
     Py_BEGIN_CRITICAL_SECTION(object);
     payload = Py_XNewRef(self->payload);
     text = Py_XNewRef(self->text);
@@ -133,8 +131,7 @@ PyDoc_STRVAR(get_data_reader_doc,
 "Source: MessageWebSocketMessageReceivedEventArgs.GetDataReader.");
 
 static PyMethodDef message_methods[] = {
-    {"get_data_reader", (PyCFunction)(void (*)(void))message_get_data_reader,
-     METH_METHOD | METH_FASTCALL | METH_KEYWORDS, get_data_reader_doc},
+    {"get_data_reader", message_get_data_reader, METH_NOARGS, get_data_reader_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -183,7 +180,7 @@ read_header(const unsigned char *at, Py_ssize_t available, Py_ssize_t limit, Py_
 }
 
 static PyObject *
-make_message(PyTypeObject *type, unsigned first, const unsigned char *payload, Py_ssize_t length)
+make_message(State *state, PyTypeObject *type, unsigned first, const unsigned char *payload, Py_ssize_t length)
 {
     PyObject *content, *size;
     Message *message;
@@ -194,18 +191,20 @@ make_message(PyTypeObject *type, unsigned first, const unsigned char *payload, P
         return NULL;
     }
     size = PyLong_FromSsize_t(length);
-    message = size == NULL ? NULL : (Message *)type->tp_alloc(type, 0);
+    /* Bytes, text and None: no cycle can come of these. */
+    message = size == NULL
+                  ? NULL
+                  : (Message *)syncws_make(type == state->message_class ? &state->messages : NULL, type);
     if (message == NULL) {
         Py_XDECREF(size);
         Py_DECREF(content);
         return NULL;
     }
-    /* Bytes, text and None: no cycle can come of these. */
-    PyObject_GC_UnTrack(message);
     message->payload = first == SYNCWS_FIN_TEXT ? Py_NewRef(Py_None) : content;
     message->text = first == SYNCWS_FIN_TEXT ? content : Py_NewRef(Py_None);
     message->length = size;
     message->error = Py_NewRef(Py_None);
+    message->home = state;
     return (PyObject *)message;
 }
 
@@ -216,7 +215,7 @@ make_message(PyTypeObject *type, unsigned first, const unsigned char *payload, P
 PyObject *
 syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    const State *state = syncws_state(module);
+    State *state = syncws_state(module);
     const unsigned char *from;
     Py_ssize_t position, limit, end;
     PyTypeObject *type;
@@ -252,7 +251,7 @@ syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
         if (length < 0) {
             break;
         }
-        message = make_message(type, from[position], from + position + start, length);
+        message = make_message(state, type, from[position], from + position + start, length);
         if (message == NULL) {
             return NULL;
         }
@@ -264,4 +263,25 @@ syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
         position += start + length;
     }
     return PyLong_FromSsize_t(position);
+}
+
+/* use_message(message_class): what handlers get, of which many come and go */
+PyObject *
+syncws_use_message(PyObject *module, PyObject *message_class)
+{
+    State *state = syncws_state(module);
+
+    if (!PyType_Check(message_class) || !PyType_IsSubtype((PyTypeObject *)message_class, state->message_type)
+        || !syncws_is_plain((PyTypeObject *)message_class, sizeof(Message))) {
+        PyErr_SetString(PyExc_TypeError, "the class must be one of messages, without fields of its own");
+        return NULL;
+    }
+    if (syncws_give((PyTypeObject *)message_class, message_methods, NULL) < 0) {
+        return NULL;
+    }
+    /* All that Python's deallocator for a class of Python would do besides is to look for what a plain class lacks. */
+    ((PyTypeObject *)message_class)->tp_dealloc = message_dealloc;
+    syncws_drop(&state->messages);
+    Py_XSETREF(state->message_class, (PyTypeObject *)Py_NewRef(message_class));
+    Py_RETURN_NONE;
 }

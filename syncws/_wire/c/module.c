@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 4 };
+enum { FORM = 5 };
 
 State *
 syncws_state(PyObject *module)
@@ -12,9 +12,9 @@ syncws_state(PyObject *module)
 }
 
 static PyTypeObject *
-add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base)
+add_type(PyObject *module, PyType_Spec *spec)
 {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, (PyObject *)base);
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
 
     if (type != NULL && PyModule_AddType(module, type) < 0) {
         Py_CLEAR(type);
@@ -38,18 +38,18 @@ execute(PyObject *module)
         || (state->event_name = PyUnicode_InternFromString("_message_received")) == NULL
         || (state->write_name = PyUnicode_InternFromString("_write")) == NULL
         || (state->write_text_name = PyUnicode_InternFromString("_write_text")) == NULL
-        || (state->assembler_type = add_type(module, &syncws_assembler_spec, NULL)) == NULL
-        || (state->message_type = add_type(module, &syncws_message_spec, NULL)) == NULL
-        || (state->fields_type = add_type(module, &syncws_fields_spec, NULL)) == NULL
-        || (state->reader_type = add_type(module, &syncws_reader_spec, state->fields_type)) == NULL
-        || (state->writer_type = add_type(module, &syncws_writer_spec, NULL)) == NULL
-        || (state->meter_type = add_type(module, &syncws_meter_spec, NULL)) == NULL
-        || (state->sender_type = add_type(module, &syncws_sender_spec, NULL)) == NULL
-        || (state->stream_type = add_type(module, &syncws_stream_spec, NULL)) == NULL
-        || (state->latest_type = add_type(module, &syncws_latest_spec, NULL)) == NULL
-        || (state->tally_type = add_type(module, &syncws_tally_spec, NULL)) == NULL
-        || (state->at_hand_type = add_type(module, &syncws_at_hand_spec, NULL)) == NULL
-        || (state->way_type = add_type(module, &syncws_way_spec, NULL)) == NULL) {
+        || (state->is_discarding_name = PyUnicode_InternFromString("is_discarding")) == NULL
+        || (state->assembler_type = add_type(module, &syncws_assembler_spec)) == NULL
+        || (state->message_type = add_type(module, &syncws_message_spec)) == NULL
+        || (state->fields_type = add_type(module, &syncws_fields_spec)) == NULL
+        || (state->writer_type = add_type(module, &syncws_writer_spec)) == NULL
+        || (state->meter_type = add_type(module, &syncws_meter_spec)) == NULL
+        || (state->sender_type = add_type(module, &syncws_sender_spec)) == NULL
+        || (state->stream_type = add_type(module, &syncws_stream_spec)) == NULL
+        || (state->latest_type = add_type(module, &syncws_latest_spec)) == NULL
+        || (state->tally_type = add_type(module, &syncws_tally_spec)) == NULL
+        || (state->at_hand_type = add_type(module, &syncws_at_hand_spec)) == NULL
+        || (state->way_type = add_type(module, &syncws_way_spec)) == NULL) {
         return -1;
     }
     return PyModule_AddIntConstant(module, "FORM", FORM);
@@ -63,7 +63,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->assembler_type);
     Py_VISIT(state->message_type);
     Py_VISIT(state->fields_type);
-    Py_VISIT(state->reader_type);
+    Py_VISIT(state->message_class);
     Py_VISIT(state->reader_class);
     Py_VISIT(state->encoding);
     Py_VISIT(state->byte_order);
@@ -92,6 +92,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->event_name);
     Py_VISIT(state->write_name);
     Py_VISIT(state->write_text_name);
+    Py_VISIT(state->is_discarding_name);
     return 0;
 }
 
@@ -100,10 +101,13 @@ clear(PyObject *module)
 {
     State *state = syncws_state(module);
 
+    /* Their classes are needed for that. */
+    syncws_drop(&state->messages);
+    syncws_drop(&state->readers);
     Py_CLEAR(state->assembler_type);
     Py_CLEAR(state->message_type);
     Py_CLEAR(state->fields_type);
-    Py_CLEAR(state->reader_type);
+    Py_CLEAR(state->message_class);
     Py_CLEAR(state->reader_class);
     Py_CLEAR(state->encoding);
     Py_CLEAR(state->byte_order);
@@ -132,6 +136,7 @@ clear(PyObject *module)
     Py_CLEAR(state->event_name);
     Py_CLEAR(state->write_name);
     Py_CLEAR(state->write_text_name);
+    Py_CLEAR(state->is_discarding_name);
     return 0;
 }
 
@@ -149,6 +154,8 @@ static PyMethodDef methods[] = {
     {"decode_utf8", FAST(syncws_decode_utf8), "See syncws._wire.utf8.decode_utf8."},
     {"receive_small", FAST(syncws_receive_small), "See syncws._net.transport."},
     {"scan", FAST(syncws_scan), "See syncws._wire.decoder.scan."},
+    {"call_handlers", FAST(syncws_call_handlers), "See syncws._connection.receiving.receivers.call_handlers."},
+    {"use_message", syncws_use_message, METH_O, "Tell what handlers get: see syncws.event_args."},
     {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},
     {"use_writer", syncws_use_writer, METH_VARARGS, "Tell what a DataWriter begins with: see _streams.writer_fields."},
     {"use_stream", syncws_use_stream, METH_O, "Tell what LatestStream makes: see syncws._streams.output_stream."},

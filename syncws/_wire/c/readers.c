@@ -1,8 +1,11 @@
-/* The fields of a DataReader, and the methods that a handler calls on a message's reader: the compiled forms of
- * reader_core.ReaderFields and data_reader.MessageReaderMethods. Whatever is not the common case goes to the Python
- * method of the next class, DataReader. */
+/* The fields of a DataReader: the compiled form of reader_core.ReaderFields. And what a handler calls on a message's
+ * reader, which data_reader.MessageReader is given. Whatever is not the common case goes to the Python method of its base
+ * class, DataReader. */
 
 #include "speedups.h"
+
+/* A handler has one reader at a time, mostly. */
+enum { MOST_SPARES = 16 };
 
 static int
 fields_traverse(PyObject *object, visitproc visit, void *arg)
@@ -45,10 +48,13 @@ static void
 fields_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
+    State *home = ((Fields *)object)->home;
 
     PyObject_GC_UnTrack(object);
     fields_clear(object);
-    type->tp_free(object);
+    if (home == NULL || type != home->reader_class || !syncws_keep(&home->readers, MOST_SPARES, object)) {
+        type->tp_free(object);
+    }
     Py_DECREF(type);
 }
 
@@ -95,13 +101,13 @@ exchange(PyObject **field, PyObject *value)
     return old;
 }
 
-/* super(defining_class, self).name(*args) */
+/* super(MessageReader, self).name(*args) */
 static PyObject *
-call_next(PyTypeObject *defining_class, PyObject *self, const char *name, PyObject *const *args, Py_ssize_t count)
+call_next(const State *state, PyObject *self, const char *name, PyObject *const *args, Py_ssize_t count)
 {
     PyObject *next, *method, *result = NULL;
 
-    next = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, (PyObject *)defining_class, self, NULL);
+    next = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, (PyObject *)state->reader_class, self, NULL);
     if (next == NULL) {
         return NULL;
     }
@@ -112,16 +118,6 @@ call_next(PyTypeObject *defining_class, PyObject *self, const char *name, PyObje
         Py_DECREF(method);
     }
     return result;
-}
-
-static int
-has_one_argument(Py_ssize_t count, PyObject *names, const char *name)
-{
-    if (count == 1 && (names == NULL || !PyTuple_GET_SIZE(names))) {
-        return 1;
-    }
-    PyErr_Format(PyExc_TypeError, "DataReader.%s() takes exactly one argument", name);
-    return 0;
 }
 
 static int
@@ -149,19 +145,19 @@ reader_enter(PyObject *object, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
-reader_exit(PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+reader_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     Fields *self = (Fields *)object;
-    const State *state = PyType_GetModuleState(defining_class);
+    const State *state = syncws_state_of(object, self->home);
     PyObject *data = NULL, *text = NULL, *unread = NULL, *is_closed = NULL;
     int is_in_memory;
 
-    if (count != 3 || (names != NULL && PyTuple_GET_SIZE(names))) {
+    if (count != 3) {
         PyErr_SetString(PyExc_TypeError, "DataReader.__exit__() takes exactly three arguments");
         return NULL;
     }
     Py_BEGIN_CRITICAL_SECTION(object);
-    is_in_memory = self->stream == Py_None && state != NULL;
+    is_in_memory = self->stream == Py_None;
     if (is_in_memory) {
         is_closed = exchange(&self->is_closed, Py_True);
         text = exchange(&self->text, Py_None);
@@ -170,7 +166,7 @@ reader_exit(PyObject *object, PyTypeObject *defining_class, PyObject *const *arg
     }
     Py_END_CRITICAL_SECTION();
     if (!is_in_memory) {
-        return state == NULL ? NULL : call_next(defining_class, object, "__exit__", args, count);
+        return call_next(state, object, "__exit__", args, count);
     }
     Py_XDECREF(is_closed);
     Py_XDECREF(text);
@@ -180,31 +176,27 @@ reader_exit(PyObject *object, PyTypeObject *defining_class, PyObject *const *arg
 }
 
 static PyObject *
-reader_read_string(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+reader_read_string(PyObject *object, PyObject *number)
 {
     Fields *self = (Fields *)object;
-    const State *state = PyType_GetModuleState(defining_class);
+    const State *state = syncws_state_of(object, self->home);
     PyObject *text = NULL, *unread = NULL;
 
-    if (state == NULL || !has_one_argument(count, names, "read_string")) {
-        return NULL;
-    }
     Py_BEGIN_CRITICAL_SECTION(object);
     if (self->text != NULL && PyUnicode_CheckExact(self->text) && self->encoding == state->encoding
-        && PyLong_CheckExact(args[0]) && self->unread != NULL && PyLong_CheckExact(self->unread)
-        && is_same_number(args[0], self->unread)) {
+        && PyLong_CheckExact(number) && self->unread != NULL && PyLong_CheckExact(self->unread)
+        && is_same_number(number, self->unread)) {
         text = exchange(&self->text, Py_None);
         unread = exchange(&self->unread, state->zero);
     }
     Py_END_CRITICAL_SECTION();
     Py_XDECREF(unread);
-    return text != NULL ? text : call_next(defining_class, object, "read_string", args, count);
+    return text != NULL ? text : call_next(state, object, "read_string", &number, 1);
 }
 
 /* Take `number` bytes of `data`, which is bytes; NULL without an error when it is not the common case. */
 static PyObject *
-take_bytes(Fields *self, PyObject *number, PyObject *released[3])
+take_bytes(const State *state, Fields *self, PyObject *number, PyObject *released[3])
 {
     PyObject *position, *left, *result;
     Py_ssize_t count, start, unread;
@@ -212,6 +204,15 @@ take_bytes(Fields *self, PyObject *number, PyObject *released[3])
     if (self->data == NULL || !PyBytes_CheckExact(self->data) || !PyLong_CheckExact(number) || self->position == NULL
         || !PyLong_CheckExact(self->position) || self->unread == NULL || !PyLong_CheckExact(self->unread)) {
         return NULL;
+    }
+    if (number == self->unread && self->position == state->zero
+        && PyLong_AsSsize_t(number) == PyBytes_GET_SIZE(self->data)) {
+        /* All of it. */
+        result = Py_NewRef(self->data);
+        released[0] = exchange(&self->text, Py_None);
+        released[1] = exchange(&self->position, number);
+        released[2] = exchange(&self->unread, state->zero);
+        return result;
     }
     count = PyLong_AsSsize_t(number);
     start = PyLong_AsSsize_t(self->position);
@@ -247,16 +248,14 @@ take_bytes(Fields *self, PyObject *number, PyObject *released[3])
 }
 
 static PyObject *
-reader_read_bytes(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+reader_read_bytes(PyObject *object, PyObject *number)
 {
+    Fields *self = (Fields *)object;
+    const State *state = syncws_state_of(object, self->home);
     PyObject *result, *released[3] = {NULL, NULL, NULL};
 
-    if (!has_one_argument(count, names, "read_bytes")) {
-        return NULL;
-    }
     Py_BEGIN_CRITICAL_SECTION(object);
-    result = take_bytes((Fields *)object, args[0], released);
+    result = take_bytes(state, self, number, released);
     Py_END_CRITICAL_SECTION();
     for (int index = 0; index < 3; index++) {
         Py_XDECREF(released[index]);
@@ -264,40 +263,20 @@ reader_read_bytes(
     if (result != NULL || PyErr_Occurred()) {
         return result;
     }
-    return call_next(defining_class, object, "read_bytes", args, count);
+    return call_next(state, object, "read_bytes", &number, 1);
 }
-
-#define DEFINED_BY_CLASS(function) (PyCFunction)(void (*)(void))function, METH_METHOD | METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef reader_methods[] = {
     {"__enter__", reader_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn the reader."},
-    {"__exit__", DEFINED_BY_CLASS(reader_exit), "__exit__($self, kind, value, traceback, /)\n--\n\nClose the reader."},
-    {"read_string", DEFINED_BY_CLASS(reader_read_string), "read_string($self, count, /)\n--\n\nSee DataReader."},
-    {"read_bytes", DEFINED_BY_CLASS(reader_read_bytes), "read_bytes($self, value, /)\n--\n\nSee DataReader."},
+    {"__exit__", (PyCFunction)(void (*)(void))reader_exit, METH_FASTCALL,
+     "__exit__($self, kind, value, traceback, /)\n--\n\nClose the reader."},
+    {"read_string", reader_read_string, METH_O, "read_string($self, count, /)\n--\n\nSee DataReader."},
+    {"read_bytes", reader_read_bytes, METH_O, "read_bytes($self, value, /)\n--\n\nSee DataReader."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyMemberDef reader_members[] = {
-    {"unconsumed_buffer_length", T_OBJECT_EX, offsetof(Fields, unread), READONLY, "See DataReader."},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot reader_slots[] = {
-    {Py_tp_doc, "The compiled form of syncws._streams.data_reader.MessageReaderMethods."},
-    {Py_tp_methods, reader_methods},
-    {Py_tp_members, reader_members},
-    {Py_tp_traverse, fields_traverse},
-    {Py_tp_clear, fields_clear},
-    {Py_tp_dealloc, fields_dealloc},
-    {0, NULL},
-};
-
-PyType_Spec syncws_reader_spec = {
-    .name = "syncws._wire._speedups.MessageReaderMethods",
-    .basicsize = sizeof(Fields),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .slots = reader_slots,
-};
+static PyMemberDef reader_length = {
+    "unconsumed_buffer_length", T_OBJECT_EX, offsetof(Fields, unread), READONLY, "See DataReader."};
 
 /* use_reader(reader_class, encoding, byte_order, options, fresh): what get_data_reader() makes, and how it begins */
 PyObject *
@@ -310,10 +289,16 @@ syncws_use_reader(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "O!OOOO:use_reader", &PyType_Type, &type, &encoding, &byte_order, &options, &fresh)) {
         return NULL;
     }
-    if (!PyType_IsSubtype(type, state->fields_type)) {
-        PyErr_SetString(PyExc_TypeError, "the class must be one of readers");
+    if (!PyType_IsSubtype(type, state->fields_type) || !syncws_is_plain(type, sizeof(Fields))) {
+        PyErr_SetString(PyExc_TypeError, "the class must be one of readers, without fields of its own");
         return NULL;
     }
+    if (syncws_give(type, reader_methods, &reader_length) < 0) {
+        return NULL;
+    }
+    /* As in use_message(). */
+    type->tp_dealloc = fields_dealloc;
+    syncws_drop(&state->readers);
     Py_XSETREF(state->reader_class, (PyTypeObject *)Py_NewRef(type));
     Py_XSETREF(state->encoding, Py_NewRef(encoding));
     Py_XSETREF(state->byte_order, Py_NewRef(byte_order));

@@ -18,11 +18,20 @@
 #define Py_END_CRITICAL_SECTION() }
 #endif
 
+/* Memory of objects that are gone, for the next ones of their class; linked by what follows an object's head. */
+typedef struct {
+    PyObject *first;
+    int count;
+} Spares;
+
 typedef struct {
     PyTypeObject *assembler_type;
     PyTypeObject *message_type;
     PyTypeObject *fields_type;
-    PyTypeObject *reader_type;
+    /* What the handlers of a socket get; see use_message(). */
+    PyTypeObject *message_class;
+    Spares messages;
+    Spares readers;
     /* What get_data_reader() makes, and what it fills in; see use_reader(). */
     PyTypeObject *reader_class;
     PyObject *encoding;
@@ -55,6 +64,7 @@ typedef struct {
     PyObject *event_name;
     PyObject *write_name;
     PyObject *write_text_name;
+    PyObject *is_discarding_name;
 } State;
 
 /* An event args object or a message on its way there: the base class of incoming.Message. */
@@ -64,6 +74,9 @@ typedef struct {
     PyObject *text;
     PyObject *length;
     PyObject *error;
+    /* Of what scan() has made: where its memory goes back to. Such an object is not tracked, so the collector cannot
+     * know who needs its class, and thereby the module, and leaves them alone as long as it is there. */
+    State *home;
 } Message;
 
 /* The fields of a DataReader: the base class of reader_core.ReaderCore. */
@@ -79,6 +92,8 @@ typedef struct {
     PyObject *stream;
     PyObject *turn;
     PyObject *is_closed;
+    /* Of what get_data_reader() has made: as a message's. */
+    State *home;
 } Fields;
 
 /* The fields of a DataWriter: the base class of data_writer.DataWriter. */
@@ -150,6 +165,19 @@ extern struct PyModuleDef syncws_definition;
 
 State *syncws_state(PyObject *module);
 
+int syncws_is_plain(PyTypeObject *type, Py_ssize_t size);
+PyObject *syncws_make(Spares *spares, PyTypeObject *type);
+int syncws_keep(Spares *spares, int most, PyObject *object);
+void syncws_drop(Spares *spares);
+int syncws_give(PyTypeObject *type, PyMethodDef *methods, PyMemberDef *member);
+
+/* What belongs to the module of an object's class; `home` is what the object says. */
+static inline State *
+syncws_state_of(PyObject *object, State *home)
+{
+    return home != NULL ? home : syncws_state(PyType_GetModuleByDef(Py_TYPE(object), &syncws_definition));
+}
+
 int syncws_read_first(PyObject *object);
 int syncws_read_key(PyObject *object, unsigned char *key);
 void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key);
@@ -172,6 +200,8 @@ PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_
 PyObject *syncws_decode_utf8(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_call_handlers(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_use_message(PyObject *module, PyObject *message_class);
 PyObject *syncws_use_reader(PyObject *module, PyObject *args);
 PyObject *syncws_use_stream(PyObject *module, PyObject *stream_class);
 PyObject *syncws_use_writer(PyObject *module, PyObject *args);
@@ -182,7 +212,6 @@ PyObject *syncws_use_names(PyObject **names, PyObject *module);
 extern PyType_Spec syncws_assembler_spec;
 extern PyType_Spec syncws_message_spec;
 extern PyType_Spec syncws_fields_spec;
-extern PyType_Spec syncws_reader_spec;
 extern PyType_Spec syncws_writer_spec;
 extern PyType_Spec syncws_meter_spec;
 extern PyType_Spec syncws_sender_spec;
