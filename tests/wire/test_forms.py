@@ -115,6 +115,13 @@ def test_what_is_not_utf_8_is_the_same_error_wherever_it_stands(form, bad, aroun
         agrees(form, data)
 
 
+@pytest.mark.parametrize("end", [b"", "\u00e9".encode(), "\u65e5".encode(), b"\xc3", b"\xff"])
+@pytest.mark.parametrize("length", [4095, 4096, 4097, 8192, 20_000])
+def test_text_that_is_ascii_for_long_may_end_otherwise(form, length, end):
+    agrees(form, b"x" * length + end)
+    agrees(form, b"x" * length + end + b"x" * 5000)
+
+
 @settings(deadline=None, max_examples=200, database=None)
 @given(
     st.lists(

@@ -159,6 +159,33 @@ DECODER(decode_1, Py_UCS1, 2)
 DECODER(decode_2, Py_UCS2, 3)
 DECODER(decode_4, Py_UCS4, 4)
 
+/* Return text that is nothing but ASCII, copied in one pass; NULL without an error for other text. */
+static PyObject *
+decode_ascii(const unsigned char *from, Py_ssize_t length)
+{
+    PyObject *text;
+    Py_UCS1 *to;
+
+    if (!is_ascii(from, length > BLOCK ? BLOCK : length)) {
+        return NULL;
+    }
+    text = PyUnicode_New(length, 0x7F);
+    if (text == NULL) {
+        return NULL;
+    }
+    to = PyUnicode_1BYTE_DATA(text);
+    for (Py_ssize_t at = 0, size; at < length; at += size) {
+        size = length - at > BLOCK ? BLOCK : length - at;
+        memcpy(to + at, from + at, (size_t)size);
+        /* The copy: nobody else changes that. */
+        if (!is_ascii(to + at, size)) {
+            Py_DECREF(text);
+            return NULL;
+        }
+    }
+    return text;
+}
+
 /* Return the text; NULL without an error when it is not well-formed, with one when memory is short. */
 static PyObject *
 decode_whole(const unsigned char *from, Py_ssize_t length)
@@ -168,8 +195,9 @@ decode_whole(const unsigned char *from, Py_ssize_t length)
     PyObject *text;
     int failed;
 
-    if (is_ascii(from, length)) {
-        return PyUnicode_DecodeASCII((const char *)from, length, NULL);
+    text = decode_ascii(from, length);
+    if (text != NULL || PyErr_Occurred()) {
+        return text;
     }
     number = measure(from, length, &top);
     text = PyUnicode_New(number, top < 0xC4 ? 0xFF : top < 0xF0 ? 0xFFFF : 0x10FFFF);
