@@ -224,7 +224,7 @@ def _shorter(remaining: float | None, longest: float | None) -> float | None:
 class PollReadiness:
     """Readiness by poll."""
 
-    __slots__ = ("_descriptor", "_interest", "_longest", "_poll", "_waker")
+    __slots__ = ("_descriptor", "_interest", "_longest", "_only_readable", "_poll", "_waker")
 
     def __init__(self, descriptor: int, waker: int, longest: float | None = None) -> None:
         self._descriptor = descriptor
@@ -233,6 +233,8 @@ class PollReadiness:
         # Made for the first wait: many connections are never waited for in each of the ways in which they could be.
         self._poll: select.poll | None = None
         self._interest = -1
+        # What poll finds at most times.
+        self._only_readable: list[tuple[int, int]] = []
 
     def wait(self, interest: int, deadline: Deadline) -> int:
         """See Readiness.wait."""
@@ -242,8 +244,11 @@ class PollReadiness:
         remaining, longest = deadline.remaining, self._longest
         if longest is not None and (remaining is None or remaining > longest):
             remaining = longest
+        found = poll.poll(None if remaining is None else math.ceil(remaining * 1000))
+        if found == self._only_readable:
+            return READABLE
         ready = 0
-        for descriptor, events in poll.poll(None if remaining is None else math.ceil(remaining * 1000)):
+        for descriptor, events in found:
             if descriptor == self._waker:
                 ready |= WOKEN
             else:
@@ -257,6 +262,7 @@ class PollReadiness:
         poll = self._poll
         if poll is None:
             poll = self._poll = select.poll()
+            self._only_readable = [(self._descriptor, select.POLLIN)]
             if self._waker >= 0:
                 poll.register(self._waker, select.POLLIN)
         if interest:

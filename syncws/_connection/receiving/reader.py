@@ -272,9 +272,14 @@ class Reader:
                 self._check_time()
                 continue
             if self._is_lasting or is_paused:
-                self._wait(0 if is_paused else READABLE, session.closing.deadline or FOREVER)
-            elif not self._wait(READABLE, session.closing.deadline or Deadline(_IDLE_SECONDS)) and not (role.is_needed):
-                raise _GivesWay
+                ready = self._wait(0 if is_paused else READABLE, session.closing.deadline or FOREVER)
+            else:
+                ready = self._wait(READABLE, session.closing.deadline or Deadline(_IDLE_SECONDS))
+                if not ready and not role.is_needed:
+                    raise _GivesWay
+            # Whoever changes anything of what is asked above wakes this thread.
+            if ready == READABLE and self.fetch():
+                return self.kept.popleft()
         return None
 
     def _check_time(self) -> None:

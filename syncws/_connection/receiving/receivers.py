@@ -129,7 +129,7 @@ class MessageReceiver(Reader):
                     return event
                 self.answer(event)
         finally:
-            delivery.end(sys.exc_info()[1])
+            delivery.end(sys.exception())
 
     def _note_handler_failure(self, handler: Handler[Any, Any]) -> None:
         self.session.handler_failures += 1
@@ -198,7 +198,7 @@ class MessageReceiver(Reader):
                 while session.deliver_one():
                     pass
             finally:
-                session.delivery.end(sys.exc_info()[1])
+                session.delivery.end(sys.exception())
             session.note_pause(session.is_paused)
 
 
