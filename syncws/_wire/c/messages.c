@@ -35,10 +35,13 @@ message_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     State *home = ((Message *)object)->home;
+    int is_spare = home != NULL && type == home->message_class;
 
-    PyObject_GC_UnTrack(object);
+    if (!is_spare) {
+        PyObject_GC_UnTrack(object);
+    }
     message_clear(object);
-    if (home == NULL || type != home->message_class || !syncws_keep(&home->messages, MOST_SPARES, object)) {
+    if (!is_spare || !syncws_keep(&home->messages, MOST_SPARES, object)) {
         type->tp_free(object);
     }
     Py_DECREF(type);

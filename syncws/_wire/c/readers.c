@@ -49,10 +49,13 @@ fields_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     State *home = ((Fields *)object)->home;
+    int is_spare = home != NULL && type == home->reader_class;
 
-    PyObject_GC_UnTrack(object);
+    if (!is_spare) {
+        PyObject_GC_UnTrack(object);
+    }
     fields_clear(object);
-    if (home == NULL || type != home->reader_class || !syncws_keep(&home->readers, MOST_SPARES, object)) {
+    if (!is_spare || !syncws_keep(&home->readers, MOST_SPARES, object)) {
         type->tp_free(object);
     }
     Py_DECREF(type);
