@@ -20,7 +20,6 @@ from syncws._wire import accelerated
 from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
 from syncws.errors import OutOfBoundsError, WebSocketError
-from syncws.event_args import MessageWebSocketMessageReceivedEventArgs as Args
 from syncws.events import Event
 
 speedups = accelerated.speedups
@@ -301,76 +300,6 @@ def test_wrong_numbers_of_arguments_are_type_errors(name, arguments):
 def test_arguments_by_name_are_type_errors():
     with pytest.raises(TypeError):
         message_of(b"abc").get_data_reader().read_string(count=1)
-
-
-# Memory that is used again.
-
-
-def args_of(payload, opcode=BINARY):
-    events = []
-    speedups.scan(frame(opcode, payload), 0, 65535, Args, events)
-    return events.pop()
-
-
-class Named(Args):
-    __slots__ = ()
-
-
-def test_a_message_whose_memory_is_used_again_has_nothing_of_the_last_one():
-    for turn in range(3):
-        kept = [args_of(b"%d %d" % (turn, index), TEXT if index % 2 else BINARY) for index in range(3000)]
-        assert [args.data for args in kept] == [b"%d %d" % (turn, index) for index in range(3000)]
-        readers = [args.get_data_reader() for args in kept]
-        assert [reader.read_bytes(1) for reader in readers] == [b"%d" % turn] * 3000
-        assert not any(reader._is_closed for reader in readers)
-        assert not any(gc.is_tracked(one) for one in kept + readers)
-
-
-def test_messages_of_other_classes_are_not_mixed_up_with_them():
-    for class_ in (Message, Named, Args, Named):
-        events = []
-        for _ in range(10):
-            speedups.scan(frame(TEXT, b"text"), 0, 65535, class_, events)
-        assert {type(event) for event in events} == {class_}
-        assert {event._text for event in events} == {"text"}
-        events[0].__class__ = Named if class_ is Args else class_
-        del events
-
-
-def test_a_class_with_fields_of_its_own_cannot_be_given_out():
-    class Wide(Message):
-        __slots__ = ("more",)
-
-    class Open(Message):
-        pass
-
-    class Watched(Message):
-        __slots__ = ("__weakref__",)
-
-    class Ended(Message):
-        __slots__ = ()
-
-        def __del__(self):
-            raise AssertionError
-
-    for class_ in (Wide, Open, Watched, Ended, int, 5):
-        with pytest.raises(TypeError):
-            speedups.use_message(class_)
-
-
-def test_giving_out_another_class_lets_go_of_what_was_kept_for_the_last():
-    kept = [args_of(b"x") for _ in range(50)]
-    del kept
-    try:
-        speedups.use_message(Named)
-        events = []
-        speedups.scan(frame(TEXT, b"text") * 50, 0, 65535, Named, events)
-        assert {type(event) for event in events} == {Named}
-        assert events[0].get_data_reader().read_string(4) == "text"
-        del events
-    finally:
-        speedups.use_message(Args)
-    assert args_of(b"x").data == b"x"
 
 
 FIELDS_OF_A_WRITER = ["_parts", "_length", "_text", "_stream", "_turn", "_encoding", "_byte_order", "_is_closed"]
