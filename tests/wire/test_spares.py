@@ -1,4 +1,4 @@
-"""What makes a handler's objects cheap, where it is compiled: memory that is used again, methods that are bound cheaply."""
+"""What makes the objects of a handler cheap, where it is compiled: memory used again, methods bound cheaply."""
 
 import contextlib
 import gc
