@@ -342,13 +342,13 @@ class WebSocketControl(KeptSettings, Settable):
         """
         return self._actual_unsolicited_pong_interval
 
-    def _set_frozen(self, is_frozen: bool) -> None:
-        super()._set_frozen(is_frozen)
-        if not is_frozen:
-            self._actual_unsolicited_pong_interval = dt.timedelta()
+    def _thaw(self) -> None:
+        super()._thaw()
+        self._actual_unsolicited_pong_interval = dt.timedelta()
 
     def _set_connected(self) -> None:
-        vars(self)["_actual_unsolicited_pong_interval"] = self._pong_interval
+        if self._desired_unsolicited_pong_interval:
+            self._actual_unsolicited_pong_interval = self._pong_interval
 
     @property
     def _pong_interval(self) -> dt.timedelta:

@@ -13,7 +13,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 from syncws._numbers import as_integer
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 
-__all__ = ["Deferral", "Event", "EventMember", "EventRegistrationToken", "Handler"]
+__all__ = ["Deferral", "Event", "EventMember", "EventRegistrationToken", "Handler", "events_of"]
 
 SenderT = TypeVar("SenderT")
 ArgsT = TypeVar("ArgsT")
@@ -152,11 +152,21 @@ class Event(Generic[SenderT, ArgsT]):
         return f"<Event {self.name} with {len(self.handlers)} handler(s)>"
 
 
+class _UnusedEvent(Event[SenderT, ArgsT]):
+    """Stands, for all objects of a class, for an event that nobody has asked for: it has no handlers, nor gets any."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.handlers = ()
+
+
 class EventMember(Generic[SenderT, ArgsT]):
-    """The attribute through which an object shows one of its events.
+    """The attribute through which an object shows one of its events, which is made when it is asked for.
 
     `+=` and `-=` work on it, because they set the very event that they got; to assign anything else is an error. The
-    event itself stands in the object under the same name with an underscore.
+    event itself stands in the object under the same name with an underscore; before, there is one without handlers.
     """
 
     def __init__(self, doc: str) -> None:
@@ -164,7 +174,9 @@ class EventMember(Generic[SenderT, ArgsT]):
         self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
         self._slot = f"_{name}"
+        setattr(owner, self._slot, _UnusedEvent(name))
 
     @overload
     def __get__(self, instance: None, owner: type) -> "EventMember[SenderT, ArgsT]": ...
@@ -175,15 +187,21 @@ class EventMember(Generic[SenderT, ArgsT]):
     def __get__(self, instance: object, owner: type) -> "EventMember[SenderT, ArgsT] | Event[SenderT, ArgsT]":
         if instance is None:
             return self
-        event: Event[SenderT, ArgsT] = getattr(instance, self._slot)
-        return event
+        event: Event[SenderT, ArgsT] | None = vars(instance).get(self._slot)
+        # One step, so that all threads get the same event.
+        return vars(instance).setdefault(self._slot, Event(self._name)) if event is None else event
 
     def __set__(self, instance: object, value: Event[SenderT, ArgsT]) -> None:
         if value is not getattr(instance, self._slot):
-            name = self._slot[1:]
+            name = self._name
             raise InvalidArgumentTypeError(
                 f"the event {name} cannot be assigned: use += and -=, or add_{name} and remove_{name}"
             )
+
+
+def events_of(owner: object) -> list[Event[Any, Any]]:
+    """Return the events of an object that somebody has asked for."""
+    return [value for value in tuple(vars(owner).values()) if isinstance(value, Event)]
 
 
 def log_handler_failure(name: str, handler: object) -> None:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection import closing
-from syncws._connection.link import SessionLink, ShownSocket, ask_about_server, close_dropped
+from syncws._connection.link import (
+    SessionLink,
+    ShownSocket,
+    ask_about_server,
+    close_when_dropped,
+    keep_when_dropped,
+)
 from syncws._connection.notices import raise_opened
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.receiving.reader import Reader
@@ -29,11 +35,12 @@ from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.closing import check_close
 from syncws._wire.headers import check_request_header
-from syncws._wire.uri import parse_uri
+from syncws._wire.uri import WebSocketUri, parse_uri
 from syncws.cancellation import CancellationToken, check_token
 from syncws.control import WebSocketControl
 from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationCanceledError
 from syncws.event_args import WebSocketClosedEventArgs
+from syncws.events import events_of
 from syncws.info import WebSocketInformation
 from syncws.state import State
 from syncws.uri import Uri, uri_text
@@ -70,20 +77,16 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     _connecting: Connect | None = None
     _is_output_closed = False
     _latest_stream: LatestStream
-    _finalizer: "weakref.finalize[..., Any] | None" = None
 
-    def __new__(cls) -> Self:
+    def __init__(self) -> None:
         """Refuse: sockets are a MessageWebSocket or a StreamWebSocket.
 
         Raises:
             TypeError: always, of IWebSocket itself.
         """
-        if cls is IWebSocket:
+        if type(self) is IWebSocket:
             raise TypeError("IWebSocket cannot be made: make a MessageWebSocket or a StreamWebSocket")
-        return super().__new__(cls)
-
-    def __init__(self) -> None:
-        super().__init__()
+        # Here and wherever a connect sets what stands here: past __setattr__, which looks at each name.
         vars(self).update(
             _lock=threading.RLock(), _link=SessionLink(), _request_headers={}, _latest_stream=LatestStream()
         )
@@ -92,11 +95,13 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     def _let_go_in_child(self) -> None:
         """In a forked child: a connect that was under way has failed; see _waiting.at_fork."""
         self._lock = threading.RLock()
-        for event in self._events:
+        for event in events_of(self):
             event._let_go_in_child()
+        if self._connecting is not None:
+            self._connecting.let_go_in_child()
         if self._state is State.CONNECTING:
             self._state = State.NEW
-            self._control._set_frozen(False)
+            self._control._thaw()
 
     # What a socket class brings.
 
@@ -192,15 +197,12 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         deadline = Deadline(check_timeout(timeout, "timeout"))
         check_token(token)
         settings = self._control._snapshot(tuple(self._request_headers.values()))
-        connect = self._begin_connect(
-            lambda: Connect(target, settings, deadline, token, over=over, validate=self._validate_server)
-        )
+        connect = self._begin_connect(target, settings, deadline, token, over)
         is_open = False
         try:
             opened = connect.run()
             session = self._make_session(opened, settings, connect.waker)
-            self._uri, self._link.shown_uri = text, target.shown
-            self._take_session(connect, session, f"{target.scheme}://{target.host}:{target.port}")
+            self._take_session(connect, session, text, target)
             raise_opened(session, self._opened, self, self._information)
             session.start(self._make_reader())
             is_open = True
@@ -209,40 +211,43 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
                 # After Ctrl-C too the object is as it was, and may connect again.
                 self._end_failed_connect(connect)
 
-    def _begin_connect(self, make: Callable[[], Connect]) -> Connect:
+    def _begin_connect(
+        self,
+        target: WebSocketUri,
+        settings: ControlT,
+        deadline: Deadline,
+        token: CancellationToken | None,
+        over: "socket.socket | str | None",
+    ) -> Connect:
         with self._lock:
             if self._state is State.CLOSED and self._session is None:
                 raise ObjectClosedError("the socket was closed: make a new one to connect")
             if self._state is not State.NEW:
                 raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
-            connect = self._link.connect = self._connecting = make()
-            self._control._set_frozen(True)
-            self._state = State.CONNECTING
+            connect = Connect(target, settings, deadline, token, over=over, validate=self._validate_server)
+            self._link.connect = connect
+            vars(self).update(_connecting=connect, _state=State.CONNECTING)
+            self._control._freeze()
             return connect
 
-    def _take_session(self, connect: Connect, session: SessionT, where: str) -> None:
+    def _take_session(self, connect: Connect, session: SessionT, text: str, target: WebSocketUri) -> None:
         with self._lock:
             if connect.is_canceled:
                 raise OperationCanceledError("connect was canceled")
-            self._session = self._link.session = session
-            self._state = State.CONNECTED
-            self._connecting = None
+            self._link.session, self._link.uri = session, target
+            vars(self).update(_session=session, _uri=text, _state=State.CONNECTED, _connecting=None)
             self._control._set_connected()
-            what = f"a {type(self).__name__} connected to {where}"
-            self._finalizer = weakref.finalize(self, close_dropped, session, what)
-            # At interpreter exit the sockets go with the process.
-            self._finalizer.atexit = False
+            close_when_dropped(self, session, target)
 
     def _end_failed_connect(self, connect: Connect) -> None:
         """Make the socket as it was before `connect`."""
         with self._lock:
             session = self._session
-            self._session = self._link.session = self._connecting = None
-            if self._finalizer is not None:
-                self._finalizer.detach()
+            self._session = self._link.session = self._connecting = self._uri = None
+            keep_when_dropped(self)
             if self._state is not State.CLOSED:
                 self._state = State.NEW
-                self._control._set_frozen(False)
+                self._control._thaw()
         if session is None or session.role.claim():
             connect.close()
         else:
@@ -363,7 +368,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             if self._connecting is not None:
                 self._connecting.cancel()
             else:
-                self._state = State.CLOSED
+                vars(self)["_state"] = State.CLOSED
             return self._session
 
     def wait_closed(self, timeout: float | None = None) -> bool:

@@ -26,6 +26,7 @@ from syncws._wire.decoder import Decoder
 from syncws._wire.frames import BINARY, FIN, TEXT
 from syncws._wire.incoming import Message
 from syncws._wire.piece_decoder import PieceDecoder
+from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken, check_token
 from syncws.control import MessageWebSocketControl
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
@@ -95,10 +96,6 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         or remove_message_received; unlike in WinRT at any time. What came before the first handler goes to it first.
         """
     )
-
-    @property
-    def _events(self) -> tuple[Event[Any, Any], ...]:
-        return (*super()._events, self._message_received)
 
     def add_message_received(self, handler: MessageHandler, /) -> EventRegistrationToken:
         """Add a handler(socket, args); return the token that removes it (….add_MessageReceived).
@@ -443,8 +440,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         if first is not None and first.text is None:
             raise IllegalMethodCallError("the next message is binary: receive() and receive_bytes() take it")
 
-    def _take_session(self, connect: Connect, session: MessageSession, where: str) -> None:
-        super()._take_session(connect, session, where)
+    def _take_session(self, connect: Connect, session: MessageSession, text: str, target: WebSocketUri) -> None:
+        super()._take_session(connect, session, text, target)
         self._at_hand = session.inbox.at_hand
         if session.outbox.direct is not None:
             self._outbox = session.outbox

@@ -34,7 +34,7 @@ from syncws.errors import (
     WebSocketError,
 )
 from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
-from syncws.events import Event, EventMember, Handler
+from syncws.events import Event, EventMember, Handler, events_of
 from syncws.message_websocket import MessageWebSocket
 from syncws.uri import Uri
 
@@ -212,9 +212,6 @@ class ReconnectingWebSocket:
         )
         self._close_timeout = plan.model.control.close_timeout
         self._worker = Worker(plan, weakref.ref(self))
-        self._connected: Event[ReconnectingWebSocket, ConnectedEventArgs] = Event("connected")
-        self._disconnected: Event[ReconnectingWebSocket, DisconnectedEventArgs] = Event("disconnected")
-        self._reconnecting: Event[ReconnectingWebSocket, ReconnectingEventArgs] = Event("reconnecting")
         self._message_received = _MessageEvent(self._worker.attempts.ring)
         self._finalizer: weakref.finalize[..., Any] | None = None
         watch(self, ReconnectingWebSocket._let_go_in_child)
@@ -388,7 +385,7 @@ class ReconnectingWebSocket:
 
     def _let_go_in_child(self) -> None:
         """In a forked child: the thread is not here; see _waiting.at_fork."""
-        for event in (self._connected, self._disconnected, self._reconnecting, self._message_received):
+        for event in events_of(self):
             event._let_go_in_child()
         if self._worker.thread is not None and not self._worker.is_finished:
             self._worker.attempts.is_stopped = True

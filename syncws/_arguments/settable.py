@@ -84,8 +84,11 @@ class Settable:
         if self._is_frozen:
             raise IllegalMethodCallError("control cannot be changed after connect was called")
 
-    def _set_frozen(self, is_frozen: bool) -> None:
-        vars(self)["_is_frozen"] = is_frozen
+    def _freeze(self) -> None:
+        vars(self)["_is_frozen"] = True
+
+    def _thaw(self) -> None:
+        self._is_frozen = False
 
     def _snapshot(self, request_headers: tuple[tuple[str, str], ...] = ()) -> Self:
         """Return what a connection works with: a copy of the settings that never changes."""

@@ -1,11 +1,13 @@
 """What may reach a session without holding the socket object: the information object, and the end of a dropped socket.
 
-Any thread; close_dropped is called by the garbage collector.
+Any thread; what closes the connection of a dropped socket is called by the garbage collector.
 """
 
 import enum
 import warnings
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from syncws._arguments.showing import as_html, shown_value
@@ -14,6 +16,7 @@ from syncws._net.connector import Connect
 from syncws._waiting.deadline import now
 from syncws._waiting.waiter import Waiter
 from syncws._wire.shown import shown_protocol
+from syncws._wire.uri import WebSocketUri
 from syncws.certificates import Certificate
 from syncws.enums import CloseCause
 from syncws.errors import CertificateError
@@ -26,26 +29,26 @@ from syncws.info import BandwidthStatistics, Snapshot
 if TYPE_CHECKING:
     from syncws._net.tls.verification import CertificateReport
 
-__all__ = ["SessionLink", "ShownSocket", "ask_about_server", "close_dropped", "read_statistics"]
+__all__ = ["SessionLink", "ShownSocket", "ask_about_server", "close_when_dropped", "keep_when_dropped", "read_statistics"]
 
 
 class SessionLink:
     """The way from the information object to the session, which does not hold the socket."""
 
-    __slots__ = ("connect", "session", "shown_uri")
+    __slots__ = ("connect", "session", "uri")
 
     def __init__(self) -> None:
         # The latest one: what the server has shown stays to be seen when it has failed.
         self.connect: Connect | None = None
         self.session: Session | None = None
-        self.shown_uri: str | None = None
+        self.uri: WebSocketUri | None = None
 
     def shown(self) -> dict[str, object]:
         """Return what people may see of the connection in a line; nothing before there is one."""
         if self.session is None:
             return {}
         snapshot = self.take_snapshot()
-        shown: dict[str, object] = {"uri": self.shown_uri}
+        shown: dict[str, object] = {"uri": None if self.uri is None else self.uri.shown}
         if snapshot.protocol:
             shown["protocol"] = shown_protocol(snapshot.protocol)
         if snapshot.compression is not None:
@@ -145,13 +148,33 @@ def read_statistics(session: Session) -> BandwidthStatistics:
     return BandwidthStatistics(out_rate, in_rate, out_instability, in_instability, out_peaked, in_peaked)
 
 
-def close_dropped(session: Session, what: str) -> None:
-    """Close the connection of a socket object that was dropped."""
-    if session.finished.is_set():
+# By id, as in _waiting.at_fork. It holds the sessions: one that nobody reads has nothing else when its socket goes.
+_watched: dict[int, tuple[weakref.ref[object], Session, WebSocketUri]] = {}
+
+
+def close_when_dropped(socket: object, session: Session, uri: WebSocketUri) -> None:
+    """Have the connection closed when its socket object is dropped.
+
+    Not by weakref.finalize, which takes several times as long.
+    """
+    number = id(socket)
+    _watched[number] = weakref.ref(socket, partial(_close_dropped, number, type(socket).__name__)), session, uri
+
+
+def keep_when_dropped(socket: object) -> None:
+    """Take close_when_dropped() back, if it was called."""
+    _watched.pop(id(socket), None)
+
+
+def _close_dropped(number: int, name: str, _: object) -> None:
+    _, session, uri = _watched.pop(number)
+    # When the program ends the sockets go with the process.
+    if session.finished.is_set() or session.is_exiting:
         return
     try:
         # Not for one whose close() was interrupted, or has not come to its end.
         if not session.closing.is_discarding:
+            what = f"a {name} connected to {uri.scheme}://{uri.host}:{uri.port}"
             warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
     finally:
         session.abandon()

@@ -46,16 +46,6 @@ class SocketEvents:
     _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
     _server_custom_validation_requested: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
 
-    def __init__(self) -> None:
-        # Here and in the classes that build on this one: past __setattr__, which looks at each name.
-        vars(self).update(
-            _closed=Event("closed"),
-            _opened=Event("opened"),
-            _ping_received=Event("ping_received"),
-            _pong_received=Event("pong_received"),
-            _server_custom_validation_requested=Event("server_custom_validation_requested"),
-        )
-
     closed: EventMember[Any, WebSocketClosedEventArgs] = EventMember(
         """Raised once, last, when the connection is over, however it ended (….Closed).
 
@@ -108,28 +98,17 @@ class SocketEvents:
         """Have whoever reads look at what has changed, or somebody begin to."""
         raise NotImplementedError
 
-    @property
-    def _events(self) -> tuple[Event[Any, Any], ...]:
-        """All events of the object."""
-        return (
-            self._closed,
-            self._opened,
-            self._ping_received,
-            self._pong_received,
-            self._server_custom_validation_requested,
-        )
-
     def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:
         """Add a handler(socket, args); return the token that removes it (….add_Closed).
 
         Raises:
             InvalidArgumentTypeError: it is not callable (0x80070057).
         """
-        return self._closed.add(handler)
+        return self.closed.add(handler)
 
     def remove_closed(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (….remove_Closed)."""
-        self._closed.remove(token)
+        self.closed.remove(token)
 
     def add_server_custom_validation_requested(self, handler: ValidationHandler, /) -> EventRegistrationToken:
         """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
@@ -137,11 +116,11 @@ class SocketEvents:
         Raises:
             InvalidArgumentTypeError: it is not callable (0x80070057).
         """
-        return self._server_custom_validation_requested.add(handler)
+        return self.server_custom_validation_requested.add(handler)
 
     def remove_server_custom_validation_requested(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (….remove_ServerCustomValidationRequested)."""
-        self._server_custom_validation_requested.remove(token)
+        self.server_custom_validation_requested.remove(token)
 
     def add_opened(self, handler: OpenedHandler, /) -> EventRegistrationToken:
         """Add a handler(socket, args) of opened; return the token that removes it (beyond WinRT).
@@ -149,11 +128,11 @@ class SocketEvents:
         Raises:
             InvalidArgumentTypeError: it is not callable (0x80070057).
         """
-        return self._opened.add(handler)
+        return self.opened.add(handler)
 
     def remove_opened(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (beyond WinRT)."""
-        self._opened.remove(token)
+        self.opened.remove(token)
 
     def add_ping_received(self, handler: PingHandler, /) -> EventRegistrationToken:
         """Add a handler(socket, args) of ping_received; return the token that removes it (beyond WinRT).
@@ -161,13 +140,13 @@ class SocketEvents:
         Raises:
             InvalidArgumentTypeError: it is not callable (0x80070057).
         """
-        token = self._ping_received.add(handler)
+        token = self.ping_received.add(handler)
         self._wake_reader()
         return token
 
     def remove_ping_received(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (beyond WinRT)."""
-        self._ping_received.remove(token)
+        self.ping_received.remove(token)
 
     def add_pong_received(self, handler: PongHandler, /) -> EventRegistrationToken:
         """Add a handler(socket, args) of pong_received; return the token that removes it (beyond WinRT).
@@ -175,10 +154,10 @@ class SocketEvents:
         Raises:
             InvalidArgumentTypeError: it is not callable (0x80070057).
         """
-        token = self._pong_received.add(handler)
+        token = self.pong_received.add(handler)
         self._wake_reader()
         return token
 
     def remove_pong_received(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (beyond WinRT)."""
-        self._pong_received.remove(token)
+        self.pong_received.remove(token)

@@ -23,7 +23,7 @@ from syncws._net.proxy.choice import choose_proxy
 from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, open_tunnel, plan_routes
 from syncws._net.resolver import Answer, addresses_without_waiting, look_up
 from syncws._net.transport import SocketTransport, Transport, is_tls_error
-from syncws._waiting.at_fork import loading, watch
+from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import run_aside
 from syncws._waiting.interpreter import check_threads_allowed
@@ -146,7 +146,6 @@ class Connect:
             raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
         limit = None if token is None else token._limit
         self._waiter = Waiter(self.waker, self._is_over, deadline, limit=limit)
-        watch(self, Connect.let_go_in_child)
 
     # Any thread.
 
