@@ -13,6 +13,9 @@ from typing import NamedTuple
 __all__ = ["Address", "interleaved", "parse_address"]
 
 
+_IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+
 class Address(NamedTuple):
     """Where to connect to.
 
@@ -27,7 +30,7 @@ class Address(NamedTuple):
     @property
     def is_ip(self) -> bool:
         """False for the path of a Unix socket."""
-        return self.family in (socket.AF_INET, socket.AF_INET6)
+        return self.family in _IP_FAMILIES
 
     @property
     def is_unspecified(self) -> bool:
@@ -43,10 +46,10 @@ class Address(NamedTuple):
         Raises:
             OSError: this system has no such network interface (errno.ENODEV).
         """
-        if not self.is_ip:
-            return self.text
         if self.family == socket.AF_INET:
             return self.text, port
+        if not self.is_ip:
+            return self.text
         bare, _, zone = self.text.partition("%")
         return bare, port, 0, _interface_index(zone) if zone else 0
 

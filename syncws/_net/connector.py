@@ -268,10 +268,14 @@ class Connect:
     def _look_up(self, host: str) -> list[Address]:
         self._waiter.phase = f"looking up {host}"
         self._waiter.check()
-        with self._phases.measure("lookup"):
+        began = now()
+        try:
             return addresses_without_waiting(host) or look_up(
                 host, self._waiter.deadline, self._settings.resolver, self._ask_aside
             )
+        finally:
+            # Also when that fails: of several lookups another may do.
+            self._phases.add("lookup", began)
 
     def _ask_aside(self, functions: Sequence[Callable[[], Answer]]) -> list[Answer]:
         return run_aside(functions, self._waiter, self.waker, lambda answer: bool(answer.addresses))
@@ -356,16 +360,18 @@ class Connect:
         transport: Transport = bottom
         try:
             if route is not None:
-                with self._phases.measure("proxy"):
-                    transport = open_tunnel(
-                        route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
-                    )
+                began = now()
+                transport = open_tunnel(
+                    route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
+                )
+                self._phases.add("proxy", began)
             if uri.is_secure:
                 with loading():
                     from syncws._net.tls.server import start_tls
 
-                with self._phases.measure("tls"):
-                    secure = start_tls(transport, uri, settings, waiter, self)
+                began = now()
+                secure = start_tls(transport, uri, settings, waiter, self)
+                self._phases.add("tls", began)
                 transport, tls = secure, secure.names()
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
             compression = settings._compression._wanted if isinstance(settings._compression, Deflate) else None
@@ -377,8 +383,9 @@ class Connect:
                 self._authentication,
                 compression,
             )
-            with self._phases.measure("handshake"):
-                result = open_websocket(transport, waiter, request)
+            began = now()
+            result = open_websocket(transport, waiter, request)
+            self._phases.add("handshake", began)
         except ConnectionLostError as exc:
             hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
             raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from syncws._arguments.socket_options import shown_option
+from syncws._arguments.socket_options import LocalAddress, shown_option
 from syncws._net.address import Address, parse_address
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.waiter import Waiter
@@ -108,16 +108,13 @@ class Dialer:
 
     def _first_connected(self) -> Dialed:
         while True:
-            dialed = self._start_next() if self._is_start_due else self._wait()
+            is_start_due = self._waiting and (not self._pending or self._next_start.is_expired)
+            dialed = self._start_next() if is_start_due else self._wait()
             if dialed is not None:
                 self._pending.remove(dialed)
                 return dialed
             if not self._pending and not self._waiting:
                 raise self._error()
-
-    @property
-    def _is_start_due(self) -> bool:
-        return bool(self._waiting) and (not self._pending or self._next_start.is_expired)
 
     def _start_next(self) -> Dialed | None:
         """Begin with the next address; return it when it is connected at once."""
@@ -125,6 +122,7 @@ class Dialer:
         # Those that are tried beside each other use up nothing of each other's time as long as none has accepted.
         limit = self._share(len(self._waiting) if delay is None else 1)
         address = self._waiting.popleft()
+        is_ip = address.is_ip
         self._waiter.phase = f"connecting to {self._shown(address)}"
         self._waiter.check()
         self._next_start = FOREVER if delay is None else Deadline(delay)
@@ -138,8 +136,9 @@ class Dialer:
         dialed = Dialed(connecting, address, started, limit)
         self._pending.append(dialed)
         try:
-            set_options(connecting, self._settings, is_ip=address.is_ip)
-            _bind(connecting, address, self._settings)
+            set_options(connecting, self._settings, is_ip=is_ip)
+            if is_ip and self._settings._local_address is not None:
+                _bind(connecting, address, self._settings._local_address)
             error = connecting.connect_ex(address.at_port(self._port))
         except OSError as exc:
             self.fail(dialed, exc)
@@ -147,7 +146,7 @@ class Dialer:
         if not error:
             return dialed
         # A Unix socket is connected at once, or its server's queue is full; it never tells when there is room again.
-        if error not in _PENDING or not address.is_ip:
+        if error not in _PENDING or not is_ip:
             self.fail(dialed, _system_error(error))
         return None
 
@@ -241,11 +240,8 @@ def set_options(connected: socket.socket, settings: WebSocketControl, *, is_ip: 
             raise OSError(exc.errno, f"{what}: {exc.strerror}") from exc
 
 
-def _bind(connecting: socket.socket, remote: Address, settings: WebSocketControl) -> None:
+def _bind(connecting: socket.socket, remote: Address, given: LocalAddress) -> None:
     """Give a socket the address of this machine that control says."""
-    if settings._local_address is None or not remote.is_ip:
-        return
-    given = settings._local_address
     text, port = (given, 0) if isinstance(given, str) else given
     local = parse_address(text)
     assert local is not None, "control has checked it"

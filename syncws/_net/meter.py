@@ -66,9 +66,9 @@ class BandwidthMeter(MeterFields):
     __slots__ = ("_bits_per_second", "_has_sample", "_instability", "_peaked", "_sample_start")
 
     def __init__(self) -> None:
-        self.total_bytes = 0
-        self.last_time = deadline.clock()
-        self._begin_sample(0)
+        self.total_bytes = self._sample_bytes = 0
+        self.last_time = self._sample_start = time = deadline.clock()
+        self._sample_end = time + _SAMPLE_SECONDS
         self._has_sample = False
         self._bits_per_second = 0.0
         self._instability = 0.0

@@ -63,7 +63,9 @@ class Deadline:
 
     def earlier(self, timeout: float | None) -> "Deadline":
         """Return the earlier of this deadline and one `timeout` seconds from now."""
-        return self if timeout is None else self.sooner(Deadline(timeout))
+        if timeout is None or (self._at is not None and self._at <= clock() + timeout):
+            return self
+        return Deadline(timeout)
 
     def sooner(self, other: "Deadline") -> "Deadline":
         """Return the earlier of two deadlines."""

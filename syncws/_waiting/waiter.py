@@ -30,7 +30,7 @@ class Waiter:
 
         Args:
             waker: what a cancellation wakes.
-            is_canceled: asked before and after each wait.
+            is_canceled: asked after each wait, which a cancellation that came before ends at once.
             deadline: the operation's.
             descriptor: the socket to wait for; -1 when there is only the waker.
             limit: returns a deadline, or the time of a cancellation that is known to come sooner; None when there is
@@ -70,7 +70,6 @@ class Waiter:
             OperationCanceledError: close(), abort() or a cancellation came (0x800704C7).
             OperationTimedOutError: the deadline passed (0x80072EE2).
         """
-        self.check()
         if self._readiness is None:
             self._readiness = make_readiness(self._descriptor, self._waker.fileno(), SLICE_SECONDS)
         ready = self._readiness.wait(interest, self._latest(until))
@@ -81,7 +80,7 @@ class Waiter:
 
     def _latest(self, until: Deadline) -> Deadline:
         """Return when a wait must end: by the operation's deadline, a known cancellation, or `until`."""
-        deadline = self._deadline.sooner(until)
+        deadline = self._deadline if until is FOREVER else self._deadline.sooner(until)
         return deadline if self._limit is None else self._limit(deadline)
 
     def wait_for_any(self, descriptors: Iterable[int], until: Deadline) -> list[int]:
@@ -92,7 +91,6 @@ class Waiter:
 
         Raises: as wait.
         """
-        self.check()
         waker = self._waker.fileno()
         ready = wait_for_writable(descriptors, waker, self._latest(until).remaining)
         if waker in ready:

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from syncws._wire.shown import shown_text
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
-__all__ = ["check_request_header", "check_subprotocol", "check_subprotocols", "is_token"]
+__all__ = ["TOKEN", "check_request_header", "check_subprotocol", "check_subprotocols", "is_token"]
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+"""A token (RFC 9110 5.6.2), as a regular expression."""
+_TOKEN = re.compile(TOKEN)
 
 # They belong to the handshake; a second value would contradict it. Value: what to use instead.
 _OWN_HEADERS = {

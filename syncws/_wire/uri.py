@@ -62,8 +62,8 @@ class WebSocketUri(NamedTuple):
     @property
     def host_header(self) -> str:
         """Value of the Host header: IPv6 in brackets, no zone id (RFC 6874 4), no default port (RFC 6455 4.1)."""
-        host = bracketed(self.host)
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        host = bracketed(self.host) if ":" in self.host else self.host
+        return host if self.port == (443 if self.is_secure else 80) else f"{host}:{self.port}"
 
     @property
     def authority(self) -> str:

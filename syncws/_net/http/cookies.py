@@ -22,16 +22,21 @@ class Cookies:
 
     Without anything from the application that is a jar of its own, which is made for the first Set-Cookie: a redirect
     or a 401 may set the cookie by which the next request passes.
+
+    Attributes:
+        jar (CookieJar | None): where they are; None as long as there are none.
     """
 
     def __init__(self, given: "CookieJar | Mapping[str, str] | None", uri: WebSocketUri) -> None:
         """Take what control.cookies says, for a connect that begins at `uri`: names and values are for its host."""
         self._first_uri = uri
-        self._jar: CookieJar | None = None
+        self.jar: CookieJar | None = None
+        if given is None:
+            return
         if not isinstance(given, MappingProxyType):
-            self._jar = cast("CookieJar | None", given)
+            self.jar = cast("CookieJar", given)
         elif given:
-            jar = self._jar = _own_jar()
+            jar = self.jar = _own_jar()
             # As if the host had set them, because only the standard library knows how it tells hosts apart.
             self.keep(uri, [f"{name}=; Path=/" for name in given])
             for cookie in jar:
@@ -47,10 +52,10 @@ class Cookies:
         Raises:
             InvalidArgumentError: a cookie of the application's jar holds what no header may (0x80070057).
         """
-        if self._jar is None:
+        if self.jar is None:
             return None
         request = _Request(uri, self._first_uri, has_own=has_own)
-        self._jar.add_cookie_header(request)  # type: ignore[arg-type]
+        self.jar.add_cookie_header(request)  # type: ignore[arg-type]
         value = request.added.get("Cookie")
         if value is None:
             return None
@@ -69,10 +74,10 @@ class Cookies:
         """Take the cookies of an answer, a refusal too; `set_cookie` has the value of each header Set-Cookie."""
         if not set_cookie:
             return
-        if self._jar is None:
-            self._jar = _own_jar()
+        if self.jar is None:
+            self.jar = _own_jar()
         request = _Request(uri, self._first_uri, has_own=False)
-        self._jar.extract_cookies(_Answer(set_cookie), request)  # type: ignore[arg-type]
+        self.jar.extract_cookies(_Answer(set_cookie), request)  # type: ignore[arg-type]
 
 
 def _own_jar() -> "CookieJar":

@@ -14,7 +14,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from syncws._net.http.asking import ask
 from syncws._net.http.authentication import Authentication
@@ -29,6 +29,9 @@ from syncws._wire.uri import WebSocketUri
 from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError, WebSocketError
 from syncws.hresult import HResult
 from syncws.http_headers import HttpHeaders
+
+if TYPE_CHECKING:
+    import hashlib
 
 __all__ = ["HandshakeResult", "OpeningRequest", "advice_for", "open_websocket"]
 
@@ -101,7 +104,7 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
         ConnectionLostError: the server hung up (0x80072EFE).
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
-    handshake, refused = _library()
+    handshake, refused, _ = _library()
     guard = _Guard(transport, waiter, request)
     header = {}
     if request.compression is not None:
@@ -118,23 +121,27 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
             raise guard.failure from None
         raise HandshakeError(f"the server's answer is no valid WebSocket handshake: {exc}") from exc
     head = guard.head
-    _check_accept(head, guard.key)
+    if head.all_of("sec-websocket-accept") != [guard.accept]:
+        # To the letter (RFC 6455 4.1 item 4); the library ignores its case.
+        raise _refusal("Sec-WebSocket-Accept does not answer our key")
     subprotocol = _chosen_subprotocol(head, request.subprotocols)
     agreement = _agreed_compression(head, request.compression)
     return HandshakeResult(subprotocol, head.headers, guard.remainder, agreement)
 
 
 @functools.cache
-def _library() -> tuple[Callable[..., object], type[Exception]]:
-    """Return websocket-client's handshake, and what it raises for an answer that is none.
+def _library() -> tuple[Callable[..., object], type[Exception], Callable[[bytes], "hashlib._Hash"]]:
+    """Return websocket-client's handshake, what it raises for an answer that is none, and SHA-1, which loads OpenSSL.
 
     Not WebSocket.connect, which calls it: that reads a URL and makes what takes frames, for nothing.
     """
     # Here and not above: importing it takes longer than all the rest of this package, and most of a program's start.
     with loading():
+        from hashlib import sha1
+
         from websocket import WebSocketException
         from websocket._handshake import handshake
-    return handshake, WebSocketException
+    return handshake, WebSocketException, sha1
 
 
 @functools.cache
@@ -147,14 +154,10 @@ def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPO
     return HandshakeError(f"the server's answer is no valid WebSocket handshake: {message}", hresult=hresult)
 
 
-def _check_accept(head: Head, key: bytes) -> None:
-    """Compare Sec-WebSocket-Accept to the letter (RFC 6455 4.1 item 4); the library ignores its case."""
-    # Here and not above: it loads OpenSSL.
-    import hashlib
-
-    expected = base64.b64encode(hashlib.sha1(key + _ACCEPT_GUID).digest()).decode("ascii")
-    if head.all_of("sec-websocket-accept") != [expected]:
-        raise _refusal("Sec-WebSocket-Accept does not answer our key")
+def _accept_for(key: bytes) -> str:
+    """Return the value of Sec-WebSocket-Accept that answers a key (RFC 6455 4.2.2 item 5)."""
+    _, _, sha1 = _library()
+    return base64.b64encode(sha1(key + _ACCEPT_GUID).digest()).decode("ascii")
 
 
 def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
@@ -176,7 +179,7 @@ def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
 
 def _agreed_compression(head: Head, offered: Agreement | None) -> Agreement | None:
     """Return what the server made of the offer (RFC 6455 4.1 item 5, RFC 7692 7.1); it may leave it be."""
-    answer = ", ".join(value for value in head.all_of("sec-websocket-extensions") if value)
+    answer = ", ".join(filter(None, head.all_of("sec-websocket-extensions")))
     if not answer:
         if offered is not None:
             _logger.info("the server does not compress: it did not take permessage-deflate")
@@ -208,9 +211,10 @@ class _Question:
         """
         request, target = self._request, self._request.uri.resource
         headers = [header for header in request.headers if header[0].lower() != "host"]
-        cookie = request.cookies.header_for(request.uri, has_own=request.own("cookie") is not None)
-        if cookie is not None:
-            headers.append(("Cookie", cookie))
+        if request.cookies.jar is not None:
+            cookie = request.cookies.header_for(request.uri, has_own=request.own("cookie") is not None)
+            if cookie is not None:
+                headers.append(("Cookie", cookie))
         authorization = request.authentication.header("GET", target)
         if authorization is not None:
             headers.append(authorization)
@@ -238,9 +242,10 @@ class _Guard:
         self._request = request
         self._library_headers = b""
         self._answer: Iterator[bytes] | None = None
-        # What the library has made, and the server is to answer.
-        self.key = b""
+        self._key = b""
         self.head: Head
+        # What is to answer the library's key.
+        self.accept = ""
         self.remainder = b""
         # What ended the handshake, if that was not the library.
         self.failure: OSError | None = None
@@ -250,8 +255,8 @@ class _Guard:
 
     def send(self, data: bytes) -> int:
         """Keep the library's request, which goes out when the library wants the answer."""
-        self.key = data.partition(b"\r\nSec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
-        if not (data.startswith(_LIBRARY_REQUEST_LINE) and data.endswith(b"\r\n\r\n") and self.key):
+        self._key = data.partition(b"\r\nSec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
+        if not (data.startswith(_LIBRARY_REQUEST_LINE) and data.endswith(b"\r\n\r\n") and self._key):
             raise HandshakeError("websocket-client made a request of an unknown form")
         self._library_headers = data[len(_LIBRARY_REQUEST_LINE) : -2]
         return len(data)
@@ -270,8 +275,8 @@ class _Guard:
                 raise
         return next(self._answer, b"")
 
-    def _read_answer(self) -> list[bytes]:
-        """Ask and read the answer; return the 101's lines, as the library may see them."""
+    def _read_answer(self) -> tuple[bytes, ...]:
+        """Ask and read the answer; return the 101's lines, as the library may see them, each and its end."""
         head, is_granted, rest = ask(self._transport, self._waiter, _Question(self._request, self._library_headers))
         if not is_granted:
             advice = self._request.authentication.advice(head) or advice_for(head)
@@ -281,29 +286,33 @@ class _Guard:
                 headers=head.headers,
                 body=rest,
             )
-        shown = _check_upgrade(head)
+        self.accept = _accept_for(self._key)
+        upgrade, connection, accept = _check_upgrade(head, self.accept)
         self.head = head
         self.remainder = rest
         # Only what the library checks: its cookie jar is process-wide, and what it does not see it cannot carry to
         # another connection.
-        return [part for line in (b"HTTP/1.1 101", *shown) for part in (line, b"\n")] + [b"\n"]
+        return b"HTTP/1.1 101", b"\n", upgrade, b"\n", connection, b"\n", accept, b"\n", b"\n"
 
 
-def _check_upgrade(head: Head) -> tuple[bytes, bytes, bytes]:
-    """Check what RFC 6455 4.1 asks of the answer, but subprotocol and extensions; return the lines that settle it."""
+def _check_upgrade(head: Head, expected: str) -> tuple[bytes, bytes, bytes]:
+    """Check what RFC 6455 4.1 asks of the answer, but subprotocol and extensions; return the lines that settle it.
+
+    A Sec-WebSocket-Accept that is another than `expected`, but could be one, is for the library to refuse.
+    """
     # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
-    upgrades = [value.encode().lower() for value in head.all_of("upgrade")]
+    upgrades = head.all_of("upgrade")
     if len(upgrades) > 1:
         raise _refusal(f"it has {len(upgrades)} headers Upgrade, where one is allowed")
-    if upgrades != [b"websocket"]:
+    if not upgrades or upgrades[0].encode().lower() != b"websocket":
         raise _refusal("it has no header Upgrade: websocket")
-    connection = ",".join(head.all_of("connection")).encode().lower().split(b",")
-    if b"upgrade" not in (token.strip(b" \t") for token in connection):
+    connection = ",".join(head.all_of("connection")).encode().lower()
+    if connection != b"upgrade" and b"upgrade" not in [token.strip(b" \t") for token in connection.split(b",")]:
         raise _refusal("it has no header Connection: Upgrade")
     accept = head.all_of("sec-websocket-accept")
-    if len(accept) != 1 or not _is_base64(accept[0]):
+    if accept != [expected] and (len(accept) != 1 or not _is_base64(accept[0])):
         raise _refusal("it has no valid header Sec-WebSocket-Accept")
-    return b"upgrade: websocket", b"connection: " + b",".join(connection), f"sec-websocket-accept: {accept[0]}".encode()
+    return b"upgrade: websocket", b"connection: " + connection, f"sec-websocket-accept: {accept[0]}".encode()
 
 
 def advice_for(head: Head) -> str:

@@ -3,6 +3,7 @@
 Runs on the connecting thread. The opening handshake and a proxy's answer to CONNECT are read by it.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 from syncws._net.exchange import receive_some
@@ -10,7 +11,7 @@ from syncws._net.http.body import BodyDecoder
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport, is_tls_error
 from syncws._waiting.waiter import Waiter
-from syncws._wire.headers import is_token
+from syncws._wire.headers import TOKEN
 from syncws._wire.shown import shown_text
 from syncws.errors import WebSocketError
 from syncws.http_headers import HttpHeaders
@@ -25,6 +26,9 @@ MAX_BODY_BYTES = 4096
 
 # Interim answers (1xx) before the final one, and that one.
 _MAX_HEADS = 16
+# What a reason or a value may have (RFC 9112 4, RFC 9110 5.5): no control characters.
+_TEXT = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+_FIELD = re.compile(f"({TOKEN}):({_TEXT.pattern})")
 # How long a refusal's body is waited for: the status is known, the body is a courtesy.
 _BODY_SECONDS = 1.0
 
@@ -58,7 +62,7 @@ class Head:
 
     def all_of(self, name: str) -> list[str]:
         """Return the values of each header of that name, which is in lower case."""
-        return list(self.headers._values.get(name, ()))
+        return self.headers._values.get(name) or []
 
 
 class HeadReader:
@@ -142,15 +146,16 @@ class HeadReader:
         is_code = len(code) == 3 and code.isascii() and code.isdigit() and code >= "100"
         # Older servers refuse in HTTP/1.0, but none of them can upgrade (RFC 9110 7.8).
         is_version = version == "HTTP/1.1" or (version == "HTTP/1.0" and code != "101")
-        if not is_version or not is_code or not (reason.isprintable() or _is_allowed(reason)):
+        if not is_version or not is_code or _TEXT.fullmatch(reason) is None:
             raise self._refusal(f"its status line is {lines[0][:80]!r}")
         fields = []
         for line in lines[1:-2]:
-            name, colon, value = line.partition(":")
-            value = value.strip(" \t")
-            if not colon or not is_token(name) or not (value.isprintable() or _is_allowed(value)):
+            field = _FIELD.fullmatch(line)
+            if field is None:
+                name = line.partition(":")[0]
                 raise self._refusal(f"it has a header line that cannot be read, {shown_text(name, 40)!r}")
-            fields.append((name, value))
+            name, value = field.groups()
+            fields.append((name, value.strip(" \t")))
         return Head(int(code), reason, fields, version)
 
     def read_body(self, head: Head) -> tuple[bytes, bool]:
@@ -169,11 +174,6 @@ class HeadReader:
                 break
             decoder.feed(piece)
         return bytes(decoder.body), decoder.is_at_end
-
-
-def _is_allowed(text: str) -> bool:
-    """Tell whether a reason or a value has only what it may have (RFC 9112 4, RFC 9110 5.5): no control characters."""
-    return not any((character < " " and character != "\t") or character == "\x7f" for character in text)
 
 
 def _end_of_head(buffer: bytearray, start: int) -> int:
