@@ -385,7 +385,7 @@ class MessageWebSocketControl(WebSocketControl):
         """,
     )
     max_message_size: Setting[int] = Setting[int].depending(
-        lambda control: _MAX_UINT32 if control.receive_mode else 64 * 1024 * 1024,
+        lambda control: _MAX_UINT32 if control._receive_mode else 64 * 1024 * 1024,
         number_from(0, _MAX_UINT32),
         """Bytes that an incoming message may have; 0xFFFFFFFF is no limit (MessageWebSocketControl.MaxMessageSize).
 

@@ -6,7 +6,7 @@ Any thread may read and set, as far as the control is not frozen.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from syncws._arguments.setting import list_settings_of, nearest, settings_of
+from syncws._arguments.setting import list_keys_of, nearest, settings_of
 from syncws._arguments.showing import as_html, shown_value
 from syncws._errors.bare import raising_bare
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
@@ -92,12 +92,13 @@ class Settable:
 
     def _snapshot(self, request_headers: tuple[tuple[str, str], ...] = ()) -> Self:
         """Return what a connection works with: a copy of the settings that never changes."""
-        copy = self._create()
+        copy = object.__new__(type(self))
         # As a whole, and past __setattr__: this is done for each connect, for settings of which most were never set.
         values = vars(copy)
         values.update(vars(self), _request_headers=request_headers, _made_plans={}, _is_frozen=True)
-        for setting in list_settings_of(type(self)):
-            setting.freeze(values)
+        for key in list_keys_of(type(self)):
+            if key in values:
+                values[key] = tuple(values[key])
         return copy
 
     def _replaced(self, **changes: object) -> Self:

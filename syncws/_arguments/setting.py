@@ -13,7 +13,7 @@ from syncws._arguments.checked_list import CheckedList
 from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentTypeError
 
-__all__ = ["Control", "ListSetting", "Setting", "list_settings_of", "nearest", "settings_of"]
+__all__ = ["Control", "ListSetting", "Setting", "list_keys_of", "nearest", "settings_of"]
 
 T = TypeVar("T")
 EntryT = TypeVar("EntryT")
@@ -134,6 +134,8 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
         self._key = f"_{name}"
+        # What a snapshot has where nobody has asked for the list.
+        setattr(owner, self._key, ())
 
     @overload
     def __get__(self, control: None, owner: type) -> Self: ...
@@ -164,16 +166,12 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
         """Give `target` the entries of `source`."""
         self.store(target, list(self.__get__(source, type(source))))
 
-    def freeze(self, values: dict[str, Any]) -> None:
-        """Put the entries, for good, into the values of a control that is a copy: as a tuple."""
-        values[self._key] = tuple(values.get(self._key, ()))
-
     def _check(self, value: Any, _: str) -> MutableSequence[EntryT]:
         return self.check_all(value)
 
 
 _found: dict[type, dict[str, Setting[Any]]] = {}
-_lists: dict[type, list[ListSetting[Any]]] = {}
+_lists: dict[type, list[str]] = {}
 
 
 def settings_of(control_class: type) -> dict[str, Setting[Any]]:
@@ -189,12 +187,12 @@ def settings_of(control_class: type) -> dict[str, Setting[Any]]:
     return settings
 
 
-def list_settings_of(control_class: type) -> list[ListSetting[Any]]:
-    """Return those of the settings that are lists; nobody changes the list."""
+def list_keys_of(control_class: type) -> list[str]:
+    """Return under which names a control keeps those of its settings that are lists; nobody changes the list."""
     found = _lists.get(control_class)
     if found is None:
         settings = settings_of(control_class).values()
-        found = _lists[control_class] = [setting for setting in settings if isinstance(setting, ListSetting)]
+        found = _lists[control_class] = [setting._key for setting in settings if isinstance(setting, ListSetting)]
     return found
 
 

@@ -49,6 +49,6 @@ class Compression:
         )
 
 
-def compression_of(agreement: Agreement | None, options: Deflate | bool | None) -> Compression | None:
-    """Return what a connection compresses with; None when that was not agreed."""
-    return Compression(agreement, options) if agreement is not None and isinstance(options, Deflate) else None
+def compression_of(agreement: Agreement, options: Deflate | bool | None) -> Compression | None:
+    """Return what a connection compresses with."""
+    return Compression(agreement, options) if isinstance(options, Deflate) else None

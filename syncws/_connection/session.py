@@ -77,6 +77,8 @@ class Session(Sending):
     is_paused, resumed_at = False, 0.0
     silence: Silence | None = None  # What keep-alive has noticed and the reader is to look at.
     _timers: Sequence[KeepAlive | UnsolicitedPongs] = ()
+    # What the reader's decoder counts, once there is one.
+    received = Tally()
     # The thread that reads, or was the last to; and one whose handler was slow, which calls them and reads no more.
     reader: threading.Thread | None = None
     dispatcher: threading.Thread | None = None
@@ -97,7 +99,6 @@ class Session(Sending):
         self.owner: Callable[[], Owner | None] = weakref.ref(owner)
         self.waker, self.inbox = waker, inbox
         self.finished = Latch()
-        self.received = Tally()  # What the reader's decoder counts.
         self.closing = Closing()
         self.outbound, self.inbound = opened.socket_transport.outbound, opened.socket_transport.inbound
         self.pings, self.delivery = Pings(self.outbox, self.role.call), Delivery(self._monitor)

@@ -115,8 +115,8 @@ _PLAIN = _calls_of(_socket.socket)
 
 def direct_way(transport: Transport) -> "tuple[socket.socket, BandwidthMeter] | tuple[None, None]":
     """Return the socket to send on, and what is to count that, where a transport does no more; else two None."""
-    if isinstance(transport, SocketTransport) and _is_plain(transport._socket):
-        return transport._socket, transport.outbound
+    if isinstance(transport, SocketTransport) and transport._is_plain:
+        return transport._socket, transport.outbound  # type: ignore[return-value] # it is no other then
     return None, None
 
 
@@ -170,6 +170,7 @@ class SocketTransport:
         "__weakref__",
         "_descriptor",
         "_is_closed",
+        "_is_plain",
         "_lock",
         "_receive_small",
         "_socket",
@@ -193,7 +194,8 @@ class SocketTransport:
         self._lock = lock
         self._is_closed = False
         # One call for a small read, where that is there; as for the rest it does what keep() does without it.
-        self._receive_small = speedups.receive_small if speedups is not None and _is_plain(connected) else None
+        self._is_plain = _is_plain(connected)
+        self._receive_small = speedups.receive_small if speedups is not None and self._is_plain else None
         self.inbound = BandwidthMeter()
         self.outbound = BandwidthMeter()
 

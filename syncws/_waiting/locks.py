@@ -45,14 +45,19 @@ def acquire_within(lock: _Lock, seconds: float | None, is_in_vain: Callable[[], 
     return lock.acquire(timeout=-1 if seconds is None else seconds)
 
 
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 class Bell:
     """Wakes one thread that has nothing else to wait for."""
 
     __slots__ = ("_lock",)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        self._lock = _locked()
 
     def ring(self) -> None:
         """Let the waiting thread go on, or its next wait end at once."""
@@ -73,12 +78,12 @@ _LOOK_AGAIN_SECONDS = 0.5
 class Latch:
     """Set once, waited for by any number of threads."""
 
-    __slots__ = ("_is_set", "_lock")
+    # In the class until it is set.
+    _is_set = False
 
     def __init__(self) -> None:
-        self._is_set = False
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        # What is waited for, under the key None: made by the first who waits, in one step for all threads.
+        self._made: dict[None, threading.Lock] = {}
 
     def is_set(self) -> bool:
         """Tell whether it was set."""
@@ -87,16 +92,20 @@ class Latch:
     def set(self) -> None:
         """Set it, and let everybody who waits go on. Only one thread sets it."""
         if not self._is_set:
+            # In this order: whoever makes the lock looks at this afterwards.
             self._is_set = True
-            self._lock.release()
+            lock = self._made.get(None)
+            if lock is not None:
+                lock.release()
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until it is set, at most `timeout` seconds, and possibly less; return whether it is."""
         if not self._is_set:
+            lock = self._made.get(None) or self._made.setdefault(None, _locked())
             limit = _LOOK_AGAIN_SECONDS if timeout is None else min(timeout, _LOOK_AGAIN_SECONDS)
-            if acquire_within(self._lock, limit):
+            if not self._is_set and acquire_within(lock, limit):
                 # For the next one that waits.
-                self._lock.release()
+                lock.release()
         return self._is_set
 
     def wait_until(self, deadline: Deadline) -> bool:

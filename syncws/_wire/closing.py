@@ -40,12 +40,10 @@ class CloseHandshake:
         close_reason (str): the reason that goes with it.
     """
 
-    __slots__ = ("close_code", "close_reason", "state")
-
-    def __init__(self) -> None:
-        self.state = CloseState.OPEN
-        self.close_code = _ABNORMAL
-        self.close_reason = ""
+    # In the class until something happens: most connections are dropped.
+    state = CloseState.OPEN
+    close_code = _ABNORMAL
+    close_reason = ""
 
     @property
     def is_open(self) -> bool:

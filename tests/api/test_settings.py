@@ -193,8 +193,11 @@ def test_a_snapshot_cannot_be_changed(control):
     snapshot = control._snapshot()
     with pytest.raises(IllegalMethodCallError):
         snapshot.close_timeout = 1
-    with pytest.raises(AttributeError):
+    with pytest.raises(IllegalMethodCallError):
         snapshot.supported_protocols.append("a")
+    control.supported_protocols.append("b")
+    with pytest.raises(AttributeError):
+        control._snapshot().supported_protocols.append("a")
 
 
 def test_a_changed_copy_leaves_the_snapshot_as_it_was():

@@ -43,8 +43,9 @@ def test_everybody_who_waits_goes_on():
 
 def test_a_wait_that_was_interrupted_holding_the_lock_keeps_nobody():
     latch = Latch()
+    assert not latch.wait(0)
     latch.set()
-    latch._lock.acquire()
+    latch._made[None].acquire()
     assert latch.wait(None)
 
 

@@ -76,7 +76,7 @@ class Reader:
         """Make a reader for a connection that is made; nobody reads yet."""
         self.session = session
         self.decoder = decoder
-        decoder.tally = session.received
+        session.received = decoder.tally
         self.decode = traced(session.outbox, decoder, session.compression)
         descriptor, waker = session.transport.fileno(), session.waker.fileno()
         self.readiness = make_readiness(descriptor, waker)

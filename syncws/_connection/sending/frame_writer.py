@@ -25,6 +25,8 @@ from syncws.errors import (
 __all__ = ["MAX_KEPT_BYTES", "FrameWriter", "Patience"]
 
 _NOTHING = memoryview(b"")
+# Never raised itself: each sender gets a copy.
+_CLOSING = ConnectionClosedError("the connection is closing")
 MAX_KEPT_BYTES = 1 << 20
 """What is kept of a buffer that may change, when its sender gives up in the middle of it."""
 
@@ -96,7 +98,7 @@ class FrameWriter:
         self.has_begun = False
         self.is_torn = False
         self.shut_reason: WebSocketError | None = None
-        self.closing_reason: WebSocketError = ConnectionClosedError("the connection is closing")
+        self.closing_reason: WebSocketError = _CLOSING
         self.is_quiet = False
         # Made when a send has to wait for the first time: most connections never need them.
         self._waker: Waker | None = None

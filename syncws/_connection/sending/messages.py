@@ -8,7 +8,7 @@ and has it done when it has the writer role. What was compressed goes, whatever 
 
 from collections.abc import Callable
 
-from syncws._connection.compressing import compression_of
+from syncws._connection.compressing import Compression, compression_of
 from syncws._connection.sending.open_message import Encode, OpenMessage
 from syncws._connection.sending.outbox import Outbox
 from syncws._wire.deflate import Deflater, Inflater
@@ -32,11 +32,14 @@ class Sending:
         compression (Compression | None): what was agreed about compressing, None when nothing.
     """
 
+    compression: Compression | None = None
+
     def __init__(self, outbox: Outbox, settings: WebSocketControl, agreement: Agreement | None) -> None:
         """Make it; `agreement` is about compression, None when there is none."""
         self.outbox = outbox
-        self.compression = compression_of(agreement, settings.compression)
-        self._send_timeout = outbox.send_timeout = settings.send_timeout
+        self._send_timeout = outbox.send_timeout = settings._send_timeout
+        if agreement is not None:
+            self.compression = compression_of(agreement, settings._compression)
         if self.compression is not None:
             # What may be compressed has its turn first.
             outbox.direct = None
