@@ -27,7 +27,11 @@ class HttpHeaders(Mapping[str, str]):
         # A list first, as a connect gives: to ask what is a Mapping takes longer than all the rest.
         pairs = fields if isinstance(fields, list) or not isinstance(fields, Mapping) else fields.items()
         for name, value in pairs:
-            collected.setdefault(name.lower(), []).append(value)
+            key = name.lower()
+            if key in collected:
+                collected[key].append(value)
+            else:
+                collected[key] = [value]
         self._values = collected
 
     @overload

@@ -396,6 +396,8 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
 
     def _raise_closed(self, code: int, reason: str) -> int:
         """Raise closed; for the session."""
+        if not self._closed.handlers:
+            return 0
         return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
 
     def _validate_server(self, report: "CertificateReport", waiter: Waiter, on_change: Callable[[], None]) -> None:

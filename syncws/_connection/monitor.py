@@ -163,6 +163,8 @@ class Monitor:
         self._lock = threading.RLock()
         self._bell = Bell()
         self._thread: threading.Thread | None = None
+        # The same, once it runs: to ask it whether it is alive takes as long as all the rest of setting a timer.
+        self._serving: threading.Thread | None = None
         # The one that ended last: it may still be on its way out.
         self._former: threading.Thread | None = None
         self._open: set[weakref.ref[Timer]] = set()
@@ -240,7 +242,8 @@ class Monitor:
     def _start_thread(self) -> None:
         """Start the thread if it does not run; requires the lock."""
         # A start that was interrupted may still come to be: then _goes_on() tells it that another has its place.
-        if self._thread is not None and (self._thread.is_alive() or self._thread is threading.current_thread()):
+        thread = self._thread
+        if thread is not None and (thread is self._serving or thread.is_alive()):
             return
         self._thread = threading.Thread(target=self._serve, name="syncws-monitor", daemon=True)
         try:
@@ -263,6 +266,7 @@ class Monitor:
         with self._lock:
             if self._thread is not threading.current_thread():
                 return False
+            self._serving = self._thread
             if self._open:
                 self._lingers_until = None
                 return True
@@ -271,7 +275,7 @@ class Monitor:
             if now() < self._lingers_until:
                 return True
             self._heap.clear()
-            self._former, self._thread, self._lingers_until = self._thread, None, None
+            self._former, self._thread, self._serving, self._lingers_until = self._thread, None, None, None
             return False
 
     def _begin_sleep(self) -> float | None:

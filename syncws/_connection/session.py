@@ -67,6 +67,8 @@ class Session(Sending):
     # Here and not in __init__, for most of it never changes.
     ended: float | None = None
     handler_failures = discarded_messages = 0
+    # True when the connection is over, though handlers may still run.
+    is_over = False
     # Set by the reader before it ends, read by everybody after `finished`.
     loss: WebSocketError | None = None
     # `is_exiting` when the program ends: nobody is told of anything any more.
@@ -136,11 +138,6 @@ class Session(Sending):
         self.delivery.watch.close()
         for timer in self._timers:
             timer.close()
-
-    @property
-    def is_over(self) -> bool:
-        """True when the connection is over, though handlers may still run."""
-        return self.over.is_set()
 
     @property
     def is_on_reader(self) -> bool:
@@ -338,6 +335,7 @@ class Session(Sending):
         self.ended = self.ended or now()
         # The fork may have been in a slow handler: the reader that its thread would wait for is not here.
         self.over, self.finished = Latch(), Latch()
+        self.is_over = True
         self.over.set()
         self.owner = _nobody
         self.reader = self.dispatcher = None
@@ -418,6 +416,7 @@ class Session(Sending):
             # Nobody waits with it any more, and a handler that never returns would keep its descriptors.
             self.waker.close()
             self.ended = now()
+            self.is_over = True
             self.over.set()
             self._close_timers()
             self.delivery.bell.ring()
