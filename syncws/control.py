@@ -60,6 +60,7 @@ __all__ = [
 ]
 
 _MAX_UINT32 = 0xFFFF_FFFF
+_LARGEST_MESSAGE = 64 * 1024 * 1024
 # A heartbeat that is faster than this helps nobody.
 _SHORTEST_PONG_INTERVAL = dt.timedelta(milliseconds=100)
 
@@ -294,7 +295,7 @@ class WebSocketControl(KeptSettings, Settable):
         10.0, check_timeout, """Seconds that closing may take, the peer's answer included (beyond WinRT)."""
     )
     inbox_size_in_bytes: Setting[int] = Setting[int].depending(
-        lambda control: int(control._default_inbox_size),
+        lambda control: control._inbox_size(),
         number_from(1, _MAX_UINT32),
         """Bytes that may have arrived and wait to be taken before reading stops, as memory counts (beyond WinRT).
 
@@ -342,6 +343,12 @@ class WebSocketControl(KeptSettings, Settable):
         """
         return self._actual_unsolicited_pong_interval
 
+    # Methods, and no settings by their names, for what each connect asks.
+
+    def _inbox_size(self) -> int:
+        given = self._inbox_size_in_bytes
+        return self._default_inbox_size if given is None else given
+
     def _thaw(self) -> None:
         super()._thaw()
         self._actual_unsolicited_pong_interval = dt.timedelta()
@@ -385,7 +392,7 @@ class MessageWebSocketControl(WebSocketControl):
         """,
     )
     max_message_size: Setting[int] = Setting[int].depending(
-        lambda control: _MAX_UINT32 if control._receive_mode else 64 * 1024 * 1024,
+        lambda control: _MAX_UINT32 if control._receive_mode else _LARGEST_MESSAGE,
         number_from(0, _MAX_UINT32),
         """Bytes that an incoming message may have; 0xFFFFFFFF is no limit (MessageWebSocketControl.MaxMessageSize).
 
@@ -416,9 +423,11 @@ class MessageWebSocketControl(WebSocketControl):
         """
         self._update(settings)
 
-    @property
     def _message_limit(self) -> int:
-        limit = self.max_message_size
+        """Return the limit that a decoder has."""
+        limit = self._max_message_size
+        if limit is None:
+            return NO_LIMIT if self._receive_mode else _LARGEST_MESSAGE
         return NO_LIMIT if limit == _MAX_UINT32 else limit
 
     def _check_settable(self) -> None:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
-from syncws._connection import closing
+from syncws._connection.closing import HURRIED_SECONDS, Closing
 from syncws._connection.link import (
     SessionLink,
     ShownSocket,
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 
 __all__ = ["IWebSocket"]
 
+# As in message_websocket: to ask an enumeration for a member takes long.
+_NEW, _CONNECTING, _CONNECTED, _CLOSED = State
+
 if TYPE_CHECKING:
     # With defaults (PEP 696, Python 3.13), so that an annotation is plain IWebSocket.
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -70,7 +73,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     _information: WebSocketInformation
     _session: SessionT | None = None
     _lock: AbstractContextManager[object]
-    _state = State.NEW
+    _state = _NEW
     _uri: str | None = None
     _link: SessionLink
     _request_headers: dict[str, tuple[str, str]]
@@ -99,8 +102,8 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             event._let_go_in_child()
         if self._connecting is not None:
             self._connecting.let_go_in_child()
-        if self._state is State.CONNECTING:
-            self._state = State.NEW
+        if self._state is _CONNECTING:
+            self._state = _NEW
             self._control._thaw()
 
     # What a socket class brings.
@@ -138,7 +141,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         """
         check_request_header(header_name, header_value)
         with self._lock:
-            if self._state is not State.NEW:
+            if self._state is not _NEW:
                 raise IllegalMethodCallError("request headers cannot be set after connect was called")
             self._request_headers[header_name.lower()] = (header_name, header_value)
 
@@ -220,13 +223,13 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         over: "socket.socket | str | None",
     ) -> Connect:
         with self._lock:
-            if self._state is State.CLOSED and self._session is None:
+            if self._state is _CLOSED and self._session is None:
                 raise ObjectClosedError("the socket was closed: make a new one to connect")
-            if self._state is not State.NEW:
+            if self._state is not _NEW:
                 raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
             connect = Connect(target, settings, deadline, token, over=over, validate=self._validate_server)
             self._link.connect = connect
-            vars(self).update(_connecting=connect, _state=State.CONNECTING)
+            vars(self).update(_connecting=connect, _state=_CONNECTING)
             self._control._freeze()
             return connect
 
@@ -235,7 +238,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             if connect.is_canceled:
                 raise OperationCanceledError("connect was canceled")
             self._link.session, self._link.uri = session, target
-            vars(self).update(_session=session, _uri=text, _state=State.CONNECTED, _connecting=None)
+            vars(self).update(_session=session, _uri=text, _state=_CONNECTED, _connecting=None)
             self._control._set_connected()
             close_when_dropped(self, session, target)
 
@@ -245,8 +248,8 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             session = self._session
             self._session = self._link.session = self._connecting = self._uri = None
             keep_when_dropped(self)
-            if self._state is not State.CLOSED:
-                self._state = State.NEW
+            if self._state is not _CLOSED:
+                self._state = _NEW
                 self._control._thaw()
         if session is None or session.role.claim():
             connect.close()
@@ -280,7 +283,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     def _is_over(self) -> bool:
         """True when nothing can be sent or received any more."""
         session = self._session
-        return self._state is State.CLOSED or (session is not None and session.finished.is_set())
+        return self._state is _CLOSED or (session is not None and session.finished.is_set())
 
     def _output_session(self) -> SessionT:
         if self._is_output_closed:
@@ -290,9 +293,9 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     def _connected_session(self, *, to_read: bool = False) -> SessionT:
         """Return the session that can send or, maybe closed, still be read; or raise why there is none."""
         session = self._session
-        if session is not None and (self._state is State.CONNECTED or (to_read and session.inbox.is_kept)):
+        if session is not None and (self._state is _CONNECTED or (to_read and session.inbox.is_kept)):
             return session
-        if self._state is State.CLOSED:
+        if self._state is _CLOSED:
             if session is not None:
                 raise session.closed_error("the socket was closed")
             raise ObjectClosedError("the socket was closed: make a new one")
@@ -368,7 +371,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             if self._connecting is not None:
                 self._connecting.cancel()
             else:
-                vars(self)["_state"] = State.CLOSED
+                vars(self)["_state"] = _CLOSED
             return self._session
 
     def wait_closed(self, timeout: float | None = None) -> bool:
@@ -387,18 +390,18 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         deadline = Deadline(check_timeout(timeout, "timeout"))
         session = self._session
         if session is None:
-            if self._state is State.CLOSED:
+            if self._state is _CLOSED:
                 return True
             raise IllegalMethodCallError("the socket is not connected: call connect first")
         return session.wait_closed(deadline)
 
     # What the session and the connector call.
 
-    def _raise_closed(self, code: int, reason: str) -> int:
+    def _raise_closed(self, closing: Closing) -> int:
         """Raise closed; for the session."""
         if not self._closed.handlers:
             return 0
-        return self._closed(self, WebSocketClosedEventArgs._create(code, reason))
+        return self._closed(self, WebSocketClosedEventArgs._create(closing.code, closing.reason))
 
     def _validate_server(self, report: "CertificateReport", waiter: Waiter, on_change: Callable[[], None]) -> None:
         """Raise server_custom_validation_requested and wait for the verdict."""
@@ -407,7 +410,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
     @property
     def state(self) -> State:
         """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT)."""
-        return State.CLOSED if self._is_over else self._state
+        return _CLOSED if self._is_over else self._state
 
     @property
     def is_open(self) -> bool:
@@ -415,7 +418,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
 
         Source: beyond WinRT.
         """
-        return self.state is State.CONNECTED
+        return self.state is _CONNECTED
 
     def fileno(self) -> int:
         """Return what select, selectors and event loops may wait on, and nobody may read from (beyond WinRT).
@@ -444,7 +447,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         """Close; quickly when the block is left by an exception, whose news should not wait for the peer."""
         timeout = self._control.close_timeout
         if exc_type is not None:
-            timeout = closing.HURRIED_SECONDS if timeout is None else min(timeout, closing.HURRIED_SECONDS)
+            timeout = HURRIED_SECONDS if timeout is None else min(timeout, HURRIED_SECONDS)
         self._close(None, "", timeout)
 
     def __reduce_ex__(self, protocol: object) -> str:

@@ -466,7 +466,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
 
 def _make_reader(session: MessageSession) -> MessageReceiver:
-    limit, inflater = session.settings._message_limit, session.inflater
+    limit, inflater = session.settings._message_limit(), session.inflater
     if session.settings._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
         pieces = PieceDecoder(limit, MessagePieceEventArgs, inflater)
         return MessageReceiver(session, pieces, MessagePieceEventArgs)

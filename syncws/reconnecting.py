@@ -172,6 +172,10 @@ class ReconnectingWebSocket:
     ResourceWarning.
     """
 
+    _connected: Event["ReconnectingWebSocket", ConnectedEventArgs]
+    _disconnected: Event["ReconnectingWebSocket", DisconnectedEventArgs]
+    _reconnecting: Event["ReconnectingWebSocket", ReconnectingEventArgs]
+
     @raising_bare
     def __init__(
         self,

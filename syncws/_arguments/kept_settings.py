@@ -42,3 +42,7 @@ class KeptSettings:
     _keep_alive_timeout: float | None
     _desired_unsolicited_pong_interval: "dt.timedelta"
     _compression: "Deflate | bool | None"
+    _send_timeout: float | None
+    # None where it depends on the control: see WebSocketControl.
+    _inbox_size_in_bytes: int | None
+    _max_message_size: int | None

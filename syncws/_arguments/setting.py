@@ -71,8 +71,8 @@ class Setting(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
         self._key = f"_{name}"
-        if self._default_of is None:
-            setattr(owner, self._key, self._default)
+        # None where it depends on the control.
+        setattr(owner, self._key, self._default)
 
     @overload
     def __get__(self, control: None, owner: type) -> Self: ...
@@ -83,10 +83,8 @@ class Setting(Generic[T]):
     def __get__(self, control: Control | None, owner: type) -> Self | T:
         if control is None:
             return self
-        if self._default_of is not None and self._key not in vars(control):
-            return self._default_of(control)
         value: T = getattr(control, self._key)
-        return value
+        return self._default_of(control) if value is None and self._default_of is not None else value
 
     @raising_bare
     def __set__(self, control: Control, value: T) -> None:

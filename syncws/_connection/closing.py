@@ -56,6 +56,10 @@ _TEXTS = {
 }
 
 
+_NONE = CloseCause.NONE
+_SETTLED = (CloseState.CLOSED, CloseState.FAILED)
+
+
 class Closing:
     """The state of a connection's end.
 
@@ -84,7 +88,7 @@ class Closing:
     @property
     def cause(self) -> CloseCause:
         """What began the end of the connection; NONE while it is open."""
-        return self._noted[0] if self._noted else CloseCause.NONE
+        return self._noted[0] if self._noted else _NONE
 
     @property
     def state(self) -> CloseState:
@@ -100,7 +104,7 @@ class Closing:
     @property
     def is_settled(self) -> bool:
         """True when the peer's Close frame, or what it did wrong, has settled code and reason."""
-        return self._handshake.state in (CloseState.CLOSED, CloseState.FAILED)
+        return self._handshake.state in _SETTLED
 
     @property
     def code(self) -> int:

@@ -29,7 +29,14 @@ from syncws.info import BandwidthStatistics, Snapshot
 if TYPE_CHECKING:
     from syncws._net.tls.verification import CertificateReport
 
-__all__ = ["SessionLink", "ShownSocket", "ask_about_server", "close_when_dropped", "keep_when_dropped", "read_statistics"]
+__all__ = [
+    "SessionLink",
+    "ShownSocket",
+    "ask_about_server",
+    "close_when_dropped",
+    "keep_when_dropped",
+    "read_statistics",
+]
 
 
 class SessionLink:

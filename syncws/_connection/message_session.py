@@ -54,7 +54,7 @@ class MessageSession(Session):
 
     def __init__(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker, owner: MessageOwner) -> None:
         """See Session."""
-        super().__init__(opened, settings, waker, owner, MessageInbox(settings.inbox_size_in_bytes, waker.wake))
+        super().__init__(opened, settings, waker, owner, MessageInbox(settings._inbox_size(), waker.wake))
         # The thread that is in send_fragment(), if there is one.
         self._fragment_sender: dict[None, int] = {}
 
@@ -184,13 +184,13 @@ class MessageSession(Session):
             self.handler_failures += failures
         return True
 
-    def _raise_last_events(self, code: int, reason: str) -> None:
+    def _raise_last_events(self) -> None:
         owner = self.owner()
         try:
             if owner is not None and self.loss is not None:
                 self.handler_failures += owner._raise_message_received(_error_message(self._told(self.loss)))
         finally:
-            super()._raise_last_events(code, reason)
+            super()._raise_last_events()
 
 
 def check_whole_text(data: bytes | memoryview) -> None:

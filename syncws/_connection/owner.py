@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from syncws._connection.closing import Closing
 from syncws.event_args import (
     WebSocketClosedEventArgs,
     WebSocketPingReceivedEventArgs,
@@ -19,6 +20,6 @@ class Owner(Protocol):
     _ping_received: Event[Any, WebSocketPingReceivedEventArgs]
     _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
 
-    def _raise_closed(self, code: int, reason: str) -> int:
-        """Raise closed; return how many handlers raised."""
+    def _raise_closed(self, closing: Closing) -> int:
+        """Raise closed, with what `closing` ended with; return how many handlers raised."""
         ...

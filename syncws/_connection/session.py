@@ -52,6 +52,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+# As in message_websocket: to ask an enumeration for a member takes long.
+_NONE, _LOST, _ABORTED = CloseCause.NONE, CloseCause.CONNECTION_LOST, CloseCause.ABORTED
+_OPEN = CloseState.OPEN
+
 ErrorT = TypeVar("ErrorT", bound=WebSocketError)
 
 _numbers = itertools.count(1)
@@ -158,7 +162,7 @@ class Session(Sending):
     def close_cause(self) -> CloseCause:
         """What began the end of the connection; NONE while it is open."""
         cause = self.closing.cause
-        if cause is CloseCause.NONE and self.outbox.is_broken:
+        if cause is _NONE and self.outbox.is_broken:
             # Not noted: the reader finds the end too, and perhaps that a Close frame came before it.
             return CloseCause.CONNECTION_LOST
         return cause
@@ -235,7 +239,7 @@ class Session(Sending):
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
         # A loss is noted at once here: the reader looks no further.
-        self.closing.note(CloseCause.CONNECTION_LOST if self.outbox.is_broken else CloseCause.ABORTED)
+        self.closing.note(_LOST if self.outbox.is_broken else _ABORTED)
         self.closing.is_discarding = True
         self.is_aborted = True
         self._end_waits(self._told(ConnectionClosedError("the connection was aborted: no pong is waited for any more")))
@@ -400,12 +404,13 @@ class Session(Sending):
         """
         if self.is_over:
             return
-        state = self.closing.state
-        if state in (CloseState.OPEN, CloseState.CLOSE_SENT) and self.loss is None and not self.closing.is_discarding:
+        # After an abort nobody asks.
+        state = _OPEN if self._has_told_all else self.closing.state
+        if self.loss is None and not self.closing.is_discarding and state in (_OPEN, CloseState.CLOSE_SENT):
             self.loss = self.outbox.given_up or ConnectionLostError(
                 "the server ended the connection without a Close frame"
             )
-        self.closing.note(CloseCause.CONNECTION_LOST)
+        self.closing.note(_LOST)
         try:
             if not self._has_told_all:
                 self.outbox.shut(self._reason_for_senders(state))
@@ -426,7 +431,7 @@ class Session(Sending):
         self.end()
         try:
             if not self.is_exiting:
-                self._raise_last_events(self.closing.code, self.closing.reason)
+                self._raise_last_events()
         finally:
             # Also when a handler ends the thread by SystemExit.
             self.finished.set()
@@ -443,8 +448,8 @@ class Session(Sending):
         self.transport.close()
         self.forget_context()
 
-    def _raise_last_events(self, code: int, reason: str) -> None:
+    def _raise_last_events(self) -> None:
         """Tell the application's object, if it is still there, that the connection is over."""
         owner = self.owner()
         if owner is not None:
-            self.handler_failures += owner._raise_closed(code, reason)
+            self.handler_failures += owner._raise_closed(self.closing)

@@ -24,7 +24,7 @@ class StreamSession(Session):
 
     def __init__(self, opened: Opened, settings: StreamWebSocketControl, waker: Waker, owner: Owner) -> None:
         """See Session."""
-        super().__init__(opened, settings, waker, owner, ByteInbox(settings.inbox_size_in_bytes, waker.wake))
+        super().__init__(opened, settings, waker, owner, ByteInbox(settings._inbox_size(), waker.wake))
 
     def begin_read(self, operation: Operation) -> None:
         """Begin a read; see ByteSource.begin.

@@ -108,8 +108,10 @@ class Dialer:
 
     def _first_connected(self) -> Dialed:
         while True:
-            is_start_due = self._waiting and (not self._pending or self._next_start.is_expired)
-            dialed = self._start_next() if is_start_due else self._wait()
+            if self._waiting and (not self._pending or self._next_start.is_expired):
+                dialed = self._start_next()
+            else:
+                dialed = self._wait()
             if dialed is not None:
                 self._pending.remove(dialed)
                 return dialed
@@ -158,8 +160,9 @@ class Dialer:
         """
         whole = self._waiter.deadline
         limit = whole.earlier(self._settings._connect_timeout)
-        remaining = whole.remaining
-        return limit if remaining is None else limit.earlier(max(remaining / count, _SHORTEST_SHARE_SECONDS))
+        if count == 1 or (remaining := whole.remaining) is None:
+            return limit
+        return limit.earlier(max(remaining / count, _SHORTEST_SHARE_SECONDS))
 
     def _wait(self) -> Dialed | None:
         """Wait until an address answers, its time is over, or the next one's turn comes."""

@@ -175,6 +175,7 @@ class SocketTransport:
         "_receive_small",
         "_socket",
         "inbound",
+        "looks_cheaply",
         "outbound",
     )
 
@@ -196,6 +197,8 @@ class SocketTransport:
         # One call for a small read, where that is there; as for the rest it does what keep() does without it.
         self._is_plain = _is_plain(connected)
         self._receive_small = speedups.receive_small if speedups is not None and self._is_plain else None
+        # Elsewhere it costs an exception.
+        self.looks_cheaply = self._receive_small is not None
         self.inbound = BandwidthMeter()
         self.outbound = BandwidthMeter()
 
@@ -268,11 +271,6 @@ class SocketTransport:
         except OSError:
             pass  # The peer was faster.
 
-    @property
-    def looks_cheaply(self) -> bool:
-        """See Transport.looks_cheaply; elsewhere it costs an exception."""
-        return self._receive_small is not None
-
     def fileno(self) -> int:
         """See Transport.fileno."""
         return self._descriptor
@@ -297,4 +295,5 @@ class SocketTransport:
         self._lock = type(self._lock)()
         self.close()
         self._receive_small = None
+        self.looks_cheaply = False
         self._socket = _InheritedSocket()

@@ -14,9 +14,14 @@ __all__ = ["Waiter"]
 
 
 class Waiter:
-    """Waits for one socket on behalf of one connect operation."""
+    """Waits for one socket on behalf of one connect operation.
 
-    __slots__ = ("_deadline", "_descriptor", "_is_canceled", "_limit", "_readiness", "_waker", "phase")
+    Attributes:
+        deadline (Deadline): the operation's.
+        phase (str): what is under way, for an error.
+    """
+
+    __slots__ = ("_descriptor", "_is_canceled", "_limit", "_readiness", "_waker", "deadline", "phase")
 
     def __init__(
         self,
@@ -38,17 +43,12 @@ class Waiter:
         """
         self._waker = waker
         self._is_canceled = is_canceled
-        self._deadline = deadline
+        self.deadline = deadline
         self._limit = limit
         self._descriptor = descriptor
         # Made for the first wait: that for an address needs none.
         self._readiness: Readiness | None = None
         self.phase = "connect"
-
-    @property
-    def deadline(self) -> Deadline:
-        """The operation's deadline."""
-        return self._deadline
 
     def for_descriptor(self, descriptor: int, deadline: Deadline) -> "Waiter":
         """Return a waiter for a socket under an earlier deadline, with the same cancellation."""
@@ -58,7 +58,7 @@ class Waiter:
 
     def within(self, seconds: float) -> "Waiter":
         """Return a waiter for the same socket that gives up after `seconds` at the latest."""
-        return self.for_descriptor(self._descriptor, self._deadline.earlier(seconds))
+        return self.for_descriptor(self._descriptor, self.deadline.earlier(seconds))
 
     def wait(self, interest: int, until: Deadline = FOREVER) -> int:
         """Wait for READABLE, WRITABLE, or with 0 for a wake-up, until `until` at the latest, and possibly less.
@@ -80,7 +80,7 @@ class Waiter:
 
     def _latest(self, until: Deadline) -> Deadline:
         """Return when a wait must end: by the operation's deadline, a known cancellation, or `until`."""
-        deadline = self._deadline if until is FOREVER else self._deadline.sooner(until)
+        deadline = self.deadline if until is FOREVER else self.deadline.sooner(until)
         return deadline if self._limit is None else self._limit(deadline)
 
     def wait_for_any(self, descriptors: Iterable[int], until: Deadline) -> list[int]:
@@ -104,5 +104,5 @@ class Waiter:
             raise forked_error()
         if self._is_canceled():
             raise OperationCanceledError(f"connect was canceled ({self.phase})")
-        if self._deadline.is_expired:
+        if self.deadline.is_expired:
             raise OperationTimedOutError(f"connect took longer than it may ({self.phase})")

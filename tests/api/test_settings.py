@@ -211,7 +211,7 @@ def test_a_changed_copy_leaves_the_snapshot_as_it_was():
 
 @pytest.mark.parametrize(("size", "limit"), [(0xFFFF_FFFF, 1 << 63), (0xFFFF_FFFE, 0xFFFF_FFFE), (0, 0)])
 def test_the_largest_message_size_is_no_limit(size, limit):
-    assert settings_with(max_message_size=size)._message_limit == limit
+    assert settings_with(max_message_size=size)._message_limit() == limit
 
 
 # Several at once.

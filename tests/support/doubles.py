@@ -39,8 +39,8 @@ class Owner:
         self.log.append(message.error)
         return 0
 
-    def _raise_closed(self, code, reason):
-        self.log.append((code, reason))
+    def _raise_closed(self, closing):
+        self.log.append((closing.code, closing.reason))
         if self.on_closed is not None:
             self.on_closed()
         return 0

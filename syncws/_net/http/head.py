@@ -26,8 +26,8 @@ MAX_BODY_BYTES = 4096
 
 # Interim answers (1xx) before the final one, and that one.
 _MAX_HEADS = 16
-# In a reason or a value there are no control characters (RFC 9112 4, RFC 9110 5.5). Nothing here is tried twice, so that
-# a long head takes no longer than others for each of its bytes.
+# In a reason or a value there are no control characters (RFC 9112 4, RFC 9110 5.5). No byte is tried twice, so
+# a long head takes no longer than it must.
 _STATUS = re.compile(r"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*+))?\r?\n")
 _FIELD = re.compile(
     rf"^({TOKEN}+):[ \t]*+((?:[^\x00-\x20\x7f]++|[ \t]++(?=[^\x00-\x20\x7f]))*+)[ \t]*+\r?\n", re.MULTILINE
