@@ -35,7 +35,7 @@ from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.closing import check_close
 from syncws._wire.headers import check_request_header
-from syncws._wire.uri import WebSocketUri, parse_uri
+from syncws._wire.uri import WebSocketUri, parse_plain_uri, parse_uri
 from syncws.cancellation import CancellationToken, check_token
 from syncws.control import WebSocketControl
 from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationCanceledError
@@ -194,9 +194,11 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         self, uri: str | Uri, timeout: float | None, token: CancellationToken | None, over: "socket.socket | str | None"
     ) -> None:
         text = uri_text(uri)
-        # What is not plain is read with urllib3, which is imported then.
-        with loading():
-            target = parse_uri(text)
+        target = parse_plain_uri(text)
+        if target is None:
+            # It is read with urllib3, which is imported then.
+            with loading():
+                target = parse_uri(text)
         deadline = Deadline(check_timeout(timeout, "timeout"))
         check_token(token)
         settings = self._control._snapshot(tuple(self._request_headers.values()))

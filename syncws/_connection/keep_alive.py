@@ -16,11 +16,15 @@ from syncws._wire.closing import pong_frame
 
 if TYPE_CHECKING:
     from syncws._connection.session import Session
+    from syncws.control import WebSocketControl
 
-__all__ = ["KeepAlive", "Silence", "UnsolicitedPongs", "timers_of"]
+__all__ = ["KeepAlive", "Silence", "UnsolicitedPongs", "may_begin_later", "timers_of"]
 
 
 _logger = logging.getLogger("syncws.reader")
+
+# Of which the twentieth part of a second that the monitor's first look is away is no part that counts.
+_LONG_INTERVAL_SECONDS = 1.0
 
 
 class Silence:
@@ -49,9 +53,9 @@ class _SessionTimer(Timer):
         self._session: Callable[[], Session | None] = weakref.ref(session)
         self._interval = interval
 
-    def start(self) -> None:
-        """Begin; the first time is in an interval."""
-        self.set(self._interval)
+    def start(self, began: float) -> None:
+        """Begin; the first time is an interval after `began`, by the clock of _waiting.deadline."""
+        self.set(began + self._interval - now())
 
     def run(self) -> float | None:
         """See Timer.run."""
@@ -167,6 +171,12 @@ class UnsolicitedPongs(_SessionTimer):
         session.outbox.post_control(self._pong)
         session.role.call()
         return self._interval
+
+
+def may_begin_later(settings: "WebSocketControl") -> bool:
+    """Tell whether a session's timers may be made at the monitor's first look: for most connections that is never."""
+    interval = settings._keep_alive_interval
+    return not settings._desired_unsolicited_pong_interval and (not interval or interval >= _LONG_INTERVAL_SECONDS)
 
 
 def timers_of(session: "Session", monitor: Monitor) -> list[KeepAlive | UnsolicitedPongs]:

@@ -56,6 +56,14 @@ __all__ = ["Session"]
 _NONE, _LOST, _ABORTED = CloseCause.NONE, CloseCause.CONNECTION_LOST, CloseCause.ABORTED
 _OPEN = CloseState.OPEN
 
+# Why waits end by an abort: for who waits for a pong, and for senders. Each gets a copy.
+_ABORT_REASONS = (
+    ConnectionClosedError("the connection was aborted: no pong is waited for any more"),
+    CanceledByCloseError("the connection was aborted"),
+)
+for _reason in _ABORT_REASONS:
+    _reason.close_cause = _ABORTED
+
 ErrorT = TypeVar("ErrorT", bound=WebSocketError)
 
 _numbers = itertools.count(1)
@@ -119,8 +127,8 @@ class Session(Sending):
         Raises:
             CannotConnectError: the system gives no thread (0x80072EFD).
         """
-        self.role.begin(make_reader(self))
-        self._start_timers()
+        if not self.role.begin(make_reader(self)):
+            self.start_timers()
 
     @property
     def keeps_reader(self) -> bool:
@@ -130,10 +138,11 @@ class Session(Sending):
             owner is not None and bool(owner._ping_received.handlers or owner._pong_received.handlers)
         )
 
-    def _start_timers(self) -> None:
+    def start_timers(self) -> None:
+        """Begin keep-alive, and the pongs that nobody asks for."""
         self._timers = timers_of(self, self._monitor)
         for timer in self._timers:
-            timer.start()
+            timer.start(self.began)
         if self.is_over:
             # Just now: the reader may not have seen them.
             self._close_timers()
@@ -242,8 +251,12 @@ class Session(Sending):
         self.closing.note(_LOST if self.outbox.is_broken else _ABORTED)
         self.closing.is_discarding = True
         self.is_aborted = True
-        self._end_waits(self._told(ConnectionClosedError("the connection was aborted: no pong is waited for any more")))
-        self.outbox.shut(self._told(CanceledByCloseError("the connection was aborted")))
+        reasons: Sequence[WebSocketError] = _ABORT_REASONS
+        if self.close_cause is not _ABORTED or self.is_close_known:
+            reasons = [self._told(fresh(reason)) for reason in reasons]
+        for_pings, for_senders = reasons
+        self._end_waits(for_pings)
+        self.outbox.shut(for_senders)
         self._has_told_all = True
         self.transport.abort()
         self.role.finish_or_call(self)

@@ -9,12 +9,14 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer, set_options
 from syncws._net.given_socket import address_of, take_over
-from syncws._net.http.authentication import PROXY, SERVER, Authentication
+from syncws._net.http.authentication import PROXY, SERVER, UNAUTHENTICATED, Authentication
 from syncws._net.http.cookies import Cookies
 from syncws._net.http.handshake import HandshakeResult, OpeningRequest, open_websocket
 from syncws._net.http.redirects import is_redirect, redirected
@@ -136,12 +138,16 @@ class Connect:
         self._token = token
         self._over = over
         self._validate = validate
-        self._authentication = Authentication(SERVER, _server_credential(settings))
+        self._authentication = UNAUTHENTICATED
+        if settings._server_credential is not None:
+            self._authentication = Authentication(SERVER, _server_credential(settings))
         self._proxy_authentications: dict[ProxyUrl, Authentication] = {}
         self.attempts: list[ConnectAttempt] = []
         self._phases = Phases()
+        # Keeps what uses the descriptors, the waker's and the socket's, apart from what closes them.
+        self._descriptor_lock = threading.RLock()
         try:
-            self.waker = Waker(threading.RLock())
+            self.waker = Waker(self._descriptor_lock)
         except OSError as exc:
             raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
         limit = None if token is None else token._limit
@@ -187,12 +193,8 @@ class Connect:
             self._token._add_listener(self, self.waker.wake)
         try:
             if self._uri.is_secure:
-                # Here and not above, as all of _net.tls in this module: a plain connect needs none of it.
-                with loading():
-                    from syncws._net.tls.context import make_plan
-
                 # Made now and kept: settings that TLS cannot use are an error before anything is sent.
-                make_plan(self._settings)
+                _tls().make_plan(self._settings)
             self._take_cookies()
             return self._open_following_redirects()
         except WebSocketError as exc:
@@ -207,8 +209,9 @@ class Connect:
 
     def _take_cookies(self) -> None:
         self._cookies = Cookies(self._settings._cookies, self._uri)
-        # As above: what cannot be sent is told before anything is.
-        self._cookies.header_for(self._uri, has_own=False)
+        if self._cookies.jar is not None:
+            # As above: what cannot be sent is told before anything is.
+            self._cookies.header_for(self._uri, has_own=False)
 
     def _told(self, error: WebSocketError) -> WebSocketError:
         """Return what is raised for an error: one that connect() met says of which URI, and what became of each try."""
@@ -240,7 +243,7 @@ class Connect:
                 target, allowed_there = redirected(exc, uri, settings)
                 if allowed_there is not settings:
                     # Another origin: what answered here is none of its business.
-                    self._authentication = Authentication(SERVER, None)
+                    self._authentication = UNAUTHENTICATED
                 uri, settings = target, allowed_there
                 followed += 1
 
@@ -250,9 +253,7 @@ class Connect:
             return self._open_over(self._over, uri, settings)
         if self._over is not None:
             return self._open_authorized(None, [Address(socket.AF_UNIX, self._over)], uri, settings)
-        # It may import what reads URLs and the system's settings; it does not wait.
-        with loading():
-            proxy = choose_proxy(uri, settings)
+        proxy = choose_proxy(uri, settings)
         if uri is self._uri:
             self._proxy = proxy and proxy.shown
         elif proxy is not None and proxy.shown != self._proxy:
@@ -355,7 +356,7 @@ class Connect:
         self._phases.begin_connection(now() - dialed.started)
         tls: tuple[str | None, str | None] = (None, None)
         local = dialed.socket.getsockname()
-        bottom = self._transport = SocketTransport(dialed.socket, self.make_lock())
+        bottom = self._transport = SocketTransport(dialed.socket, self._descriptor_lock)
         waiter = self._waiter.for_descriptor(bottom.fileno(), dialed.deadline)
         transport: Transport = bottom
         try:
@@ -366,11 +367,8 @@ class Connect:
                 )
                 self._phases.add("proxy", began)
             if uri.is_secure:
-                with loading():
-                    from syncws._net.tls.server import start_tls
-
                 began = now()
-                secure = start_tls(transport, uri, settings, waiter, self)
+                secure = _tls().start_tls(transport, uri, settings, waiter, self)
                 self._phases.add("tls", began)
                 transport, tls = secure, secure.names()
             waiter.phase = "waiting for the server's answer to the WebSocket handshake"
@@ -420,6 +418,15 @@ class Connect:
         """Let the application look at the server's certificate; raises when it refuses."""
         if self._validate is not None:
             self._validate(report, waiter, self.waker.wake)
+
+
+@cache
+def _tls() -> ModuleType:
+    """Return _net.tls.server."""
+    # Here and not above, as all of _net.tls in this module: a plain connect needs none of it.
+    with loading():
+        from syncws._net.tls import server
+    return server
 
 
 def _is_silence(error: WebSocketError) -> bool:

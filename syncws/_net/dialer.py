@@ -125,7 +125,9 @@ class Dialer:
         limit = self._share(len(self._waiting) if delay is None else 1)
         address = self._waiting.popleft()
         is_ip = address.is_ip
-        self._waiter.phase = f"connecting to {self._shown(address)}"
+        self._waiter.phase = (
+            f"connecting to {address.text} port {self._port}" if is_ip else f"connecting to {address.text}"
+        )
         self._waiter.check()
         self._next_start = FOREVER if delay is None else Deadline(delay)
         # In this order: an attempt that runs out of time has taken no less than it had.

@@ -104,5 +104,5 @@ class Waiter:
             raise forked_error()
         if self._is_canceled():
             raise OperationCanceledError(f"connect was canceled ({self.phase})")
-        if self.deadline.is_expired:
+        if self.deadline is not FOREVER and self.deadline.is_expired:
             raise OperationTimedOutError(f"connect took longer than it may ({self.phase})")

@@ -15,6 +15,7 @@ __all__ = [
     "WebSocketUri",
     "bracketed",
     "check_characters",
+    "parse_plain_uri",
     "parse_uri",
     "read_http_url",
     "server_name_of",
@@ -96,8 +97,17 @@ def parse_uri(text: str) -> WebSocketUri:
     """
     if not isinstance(text, str):
         raise InvalidArgumentTypeError(f"uri must be str, not {type(text).__name__}")
+    return parse_plain_uri(text) or _made_of(*_read_any(text))
+
+
+def parse_plain_uri(text: str) -> WebSocketUri | None:
+    """Return what parse_uri() does for a URI that takes no import to read; None for others."""
     found = _read_plain(text) if text.startswith("ws") else None
-    is_secure, (host, port, resource) = (text.startswith("wss"), found) if found else _read_any(text)
+    return None if found is None else _made_of(text.startswith("wss"), found)
+
+
+def _made_of(is_secure: bool, found: tuple[str, int | None, str]) -> WebSocketUri:
+    host, port, resource = found
     return WebSocketUri(is_secure, host, (443 if is_secure else 80) if port is None else port, resource)
 
 

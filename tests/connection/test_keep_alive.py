@@ -14,7 +14,7 @@ from syncws._connection import keep_alive as keep_alive_module
 from syncws._connection.keep_alive import KeepAlive, Silence
 from syncws._connection.monitor import Monitor
 from syncws._net.meter import BandwidthMeter
-from syncws._waiting.deadline import Deadline
+from syncws._waiting.deadline import Deadline, now
 from syncws._wire.frames import close_payload, encode_frame
 from syncws.errors import ConnectionLostError
 
@@ -340,7 +340,7 @@ def test_a_silence_that_is_noticed_when_closing_has_begun_changes_nothing(kept):
 
 def test_a_session_that_is_no_more_is_left_alone(rigs, monitor):
     rig = rigs(keep_alive_interval=20.0, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
-    rig.session._start_timers()
+    rig.session.start_timers()
     timers = list(rig.session._timers)
     for timer in timers:
         timer._session = lambda: None
@@ -370,7 +370,7 @@ def test_a_thousand_sessions_have_one_monitor():
     sessions = [Quiet() for _ in range(1000)]
     timers = [KeepAlive(session, monitor, 0.01, None) for session in sessions]
     for timer in timers:
-        timer.start()
+        timer.start(now())
     for session in sessions:
         wait(session.pinged)
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "syncws-monitor"]
@@ -383,7 +383,7 @@ def test_a_connection_that_ends_while_its_timers_start_leaves_none(rigs, monitor
     rig = rigs(CLOSE_1000, b"", keep_alive_interval=20.0)
     rig.owner.note_messages()
     session = rig.session
-    start_timers = session._start_timers
-    session._start_timers = lambda: (wait_finished(session), start_timers())
+    start_timers = session.start_timers
+    session.start_timers = lambda: (wait_finished(session), start_timers())
     rig.start()
     assert not monitor.has_timers

@@ -7,6 +7,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from syncws._connection.keep_alive import may_begin_later
 from syncws._connection.receiving.pulling import Puller
 from syncws._connection.receiving.reading_role import ENDED, Hold, ReadingRole
 from syncws._waiting.helper_threads import start_thread
@@ -29,21 +30,24 @@ class SessionRole(ReadingRole):
         starting (Thread | None): a thread that was started and has not tried to take the token yet.
     """
 
-    __slots__ = ("_is_short_of_threads", "_monitor", "_session", "reader", "starting")
+    __slots__ = ("_is_short_of_threads", "_monitor", "_session", "_starts_timers", "reader", "starting")
 
     def __init__(self, session: "Session", monitor: "Monitor") -> None:
         """Make a role that the connect has."""
         super().__init__()
         self._session: Session | None = session
         self._monitor = monitor
-        self._is_short_of_threads = False
+        self._is_short_of_threads = self._starts_timers = False
         self.reader: Reader | None = None
         self.starting: threading.Thread | None = None
 
-    def begin(self, reader: "Reader") -> None:
+    def begin(self, reader: "Reader") -> bool:
         """Let the connection be read; the connecting thread calls it once.
 
         Where messages go to handlers the reader thread is started at once, else when there is something for it.
+
+        Returns:
+            True when the monitor starts the session's timers, at its first look.
 
         Raises:
             CannotConnectError: the system gives no thread (0x80072EFD).
@@ -56,12 +60,22 @@ class SessionRole(ReadingRole):
         del self.holders[None]
         if session.keeps_reader:
             start_thread(self._make_thread(reader))
-            return
+            return False
         session.inbox.is_pulled = True
+        starts_timers = self._starts_timers = may_begin_later(session.settings)
         self._monitor.rounds.add(self)
         if self.is_asked:
             # In a handler of opened.
             self.settle()
+        return starts_timers
+
+    def look(self, is_readable: bool) -> int:
+        """See ReadingRole.look."""
+        session = self._session
+        if self._starts_timers and session is not None:
+            self._starts_timers = False
+            session.start_timers()
+        return super().look(is_readable)
 
     def claim(self) -> bool:
         """See ReadingRole.claim."""

@@ -135,6 +135,10 @@ class Authentication:
         return f"{asks}; what {self._side.setting} holds was refused"
 
 
+UNAUTHENTICATED = Authentication(SERVER, None)
+"""Answers no server; without a credential nothing of it ever changes."""
+
+
 def _best(challenges: list[Challenge]) -> Challenge | None:
     """Return the challenge that tells an eavesdropper least (RFC 7616 5.1), the first of several; None without any."""
     digests = [(digest_strength(one), one) for one in challenges if one.scheme == "digest"]

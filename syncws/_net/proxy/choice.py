@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable
 
+from syncws._waiting.at_fork import loading
 from syncws._wire.proxy_url import Login, ProxyUrl, check_login, parse_proxy_url
 from syncws._wire.shown import shown_text
 from syncws._wire.uri import WebSocketUri, bracketed, read_http_url
@@ -38,6 +39,14 @@ def choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | No
             protocol cannot carry the credential, or the server's address (0x80070057).
         WebSocketError: a SOCKS proxy, and the extra for it is not installed (0x80004005).
     """
+    if settings._proxy is None and not (_HAS_SYSTEM_SETTINGS or _has_variables()):
+        return None
+    # It may import what reads URLs and the system's settings; it does not wait.
+    with loading():
+        return _choose_proxy(uri, settings)
+
+
+def _choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | None:
     proxy = _from_environment(uri) if settings._proxy is None else _from_control(settings._proxy)
     if proxy is None:
         return None
@@ -64,8 +73,6 @@ def _from_control(text: str) -> ProxyUrl | None:
 
 
 def _from_environment(uri: WebSocketUri) -> ProxyUrl | None:
-    if not (_HAS_SYSTEM_SETTINGS or _has_variables()):
-        return None
     # The standard library knows how the variables are spelt, and not to trust HTTP_PROXY in a CGI program.
     # Imported here, because that takes milliseconds.
     from urllib.request import getproxies_environment

@@ -44,9 +44,10 @@ def start_tls(
         ssl.SSLError, OSError: what else went wrong in TLS, or below it.
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
-    waiter.phase = f"TLS handshake with {uri.server_name}"
+    name = uri.server_name
+    waiter.phase = f"TLS handshake with {name}"
     plan = make_plan(settings)
-    transport = TlsTransport(inner, plan.handshake, uri.server_name, tools.make_lock())
+    transport = TlsTransport(inner, plan.handshake, name, tools.make_lock())
     report: CertificateReport | None = None
 
     def check_certificate() -> None:
@@ -63,7 +64,7 @@ def start_tls(
     except ssl.SSLCertVerificationError as exc:
         report = _report_of_failure(exc, transport, plan.handshake, uri)
         tools.note_certificates(report)
-        raise certificate_error(report, report.errors, uri.server_name) from exc
+        raise certificate_error(report, report.errors, name) from exc
     if report is None:
         report = _checked_report(sent_chain(transport.ssl_object), plan.rules, uri, settings, tools)
     tools.validate_server(report, waiter)
@@ -89,7 +90,8 @@ def _checked_report(
     """Check the certificate by the rules, if there are any: else the handshake has done so, or nothing is checked."""
     report = CertificateReport(chain) if rules is None else examine(rules, chain, uri.server_name)
     tools.note_certificates(report)
-    left = not_forgiven(report.errors, settings.ignorable_server_certificate_errors)
-    if left:
-        raise certificate_error(report, left, uri.server_name)
+    if report.errors:
+        left = not_forgiven(report.errors, settings.ignorable_server_certificate_errors)
+        if left:
+            raise certificate_error(report, left, uri.server_name)
     return report
