@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["Address", "interleaved", "parse_address"]
+__all__ = ["IP_FAMILIES", "Address", "interleaved", "parse_address"]
 
 
-_IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+"""What Address.is_ip asks for; itself for where the time of a property counts."""
 
 
 class Address(NamedTuple):
@@ -30,7 +31,7 @@ class Address(NamedTuple):
     @property
     def is_ip(self) -> bool:
         """False for the path of a Unix socket."""
-        return self.family in _IP_FAMILIES
+        return self.family in IP_FAMILIES
 
     @property
     def is_unspecified(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from syncws._arguments.socket_options import LocalAddress, shown_option
-from syncws._net.address import Address, parse_address
+from syncws._net.address import IP_FAMILIES, Address, parse_address
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.waiter import Waiter
 from syncws.control import WebSocketControl
@@ -124,10 +124,8 @@ class Dialer:
         # Those that are tried beside each other use up nothing of each other's time as long as none has accepted.
         limit = self._share(len(self._waiting) if delay is None else 1)
         address = self._waiting.popleft()
-        is_ip = address.is_ip
-        self._waiter.phase = (
-            f"connecting to {address.text} port {self._port}" if is_ip else f"connecting to {address.text}"
-        )
+        is_ip = address.family in IP_FAMILIES
+        self._waiter.phase = f"connecting to {self._shown(address)}"
         self._waiter.check()
         self._next_start = FOREVER if delay is None else Deadline(delay)
         # In this order: an attempt that runs out of time has taken no less than it had.
@@ -200,7 +198,7 @@ class Dialer:
         _logger.info("%s: %s after %.3f s", self._shown(address), error.strerror or error, seconds)
 
     def _shown(self, address: Address) -> str:
-        return f"{address.text} port {self._port}" if address.is_ip else address.text
+        return f"{address.text} port {self._port}" if address.family in IP_FAMILIES else address.text
 
     def _error(self) -> WebSocketError:
         """Return the one error for all the addresses; it names each and what became of it."""
