@@ -5,7 +5,6 @@ thread, those of server_custom_validation_requested on the connecting thread.
 """
 
 import threading
-import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
