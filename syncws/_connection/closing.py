@@ -9,10 +9,11 @@ from syncws._waiting.deadline import Deadline
 from syncws._wire.closing import CloseHandshake, CloseState
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws.enums import CloseCause
-from syncws.errors import MessageTooBigError
+from syncws.errors import CanceledByCloseError, ConnectionClosedError, MessageTooBigError
 
 __all__ = [
     "ABANDON_SECONDS",
+    "ABORT_REASONS",
     "ABORT_SECONDS",
     "ANSWER_SLICES",
     "ANSWER_SLICE_SECONDS",
@@ -56,6 +57,14 @@ _TEXTS = {
 }
 
 
+ABORT_REASONS = (
+    ConnectionClosedError("the connection was aborted: no pong is waited for any more"),
+    CanceledByCloseError("the connection was aborted"),
+)
+"""Why waits end by an abort() of an open connection: those for a pong, and those of senders. Each gets a copy."""
+for _reason in ABORT_REASONS:
+    _reason.close_cause = CloseCause.ABORTED
+
 _NONE = CloseCause.NONE
 _SETTLED = (CloseState.CLOSED, CloseState.FAILED)
 
@@ -80,10 +89,12 @@ class Closing:
         self.deadline: Deadline | None = None
         self.is_discarding = False
 
-    def note(self, cause: CloseCause) -> None:
-        """Note why the connection ends, unless that is known already; takes no lock."""
-        if not self._noted:
-            self._noted.append(cause)
+    def note(self, cause: CloseCause) -> bool:
+        """Note why the connection ends, unless that is known already, and return whether it was not; takes no lock."""
+        if self._noted:
+            return False
+        self._noted.append(cause)
+        return True
 
     @property
     def cause(self) -> CloseCause:

@@ -33,6 +33,7 @@ __all__ = [
     "SessionLink",
     "ShownSocket",
     "ask_about_server",
+    "close_dropped",
     "close_when_dropped",
     "keep_when_dropped",
     "read_statistics",
@@ -165,7 +166,7 @@ def close_when_dropped(socket: object, session: Session, uri: WebSocketUri) -> N
     Not by weakref.finalize, which takes several times as long.
     """
     number = id(socket)
-    _watched[number] = weakref.ref(socket, partial(_close_dropped, number, type(socket).__name__)), session, uri
+    _watched[number] = weakref.ref(socket, partial(_look_at_dropped, number, type(socket).__name__)), session, uri
 
 
 def keep_when_dropped(socket: object) -> None:
@@ -173,15 +174,18 @@ def keep_when_dropped(socket: object) -> None:
     _watched.pop(id(socket), None)
 
 
-def _close_dropped(number: int, name: str, _: object) -> None:
+def _look_at_dropped(number: int, name: str, _: object) -> None:
     _, session, uri = _watched.pop(number)
     # When the program ends the sockets go with the process.
-    if session.finished.is_set() or session.is_exiting:
-        return
+    if not (session.finished.is_set() or session.is_exiting):
+        close_dropped(session, f"a {name} connected to {uri.scheme}://{uri.host}:{uri.port}")
+
+
+def close_dropped(session: Session, what: str) -> None:
+    """Close the connection of a socket object that was dropped."""
     try:
         # Not for one whose close() was interrupted, or has not come to its end.
         if not session.closing.is_discarding:
-            what = f"a {name} connected to {uri.scheme}://{uri.host}:{uri.port}"
             warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
     finally:
         session.abandon()

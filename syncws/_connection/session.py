@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from syncws._connection import closing
-from syncws._connection.closing import Closing
+from syncws._connection.closing import ABORT_REASONS, Closing
 from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs, timers_of
 from syncws._connection.monitor import the_monitor
 from syncws._connection.owner import Owner
@@ -38,7 +38,6 @@ from syncws._wire.tally import Tally
 from syncws.control import WebSocketControl
 from syncws.enums import CloseCause
 from syncws.errors import (
-    CanceledByCloseError,
     ConnectionClosedError,
     ConnectionLostError,
     ConnectionOverError,
@@ -55,14 +54,6 @@ __all__ = ["Session"]
 # As in message_websocket: to ask an enumeration for a member takes long.
 _NONE, _LOST, _ABORTED = CloseCause.NONE, CloseCause.CONNECTION_LOST, CloseCause.ABORTED
 _OPEN = CloseState.OPEN
-
-# Why waits end by an abort: for who waits for a pong, and for senders. Each gets a copy.
-_ABORT_REASONS = (
-    ConnectionClosedError("the connection was aborted: no pong is waited for any more"),
-    CanceledByCloseError("the connection was aborted"),
-)
-for _reason in _ABORT_REASONS:
-    _reason.close_cause = _ABORTED
 
 ErrorT = TypeVar("ErrorT", bound=WebSocketError)
 
@@ -248,11 +239,12 @@ class Session(Sending):
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
         # A loss is noted at once here: the reader looks no further.
-        self.closing.note(_LOST if self.outbox.is_broken else _ABORTED)
+        cause = _LOST if self.outbox.is_broken else _ABORTED
+        is_first = self.closing.note(cause)
         self.closing.is_discarding = True
         self.is_aborted = True
-        reasons: Sequence[WebSocketError] = _ABORT_REASONS
-        if self.close_cause is not _ABORTED or self.is_close_known:
+        reasons: Sequence[WebSocketError] = ABORT_REASONS
+        if not is_first or cause is not _ABORTED:
             reasons = [self._told(fresh(reason)) for reason in reasons]
         for_pings, for_senders = reasons
         self._end_waits(for_pings)

@@ -411,7 +411,7 @@ class Connect:
 
     def note_certificates(self, report: "CertificateReport") -> None:
         """Keep what the server showed, for the information object."""
-        self.certificates = tuple(Certificate(der) for der in report.chain)
+        self.certificates = tuple(map(Certificate, report.chain))
         self.certificate_errors = report.errors
 
     def validate_server(self, report: "CertificateReport", waiter: Waiter) -> None:

@@ -6,7 +6,7 @@ Belongs to one connect operation, on its thread; `cancel` through the waker may 
 from collections.abc import Callable, Iterable
 
 from syncws._waiting.at_fork import forked_error
-from syncws._waiting.deadline import FOREVER, Deadline
+from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, Readiness, Waker, make_readiness, wait_for_writable
 from syncws.errors import OperationCanceledError, OperationTimedOutError
 
@@ -104,5 +104,7 @@ class Waiter:
             raise forked_error()
         if self._is_canceled():
             raise OperationCanceledError(f"connect was canceled ({self.phase})")
-        if self.deadline is not FOREVER and self.deadline.is_expired:
+        # is_expired spelled out, for this is asked at each step.
+        at = self.deadline._at
+        if at is not None and now() >= at:
             raise OperationTimedOutError(f"connect took longer than it may ({self.phase})")

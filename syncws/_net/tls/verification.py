@@ -11,6 +11,7 @@ can let pass: it is reported as OTHER_ERRORS.
 import ssl
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from syncws._certificates.errors import IGNORABLE_ERRORS, hresult_of
 from syncws._net.tls.chain_judge import PASSED, UNJUDGED, Verdict, judge
@@ -86,8 +87,7 @@ _LOOKS_AT_REVOCATION = ssl.VERIFY_CRL_CHECK_LEAF
 _LOOKS_AT_ALL_REVOCATION = ssl.VERIFY_CRL_CHECK_CHAIN & ~ssl.VERIFY_CRL_CHECK_LEAF
 
 
-@dataclass(frozen=True)
-class CertificateReport:
+class CertificateReport(NamedTuple):
     """What a server showed over TLS, and what is wrong with it.
 
     Attributes:
