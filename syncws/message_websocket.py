@@ -442,14 +442,17 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _take_session(self, connect: Connect, session: MessageSession, text: str, target: WebSocketUri) -> None:
         super()._take_session(connect, session, text, target)
-        self._at_hand = session.inbox.at_hand
+        # Past __setattr__, as there.
+        own = vars(self)
+        own["_at_hand"] = session.inbox.at_hand
         if session.outbox.direct is not None:
-            self._outbox = session.outbox
+            own["_outbox"] = session.outbox
 
     def _end(self) -> MessageSession | None:
         session = super()._end()
-        for name in ("_at_hand", "_outbox"):
-            vars(self).pop(name, None)
+        own = vars(self)
+        own.pop("_at_hand", None)
+        own.pop("_outbox", None)
         return session
 
     # What the session calls on the reader thread.

@@ -160,7 +160,7 @@ class MessageSession(Session):
     @property
     def keeps_reader(self) -> bool:
         """See Session.keeps_reader: what nobody claims must be read to be dropped when it comes."""
-        return self.settings._discard_unclaimed_messages or super().keeps_reader or self.has_handlers
+        return self.has_handlers or self.settings._discard_unclaimed_messages or super().keeps_reader
 
     @property
     def is_unclaimed(self) -> bool:
