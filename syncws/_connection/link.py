@@ -157,7 +157,8 @@ def read_statistics(session: Session) -> BandwidthStatistics:
 
 
 # By id, as in _waiting.at_fork. It holds the sessions: one that nobody reads has nothing else when its socket goes.
-_watched: dict[int, tuple[weakref.ref[object], Session, WebSocketUri]] = {}
+_Watched = tuple[weakref.ref[object], Session, WebSocketUri]
+_watched: dict[int, _Watched] = {}
 
 
 def close_when_dropped(socket: object, session: Session, uri: WebSocketUri) -> None:
@@ -166,7 +167,9 @@ def close_when_dropped(socket: object, session: Session, uri: WebSocketUri) -> N
     Not by weakref.finalize, which takes several times as long.
     """
     number = id(socket)
-    _watched[number] = weakref.ref(socket, partial(_look_at_dropped, number, type(socket).__name__)), session, uri
+    # With all that it needs: when the program ends the module may be empty before the last socket goes.
+    look = partial(_look_at_dropped, _watched, number, type(socket).__name__)
+    _watched[number] = weakref.ref(socket, look), session, uri
 
 
 def keep_when_dropped(socket: object) -> None:
@@ -174,8 +177,8 @@ def keep_when_dropped(socket: object) -> None:
     _watched.pop(id(socket), None)
 
 
-def _look_at_dropped(number: int, name: str, _: object) -> None:
-    _, session, uri = _watched.pop(number)
+def _look_at_dropped(watched: dict[int, _Watched], number: int, name: str, _: object) -> None:
+    _, session, uri = watched.pop(number)
     # When the program ends the sockets go with the process.
     if not (session.finished.is_set() or session.is_exiting):
         close_dropped(session, f"a {name} connected to {uri.scheme}://{uri.host}:{uri.port}")

@@ -144,10 +144,8 @@ class Connect:
         self._proxy_authentications: dict[ProxyUrl, Authentication] = {}
         self.attempts: list[ConnectAttempt] = []
         self._phases = Phases()
-        # Keeps what uses the descriptors, the waker's and the socket's, apart from what closes them.
-        self._descriptor_lock = threading.RLock()
         try:
-            self.waker = Waker(self._descriptor_lock)
+            self.waker = Waker(threading.RLock())
         except OSError as exc:
             raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
         limit = None if token is None else token._limit
@@ -356,7 +354,7 @@ class Connect:
         self._phases.begin_connection(now() - dialed.started)
         tls: tuple[str | None, str | None] = (None, None)
         local = dialed.socket.getsockname()
-        bottom = self._transport = SocketTransport(dialed.socket, self._descriptor_lock)
+        bottom = self._transport = SocketTransport(dialed.socket, self.make_lock())
         waiter = self._waiter.for_descriptor(bottom.fileno(), dialed.deadline)
         transport: Transport = bottom
         try:
