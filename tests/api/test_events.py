@@ -6,7 +6,15 @@ import threading
 import pytest
 from support import LIMIT, join, wait
 
-from syncws import Deferral, Event, EventRegistrationToken, HResult, IllegalMethodCallError, InvalidArgumentTypeError
+from syncws import (
+    Deferral,
+    Event,
+    EventRegistrationToken,
+    HResult,
+    IllegalMethodCallError,
+    InvalidArgumentTypeError,
+    MessageWebSocket,
+)
 
 
 @pytest.fixture
@@ -373,3 +381,15 @@ def test_a_forked_child_may_add_handlers_although_another_thread_held_the_lock()
     event._let_go_in_child()
     event.add(print)
     assert event.handlers == (print,)
+
+
+@pytest.mark.parametrize("name", ["closed", "opened", "ping_received", "pong_received"])
+def test_an_event_is_made_for_one_socket_when_it_is_asked_for(name):
+    socket, other = MessageWebSocket(), MessageWebSocket()
+    assert f"_{name}" not in vars(socket)
+    event = getattr(socket, name)
+    event += print
+    assert getattr(socket, name) is event
+    assert getattr(socket, f"_{name}").handlers == (print,)
+    assert getattr(other, f"_{name}").handlers == ()
+    assert getattr(other, name).handlers == ()

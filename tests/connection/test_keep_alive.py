@@ -387,3 +387,30 @@ def test_a_connection_that_ends_while_its_timers_start_leaves_none(rigs, monitor
     session.start_timers = lambda: (wait_finished(session), start_timers())
     rig.start()
     assert not monitor.has_timers
+
+
+@pytest.mark.parametrize(
+    ("settings", "at_first"),
+    [
+        ({"keep_alive_interval": 20.0}, 0),
+        ({"keep_alive_interval": 0.5}, 1),
+        ({"keep_alive_interval": None, "desired_unsolicited_pong_interval": dt.timedelta(seconds=5)}, 1),
+    ],
+)
+def test_timers_of_long_intervals_are_made_at_the_monitors_first_look(rigs, monitor, settings, at_first):
+    rig = rigs(**settings)
+    rig.session.start(rig.make_reader)
+    assert len(rig.session._timers) == at_first
+    monitor.pass_time(0.05)
+    assert len(rig.session._timers) == 1
+    rig.session.abort()
+    monitor.pass_time(1.0)
+    assert not monitor.has_timers
+
+
+def test_what_is_over_before_the_monitor_looks_gets_no_timer(rigs, monitor):
+    rig = rigs(keep_alive_interval=20.0)
+    rig.session.start(rig.make_reader)
+    rig.session.abort()
+    monitor.pass_time(1.0)
+    assert not rig.session._timers
