@@ -53,7 +53,7 @@ class _Counter:
         (self._file,) = map(FileIO, map(os.eventfd, (0,), (os.EFD_NONBLOCK | os.EFD_CLOEXEC,)))
 
     def fileno(self) -> int:
-        return self._file.fileno()
+        return -1 if self._file.closed else self._file.fileno()
 
     def signal(self) -> None:
         os.eventfd_write(self.fileno(), 1)
@@ -96,19 +96,18 @@ class Waker:
         is_inherited (bool): True in a forked child.
     """
 
-    __slots__ = ("__weakref__", "_bell", "_descriptor", "_is_closed", "_lock", "is_inherited")
+    __slots__ = ("__weakref__", "_bell", "_is_closed", "_lock", "is_inherited")
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
         """Make a waker; `lock` keeps wake() and close() apart and is never held for longer than one system call."""
         self._lock = lock
         self._is_closed = False
         self._bell: _Counter | _Pair = _Counter() if hasattr(os, "eventfd") else _Pair()
-        self._descriptor = self._bell.fileno()
         self.is_inherited = False
 
     def fileno(self) -> int:
-        """Descriptor that is readable while there is a waking; -1 after close()."""
-        return self._descriptor
+        """Descriptor that is readable while there is a waking."""
+        return self._bell.fileno()
 
     def wake(self) -> None:
         """Wake the waiting thread, or its next wait. Any thread may call it, also after close()."""
@@ -121,16 +120,17 @@ class Waker:
 
     def clear(self) -> None:
         """Forget the wakings so far; the waiting thread calls it before it looks for what happened."""
+        if self._is_closed:
+            return  # In a child of a fork in a handler, whose wait ends at once.
         try:
             self._bell.clear()
         except OSError:
-            pass  # There are none, or it was closed by a fork in a signal handler during the wait.
+            pass  # There are none.
 
     def close(self) -> None:
         """Give the descriptors back; nobody may be waiting any more."""
         with self._lock:
             self._is_closed = True
-            self._descriptor = -1
             self._bell.close()
 
     def let_go_in_child(self) -> None:

@@ -292,3 +292,10 @@ def test_of_several_sockets_those_that_are_connected_are_told_and_the_waker(wake
 @needs_poll
 def test_in_a_child_that_was_forked_in_a_signal_handler_there_is_nothing_to_wait_for():
     assert wait_for_writable([-1], -1, 0) == []
+
+
+def test_a_waker_that_a_fork_has_closed_has_nothing_to_forget():
+    waker = Waker(threading.RLock())
+    waker.let_go_in_child()
+    waker.clear()
+    assert waker.is_inherited
