@@ -73,7 +73,6 @@ class WebSocketControl(KeptSettings, Settable):
 
     # Read by _net, because a MessageWebSocket never delays.
     _no_delay: bool = True
-    _default_inbox_size: int
     _actual_unsolicited_pong_interval = dt.timedelta()
 
     connect_timeout: Setting[float | None] = Setting(
@@ -343,12 +342,6 @@ class WebSocketControl(KeptSettings, Settable):
         """
         return self._actual_unsolicited_pong_interval
 
-    # Methods, and no settings by their names, for what each connect asks.
-
-    def _inbox_size(self) -> int:
-        given = self._inbox_size_in_bytes
-        return self._default_inbox_size if given is None else given
-
     def _thaw(self) -> None:
         super()._thaw()
         self._actual_unsolicited_pong_interval = dt.timedelta()
@@ -424,9 +417,7 @@ class MessageWebSocketControl(WebSocketControl):
         self._update(settings)
 
     def _message_limit(self) -> int:
-        """Return the limit that a decoder has."""
-        limit = self._max_message_size
-        if limit is None:
+        if (limit := self._max_message_size) is None:
             return NO_LIMIT if self._receive_mode else _LARGEST_MESSAGE
         return NO_LIMIT if limit == _MAX_UINT32 else limit
 

@@ -1,7 +1,7 @@
 """The settings that are read at each connect or each receive(), as the attributes that keep them: see Setting.
 
-Types alone, which the checks in syncws.control bring about; any thread may read. A descriptor takes a few times as long
-as an attribute, which a connect that reads twenty of them would notice.
+Types, which the checks in syncws.control bring about, and little else; any thread may read. A descriptor takes a few
+times as long as an attribute, which a connect that reads twenty of them would notice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,3 +46,8 @@ class KeptSettings:
     # None where it depends on the control: see WebSocketControl.
     _inbox_size_in_bytes: int | None
     _max_message_size: int | None
+    _default_inbox_size: int
+
+    def _inbox_size(self) -> int:
+        given = self._inbox_size_in_bytes
+        return self._default_inbox_size if given is None else given
