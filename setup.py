@@ -16,7 +16,7 @@ if sys.version_info < (3, 12):
 
 # Optional: where they cannot be compiled, the package is installed without them and does the same in Python.
 MODULES = [
-    Extension(name, sources, depends=["syncws/_wire/c/speedups.h"], optional=True) for name, sources in PARTS.items()
+    Extension(name, sources, depends=glob.glob("syncws/_wire/c/*.h"), optional=True) for name, sources in PARTS.items()
 ]
 
 setup(ext_modules=[] if IS_PURE else MODULES)

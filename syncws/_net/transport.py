@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["SocketTransport", "Transport", "direct_way", "is_tls_error", "lost_connection"]
 
 _SMALL_BYTES = 4096
+# What net.tls.direct is over; asked for here because no module of TLS is loaded for a plain connection.
+_ENGINE = getattr(speedups, "TlsEngine", None)
 
 
 class Transport(Protocol):
@@ -113,10 +115,15 @@ def _calls_of(kind: type[_socket.socket]) -> tuple[object, ...]:
 _PLAIN = _calls_of(_socket.socket)
 
 
-def direct_way(transport: Transport) -> "tuple[socket.socket, BandwidthMeter] | tuple[None, None]":
-    """Return the socket to send on, and what is to count that, where a transport does no more; else two None."""
+def direct_way(transport: Transport) -> "tuple[object, BandwidthMeter] | tuple[None, None]":
+    """Return what small frames go to in the compiled part, and what is to count them; else two None.
+
+    That is a socket where a transport only sends on it, and an engine of TLS.
+    """
     if isinstance(transport, SocketTransport) and transport._is_plain:
-        return transport._socket, transport.outbound  # type: ignore[return-value] # it is no other then
+        return transport._socket, transport.outbound
+    if _ENGINE is not None and isinstance(transport, _ENGINE):
+        return transport, transport.outbound
     return None, None
 
 
@@ -217,7 +224,7 @@ class SocketTransport:
         except BlockingIOError:
             return False
         except OSError as exc:
-            raise self._lost(exc)  # noqa: B904 - it has its cause
+            raise self.lost(exc)  # noqa: B904 - it has its cause
         self.inbound.add(count)
         return True
 
@@ -233,7 +240,7 @@ class SocketTransport:
         except BlockingIOError:
             return None
         except OSError as exc:
-            raise self._lost(exc)  # noqa: B904 - it has its cause
+            raise self.lost(exc)  # noqa: B904 - it has its cause
         self.inbound.add(count)
         return room[:count]
 
@@ -244,11 +251,11 @@ class SocketTransport:
         except BlockingIOError:
             return 0
         except OSError as exc:
-            raise self._lost(exc)  # noqa: B904 - it has its cause
+            raise self.lost(exc)  # noqa: B904 - it has its cause
         self.outbound.add(sent)
         return sent
 
-    def _lost(self, error: OSError) -> OSError:
+    def lost(self, error: OSError) -> OSError:
         """Return what to raise for an error of a socket call."""
         if error.errno is None:
             # A signal handler's, which came in that moment: what the system says has a number.

@@ -2,16 +2,19 @@
 
 import contextlib
 import errno
+import io
 import select
 import socket
+import ssl
 import struct
 import sys
 import threading
 
 import pytest
-from support import LIMIT, wait
+from support import LIMIT, tls_line, wait
 from support.doubles import Call, Leftovers
 from support.fakes import ScriptedTransport
+from support.tls_line import connected_pair
 from support.wire import naive_mask, parse_all
 
 import syncws
@@ -20,6 +23,7 @@ from syncws._connection.sending.posted import Posted
 from syncws._net.meter import BandwidthMeter
 from syncws._net.transport import SocketTransport, direct_way
 from syncws._wire import mask_keys
+from syncws._wire.accelerated import speedups
 from syncws._wire.closing import pong_frame
 from syncws._wire.frames import CLOSE, encode_frame
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
@@ -43,17 +47,24 @@ class FinishedOutbox(Outbox):
 
 
 class Line:
-    """An outbox over a real TCP connection, and the other end of that."""
+    """An outbox over a real TCP connection, and the other end of that.
+
+    Attributes:
+        transport, bottom: the connection, and the SocketTransport below it, which is the same without TLS.
+        far: the other end, which gives out what TLS has carried.
+        record_bytes: what TLS adds to a frame.
+    """
+
+    record_bytes = 0
 
     def __init__(self):
-        listener = socket.create_server(("127.0.0.1", 0))
-        near = socket.create_connection(listener.getsockname())
-        self.far, _ = listener.accept()
-        listener.close()
-        self.far.settimeout(LIMIT)
-        near.setblocking(False)
+        near, self.far = connected_pair()
+        self.bottom = self.transport = SocketTransport(near, threading.RLock())
+        self._begin()
+
+    def _begin(self):
+        self.sent_before = self.bottom.outbound.total_bytes
         self.leftovers = Leftovers()
-        self.transport = SocketTransport(near, threading.RLock())
         self.outbox = FinishedOutbox(self.transport, self.leftovers)
         self.outbox.parts, self.outbox.during = [], lambda: None
         self.far_data = bytearray()
@@ -106,6 +117,53 @@ class Line:
         self.far.close()
 
 
+class Deciphered(io.RawIOBase):
+    """The far end of a line with TLS, as its application sees it."""
+
+    def __init__(self, line):
+        self._line = line
+
+    def readable(self):
+        return True
+
+    def readinto(self, room):
+        data = self.recv(len(room))
+        room[: len(data)] = data
+        return len(data)
+
+    def recv(self, size):
+        data = b""
+        while not data:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                while len(data) < size and (piece := self._line.server.read(size - len(data))):
+                    data += piece
+            if not data:
+                self._line._incoming.write(self._line.far.recv(1 << 20))
+        return data
+
+    def makefile(self, _):
+        return io.BufferedReader(self)
+
+    def setsockopt(self, *arguments):
+        self._line.far.setsockopt(*arguments)
+
+    def close(self):
+        self._line.far.close()
+        super().close()
+
+
+class TlsLine(Line):
+    """As Line, with TLS."""
+
+    # TLS 1.3's header, its kind and its tag (RFC 8446 5.2).
+    record_bytes = 5 + 1 + 16
+
+    def __init__(self, server_context, client_context):
+        made = tls_line.Line(server_context, client_context)
+        self.far, self.bottom, self.transport = Deciphered(made), made.bottom, made.transport
+        self._begin()
+
+
 def parse_all_whole(data):
     """Return the frames that are there in whole."""
     end = position = 0
@@ -119,9 +177,11 @@ def parse_all_whole(data):
     return parse_all(bytes(data[:end]))
 
 
-@pytest.fixture
-def line():
-    made = Line()
+@pytest.fixture(params=["ws", "wss"])
+def line(request, server_tls, client_tls):
+    if request.param == "wss" and not hasattr(speedups, "TlsEngine"):
+        pytest.skip("TLS goes by Python's ssl")
+    made = Line() if request.param == "ws" else TlsLine(server_tls, client_tls)
     yield made
     made.close()
 
@@ -135,7 +195,10 @@ def test_a_small_frame_goes_whole_masked_and_counted(line, size, monkeypatch):
     expected = header + KEY + naive_mask(payload, KEY)
     with line.far.makefile("rb") as arrived:
         assert arrived.read(len(expected)) == expected
-    assert (line.outbox.tally.whole, line.transport.outbound.total_bytes) == (1, len(expected))
+    assert (line.outbox.tally.whole, line.transport.outbound.total_bytes - line.sent_before) == (
+        1,
+        len(expected) + line.record_bytes,
+    )
     assert not line.outbox.has_posted
 
 
@@ -146,7 +209,7 @@ def test_any_buffer_may_be_sent(line):
 
 def test_what_is_larger_is_left_to_send(line):
     assert line.send(bytes(4097)) is False
-    assert line.transport.outbound.total_bytes == 0
+    assert line.transport.outbound.total_bytes == line.sent_before
 
 
 def test_nothing_goes_past_what_was_posted(line):
@@ -265,7 +328,8 @@ def test_the_rest_of_a_part_goes_as_soon_as_the_peer_reads(line):
 def test_a_part_whose_time_runs_out_is_queued_and_goes_before_the_next_frame(line):
     count = line.fill()
     assert line.leftovers.count
-    assert line.outbox.pending_bytes == line.outbox.parts[0]
+    # Over TLS the frame was taken whole, and the rest of its record waits.
+    assert line.outbox.pending_bytes == (line.outbox.parts[0] or line.transport.unsent_bytes) > 0
     end = line.reading(count + 2)
     line.outbox.send(encode_frame(2, b"next"), None, LIMIT)
     payloads = end()
@@ -376,7 +440,7 @@ def test_frames_of_many_threads_stay_whole(line):
 
 
 def test_a_socket_that_was_closed_behind_our_back_is_not_sent_on(line):
-    line.transport._socket.close()
+    line.bottom._socket.close()
     assert line.send() is False
 
 

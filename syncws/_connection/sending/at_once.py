@@ -3,7 +3,6 @@
 Whoever sends may call it. In plain Python there is nothing shorter than Outbox.send(), so nothing is sent in this way.
 """
 
-import socket
 from typing import TYPE_CHECKING
 
 from syncws._connection.sending.frame_writer import FrameWriter
@@ -18,14 +17,14 @@ class AtOnce:
     """The base of Outbox.
 
     Attributes:
-        direct (socket | None): where small frames may go past the transport, which does nothing with them but sending;
-            None where it does more, and in plain Python.
+        direct (object): what small frames go to past the transport, see net.transport.direct_way; None where there is
+            nothing, and in plain Python.
         send_timeout (float | None): as Outbox.send, where the system takes a part of such a frame.
     """
 
     __slots__ = ("_meter", "_owner", "_writer", "direct", "has_posted", "send_timeout", "tally")
 
-    direct: socket.socket | None
+    direct: object
     send_timeout: float | None
     tally: Tally
     has_posted: bool

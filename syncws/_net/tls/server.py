@@ -9,6 +9,7 @@ from typing import Protocol
 
 from syncws._net.tls.chain_judge import sent_chain
 from syncws._net.tls.context import make_plan
+from syncws._net.tls.direct import DirectTlsTransport, direct_form
 from syncws._net.tls.transport import TlsTransport
 from syncws._net.tls.verification import CertificateReport, certificate_error, examine, not_forgiven, refused_at_once
 from syncws._net.transport import Transport
@@ -35,7 +36,7 @@ class CertificateTools(Protocol):
 
 def start_tls(
     inner: Transport, uri: WebSocketUri, settings: WebSocketControl, waiter: Waiter, tools: CertificateTools
-) -> TlsTransport:
+) -> DirectTlsTransport | TlsTransport:
     """Return TLS over `inner`, with a server whose certificate has passed.
 
     Raises:
@@ -68,7 +69,7 @@ def start_tls(
     if report is None:
         report = _checked_report(sent_chain(transport.ssl_object), plan.rules, uri, settings, tools)
     tools.validate_server(report, waiter)
-    return transport
+    return direct_form(transport)
 
 
 def _report_of_failure(

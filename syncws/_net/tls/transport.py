@@ -23,7 +23,7 @@ from syncws._waiting.readiness import READABLE, WRITABLE
 from syncws.errors import TlsError
 from syncws.hresult import HResult
 
-__all__ = ["TlsTransport", "tls_error"]
+__all__ = ["MAX_ANSWER_BYTES", "PLAINTEXT_BYTES", "TlsTransport", "tls_error"]
 
 # Ciphertext taken in at a time for a small message.
 _SMALL_BYTES = 4096
@@ -35,13 +35,13 @@ _TURN_BYTES = 262144
 _OVERHEAD_PART = 64
 # Plaintext encrypted at a time: four full records, and what a chunk of a large frame has besides, its header. All of it
 # counts as sent once it is encrypted.
-_PLAINTEXT_BYTES = 65536 + 14
+PLAINTEXT_BYTES = 65536 + 14
 
 # Pieces of ciphertext that receive() takes in for one piece of data, or none.
 _FEEDS_AT_A_TIME = 16
 # What receiving may want sent (answers to KeyUpdate, alerts) before the peer counts as hostile. More than one send()
 # encrypts at a time, for that passes through here too.
-_MAX_ANSWER_BYTES = 262144
+MAX_ANSWER_BYTES = 262144
 
 # Memory for the ciphertext of one turn of any connection: fresh pages would cost more than the system call that fills
 # them. Taken and given back by one step each.
@@ -92,8 +92,8 @@ class TlsTransport:
     """TLS over another transport; over a TlsTransport it is TLS inside TLS.
 
     Attributes:
-        has_unsent, has_buffered (bool): see Transport. They are noted, under the lock, whenever they may have changed:
-            asking for them is on the way of every message.
+        inner, lock: see __init__.
+        has_unsent, has_buffered (bool): see Transport; noted under the lock, for they are asked for with each message.
     """
 
     __slots__ = (
@@ -101,16 +101,16 @@ class TlsTransport:
         "_ciphertext",
         "_ending",
         "_incoming",
-        "_inner",
         "_is_flowing",
         "_is_holding",
         "_is_reading",
-        "_lock",
         "_outgoing",
         "_ssl",
         "_unsent",
         "has_buffered",
         "has_unsent",
+        "inner",
+        "lock",
     )
 
     def __init__(
@@ -128,8 +128,7 @@ class TlsTransport:
             server_name: sent as SNI and compared with the certificate.
             lock: guards the engine; never held across a call of `inner`.
         """
-        self._inner = inner
-        self._lock = lock
+        self.inner, self.lock = inner, lock
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
@@ -157,6 +156,10 @@ class TlsTransport:
         cipher = self._ssl.cipher()
         return self._ssl.version(), None if cipher is None else cipher[0]
 
+    def take_rest(self) -> tuple[bytes, bytes]:
+        """Return ciphertext that has come, and that has not gone; for who goes on from here."""
+        return b"".join(self._ciphertext) + self._incoming.read(), bytes(self._unsent) + self._outgoing.read()
+
     def handshake(
         self,
         wait: Callable[[int], int],
@@ -176,7 +179,7 @@ class TlsTransport:
         """
         while True:
             try:
-                with self._lock:
+                with self.lock:
                     self._ssl.do_handshake()
                     self._note_rest(is_full=True)
             except ssl.SSLWantReadError:
@@ -205,10 +208,10 @@ class TlsTransport:
 
     def _feed(self) -> bool:
         """In the handshake: move ciphertext from below into the engine; return whether there was any, or its end."""
-        ciphertext = self._inner.receive(_SMALL_BYTES)
+        ciphertext = self.inner.receive(_SMALL_BYTES)
         if ciphertext is None:
             return False
-        with self._lock:
+        with self.lock:
             if ciphertext:
                 self._incoming.write(ciphertext)
             else:
@@ -218,18 +221,18 @@ class TlsTransport:
     @property
     def is_torn(self) -> bool:
         """See Transport.is_torn."""
-        return self._is_reading or self._inner.is_torn
+        return self._is_reading or self.inner.is_torn
 
     @property
     def looks_cheaply(self) -> bool:
         """See Transport.looks_cheaply: the engine is asked only when something has come."""
-        return self._inner.looks_cheaply
+        return self.inner.looks_cheaply
 
     @property
     def unsent_bytes(self) -> int:
         """See Transport.unsent_bytes."""
-        with self._lock:
-            return len(self._unsent) + self._outgoing.pending + self._inner.unsent_bytes
+        with self.lock:
+            return len(self._unsent) + self._outgoing.pending + self.inner.unsent_bytes
 
     def keep(self, kept: deque[Any], size: int) -> bool:
         """See Transport.keep. An end without TLS's own farewell is an end like any other: WebSocket has its own.
@@ -242,13 +245,13 @@ class TlsTransport:
         for _ in range(_FEEDS_AT_A_TIME):
             # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
             if not self._is_holding:
-                if not (ciphertext or self._inner.keep(ciphertext, piece)):
-                    self.has_buffered = self._inner.has_buffered
+                if not (ciphertext or self.inner.keep(ciphertext, piece)):
+                    self.has_buffered = self.inner.has_buffered
                     return False
                 self._note_piece(len(ciphertext[0]), piece)
             data = b""
             if self._ending is None:
-                with self._lock:
+                with self.lock:
                     data = self._gather(size)
             if data:
                 kept.append(data)
@@ -272,7 +275,7 @@ class TlsTransport:
         if not (self._is_holding or self._ciphertext):
             filled = self._take_in(room)
         elif self._ending is None:
-            with self._lock:
+            with self.lock:
                 filled = self._fill(room)
         self._is_reading = False
         return room[:filled] if filled or self._tells_end() else None
@@ -286,14 +289,14 @@ class TlsTransport:
         size = min(max(len(room) + len(room) // _OVERHEAD_PART, _SMALL_BYTES), _TURN_BYTES)
         # What this brings is lost when an interruption comes before it was read.
         self._is_reading = True
-        ciphertext = self._inner.receive_into(memoryview(memory)[:size])
+        ciphertext = self.inner.receive_into(memoryview(memory)[:size])
         filled = 0
         if ciphertext is None:
-            self.has_buffered = self._inner.has_buffered
+            self.has_buffered = self.inner.has_buffered
         else:
             self._note_piece(len(ciphertext), size)
             for start in range(0, len(ciphertext), _PIECE_BYTES):
-                with self._lock:
+                with self.lock:
                     self._incoming.write(ciphertext[start : start + _PIECE_BYTES])
                     if filled < len(room) and self._ending is None:
                         filled += self._fill(room[filled:])
@@ -360,7 +363,7 @@ class TlsTransport:
 
     def _begin_reading(self) -> None:
         """Give the engine what was taken in for it; requires the lock."""
-        if self.has_unsent and self._outgoing.pending > _MAX_ANSWER_BYTES:
+        if self.has_unsent and self._outgoing.pending > MAX_ANSWER_BYTES:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
         if self._ciphertext:
             # In C from one to the other, as in SocketTransport.keep.
@@ -372,28 +375,28 @@ class TlsTransport:
         holds = bool(self._incoming.pending or self._ending or (is_full and self._ssl.pending()))
         self._is_holding = holds
         # Of TLS inside TLS the inner one may hold several records, of which this one took one.
-        self.has_buffered = holds or self._is_flowing or self._inner.has_buffered
-        if self._outgoing.pending or self._inner.has_unsent:
+        self.has_buffered = holds or self._is_flowing or self.inner.has_buffered
+        if self._outgoing.pending or self.inner.has_unsent:
             self.has_unsent = True
 
     def send(self, data: bytes | memoryview) -> int:
         """See Transport.send; what was encrypted counts as taken, and flush() pushes the rest of it out."""
         if self._unsent and not self.flush():
             return 0
-        with self._lock:
+        with self.lock:
             try:
-                taken = self._ssl.write(data if len(data) <= _PLAINTEXT_BYTES else data[:_PLAINTEXT_BYTES])
+                taken = self._ssl.write(data if len(data) <= PLAINTEXT_BYTES else data[:PLAINTEXT_BYTES])
             except ssl.SSLWantReadError:
                 # TLS 1.2 renegotiation: the peer's next bytes must come first.
                 taken = 0
             # With whatever receiving wants sent, in the order in which it was made.
             ciphertext = self._outgoing.read()
             self.has_unsent = False
-        sent = self._inner.send(ciphertext)
+        sent = self.inner.send(ciphertext)
         if sent < len(ciphertext):
             self._unsent = memoryview(ciphertext)[sent:]
             self.flush()
-        elif self._inner.has_unsent:
+        elif self.inner.has_unsent:
             self.has_unsent = True
         return taken
 
@@ -401,13 +404,13 @@ class TlsTransport:
         """See Transport.flush."""
         while True:
             if not self._unsent:
-                with self._lock:
+                with self.lock:
                     self._unsent = memoryview(self._outgoing.read())
                     self.has_unsent = False
                 if not self._unsent:
-                    is_out = self._inner.flush()
+                    is_out = self.inner.flush()
                     break
-            sent = self._inner.send(self._unsent)
+            sent = self.inner.send(self._unsent)
             if not sent:
                 is_out = False
                 break
@@ -419,7 +422,7 @@ class TlsTransport:
     def end_output(self) -> None:
         """Send TLS's farewell (close_notify), then what the transport below has for one."""
         try:
-            with self._lock:
+            with self.lock:
                 self._ssl.unwrap()
         except (ssl.SSLError, ValueError):
             pass  # The peer's farewell is not waited for.
@@ -427,21 +430,21 @@ class TlsTransport:
             self.flush()
         except OSError:
             pass
-        self._inner.end_output()
+        self.inner.end_output()
 
     def fileno(self) -> int:
         """See Transport.fileno."""
-        return self._inner.fileno()
+        return self.inner.fileno()
 
     def abort(self) -> None:
         """See Transport.abort."""
-        self._inner.abort()
+        self.inner.abort()
 
     def close(self) -> None:
         """See Transport.close."""
-        self._inner.close()
+        self.inner.close()
 
     def let_go_in_child(self) -> None:
         """See Transport.let_go_in_child; the engine is not used again, for its next record would be the parent's."""
-        self._lock = type(self._lock)()
-        self._inner.let_go_in_child()
+        self.lock = type(self.lock)()
+        self.inner.let_go_in_child()

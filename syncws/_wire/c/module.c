@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 5 };
+enum { FORM = 6 };
 
 State *
 syncws_state(PyObject *module)
@@ -54,6 +54,11 @@ execute(PyObject *module)
         || (state->way_type = add_type(module, &syncws_way_spec)) == NULL) {
         return -1;
     }
+#if SYNCWS_HAS_TLS
+    if ((state->tls_type = add_type(module, &syncws_tls_spec)) == NULL) {
+        return -1;
+    }
+#endif
     return PyModule_AddIntConstant(module, "FORM", FORM);
 }
 
@@ -83,6 +88,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->tally_type);
     Py_VISIT(state->at_hand_type);
     Py_VISIT(state->way_type);
+    Py_VISIT(state->tls_type);
     Py_VISIT(state->clocks);
     Py_VISIT(state->clock_name);
     Py_VISIT(state->keys);
@@ -130,6 +136,7 @@ clear(PyObject *module)
     Py_CLEAR(state->tally_type);
     Py_CLEAR(state->at_hand_type);
     Py_CLEAR(state->way_type);
+    Py_CLEAR(state->tls_type);
     Py_CLEAR(state->clocks);
     Py_CLEAR(state->clock_name);
     Py_CLEAR(state->keys);
@@ -151,6 +158,9 @@ static void
 free_module(void *module)
 {
     clear(module);
+#if SYNCWS_HAS_TLS
+    syncws_free_openssl(syncws_state(module));
+#endif
 }
 
 #define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL

@@ -143,13 +143,51 @@ note_sent(PyObject *object, const State *state, Py_ssize_t sent, int is_whole)
     return is_counted ? Py_NewRef(Py_True) : NULL;
 }
 
+/* Shut the socket down, for what was sent of a frame is not known any more. */
+static void
+cut(PyObject *direct, const State *state)
+{
+    PyObject *type, *value, *traceback;
+    int descriptor;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    descriptor = syncws_number_of(direct, state);
+    if (descriptor >= 0) {
+        shutdown(descriptor, SHUT_RDWR);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+/* Give a frame to the socket, which it may be over TLS; return 0 when it takes nothing now. */
+static int
+push(PyObject *direct, const State *state, const unsigned char *frame, Py_ssize_t size, SyncwsSent *sent)
+{
+    int descriptor;
+
+    sent->number = 0;
+#if SYNCWS_HAS_TLS
+    if (PyObject_TypeCheck(direct, state->tls_type)) {
+        return syncws_tls_send(direct, state, frame, size, sent);
+    }
+#endif
+    descriptor = syncws_number_of(direct, state);
+    if (descriptor < 0) {
+        /* Closed, maybe behind our back: for Python's to find out. */
+        return 0;
+    }
+    sent->taken = sent->moved = send(descriptor, frame, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    sent->is_whole = sent->taken == size;
+    sent->number = sent->taken < 0 ? errno : 0;
+    return sent->taken >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 static PyObject *
 send_frame(PyObject *object, const State *state, unsigned first, const void *payload, Py_ssize_t length)
 {
     Sender *self = (Sender *)object;
     unsigned char frame[SYNCWS_LONGEST_HEAD + MOST_BYTES], key[SYNCWS_KEY_BYTES];
-    Py_ssize_t size, sent;
-    int descriptor;
+    Py_ssize_t size;
+    SyncwsSent sent;
 
     if (length > MOST_BYTES || !is_clear(self, state)) {
         Py_RETURN_FALSE;
@@ -158,27 +196,21 @@ send_frame(PyObject *object, const State *state, unsigned first, const void *pay
     if (syncws_take_key(state, key) < 0) {
         return NULL;
     }
-    descriptor = is_clear(self, state) ? syncws_number_of(self->direct, state) : -1;
-    if (descriptor < 0) {
-        /* Closed, maybe behind our back: for Python's to find out. */
-        Py_RETURN_FALSE;
-    }
     size = syncws_write_head(frame, first, length, key);
     syncws_mask_into(frame + size, payload, length, key);
     size += length;
-    sent = send(descriptor, frame, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
-            Py_RETURN_FALSE;
-        }
-        return break_off(object, errno);
+    if (!is_clear(self, state) || !push(self->direct, state, frame, size, &sent)) {
+        Py_RETURN_FALSE;
     }
-    if (sent < size && leave_rest(self, frame + sent, size - sent) < 0) {
+    if (sent.number) {
+        return break_off(object, sent.number);
+    }
+    if (!sent.is_whole && leave_rest(self, frame + sent.taken, size - sent.taken) < 0) {
         /* No memory for it: what has gone cannot be gone on with. */
-        shutdown(descriptor, SHUT_RDWR);
+        cut(self->direct, state);
         return NULL;
     }
-    return note_sent(object, state, sent, sent == size);
+    return note_sent(object, state, sent.moved, sent.is_whole);
 }
 
 /* Send a payload in a frame with the byte `first`, 0 for what its type says; return whether it was done. */

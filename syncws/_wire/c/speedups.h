@@ -24,6 +24,16 @@ typedef struct {
     int count;
 } Spares;
 
+/* Where other threads run at the same time, and on Windows, Python's ssl stays in between. */
+#if !defined(MS_WINDOWS) && !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION) && !defined(GRAALVM_PYTHON)
+#define SYNCWS_HAS_TLS 1
+#else
+#define SYNCWS_HAS_TLS 0
+#endif
+
+/* See tls.h. */
+typedef struct OpenSsl OpenSsl;
+
 typedef struct {
     PyTypeObject *assembler_type;
     PyTypeObject *message_type;
@@ -52,6 +62,9 @@ typedef struct {
     PyTypeObject *tally_type;
     PyTypeObject *at_hand_type;
     PyTypeObject *way_type;
+    PyTypeObject *tls_type;
+    /* NULL until somebody looked for it. */
+    OpenSsl *openssl;
     /* The names of syncws._waiting.deadline. */
     PyObject *clocks;
     /* The names of syncws._wire.mask_keys. */
@@ -161,6 +174,17 @@ typedef struct {
 /* The first byte of a message of one frame. */
 enum { SYNCWS_FIN_TEXT = 0x81, SYNCWS_FIN_BINARY = 0x82 };
 
+/* What became of a frame that was given to a socket. */
+typedef struct {
+    /* Bytes of the frame that need not be given again, and bytes that have gone to the system. */
+    Py_ssize_t taken;
+    Py_ssize_t moved;
+    /* The system's errno, 0 for none. */
+    int number;
+    /* Nothing of it is left anywhere. */
+    int is_whole;
+} SyncwsSent;
+
 /* A frame's header, with its mask key. */
 enum { SYNCWS_KEY_BYTES = 4, SYNCWS_LONGEST_HEAD = 14 };
 
@@ -193,6 +217,9 @@ PyObject *syncws_take(PyObject *at_hand, const State *state, PyObject *handlers)
 PyObject *syncws_latest_stream(PyObject *latest, const State *state, PyObject *sink);
 PyObject *syncws_send(PyObject *sender, const State *state, PyObject *payload, unsigned first);
 int syncws_count(PyObject *meter, const State *state, long long bytes);
+void syncws_free_openssl(State *state);
+int syncws_tls_send(
+    PyObject *object, const State *state, const unsigned char *data, Py_ssize_t size, SyncwsSent *sent);
 
 int syncws_takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name);
 PyObject *syncws_call_writer_in_python(
@@ -227,5 +254,8 @@ extern PyType_Spec syncws_latest_spec;
 extern PyType_Spec syncws_tally_spec;
 extern PyType_Spec syncws_at_hand_spec;
 extern PyType_Spec syncws_way_spec;
+#if SYNCWS_HAS_TLS
+extern PyType_Spec syncws_tls_spec;
+#endif
 
 #endif
