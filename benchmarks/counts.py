@@ -44,6 +44,12 @@ _SYSTEM_CALLS = {
     "socket.send",
     "Outbox.send_at_once",
     "receive_small",
+    # A few where it lets go of the GIL: one for 64 KiB.
+    "TlsEngine._keep_small",
+    "TlsEngine._keep_much",
+    "TlsEngine._fill",
+    "TlsEngine._send",
+    "TlsEngine._flush",
     "socket.sendall",
     "poll.poll",
     "epoll.poll",
