@@ -11,7 +11,9 @@ from syncws._arguments.checks import check_count
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view
 from syncws._streams.texts import Formatted, encode_text
-from syncws._streams.writer_fields import WriterFields, refuse, refuse_without_stream
+from syncws._streams.writer_fields import IN_PYTHON, WriterFields, refuse, refuse_without_stream
+from syncws._wire.accelerated import speedups
+from syncws.enums import ByteOrder, UnicodeEncoding
 from syncws.errors import (
     InvalidArgumentError,
     InvalidArgumentTypeError,
@@ -226,3 +228,7 @@ class DataWriter(Formatted, WriterFields):
         # By number, so that a part which another thread wrongly added at the last moment is not lost unsent.
         del self._parts[:count]
         self._length = sum(map(len, self._parts)) if self._parts else 0
+
+
+if speedups is not None:
+    speedups.use_writer(IN_PYTHON, DataWriter, UnicodeEncoding.UTF8, ByteOrder.BIG_ENDIAN)

@@ -22,7 +22,7 @@ from syncws.errors import (
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["BUSY", "WriterFields", "refuse", "refuse_without_stream"]
+__all__ = ["BUSY", "IN_PYTHON", "WriterFields", "refuse", "refuse_without_stream"]
 
 _UTF8 = UnicodeEncoding.UTF8
 _BIG_ENDIAN = ByteOrder.BIG_ENDIAN
@@ -228,6 +228,8 @@ def _check_stream(output_stream: object) -> None:
         raise InvalidArgumentTypeError(f"output_stream must be an OutputStream, not {kind}")
 
 
+IN_PYTHON = WriterFields
+"""What a compiled writer calls; see there."""
+
 if not TYPE_CHECKING and speedups is not None:
-    speedups.use_writer(WriterFields, _UTF8, _BIG_ENDIAN)
     WriterFields = speedups.WriterFields

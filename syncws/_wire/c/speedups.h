@@ -112,9 +112,11 @@ typedef struct {
     State *home;
 } Fields;
 
-/* The fields of a DataWriter: the base class of data_writer.DataWriter. */
+/* The fields of a DataWriter: the base class of data_writer.DataWriter. Its two lists are made when Python asks for them:
+ * until then `part` is the one part there is, or NULL, and `is_busy` tells whether an operation has taken the turn. */
 typedef struct {
     PyObject_HEAD
+    PyObject *part;
     PyObject *parts;
     PyObject *length;
     PyObject *text;
@@ -123,6 +125,8 @@ typedef struct {
     PyObject *encoding;
     PyObject *byte_order;
     PyObject *is_closed;
+    State *home;
+    char is_busy;
 } Writer;
 
 /* What an output stream writes to, and who refers to it weakly: the base class of output_stream.OutputStream. */
@@ -221,11 +225,10 @@ void syncws_free_openssl(State *state);
 int syncws_tls_send(
     PyObject *object, const State *state, const unsigned char *data, Py_ssize_t size, SyncwsSent *sent);
 
-int syncws_takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name);
 PyObject *syncws_call_writer_in_python(
     const State *state, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *syncws_writer_store(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *syncws_writer_parts(Writer *writer);
+PyObject *syncws_writer_store(PyObject *object, PyObject *ignored);
 
 PyObject *syncws_apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_t count);

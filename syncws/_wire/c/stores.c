@@ -3,23 +3,56 @@
 
 #include "speedups.h"
 
+/* The one part that is to be stored; NULL when there is none, or another number of them. Borrowed. */
+static PyObject *
+only_part(const Writer *self)
+{
+    if (self->parts == NULL) {
+        return self->part;
+    }
+    return PyList_CheckExact(self->parts) && PyList_GET_SIZE(self->parts) == 1 ? PyList_GET_ITEM(self->parts, 0) : NULL;
+}
+
+static int
+take_turn(Writer *self)
+{
+    if (self->turn != NULL) {
+        if (!PyList_CheckExact(self->turn) || PyList_GET_SIZE(self->turn) != 1) {
+            return 0;
+        }
+        if (PyList_SetSlice(self->turn, 0, 1, NULL) < 0) {
+            PyErr_Clear();
+            return 0;
+        }
+        return 1;
+    }
+    if (self->is_busy) {
+        return 0;
+    }
+    self->is_busy = 1;
+    return 1;
+}
+
+static int
+give_turn_back(Writer *self)
+{
+    self->is_busy = 0;
+    return self->turn == NULL || !PyList_CheckExact(self->turn) ? 0 : PyList_Append(self->turn, Py_None);
+}
+
 /* Take the turn, and what is to be stored; false when that is not for here, and then nothing is taken. */
 static int
-begin(Writer *self, const State *state, PyObject **data, PyObject **stream, PyObject **turn, int *is_text)
+begin(Writer *self, const State *state, PyObject **data, PyObject **stream, int *is_text)
 {
-    if (self->is_closed != Py_False || self->stream == NULL || (PyObject *)Py_TYPE(self->stream) != state->stream_class
-        || self->parts == NULL || !PyList_CheckExact(self->parts) || PyList_GET_SIZE(self->parts) != 1
-        || self->turn == NULL || !PyList_CheckExact(self->turn) || PyList_GET_SIZE(self->turn) != 1) {
+    PyObject *part = only_part(self);
+
+    if (part == NULL || self->is_closed != Py_False || self->stream == NULL
+        || (PyObject *)Py_TYPE(self->stream) != state->stream_class || !take_turn(self)) {
         return 0;
     }
-    if (PyList_SetSlice(self->turn, 0, 1, NULL) < 0) {
-        PyErr_Clear();
-        return 0;
-    }
-    *data = Py_NewRef(PyList_GET_ITEM(self->parts, 0));
+    *data = Py_NewRef(part);
     *stream = Py_NewRef(self->stream);
-    *turn = Py_NewRef(self->turn);
-    *is_text = self->text == *data;
+    *is_text = self->text == part;
     return 1;
 }
 
@@ -46,15 +79,19 @@ write_to(PyObject *stream, PyObject *data, int is_text, const State *state)
 
 /* Drop the part that was stored; 0 when another thread has wrongly added more, which is Python's to count. */
 static int
-forget_part(Writer *self, const State *state, PyObject **released)
+forget_part(Writer *self, const State *state, PyObject *released[2])
 {
-    if (self->parts == NULL || !PyList_CheckExact(self->parts) || PyList_GET_SIZE(self->parts) > 1) {
+    if (self->parts == NULL) {
+        released[0] = self->part;
+        self->part = NULL;
+    }
+    else if (!PyList_CheckExact(self->parts) || PyList_GET_SIZE(self->parts) > 1) {
         return 0;
     }
-    if (PyList_SetSlice(self->parts, 0, PyList_GET_SIZE(self->parts), NULL) < 0) {
+    else if (PyList_SetSlice(self->parts, 0, PyList_GET_SIZE(self->parts), NULL) < 0) {
         return -1;
     }
-    *released = self->length;
+    released[1] = self->length;
     self->length = Py_NewRef(state->zero);
     return 1;
 }
@@ -75,49 +112,56 @@ end_failed_store(PyObject *object)
     PyErr_Restore(type, value, traceback);
 }
 
+/* Drop what was stored: -1 with an exception. */
+static int
+end_store(PyObject *object, const State *state)
+{
+    PyObject *released[2] = {NULL, NULL};
+    int done;
+
+    Py_BEGIN_CRITICAL_SECTION(object);
+    done = forget_part((Writer *)object, state, released);
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(released[0]);
+    Py_XDECREF(released[1]);
+    if (done == 0) {
+        PyObject *forgotten = PyObject_CallMethod(object, "_forget", "i", 1);
+
+        done = forgotten == NULL ? -1 : 1;
+        Py_XDECREF(forgotten);
+    }
+    return done;
+}
+
 /* store() */
 PyObject *
-syncws_writer_store(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+syncws_writer_store(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
     Writer *self = (Writer *)object;
-    const State *state = PyType_GetModuleState(defining_class);
-    PyObject *data = NULL, *stream = NULL, *turn = NULL, *released = NULL, *result;
-    int is_text = 0, begun, done = -1;
+    const State *state = syncws_state_of(object, self->home);
+    PyObject *data = NULL, *stream = NULL, *result;
+    int is_text = 0, begun, given_back;
 
-    if (state == NULL || !syncws_takes(0, count, names, "store")) {
-        return NULL;
-    }
     Py_BEGIN_CRITICAL_SECTION(object);
-    begun = begin(self, state, &data, &stream, &turn, &is_text);
+    begun = begin(self, state, &data, &stream, &is_text);
     Py_END_CRITICAL_SECTION();
     if (!begun) {
-        return syncws_call_writer_in_python(state, "store", object, args, count);
+        return syncws_call_writer_in_python(state, "store", object, NULL, 0);
     }
     result = write_to(stream, data, is_text, state);
     if (result == NULL) {
         end_failed_store(object);
     }
-    else {
-        Py_BEGIN_CRITICAL_SECTION(object);
-        done = forget_part(self, state, &released);
-        Py_END_CRITICAL_SECTION();
-        Py_XDECREF(released);
-        if (done == 0) {
-            PyObject *forgotten = PyObject_CallMethod(object, "_forget", "i", 1);
-
-            done = forgotten == NULL ? -1 : 1;
-            Py_XDECREF(forgotten);
-        }
-        if (done < 0) {
-            Py_CLEAR(result);
-        }
+    else if (end_store(object, state) < 0) {
+        Py_CLEAR(result);
     }
-    if (PyList_Append(turn, Py_None) < 0) {
+    Py_BEGIN_CRITICAL_SECTION(object);
+    given_back = give_turn_back(self);
+    Py_END_CRITICAL_SECTION();
+    if (given_back < 0) {
         Py_CLEAR(result);
     }
     Py_DECREF(data);
     Py_DECREF(stream);
-    Py_DECREF(turn);
     return result;
 }

@@ -9,6 +9,7 @@ writer_traverse(PyObject *object, visitproc visit, void *arg)
     Writer *self = (Writer *)object;
 
     Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->part);
     Py_VISIT(self->parts);
     Py_VISIT(self->length);
     Py_VISIT(self->text);
@@ -25,6 +26,7 @@ writer_clear(PyObject *object)
 {
     Writer *self = (Writer *)object;
 
+    Py_CLEAR(self->part);
     Py_CLEAR(self->parts);
     Py_CLEAR(self->length);
     Py_CLEAR(self->text);
@@ -70,25 +72,6 @@ syncws_call_writer_in_python(const State *state, const char *name, PyObject *sel
     return result;
 }
 
-int
-syncws_takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names, const char *name)
-{
-    if (count == expected && (names == NULL || !PyTuple_GET_SIZE(names))) {
-        return 1;
-    }
-    PyErr_Format(PyExc_TypeError, "DataWriter.%s() takes exactly %zd arguments", name, expected);
-    return 0;
-}
-
-/* The module's state, from an instance of a class in Python. */
-static const State *
-state_of(PyObject *object)
-{
-    PyObject *module = PyType_GetModuleByDef(Py_TYPE(object), &syncws_definition);
-
-    return module == NULL ? NULL : syncws_state(module);
-}
-
 /* Give a field a value, whose reference it takes over, and return the old one: see readers.c. */
 static PyObject *
 replace(PyObject **field, PyObject *value)
@@ -99,42 +82,35 @@ replace(PyObject **field, PyObject *value)
     return old;
 }
 
-static int
-fill(Writer *self, const State *state, PyObject *stream)
+static void
+fill(Writer *self, State *state, PyObject *stream)
 {
-    PyObject *parts = PyList_New(0), *turn = PyList_New(1), *old[8];
+    PyObject *old[9];
 
-    if (parts == NULL || turn == NULL) {
-        Py_XDECREF(parts);
-        Py_XDECREF(turn);
-        return -1;
-    }
-    PyList_SET_ITEM(turn, 0, Py_NewRef(Py_None));
     Py_BEGIN_CRITICAL_SECTION(self);
-    old[0] = replace(&self->parts, parts);
-    old[1] = replace(&self->length, Py_NewRef(state->zero));
-    old[2] = replace(&self->text, Py_NewRef(Py_None));
-    old[3] = replace(&self->stream, Py_NewRef(stream));
-    old[4] = replace(&self->turn, turn);
-    old[5] = replace(&self->encoding, Py_NewRef(state->encoding));
-    old[6] = replace(&self->byte_order, Py_NewRef(state->byte_order));
-    old[7] = replace(&self->is_closed, Py_NewRef(Py_False));
+    self->home = state;
+    self->is_busy = 0;
+    old[0] = replace(&self->part, NULL);
+    old[1] = replace(&self->parts, NULL);
+    old[2] = replace(&self->length, Py_NewRef(state->zero));
+    old[3] = replace(&self->text, Py_NewRef(Py_None));
+    old[4] = replace(&self->stream, Py_NewRef(stream));
+    old[5] = replace(&self->turn, NULL);
+    old[6] = replace(&self->encoding, Py_NewRef(state->encoding));
+    old[7] = replace(&self->byte_order, Py_NewRef(state->byte_order));
+    old[8] = replace(&self->is_closed, Py_NewRef(Py_False));
     Py_END_CRITICAL_SECTION();
-    for (int index = 0; index < 8; index++) {
+    for (int index = 0; index < 9; index++) {
         Py_XDECREF(old[index]);
     }
-    return 0;
 }
 
 static int
 writer_init(PyObject *object, PyObject *args, PyObject *names)
 {
-    const State *state = state_of(object);
+    State *state = syncws_state_of(object, ((Writer *)object)->home);
     PyObject *stream = Py_None, *result;
 
-    if (state == NULL) {
-        return -1;
-    }
     if (PyTuple_GET_SIZE(args) > 1 || (names != NULL && PyDict_GET_SIZE(names))) {
         PyErr_SetString(PyExc_TypeError, "DataWriter() takes one stream at most, and no keyword arguments");
         return -1;
@@ -143,7 +119,8 @@ writer_init(PyObject *object, PyObject *args, PyObject *names)
         stream = PyTuple_GET_ITEM(args, 0);
     }
     if (state->writer_in_python != NULL && (stream == Py_None || (PyObject *)Py_TYPE(stream) == state->stream_class)) {
-        return fill((Writer *)object, state, stream);
+        fill((Writer *)object, state, stream);
+        return 0;
     }
     result = syncws_call_writer_in_python(state, "__init__", object, &stream, 1);
     Py_XDECREF(result);
@@ -162,8 +139,8 @@ writer_finalize(PyObject *object)
         return;
     }
     PyErr_Fetch(&type, &value, &traceback);
-    state = state_of(object);
-    result = state == NULL ? NULL : syncws_call_writer_in_python(state, "__del__", object, NULL, 0);
+    state = syncws_state_of(object, self->home);
+    result = syncws_call_writer_in_python(state, "__del__", object, NULL, 0);
     if (result == NULL) {
         PyErr_WriteUnraisable(object);
     }
@@ -175,8 +152,24 @@ writer_finalize(PyObject *object)
 static int
 is_ready(const Writer *self)
 {
-    return self->is_closed == Py_False && self->turn != NULL && PyList_CheckExact(self->turn)
-           && PyList_GET_SIZE(self->turn) > 0;
+    if (self->is_closed != Py_False) {
+        return 0;
+    }
+    return self->turn == NULL ? !self->is_busy : PyList_CheckExact(self->turn) && PyList_GET_SIZE(self->turn) > 0;
+}
+
+/* Add a part: -1 with an exception, 0 when there is no list to add it to. */
+static int
+add_part(Writer *self, PyObject *data)
+{
+    if (self->parts == NULL && self->part == NULL) {
+        self->part = Py_NewRef(data);
+        return 1;
+    }
+    if (syncws_writer_parts(self) == NULL) {
+        return -1;
+    }
+    return PyList_CheckExact(self->parts) ? PyList_Append(self->parts, data) + 1 : 0;
 }
 
 /* Add bytes, and note them as text where `is_text`: 1 when that was done, 0 when it is not the common case. */
@@ -185,9 +178,9 @@ append(Writer *self, PyObject *data, int is_text, PyObject *released[2])
 {
     Py_ssize_t length, size = PyBytes_GET_SIZE(data);
     PyObject *sum;
+    int done;
 
-    if (!is_ready(self) || self->parts == NULL || !PyList_CheckExact(self->parts) || self->length == NULL
-        || !PyLong_CheckExact(self->length)) {
+    if (!is_ready(self) || self->length == NULL || !PyLong_CheckExact(self->length)) {
         return 0;
     }
     if (!size) {
@@ -199,9 +192,10 @@ append(Writer *self, PyObject *data, int is_text, PyObject *released[2])
         return 0;
     }
     sum = PyLong_FromSsize_t(length + size);
-    if (sum == NULL || PyList_Append(self->parts, data) < 0) {
+    done = sum == NULL ? -1 : add_part(self, data);
+    if (done <= 0) {
         Py_XDECREF(sum);
-        return -1;
+        return done < 0 ? -1 : 0;
     }
     released[0] = replace(&self->length, sum);
     if (is_text) {
@@ -217,19 +211,20 @@ writer_enter(PyObject *object, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
-writer_exit(PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+writer_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     Writer *self = (Writer *)object;
-    const State *state = PyType_GetModuleState(defining_class);
+    const State *state = syncws_state_of(object, self->home);
     PyObject *old[3] = {NULL, NULL, NULL};
     int is_empty;
 
-    if (state == NULL || !syncws_takes(3, count, names, "__exit__")) {
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "DataWriter.__exit__() takes exactly three arguments");
         return NULL;
     }
     Py_BEGIN_CRITICAL_SECTION(object);
-    is_empty = self->stream == Py_None && self->parts != NULL && PyList_CheckExact(self->parts)
-               && !PyList_GET_SIZE(self->parts);
+    is_empty = self->stream == Py_None && self->part == NULL
+               && (self->parts == NULL || (PyList_CheckExact(self->parts) && !PyList_GET_SIZE(self->parts)));
     if (is_empty) {
         old[0] = replace(&self->is_closed, Py_NewRef(Py_True));
         old[1] = replace(&self->length, Py_NewRef(state->zero));
@@ -246,22 +241,18 @@ writer_exit(PyObject *object, PyTypeObject *defining_class, PyObject *const *arg
 }
 
 static PyObject *
-writer_write_string(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+writer_write_string(PyObject *object, PyObject *value)
 {
     Writer *self = (Writer *)object;
-    const State *state = PyType_GetModuleState(defining_class);
+    const State *state = syncws_state_of(object, self->home);
     PyObject *data, *released[2] = {NULL, NULL}, *result;
     int done;
 
-    if (state == NULL || !syncws_takes(1, count, names, "write_string")) {
-        return NULL;
-    }
-    data = PyUnicode_CheckExact(args[0]) && self->encoding == state->encoding ? PyUnicode_AsUTF8String(args[0]) : NULL;
+    data = PyUnicode_CheckExact(value) && self->encoding == state->encoding ? PyUnicode_AsUTF8String(value) : NULL;
     if (data == NULL) {
         /* Also where it holds a surrogate: the error is Python's to word. */
         PyErr_Clear();
-        return syncws_call_writer_in_python(state, "write_string", object, args, count);
+        return syncws_call_writer_in_python(state, "write_string", object, &value, 1);
     }
     Py_BEGIN_CRITICAL_SECTION(object);
     done = append(self, data, 1, released);
@@ -270,49 +261,41 @@ writer_write_string(
     Py_DECREF(data);
     Py_XDECREF(released[0]);
     Py_XDECREF(released[1]);
-    return done ? result : syncws_call_writer_in_python(state, "write_string", object, args, count);
+    return done ? result : syncws_call_writer_in_python(state, "write_string", object, &value, 1);
 }
 
 static PyObject *
-writer_write_bytes(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+writer_write_bytes(PyObject *object, PyObject *value)
 {
-    const State *state = PyType_GetModuleState(defining_class);
+    const State *state = syncws_state_of(object, ((Writer *)object)->home);
     PyObject *released[2] = {NULL, NULL};
     int done = 0;
 
-    if (state == NULL || !syncws_takes(1, count, names, "write_bytes")) {
-        return NULL;
-    }
-    if (PyBytes_CheckExact(args[0])) {
+    if (PyBytes_CheckExact(value)) {
         Py_BEGIN_CRITICAL_SECTION(object);
-        done = append((Writer *)object, args[0], 0, released);
+        done = append((Writer *)object, value, 0, released);
         Py_END_CRITICAL_SECTION();
         Py_XDECREF(released[0]);
     }
     if (!done) {
-        return syncws_call_writer_in_python(state, "write_bytes", object, args, count);
+        return syncws_call_writer_in_python(state, "write_bytes", object, &value, 1);
     }
     return done < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *
-writer_detach_stream(
-    PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
+writer_detach_stream(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
     Writer *self = (Writer *)object;
-    const State *state = PyType_GetModuleState(defining_class);
+    const State *state = syncws_state_of(object, self->home);
     PyObject *stream = NULL;
 
-    if (state == NULL || !syncws_takes(0, count, names, "detach_stream")) {
-        return NULL;
-    }
     Py_BEGIN_CRITICAL_SECTION(object);
     if (is_ready(self) && self->stream != NULL && self->stream != Py_None) {
         stream = replace(&self->stream, Py_NewRef(Py_None));
     }
     Py_END_CRITICAL_SECTION();
-    return stream != NULL ? stream : syncws_call_writer_in_python(state, "detach_stream", object, args, count);
+    return stream != NULL ? stream : syncws_call_writer_in_python(state, "detach_stream", object, NULL, 0);
 }
 
 PyDoc_STRVAR(write_string_doc,
@@ -371,24 +354,96 @@ PyDoc_STRVAR(store_doc,
 "\n"
 "Source: DataWriter.StoreAsync.");
 
-#define DEFINED_BY_CLASS(function) (PyCFunction)(void (*)(void))function, METH_METHOD | METH_FASTCALL | METH_KEYWORDS
-
 static PyMethodDef writer_methods[] = {
     {"__enter__", writer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn the writer."},
-    {"__exit__", DEFINED_BY_CLASS(writer_exit), "__exit__($self, kind, value, traceback, /)\n--\n\nClose the writer."},
-    {"write_string", DEFINED_BY_CLASS(writer_write_string), write_string_doc},
-    {"write_bytes", DEFINED_BY_CLASS(writer_write_bytes), write_bytes_doc},
-    {"store", DEFINED_BY_CLASS(syncws_writer_store), store_doc},
-    {"detach_stream", DEFINED_BY_CLASS(writer_detach_stream), detach_stream_doc},
+    {"__exit__", (PyCFunction)(void (*)(void))writer_exit, METH_FASTCALL,
+     "__exit__($self, kind, value, traceback, /)\n--\n\nClose the writer."},
+    {"write_string", writer_write_string, METH_O, write_string_doc},
+    {"write_bytes", writer_write_bytes, METH_O, write_bytes_doc},
+    {"store", syncws_writer_store, METH_NOARGS, store_doc},
+    {"detach_stream", writer_detach_stream, METH_NOARGS, detach_stream_doc},
     {NULL, NULL, 0, NULL},
 };
 
+/* The list of parts, which is made if there is none; borrowed. */
+PyObject *
+syncws_writer_parts(Writer *self)
+{
+    if (self->parts == NULL) {
+        self->parts = PyList_New(self->part != NULL);
+        if (self->parts != NULL && self->part != NULL) {
+            PyList_SET_ITEM(self->parts, 0, replace(&self->part, NULL));
+        }
+    }
+    return self->parts;
+}
+
+static PyObject *
+get_parts(PyObject *object, void *Py_UNUSED(closure))
+{
+    PyObject *parts;
+
+    Py_BEGIN_CRITICAL_SECTION(object);
+    parts = Py_XNewRef(syncws_writer_parts((Writer *)object));
+    Py_END_CRITICAL_SECTION();
+    return parts;
+}
+
+static int
+set_parts(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
+{
+    Writer *self = (Writer *)object;
+    PyObject *part, *parts;
+
+    Py_BEGIN_CRITICAL_SECTION(object);
+    part = replace(&self->part, NULL);
+    parts = replace(&self->parts, Py_XNewRef(value));
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(part);
+    Py_XDECREF(parts);
+    return 0;
+}
+
+static PyObject *
+get_turn(PyObject *object, void *Py_UNUSED(closure))
+{
+    Writer *self = (Writer *)object;
+    PyObject *turn;
+
+    Py_BEGIN_CRITICAL_SECTION(object);
+    if (self->turn == NULL) {
+        self->turn = PyList_New(!self->is_busy);
+        if (self->turn != NULL && !self->is_busy) {
+            PyList_SET_ITEM(self->turn, 0, Py_NewRef(Py_None));
+        }
+    }
+    turn = Py_XNewRef(self->turn);
+    Py_END_CRITICAL_SECTION();
+    return turn;
+}
+
+static int
+set_turn(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
+{
+    PyObject *old;
+
+    Py_BEGIN_CRITICAL_SECTION(object);
+    old = replace(&((Writer *)object)->turn, Py_XNewRef(value));
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(old);
+    return 0;
+}
+
+static PyGetSetDef writer_lists[] = {
+    {"_parts", get_parts, set_parts, NULL, NULL},
+    {"_turn", get_turn, set_turn, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef writer_members[] = {
-    {"_parts", T_OBJECT_EX, offsetof(Writer, parts), 0, NULL},
     {"_length", T_OBJECT_EX, offsetof(Writer, length), 0, NULL},
     {"_text", T_OBJECT_EX, offsetof(Writer, text), 0, NULL},
     {"_stream", T_OBJECT_EX, offsetof(Writer, stream), 0, NULL},
-    {"_turn", T_OBJECT_EX, offsetof(Writer, turn), 0, NULL},
     {"_encoding", T_OBJECT_EX, offsetof(Writer, encoding), 0, NULL},
     {"_byte_order", T_OBJECT_EX, offsetof(Writer, byte_order), 0, NULL},
     {"_is_closed", T_OBJECT_EX, offsetof(Writer, is_closed), 0, NULL},
@@ -405,6 +460,7 @@ static PyType_Slot writer_slots[] = {
     {Py_tp_finalize, writer_finalize},
     {Py_tp_methods, writer_methods},
     {Py_tp_members, writer_members},
+    {Py_tp_getset, writer_lists},
     {Py_tp_traverse, writer_traverse},
     {Py_tp_clear, writer_clear},
     {Py_tp_dealloc, writer_dealloc},
@@ -418,14 +474,23 @@ PyType_Spec syncws_writer_spec = {
     .slots = writer_slots,
 };
 
-/* use_writer(writer_in_python, encoding, byte_order): what makes a writer, and how it begins */
+/* use_writer(writer_in_python, writer_class, encoding, byte_order): what makes a writer, what one is, and how it begins */
 PyObject *
 syncws_use_writer(PyObject *module, PyObject *args)
 {
     State *state = syncws_state(module);
     PyObject *in_python, *encoding, *byte_order;
+    PyTypeObject *type;
 
-    if (!PyArg_ParseTuple(args, "O!OO:use_writer", &PyType_Type, &in_python, &encoding, &byte_order)) {
+    if (!PyArg_ParseTuple(
+            args, "O!O!OO:use_writer", &PyType_Type, &in_python, &PyType_Type, &type, &encoding, &byte_order)) {
+        return NULL;
+    }
+    if (!PyType_IsSubtype(type, state->writer_type)) {
+        PyErr_SetString(PyExc_TypeError, "the class must be one of writers");
+        return NULL;
+    }
+    if (syncws_give(type, writer_methods, NULL) < 0) {
         return NULL;
     }
     Py_XSETREF(state->writer_in_python, Py_NewRef(in_python));
