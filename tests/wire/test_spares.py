@@ -1,8 +1,7 @@
-"""What makes the objects of a handler cheap, where it is compiled: memory used again, methods bound cheaply."""
+"""What makes the objects of a handler cheap, where it is compiled: memory used again, methods of their own class."""
 
 import contextlib
 import gc
-import inspect
 
 import pytest
 from support.wire import frame
@@ -102,24 +101,6 @@ def test_a_with_block_closes_the_reader_however_it_is_left():
         reader = stack.enter_context(made_of(Args, b"abc").get_data_reader())
         assert not reader._is_closed
     assert reader._is_closed
-
-
-def test_its_methods_are_to_whoever_looks_what_methods_are():
-    reader, other = made_of(Args, b"abc").get_data_reader(), made_of(Args, b"abc").get_data_reader()
-    leave, enter = reader.__exit__, reader.__enter__
-    plain = type(reader).__exit__.__get__(reader)
-    assert type(leave) is not type(plain)
-    assert (repr(leave), hash(leave), leave) == (repr(plain), hash(plain), plain)
-    assert leave == reader.__exit__
-    assert leave not in (enter, other.__exit__)
-    assert leave.__self__ is reader
-    assert leave.__name__ == "__exit__"
-    assert inspect.signature(leave) == inspect.signature(plain)
-    assert inspect.signature(enter) == inspect.signature(type(reader).__enter__.__get__(reader))
-    with pytest.raises(AttributeError):
-        leave.anything = 1
-    with pytest.raises(AttributeError):
-        leave.anything  # noqa: B018
 
 
 def test_its_methods_take_what_methods_take():

@@ -42,8 +42,6 @@ execute(PyObject *module)
         || (state->assembler_type = add_type(module, &syncws_assembler_spec)) == NULL
         || (state->message_type = add_type(module, &syncws_message_spec)) == NULL
         || (state->fields_type = add_type(module, &syncws_fields_spec)) == NULL
-        || (state->block_type = add_type(module, &syncws_block_spec)) == NULL
-        || (state->bound_type = add_type(module, &syncws_bound_spec)) == NULL
         || (state->writer_type = add_type(module, &syncws_writer_spec)) == NULL
         || (state->meter_type = add_type(module, &syncws_meter_spec)) == NULL
         || (state->sender_type = add_type(module, &syncws_sender_spec)) == NULL
@@ -70,8 +68,6 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->assembler_type);
     Py_VISIT(state->message_type);
     Py_VISIT(state->fields_type);
-    Py_VISIT(state->block_type);
-    Py_VISIT(state->bound_type);
     Py_VISIT(state->message_class);
     Py_VISIT(state->reader_class);
     Py_VISIT(state->encoding);
@@ -114,12 +110,9 @@ clear(PyObject *module)
     /* Their classes are needed for that. */
     syncws_drop(&state->messages);
     syncws_drop(&state->readers);
-    syncws_drop(&state->bounds);
     Py_CLEAR(state->assembler_type);
     Py_CLEAR(state->message_type);
     Py_CLEAR(state->fields_type);
-    Py_CLEAR(state->block_type);
-    Py_CLEAR(state->bound_type);
     Py_CLEAR(state->message_class);
     Py_CLEAR(state->reader_class);
     Py_CLEAR(state->encoding);

@@ -147,8 +147,8 @@ reader_enter(PyObject *object, PyObject *Py_UNUSED(ignored))
     return Py_NewRef(object);
 }
 
-PyObject *
-syncws_reader_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
+static PyObject *
+reader_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     Fields *self = (Fields *)object;
     const State *state = syncws_state_of(object, self->home);
@@ -271,7 +271,7 @@ reader_read_bytes(PyObject *object, PyObject *number)
 
 static PyMethodDef reader_methods[] = {
     {"__enter__", reader_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn the reader."},
-    {"__exit__", (PyCFunction)(void (*)(void))syncws_reader_exit, METH_FASTCALL,
+    {"__exit__", (PyCFunction)(void (*)(void))reader_exit, METH_FASTCALL,
      "__exit__($self, kind, value, traceback, /)\n--\n\nClose the reader."},
     {"read_string", reader_read_string, METH_O, "read_string($self, count, /)\n--\n\nSee DataReader."},
     {"read_bytes", reader_read_bytes, METH_O, "read_bytes($self, value, /)\n--\n\nSee DataReader."},
@@ -296,7 +296,7 @@ syncws_use_reader(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_TypeError, "the class must be one of readers, without fields of its own");
         return NULL;
     }
-    if (syncws_give(type, reader_methods, &reader_length) < 0 || syncws_bind_cheaply(state, type) < 0) {
+    if (syncws_give(type, reader_methods, &reader_length) < 0) {
         return NULL;
     }
     /* As in use_message(). */

@@ -42,9 +42,6 @@ typedef struct {
     PyTypeObject *message_class;
     Spares messages;
     Spares readers;
-    PyTypeObject *block_type;
-    PyTypeObject *bound_type;
-    Spares bounds;
     /* What get_data_reader() makes, and what it fills in; see use_reader(). */
     PyTypeObject *reader_class;
     PyObject *encoding;
@@ -200,8 +197,6 @@ int syncws_is_plain(PyTypeObject *type, Py_ssize_t size);
 PyObject *syncws_make(Spares *spares, PyTypeObject *type);
 int syncws_keep(Spares *spares, int most, PyObject *object);
 void syncws_drop(Spares *spares);
-int syncws_bind_cheaply(State *state, PyTypeObject *type);
-PyObject *syncws_reader_exit(PyObject *object, PyObject *const *args, Py_ssize_t count);
 int syncws_give(PyTypeObject *type, PyMethodDef *methods, PyMemberDef *member);
 
 /* What belongs to the module of an object's class; `home` is what the object says. */
@@ -247,8 +242,6 @@ PyObject *syncws_use_names(PyObject **names, PyObject *module);
 extern PyType_Spec syncws_assembler_spec;
 extern PyType_Spec syncws_message_spec;
 extern PyType_Spec syncws_fields_spec;
-extern PyType_Spec syncws_block_spec;
-extern PyType_Spec syncws_bound_spec;
 extern PyType_Spec syncws_writer_spec;
 extern PyType_Spec syncws_meter_spec;
 extern PyType_Spec syncws_sender_spec;
