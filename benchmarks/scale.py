@@ -13,34 +13,18 @@ no other processor has to be woken: one message then costs a third, and the rati
 """
 
 import argparse
-import contextlib
-import os
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from clients import Lap, installed
-from peers import Server, case_of, serving, versions
+from peers import HAS_PROCESSORS, Server, case_of, serving, serving_apart, versions
 from report import Row, number, save, show
 
 CONNECTIONS = (1, 50, 200)
 HEADING = ["processor time, µs", *(f"{count} connection{'s' * (count > 1)}" for count in CONNECTIONS), "200 : 1"]
-
-
-@contextlib.contextmanager
-def serving_apart() -> Iterator[list[Server]]:
-    """As serving(), with one processor for the server and the others for this process."""
-    processors = os.sched_getaffinity(0)
-    alone = {max(processors)}
-    with contextlib.ExitStack() as stack:
-        stack.callback(os.sched_setaffinity, 0, processors)
-        # What is started inherits it.
-        os.sched_setaffinity(0, alone)
-        servers = stack.enter_context(serving())
-        os.sched_setaffinity(0, processors - alone)
-        yield servers
 
 
 PLACES: dict[str, Callable[[], AbstractContextManager[list[Server]]]] = {"": serving_apart, ", anywhere": serving}
@@ -87,7 +71,7 @@ def main() -> None:
     show(HEADING, 30, 16)
     rows = []
     for behind, start in PLACES.items():
-        if start is serving_apart and not (hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1):
+        if start is serving_apart and not HAS_PROCESSORS:
             print("there is no second processor, or it cannot be reserved: the server has none for itself")
             continue
         with start() as (server, *_):
