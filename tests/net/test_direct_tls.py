@@ -217,7 +217,8 @@ def test_what_has_python_in_between_stays_as_it_was(make_line, authority, tmp_pa
         context.keylog_filename = str(tmp_path / "keys")
     line = make_line(client_context=context, is_direct=False)
     if kind == "socket":
-        line.bottom._socket = line.near = OwnSocket(fileno=line.near.detach())
+        line.near = OwnSocket(fileno=line.near.detach())
+        line.bottom.__init__(line.near, threading.RLock())
     elif kind == "module":
         monkeypatch.setitem(sys.modules, "_ssl", types.ModuleType("_ssl"))
     assert direct_form(line.transport) is line.transport
