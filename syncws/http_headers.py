@@ -24,8 +24,12 @@ class HttpHeaders(Mapping[str, str]):
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
         """Take a mapping, or pairs of name and value, of which a name may stand in several."""
         collected: dict[str, list[str]] = {}
+        pairs: Iterable[tuple[str, str]]
         # A list first, as a connect gives: to ask what is a Mapping takes longer than all the rest.
-        pairs = fields if isinstance(fields, list) or not isinstance(fields, Mapping) else fields.items()
+        if isinstance(fields, list):
+            pairs = fields
+        else:
+            pairs = fields.items() if isinstance(fields, Mapping) else fields
         for name, value in pairs:
             key = name.lower()
             if key in collected:

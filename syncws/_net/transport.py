@@ -122,8 +122,9 @@ def direct_way(transport: Transport) -> "tuple[object, BandwidthMeter] | tuple[N
     """
     if isinstance(transport, SocketTransport) and transport._is_plain:
         return transport._socket, transport.outbound
-    if _ENGINE is not None and isinstance(transport, _ENGINE):
-        return transport, transport.outbound
+    engine: Any = transport
+    if _ENGINE is not None and isinstance(engine, _ENGINE):
+        return engine, engine.outbound
     return None, None
 
 

@@ -60,6 +60,7 @@ class _Engine:
 
         def _attach(self, module: object, engine: object, socket: object, inbound: object, outbound: object, /) -> bool:
             """Take over an OpenSSL connection, if it is what it seems to be."""
+            ...
 
         def _take_rest(self, received: bytes, unsent: bytes, /) -> None:
             """Take over ciphertext that has come, and that is still to be sent."""
@@ -74,6 +75,7 @@ class _Engine:
 
         def _send(self, data: bytes | memoryview, /) -> int:
             """Send; needs the lock where it may let go of the GIL, for more than _SMALL_BYTES."""
+            ...
 
         def _flush(self) -> int: ...
 
