@@ -4,7 +4,7 @@ Imports only the standard library. Immutable: any thread may read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar, overload
+from typing import TypeVar, cast, overload
 
 __all__ = ["HttpHeaders"]
 
@@ -24,13 +24,10 @@ class HttpHeaders(Mapping[str, str]):
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
         """Take a mapping, or pairs of name and value, of which a name may stand in several."""
         collected: dict[str, list[str]] = {}
-        pairs: Iterable[tuple[str, str]]
         # A list first, as a connect gives: to ask what is a Mapping takes longer than all the rest.
-        if isinstance(fields, list):
-            pairs = fields
-        else:
-            pairs = fields.items() if isinstance(fields, Mapping) else fields
-        for name, value in pairs:
+        if not isinstance(fields, list) and isinstance(fields, Mapping):
+            fields = cast("Mapping[str, str]", fields).items()
+        for name, value in fields:
             key = name.lower()
             if key in collected:
                 collected[key].append(value)
