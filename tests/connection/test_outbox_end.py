@@ -11,7 +11,7 @@ from support.fakes import PieceList, ScriptedTransport, interrupt_at
 
 from syncws._connection import closing
 from syncws._connection.sending import frame_writer as frame_writer_module
-from syncws._connection.sending import outbox as module
+from syncws._connection.sending import turns as module
 from syncws._connection.sending.outbox import Outbox
 from syncws.errors import (
     ConnectionClosedError,

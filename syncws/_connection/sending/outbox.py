@@ -25,13 +25,12 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from syncws._connection import closing
-from syncws._connection.sending.at_once import AtOnce
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
 from syncws._connection.sending.open_message import Encode, Hold, OpenMessage, bytes_of
 from syncws._connection.sending.posted import ControlFrame, Posted
+from syncws._connection.sending.turns import Turns
 from syncws._net.transport import Transport, direct_way
 from syncws._waiting.deadline import Deadline
-from syncws._waiting.locks import acquire_within
 from syncws._wire.accelerated import accelerated
 from syncws._wire.large import FrameChunks
 from syncws.errors import ConnectionLostError, InvalidOperationError, OperationTimedOutError, WebSocketError
@@ -42,7 +41,7 @@ _NOBODY = 0
 _Callback = Callable[[], object]
 
 
-class Outbox(AtOnce):
+class Outbox(Turns):
     """The sending half of a connection.
 
     Attributes:
@@ -54,12 +53,8 @@ class Outbox(AtOnce):
 
     __slots__ = (
         "_on_leftover",
-        "_open",
-        "_posted",
         "_retire",
-        "_role",
         "_transport",
-        "_waiting",
         "given_up",
     )
 
@@ -69,19 +64,14 @@ class Outbox(AtOnce):
         `on_leftover` is called when a sender gave up in mid-frame: the reader must push the rest; `on_wait` when a
         sender waits for the peer: somebody must read, for it may have said why.
         """
+        self._writer = FrameWriter(transport, on_wait)
+        self.tally = self._writer.tally
+        super().__init__(Posted(self.tally))
         self._transport = transport
         self.direct, self._meter = direct_way(transport) if accelerated else (None, None)
         self._on_leftover = on_leftover
-        # Reentrant: a signal handler may come between taking it and noting the owner, and leaves it as it was.
-        self._role = threading.RLock()
         # The thread that has the role. A send that finds its own number is one in a signal handler, in mid-frame.
         self._owner = _NOBODY
-        self._writer = FrameWriter(transport, on_wait)
-        self.tally = self._writer.tally
-        self._posted = Posted(self.tally)
-        # Between two frames of a message: no other data frame may go.
-        self._open: OpenMessage | None = None
-        self._waiting: dict[int, int] = {}  # Bytes that each waiting thread wants to send.
         self._retire: Callable[[], None] | None = None
         self.given_up: ConnectionLostError | None = None
         self.has_posted = False
@@ -436,13 +426,6 @@ class Outbox(AtOnce):
     # What others ask; true a moment ago.
 
     @property
-    def pending_bytes(self) -> int:
-        """Bytes that senders have given and the system has not taken yet."""
-        message = self._open
-        left = 0 if message is None or self._posted.is_closing else message.remaining
-        return self._writer.pending_bytes + left + sum(tuple(self._waiting.values()))
-
-    @property
     def is_interrupted_here(self) -> bool:
         """True in a signal handler that interrupted this thread's own send: only its return lets that go on."""
         return self._owner == threading.get_ident()
@@ -460,52 +443,3 @@ class Outbox(AtOnce):
     @property
     def _has_work(self) -> bool:
         return not self.is_broken and (self._writer.has_rest or bool(self._posted) or self._has_left_frames)
-
-    @property
-    def _has_left_frames(self) -> bool:
-        """True when somebody must go on with a message; after the Close frame nobody may."""
-        message = self._open
-        return message is not None and message.hold is Hold.LEFT and not self._posted.is_closing
-
-    # Waiting.
-
-    def _wake_turn(self) -> None:
-        """Wake all who wait for an open message to end; needs no role."""
-        message = self._open
-        if message is not None and not self._writer.is_quiet:
-            message.wake()
-
-    def _wait_for_turn(self, current: OpenMessage, size: int, deadline: Deadline) -> None:
-        """Wait for a change of the message that is open."""
-        if self._is_over:
-            raise self._writer.closed_error()
-        current.check_ends()
-        if deadline.is_expired:
-            raise OperationTimedOutError("another sender's message took longer than control.send_timeout")
-        own = threading.get_ident()
-        try:
-            self._waiting[own] = size
-            current.wait(lambda: self._is_passed(current), deadline.remaining)
-        finally:
-            self._waiting.pop(own, None)
-
-    def _is_passed(self, message: OpenMessage) -> bool:
-        return self._is_over or self._open is not message or message.hold is not Hold.BUSY
-
-    @property
-    def _is_over(self) -> bool:
-        return self._posted.is_closing or self._writer.shut_reason is not None
-
-    def _wait_for_role(self, size: int, deadline: Deadline) -> None:
-        # A lock cannot be woken, but whoever holds the role can, and hands it on.
-        own = threading.get_ident()
-        role = self._role
-        try:
-            self._waiting[own] = size
-            # In a child that a signal handler has forked there is another role, and nobody who gives up this one.
-            if not acquire_within(role, deadline.remaining, lambda: self._role is not role):
-                if self._role is not role:
-                    raise self._writer.closed_error()
-                raise OperationTimedOutError("other senders held the connection for longer than control.send_timeout")
-        finally:
-            self._waiting.pop(own, None)
