@@ -412,3 +412,17 @@ def test_a_reader_whose_connect_has_given_everything_back_does_nothing(rigs):
     assert rig.owner.log == []
     assert not rig.session.finished.is_set()
     rig.session.finish()
+
+
+def test_a_turn_at_the_end_of_the_program_leaves_no_time_limit_to_the_next_reader(rigs, monkeypatch):
+    monkeypatch.setattr(module, "_EXIT_STEP_SECONDS", 0.0)
+    rig = rigs()
+    rig.session.start(rig.make_reader)
+    rig.session.role.read_at_exit()
+    assert not rig.session.finished.is_set()
+    rig.session.role.waiters[rig] = None
+    rig.session.role._start()
+    rig.transport.feed(CLOSE_1000)
+    rig.transport.feed(b"")
+    wait(rig.session.finished)
+    assert rig.owner.log == [(1000, "bye")]

@@ -205,6 +205,8 @@ class Reader:
         try:
             self._read()
         except _OutOfTime:
+            # Before the role is given back: whoever takes it next has its own time.
+            self._until = None
             session.role.give_back(hold)
             return
         session.finish()
