@@ -15,6 +15,7 @@ from syncws import (
     InvalidArgumentTypeError,
     MessageWebSocket,
 )
+from syncws.events import events_of
 
 
 @pytest.fixture
@@ -393,3 +394,11 @@ def test_an_event_is_made_for_one_socket_when_it_is_asked_for(name):
     assert getattr(socket, f"_{name}").handlers == (print,)
     assert getattr(other, f"_{name}").handlers == ()
     assert getattr(other, name).handlers == ()
+
+
+def test_the_events_of_an_object_are_those_that_somebody_has_asked_for():
+    socket = MessageWebSocket()
+    before = events_of(socket)
+    closed = socket.closed
+    assert [event for event in events_of(socket) if event not in before] == [closed]
+    assert socket.opened not in before
