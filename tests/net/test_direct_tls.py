@@ -732,6 +732,7 @@ def test_abort_ends_what_the_other_thread_waits_for(line):
         line.transport.send(b"x")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks nothing")
 def test_a_forked_child_refuses_and_leaves_the_parent_s_connection_alone(line):
     process = os.fork()
     if not process:
