@@ -221,7 +221,7 @@ MECHANISMS = (
         "the child has a monitor of its own",
         "syncws._connection.monitor:Monitor.let_go_in_child",
         replacements.nothing,
-        _FORK + "test_the_child_makes_connections_of_its_own",
+        _FORK + "test_the_child_keeps_its_own_connections_alive_although_the_parent_s_monitor_does_not_run_there",
     ),
     # Ctrl-C.
     Mechanism(

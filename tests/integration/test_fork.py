@@ -183,6 +183,31 @@ def test_the_child_closes_its_copies_of_the_descriptors(echoing, authority_file)
     assert done.returncode == 0, done.stderr
 
 
+def test_the_child_keeps_its_own_connections_alive_although_the_parent_s_monitor_does_not_run_there(
+    echoing, authority_file
+):
+    program = (
+        FORK
+        + textwrap.dedent("""
+        def keep_alive():
+            answered = threading.Event()
+            own = MessageWebSocket()
+            own.add_pong_received(lambda *_: answered.set())
+            own.control.keep_alive_interval = 0.05
+            own.connect(uri)
+            with own:
+                assert answered.wait(15)
+
+        keep_alive()
+        # Its monitor runs.
+        socket = syncws.connect(uri, keep_alive_interval=0.05)
+        in_child(keep_alive)
+        """)
+        + AGAIN
+    )
+    assert_quiet(run(program, echoing, authority=authority_file))
+
+
 def test_the_child_makes_connections_of_its_own(echoing, authority_file):
     program = (
         FORK
