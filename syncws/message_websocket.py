@@ -23,7 +23,7 @@ from syncws._streams.output_stream import Progress, check_progress
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._wire.decoder import Decoder
-from syncws._wire.frames import BINARY, FIN, TEXT
+from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws._wire.uri import WebSocketUri
@@ -219,24 +219,24 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return size
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
-        if self._control._message_type is not _UTF8:
-            return self._send_written(BINARY, data, progress)
-        if self._outbox is None or self._is_output_closed:
-            # What is wrong with the socket is told before what is wrong with the text.
-            self._output_session()
-        check_whole_text(data)
-        return self._send_written(TEXT, data, progress)
-
-    def _write_text(self, data: bytes) -> int:
-        return self._send_written(TEXT if self._control._message_type is _UTF8 else BINARY, data, None)
-
-    def _send_written(self, opcode: int, data: bytes | memoryview, progress: Progress | None) -> int:
-        outbox = self._outbox
+        session = self._session
+        if session is None or self._is_output_closed or self._state is not _CONNECTED:
+            session = self._output_session()
+        opcode = BINARY
+        if self._control._message_type is _UTF8:
+            check_whole_text(data)
+            opcode = TEXT
         if progress is not None:
             # Not one frame: progress can only be told between frames.
-            return self._output_session().write(opcode, data, progress, may_split=True)
-        if outbox is None or self._is_output_closed or not outbox.send_at_once(data, FIN | opcode):
-            self._output_session().send_message(opcode, data)
+            return session.write(opcode, data, progress, may_split=True)
+        session.send_message(opcode, data)
+        return len(data)
+
+    def _write_text(self, data: bytes) -> int:
+        session = self._session
+        if session is None or self._is_output_closed or self._state is not _CONNECTED:
+            session = self._output_session()
+        session.send_message(TEXT if self._control._message_type is _UTF8 else BINARY, data)
         return len(data)
 
     # Receiving by pull.

@@ -13,7 +13,7 @@ from syncws._connection.sending.open_message import Encode, OpenMessage
 from syncws._connection.sending.outbox import Outbox
 from syncws._wire.deflate import Deflater, Inflater
 from syncws._wire.extension import Agreement
-from syncws._wire.frames import CHUNK_BYTES, RSV1, encode_frame
+from syncws._wire.frames import CHUNK_BYTES, FIN, RSV1, encode_frame
 from syncws._wire.large import CompressedFrames, FragmentFrames, FrameChunks
 from syncws.control import WebSocketControl
 from syncws.errors import OperationTimedOutError
@@ -54,10 +54,13 @@ class Sending:
 
         Raises: as Outbox.send.
         """
+        outbox = self.outbox
+        if outbox.direct is not None and outbox.send_at_once(payload, FIN | opcode):
+            return
         if compress and self.compression is not None and len(payload) >= self.compression.deflater.minimum_size:
             self._send_compressed(opcode, payload, self.compression.deflater)
         elif len(payload) <= CHUNK_BYTES:
-            self.outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
+            outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
         else:
             self._send_large(FrameChunks(opcode, payload), None)
 
