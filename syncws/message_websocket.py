@@ -218,6 +218,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             progress(size)
         return size
 
+    @short_way("_outbox", _UTF8)
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
         session = self._session
         if session is None or self._is_output_closed or self._state is not _CONNECTED:
@@ -232,6 +233,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session.send_message(opcode, data)
         return len(data)
 
+    @short_way("_outbox", _UTF8)
     def _write_text(self, data: bytes) -> int:
         session = self._session
         if session is None or self._is_output_closed or self._state is not _CONNECTED:

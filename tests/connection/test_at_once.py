@@ -9,6 +9,7 @@ import ssl
 import struct
 import sys
 import threading
+import types
 
 import pytest
 from support import LIMIT, tls_line, wait
@@ -20,12 +21,14 @@ from support.wire import naive_mask, parse_all
 import syncws
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import Posted
+from syncws._connection.short_way import short_way
 from syncws._net.meter import BandwidthMeter
 from syncws._net.transport import SocketTransport, direct_way
 from syncws._wire import mask_keys
 from syncws._wire.accelerated import speedups
 from syncws._wire.closing import pong_frame
 from syncws._wire.frames import CLOSE, encode_frame
+from syncws.enums import SocketMessageType
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
 
@@ -200,6 +203,62 @@ def test_a_small_frame_goes_whole_masked_and_counted(line, size, monkeypatch):
         len(expected) + line.record_bytes,
     )
     assert not line.outbox.has_posted
+
+
+class Sink:
+    """What an output stream writes to, as far as sending at once is concerned; notes what enters its methods."""
+
+    def __init__(self, outbox, message_type):
+        self.entered = []
+        self._outbox = outbox
+        self._control = types.SimpleNamespace(_message_type=message_type)
+
+    @short_way("_outbox", SocketMessageType.UTF8)
+    def _write(self, data, progress):
+        self.entered.append((data, progress))
+        return -1
+
+    @short_way("_outbox", SocketMessageType.UTF8)
+    def _write_text(self, data):
+        self.entered.append(data)
+        return -1
+
+
+@pytest.mark.parametrize(("message_type", "opcode"), [(SocketMessageType.UTF8, 1), (SocketMessageType.BINARY, 2)])
+def test_a_stream_s_text_goes_as_what_the_control_says(line, message_type, opcode):
+    sink = Sink(line.outbox, message_type)
+    assert sink._write_text(b"hello") == 5
+    assert (line.read(1), parse_all_whole(line.far_data)[0].opcode) == ([b"hello"], opcode)
+    assert not sink.entered
+
+
+def test_a_stream_s_bytes_go_where_they_need_not_be_text(line):
+    sink = Sink(line.outbox, SocketMessageType.BINARY)
+    assert sink._write(b"\xff", None) == 1
+    assert (line.read(1), parse_all_whole(line.far_data)[0].opcode) == ([b"\xff"], 2)
+    assert not sink.entered
+    sink = Sink(line.outbox, SocketMessageType.UTF8)
+    assert sink._write(b"\xff", None) == -1
+    assert sink.entered == [(b"\xff", None)]
+
+
+def test_what_a_stream_writes_otherwise_enters_the_method(line):
+    sink = Sink(line.outbox, SocketMessageType.BINARY)
+    view = memoryview(b"view")
+    sink._write(b"told", print)
+    sink._write(view, None)
+    sink._write_text(bytes(4097))
+    sink._is_output_closed = True
+    sink._write_text(b"closed")
+    del sink._is_output_closed, sink._control
+    sink._write_text(b"bare")
+    sink._outbox = None
+    sink._write_text(b"without")
+    assert sink.entered == [(b"told", print), (view, None), bytes(4097), b"closed", b"bare", b"without"]
+    assert line.transport.outbound.total_bytes == line.sent_before
+    sink._outbox, sink._control = line.outbox, None
+    with pytest.raises(AttributeError, match="_message_type"):
+        sink._write_text(b"without a type")
 
 
 def test_any_buffer_may_be_sent(line):

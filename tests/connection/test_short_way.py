@@ -136,18 +136,34 @@ def test_a_subclass_may_call_it_by_super():
     assert Louder("a").receive() == "FROM THE METHOD"
 
 
+class Bare:
+    """Has no dictionary, and notes nothing."""
+
+    __slots__ = ("_at_hand",)
+
+    receive = Receiver.receive
+
+
+def test_what_lacks_something_enters_the_method():
+    without_content, without_event, with_a_list = Receiver("a"), Receiver("a"), Receiver("a")
+    del without_content._at_hand
+    del without_event._message_received
+    with_a_list._message_received = type("Handlers", (), {"handlers": []})
+    for receiver in (without_content, without_event, with_a_list):
+        assert receiver.receive() == "from the method"
+    bare = Bare()
+    bare._at_hand = AtHand(deque([message("a")]))
+    with pytest.raises(AttributeError, match="entered"):
+        bare.receive()
+
+
 @compiled
-def test_it_asks_for_its_attributes_like_anybody():
+def test_what_is_raised_on_the_way_is_raised():
     receiver = Receiver("a")
-    del receiver._at_hand
-    with pytest.raises(AttributeError, match="_at_hand"):
+    receiver._message_received = object()
+    with pytest.raises(AttributeError, match="handlers"):
         receiver.receive()
-    receiver = Receiver("a")
-    del receiver._message_received
-    with pytest.raises(AttributeError, match="_message_received"):
-        receiver.receive()
-    receiver._message_received = type("Handlers", (), {"handlers": []})
-    assert receiver.receive() == "from the method"
+    assert not receiver.entered
 
 
 @pytest.mark.parametrize("method", [Receiver.receive, syncws.MessageWebSocket.receive, syncws.MessageWebSocket.send])

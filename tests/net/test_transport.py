@@ -1,6 +1,7 @@
 """SocketTransport: a non-blocking socket as a byte pipe."""
 
 import errno
+import os
 import select
 import socket
 import threading
@@ -105,6 +106,51 @@ def test_the_small_receive_refuses_what_it_does_not_take(ends):
     wait_until_readable(ends[1])
     with pytest.raises(AttributeError):
         receive_small(ends[1], (), 10)
+
+
+class Numbered:
+    """Is no socket of Python's own, but has its number."""
+
+    def __init__(self, socket):
+        self._socket = socket
+
+    def fileno(self):
+        return self._socket.fileno()
+
+
+class Renumbered(socket.socket):
+    """Says another number."""
+
+    number = -1
+
+    def fileno(self):
+        return self.number
+
+
+@pytest.mark.skipif(not syncws.accelerated, reason="only the compiled part has it")
+def test_the_small_receive_asks_each_socket_for_its_number(ends):
+    near, far = ends[0]._socket, ends[1]
+
+    def received(socket_):
+        kept = deque()
+        return speedups.receive_small(socket_, kept, 10), list(kept)
+
+    def error_number(socket_):
+        with pytest.raises(OSError, match=r"[Bb]ad file descriptor") as caught:
+            received(socket_)
+        return caught.value.errno
+
+    with Renumbered(fileno=os.dup(near.fileno())) as renumbered:
+        for _ in range(2):
+            for receiving in (near, Numbered(near), near):
+                far.sendall(b"x")
+                wait_until_readable(ends[0])
+                assert received(receiving) == (1, [b"x"])
+            renumbered.number = -1
+            assert error_number(renumbered) == errno.EBADF
+            renumbered.number = near.fileno()
+            assert received(renumbered) == (-1, [])
+    assert error_number(object()) == errno.EBADF
 
 
 def wait_until_readable(connection):

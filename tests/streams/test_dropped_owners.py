@@ -108,3 +108,62 @@ def test_a_reader_over_a_message_has_no_finalizer():
 def test_an_owner_that_was_refused_its_stream_is_dropped_quietly(make, quiet):
     with pytest.raises(TypeError):
         make("no stream")
+
+
+def test_each_of_many_writers_that_are_dropped_one_after_the_other_is_noticed():
+    # The memory of one is the next one's: nothing of it may stay, not even that its end was seen.
+    for round_ in range(50):
+        sink = Connection()
+        with pytest.warns(ResourceWarning, match="with 3 bytes not stored"):
+            DataWriter(sink.stream).write_string("abc")
+        assert sink.closes == 1, round_
+        with DataWriter(sink.stream) as writer:
+            assert (writer.unstored_buffer_length, writer._text, writer._parts) == (0, None, [])
+            writer.detach_stream()
+        del writer
+
+
+def test_a_writer_in_a_cycle_closes_its_stream():
+    sink = Connection()
+    holder = [DataWriter(sink.stream)]
+    holder.append(holder)
+    del holder
+    with pytest.warns(ResourceWarning, match="a DataWriter was dropped"):
+        gc.collect()
+    assert sink.closes == 1
+
+
+class Kept:
+    """Brings a writer back when it is to be dropped."""
+
+    def __init__(self, writer, into):
+        self.writer, self.into = writer, into
+
+    def __del__(self):
+        self.into.append(self.writer)
+
+
+def test_a_writer_that_the_collector_has_ended_and_somebody_brought_back_does_not_end_the_next_one_early():
+    sink, back = Connection(), []
+    kept = Kept(DataWriter(sink.stream), back)
+    kept.cycle = kept
+    del kept
+    with pytest.warns(ResourceWarning, match="a DataWriter was dropped"):
+        gc.collect()
+    assert len(back) == 1
+    back.clear()
+    for _ in range(20):
+        with pytest.warns(ResourceWarning, match="a DataWriter was dropped"):
+            DataWriter(Connection().stream)
+
+
+def test_making_a_writer_once_more_begins_it_anew():
+    first, second = Connection(), Connection()
+    writer = DataWriter(first.stream)
+    writer.write_string("abc")
+    writer.__init__(second.stream)
+    assert writer.unstored_buffer_length == 0
+    writer.write_string("de")
+    writer.store()
+    writer.detach_stream()
+    assert (first.written, second.written) == ([], [b"de"])

@@ -70,6 +70,27 @@ def test_a_class_with_fields_of_its_own_cannot_be_given_out():
             speedups.use_message(class_)
 
 
+def test_a_class_of_streams_or_writers_has_no_fields_of_its_own_either():
+    class WideStream(speedups.StreamFields):
+        __slots__ = ("more",)
+
+    class WideWriter(speedups.WriterFields):
+        __slots__ = ("more",)
+
+    class BegunWriter(speedups.WriterFields):
+        __slots__ = ()
+
+        def __init__(self):
+            raise AssertionError
+
+    for class_ in (WideStream, int):
+        with pytest.raises(TypeError, match="fields of its own"):
+            speedups.use_stream(class_)
+    for class_ in (WideWriter, BegunWriter, int):
+        with pytest.raises(TypeError, match="fields of its own"):
+            speedups.use_writer(int, class_, None, None)
+
+
 def test_giving_out_another_class_lets_go_of_what_was_kept_for_the_last():
     kept = [made_of(Args, b"x") for _ in range(50)]
     del kept

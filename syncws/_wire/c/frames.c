@@ -30,6 +30,10 @@ syncws_read_key(PyObject *object, unsigned char *key)
 {
     Py_buffer view;
 
+    if (PyBytes_CheckExact(object) && PyBytes_GET_SIZE(object) == KEY_BYTES) {
+        memcpy(key, PyBytes_AS_STRING(object), KEY_BYTES);
+        return 0;
+    }
     if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0) {
         return -1;
     }
@@ -43,37 +47,7 @@ syncws_read_key(PyObject *object, unsigned char *key)
     return 0;
 }
 
-/* mask_keys.new_key(), where the stock has one without a call: then nothing else runs meanwhile. */
-int
-syncws_take_key(const State *state, unsigned char *key)
-{
-    PyObject *stock, *taken;
-    Py_ssize_t last;
-    int failed = -1;
-
-    stock = state->keys == NULL ? NULL : PyDict_GetItemWithError(state->keys, state->stock_name);
-    if (stock == NULL || !PyList_CheckExact(stock)) {
-        PyErr_SetString(PyExc_RuntimeError, "use_keys was not called");
-        return -1;
-    }
-    last = PyList_GET_SIZE(stock) - 1;
-    if (last < 0) {
-        PyObject *new_key = PyDict_GetItemWithError(state->keys, state->new_key_name);
-
-        taken = new_key == NULL ? NULL : PyObject_CallNoArgs(new_key);
-        failed = taken == NULL ? -1 : syncws_read_key(taken, key);
-        Py_XDECREF(taken);
-        return failed;
-    }
-    taken = Py_NewRef(PyList_GET_ITEM(stock, last));
-    if (PyList_SetSlice(stock, last, last + 1, NULL) == 0) {
-        failed = syncws_read_key(taken, key);
-    }
-    Py_DECREF(taken);
-    return failed;
-}
-
-/* use_keys(module): where syncws_take_key looks */
+/* use_keys(module): where AtOnce looks */
 PyObject *
 syncws_use_keys(PyObject *module, PyObject *keys_module)
 {

@@ -274,8 +274,7 @@ syncws_use_message(PyObject *module, PyObject *message_class)
 {
     State *state = syncws_state(module);
 
-    if (!PyType_Check(message_class) || !PyType_IsSubtype((PyTypeObject *)message_class, state->message_type)
-        || !syncws_is_plain((PyTypeObject *)message_class, sizeof(Message))) {
+    if (!PyType_Check(message_class) || !syncws_is_plain((PyTypeObject *)message_class, state->message_type)) {
         PyErr_SetString(PyExc_TypeError, "the class must be one of messages, without fields of its own");
         return NULL;
     }

@@ -3,27 +3,47 @@
 
 #include "speedups.h"
 
+#include <time.h>
+
+/* Look at the clock; -1.0 with an exception when that fails. */
+static double
+look(const State *state)
+{
+    PyObject *clock = state->clocks == NULL ? NULL : PyDict_GetItemWithError(state->clocks, state->clock_name), *time;
+    double seconds;
+
+    if (clock == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "use_clock was not called");
+        return -1.0;
+    }
+#ifdef __linux__
+    if (clock == state->monotonic) {
+        /* What it does. */
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double)((int64_t)now.tv_sec * 1000000000 + now.tv_nsec) / 1e9;
+    }
+#endif
+    time = PyObject_CallNoArgs(clock);
+    if (time == NULL) {
+        return -1.0;
+    }
+    seconds = PyFloat_AsDouble(time);
+    Py_DECREF(time);
+    return seconds;
+}
+
 /* Count bytes that have just moved: here in the common case, in which the sample goes on, by _add_rarely() else. */
 int
 syncws_count(PyObject *object, const State *state, long long bytes)
 {
     Meter *self = (Meter *)object;
-    PyObject *clock, *time, *result;
-    double seconds;
+    PyObject *result;
+    double seconds = look(state);
     int goes_on;
 
-    clock = state->clocks == NULL ? NULL : PyDict_GetItemWithError(state->clocks, state->clock_name);
-    if (clock == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "use_clock was not called");
-        return -1;
-    }
-    time = PyObject_CallNoArgs(clock);
-    if (time == NULL) {
-        return -1;
-    }
-    seconds = PyFloat_AsDouble(time);
     if (seconds == -1.0 && PyErr_Occurred()) {
-        Py_DECREF(time);
         return -1;
     }
     Py_BEGIN_CRITICAL_SECTION(object);
@@ -35,12 +55,10 @@ syncws_count(PyObject *object, const State *state, long long bytes)
     }
     Py_END_CRITICAL_SECTION();
     if (!goes_on) {
-        result = PyObject_CallMethod(object, "_add_rarely", "LO", bytes, time);
-        Py_DECREF(time);
+        result = PyObject_CallMethod(object, "_add_rarely", "Ld", bytes, seconds);
         Py_XDECREF(result);
         return result == NULL ? -1 : 0;
     }
-    Py_DECREF(time);
     return 0;
 }
 
@@ -120,9 +138,16 @@ PyType_Spec syncws_tally_spec = {
     .slots = tally_slots,
 };
 
-/* use_clock(module): where MeterFields.add looks */
+/* use_clock(module): where MeterFields.add looks; what stands there is the system's monotonic clock, if it is C's. */
 PyObject *
 syncws_use_clock(PyObject *module, PyObject *clock_module)
 {
-    return syncws_use_names(&syncws_state(module)->clocks, clock_module);
+    State *state = syncws_state(module);
+    PyObject *done = syncws_use_names(&state->clocks, clock_module), *clock;
+
+    clock = done == NULL ? NULL : PyDict_GetItemWithError(state->clocks, state->clock_name);
+    if (clock != NULL && PyCFunction_Check(clock)) {
+        Py_XSETREF(state->monotonic, Py_NewRef(clock));
+    }
+    return done;
 }

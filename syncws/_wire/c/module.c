@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 7 };
+enum { FORM = 8 };
 
 State *
 syncws_state(PyObject *module)
@@ -39,6 +39,9 @@ execute(PyObject *module)
         || (state->write_name = PyUnicode_InternFromString("_write")) == NULL
         || (state->write_text_name = PyUnicode_InternFromString("_write_text")) == NULL
         || (state->is_discarding_name = PyUnicode_InternFromString("is_discarding")) == NULL
+        || (state->control_name = PyUnicode_InternFromString("_control")) == NULL
+        || (state->kind_name = PyUnicode_InternFromString("_message_type")) == NULL
+        || (state->output_name = PyUnicode_InternFromString("_is_output_closed")) == NULL
         || (state->assembler_type = add_type(module, &syncws_assembler_spec)) == NULL
         || (state->message_type = add_type(module, &syncws_message_spec)) == NULL
         || (state->fields_type = add_type(module, &syncws_fields_spec)) == NULL
@@ -76,6 +79,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->fresh);
     Py_VISIT(state->writer_type);
     Py_VISIT(state->writer_in_python);
+    Py_VISIT(state->writer_class);
     Py_VISIT(state->stream_class);
     Py_VISIT(state->meter_type);
     Py_VISIT(state->sender_type);
@@ -86,12 +90,14 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->way_type);
     Py_VISIT(state->tls_type);
     Py_VISIT(state->clocks);
+    Py_VISIT(state->monotonic);
     Py_VISIT(state->clock_name);
     Py_VISIT(state->keys);
     Py_VISIT(state->stock_name);
     Py_VISIT(state->new_key_name);
     Py_VISIT(state->zero);
     Py_VISIT(state->fileno_name);
+    Py_VISIT(state->socket_class);
     Py_VISIT(state->append_name);
     Py_VISIT(state->popleft_name);
     Py_VISIT(state->handlers_name);
@@ -99,6 +105,9 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->write_name);
     Py_VISIT(state->write_text_name);
     Py_VISIT(state->is_discarding_name);
+    Py_VISIT(state->control_name);
+    Py_VISIT(state->kind_name);
+    Py_VISIT(state->output_name);
     return 0;
 }
 
@@ -110,6 +119,8 @@ clear(PyObject *module)
     /* Their classes are needed for that. */
     syncws_drop(&state->messages);
     syncws_drop(&state->readers);
+    syncws_drop(&state->streams);
+    syncws_drop(&state->writers);
     Py_CLEAR(state->assembler_type);
     Py_CLEAR(state->message_type);
     Py_CLEAR(state->fields_type);
@@ -121,6 +132,7 @@ clear(PyObject *module)
     Py_CLEAR(state->fresh);
     Py_CLEAR(state->writer_type);
     Py_CLEAR(state->writer_in_python);
+    Py_CLEAR(state->writer_class);
     Py_CLEAR(state->stream_class);
     Py_CLEAR(state->meter_type);
     Py_CLEAR(state->sender_type);
@@ -131,12 +143,14 @@ clear(PyObject *module)
     Py_CLEAR(state->way_type);
     Py_CLEAR(state->tls_type);
     Py_CLEAR(state->clocks);
+    Py_CLEAR(state->monotonic);
     Py_CLEAR(state->clock_name);
     Py_CLEAR(state->keys);
     Py_CLEAR(state->stock_name);
     Py_CLEAR(state->new_key_name);
     Py_CLEAR(state->zero);
     Py_CLEAR(state->fileno_name);
+    Py_CLEAR(state->socket_class);
     Py_CLEAR(state->append_name);
     Py_CLEAR(state->popleft_name);
     Py_CLEAR(state->handlers_name);
@@ -144,6 +158,9 @@ clear(PyObject *module)
     Py_CLEAR(state->write_name);
     Py_CLEAR(state->write_text_name);
     Py_CLEAR(state->is_discarding_name);
+    Py_CLEAR(state->control_name);
+    Py_CLEAR(state->kind_name);
+    Py_CLEAR(state->output_name);
     return 0;
 }
 

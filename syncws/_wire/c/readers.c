@@ -292,7 +292,7 @@ syncws_use_reader(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "O!OOOO:use_reader", &PyType_Type, &type, &encoding, &byte_order, &options, &fresh)) {
         return NULL;
     }
-    if (!PyType_IsSubtype(type, state->fields_type) || !syncws_is_plain(type, sizeof(Fields))) {
+    if (!syncws_is_plain(type, state->fields_type)) {
         PyErr_SetString(PyExc_TypeError, "the class must be one of readers, without fields of its own");
         return NULL;
     }

@@ -113,6 +113,37 @@ break_off(PyObject *object, int number)
     return result;
 }
 
+/* mask_keys.new_key(): 1 when the stock had a key, so that nothing else ran, 0 when something may have, -1 with an
+ * exception. */
+static int
+take_key(const State *state, unsigned char *key)
+{
+    PyObject *stock, *taken;
+    Py_ssize_t last;
+    int failed;
+
+    stock = state->keys == NULL ? NULL : PyDict_GetItemWithError(state->keys, state->stock_name);
+    if (stock == NULL || !PyList_CheckExact(stock)) {
+        PyErr_SetString(PyExc_RuntimeError, "use_keys was not called");
+        return -1;
+    }
+    last = PyList_GET_SIZE(stock) - 1;
+    if (last < 0) {
+        PyObject *new_key = PyDict_GetItemWithError(state->keys, state->new_key_name);
+
+        taken = new_key == NULL ? NULL : PyObject_CallNoArgs(new_key);
+        failed = taken == NULL ? -1 : syncws_read_key(taken, key);
+        Py_XDECREF(taken);
+        return failed;
+    }
+    /* stock.pop(), which C has no function for: the room stays with the list, for the next keys. */
+    taken = PyList_GET_ITEM(stock, last);
+    Py_SET_SIZE(stock, last);
+    failed = syncws_read_key(taken, key);
+    Py_DECREF(taken);
+    return failed ? -1 : 1;
+}
+
 /* True when nobody is in the midst of a frame, and nothing must go first. */
 static int
 is_clear(const Sender *self, const State *state)
@@ -145,7 +176,7 @@ note_sent(PyObject *object, const State *state, Py_ssize_t sent, int is_whole)
 
 /* Shut the socket down, for what was sent of a frame is not known any more. */
 static void
-cut(PyObject *direct, const State *state)
+cut(PyObject *direct, State *state)
 {
     PyObject *type, *value, *traceback;
     int descriptor;
@@ -160,7 +191,7 @@ cut(PyObject *direct, const State *state)
 
 /* Give a frame to the socket, which it may be over TLS; return 0 when it takes nothing now. */
 static int
-push(PyObject *direct, const State *state, const unsigned char *frame, Py_ssize_t size, SyncwsSent *sent)
+push(PyObject *direct, State *state, const unsigned char *frame, Py_ssize_t size, SyncwsSent *sent)
 {
     int descriptor;
 
@@ -182,24 +213,28 @@ push(PyObject *direct, const State *state, const unsigned char *frame, Py_ssize_
 }
 
 static PyObject *
-send_frame(PyObject *object, const State *state, unsigned first, const void *payload, Py_ssize_t length)
+send_frame(PyObject *object, State *state, unsigned first, const void *payload, Py_ssize_t length)
 {
     Sender *self = (Sender *)object;
     unsigned char frame[SYNCWS_LONGEST_HEAD + MOST_BYTES], key[SYNCWS_KEY_BYTES];
     Py_ssize_t size;
     SyncwsSent sent;
+    int alone;
 
     if (length > MOST_BYTES || !is_clear(self, state)) {
         Py_RETURN_FALSE;
     }
-    /* Before the last look, for others may run while the system gives new keys. */
-    if (syncws_take_key(state, key) < 0) {
+    alone = take_key(state, key);
+    if (alone < 0) {
         return NULL;
+    }
+    if (!alone && !is_clear(self, state)) {
+        Py_RETURN_FALSE;
     }
     size = syncws_write_head(frame, first, length, key);
     syncws_mask_into(frame + size, payload, length, key);
     size += length;
-    if (!is_clear(self, state) || !push(self->direct, state, frame, size, &sent)) {
+    if (!push(self->direct, state, frame, size, &sent)) {
         Py_RETURN_FALSE;
     }
     if (sent.number) {
@@ -215,7 +250,7 @@ send_frame(PyObject *object, const State *state, unsigned first, const void *pay
 
 /* Send a payload in a frame with the byte `first`, 0 for what its type says; return whether it was done. */
 PyObject *
-syncws_send(PyObject *object, const State *state, PyObject *payload, unsigned first)
+syncws_send(PyObject *object, State *state, PyObject *payload, unsigned first)
 {
     PyObject *result;
     Py_buffer data;
@@ -250,7 +285,7 @@ syncws_send(PyObject *object, const State *state, PyObject *payload, unsigned fi
 
 /* On Windows, and where other threads run at the same time, nothing is sent in this way. */
 PyObject *
-syncws_send(PyObject *Py_UNUSED(object), const State *Py_UNUSED(state), PyObject *Py_UNUSED(payload),
+syncws_send(PyObject *Py_UNUSED(object), State *Py_UNUSED(state), PyObject *Py_UNUSED(payload),
     unsigned Py_UNUSED(first))
 {
     Py_RETURN_FALSE;
@@ -263,7 +298,7 @@ static PyObject *
 sender_send_at_once(
     PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    const State *state = PyType_GetModuleState(defining_class);
+    State *state = PyType_GetModuleState(defining_class);
     int first = 0;
 
     if (count < 1 || count > 2 || (names != NULL && PyTuple_GET_SIZE(names))) {

@@ -2,13 +2,14 @@
 
 #include "speedups.h"
 
-/* A method, and the attribute of its object that may do the same. */
+/* A method, the attribute of its object that may do the same, and, if an output stream calls it, what stands for text. */
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *function;
     PyObject *name;
-    const State *state;
+    PyObject *text_kind;
+    State *state;
 } ShortWay;
 
 static int
@@ -17,6 +18,7 @@ way_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(((ShortWay *)object)->function);
     Py_VISIT(((ShortWay *)object)->name);
+    Py_VISIT(((ShortWay *)object)->text_kind);
     return 0;
 }
 
@@ -25,6 +27,7 @@ way_clear(PyObject *object)
 {
     Py_CLEAR(((ShortWay *)object)->function);
     Py_CLEAR(((ShortWay *)object)->name);
+    Py_CLEAR(((ShortWay *)object)->text_kind);
     return 0;
 }
 
@@ -39,44 +42,107 @@ way_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+/* What an object has in its own dictionary under a name, or NULL, with or without an exception. Past the class: these names
+ * are in none that can be asked here, and to look there first would cost as much as the rest. */
+static PyObject *
+field_of(PyObject *fields, PyObject *name)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *value;
+
+    PyDict_GetItemRef(fields, name, &value);
+    return value;
+#else
+    return Py_XNewRef(PyDict_GetItemWithError(fields, name));
+#endif
+}
+
+/* An attribute of what an object has under a name; NULL as field_of(). */
+static PyObject *
+attribute_of(PyObject *fields, PyObject *name, PyObject *attribute)
+{
+    PyObject *object = field_of(fields, name), *value = object == NULL ? NULL : PyObject_GetAttr(object, attribute);
+
+    Py_XDECREF(object);
+    return value;
+}
+
 /* at_hand.take(socket._message_received.handlers) */
 static PyObject *
-take_for(PyObject *socket, PyObject *at_hand, const State *state)
+take_for(PyObject *fields, PyObject *at_hand, const State *state)
 {
-    PyObject *event = PyObject_GetAttr(socket, state->event_name), *handlers, *content = NULL;
+    PyObject *handlers = attribute_of(fields, state->event_name, state->handlers_name), *content = NULL;
 
-    handlers = event == NULL ? NULL : PyObject_GetAttr(event, state->handlers_name);
-    if (handlers != NULL) {
-        content = PyTuple_CheckExact(handlers) ? syncws_take(at_hand, state, handlers) : Py_NewRef(Py_None);
+    if (handlers != NULL && PyTuple_CheckExact(handlers)) {
+        content = syncws_take(at_hand, state, handlers);
     }
-    Py_XDECREF(event);
     Py_XDECREF(handlers);
     return content;
 }
 
-/* Do it without the function: the result, None or False when it is for the function, NULL with an exception. */
+/* socket._write_text(data) or socket._write(data, None): the length of what was sent; otherwise as try_without(). */
+static PyObject *
+write_without(const ShortWay *self, PyObject *fields, PyObject *sender, PyObject *const *args, Py_ssize_t count)
+{
+    State *state = self->state;
+    PyObject *kind, *is_closed, *sent;
+    int is_text;
+
+    if (!PyBytes_CheckExact(args[0]) || (count == 2 && args[1] != Py_None)) {
+        return NULL;
+    }
+    is_closed = field_of(fields, state->output_name);
+    kind = is_closed != NULL || PyErr_Occurred() ? NULL : attribute_of(fields, state->control_name, state->kind_name);
+    is_text = kind == self->text_kind;
+    Py_XDECREF(is_closed);
+    Py_XDECREF(kind);
+    if (kind == NULL || (is_text && count == 2)) {
+        /* The latter must be found to be UTF-8 first. */
+        return NULL;
+    }
+    sent = syncws_send(sender, state, args[0], is_text ? SYNCWS_FIN_TEXT : SYNCWS_FIN_BINARY);
+    if (sent == Py_True) {
+        Py_DECREF(sent);
+        return PyLong_FromSsize_t(PyBytes_GET_SIZE(args[0]));
+    }
+    return sent;
+}
+
+/* Do it without the function by what the object has for it: as try_without(). */
+static PyObject *
+ask(const ShortWay *self, PyObject *fields, PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    State *state = self->state;
+
+    if (count == 1 && Py_TYPE(object) == state->at_hand_type) {
+        return take_for(fields, object, state);
+    }
+    if (count == 1 && Py_TYPE(object) == state->latest_type) {
+        return syncws_latest_stream(object, state, args[0]);
+    }
+    if (count > 1 && PyObject_TypeCheck(object, state->sender_type)) {
+        if (self->text_kind != Py_None) {
+            return write_without(self, fields, object, args + 1, count - 1);
+        }
+        return count == 2 ? syncws_send(object, state, args[1], 0) : NULL;
+    }
+    return NULL;
+}
+
+/* Do it without the function: NULL with an exception; NULL without, None or False when it is for the function. */
 static PyObject *
 try_without(const ShortWay *self, PyObject *const *args, Py_ssize_t count)
 {
-    const State *state = self->state;
-    PyObject *object = PyObject_GetAttr(args[0], self->name), *result;
+    PyObject *fields = PyObject_GenericGetDict(args[0], NULL), *object, *result;
 
-    if (object == NULL) {
+    if (fields == NULL) {
+        PyErr_Clear();
         return NULL;
     }
-    if (count == 1 && Py_TYPE(object) == state->at_hand_type) {
-        result = take_for(args[0], object, state);
-    }
-    else if (count == 1 && Py_TYPE(object) == state->latest_type) {
-        result = syncws_latest_stream(object, state, args[0]);
-    }
-    else if (count == 2 && PyObject_TypeCheck(object, state->sender_type)) {
-        result = syncws_send(object, state, args[1], 0);
-    }
-    else {
-        result = Py_NewRef(Py_None);
-    }
-    Py_DECREF(object);
+    object = field_of(fields, self->name);
+    result = object == NULL ? NULL : ask(self, fields, object, args, count);
+    Py_XDECREF(object);
+    Py_DECREF(fields);
     return result;
 }
 
@@ -93,10 +159,10 @@ way_call(PyObject *object, PyObject *const *args, size_t count, PyObject *names)
             Py_DECREF(result);
             Py_RETURN_NONE;
         }
-        if (result != Py_None && result != Py_False) {
+        if (result == NULL ? PyErr_Occurred() != NULL : result != Py_None && result != Py_False) {
             return result;
         }
-        Py_DECREF(result);
+        Py_XDECREF(result);
     }
     return PyObject_Vectorcall(self->function, args, count, names);
 }
@@ -104,10 +170,11 @@ way_call(PyObject *object, PyObject *const *args, size_t count, PyObject *names)
 static PyObject *
 way_new(PyTypeObject *type, PyObject *args, PyObject *names)
 {
-    PyObject *module = PyType_GetModuleByDef(type, &syncws_definition), *function, *name;
+    PyObject *module = PyType_GetModuleByDef(type, &syncws_definition), *function, *name, *text_kind = Py_None;
     ShortWay *self;
 
-    if (module == NULL || !PyArg_ParseTuple(args, "O!U:ShortWay", &PyFunction_Type, &function, &name)) {
+    if (module == NULL
+        || !PyArg_ParseTuple(args, "O!U|O:ShortWay", &PyFunction_Type, &function, &name, &text_kind)) {
         return NULL;
     }
     if (names != NULL && PyDict_GET_SIZE(names)) {
@@ -119,6 +186,7 @@ way_new(PyTypeObject *type, PyObject *args, PyObject *names)
         self->call = way_call;
         self->function = Py_NewRef(function);
         self->name = Py_NewRef(name);
+        self->text_kind = Py_NewRef(text_kind);
         PyUnicode_InternInPlace(&self->name);
         /* The type, and with it the module, lives as long as its instances. */
         self->state = syncws_state(module);

@@ -1,8 +1,7 @@
 /* What makes the small objects that come and go with each message cheap: their memory is used again, and their class has
  * its methods itself.
  *
- * Only objects that the collector does not track, and only of a class that has nothing besides its base's fields. Without
- * a GIL nothing is kept. */
+ * Only of a class that has nothing besides its base's fields. Without a GIL nothing is kept. */
 
 #include "speedups.h"
 
@@ -12,12 +11,14 @@ next_of(PyObject *object)
     return (PyObject **)(object + 1);
 }
 
-/* Whether objects of this class are just the fields of its base, of `size` bytes: only then their memory is equal. */
+/* Whether objects of this class are just the fields of its base: only then their memory is equal, and what frees the
+ * base's objects can free them. */
 int
-syncws_is_plain(PyTypeObject *type, Py_ssize_t size)
+syncws_is_plain(PyTypeObject *type, PyTypeObject *base)
 {
-    return type->tp_basicsize == size && type->tp_itemsize == 0 && type->tp_dictoffset == 0
-           && type->tp_weaklistoffset == 0 && type->tp_finalize == NULL && type->tp_del == NULL;
+    return PyType_IsSubtype(type, base) && type->tp_basicsize == base->tp_basicsize && type->tp_itemsize == 0
+           && type->tp_dictoffset == 0 && type->tp_weaklistoffset == base->tp_weaklistoffset
+           && type->tp_finalize == base->tp_finalize && type->tp_del == NULL;
 }
 
 /* Make an object that the collector does not track; what is in its fields is not to be relied upon. */
@@ -38,7 +39,24 @@ syncws_make(Spares *spares, PyTypeObject *type)
     return object;
 }
 
-/* Keep the memory of an object that is not tracked and is gone; return whether there was room for it. */
+/* Make an object that the collector tracks, with empty fields. */
+PyObject *
+syncws_make_tracked(Spares *spares, PyTypeObject *type)
+{
+    PyObject *object = spares->first;
+
+    if (object == NULL) {
+        return type->tp_alloc(type, 0);
+    }
+    spares->first = *next_of(object);
+    spares->count--;
+    memset(object + 1, 0, (size_t)type->tp_basicsize - sizeof(PyObject));
+    PyObject_Init(object, type);
+    PyObject_GC_Track(object);
+    return object;
+}
+
+/* Keep the memory of an object that is not tracked any more and is gone; return whether there was room for it. */
 int
 syncws_keep(Spares *spares, int most, PyObject *object)
 {

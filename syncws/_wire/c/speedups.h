@@ -42,6 +42,8 @@ typedef struct {
     PyTypeObject *message_class;
     Spares messages;
     Spares readers;
+    Spares streams;
+    Spares writers;
     /* What get_data_reader() makes, and what it fills in; see use_reader(). */
     PyTypeObject *reader_class;
     PyObject *encoding;
@@ -51,7 +53,8 @@ typedef struct {
     /* What a DataWriter is over, and where the uncommon cases are; see use_writer(). */
     PyTypeObject *writer_type;
     PyObject *writer_in_python;
-    PyObject *stream_class;
+    PyTypeObject *writer_class;
+    PyTypeObject *stream_class;
     PyTypeObject *meter_type;
     PyTypeObject *sender_type;
     PyTypeObject *stream_type;
@@ -64,6 +67,7 @@ typedef struct {
     OpenSsl *openssl;
     /* The names of syncws._waiting.deadline. */
     PyObject *clocks;
+    PyObject *monotonic;
     /* The names of syncws._wire.mask_keys. */
     PyObject *keys;
     PyObject *clock_name;
@@ -71,6 +75,9 @@ typedef struct {
     PyObject *new_key_name;
     PyObject *zero;
     PyObject *fileno_name;
+    /* See receives.c. */
+    PyTypeObject *socket_class;
+    PyCFunction socket_fileno;
     PyObject *append_name;
     PyObject *popleft_name;
     PyObject *handlers_name;
@@ -78,6 +85,9 @@ typedef struct {
     PyObject *write_name;
     PyObject *write_text_name;
     PyObject *is_discarding_name;
+    PyObject *control_name;
+    PyObject *kind_name;
+    PyObject *output_name;
 } State;
 
 /* An event args object or a message on its way there: the base class of incoming.Message. */
@@ -131,6 +141,8 @@ typedef struct {
     PyObject_HEAD
     PyObject *sink;
     PyObject *references;
+    /* Where its memory goes back to, of what LatestStream has made. */
+    State *home;
 } Stream;
 
 /* The latest stream of a socket, weakly. */
@@ -193,8 +205,9 @@ extern struct PyModuleDef syncws_definition;
 
 State *syncws_state(PyObject *module);
 
-int syncws_is_plain(PyTypeObject *type, Py_ssize_t size);
+int syncws_is_plain(PyTypeObject *type, PyTypeObject *base);
 PyObject *syncws_make(Spares *spares, PyTypeObject *type);
+PyObject *syncws_make_tracked(Spares *spares, PyTypeObject *type);
 int syncws_keep(Spares *spares, int most, PyObject *object);
 void syncws_drop(Spares *spares);
 int syncws_give(PyTypeObject *type, PyMethodDef *methods, PyMemberDef *member);
@@ -210,15 +223,14 @@ int syncws_read_first(PyObject *object);
 int syncws_read_key(PyObject *object, unsigned char *key);
 void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key);
 Py_ssize_t syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key);
-int syncws_take_key(const State *state, unsigned char *key);
-int syncws_number_of(PyObject *socket, const State *state);
+int syncws_number_of(PyObject *socket, State *state);
 PyObject *syncws_take(PyObject *at_hand, const State *state, PyObject *handlers);
-PyObject *syncws_latest_stream(PyObject *latest, const State *state, PyObject *sink);
-PyObject *syncws_send(PyObject *sender, const State *state, PyObject *payload, unsigned first);
+PyObject *syncws_latest_stream(PyObject *latest, State *state, PyObject *sink);
+PyObject *syncws_send(PyObject *sender, State *state, PyObject *payload, unsigned first);
 int syncws_count(PyObject *meter, const State *state, long long bytes);
 void syncws_free_openssl(State *state);
 int syncws_tls_send(
-    PyObject *object, const State *state, const unsigned char *data, Py_ssize_t size, SyncwsSent *sent);
+    PyObject *object, State *state, const unsigned char *data, Py_ssize_t size, SyncwsSent *sent);
 
 PyObject *syncws_call_writer_in_python(
     const State *state, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t count);

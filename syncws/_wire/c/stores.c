@@ -47,7 +47,7 @@ begin(Writer *self, const State *state, PyObject **data, PyObject **stream, int 
     PyObject *part = only_part(self);
 
     if (part == NULL || self->is_closed != Py_False || self->stream == NULL
-        || (PyObject *)Py_TYPE(self->stream) != state->stream_class || !take_turn(self)) {
+        || Py_TYPE(self->stream) != state->stream_class || !take_turn(self)) {
         return 0;
     }
     *data = Py_NewRef(part);

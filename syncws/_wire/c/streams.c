@@ -3,6 +3,9 @@
 
 #include "speedups.h"
 
+/* More than a few at a time are not made for messages. */
+enum { MOST_SPARES = 16 };
+
 static int
 stream_traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -22,13 +25,16 @@ static void
 stream_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
+    State *home = ((Stream *)object)->home;
 
     PyObject_GC_UnTrack(object);
     if (((Stream *)object)->references != NULL) {
         PyObject_ClearWeakRefs(object);
     }
     stream_clear(object);
-    type->tp_free(object);
+    if (home == NULL || type != home->stream_class || !syncws_keep(&home->streams, MOST_SPARES, object)) {
+        type->tp_free(object);
+    }
     Py_DECREF(type);
 }
 
@@ -110,8 +116,21 @@ held_stream(const Latest *self)
     return stream == NULL || stream == Py_None ? NULL : Py_NewRef(stream);
 }
 
+/* stream_class(sink), for the class has no __init__ of its own. */
+static PyObject *
+make_stream(State *state, PyObject *sink)
+{
+    PyObject *stream = syncws_make_tracked(&state->streams, state->stream_class);
+
+    if (stream != NULL) {
+        ((Stream *)stream)->sink = Py_NewRef(sink);
+        ((Stream *)stream)->home = state;
+    }
+    return stream;
+}
+
 PyObject *
-syncws_latest_stream(PyObject *object, const State *state, PyObject *sink)
+syncws_latest_stream(PyObject *object, State *state, PyObject *sink)
 {
     Latest *self = (Latest *)object;
     PyObject *stream, *reference = NULL, *old = NULL;
@@ -126,7 +145,7 @@ syncws_latest_stream(PyObject *object, const State *state, PyObject *sink)
         PyErr_SetString(PyExc_RuntimeError, "use_stream was not called");
         return NULL;
     }
-    stream = PyObject_CallOneArg(state->stream_class, sink);
+    stream = make_stream(state, sink);
     reference = stream == NULL ? NULL : PyWeakref_NewRef(stream, NULL);
     if (reference == NULL) {
         Py_XDECREF(stream);
@@ -144,7 +163,7 @@ syncws_latest_stream(PyObject *object, const State *state, PyObject *sink)
 static PyObject *
 latest_get(PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    const State *state = PyType_GetModuleState(defining_class);
+    State *state = PyType_GetModuleState(defining_class);
 
     if (state == NULL || count != 1 || (names != NULL && PyTuple_GET_SIZE(names))) {
         PyErr_SetString(PyExc_TypeError, "get() takes exactly one argument, the sink");
@@ -181,10 +200,13 @@ syncws_use_stream(PyObject *module, PyObject *stream_class)
 {
     State *state = syncws_state(module);
 
-    if (!PyType_Check(stream_class) || !PyType_IsSubtype((PyTypeObject *)stream_class, state->stream_type)) {
-        PyErr_SetString(PyExc_TypeError, "the class must be one of streams");
+    if (!PyType_Check(stream_class) || !syncws_is_plain((PyTypeObject *)stream_class, state->stream_type)) {
+        PyErr_SetString(PyExc_TypeError, "the class must be one of streams, without fields of its own");
         return NULL;
     }
-    Py_XSETREF(state->stream_class, Py_NewRef(stream_class));
+    /* As in use_message(). */
+    ((PyTypeObject *)stream_class)->tp_dealloc = stream_dealloc;
+    syncws_drop(&state->streams);
+    Py_XSETREF(state->stream_class, (PyTypeObject *)Py_NewRef(stream_class));
     Py_RETURN_NONE;
 }

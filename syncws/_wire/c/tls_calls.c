@@ -33,7 +33,7 @@ takes(Py_ssize_t expected, Py_ssize_t count, PyObject *names)
 
 /* Begin a call; return NOTHING, or FAILED or BUSY. */
 static int
-begin(Tls *self, const State *state, Failure *failure, Py_ssize_t most)
+begin(Tls *self, State *state, Failure *failure, Py_ssize_t most)
 {
     if (self->is_busy) {
         return BUSY;
@@ -106,7 +106,7 @@ PyObject *
 syncws_tls_keep_small(
     PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    const State *state = PyType_GetModuleState(defining_class);
+    State *state = PyType_GetModuleState(defining_class);
     Tls *self = (Tls *)object;
     unsigned char room[SMALL_BYTES];
     Py_ssize_t size, filled;
@@ -150,7 +150,7 @@ PyObject *
 syncws_tls_keep_much(
     PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    const State *state = PyType_GetModuleState(defining_class);
+    State *state = PyType_GetModuleState(defining_class);
     Tls *self = (Tls *)object;
     PyObject *piece;
     Py_ssize_t size, filled;
@@ -188,7 +188,7 @@ PyObject *
 syncws_tls_fill(
     PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    const State *state = PyType_GetModuleState(defining_class);
+    State *state = PyType_GetModuleState(defining_class);
     Tls *self = (Tls *)object;
     Py_buffer room;
     Py_ssize_t filled;
@@ -211,7 +211,7 @@ syncws_tls_fill(
 
 /* Encrypt and send while the GIL is kept. */
 static Py_ssize_t
-send_small(Tls *self, const State *state, const unsigned char *data, Py_ssize_t size)
+send_small(Tls *self, State *state, const unsigned char *data, Py_ssize_t size)
 {
     Py_ssize_t taken = begin(self, state, &self->sending, 0);
 
@@ -227,7 +227,7 @@ send_small(Tls *self, const State *state, const unsigned char *data, Py_ssize_t 
 
 /* As senders.c's push(). */
 int
-syncws_tls_send(PyObject *object, const State *state, const unsigned char *data, Py_ssize_t size, SyncwsSent *sent)
+syncws_tls_send(PyObject *object, State *state, const unsigned char *data, Py_ssize_t size, SyncwsSent *sent)
 {
     Tls *self = (Tls *)object;
 
@@ -254,7 +254,7 @@ PyObject *
 syncws_tls_send_data(
     PyObject *object, PyTypeObject *defining_class, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    const State *state = PyType_GetModuleState(defining_class);
+    State *state = PyType_GetModuleState(defining_class);
     Tls *self = (Tls *)object;
     Py_buffer data;
     Py_ssize_t taken;
@@ -288,7 +288,7 @@ PyObject *
 syncws_tls_flush(PyObject *object, PyTypeObject *defining_class, PyObject *const *Py_UNUSED(args), Py_ssize_t count,
     PyObject *names)
 {
-    const State *state = PyType_GetModuleState(defining_class);
+    State *state = PyType_GetModuleState(defining_class);
     Tls *self = (Tls *)object;
     int result;
 

@@ -3,6 +3,9 @@
 
 #include "speedups.h"
 
+/* As of streams. */
+enum { MOST_SPARES = 16 };
+
 static int
 writer_traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -42,10 +45,20 @@ static void
 writer_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
+    State *home = ((Writer *)object)->home;
+    int is_spare;
 
+    /* Without a stream the finalizer has nothing to do. */
+    if (((Writer *)object)->stream != Py_None && PyObject_CallFinalizerFromDealloc(object) < 0) {
+        return;
+    }
+    /* Not the memory that Python has marked as finalized, a mark that stays with it. */
+    is_spare = home != NULL && type == home->writer_class && !PyObject_GC_IsFinalized(object);
     PyObject_GC_UnTrack(object);
     writer_clear(object);
-    type->tp_free(object);
+    if (!is_spare || !syncws_keep(&home->writers, MOST_SPARES, object)) {
+        type->tp_free(object);
+    }
     Py_DECREF(type);
 }
 
@@ -105,26 +118,46 @@ fill(Writer *self, State *state, PyObject *stream)
     }
 }
 
+/* __init__(*args): 0, or -1 with an exception */
 static int
-writer_init(PyObject *object, PyObject *args, PyObject *names)
+begin(PyObject *object, PyObject *const *args, Py_ssize_t count, int has_names)
 {
     State *state = syncws_state_of(object, ((Writer *)object)->home);
-    PyObject *stream = Py_None, *result;
+    PyObject *stream = count ? args[0] : Py_None, *result;
 
-    if (PyTuple_GET_SIZE(args) > 1 || (names != NULL && PyDict_GET_SIZE(names))) {
+    if (count > 1 || has_names) {
         PyErr_SetString(PyExc_TypeError, "DataWriter() takes one stream at most, and no keyword arguments");
         return -1;
     }
-    if (PyTuple_GET_SIZE(args)) {
-        stream = PyTuple_GET_ITEM(args, 0);
-    }
-    if (state->writer_in_python != NULL && (stream == Py_None || (PyObject *)Py_TYPE(stream) == state->stream_class)) {
+    if (state->writer_in_python != NULL && (stream == Py_None || Py_TYPE(stream) == state->stream_class)) {
         fill((Writer *)object, state, stream);
         return 0;
     }
     result = syncws_call_writer_in_python(state, "__init__", object, &stream, 1);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
+}
+
+static int
+writer_init(PyObject *object, PyObject *args, PyObject *names)
+{
+    return begin(object, ((PyTupleObject *)args)->ob_item, PyTuple_GET_SIZE(args), names != NULL && PyDict_GET_SIZE(names));
+}
+
+/* DataWriter(*args), without a tuple of them */
+static PyObject *
+writer_call(PyObject *type, PyObject *const *args, size_t count, PyObject *names)
+{
+    State *state = syncws_state(PyType_GetModuleByDef((PyTypeObject *)type, &syncws_definition));
+    PyObject *object = syncws_make_tracked(&state->writers, (PyTypeObject *)type);
+
+    if (object != NULL) {
+        ((Writer *)object)->home = state;
+    }
+    if (object != NULL && begin(object, args, PyVectorcall_NARGS(count), names != NULL && PyTuple_GET_SIZE(names)) < 0) {
+        Py_CLEAR(object);
+    }
+    return object;
 }
 
 /* What __del__ does, where there is something to do. */
@@ -486,13 +519,18 @@ syncws_use_writer(PyObject *module, PyObject *args)
             args, "O!O!OO:use_writer", &PyType_Type, &in_python, &PyType_Type, &type, &encoding, &byte_order)) {
         return NULL;
     }
-    if (!PyType_IsSubtype(type, state->writer_type)) {
-        PyErr_SetString(PyExc_TypeError, "the class must be one of writers");
+    if (!syncws_is_plain(type, state->writer_type) || type->tp_init != writer_init) {
+        PyErr_SetString(PyExc_TypeError, "the class must be one of writers, without fields of its own");
         return NULL;
     }
     if (syncws_give(type, writer_methods, NULL) < 0) {
         return NULL;
     }
+    /* As in use_message(). */
+    type->tp_dealloc = writer_dealloc;
+    type->tp_vectorcall = writer_call;
+    syncws_drop(&state->writers);
+    Py_XSETREF(state->writer_class, (PyTypeObject *)Py_NewRef(type));
     Py_XSETREF(state->writer_in_python, Py_NewRef(in_python));
     Py_XSETREF(state->encoding, Py_NewRef(encoding));
     Py_XSETREF(state->byte_order, Py_NewRef(byte_order));
