@@ -146,17 +146,22 @@ class TextAssembler(TextDecoder):
             if not _LARGE_FRAME_BYTES <= remaining <= MAX_FRAME_BYTES - len(piece) or len(piece) < _EARNEST_BYTES:
                 self._decode(piece)
                 return None
-            self._frame = FrameBuffer()
+            is_ascii = not self._tail and bytes(piece[:_EARNEST_BYTES]).isascii()
+            self._frame = FrameBuffer(len(piece) + remaining, is_ascii=is_ascii)
         return self._gather(self._frame, piece, remaining)
 
     def _gather(self, frame: FrameBuffer, piece: bytes | memoryview, remaining: int) -> memoryview | None:
-        room = frame.add(piece, remaining)
+        frame.add(piece)
         if remaining:
-            return room
+            return frame.room(remaining)
         self._frame = None
         try:
-            with frame.content() as content:
-                self._decode(content)
+            text = frame.text()
+            if text is not None:
+                self._add_large(text)
+            else:
+                with frame.content() as content:
+                    self._decode(content)
         finally:
             frame.give_back()
         return None
@@ -167,6 +172,9 @@ class TextAssembler(TextDecoder):
             self._add_small(head + text)
             return
         self._add_small(head)
+        self._add_large(text)
+
+    def _add_large(self, text: str) -> None:
         if self._small_length:
             self._take_small()
         self._texts.append(text)

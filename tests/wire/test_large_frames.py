@@ -4,6 +4,7 @@ import pytest
 from support.wire import LIMIT, frame, pattern
 
 from syncws._wire import frame_buffer
+from syncws._wire.accelerated import accelerated, speedups
 from syncws._wire.binary import BinaryAssembler
 from syncws._wire.decoder import Decoder
 from syncws._wire.frame_buffer import FrameBuffer
@@ -135,33 +136,119 @@ def test_the_largest_text_frame_that_is_gathered_is_a_mebibyte():
 def test_memory_is_used_again_and_no_more_than_two_of_it_is_kept(monkeypatch):
     stock = []
     monkeypatch.setattr(frame_buffer, "_stock", stock)
-    buffers = [FrameBuffer() for _ in range(3)]
+    buffers = [FrameBuffer(10, is_ascii=False) for _ in range(3)]
     memory = buffers[0]._memory
     for buffer in buffers:
         buffer.give_back()
     assert len(stock) == 2
     assert stock[0] is memory
-    FrameBuffer()
+    FrameBuffer(10, is_ascii=False)
     assert len(stock) == 1
 
 
 def test_memory_of_text_that_was_refused_is_used_again(monkeypatch):
     stock = []
     monkeypatch.setattr(frame_buffer, "_stock", stock)
-    events, _ = receive(frame(TEXT, b"x" * LARGE + b"\xff"))
+    events, _ = receive(frame(TEXT, "\u20ac".encode() * (LARGE // 3) + b"\xff"))
     assert events[0].code == 1007
     assert len(stock) == 1
 
 
-def test_a_part_of_the_room_is_counted_and_released():
-    buffer = FrameBuffer()
-    buffer.add(b"abc", 7)
-    room = buffer.add(memoryview(bytearray(b"de")), 5)
+@pytest.mark.parametrize("is_ascii", [False, True])
+def test_a_part_of_the_room_is_counted_and_released(is_ascii):
+    buffer = FrameBuffer(10, is_ascii=is_ascii)
+    buffer.add(b"abc")
+    buffer.add(memoryview(bytearray(b"de")))
+    room = buffer.room(5)
     assert len(room) == 5
     room[:3] = b"fgh"
     part = room[:3]
-    assert len(buffer.add(part, 2)) == 2
+    buffer.add(part)
     with pytest.raises(ValueError, match="released"):
         part[0]
-    buffer.add(b"ij", 0)
+    assert len(buffer.room(2)) == 2
+    buffer.add(b"ij")
     assert buffer.content() == b"abcdefghij"
+
+
+# Text that is ASCII, whose memory is the text's own where it is compiled.
+
+
+@pytest.mark.parametrize("at", [0, 1023, 1024, 4095, 4096, 150_000, LARGE - 1])
+@pytest.mark.parametrize("kind", ["Latin-1", "four bytes"])
+def test_text_that_is_ascii_but_for_one_place_is_decoded(kind, at):
+    odd = TEXTS[kind][-1] if kind == "four bytes" else "\xe9"
+    expected = "x" * at + odd + "y" * (LARGE - 1 - at)
+    events, into_room = receive(frame(TEXT, expected.encode()))
+    assert [event.text for event in events] == [expected]
+    assert into_room
+
+
+def test_ascii_behind_the_first_byte_of_a_character_is_refused():
+    data = frame(TEXT, b"\xc3", fin=False) + frame(CONTINUATION, b"x" * LARGE)
+    events, _ = receive(data)
+    assert [event.code for event in events] == [1007]
+
+
+def test_an_ascii_frame_between_others_keeps_its_place():
+    parts = ["\u20ac" * 10, "a" * LARGE, "small", "\u20ac" * 40_000, "b" * LARGE]
+    data = b"".join(
+        frame(CONTINUATION if index else TEXT, part.encode(), fin=index == len(parts) - 1)
+        for index, part in enumerate(parts)
+    )
+    events, _ = receive(data, (4096, 100_000))
+    assert [event.text for event in events] == ["".join(parts)]
+
+
+compiled = pytest.mark.skipif(not accelerated, reason="in plain Python there is none")
+
+
+@compiled
+def test_memory_that_is_ascii_becomes_the_text_and_nothing_else_does():
+    memory = speedups.TextMemory(4)
+    with memoryview(memory) as view:
+        assert (view.nbytes, view.readonly) == (4, False)
+        view[:] = b"abcd"
+        assert memory.check(2)
+        assert memory.take() is None
+        assert memory.check(4)
+        # Somebody could still write.
+        assert memory.take() is None
+    text = memory.take()
+    assert (text, hash(text)) == ("abcd", hash("ab" + "cd"))
+    assert memory.take() is None
+    with pytest.raises(BufferError, match="taken"):
+        memoryview(memory)
+    with pytest.raises(ValueError, match="nothing"):
+        memory.check(4)
+
+
+@compiled
+def test_memory_that_is_not_ascii_stays_memory():
+    memory = speedups.TextMemory(4)
+    with memoryview(memory) as view:
+        view[:] = b"ab\xffd"
+        assert memory.check(2)
+        assert not memory.check(4)
+    assert memory.take() is None
+    assert bytes(memory) == b"ab\xffd"
+
+
+@compiled
+@pytest.mark.parametrize("arguments", [(), (0,), (-1,), ("1",), (1, 2), (1 << 62,)])
+def test_memory_has_a_size(arguments):
+    with pytest.raises((TypeError, MemoryError)):
+        speedups.TextMemory(*arguments)
+    with pytest.raises(TypeError):
+        speedups.TextMemory(size=1)
+
+
+@compiled
+@pytest.mark.parametrize("stop", [-1, 1, 5, "2", 1 << 100])
+def test_what_is_not_there_cannot_be_checked(stop):
+    memory = speedups.TextMemory(4)
+    with memoryview(memory) as view:
+        view[:] = b"abcd"
+    assert memory.check(2)
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        memory.check(stop)

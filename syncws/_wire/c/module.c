@@ -52,7 +52,8 @@ execute(PyObject *module)
         || (state->latest_type = add_type(module, &syncws_latest_spec)) == NULL
         || (state->tally_type = add_type(module, &syncws_tally_spec)) == NULL
         || (state->at_hand_type = add_type(module, &syncws_at_hand_spec)) == NULL
-        || (state->way_type = add_type(module, &syncws_way_spec)) == NULL) {
+        || (state->way_type = add_type(module, &syncws_way_spec)) == NULL
+        || (state->memory_type = add_type(module, &syncws_memory_spec)) == NULL) {
         return -1;
     }
 #if SYNCWS_HAS_TLS
@@ -88,6 +89,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->tally_type);
     Py_VISIT(state->at_hand_type);
     Py_VISIT(state->way_type);
+    Py_VISIT(state->memory_type);
     Py_VISIT(state->tls_type);
     Py_VISIT(state->clocks);
     Py_VISIT(state->monotonic);
@@ -141,6 +143,7 @@ clear(PyObject *module)
     Py_CLEAR(state->tally_type);
     Py_CLEAR(state->at_hand_type);
     Py_CLEAR(state->way_type);
+    Py_CLEAR(state->memory_type);
     Py_CLEAR(state->tls_type);
     Py_CLEAR(state->clocks);
     Py_CLEAR(state->monotonic);

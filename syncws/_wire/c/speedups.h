@@ -62,6 +62,7 @@ typedef struct {
     PyTypeObject *tally_type;
     PyTypeObject *at_hand_type;
     PyTypeObject *way_type;
+    PyTypeObject *memory_type;
     PyTypeObject *tls_type;
     /* NULL until somebody looked for it. */
     OpenSsl *openssl;
@@ -219,6 +220,7 @@ syncws_state_of(PyObject *object, State *home)
     return home != NULL ? home : syncws_state(PyType_GetModuleByDef(Py_TYPE(object), &syncws_definition));
 }
 
+int syncws_is_ascii(const unsigned char *from, Py_ssize_t length);
 int syncws_read_first(PyObject *object);
 int syncws_read_key(PyObject *object, unsigned char *key);
 void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key);
@@ -262,6 +264,7 @@ extern PyType_Spec syncws_latest_spec;
 extern PyType_Spec syncws_tally_spec;
 extern PyType_Spec syncws_at_hand_spec;
 extern PyType_Spec syncws_way_spec;
+extern PyType_Spec syncws_memory_spec;
 #if SYNCWS_HAS_TLS
 extern PyType_Spec syncws_tls_spec;
 #endif

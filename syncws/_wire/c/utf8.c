@@ -33,8 +33,8 @@ measure(const unsigned char *from, Py_ssize_t length, unsigned *top)
 }
 
 /* Tell whether there is nothing but ASCII; of other text mostly at once. */
-static int
-is_ascii(const unsigned char *from, Py_ssize_t length)
+int
+syncws_is_ascii(const unsigned char *from, Py_ssize_t length)
 {
     Py_ssize_t at = 0;
     uint64_t words[4];
@@ -166,7 +166,7 @@ decode_ascii(const unsigned char *from, Py_ssize_t length)
     PyObject *text;
     Py_UCS1 *to;
 
-    if (!is_ascii(from, length > BLOCK ? BLOCK : length)) {
+    if (!syncws_is_ascii(from, length > BLOCK ? BLOCK : length)) {
         return NULL;
     }
     text = PyUnicode_New(length, 0x7F);
@@ -178,7 +178,7 @@ decode_ascii(const unsigned char *from, Py_ssize_t length)
         size = length - at > BLOCK ? BLOCK : length - at;
         memcpy(to + at, from + at, (size_t)size);
         /* The copy: nobody else changes that. */
-        if (!is_ascii(to + at, size)) {
+        if (!syncws_is_ascii(to + at, size)) {
             Py_DECREF(text);
             return NULL;
         }
