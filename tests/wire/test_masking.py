@@ -14,8 +14,8 @@ pytestmark = pytest.mark.parametrize("apply_mask", FORMS.values(), ids=FORMS)
 
 KEY = bytes.fromhex("37fa213d")
 
-# Around nothing, a mask's length, and the size of the pieces that large payloads are cut into.
-LENGTHS = [0, 1, 2, 3, 4, 5, 7, 8, 9, 124, 125, 126, 16383, 16384, 16385, 16386, 16387, 16388, 32768, 40001]
+# Around nothing, a mask's length, the small frame's most, and what Python masks as one integer.
+LENGTHS = [0, 1, 2, 3, 4, 5, 7, 8, 9, 124, 125, 126, 4095, 4096, 4097, 4098, 4099, 4100, 32768, 40001]
 
 
 def pattern(length):
