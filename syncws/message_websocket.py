@@ -13,7 +13,7 @@ from syncws._connection.message_session import MessageSession, check_whole_text
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
 from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
 from syncws._connection.receiving.reader import Reader
-from syncws._connection.receiving.receivers import MessageReceiver
+from syncws._connection.receiving.receivers import make_message_reader
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import ReaderEvent
@@ -22,10 +22,8 @@ from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import Progress, check_progress
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
-from syncws._wire.decoder import Decoder
 from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
-from syncws._wire.piece_decoder import PieceDecoder
 from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken, check_token
 from syncws.control import MessageWebSocketControl
@@ -37,7 +35,7 @@ from syncws.errors import (
     InvalidOperationError,
     OperationTimedOutError,
 )
-from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
+from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
 from syncws.iwebsocket import IWebSocket
@@ -277,12 +275,22 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             ObjectClosedError: the connection is closed (0x80000013).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
-        limit = self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
+        if timeout is not _TIMEOUT:
+            check_timeout(timeout, "timeout")
+        messages = self._at_hand.messages
+        if messages and not self._message_received.handlers and cancellation_token is None:
+            # As AtHand.take(), without the call: in plain Python each message of a stream passes here.
+            try:
+                first = messages.popleft()
+            except IndexError:
+                pass  # Another thread, or a signal handler, was faster.
+            else:
+                text = first._text
+                return first._payload if text is None else text  # type: ignore[return-value] # one is set
+        limit = self._limit(timeout)
         session = self._session
         if session is None or self._state is not _CONNECTED or cancellation_token is not None:
             return content_of(self._await_message(limit, cancellation_token))
-        if (content := self._at_hand.take(self._message_received.handlers)) is not None:
-            return content
         taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received)
         if taken is None:
             raise session.closed_error("the connection is closed")
@@ -467,13 +475,4 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return MessageSession(opened, settings, waker, self)
 
     def _make_reader(self) -> Callable[[MessageSession], Reader]:
-        return _make_reader
-
-
-def _make_reader(session: MessageSession) -> MessageReceiver:
-    limit, inflater = session.settings._message_limit(), session.inflater
-    if session.settings._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
-        pieces = PieceDecoder(limit, MessagePieceEventArgs, inflater)
-        return MessageReceiver(session, pieces, MessagePieceEventArgs)
-    whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs, inflater)
-    return MessageReceiver(session, whole, MessageWebSocketMessageReceivedEventArgs)
+        return make_message_reader

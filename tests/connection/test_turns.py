@@ -246,3 +246,16 @@ def test_an_interruption_loses_one_message_at_most_and_repeats_none(rigs, begin)
     assert number > 15
     # From the step that takes to the return of the call.
     assert lost <= 3
+
+
+def test_an_interruption_of_a_turn_in_the_middle_of_a_message_loses_nothing(rigs, begin):
+    for number in itertools.count():
+        rig = begin(rigs(b"\x01\x02on"))
+        assert turn(rig) is None
+        with pytest.raises(OperationTimedOutError):
+            receive(rig, 0.0)
+        rig.transport.feed(server_frame(0, b"e"))
+        if not interrupt_at(number, turn, rig):
+            break
+        assert receive(rig) == "one"
+    assert number > 10

@@ -2,6 +2,7 @@
 
 import inspect
 import threading
+from collections import deque
 
 import pytest
 from support import LIMIT, handshake, read_frame, server_frame, wait
@@ -41,6 +42,7 @@ from syncws import (
     ObjectClosedError,
     OperationTimedOutError,
 )
+from syncws._connection.receiving.at_hand import AtHand
 
 # max_message_size.
 
@@ -227,3 +229,16 @@ def test_a_first_handler_empties_a_full_inbox():
         record = Record(socket)
         assert socket.wait_closed(LIMIT)
     assert len(record.entries) == 101
+
+
+class Emptied(deque):
+    """Looks as if it had something."""
+
+    def __len__(self):
+        return 1
+
+
+def test_what_another_thread_has_taken_from_hand_is_waited_for_again():
+    with connected(sends(server_frame(TEXT, b"hello"))) as socket:
+        vars(socket)["_at_hand"] = AtHand(Emptied())
+        assert socket.receive(LIMIT) == "hello"

@@ -27,6 +27,7 @@ from support.wire import (
 from support.wire_vectors import ALL_VECTORS, BAD_TEXT, PROTOCOL_ERROR, TOO_BIG
 
 from syncws._wire import decoder as decoder_module
+from syncws._wire.accelerated import accelerated
 from syncws._wire.decoder import Decoder
 from syncws._wire.incoming import Message, Violation
 from syncws.enums import SocketMessageType
@@ -79,6 +80,53 @@ def test_a_close_frame_may_carry_exactly_the_codes_of_the_rfc_and_the_registry()
     for code in [*range(5001), 32768, 65535]:
         expected = ("close", code, "", struct.pack("!H", code)) if code in allowed else PROTOCOL_ERROR
         assert decode(close(code)) == [expected]
+
+
+# A read that is one message.
+
+
+@pytest.mark.parametrize("payload", [b"", b"a", "é".encode(), bytes(125)], ids=len)
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_one_small_message_is_told_by_a_look(opcode, payload):
+    data = frame(opcode, payload)
+    found = Decoder(LIMIT).only_message(data)
+    assert found.length == len(payload)
+    assert [describe(found)] == decode(data)
+
+
+@pytest.mark.parametrize("size", [126, 65535])
+def test_a_larger_one_is_told_where_the_compiled_part_is_there(size):
+    found = Decoder(LIMIT).only_message(frame(BINARY, bytes(size)))
+    assert (found is not None) == accelerated
+    assert found is None or (found.payload, found.text, found.length) == (bytes(size), None, size)
+
+
+def test_what_a_look_tells_is_what_decoding_gives_whatever_comes():
+    small = frame(TEXT, b"abc")
+    for data in (
+        small + small,
+        small[:-1],
+        small + b"\x81",
+        b"\x81",
+        b"",
+        frame(PING, b"abc"),
+        frame(TEXT, b"\xff" * 3),
+    ):
+        assert Decoder(LIMIT).only_message(data) is None, data
+    for size in (5, 300):
+        data = frame(BINARY, bytes(size))
+        assert Decoder(size - 1).only_message(data) is None
+        assert Decoder(LIMIT).only_message(data + data) is None
+        assert Decoder(LIMIT).only_message(data[:-1]) is None
+    for name, (limit, data, expected) in ALL_VECTORS.items():
+        found = Decoder(limit).only_message(data)
+        assert found is None or [describe(found)] == expected, name
+
+
+def test_many_messages_are_not_decoded_for_a_look(monkeypatch):
+    monkeypatch.setattr(decoder_module, "scan", lambda *_: pytest.fail("it decoded"))
+    for data in (frame(BINARY, bytes(64)), frame(BINARY, bytes(300))):
+        assert Decoder(LIMIT).only_message(data * 100) is None
 
 
 # Failing at the first byte that tells.

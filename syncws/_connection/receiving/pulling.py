@@ -31,6 +31,9 @@ __all__ = ["Puller"]
 # empty fragments.
 _MOST_READS = 16
 
+# A checkpoint of a decoder that has taken nothing since.
+_UNTOUCHED: tuple[()] = ()
+
 
 class Puller:
     """What fills an empty inbox on the thread that takes.
@@ -64,7 +67,7 @@ class Puller:
         # What the last read has brought, until it is in the inbox: see Reader.sort.
         self._decoded: tuple[Any, list[Ping | Pong]] | None = None
         # The decoder's checkpoint before the read under way.
-        self._resume_from: Checkpoint | None = None
+        self._resume_from: Checkpoint | tuple[()] | None = None
         self.is_torn = False
 
     @property
@@ -152,20 +155,19 @@ class Puller:
         operation.is_busy = True
         if role.holders.get(None) is not operation:
             return None
-        self._resume_from = checkpoint = decoder.checkpoint
+        self._resume_from = _UNTOUCHED
         self.is_torn = True
-        # Only between two messages, where what comes is bytes, and with none unread.
-        if reader.fetch() and checkpoint is not None and not checkpoint[0]:
+        if reader.fetch():
             message = decoder.only_message(reader.kept[0])  # type: ignore[arg-type]
             if role.is_asked or event.handlers:
                 message = None
-            if message is not None:
+            elif message is not None:
                 # The step that takes.
                 reader.kept.clear()
                 decoder.tally.whole += 1
-        self.is_torn = operation.is_busy = False
-        if reader.is_at_end:
+        elif reader.is_at_end:
             role.is_asked = True
+        self.is_torn = operation.is_busy = False
         return message
 
     def _read(self, operation: Operation, deadline: Deadline) -> int:
@@ -274,7 +276,8 @@ class Puller:
         if self._decoded is not None:
             reader.kept.clear()
         elif reader.kept and self._resume_from is not None:
-            reader.decoder.restart(self._resume_from)
+            if self._resume_from:
+                reader.decoder.restart(self._resume_from)
         elif reader.kept or reader.decoder.room is not None or reader.session.transport.is_torn:
             session = reader.session
             session.loss = ConnectionLostError("receiving was interrupted in the middle of a message")

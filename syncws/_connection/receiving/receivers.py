@@ -18,12 +18,15 @@ from syncws._connection.receiving.reader import Reader
 from syncws._connection.stream_session import StreamSession
 from syncws._waiting.deadline import Deadline
 from syncws._wire.accelerated import speedups
+from syncws._wire.decoder import Decoder
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import Message, MessagePiece, Ping, Pong
 from syncws._wire.piece_decoder import PieceDecoder
+from syncws.enums import MessageWebSocketReceiveMode
+from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
 from syncws.events import Event, Handler, log_handler_failure
 
-__all__ = ["MessageReceiver", "StreamReceiver"]
+__all__ = ["MessageReceiver", "StreamReceiver", "make_message_reader"]
 
 
 def call_handlers_in_python(
@@ -200,6 +203,16 @@ class MessageReceiver(Reader):
             finally:
                 session.delivery.end(sys.exception())
             session.note_pause(session.is_paused)
+
+
+def make_message_reader(session: MessageSession) -> MessageReceiver:
+    """Return what reads whole messages or pieces, as the settings say; the connecting thread calls it."""
+    limit, inflater = session.settings._message_limit(), session.inflater
+    if session.settings._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
+        pieces = PieceDecoder(limit, MessagePieceEventArgs, inflater)
+        return MessageReceiver(session, pieces, MessagePieceEventArgs)
+    whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs, inflater)
+    return MessageReceiver(session, whole, MessageWebSocketMessageReceivedEventArgs)
 
 
 class StreamReceiver(Reader):
