@@ -276,7 +276,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: how the connection was lost.
         """
         if timeout is not _TIMEOUT:
-            check_timeout(timeout, "timeout")
+            timeout = check_timeout(timeout, "timeout")
         messages = self._at_hand.messages
         if messages and not self._message_received.handlers and cancellation_token is None:
             # As AtHand.take(), without the call: in plain Python each message of a stream passes here.
@@ -287,7 +287,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             else:
                 text = first._text
                 return first._payload if text is None else text  # type: ignore[return-value] # one is set
-        limit = self._limit(timeout)
+        limit = self._control._receive_timeout if timeout is _TIMEOUT else timeout
         session = self._session
         if session is None or self._state is not _CONNECTED or cancellation_token is not None:
             return content_of(self._await_message(limit, cancellation_token))

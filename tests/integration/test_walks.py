@@ -17,7 +17,7 @@ MOST_FUNCTIONS_IN = 14 if syncws.accelerated else 16
 # Our own, without websocket-client's and the standard library's.
 MOST_FUNCTIONS_TO_CONNECT = 285
 # In plain Python store(), the frame, its masking, the outbox and the transport besides.
-MOST_FUNCTIONS_OUT = 2 if syncws.accelerated else 10
+MOST_FUNCTIONS_OUT = 2 if syncws.accelerated else 9
 FIRST_OUT = "MessageWebSocket._write_text" if syncws.accelerated else "WriterFields.store"
 SENDS = ("socket.send", "Outbox.send_at_once")
 
