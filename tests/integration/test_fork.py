@@ -259,8 +259,11 @@ def test_locks_that_other_threads_held_at_the_fork_do_not_hang_the_child(echoing
         locks = [
             socket._lock, socket.closed._lock, socket._message_received._lock, session.closing._lock,
             session.inbox._lock, session.outbox._role, session.waker._lock,
-            session.transport._lock, getattr(session.transport, "_inner", session.transport)._lock,
         ]
+        transport = session.transport
+        while transport is not None:
+            locks.append(transport.lock if hasattr(transport, "lock") else transport._lock)
+            transport = getattr(transport, "inner", None)
         held, go_on = threading.Event(), threading.Event()
 
         def hold():
