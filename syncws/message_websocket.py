@@ -25,6 +25,7 @@ from syncws._waiting.readiness import Waker
 from syncws._wire.frames import BINARY, TEXT
 from syncws._wire.incoming import Message
 from syncws._wire.uri import WebSocketUri
+from syncws._wire.utf8 import utf8_of
 from syncws.cancellation import CancellationToken, check_token
 from syncws.control import MessageWebSocketControl
 from syncws.enums import MessageWebSocketReceiveMode, SocketMessageType
@@ -129,10 +130,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """
         if isinstance(message, str):
             try:
-                payload = message.encode()
+                payload, opcode = utf8_of(message), TEXT
             except UnicodeEncodeError as exc:
                 raise InvalidArgumentError(f"the text holds a lone surrogate at {exc.start}") from exc
-            opcode = TEXT
         elif isinstance(message, bytes):
             payload = message
             opcode = BINARY

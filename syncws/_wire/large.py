@@ -5,12 +5,16 @@ An object belongs to one sender; when that one gives up, to whoever goes on for 
 
 from collections.abc import Iterator
 
+from syncws._wire.accelerated import speedups
 from syncws._wire.deflate import Deflater
 from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, RSV1, encode_frame, frame_header
 from syncws._wire.mask_keys import new_key
 from syncws._wire.masking import apply_mask
 
 __all__ = ["CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
+
+# What owns memory that never changes.
+_FIXED = (bytes,) if speedups is None else (bytes, speedups.AsciiText)
 
 
 class PayloadChunks(Iterator[bytes]):
@@ -41,12 +45,12 @@ class PayloadChunks(Iterator[bytes]):
     def detach(self, limit: int) -> bool:
         """Make what remains independent of the caller's buffer, which may change when the call returns.
 
-        Bytes cannot change and are kept as they are; of anything else what remains is copied.
+        Bytes and text cannot change and are kept as they are; of anything else what remains is copied.
 
         Returns:
             False when that copy would take more than `limit` bytes: nothing more can be sent then.
         """
-        if type(self._payload.obj) is not bytes:
+        if type(self._payload.obj) not in _FIXED:
             if self.remaining > limit:
                 return False
             rest = bytes(self._payload[self._position :])

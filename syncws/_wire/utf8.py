@@ -9,11 +9,13 @@ from codecs import utf_8_decode
 from syncws._wire.accelerated import speedups
 from syncws._wire.frame_buffer import MAX_FRAME_BYTES, FrameBuffer
 
-__all__ = ["NotUtf8Error", "TextAssembler", "TextDecoder", "check_text"]
+__all__ = ["NotUtf8Error", "TextAssembler", "TextDecoder", "check_text", "utf8_of"]
 
 # A piece from here on stands for itself; smaller ones are gathered first.
 _LARGE_BYTES = 16384
 _CHECKED_BYTES = 65536
+# Text of more is masked piece by piece, so that its bytes need not be in one object.
+_LENT_BYTES = 65536
 
 # Bytes of a frame still to come from which on it is gathered before it is decoded, when so many are there: a header
 # alone takes no memory.
@@ -31,6 +33,17 @@ def decode_utf8_in_python(data: bytes | bytearray | memoryview, is_last: bool, /
 
 
 decode_utf8 = decode_utf8_in_python if speedups is None else speedups.decode_utf8
+
+
+def utf8_of(text: str) -> bytes | memoryview:
+    """Return text as UTF-8: of a large one that is ASCII its own memory where that can be had, which never changes.
+
+    Raises:
+        UnicodeEncodeError: it holds a lone surrogate.
+    """
+    if len(text) > _LENT_BYTES and speedups is not None and type(text) is str and text.isascii():
+        return memoryview(speedups.AsciiText(text))
+    return text.encode()
 
 
 class NotUtf8Error(ValueError):

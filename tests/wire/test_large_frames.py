@@ -1,7 +1,9 @@
 """Tests of large frames: received into memory of their own where the compiled part is there, and decoded once."""
 
 import pytest
-from support.wire import LIMIT, frame, pattern
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.wire import LIMIT, frame, pattern, peak_bytes
 
 from syncws._wire import frame_buffer
 from syncws._wire.accelerated import accelerated, speedups
@@ -198,6 +200,45 @@ def test_an_ascii_frame_between_others_keeps_its_place():
     )
     events, _ = receive(data, (4096, 100_000))
     assert [event.text for event in events] == ["".join(parts)]
+
+
+BAD = [b"\xff", b"\x80", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, LARGE), st.sampled_from(["\x80", "\xe9", "\u20ac", "\U0001f600"])), max_size=3),
+    st.none()
+    | st.tuples(st.integers(0, LARGE), st.sampled_from([b"\xff", b"\x80", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80"])),
+    st.integers(1, 5000),
+    st.lists(st.integers(2000, 1 << 17), min_size=1, max_size=4),
+)
+def test_a_large_text_is_what_python_makes_of_it_however_it_comes(odd, bad, first, sizes):
+    characters = ["x"] * LARGE
+    for at, character in odd:
+        characters[at % LARGE] = character
+    content = "".join(characters).encode()
+    if bad is not None:
+        at = min(bad[0], len(content))
+        content = content[:at] + bad[1] + content[at:]
+    try:
+        expected = [content.decode()]
+    except UnicodeDecodeError:
+        expected = [1007]
+    events, _ = receive(frame(TEXT, content), [first, *sizes])
+    assert [getattr(event, "text", None) or event.code for event in events] == expected
+
+
+@pytest.mark.parametrize("claimed", [1 << 20, 1 << 30])
+def test_a_header_alone_takes_no_memory(claimed):
+    head = b"\x81\x7f" + claimed.to_bytes(8, "big")
+
+    def begin():
+        decoder = Decoder(1 << 31)
+        assert not decoder.receive_data(head + b"x" * 1000)
+        assert decoder.room is None
+
+    assert peak_bytes(begin) < 1 << 18
 
 
 compiled = pytest.mark.skipif(not accelerated, reason="in plain Python there is none")

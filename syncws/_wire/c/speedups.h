@@ -63,6 +63,7 @@ typedef struct {
     PyTypeObject *at_hand_type;
     PyTypeObject *way_type;
     PyTypeObject *memory_type;
+    PyTypeObject *ascii_type;
     PyTypeObject *tls_type;
     /* NULL until somebody looked for it. */
     OpenSsl *openssl;
@@ -265,6 +266,7 @@ extern PyType_Spec syncws_tally_spec;
 extern PyType_Spec syncws_at_hand_spec;
 extern PyType_Spec syncws_way_spec;
 extern PyType_Spec syncws_memory_spec;
+extern PyType_Spec syncws_ascii_spec;
 #if SYNCWS_HAS_TLS
 extern PyType_Spec syncws_tls_spec;
 #endif
