@@ -263,7 +263,7 @@ def test_locks_that_other_threads_held_at_the_fork_do_not_hang_the_child(echoing
         transport = session.transport
         while transport is not None:
             locks.append(transport.lock if hasattr(transport, "lock") else transport._lock)
-            transport = getattr(transport, "inner", None)
+            transport = getattr(transport, "inner", getattr(transport, "_bottom", None))
         held, go_on = threading.Event(), threading.Event()
 
         def hold():
