@@ -15,8 +15,12 @@ if sys.version_info < (3, 12):
     PARTS["syncws._streams._exporter"] = ["syncws/_streams/_exporter.c"]
 
 # Optional: where they cannot be compiled, the package is installed without them and does the same in Python.
+# A function that a later Python no longer has shall fail the build, and not the program that calls it.
+FLAGS = ["-Werror=implicit-function-declaration"] if os.name == "posix" else []
+HEADERS = glob.glob("syncws/_wire/c/*.h")
 MODULES = [
-    Extension(name, sources, depends=glob.glob("syncws/_wire/c/*.h"), optional=True) for name, sources in PARTS.items()
+    Extension(name, sources, depends=HEADERS, extra_compile_args=FLAGS, optional=True)
+    for name, sources in PARTS.items()
 ]
 
 setup(ext_modules=[] if IS_PURE else MODULES)

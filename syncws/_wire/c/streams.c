@@ -111,9 +111,17 @@ latest_dealloc(PyObject *object)
 static PyObject *
 held_stream(const Latest *self)
 {
-    PyObject *stream = self->reference == NULL ? Py_None : PyWeakref_GetObject(self->reference);
+    PyObject *stream = NULL;
 
-    return stream == NULL || stream == Py_None ? NULL : Py_NewRef(stream);
+    if (self->reference != NULL) {
+#if PY_VERSION_HEX >= 0x030D0000
+        PyWeakref_GetRef(self->reference, &stream);
+#else
+        stream = PyWeakref_GetObject(self->reference);
+        stream = stream == Py_None ? NULL : Py_XNewRef(stream);
+#endif
+    }
+    return stream;
 }
 
 /* stream_class(sink), for the class has no __init__ of its own. */
