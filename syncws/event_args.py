@@ -4,13 +4,13 @@ Made by the connection's reader thread, or, for a server's certificate, on the c
 and after the handler has returned.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Self
 
 from syncws._arguments.showing import as_html
 from syncws._certificates.errors import severity_of
+from syncws._locks import locks
 from syncws._streams.data_reader import DataReader
 from syncws._streams.input_stream import InputStream, MemoryInputStream
 from syncws._wire.accelerated import speedups
@@ -231,7 +231,7 @@ class WebSocketServerCustomValidationRequestedEventArgs:
         args._certificates = certificates
         args._errors = errors
         args._is_rejected = False
-        args._lock = threading.RLock()
+        args._lock = locks.RLock()
         args._on_change = on_change
         args._open_deferrals = 0
         return args

@@ -6,10 +6,10 @@ found. Which thread calls the handlers is the owner's business (for a connection
 
 import itertools
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, overload
 
+from syncws._locks import locks
 from syncws._numbers import as_integer
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 
@@ -61,7 +61,7 @@ class Event(Generic[SenderT, ArgsT]):
 
     def __init__(self, name: str) -> None:
         self.name: str = name
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
         # Replaced, never changed, so that whoever is calling the handlers sees one state of it.
         self._registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...] = ()
         self.handlers: tuple[Handler[SenderT, ArgsT], ...] = ()
@@ -109,7 +109,7 @@ class Event(Generic[SenderT, ArgsT]):
 
     def _let_go_in_child(self) -> None:
         """In a forked child: another thread may have held the lock at that moment."""
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
 
     def _set(self, registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...]) -> None:
         self._registrations = registrations
@@ -229,7 +229,7 @@ class Deferral:
         if not callable(handler):
             raise InvalidArgumentTypeError(f"a deferral's handler must be callable, not {type(handler).__name__}")
         self._handler: Callable[[], Any] | None = handler
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
 
     def complete(self) -> None:
         """Complete: the event that was put off goes on.

@@ -4,7 +4,6 @@ Methods run on the caller's thread and may be called on any thread; handlers of 
 thread, those of server_custom_validation_requested on the connecting thread.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -25,6 +24,7 @@ from syncws._connection.session import Session
 from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import SocketEvents
 from syncws._errors.bare import raising_bare
+from syncws._locks import locks
 from syncws._net.connector import Connect, Opened
 from syncws._net.given_socket import check_connected_socket
 from syncws._streams.output_stream import LatestStream, OutputStream, Progress
@@ -89,14 +89,12 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         if type(self) is IWebSocket:
             raise TypeError("IWebSocket cannot be made: make a MessageWebSocket or a StreamWebSocket")
         # Here and wherever a connect sets what stands here: past __setattr__, which looks at each name.
-        vars(self).update(
-            _lock=threading.RLock(), _link=SessionLink(), _request_headers={}, _latest_stream=LatestStream()
-        )
+        vars(self).update(_lock=locks.RLock(), _link=SessionLink(), _request_headers={}, _latest_stream=LatestStream())
         watch(self, IWebSocket._let_go_in_child)
 
     def _let_go_in_child(self) -> None:
         """In a forked child: a connect that was under way has failed; see _waiting.at_fork."""
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
         for event in events_of(self):
             event._let_go_in_child()
         if self._connecting is not None:

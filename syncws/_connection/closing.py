@@ -3,8 +3,7 @@
 Any thread calls it; nothing here sends or waits.
 """
 
-import threading
-
+from syncws._locks import locks
 from syncws._waiting.deadline import Deadline
 from syncws._wire.closing import CloseHandshake, CloseState
 from syncws._wire.incoming import CloseFrame, Violation
@@ -82,7 +81,7 @@ class Closing:
 
     def __init__(self) -> None:
         """Make the state of a connection that is open."""
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
         self._handshake = CloseHandshake()
         # Causes in the order in which they came, of which the first counts. A list, because appending is one step.
         self._noted: list[CloseCause] = []
@@ -175,5 +174,5 @@ class Closing:
 
     def let_go_in_child(self) -> None:
         """In a forked child: another thread may have held the lock at that moment."""
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
         self.note(CloseCause.FORKED)

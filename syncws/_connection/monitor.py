@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from syncws._locks import locks
 from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.interpreter import is_main
@@ -160,7 +161,7 @@ class Monitor:
         watch(self, Monitor.let_go_in_child)
 
     def _reset(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
         self._bell = Bell()
         self._thread: threading.Thread | None = None
         # The same, once it runs: to ask it whether it is alive takes as long as all the rest of setting a timer.

@@ -6,12 +6,12 @@ Any number of threads may ping; pongs are brought by the reader.
 import contextlib
 import itertools
 import os
-import threading
 from collections import deque
 from collections.abc import Callable
 
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
+from syncws._locks import locks
 from syncws._streams.buffer import as_bytes_view
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.locks import Bell
@@ -62,7 +62,7 @@ class Pings:
         self._outbox = outbox
         self._wake_reader = wake_reader
         # Keeps the order here and in the outbox the same: a pong answers its ping and those before it.
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
         self._sent: deque[_Ping] = deque()
         # Keep-alive's, for which nobody waits.
         self._own: _Ping | None = None

@@ -9,13 +9,13 @@ stream, and for messages in pieces, that is when there was room for what came of
 """
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
 from syncws._connection.compressing import Compression
 from syncws._connection.sending.outbox import Outbox
+from syncws._locks import locks
 from syncws._net.transport import Transport
 from syncws._wire.deflate import Deflater, Inflater
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
@@ -65,7 +65,7 @@ class _Lines:
     def __init__(self) -> None:
         self._entries: deque[_Entry] = deque()
         # Who has it writes. It is never waited for: whoever has it looks again before it leaves.
-        self._role = threading.RLock()
+        self._role = locks.RLock()
 
     def begin(self, direction: str) -> _Entry:
         """Add an entry, and return it."""

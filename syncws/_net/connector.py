@@ -6,13 +6,13 @@ A Connect runs on the connecting thread, under one deadline; cancel() may be cal
 import datetime as dt
 import errno
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
+from syncws._locks import locks
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer, set_options
 from syncws._net.given_socket import address_of, take_over
@@ -145,7 +145,7 @@ class Connect:
         self.attempts: list[ConnectAttempt] = []
         self._phases = Phases()
         try:
-            self.waker = Waker(threading.RLock())
+            self.waker = Waker(locks.RLock())
         except OSError as exc:
             raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
         limit = None if token is None else token._limit
@@ -405,7 +405,7 @@ class Connect:
 
     def make_lock(self) -> AbstractContextManager[object]:
         """Return a new lock."""
-        return threading.RLock()
+        return locks.RLock()
 
     def note_certificates(self, report: "CertificateReport") -> None:
         """Keep what the server showed, for the information object."""

@@ -16,13 +16,13 @@ context. Nobody can make those anew, so a fork waits while a connect imports a m
 # makes a logger.
 import logging  # noqa: F401
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
 
+from syncws._locks import locks
 from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError
 
@@ -41,7 +41,7 @@ def loading() -> AbstractContextManager[object]:
     A fork waits for it. Its thread may take it again: a signal handler may fork while its thread imports, and the child
     then goes on.
     """
-    return _made.get(None) or _made.setdefault(None, threading.RLock())
+    return _made.get(None) or _made.setdefault(None, locks.RLock())
 
 
 # By id and not in a WeakSet: two that the application's subclass calls equal are two all the same.

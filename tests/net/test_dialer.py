@@ -4,13 +4,13 @@ import contextlib
 import errno
 import logging
 import socket
-import threading
 from typing import ClassVar
 
 import pytest
 from support import LIMIT, alone_listening, black_hole, settings_with
 from support.fakes import FakeClock
 
+from syncws._locks import locks
 from syncws._net.address import Address
 from syncws._net.dialer import Dialer
 from syncws._waiting import deadline as deadline_module
@@ -28,7 +28,7 @@ def addresses(*texts):
 @pytest.fixture
 def dial():
     """Make a Dialer and dial; gives both."""
-    waker = Waker(threading.RLock())
+    waker = Waker(locks.RLock())
 
     def make(texts, port, timeout=LIMIT, is_canceled=lambda: False, **settings):
         waiter = Waiter(waker, is_canceled, Deadline(timeout))

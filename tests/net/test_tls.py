@@ -4,12 +4,12 @@ import contextlib
 import itertools
 import ssl
 import sys
-import threading
 from collections import deque
 
 import pytest
 from support.fakes import interrupt_at
 
+from syncws._locks import locks
 from syncws._net.tls import transport as tls
 from syncws._net.tls.transport import TlsTransport, tls_error
 from syncws.errors import TlsError
@@ -99,7 +99,7 @@ def connected(server_tls, client_tls, **attributes):
     wire = Wire(server_tls)
     for name, value in attributes.items():
         setattr(wire, name, value)
-    transport = TlsTransport(wire, client_tls, "localhost", threading.Lock())
+    transport = TlsTransport(wire, client_tls, "localhost", locks.RLock())
     transport.handshake(no_wait)
     wire.step()
     while transport.receive(100) is not None:
@@ -418,7 +418,7 @@ def test_a_handshake_waits_while_nothing_goes(server_tls, client_tls):
         waits.append(interest)
         wire.takes = None
 
-    TlsTransport(wire, client_tls, "localhost", threading.Lock()).handshake(wait)
+    TlsTransport(wire, client_tls, "localhost", locks.RLock()).handshake(wait)
     assert waits[0] == 2
 
 
@@ -426,7 +426,7 @@ def test_an_end_in_the_handshake_is_told(server_tls, client_tls):
     wire = Wire(server_tls)
     wire.receive = lambda _: b""
     with pytest.raises(ssl.SSLError) as caught:
-        TlsTransport(wire, client_tls, "localhost", threading.Lock()).handshake(no_wait)
+        TlsTransport(wire, client_tls, "localhost", locks.RLock()).handshake(no_wait)
     error = tls_error(caught.value, "localhost")
     assert type(error) is TlsError
     assert "ended the connection" in str(error)
@@ -435,7 +435,7 @@ def test_an_end_in_the_handshake_is_told(server_tls, client_tls):
 def test_garbage_in_the_handshake_is_told_although_the_alert_does_not_go(server_tls, client_tls):
     wire = Wire(server_tls)
     wire.garbage = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-    transport = TlsTransport(wire, client_tls, "localhost", threading.Lock())
+    transport = TlsTransport(wire, client_tls, "localhost", locks.RLock())
     answers = iter([True])
 
     def flush(_):
@@ -504,7 +504,7 @@ def test_tls_goes_inside_tls(server_tls, client_tls):
         def flush(self):
             return outer.flush()
 
-    inner = TlsTransport(Tunnel(), client_tls, "localhost", threading.Lock())
+    inner = TlsTransport(Tunnel(), client_tls, "localhost", locks.RLock())
     inner.handshake(no_wait)
     inner.send(b"hello")
     inner_wire.step()
@@ -526,7 +526,7 @@ def test_records_that_the_tls_below_has_taken_in_are_told(ends, server_tls, clie
         if ciphertext := upper_wire.from_server.read():
             wire.server.write(ciphertext)
 
-    upper = TlsTransport(lower, client_tls, "localhost", threading.Lock())
+    upper = TlsTransport(lower, client_tls, "localhost", locks.RLock())
     with contextlib.suppress(ssl.SSLWantReadError):
         upper.handshake(lambda _: relay())
     relay()

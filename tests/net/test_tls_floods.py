@@ -1,12 +1,12 @@
 """TlsTransport against a server that sends records without data for ever: each receive ends, and memory is bounded."""
 
 import ssl
-import threading
 import tracemalloc
 
 import pytest
 from support.tls_records import Records, noting_context
 
+from syncws._locks import locks
 from syncws._net.tls.transport import TlsTransport
 
 FEEDS_AT_A_TIME = 16
@@ -70,7 +70,7 @@ def connect(authority, client_tls, tmp_path):
     def make():
         path = tmp_path / "secrets"
         flood = Flood(noting_context(authority, path))
-        transport = TlsTransport(flood, client_tls, "localhost", threading.RLock())
+        transport = TlsTransport(flood, client_tls, "localhost", locks.RLock())
         transport.handshake(lambda _: 0)
         flood.receive(1)
         return transport, flood, Records.after_handshake(flood.server.cipher()[0], path)

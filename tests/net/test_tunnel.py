@@ -1,12 +1,12 @@
 """open_tunnel over a scripted transport: what a real connection brings about only by chance."""
 
 import errno
-import threading
 
 import pytest
 from support import LIMIT
 from support.fakes import ScriptedTransport
 
+from syncws._locks import locks
 from syncws._net.http.authentication import PROXY, Authentication
 from syncws._net.proxy.tunnel import Route, open_tunnel
 from syncws._waiting.deadline import Deadline
@@ -19,7 +19,7 @@ from syncws.errors import HttpStatusError, ProxyError
 @pytest.fixture
 def ask():
     """Have a proxy that is a script of pieces asked for a tunnel, after a send that fails."""
-    waker = Waker(threading.RLock())
+    waker = Waker(locks.RLock())
     made = []
 
     def run(*incoming, proxy="http://proxy"):
@@ -28,7 +28,7 @@ def ask():
         transport.takes.append(BrokenPipeError(errno.EPIPE, "Broken pipe"))
         waiter = Waiter(waker, lambda: False, Deadline(LIMIT), transport.fileno())
         route = Route(parse_proxy_url(proxy), "server.test", 80)
-        open_tunnel(route, transport, waiter, None, threading.RLock, Authentication(PROXY, None))
+        open_tunnel(route, transport, waiter, None, locks.RLock, Authentication(PROXY, None))
 
     yield run
     for transport in made:

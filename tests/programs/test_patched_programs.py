@@ -93,10 +93,10 @@ def test_gevent_that_is_patched_in_after_the_import(begin):
     pytest.importorskip("gevent")
     # `gunicorn --preload -k gevent`: the master imports, and maybe connects; the worker patches.
     script = f"""
+    warnings.simplefilter("ignore")
     {begin and "syncws.connect(uri).close()"}
     {begin}
     from gevent import monkey
-    warnings.simplefilter("ignore")
     monkey.patch_all()
     {ECHO.replace(chr(10), chr(10) + "    ")}
     """

@@ -5,6 +5,7 @@ import threading
 import pytest
 from support import LIMIT, wait
 
+from syncws._locks import locks
 from syncws._waiting import helper_threads as background
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.helper_threads import run_aside
@@ -15,7 +16,7 @@ from syncws.errors import CannotConnectError, OperationCanceledError, OperationT
 
 @pytest.fixture
 def waker():
-    made = Waker(threading.RLock())
+    made = Waker(locks.RLock())
     yield made
     made.close()
 
@@ -69,7 +70,7 @@ def test_a_stray_wake_up_does_not_end_the_wait(waker):
 
 
 def test_a_result_that_comes_too_late_is_dropped_although_the_waker_is_closed():
-    waker = Waker(threading.RLock())
+    waker = Waker(locks.RLock())
     go_on = threading.Event()
     with pytest.raises(OperationTimedOutError):
         run_aside([lambda: wait(go_on)], Waiter(waker, lambda: False, Deadline(0.0)), waker)

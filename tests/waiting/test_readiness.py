@@ -9,6 +9,7 @@ import warnings
 import pytest
 from support import LIMIT, join
 
+from syncws._locks import locks
 from syncws._waiting import readiness as readiness_module
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import (
@@ -295,7 +296,7 @@ def test_in_a_child_that_was_forked_in_a_signal_handler_there_is_nothing_to_wait
 
 
 def test_a_waker_that_a_fork_has_closed_has_nothing_to_forget():
-    waker = Waker(threading.RLock())
+    waker = Waker(locks.RLock())
     waker.let_go_in_child()
     waker.clear()
     assert waker.is_inherited

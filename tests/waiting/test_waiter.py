@@ -7,6 +7,7 @@ import pytest
 from support import LIMIT, join
 from support.fakes import FakeClock
 
+from syncws._locks import locks
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, Waker, make_readiness
@@ -34,7 +35,7 @@ def switch():
 
 @pytest.fixture
 def waker():
-    made = Waker(threading.RLock())
+    made = Waker(locks.RLock())
     yield made
     made.close()
 

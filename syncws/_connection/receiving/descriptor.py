@@ -4,9 +4,9 @@ A socket pair that holds a byte while receiving would not block. Made at the fir
 who changes the inbox shows it here, under the inbox's lock.
 """
 
-import threading
 import weakref
 
+from syncws._locks import locks
 from syncws._waiting.readiness import Waker
 
 __all__ = ["ReadyDescriptor"]
@@ -19,7 +19,7 @@ class ReadyDescriptor:
 
     def __init__(self) -> None:
         """Make one that is not readable."""
-        self._waker = Waker(threading.RLock())
+        self._waker = Waker(locks.RLock())
         self._is_ready = False
         weakref.finalize(self, self._waker.close)
 

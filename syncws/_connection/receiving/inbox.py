@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from syncws._connection.receiving.descriptor import ReadyDescriptor
+from syncws._locks import locks
 from syncws._streams.byte_source import Operation
 from syncws._waiting.at_fork import forked_error
 from syncws._waiting.deadline import Deadline
@@ -64,7 +65,7 @@ class Inbox:
         """
         self._capacity = capacity
         self._on_room = on_room
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
         # What the taking thread waits for: a lock that whoever changes something releases.
         self._signal: threading.Lock | None = None
         # The latest call that takes; its caller says when it is over.
@@ -161,7 +162,7 @@ class Inbox:
 
     def let_go_in_child(self) -> None:
         """In a forked child: nothing more will come, and what waits is the parent's."""
-        self._lock = threading.RLock()
+        self._lock = locks.RLock()
         self._operation = None
         if not self._is_ended:
             # Nothing waits, but whoever reads is told of the fork.

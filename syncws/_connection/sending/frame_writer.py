@@ -3,9 +3,9 @@
 Unless it says otherwise, what stands here requires the writer role, which the outbox gives out.
 """
 
-import threading
 from collections.abc import Callable
 
+from syncws._locks import locks
 from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.at_exit import stay_quiet
 from syncws._waiting.deadline import Deadline
@@ -201,7 +201,7 @@ class FrameWriter:
 
     def _prepare_to_wait(self) -> Readiness:
         try:
-            waker = Waker(threading.RLock())
+            waker = Waker(locks.RLock())
         except OSError:
             # Descriptors are short, which is no reason to end a connection that is well. Each wait lasts a tenth of a
             # second at most, so that shut() is noticed also without.

@@ -29,6 +29,7 @@ from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter,
 from syncws._connection.sending.open_message import Encode, Hold, OpenMessage, bytes_of
 from syncws._connection.sending.posted import ControlFrame, Posted
 from syncws._connection.sending.turns import Turns
+from syncws._locks import locks
 from syncws._net.transport import Transport, direct_way
 from syncws._waiting.deadline import Deadline
 from syncws._wire.accelerated import accelerated
@@ -413,7 +414,7 @@ class Outbox(Turns):
     def let_go_in_child(self, error: WebSocketError) -> None:
         """In a forked child: whoever sends gets `error`."""
         message = self._open
-        self._role = threading.RLock()
+        self._role = locks.RLock()
         self._owner = _NOBODY
         self._open = self._retire = None
         self._waiting = {}

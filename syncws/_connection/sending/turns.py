@@ -8,6 +8,7 @@ import threading
 from syncws._connection.sending.at_once import AtOnce
 from syncws._connection.sending.open_message import Hold, OpenMessage
 from syncws._connection.sending.posted import Posted
+from syncws._locks import locks
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import acquire_within
 from syncws.errors import OperationTimedOutError
@@ -22,7 +23,7 @@ class Turns(AtOnce):
 
     def __init__(self, posted: Posted) -> None:
         # Reentrant: a signal handler may come between taking it and noting the owner, and leaves it as it was.
-        self._role = threading.RLock()
+        self._role = locks.RLock()
         self._posted = posted
         # Between two frames of a message: no other data frame may go.
         self._open: OpenMessage | None = None

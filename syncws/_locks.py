@@ -1,0 +1,40 @@
+"""Where reentrant locks come from: `locks.RLock()`.
+
+That is threading's, looked up when a lock is made, for gevent may put its own there after the import; but on Python
+3.14 a class of ours. There, and in no version before or after, a signal handler may run when the call of a lock's
+`__enter__` by `with` has come back from C; what it raises then leaves the lock taken for good.
+"""
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+__all__ = ["locks"]
+
+if not TYPE_CHECKING and sys.version_info[:2] == (3, 14):
+    from _thread import RLock as _Native
+
+    class _Lock(_Native):
+        """A lock that `with` takes in one step.
+
+        No signal handler runs when a function in Python returns, nor when an attribute has been got.
+        """
+
+        __slots__ = ()
+
+        _taken = property(_Native.acquire)
+
+        def __enter__(self) -> bool:
+            return self._taken
+
+    class locks:  # noqa: N801 - it stands for a module
+        """What is asked for a lock."""
+
+        @staticmethod
+        def RLock() -> threading.RLock:  # noqa: N802 - as threading's
+            """Return a new lock."""
+            made = threading.RLock()
+            return _Lock() if type(made) is _Native else made
+
+else:
+    locks = threading

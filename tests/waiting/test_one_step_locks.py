@@ -1,0 +1,61 @@
+"""Reentrant locks: a signal handler that raises leaves none taken, wherever it runs."""
+
+import random
+import signal
+import threading
+
+import pytest
+
+from syncws._locks import locks
+
+
+class Interruption(BaseException):
+    """What the signal handler raises."""
+
+
+def enter(lock):
+    with lock:
+        pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers that signal")
+def test_a_signal_handler_that_raises_leaves_no_lock_taken():
+    """Without the class that Python 3.14 needs every second interruption leaves it taken there."""
+    lock, choice = locks.RLock(), random.Random(1)
+    is_armed = False
+
+    def interrupt(number, frame):
+        if is_armed:
+            raise Interruption
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(500):
+            try:
+                is_armed = True
+                signal.setitimer(signal.ITIMER_REAL, choice.uniform(0.00002, 0.0001))
+                while True:
+                    enter(lock)
+            except Interruption:
+                is_armed = False
+            assert not lock._is_owned()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_lock_is_what_threading_makes_when_it_is_made(monkeypatch):
+    """Where gevent has put its own there."""
+    made = object()
+    monkeypatch.setattr(threading, "RLock", lambda: made)
+    assert locks.RLock() is made
+
+
+def test_a_lock_may_be_taken_again_by_its_thread_alone():
+    lock = locks.RLock()
+    with lock, lock:
+        taken = []
+        thread = threading.Thread(target=lambda: taken.append(lock.acquire(blocking=False)))
+        thread.start()
+        thread.join()
+    assert taken == [False]
+    assert not lock._is_owned()
