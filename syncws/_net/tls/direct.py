@@ -191,7 +191,9 @@ class DirectTlsTransport(_Engine):
             return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
         library, words = failure[0] or "unknown", failure[1] or "unknown error"
         # As Python's ssl names them.
-        name, reason = library.partition(" ")[0], _BETWEEN_WORDS.sub("_", words).upper()
+        name = library.partition(" ")[0]
+        # Newer OpenSSLs have other words for it; Python keeps the name.
+        reason = _BETWEEN_WORDS.sub("_", words.replace("ssl/tls alert", "sslv3 alert")).upper()
         error = ssl.SSLError(ssl.SSL_ERROR_SSL, f"[{name}: {reason}] {words}")
         error.library, error.reason = name, reason
         return error
