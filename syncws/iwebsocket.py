@@ -23,6 +23,7 @@ from syncws._connection.receiving.reader import Reader
 from syncws._connection.session import Session
 from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import SocketEvents
+from syncws._copying import refuse_to_copy
 from syncws._errors.bare import raising_bare
 from syncws._locks import locks
 from syncws._net.connector import Connect, Opened
@@ -449,13 +450,7 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
             timeout = HURRIED_SECONDS if timeout is None else min(timeout, HURRIED_SECONDS)
         self._close(None, "", timeout)
 
-    def __reduce_ex__(self, protocol: object) -> str:
-        """Refuse to be copied or pickled: a connection is one.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
+    __reduce_ex__ = refuse_to_copy
 
     def _wake_reader(self) -> None:
         # It may be waiting with a full inbox, which a first handler empties.

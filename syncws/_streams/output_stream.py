@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
+from syncws._copying import refuse_to_copy
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.files import OutputFile
 from syncws._wire.accelerated import speedups
@@ -178,6 +179,8 @@ class OutputStream(StreamFields, IOutputStream):
     """
 
     __slots__ = ()
+
+    __reduce_ex__ = refuse_to_copy
 
     def as_file(self) -> OutputFile:
         """Return the stream as a binary file object for writing (beyond WinRT).

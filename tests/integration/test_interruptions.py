@@ -7,9 +7,10 @@ import threading
 import warnings
 
 import pytest
-from support import LIMIT, handshake, read_frame, read_to_end, scripted_server, server_frame, wait
+from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
 
-from syncws import InvalidArgumentError, MessageWebSocket, OperationTimedOutError, WebSocketError
+import syncws
+from syncws import DataWriter, InvalidArgumentError, MessageWebSocket, OperationTimedOutError, WebSocketError
 from syncws._connection import closing
 from syncws._connection.receiving import reader as reader_module
 from syncws._net.tls import transport as tls
@@ -147,6 +148,17 @@ def test_a_socket_is_not_copied_or_pickled():
     for action in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="cannot be copied or pickled"):
             action(socket)
+
+
+@pytest.mark.parametrize("action", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_what_belongs_to_a_socket_is_not_copied_or_pickled(action):
+    """A copied writer would share its parts with the first, and close its stream when it is dropped."""
+    with running_server(echo) as uri, syncws.connect(uri) as socket:
+        socket.send("hello")
+        args = socket.receive_args(LIMIT)
+        for kept in (DataWriter(), args, args.get_data_reader(), args.get_data_stream(), socket.output_stream):
+            with pytest.raises(TypeError, match=f"a {type(kept).__name__} cannot be copied or pickled"):
+                action(kept)
 
 
 def test_a_released_memoryview_is_refused_as_an_argument():
