@@ -20,6 +20,7 @@ from typing import Protocol
 from syncws._locks import locks
 from syncws._waiting.at_fork import watch
 from syncws._waiting.deadline import Deadline, now
+from syncws._waiting.helper_threads import start
 from syncws._waiting.interpreter import is_main
 from syncws._waiting.locks import Bell
 from syncws._waiting.readiness import readable_of
@@ -248,7 +249,7 @@ class Monitor:
             return
         self._thread = threading.Thread(target=self._serve, name="syncws-monitor", daemon=True)
         try:
-            self._thread.start()
+            start(self._thread)
         except RuntimeError as exc:
             # The next timer that is set tries again. While the interpreter ends there is nothing left to watch.
             self._thread = None

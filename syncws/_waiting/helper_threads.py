@@ -12,7 +12,7 @@ from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws.errors import CannotConnectError
 
-__all__ = ["run_aside", "start_thread"]
+__all__ = ["run_aside", "start", "start_thread"]
 
 ResultT = TypeVar("ResultT")
 
@@ -71,6 +71,21 @@ def run_aside(
     return [results[number] for number in sorted(results)]
 
 
+def start(thread: threading.Thread) -> None:
+    """Start a thread.
+
+    Raises:
+        RuntimeError: the system gives none.
+    """
+    try:
+        thread.start()
+    except RuntimeError as exc:
+        # It waits with a Condition, which says "release unlocked lock" where Ctrl-C ended that wait: the thread runs.
+        if exc.__context__ is not None and not isinstance(exc.__context__, Exception):
+            raise exc.__context__ from None
+        raise
+
+
 def start_thread(thread: threading.Thread) -> None:
     """Start a thread that a connect needs.
 
@@ -78,6 +93,6 @@ def start_thread(thread: threading.Thread) -> None:
         CannotConnectError: the system gives none (0x80072EFD).
     """
     try:
-        thread.start()
+        start(thread)
     except RuntimeError as exc:
         raise CannotConnectError(f"the system gives no thread for the connection: {exc}") from exc

@@ -130,6 +130,31 @@ def test_after_an_interruption_that_lost_something_nothing_more_is_read(rigs):
     assert cut
 
 
+def test_a_second_interruption_lets_nothing_be_read_behind_what_the_first_has_cut(rigs):
+    # That one ends the connection; the next comes while the thread that shall do the rest is asked for.
+    def pull_the_first_part(rig):
+        while len(rig.transport.incoming):
+            pull(rig, 0.0)
+
+    def cut_rig():
+        head = b"\x82\x7e" + (20000).to_bytes(2, "big") + bytes(4000)
+        for rig in every_place(rigs, pull_the_first_part, head, bytes(15500)):
+            puller = rig.session.inbox.puller
+            if puller.is_torn and puller._reader.kept and puller._resume_from is None:
+                # More than the message wants, by one read.
+                rig.transport.feed_quietly(bytes(1000) + server_frame(TEXT, b"next"))
+                return rig
+        raise AssertionError("no interruption came in the middle of the message")
+
+    for number in itertools.count():
+        rig = cut_rig()
+        if not interrupt_at(number, pull, rig, 0.0):
+            break
+        with pytest.raises(ConnectionLostError, match="interrupted in the middle of a message"):
+            rig.session.receive(Deadline(LIMIT))
+    assert number > 20
+
+
 def test_of_a_stream_an_interruption_loses_and_repeats_no_byte(stream_rigs):
     frames = server_frame(BINARY, b"abc") + server_frame(PING, b"?") + server_frame(BINARY, bytes(20000))
 

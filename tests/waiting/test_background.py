@@ -146,3 +146,18 @@ def test_a_thread_that_cannot_be_had_is_an_error_of_the_connect(waker, monkeypat
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(CannotConnectError, match="no thread for the connection: can't start new thread"):
         run_aside([lambda: 5], Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
+
+
+class StartedByInterruption:
+    """A thread whose start is interrupted in the wait of its Condition, as Python's may be."""
+
+    def start(self):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+
+def test_what_interrupts_the_start_of_a_thread_comes_out_as_it_is():
+    with pytest.raises(KeyboardInterrupt):
+        background.start(StartedByInterruption())

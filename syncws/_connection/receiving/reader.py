@@ -342,6 +342,10 @@ class Reader:
 
     def fetch(self) -> bool:
         """Put what the transport has into `_kept`; return whether there was any. Notes the end of the stream."""
+        if self.is_at_end:
+            # Where an interruption has cut the connection the system may hold what does not fit to what came before.
+            self.may_have_more = False
+            return False
         session = self.session
         transport = session.transport
         kept = self.kept

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from syncws._connection.keep_alive import may_begin_later
 from syncws._connection.receiving.pulling import Puller
 from syncws._connection.receiving.reading_role import ENDED, Hold, ReadingRole
-from syncws._waiting.helper_threads import start_thread
+from syncws._waiting.helper_threads import start, start_thread
 
 if TYPE_CHECKING:
     from syncws._connection.monitor import Monitor
@@ -129,7 +129,7 @@ class SessionRole(ReadingRole):
             return
         thread = self.starting = self._make_thread(reader)
         try:
-            thread.start()
+            start(thread)
         except RuntimeError as exc:
             self._is_short_of_threads = True
             # While the interpreter ends there is nobody left to tell.
