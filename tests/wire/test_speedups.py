@@ -469,8 +469,8 @@ def test_no_memory_is_left_over():
     tracemalloc.start()
     try:
         everything()
-        # The least of three: Python itself takes some now and then, for what it has run often.
-        for _ in range(3):
+        # The least of several: Python itself takes some now and then, for what it has run often; without a GIL more.
+        while len(grown) < 3 or (len(grown) < 12 and min(grown) >= 10_000):
             gc.collect()
             before = tracemalloc.get_traced_memory()[0]
             for _ in range(50):
