@@ -1,8 +1,8 @@
 """Where reentrant locks come from: `locks.RLock()`.
 
-That is threading's, looked up when a lock is made, for gevent may put its own there after the import; but on Python
-3.14 a class of ours. There, and in no version before or after, a signal handler may run when the call of a lock's
-`__enter__` by `with` has come back from C; what it raises then leaves the lock taken for good.
+That is threading's, looked up when a lock is made, for gevent may put its own there after the import; but from Python
+3.14 on a class of ours. There a signal handler may run when the call of a lock's `__enter__` by `with` has come back
+from C, and what it raises then leaves the lock taken for good. In 3.15 only a profiler was seen to raise there.
 """
 
 import sys
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 __all__ = ["locks"]
 
-if not TYPE_CHECKING and sys.version_info[:2] == (3, 14):
+if not TYPE_CHECKING and sys.version_info >= (3, 14):
     from _thread import RLock as _Native
 
     class _Lock(_Native):

@@ -33,7 +33,6 @@ from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidArgumentTypeError,
-    InvalidOperationError,
     OperationTimedOutError,
 )
 from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
@@ -353,11 +352,13 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Raises: as receive; and
             IllegalMethodCallError: control.receive_mode is PARTIAL_MESSAGE, whose pieces are no JSON (0x8000000E).
-            json.JSONDecodeError, a ValueError: the message, which is taken and is its `doc`, is no JSON.
+            json.JSONDecodeError, a ValueError: the message, which is taken and is its `doc`, is no JSON. What else
+                interrupts the reading leaves the message to the next call.
         """
         if self._control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
             raise IllegalMethodCallError("receive_json needs whole messages, and receive_mode is PARTIAL_MESSAGE")
-        return from_json(content_of(self._await_message(self._limit(timeout), cancellation_token)))
+        take = partial(self._await_message, self._limit(timeout), cancellation_token)
+        return self._connected_session(to_read=True).take_as(take, from_json)
 
     def receive_all_waiting(self) -> list[str | bytes]:
         """Return, without waiting, the messages that have come; [] for none (beyond WinRT).
@@ -366,17 +367,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """
         session = self._connected_session(to_read=True)
         try:
-            first = self._take_message(session, 0.0)
+            return session.take_waiting(partial(self._take_message, session, 0.0), self._check_no_handlers)
         except OperationTimedOutError:
             return []
-        if first is None:
-            raise session.closed_error("the connection is closed")
-        try:
-            rest = session.inbox.take_all(self._check_no_handlers)
-        except (IllegalMethodCallError, InvalidOperationError):
-            # A handler, or another thread that receives, came in between: the rest is theirs.
-            rest = []
-        return [content_of(message) for message in (first, *rest)]
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Yield messages as receive() returns them, waiting for ever, until the connection is closed (beyond WinRT).

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from syncws._connection.notices import tell_waiting
 from syncws._connection.owner import Owner
 from syncws._connection.receiving.message_inbox import MessageInbox
+from syncws._connection.receiving.pull import content_of
 from syncws._connection.sending.open_message import OpenMessage
 from syncws._connection.session import Session
 from syncws._net.connector import Opened
@@ -89,6 +90,34 @@ class MessageSession(Session):
         if message is None:
             self._check_not_lost()
         return message
+
+    def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], Any]) -> Any:
+        """Take a message and return what `convert` makes of its content; where that is interrupted it waits again."""
+        message = take()
+        try:
+            return convert(content_of(message))
+        except (ValueError, RecursionError):
+            # About the message itself.
+            raise
+        except BaseException:
+            self.inbox.put_back([message])
+            raise
+
+    def take_waiting(self, take: Callable[[], Message | None], check: Callable[[], object]) -> list[str | bytes]:
+        """Return the contents of all that waits, the first by `take`; where that is interrupted it waits again."""
+        first = take()
+        if first is None:
+            raise self.closed_error("the connection is closed")
+        taken = [first]
+        try:
+            try:
+                taken += self.inbox.take_all(check)
+            except (IllegalMethodCallError, InvalidOperationError):
+                pass  # A handler, or another thread that receives, came in between: the rest is theirs.
+            return [content_of(message) for message in taken]
+        except BaseException:
+            self.inbox.put_back(taken)
+            raise
 
     # Sending frame by frame: one user thread at a time.
 

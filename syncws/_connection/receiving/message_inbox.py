@@ -214,6 +214,7 @@ class MessageInbox(Inbox):
 
         Args, Raises: as take.
         """
+        taken: list[Message] = []
         operation = Operation()
         try:
             self.at_hand.messages = NOTHING
@@ -227,15 +228,26 @@ class MessageInbox(Inbox):
                 check()
                 if self._must_tell:
                     self._tell_of_room()
-                taken: list[Message] = []
                 with contextlib.suppress(IndexError):
                     # One step, in C, to the end of what waits.
                     taken.extend(iter(self._messages.popleft, None))
                 self._clear()
                 self._show_state()
                 return taken
+        except BaseException:
+            if taken:
+                self.put_back(taken)
+            raise
         finally:
             operation.is_over = True
+
+    def put_back(self, messages: list[Message]) -> None:
+        """Have messages wait again before all others: their taker was interrupted."""
+        with self._lock:
+            self._count()
+            self._is_counted = False
+            self._messages.extendleft(reversed(messages))
+            self._show_state()
 
     @property
     def first(self) -> Message | None:
