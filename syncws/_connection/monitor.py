@@ -114,6 +114,10 @@ class Rounds(Timer):
             self._runs_at = soon
             self.set(_TICK_SECONDS)
 
+    def forget_time(self) -> None:
+        """Have the next member set the time anew; requires the lock."""
+        self._runs_at = math.inf
+
     def remove(self, member: Looked) -> None:
         """Look at `member` no more. Any thread."""
         self._members.pop(weakref.ref(member), None)
@@ -251,8 +255,10 @@ class Monitor:
         try:
             start(self._thread)
         except RuntimeError as exc:
-            # The next timer that is set tries again. While the interpreter ends there is nothing left to watch.
+            # The next timer that is set tries again, and so do the rounds, whose time is set but never comes. While the
+            # interpreter ends there is nothing left to watch.
             self._thread = None
+            self.rounds.forget_time()
             if threading.main_thread().is_alive():
                 _logger.warning("no thread for keep-alive and slow handlers: %s", exc)
 

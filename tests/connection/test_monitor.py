@@ -303,6 +303,29 @@ def test_without_a_thread_to_be_had_it_is_tried_again_with_the_next_timer(real, 
     timer.close()
 
 
+def test_without_a_thread_to_be_had_it_is_tried_again_for_the_next_that_is_looked_at(real, monkeypatch):
+    class Looked:
+        descriptor = -1
+
+        def __init__(self):
+            self.was_looked_at = threading.Event()
+
+        def look(self, is_readable):
+            self.was_looked_at.set()
+            return 0
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    first, second = Looked(), Looked()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        real.rounds.add(first)
+    real.rounds.add(second)
+    for looked in (first, second):
+        wait(looked.was_looked_at)
+
+
 def test_while_the_interpreter_ends_a_thread_that_cannot_be_had_is_not_worth_a_word(real, monkeypatch, caplog):
     def refuse(_):
         raise RuntimeError("can't create new thread at interpreter shutdown")
