@@ -6,6 +6,7 @@ thread, those of server_custom_validation_requested on the connecting thread.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
@@ -26,8 +27,9 @@ from syncws._connection.socket_events import SocketEvents
 from syncws._copying import refuse_to_copy
 from syncws._errors.bare import raising_bare
 from syncws._locks import locks
-from syncws._net.connector import Connect, Opened
+from syncws._net.connector import Connect
 from syncws._net.given_socket import check_connected_socket
+from syncws._net.opening import Reached
 from syncws._streams.output_stream import LatestStream, OutputStream, Progress
 from syncws._waiting.at_fork import loading, watch
 from syncws._waiting.deadline import Deadline
@@ -114,11 +116,11 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         """Send bytes that are known to be UTF-8."""
         raise NotImplementedError
 
-    def _make_session(self, opened: Opened, settings: ControlT, waker: Waker) -> SessionT:
+    def _make_session(self, reached: Reached, settings: ControlT, waker: Waker) -> SessionT:
         raise NotImplementedError
 
-    def _make_reader(self) -> Callable[[SessionT], Reader]:
-        """Return what makes the reader of a session; it must not hold the socket."""
+    def _make_reader(self, session: SessionT) -> Reader:
+        """Return what reads for a session; it must not hold the socket."""
         raise NotImplementedError
 
     # Before connect.
@@ -204,10 +206,11 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         is_open = False
         try:
             opened = connect.run()
-            session = self._make_session(opened, settings, connect.waker)
+            session: SessionT = opened.prepared
+            session.open(opened)
             self._take_session(connect, session, text, target)
             raise_opened(session, self._opened, self, self._information)
-            session.start(self._make_reader())
+            session.start()
             is_open = True
         finally:
             if not is_open:
@@ -227,11 +230,20 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
                 raise ObjectClosedError("the socket was closed: make a new one to connect")
             if self._state is not _NEW:
                 raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
-            connect = Connect(target, settings, deadline, token, over=over, validate=self._validate_server)
+            prepare = partial(self._prepare, settings)
+            connect = Connect(
+                target, settings, deadline, token, over=over, validate=self._validate_server, prepare=prepare
+            )
             self._link.connect = connect
             vars(self).update(_connecting=connect, _state=_CONNECTING)
             self._control._freeze()
             return connect
+
+    def _prepare(self, settings: ControlT, reached: Reached, waker: Waker) -> SessionT:
+        """Make the session and its reader, while the server answers."""
+        session = self._make_session(reached, settings, waker)
+        session.role.reader = self._make_reader(session)
+        return session
 
     def _take_session(self, connect: Connect, session: SessionT, text: str, target: WebSocketUri) -> None:
         with self._lock:

@@ -17,7 +17,8 @@ from syncws._connection.receiving.receivers import make_message_reader
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import ReaderEvent
-from syncws._net.connector import Connect, Opened
+from syncws._net.connector import Connect
+from syncws._net.opening import Reached
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import Progress, check_progress
 from syncws._waiting.deadline import Deadline
@@ -464,8 +465,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Raise message_received with what stands for a failure; for the session."""
         return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
-    def _make_session(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker) -> MessageSession:
-        return MessageSession(opened, settings, waker, self)
+    def _make_session(self, reached: Reached, settings: MessageWebSocketControl, waker: Waker) -> MessageSession:
+        return MessageSession(reached, settings, waker, self)
 
-    def _make_reader(self) -> Callable[[MessageSession], Reader]:
-        return make_message_reader
+    def _make_reader(self, session: MessageSession) -> Reader:
+        return make_message_reader(session)

@@ -4,17 +4,18 @@ Its methods run on the caller's thread and may be called on any thread: one may 
 """
 
 import weakref
-from collections.abc import Callable
 
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.receiving.receivers import StreamReceiver
 from syncws._connection.stream_session import StreamSession
-from syncws._net.connector import Opened
+from syncws._net.connector import Connect
+from syncws._net.opening import Reached
 from syncws._streams.byte_source import Operation
 from syncws._streams.input_stream import InputStream
 from syncws._streams.output_stream import Progress
 from syncws._waiting.readiness import Waker
 from syncws._wire.frames import BINARY
+from syncws._wire.uri import WebSocketUri
 from syncws.control import StreamWebSocketControl
 from syncws.errors import ObjectClosedError
 from syncws.info import StreamWebSocketInformation
@@ -92,14 +93,17 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
     def _write_text(self, data: bytes) -> int:
         return self._write(data, None)
 
-    def _make_session(self, opened: Opened, settings: StreamWebSocketControl, waker: Waker) -> StreamSession:
-        session = StreamSession(opened, settings, waker, self)
+    def _make_session(self, reached: Reached, settings: StreamWebSocketControl, waker: Waker) -> StreamSession:
+        return StreamSession(reached, settings, waker, self)
+
+    def _make_reader(self, session: StreamSession) -> Reader:
+        return StreamReceiver(session)
+
+    def _take_session(self, connect: Connect, session: StreamSession, text: str, target: WebSocketUri) -> None:
+        super()._take_session(connect, session, text, target)
+        # In this order: whoever closes the input sets this, and then looks for a session.
         if self._is_input_closed:
             session.inbox.drop()
-        return session
-
-    def _make_reader(self) -> Callable[[StreamSession], Reader]:
-        return StreamReceiver
 
 
 class _SocketSource:

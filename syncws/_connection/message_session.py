@@ -13,7 +13,7 @@ from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._connection.receiving.pull import content_of
 from syncws._connection.sending.open_message import OpenMessage
 from syncws._connection.session import Session
-from syncws._net.connector import Opened
+from syncws._net.opening import Reached
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, TEXT, encode_frame
@@ -53,9 +53,9 @@ class MessageSession(Session):
     _is_fragmented_text = False
     _fragment_tail = b""
 
-    def __init__(self, opened: Opened, settings: MessageWebSocketControl, waker: Waker, owner: MessageOwner) -> None:
+    def __init__(self, reached: Reached, settings: MessageWebSocketControl, waker: Waker, owner: MessageOwner) -> None:
         """See Session."""
-        super().__init__(opened, settings, waker, owner, MessageInbox(settings._inbox_size(), waker.wake))
+        super().__init__(reached, settings, waker, owner, MessageInbox(settings._inbox_size(), waker.wake))
         # The thread that is in send_fragment(), if there is one.
         self._fragment_sender: dict[None, int] = {}
 

@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TypeVar
 
 from syncws._connection import closing
 from syncws._connection.closing import ABORT_REASONS, Closing
@@ -24,7 +24,7 @@ from syncws._connection.receiving.inbox import Inbox
 from syncws._connection.receiving.session_role import SessionRole
 from syncws._connection.sending.messages import Sending
 from syncws._connection.tracing import make_outbox
-from syncws._net.connector import Opened
+from syncws._net.opening import Opened, Reached
 from syncws._net.transport import Transport
 from syncws._waiting import at_exit as process
 from syncws._waiting.at_fork import forked_error, watch
@@ -45,9 +45,6 @@ from syncws.errors import (
     WebSocketError,
     fresh,
 )
-
-if TYPE_CHECKING:
-    from syncws._connection.receiving.reader import Reader
 
 __all__ = ["Session"]
 
@@ -88,37 +85,48 @@ class Session(Sending):
     reader: threading.Thread | None = None
     dispatcher: threading.Thread | None = None
 
-    def __init__(self, opened: Opened, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
-        """Take over a connection on which the handshake is done, and the waker that its reader will wait with."""
+    def __init__(self, reached: Reached, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
+        """Prepare for a connection that is being made; its reader will wait with `waker`.
+
+        open() or discard() follows, which the connecting thread calls like this.
+        """
         self._monitor = the_monitor()
         self.role = SessionRole(self, self._monitor)
-        outbox = make_outbox(opened.transport, self.role.call, self.role.require)
-        super().__init__(outbox, settings, opened.result.agreement)
-        self.settings: WebSocketControl = settings
-        self.number, self.remainder = next(_numbers), opened.result.remainder
-        self.local_address, self.remote_address, self.proxy = opened.local_address, opened.remote_address, opened.proxy
-        self.subprotocol, self.response_headers = opened.result.subprotocol, opened.result.headers
-        # When the connection began, and later ended, by the clock of _waiting.deadline.
-        self.facts, self.began = opened.facts, now()
-        self.transport: Transport = opened.transport
+        super().__init__(make_outbox(reached.transport, self.role.call, self.role.require), settings)
+        self.local_address, self.remote_address = reached.local_address, reached.remote_address
+        self.proxy = reached.proxy
+        self.transport: Transport = reached.transport
         self.owner: Callable[[], Owner | None] = weakref.ref(owner)
         self.waker, self.inbox = waker, inbox
         self.finished = Latch()
         self.closing = Closing()
-        self.outbound, self.inbound = opened.socket_transport.outbound, opened.socket_transport.inbound
+        self.outbound, self.inbound = reached.socket_transport.outbound, reached.socket_transport.inbound
         self.pings, self.delivery = Pings(self.outbox, self.role.call), Delivery(self._monitor)
         # Set when the reader has given everything back, which handlers cannot put off as they do `finished`.
         self.over = Latch()
+
+    def open(self, opened: Opened) -> None:
+        """Take over a connection on which the handshake is done."""
+        result = opened.result
+        self.agree(result.agreement)
+        self.number, self.remainder = next(_numbers), result.remainder
+        self.subprotocol, self.response_headers = result.subprotocol, result.headers
+        # When the connection began, and later ended, by the clock of _waiting.deadline.
+        self.facts, self.began = opened.facts, now()
         watch(self, type(self).let_go_in_child)
         process.add(self)
 
-    def start(self, make_reader: "Callable[[Self], Reader]") -> None:
-        """Let the connection be read; the connecting thread calls it once.
+    def discard(self) -> None:
+        """See Prepared.discard."""
+        self.role.claim()
+
+    def start(self) -> None:
+        """Let the connection be read, by what role.reader says.
 
         Raises:
             CannotConnectError: the system gives no thread (0x80072EFD).
         """
-        if not self.role.begin(make_reader(self)):
+        if not self.role.begin():
             self.start_timers()
 
     @property

@@ -6,7 +6,7 @@ What stands here is called by one reading thread at a time.
 from syncws._connection.owner import Owner
 from syncws._connection.receiving.byte_inbox import ByteInbox
 from syncws._connection.session import Session
-from syncws._net.connector import Opened
+from syncws._net.opening import Reached
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
@@ -22,9 +22,9 @@ class StreamSession(Session):
 
     inbox: ByteInbox
 
-    def __init__(self, opened: Opened, settings: StreamWebSocketControl, waker: Waker, owner: Owner) -> None:
+    def __init__(self, reached: Reached, settings: StreamWebSocketControl, waker: Waker, owner: Owner) -> None:
         """See Session."""
-        super().__init__(opened, settings, waker, owner, ByteInbox(settings._inbox_size(), waker.wake))
+        super().__init__(reached, settings, waker, owner, ByteInbox(settings._inbox_size(), waker.wake))
 
     def begin_read(self, operation: Operation) -> None:
         """Begin a read; see ByteSource.begin.

@@ -3,42 +3,30 @@
 A Connect runs on the connecting thread, under one deadline; cancel() may be called on any thread.
 """
 
-import datetime as dt
-import errno
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from functools import cache
-from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
 
 from syncws._locks import locks
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer, set_options
 from syncws._net.given_socket import address_of, take_over
-from syncws._net.http.authentication import PROXY, SERVER, UNAUTHENTICATED, Authentication
+from syncws._net.http.authentication import SERVER, UNAUTHENTICATED, Authentication
 from syncws._net.http.cookies import Cookies
-from syncws._net.http.handshake import HandshakeResult, OpeningRequest, open_websocket
 from syncws._net.http.redirects import is_redirect, redirected
-from syncws._net.phases import Phases
+from syncws._net.opening import Opened, Opening, Prepare, Validation, tls
 from syncws._net.proxy.choice import choose_proxy
-from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, open_tunnel, plan_routes
+from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, plan_routes
 from syncws._net.resolver import Answer, addresses_without_waiting, look_up
-from syncws._net.transport import SocketTransport, Transport, is_tls_error
-from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import run_aside
 from syncws._waiting.interpreter import check_threads_allowed
 from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
-from syncws._wire.proxy_url import ProxyUrl
 from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken
-from syncws.certificates import Certificate
-from syncws.compression import Deflate
 from syncws.control import WebSocketControl
 from syncws.credentials import PasswordCredential
-from syncws.enums import ChainValidationResult, CloseCause
+from syncws.enums import CloseCause
 from syncws.errors import (
     CannotConnectError,
     ConnectAbortedError,
@@ -55,58 +43,22 @@ from syncws.errors import (
     fresh,
 )
 from syncws.hresult import HResult
-from syncws.info import ConnectFacts
 
-if TYPE_CHECKING:
-    from syncws._net.tls.verification import CertificateReport
-
-__all__ = ["Connect", "Opened", "Validation"]
-
-Validation = Callable[["CertificateReport", Waiter, Callable[[], None]], None]
-"""Shows a server's certificate to the application; raises when it refuses. The last argument ends the waiter's wait."""
+__all__ = ["Connect"]
 
 
-class Opened(NamedTuple):
-    """A connection that is up.
-
-    Attributes:
-        transport: the pipe for frames.
-        socket_transport: the TCP part of it, for the counters.
-        local_address: our IP address, "" where the socket has none.
-        remote_address: the IP address that accepted, the proxy's if there is one; "" where the socket has none.
-        result: what the handshake settled.
-        proxy: what it goes through, as it may be shown; None when it goes straight.
-        facts: for the information object.
-    """
-
-    transport: Transport
-    socket_transport: SocketTransport
-    local_address: str
-    remote_address: str
-    result: HandshakeResult
-    proxy: str | None = None
-    facts: ConnectFacts = ConnectFacts()
-
-
-class Connect:
+class Connect(Opening):
     """One connect operation.
 
     Attributes:
-        waker (Waker): ends its waits; the connection that comes of it goes on with it.
-        certificates (tuple[Certificate, ...]): what the server has shown, its own first; also one that was refused.
-        certificate_errors (tuple[ChainValidationResult, ...]): what was wrong with it.
         attempts (list[ConnectAttempt]): the addresses that failed.
         is_canceled (bool): True once cancel() was called.
     """
 
     is_canceled = False
-    certificates: tuple[Certificate, ...] = ()
-    certificate_errors: tuple[ChainValidationResult, ...] = ()
-    _cookies: Cookies
     # The one that control.proxy_credential is for.
     _proxy: str | None = None
     _dialer: Dialer | None = None
-    _transport: SocketTransport | None = None
 
     def __init__(
         self,
@@ -117,6 +69,7 @@ class Connect:
         *,
         over: socket.socket | str | None = None,
         validate: Validation | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         """Prepare to connect; run() does it, and close() must follow unless a session has taken over.
 
@@ -128,22 +81,20 @@ class Connect:
             over: a connected socket to use, which belongs to this object from run() on, or the path of a Unix socket;
                 None to find the addresses of the URI's host.
             validate: shows the server's certificate to the application.
+            prepare: makes what it can of a connection while the server answers.
 
         Raises:
             CannotConnectError: the system gives no descriptors, or the interpreter allows no threads (0x80072EFD).
         """
         check_threads_allowed()
+        super().__init__(validate, prepare)
         self._uri = uri
         self._settings = settings
         self._token = token
         self._over = over
-        self._validate = validate
-        self._authentication = UNAUTHENTICATED
         if settings._server_credential is not None:
             self._authentication = Authentication(SERVER, _server_credential(settings))
-        self._proxy_authentications: dict[ProxyUrl, Authentication] = {}
         self.attempts: list[ConnectAttempt] = []
-        self._phases = Phases()
         try:
             self.waker = Waker(locks.RLock())
         except OSError as exc:
@@ -192,14 +143,14 @@ class Connect:
         try:
             if self._uri.is_secure:
                 # Made now and kept: settings that TLS cannot use are an error before anything is sent.
-                _tls().make_plan(self._settings)
+                tls().make_plan(self._settings)
             self._take_cookies()
             return self._open_following_redirects()
         except WebSocketError as exc:
             raise self._told(exc) from exc.__cause__
         finally:
-            # It leads to the socket object, which must not be held by what its information shows.
-            self._validate = None
+            # They lead to the socket object, which must not be held by what its information shows.
+            self._validate = self._prepare = None
             # It leads back here: both would stay until the next garbage collection, with the socket that they hold.
             del self._waiter
             if self._token is not None:
@@ -295,10 +246,6 @@ class Connect:
                     raise
             addresses = [address for address in addresses if address.text == self.attempts[-1].address]
 
-    def _answering(self, route: Route) -> Authentication:
-        """Return what answers a proxy's challenges."""
-        return self._proxy_authentications.setdefault(route.proxy, Authentication(PROXY, route.proxy.login))
-
     def _open_at_some_address(
         self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: WebSocketControl
     ) -> Opened:
@@ -349,83 +296,6 @@ class Connect:
             self.attempts.append(ConnectAttempt(dialed.address.text, fresh(exc), now() - dialed.started))
             raise
 
-    def _open_on(self, dialed: Dialed, route: Route | None, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
-        """Do what the proxy asks for, TLS and the WebSocket handshake on a connected socket, within its own time."""
-        self._phases.begin_connection(now() - dialed.started)
-        tls: tuple[str | None, str | None] = (None, None)
-        local = dialed.socket.getsockname()
-        bottom = self._transport = SocketTransport(dialed.socket, self.make_lock())
-        waiter = self._waiter.for_descriptor(bottom.fileno(), dialed.deadline)
-        transport: Transport = bottom
-        try:
-            if route is not None:
-                began = now()
-                transport = open_tunnel(
-                    route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
-                )
-                self._phases.add("proxy", began)
-            if uri.is_secure:
-                began = now()
-                secure = _tls().start_tls(transport, uri, settings, waiter, self)
-                self._phases.add("tls", began)
-                transport, tls = secure, secure.names()
-            waiter.phase = "waiting for the server's answer to the WebSocket handshake"
-            compression = settings._compression._wanted if isinstance(settings._compression, Deflate) else None
-            request = OpeningRequest(
-                uri,
-                _request_headers(settings),
-                settings._supported_protocols,
-                self._cookies,
-                self._authentication,
-                compression,
-            )
-            began = now()
-            result = open_websocket(transport, waiter, request)
-            self._phases.add("handshake", began)
-        except ConnectionLostError as exc:
-            hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
-            raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__
-        except WebSocketError:
-            raise
-        except OSError as exc:
-            # First, because the imports below want descriptors.
-            if exc.errno in (errno.EMFILE, errno.ENFILE):
-                raise CannotConnectError(f"the system gives no descriptor: {exc.strerror}") from exc
-            if is_tls_error(exc):
-                from syncws._net.tls.transport import tls_error
-
-                raise tls_error(exc, uri.server_name) from exc
-            raise
-        remote = dialed.address.text if dialed.address.is_ip else ""
-        shown = None if route is None else route.proxy.shown
-        facts = ConnectFacts(dt.datetime.now(dt.UTC), self._phases.times(), *tls)
-        return Opened(transport, bottom, local[0] if isinstance(local, tuple) else "", remote, result, shown, facts)
-
-    # What start_tls asks for.
-
-    def make_lock(self) -> AbstractContextManager[object]:
-        """Return a new lock."""
-        return locks.RLock()
-
-    def note_certificates(self, report: "CertificateReport") -> None:
-        """Keep what the server showed, for the information object."""
-        self.certificates = tuple(map(Certificate, report.chain))
-        self.certificate_errors = report.errors
-
-    def validate_server(self, report: "CertificateReport", waiter: Waiter) -> None:
-        """Let the application look at the server's certificate; raises when it refuses."""
-        if self._validate is not None:
-            self._validate(report, waiter, self.waker.wake)
-
-
-@cache
-def _tls() -> ModuleType:
-    """Return _net.tls.server."""
-    # Here and not above, as all of _net.tls in this module: a plain connect needs none of it.
-    with loading():
-        from syncws._net.tls import server
-    return server
-
 
 def _is_silence(error: WebSocketError) -> bool:
     """True when whoever accepted has hung up or said nothing in time: another address may do better."""
@@ -436,14 +306,6 @@ def _is_silence(error: WebSocketError) -> bool:
 
         return isinstance(error.__cause__, ssl.SSLEOFError)
     return isinstance(error, ConnectionLostError | OperationTimedOutError)
-
-
-def _request_headers(settings: WebSocketControl) -> tuple[tuple[str, str], ...]:
-    """Return the application's request headers, and the User-Agent unless there is one among them."""
-    headers, user_agent = settings._request_headers, settings._user_agent
-    if user_agent is None or (headers and any(name.lower() == "user-agent" for name, _ in headers)):
-        return headers
-    return (("User-Agent", user_agent), *headers)
 
 
 def _server_credential(settings: WebSocketControl) -> PasswordCredential | None:

@@ -299,7 +299,7 @@ def test_a_handler_that_runs_on_the_reader_is_not_the_peers_silence(kept, monito
 def test_what_lies_in_the_socket_when_this_process_wakes_up_is_life(rigs):
     # It has slept, and the monitor was the first to run.
     rig = rigs(server_frame(TEXT, b"here I am"))
-    reader = rig.make_reader(rig.session)
+    reader = rig.begun_reader()
     rig.session.silence = Silence(REASON, 0)
     assert reader._next_data() == server_frame(TEXT, b"here I am")
     assert (rig.session.silence, rig.session.is_failed) == (None, False)
@@ -399,7 +399,7 @@ def test_a_connection_that_ends_while_its_timers_start_leaves_none(rigs, monitor
 )
 def test_timers_of_long_intervals_are_made_at_the_monitors_first_look(rigs, monitor, settings, at_first):
     rig = rigs(**settings)
-    rig.session.start(rig.make_reader)
+    rig.session.start()
     assert len(rig.session._timers) == at_first
     monitor.pass_time(0.05)
     assert len(rig.session._timers) == 1
@@ -410,7 +410,7 @@ def test_timers_of_long_intervals_are_made_at_the_monitors_first_look(rigs, moni
 
 def test_what_is_over_before_the_monitor_looks_gets_no_timer(rigs, monitor):
     rig = rigs(keep_alive_interval=20.0)
-    rig.session.start(rig.make_reader)
+    rig.session.start()
     rig.session.abort()
     monitor.pass_time(1.0)
     assert not rig.session._timers

@@ -100,7 +100,7 @@ class Changing:
 @pytest.mark.parametrize("looks", [[False, True], [True, False, True], [True, True, False, True]])
 def test_whenever_a_handler_is_added_or_removed_no_message_is_lost_and_order_holds(rigs, looks):
     rig = rigs()
-    reader = rig.make_reader(rig.session)
+    reader = rig.begun_reader()
     rig.owner.note_messages()
     rig.owner.message_received = Changing(rig.owner.message_received, *looks)
     reader._process(
@@ -256,7 +256,7 @@ def test_messages_after_a_local_close_are_dropped(rigs):
 
 def test_messages_that_waited_are_dropped_when_the_handler_closes(rigs):
     rig = rigs()
-    reader = rig.make_reader(rig.session)
+    reader = rig.begun_reader()
     reader._process(Decoder(1000).receive_data(server_frame(TEXT, b"one") + server_frame(TEXT, b"two")))
     seen = []
 
@@ -388,7 +388,7 @@ def test_a_dropped_owners_messages_are_dropped(rigs):
 
 def test_messages_that_wait_for_a_dropped_owner_are_not_delivered(rigs):
     rig = rigs(server_frame(TEXT, b"one"))
-    reader = rig.make_reader(rig.session)
+    reader = rig.begun_reader()
     reader._process(Decoder(1000).receive_data(server_frame(TEXT, b"one")))
     rig.owner = None
     reader._deliver_waiting()
@@ -406,7 +406,7 @@ def test_a_peer_that_does_not_answer_the_close_of_a_dropped_owner_is_left(rigs, 
 
 def test_a_reader_whose_connect_has_given_everything_back_does_nothing(rigs):
     rig = rigs()
-    reader = rig.make_reader(rig.session)
+    reader = rig.begun_reader()
     assert rig.session.role.claim()
     reader.serve()
     assert rig.owner.log == []
@@ -417,7 +417,7 @@ def test_a_reader_whose_connect_has_given_everything_back_does_nothing(rigs):
 def test_a_turn_at_the_end_of_the_program_leaves_no_time_limit_to_the_next_reader(rigs, monkeypatch):
     monkeypatch.setattr(module, "_EXIT_STEP_SECONDS", 0.0)
     rig = rigs()
-    rig.session.start(rig.make_reader)
+    rig.session.start()
     rig.session.role.read_at_exit()
     assert not rig.session.finished.is_set()
     rig.session.role.waiters[rig] = None

@@ -24,7 +24,7 @@ def begin(request):
 
     def begin(rig):
         rig.transport.looks_cheaply = request.param
-        rig.session.start(rig.make_reader)
+        rig.session.start()
         return rig
 
     return begin
@@ -46,7 +46,7 @@ def receive(rig, seconds=LIMIT):
 def test_what_tls_still_holds_after_a_look_in_vain_is_not_waited_for(rigs, monkeypatch):
     rig = rigs(None)
     rig.transport.looks_cheaply = True
-    rig.session.start(rig.make_reader)
+    rig.session.start()
     rig.transport.has_buffered = True
     monkeypatch.setattr(type(rig.session.inbox.puller), "_wait", lambda *_: pytest.fail("it waited"))
     assert turn(rig) is None

@@ -134,7 +134,7 @@ def test_connect_with_no_time_at_all_times_out():
 
 
 def test_a_thread_that_cannot_be_started_fails_connect_and_leaves_nothing_open(monkeypatch):
-    def refuse(session, run):
+    def refuse(session):
         raise RuntimeError("can't start new thread")
 
     with scripted_server(only_reads) as uri:
@@ -164,8 +164,8 @@ def test_without_descriptors_connect_fails_and_may_be_tried_again(monkeypatch):
 def test_a_reader_that_was_interrupted_right_after_its_start_is_given_back(monkeypatch):
     start = Session.start
 
-    def interrupted(session, run):
-        start(session, run)
+    def interrupted(session):
+        start(session)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Session, "start", interrupted)
@@ -174,13 +174,13 @@ def test_a_reader_that_was_interrupted_right_after_its_start_is_given_back(monke
 
 
 def test_close_at_the_last_moment_of_connect_still_cancels_it(monkeypatch):
-    make_session = MessageWebSocket._make_session
+    take_session = MessageWebSocket._take_session
 
     def close_first(socket, *arguments):
         socket.close()
-        return make_session(socket, *arguments)
+        return take_session(socket, *arguments)
 
-    monkeypatch.setattr(MessageWebSocket, "_make_session", close_first)
+    monkeypatch.setattr(MessageWebSocket, "_take_session", close_first)
     with scripted_server(only_reads) as uri, pytest.raises(OperationCanceledError) as raised:
         MessageWebSocket().connect(uri)
     assert_hresult(raised, HResult.ERROR_CANCELLED)

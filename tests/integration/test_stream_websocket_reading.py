@@ -4,13 +4,14 @@ import socket as tcp
 import threading
 
 import pytest
-from support import LIMIT, handshake, read_frame, reset, server_frame, wait
+from support import LIMIT, handshake, read_frame, reset, scripted_server, server_frame, wait
 from support.scripts import (
     BINARY,
     CLOSE,
     CONTINUATION,
     FIN,
     PING,
+    PONG,
     TEXT,
     Call,
     close_frame,
@@ -223,6 +224,30 @@ def test_a_stream_closed_before_connect_stays_closed():
         with pytest.raises(ObjectClosedError) as raised:
             read(socket, 1)
         assert_hresult(raised, 0x80000013)
+
+
+def test_a_stream_closed_while_connect_waits_for_the_answer_stays_closed_and_keeps_nothing():
+    asked, go = threading.Event(), threading.Event()
+
+    def script(connection):
+        connection.recv(1, tcp.MSG_PEEK)
+        asked.set()
+        wait(go)
+        handshake(connection, behind=server_frame(BINARY, b"abc"))
+        _, payload = read_frame(connection)
+        connection.sendall(server_frame(PONG, payload))
+        read_until_close(connection)
+
+    with scripted_server(script) as uri, StreamWebSocket() as socket:
+        call = Call(socket.connect, uri)
+        wait(asked)
+        socket.input_stream.close()
+        go.set()
+        call.result()
+        socket.ping()
+        assert socket.information.bytes_buffered_in == 0
+        with pytest.raises(ObjectClosedError):
+            read(socket, 1)
 
 
 # How the stream ends.

@@ -1,6 +1,7 @@
 """How many Python functions a small message passes through, from the socket to the handler and from store() out; and a
 connect, with an abort behind it."""
 
+import contextlib
 import gc
 import os
 import sys
@@ -8,11 +9,11 @@ import sysconfig
 import threading
 
 import pytest
-from support import handshake, read_frame, read_to_end, scripted_server, server_frame, wait
+from support import handshake, read_frame, read_request, read_to_end, scripted_server, server_frame, wait
 from support.scripts import TEXT, connected, read_until_close
 
 import syncws
-from syncws import DataWriter
+from syncws import DataWriter, HttpStatusError
 
 # In plain Python the scan and the meter besides.
 MOST_FUNCTIONS_IN = 14 if syncws.accelerated else 16
@@ -133,16 +134,44 @@ def test_to_connect_and_abort_takes_so_many_functions(connect_and_abort):
         connect_and_abort()
     finally:
         sys.setprofile(None)
-    assert functions.index("Connect.run") < functions.index("MessageReceiver.__init__") < functions.index("Session.end")
+    # What the connection needs is made while the server answers.
+    order = (
+        "Connect.run",
+        "SocketTransport.send",
+        "MessageReceiver.__init__",
+        "SocketTransport.receive",
+        "Session.end",
+    )
+    assert sorted(order, key=functions.index) == list(order)
     assert len(functions) <= MOST_FUNCTIONS_TO_CONNECT, len(functions)
 
 
-def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(connect_and_abort):
+def left_to_the_garbage_collector(function):
     gc.collect()
     gc.disable()
     try:
         for _ in range(10):
-            connect_and_abort()
-        assert gc.collect() < 10
+            function()
+        return gc.collect()
     finally:
         gc.enable()
+
+
+def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(connect_and_abort):
+    assert left_to_the_garbage_collector(connect_and_abort) < 10
+
+
+def test_what_was_made_for_a_connect_that_was_refused_leaves_nothing_to_the_garbage_collector():
+    def script(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        read_to_end(connection)
+
+    with scripted_server(script, connections=11) as uri:
+
+        def refused():
+            with contextlib.suppress(HttpStatusError):
+                syncws.connect(uri.replace("localhost", "127.0.0.1"))
+
+        refused()
+        assert left_to_the_garbage_collector(refused) < 10

@@ -85,9 +85,9 @@ def silent_port():
 def test_a_connection_is_opened(connect):
     with scripted_server(serve_one) as uri:
         opened = connect(uri)
-        assert opened.local_address == "127.0.0.1"
-        assert opened.transport is opened.socket_transport
-        opened.transport.close()
+        assert opened.reached.local_address == "127.0.0.1"
+        assert opened.reached.transport is opened.reached.socket_transport
+        opened.reached.transport.close()
 
 
 def test_a_tls_connection_is_opened_and_shown_to_the_application(connect, server_tls, client_tls):
@@ -96,9 +96,9 @@ def test_a_tls_connection_is_opened_and_shown_to_the_application(connect, server
         opened = connect(uri, ssl_context=client_tls, validate=lambda report, *_: reports.append(report))
         (report,) = reports
         assert [one.get_certificate_blob() for one in connect.made[0].certificates] == list(report.chain)
-        assert report.chain[0] == opened.transport.ssl_object.getpeercert(binary_form=True)
+        assert report.chain[0] == opened.reached.transport.ssl_object.getpeercert(binary_form=True)
         assert report.errors == ()
-        opened.transport.close()
+        opened.reached.transport.close()
 
 
 def test_the_default_context_trusts_no_unknown_authority(connect, server_tls):
@@ -111,16 +111,16 @@ def test_the_default_context_trusts_no_unknown_authority(connect, server_tls):
 def test_nagles_algorithm_is_as_the_settings_say(connect, no_delay):
     with scripted_server(serve_one) as uri:
         opened = connect(uri, control_class=StreamWebSocketControl, no_delay=no_delay)
-        assert bool(opened.transport._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is no_delay
-        opened.transport.close()
+        assert bool(opened.reached.transport._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is no_delay
+        opened.reached.transport.close()
 
 
 def test_the_send_buffer_is_as_the_settings_say(connect):
     with scripted_server(serve_one) as uri:
         opened = connect(uri, outbound_buffer_size_in_bytes=16384)
         # Linux doubles what was asked for.
-        assert opened.transport._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) in (16384, 32768)
-        opened.transport.close()
+        assert opened.reached.transport._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) in (16384, 32768)
+        opened.reached.transport.close()
 
 
 def test_a_refused_connection_names_the_address_and_the_reason(connect, closed_port):
@@ -132,8 +132,8 @@ def test_a_refused_connection_names_the_address_and_the_reason(connect, closed_p
 def test_the_next_address_is_tried_after_a_refusal(connect):
     with scripted_server(serve_one) as uri:
         opened = connect(uri, [Address(V4, "127.0.0.2"), LOOPBACK])
-        assert opened.local_address == "127.0.0.1"
-        opened.transport.close()
+        assert opened.reached.local_address == "127.0.0.1"
+        opened.reached.transport.close()
 
 
 def test_every_address_and_its_failure_is_named(connect, closed_port):
@@ -193,7 +193,7 @@ def test_a_name_is_looked_up_aside(connect, monkeypatch):
     monkeypatch.setattr(module, "look_up", lambda *_: [LOOPBACK])
     monkeypatch.setattr(module, "addresses_without_waiting", lambda _: [])
     with scripted_server(serve_one) as uri:
-        connect(uri.replace("localhost", "example.org")).transport.close()
+        connect(uri.replace("localhost", "example.org")).reached.transport.close()
 
 
 def test_a_name_without_an_address_is_not_resolved(connect, monkeypatch):
@@ -218,7 +218,7 @@ def test_descriptors_that_run_out_in_the_handshake_are_not_the_server_s_fault(co
     def short(*_):
         raise OSError(number, "Too many open files")
 
-    monkeypatch.setattr(module, "open_websocket", short)
+    monkeypatch.setattr("syncws._net.opening.open_websocket", short)
     with scripted_server(read_to_end) as uri, pytest.raises(CannotConnectError, match="no descriptor"):
         connect(uri)
 
@@ -251,8 +251,8 @@ def test_a_handshake_that_fails_is_an_attempt_after_those_that_did_not_connect(c
 def test_the_address_that_accepted_is_told(connect):
     with scripted_server(serve_one) as uri:
         opened = connect(uri)
-        assert opened.remote_address == "127.0.0.1"
-        opened.transport.close()
+        assert opened.reached.remote_address == "127.0.0.1"
+        opened.reached.transport.close()
 
 
 # Addresses that accept and say nothing.
@@ -276,8 +276,8 @@ def test_an_address_that_accepts_and_says_nothing_is_no_answer(connect, script):
     timeout = 1.0 if script is silent else LIMIT
     with scripted_server(serve_one) as good, scripted_server(script, address="127.0.0.2", port=port_of(good)):
         opened = connect(good, [Address(V4, "127.0.0.2"), LOOPBACK], connect_timeout=timeout)
-        assert opened.remote_address == "127.0.0.1"
-        opened.transport.close()
+        assert opened.reached.remote_address == "127.0.0.1"
+        opened.reached.transport.close()
     (attempt,) = connect.made[0].attempts
     assert attempt.address == "127.0.0.2"
 
@@ -321,8 +321,8 @@ def test_a_given_socket_is_used_and_taken_over(connect):
         server.start()
         opened = connect("ws://anywhere/", over=near)
         assert near.fileno() == -1
-        assert (opened.local_address, opened.remote_address, opened.proxy) == (*addresses, None)
-        opened.transport.close()
+        assert (opened.reached.local_address, opened.reached.remote_address, opened.reached.proxy) == (*addresses, None)
+        opened.reached.transport.close()
         join(server)
 
 

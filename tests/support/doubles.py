@@ -11,9 +11,9 @@ from syncws._connection.monitor import Monitor
 from syncws._connection.receiving.receivers import MessageReceiver, StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._locks import locks
-from syncws._net.connector import Opened
 from syncws._net.http.handshake import HandshakeResult
 from syncws._net.meter import BandwidthMeter
+from syncws._net.opening import Opened, Reached
 from syncws._waiting.readiness import WRITABLE, Waker
 from syncws._wire.decoder import Decoder
 from syncws._wire.incoming import Message
@@ -74,20 +74,28 @@ class Rig:
         self.waker = Waker(locks.RLock())
         self.meters = Meters()
         result = HandshakeResult("chat", HttpHeaders(), remainder, agreement)
-        opened = Opened(self.transport, self.meters, "127.0.0.1", "127.0.0.2", result)
+        reached = Reached(self.transport, self.meters, "127.0.0.1", "127.0.0.2")
         settings.setdefault("compression", agreement is not None)
         settings.setdefault("close_timeout", LIMIT)
         # Most tests want no monitor.
         settings.setdefault("keep_alive_interval", None)
-        self.session = self._make_session(opened, settings_with(self.control_class, **settings))
+        self.session = self._make_session(reached, settings_with(self.control_class, **settings))
+        self.session.role.reader = self.make_reader(self.session)
+        self.session.open(Opened(reached, result))
         self.session_ref = weakref.ref(self.session)
 
-    def _make_session(self, opened, settings):
-        return MessageSession(opened, settings, self.waker, self.owner)
+    def _make_session(self, reached, settings):
+        return MessageSession(reached, settings, self.waker, self.owner)
 
     @staticmethod
     def make_reader(session):
-        return MessageReceiver(session, Decoder(session.settings.max_message_size, Message, session.inflater), Message)
+        return MessageReceiver(session, Decoder(session.settings.max_message_size, Message), Message)
+
+    def begun_reader(self):
+        """The reader of a connection that is not started: the test calls its steps."""
+        reader = self.session.role.reader
+        reader.begin()
+        return reader
 
     @property
     def frames(self):
@@ -97,7 +105,7 @@ class Rig:
     def start(self):
         """Let it be read, by a reader thread that stays."""
         self.session.role.waiters[self] = None
-        self.session.start(self.make_reader)
+        self.session.start()
         if self.session.reader is None:
             self.session.role._start()
         while self.session.reader is None and not self.session.finished.is_set():
@@ -129,8 +137,8 @@ class StreamRig(Rig):
 
     control_class = StreamWebSocketControl
 
-    def _make_session(self, opened, settings):
-        return StreamSession(opened, settings, self.waker, self.owner)
+    def _make_session(self, reached, settings):
+        return StreamSession(reached, settings, self.waker, self.owner)
 
     @staticmethod
     def make_reader(session):

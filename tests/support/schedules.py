@@ -196,8 +196,10 @@ class Stage:
         monkeypatch.setattr(reader, "make_readiness", lambda *_: _Readiness(self))
         monkeypatch.setattr(pulling, "make_readiness", lambda *_: _Readiness(self))
         session.inbox._lock = _Lock()
+        # With the readiness from above.
+        session.role.reader = rig.make_reader(session)
         monkeypatch.setattr(SessionRole, "_make_thread", lambda _, reader: Actor(self, reader.serve))
-        session.start(rig.make_reader)
+        session.start()
 
     def act(self, function):
         """Have a thread do something, step by step."""

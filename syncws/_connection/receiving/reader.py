@@ -73,26 +73,34 @@ class Reader:
     )
 
     def __init__(self, session: Session, decoder: FrameDecoder) -> None:
-        """Make a reader for a connection that is made; nobody reads yet."""
+        """Make a reader for a connection that is being made; begin() follows when it is."""
         self.session = session
         self.decoder = decoder
         session.received = decoder.tally
-        self.decode = traced(session.outbox, decoder, session.compression)
         descriptor, waker = session.transport.fileno(), session.waker.fileno()
         self.readiness = make_readiness(descriptor, waker)
         # True when a receive may give data although poll has not been asked: then that call is spared.
-        self.may_have_more = session.transport.has_buffered
+        self.may_have_more = False
         self.is_at_end = False
         # How many of the next reads are large; another full one begins the count anew.
         self._large_reads = 0
         # What was received and is not decoded yet, one piece at most; at first what came behind the handshake.
-        self.kept: deque[bytes | memoryview] = deque([session.remainder] if session.remainder else ())
+        self.kept: deque[bytes | memoryview] = deque()
         # The Close frame or violation at the end: it is for the reader thread, when the rest is done.
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
         self._is_lasting = False
         # While the program ends: when this turn is over.
         self._until: Deadline | None = None
+
+    def begin(self) -> None:
+        """Take over what the handshake has settled and left; nobody reads yet."""
+        session, decoder = self.session, self.decoder
+        decoder.inflater = session.inflater
+        self.decode = traced(session.outbox, decoder, session.compression)
+        if session.remainder:
+            self.kept.append(session.remainder)
+        self.may_have_more = session.transport.has_buffered
 
     # What becomes of the messages.
 

@@ -207,11 +207,10 @@ class MessageReceiver(Reader):
 
 def make_message_reader(session: MessageSession) -> MessageReceiver:
     """Return what reads whole messages or pieces, as the settings say; the connecting thread calls it."""
-    limit, inflater = session.settings._message_limit(), session.inflater
+    limit = session.settings._message_limit()
     if session.settings._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
-        pieces = PieceDecoder(limit, MessagePieceEventArgs, inflater)
-        return MessageReceiver(session, pieces, MessagePieceEventArgs)
-    whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs, inflater)
+        return MessageReceiver(session, PieceDecoder(limit, MessagePieceEventArgs), MessagePieceEventArgs)
+    whole = Decoder(limit, MessageWebSocketMessageReceivedEventArgs)
     return MessageReceiver(session, whole, MessageWebSocketMessageReceivedEventArgs)
 
 
@@ -224,7 +223,7 @@ class StreamReceiver(Reader):
 
     def __init__(self, session: StreamSession) -> None:
         """Make a reader."""
-        super().__init__(session, PieceDecoder(inflater=session.inflater))
+        super().__init__(session, PieceDecoder())
 
     def _process(self, events: list[Incoming]) -> None:
         arrived: list[bytes] = []

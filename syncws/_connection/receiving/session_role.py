@@ -26,7 +26,7 @@ class SessionRole(ReadingRole):
     """Who reads for a session; holds it until the connection is over.
 
     Attributes:
-        reader (Reader | None): what reads, from the end of the connect to the end of the connection.
+        reader (Reader | None): what reads, to the end of the connection; set by who connects, before begin().
         starting (Thread | None): a thread that was started and has not tried to take the token yet.
     """
 
@@ -41,7 +41,7 @@ class SessionRole(ReadingRole):
         self.reader: Reader | None = None
         self.starting: threading.Thread | None = None
 
-    def begin(self, reader: "Reader") -> bool:
+    def begin(self) -> bool:
         """Let the connection be read; the connecting thread calls it once.
 
         Where messages go to handlers the reader thread is started at once, else when there is something for it.
@@ -52,8 +52,10 @@ class SessionRole(ReadingRole):
         Raises:
             CannotConnectError: the system gives no thread (0x80072EFD).
         """
+        reader = self.reader
+        assert reader is not None
+        reader.begin()
         session = reader.session
-        self.reader = reader
         session.inbox.puller = Puller(reader)
         self.descriptor = session.transport.fileno()
         self.is_drained = not reader.has_leftover

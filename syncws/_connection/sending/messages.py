@@ -34,15 +34,20 @@ class Sending:
 
     compression: Compression | None = None
 
-    def __init__(self, outbox: Outbox, settings: WebSocketControl, agreement: Agreement | None) -> None:
-        """Make it; `agreement` is about compression, None when there is none."""
-        self.outbox = outbox
+    settings: WebSocketControl
+
+    def __init__(self, outbox: Outbox, settings: WebSocketControl) -> None:
+        """Make it; nothing is compressed."""
+        self.outbox, self.settings = outbox, settings
         self._send_timeout = outbox.send_timeout = settings._send_timeout
+
+    def agree(self, agreement: Agreement | None) -> None:
+        """Note what the handshake has settled about compression, before anything is sent; None is nothing."""
         if agreement is not None:
-            self.compression = compression_of(agreement, settings._compression)
+            self.compression = compression_of(agreement, self.settings._compression)
         if self.compression is not None:
             # What may be compressed has its turn first.
-            outbox.direct = None
+            self.outbox.direct = None
 
     @property
     def inflater(self) -> Inflater | None:

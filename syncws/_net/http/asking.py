@@ -34,6 +34,9 @@ class Question(Protocol):
         """Return the request's head."""
         ...
 
+    def meanwhile(self) -> None:
+        """Do what is to be done while the answer is on its way; called each time that it was asked."""
+
     def is_granted(self, head: Head) -> bool:
         """Take an answer; tell whether it is the one that was hoped for, behind which another protocol begins."""
         ...
@@ -98,6 +101,7 @@ def _ask_once(transport: Transport, waiter: Waiter, question: Question) -> tuple
     except ConnectionLostError as exc:
         # The peer hung up on our request. Why may have come before: a refusal, or TLS's alert.
         failure = exc
+    question.meanwhile()
     reader = HeadReader(transport, waiter, question.refusal, is_exact=question.is_exact)
     head = reader.read_final()
     if head is None:

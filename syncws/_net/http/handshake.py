@@ -51,6 +51,7 @@ class OpeningRequest(NamedTuple):
         cookies: sent, and filled by the answer, also when that is a refusal.
         authentication: answers a 401.
         compression: offered, as permessage-deflate; None offers none.
+        meanwhile: called when the request is out, while the answer is on its way.
     """
 
     uri: WebSocketUri
@@ -59,6 +60,7 @@ class OpeningRequest(NamedTuple):
     cookies: Cookies
     authentication: Authentication
     compression: Agreement | None = None
+    meanwhile: Callable[[], object] = bool
 
     @property
     def host(self) -> str:
@@ -221,6 +223,9 @@ class _Question:
         lines = [f"GET {target} HTTP/1.1\r\n".encode("ascii"), self._library_headers]
         lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
         return b"".join([*lines, b"\r\n"])
+
+    def meanwhile(self) -> None:
+        self._request.meanwhile()
 
     def is_granted(self, head: Head) -> bool:
         self._request.cookies.keep(self._request.uri, head.all_of("set-cookie"))

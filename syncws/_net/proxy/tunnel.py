@@ -203,6 +203,9 @@ class _Connect:
             lines.append(": ".join(authorization))
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
+    def meanwhile(self) -> None:
+        """Do nothing: see Question.meanwhile."""
+
     def is_granted(self, head: Head) -> bool:
         return 200 <= head.status_code < 300
 
