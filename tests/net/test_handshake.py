@@ -178,7 +178,7 @@ def test_a_request_that_goes_slowly_goes_whole(peer):
 
 
 def test_a_library_that_makes_another_request_is_not_trusted(peer, monkeypatch):
-    monkeypatch.setattr(module, "_LIBRARY_REQUEST_LINE", b"OPTIONS / HTTP/1.1\r\n")
+    monkeypatch.setattr(module, "_LIBRARY_REQUEST_LINE", "OPTIONS / HTTP/1.1")
     with pytest.raises(HandshakeError, match="unknown form"):
         peer.open()
     assert peer.request == b""
@@ -206,7 +206,7 @@ def test_set_cookie_is_among_the_headers_of_the_result(peer):
     assert peer.open().headers["set-cookie"] == "a=1"
 
 
-def test_the_librarys_trace_shows_no_header_of_the_application(peer, caplog):
+def test_the_librarys_trace_shows_nothing_of_the_handshake(peer, caplog):
     websocket.enableTrace(True, handler=logging.NullHandler())
     logger = logging.getLogger("websocket")
     logger.addHandler(caplog.handler)
@@ -217,8 +217,7 @@ def test_the_librarys_trace_shows_no_header_of_the_application(peer, caplog):
         websocket.enableTrace(False)
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET)
-    assert "request header" in caplog.text
-    assert "secret" not in caplog.text
+    assert caplog.text == ""
 
 
 # Answers that are taken.
@@ -426,7 +425,7 @@ def test_endless_headers_are_refused(peer):
 
 def test_a_refusal_of_the_library_is_a_handshake_error(peer, monkeypatch):
     monkeypatch.setattr(websocket._handshake, "_validate", lambda *_: (False, None))
-    with pytest.raises(HandshakeError, match="Invalid WebSocket Header"):
+    with pytest.raises(HandshakeError, match="does not answer our key"):
         peer.open()
 
 
@@ -572,7 +571,3 @@ def test_a_server_that_hangs_up_on_the_request_and_said_nothing_has_reset_the_co
     with pytest.raises(ConnectionLostError) as caught:
         peer.open()
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
-
-
-def test_the_guard_gives_the_library_no_timeout(peer):
-    assert module._Guard(peer.transport, None, None).gettimeout() is None

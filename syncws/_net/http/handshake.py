@@ -1,11 +1,10 @@
-"""The opening handshake (RFC 6455 4), through websocket-client over a guard that stands for its socket.
+"""The opening handshake (RFC 6455 4): websocket-client makes the request and checks the answer.
 
 Runs on the connecting thread.
 
-websocket-client builds the request and checks the answer. The guard between it and the transport sees to what the
-library does not: it holds the one deadline, caps what the server may send, keeps the request target and the
-application's headers away from the library's trace and Set-Cookie away from its process-wide cookie jar, and keeps the
-bytes behind the answer for the decoder. The answer is read strictly before the library sees it (net.http_head).
+In between is what the library does not see to: the one deadline, a cap on what the server may send, and the bytes
+behind the answer, which are the decoder's. The request target and the application's headers are kept away from it, and
+Set-Cookie from its process-wide cookie jar. The answer is read strictly before the library sees it (net.http_head).
 """
 
 import base64
@@ -13,8 +12,8 @@ import binascii
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncws._net.http.asking import ask
 from syncws._net.http.authentication import Authentication
@@ -38,7 +37,7 @@ __all__ = ["HandshakeResult", "OpeningRequest", "advice_for", "open_websocket"]
 _logger = logging.getLogger("syncws.connect")
 
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_LIBRARY_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
+_LIBRARY_REQUEST_LINE = "GET / HTTP/1.1"
 
 
 class OpeningRequest(NamedTuple):
@@ -106,8 +105,25 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
         ConnectionLostError: the server hung up (0x80072EFE).
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
-    handshake, refused, _ = _library()
-    guard = _Guard(transport, waiter, request)
+    library_headers, key = _library_request(request)
+    question = _Question(request, library_headers, key)
+    head, is_granted, rest = ask(transport, waiter, question)
+    if not is_granted:
+        advice = request.authentication.advice(head) or advice_for(head)
+        raise HttpStatusError(
+            f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice,
+            status_code=head.status_code,
+            headers=head.headers,
+            body=rest,
+        )
+    _check_answer(head, key, question.accept)
+    subprotocol = _chosen_subprotocol(head, request.subprotocols)
+    agreement = _agreed_compression(head, request.compression)
+    return HandshakeResult(subprotocol, head.headers, rest, agreement)
+
+
+def _library_request(request: OpeningRequest) -> tuple[bytes, str]:
+    """Return the headers that websocket-client makes, Host among them, and its key."""
     header = {}
     if request.compression is not None:
         header["Sec-WebSocket-Extensions"] = offer_of(request.compression)
@@ -115,35 +131,27 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
         # Not through the library's own option: that refuses a server which chooses none, and changes the case.
         header["Sec-WebSocket-Protocol"] = ", ".join(request.subprotocols)
     host = _unknown_host()
-    try:
-        handshake(guard, f"ws://{host}/", host, 80, "/", header=header, host=request.host, suppress_origin=True)
-    except refused as exc:
-        # The library takes a TimeoutError for its own socket's.
-        if guard.failure is not None:
-            raise guard.failure from None
-        raise HandshakeError(f"the server's answer is no valid WebSocket handshake: {exc}") from exc
-    head = guard.head
-    if head.all_of("sec-websocket-accept") != [guard.accept]:
-        # To the letter (RFC 6455 4.1 item 4); the library ignores its case.
-        raise _refusal("Sec-WebSocket-Accept does not answer our key")
-    subprotocol = _chosen_subprotocol(head, request.subprotocols)
-    agreement = _agreed_compression(head, request.compression)
-    return HandshakeResult(subprotocol, head.headers, guard.remainder, agreement)
+    library, _ = _library()
+    options = {"header": header, "host": request.host, "suppress_origin": True}
+    lines, key = library._get_handshake_headers("/", f"ws://{host}/", host, 80, options)
+    if lines[0] != _LIBRARY_REQUEST_LINE or lines[-2:] != ["", ""] or not key:
+        raise HandshakeError("websocket-client made a request of an unknown form")
+    return "\r\n".join(lines[1:-1]).encode(), key
 
 
 @functools.cache
-def _library() -> tuple[Callable[..., object], type[Exception], Callable[[bytes], "hashlib._Hash"]]:
-    """Return websocket-client's handshake, what it raises for an answer that is none, and SHA-1, which loads OpenSSL.
+def _library() -> "tuple[Any, Callable[[bytes], hashlib._Hash]]":
+    """Return websocket-client's module for the handshake, and SHA-1, which loads OpenSSL.
 
-    Not WebSocket.connect, which calls it: that reads a URL and makes what takes frames, for nothing.
+    Of the module the two functions are called that make and check; not handshake() around them, which asks a socket for
+    the answer byte by byte: that takes longer than all the rest of the handshake.
     """
     # Here and not above: importing it takes longer than all the rest of this package, and most of a program's start.
     with loading():
         from hashlib import sha1
 
-        from websocket import WebSocketException
-        from websocket._handshake import handshake
-    return handshake, WebSocketException, sha1
+        from websocket import _handshake
+    return _handshake, sha1
 
 
 @functools.cache
@@ -156,10 +164,10 @@ def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPO
     return HandshakeError(f"the server's answer is no valid WebSocket handshake: {message}", hresult=hresult)
 
 
-def _accept_for(key: bytes) -> str:
+def _accept_for(key: str) -> str:
     """Return the value of Sec-WebSocket-Accept that answers a key (RFC 6455 4.2.2 item 5)."""
-    _, _, sha1 = _library()
-    return base64.b64encode(sha1(key + _ACCEPT_GUID).digest()).decode("ascii")
+    _, sha1 = _library()
+    return base64.b64encode(sha1(key.encode("ascii") + _ACCEPT_GUID).digest()).decode("ascii")
 
 
 def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
@@ -195,14 +203,20 @@ def _agreed_compression(head: Head, offered: Agreement | None) -> Agreement | No
 
 
 class _Question:
-    """The opening handshake as asking.ask() wants it."""
+    """The opening handshake as asking.ask() wants it.
+
+    Attributes:
+        accept: what is to answer the key; known when the request is out.
+    """
 
     is_exact = False
+    accept = ""
 
-    def __init__(self, request: OpeningRequest, library_headers: bytes) -> None:
-        """Take what is asked, and the headers that websocket-client made, Host among them."""
+    def __init__(self, request: OpeningRequest, library_headers: bytes, key: str) -> None:
+        """Take what is asked, and the headers and the key that websocket-client made."""
         self._request = request
         self._library_headers = library_headers
+        self._key = key
         self.authentication = request.authentication
 
     def head(self) -> bytes:
@@ -225,6 +239,7 @@ class _Question:
         return b"".join([*lines, b"\r\n"])
 
     def meanwhile(self) -> None:
+        self.accept = _accept_for(self._key)
         self._request.meanwhile()
 
     def is_granted(self, head: Head) -> bool:
@@ -238,86 +253,28 @@ class _Question:
         return failure or ConnectionLostError("the server ended the connection before it answered the handshake")
 
 
-class _Guard:
-    """Stands for the socket that websocket-client thinks it has."""
-
-    def __init__(self, transport: Transport, waiter: Waiter, request: OpeningRequest) -> None:
-        self._transport = transport
-        self._waiter = waiter
-        self._request = request
-        self._library_headers = b""
-        self._answer: Iterator[bytes] | None = None
-        self._key = b""
-        self.head: Head
-        # What is to answer the library's key.
-        self.accept = ""
-        self.remainder = b""
-        # What ended the handshake, if that was not the library.
-        self.failure: OSError | None = None
-
-    def gettimeout(self) -> None:
-        """Tell the library that this socket blocks: the deadline is the waiter's."""
-
-    def send(self, data: bytes) -> int:
-        """Keep the library's request, which goes out when the library wants the answer."""
-        self._key = data.partition(b"\r\nSec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
-        if not (data.startswith(_LIBRARY_REQUEST_LINE) and data.endswith(b"\r\n\r\n") and self._key):
-            raise HandshakeError("websocket-client made a request of an unknown form")
-        self._library_headers = data[len(_LIBRARY_REQUEST_LINE) : -2]
-        return len(data)
-
-    def recv(self, size: int) -> bytes:
-        """Give the library the answer's head, a line's text and its end in turn; ask, read and check it first.
-
-        The library asks for one byte at a time and joins what it gets until that is a line feed, so more at once is
-        as good; byte by byte it would take longer than all the rest of the handshake.
-        """
-        if self._answer is None:
-            try:
-                self._answer = iter(self._read_answer())
-            except OSError as exc:
-                self.failure = exc
-                raise
-        return next(self._answer, b"")
-
-    def _read_answer(self) -> tuple[bytes, ...]:
-        """Ask and read the answer; return the 101's lines, as the library may see them, each and its end."""
-        head, is_granted, rest = ask(self._transport, self._waiter, _Question(self._request, self._library_headers))
-        if not is_granted:
-            advice = self._request.authentication.advice(head) or advice_for(head)
-            raise HttpStatusError(
-                f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice,
-                status_code=head.status_code,
-                headers=head.headers,
-                body=rest,
-            )
-        self.accept = _accept_for(self._key)
-        upgrade, connection, accept = _check_upgrade(head, self.accept)
-        self.head = head
-        self.remainder = rest
-        # Only what the library checks: its cookie jar is process-wide, and what it does not see it cannot carry to
-        # another connection.
-        return b"HTTP/1.1 101", b"\n", upgrade, b"\n", connection, b"\n", accept, b"\n", b"\n"
-
-
-def _check_upgrade(head: Head, expected: str) -> tuple[bytes, bytes, bytes]:
-    """Check what RFC 6455 4.1 asks of the answer, but subprotocol and extensions; return the lines that settle it.
-
-    A Sec-WebSocket-Accept that is another than `expected`, but could be one, is for the library to refuse.
-    """
+def _check_answer(head: Head, key: str, expected: str) -> None:
+    """Check what RFC 6455 4.1 asks of the answer, but subprotocol and extensions; `expected` answers the key."""
     # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
     upgrades = head.all_of("upgrade")
     if len(upgrades) > 1:
         raise _refusal(f"it has {len(upgrades)} headers Upgrade, where one is allowed")
     if not upgrades or upgrades[0].encode().lower() != b"websocket":
         raise _refusal("it has no header Upgrade: websocket")
-    connection = ",".join(head.all_of("connection")).encode().lower()
-    if connection != b"upgrade" and b"upgrade" not in [token.strip(b" \t") for token in connection.split(b",")]:
+    connection = ",".join(head.all_of("connection"))
+    options = connection.encode().lower()
+    if options != b"upgrade" and b"upgrade" not in [token.strip(b" \t") for token in options.split(b",")]:
         raise _refusal("it has no header Connection: Upgrade")
     accept = head.all_of("sec-websocket-accept")
     if accept != [expected] and (len(accept) != 1 or not _is_base64(accept[0])):
         raise _refusal("it has no valid header Sec-WebSocket-Accept")
-    return b"upgrade: websocket", b"connection: " + connection, f"sec-websocket-accept: {accept[0]}".encode()
+    library, _ = _library()
+    # Only what the library checks: what it does not see it cannot carry to another connection.
+    seen = {"upgrade": "websocket", "connection": connection, "sec-websocket-accept": accept[0]}
+    is_valid, _ = library._validate(seen, key, None)
+    # To the letter (RFC 6455 4.1 item 4); the library ignores its case.
+    if not is_valid or accept != [expected]:
+        raise _refusal("Sec-WebSocket-Accept does not answer our key")
 
 
 def advice_for(head: Head) -> str:
