@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import socket
+import sys
 from typing import ClassVar
 
 import pytest
@@ -11,6 +12,7 @@ from support import LIMIT, alone_listening, black_hole, settings_with
 from support.fakes import FakeClock
 
 from syncws._locks import locks
+from syncws._net import dialer as dialer_module
 from syncws._net.address import Address
 from syncws._net.dialer import Dialer
 from syncws._waiting import deadline as deadline_module
@@ -61,6 +63,35 @@ def test_the_first_that_accepts_is_taken_and_the_failures_before_it_are_kept(dia
         f"127.0.0.1 port {port}",
         f"127.0.0.2 port {port}",
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells on a second call how far the first has come")
+@pytest.mark.parametrize("says_again", [True, False])
+def test_a_server_nearby_is_not_waited_for_where_the_system_tells_at_once(dial, monkeypatch, says_again):
+    waits = []
+    wait = waiter_module.wait_for_writable
+
+    def note(descriptors, *rest):
+        waits.append(list(descriptors))
+        return wait(descriptors, *rest)
+
+    monkeypatch.setattr(waiter_module, "wait_for_writable", note)
+    monkeypatch.setattr(dialer_module, "_SAYS_AGAIN", says_again)
+    with listening("127.0.0.1") as port:
+        dialed = dial(["127.0.0.1"], port).dial()
+        assert dialed.socket.getpeername() == ("127.0.0.1", port)
+        dialed.socket.close()
+    assert len(waits) == (0 if says_again else 1)
+
+
+@pytest.mark.parametrize("says_again", [True, False])
+def test_a_refusal_is_told_with_its_number_however_it_comes_to_light(dial, monkeypatch, says_again):
+    monkeypatch.setattr(dialer_module, "_SAYS_AGAIN", says_again and sys.platform == "linux")
+    with alone_listening("127.0.0.2", "127.0.0.1") as port:
+        dialer = dial(["127.0.0.1"], port)
+        with pytest.raises(CannotConnectError):
+            dialer.dial()
+    assert [attempt.error.errno for attempt in dialer.attempts] == [errno.ECONNREFUSED]
 
 
 def test_an_attempt_is_a_value():

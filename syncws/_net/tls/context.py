@@ -10,8 +10,8 @@ import re
 import secrets
 import ssl
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -92,8 +92,7 @@ def _bare_context() -> ssl.SSLContext:
     return context
 
 
-@dataclass(frozen=True)
-class TlsPlan:
+class TlsPlan(NamedTuple):
     """How the server's certificate comes to be checked.
 
     Attributes:
@@ -143,12 +142,12 @@ def _new_plan(settings: WebSocketControl) -> TlsPlan:
     if own is None:
         rules = _trusting_context(settings)
         plan = TlsPlan(_lenient(_bare_context()), rules) if lets_pass else TlsPlan(rules)
+    elif certificate is None and not lets_pass:
+        plan = TlsPlan(own)
     elif own.verify_mode is ssl.CERT_NONE:
         plan = TlsPlan(own if certificate is None else _lenient(_like(own)))
-    elif lets_pass or certificate is not None:
-        plan = TlsPlan(_lenient(_like(own)), _checked_rules(own))
     else:
-        plan = TlsPlan(own)
+        plan = TlsPlan(_lenient(_like(own)), _checked_rules(own))
     if certificate is not None:
         _load_client_certificate(plan.handshake, certificate)
     return plan
