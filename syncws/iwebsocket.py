@@ -20,7 +20,6 @@ from syncws._connection.link import (
 )
 from syncws._connection.notices import raise_opened
 from syncws._connection.pings import check_ping_payload
-from syncws._connection.receiving.reader import Reader
 from syncws._connection.session import Session
 from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import SocketEvents
@@ -116,11 +115,8 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         """Send bytes that are known to be UTF-8."""
         raise NotImplementedError
 
-    def _make_session(self, reached: Reached, settings: ControlT, waker: Waker) -> SessionT:
-        raise NotImplementedError
-
-    def _make_reader(self, session: SessionT) -> Reader:
-        """Return what reads for a session; it must not hold the socket."""
+    def _make_session(self, settings: ControlT, reached: Reached, waker: Waker) -> SessionT:
+        """Make a session and its reader, which must not hold the socket; while the server answers."""
         raise NotImplementedError
 
     # Before connect.
@@ -230,20 +226,12 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
                 raise ObjectClosedError("the socket was closed: make a new one to connect")
             if self._state is not _NEW:
                 raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
-            prepare = partial(self._prepare, settings)
-            connect = Connect(
-                target, settings, deadline, token, over=over, validate=self._validate_server, prepare=prepare
-            )
+            validate, prepare = self._validate_server, partial(self._make_session, settings)
+            connect = Connect(target, settings, deadline, token, over=over, validate=validate, prepare=prepare)
             self._link.connect = connect
             vars(self).update(_connecting=connect, _state=_CONNECTING)
             self._control._freeze()
             return connect
-
-    def _prepare(self, settings: ControlT, reached: Reached, waker: Waker) -> SessionT:
-        """Make the session and its reader, while the server answers."""
-        session = self._make_session(reached, settings, waker)
-        session.role.reader = self._make_reader(session)
-        return session
 
     def _take_session(self, connect: Connect, session: SessionT, text: str, target: WebSocketUri) -> None:
         with self._lock:

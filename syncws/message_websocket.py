@@ -12,7 +12,6 @@ from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.message_session import MessageSession, check_whole_text
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
 from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
-from syncws._connection.receiving.reader import Reader
 from syncws._connection.receiving.receivers import make_message_reader
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.short_way import short_way
@@ -465,8 +464,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Raise message_received with what stands for a failure; for the session."""
         return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
-    def _make_session(self, reached: Reached, settings: MessageWebSocketControl, waker: Waker) -> MessageSession:
-        return MessageSession(reached, settings, waker, self)
-
-    def _make_reader(self, session: MessageSession) -> Reader:
-        return make_message_reader(session)
+    def _make_session(self, settings: MessageWebSocketControl, reached: Reached, waker: Waker) -> MessageSession:
+        session = MessageSession(reached, settings, waker, self)
+        session.role.reader = make_message_reader(session)
+        return session

@@ -5,7 +5,6 @@ Its methods run on the caller's thread and may be called on any thread: one may 
 
 import weakref
 
-from syncws._connection.receiving.reader import Reader
 from syncws._connection.receiving.receivers import StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Connect
@@ -93,11 +92,10 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
     def _write_text(self, data: bytes) -> int:
         return self._write(data, None)
 
-    def _make_session(self, reached: Reached, settings: StreamWebSocketControl, waker: Waker) -> StreamSession:
-        return StreamSession(reached, settings, waker, self)
-
-    def _make_reader(self, session: StreamSession) -> Reader:
-        return StreamReceiver(session)
+    def _make_session(self, settings: StreamWebSocketControl, reached: Reached, waker: Waker) -> StreamSession:
+        session = StreamSession(reached, settings, waker, self)
+        session.role.reader = StreamReceiver(session)
+        return session
 
     def _take_session(self, connect: Connect, session: StreamSession, text: str, target: WebSocketUri) -> None:
         super()._take_session(connect, session, text, target)

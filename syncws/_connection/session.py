@@ -11,7 +11,6 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from syncws._connection import closing
 from syncws._connection.closing import ABORT_REASONS, Closing
@@ -23,6 +22,7 @@ from syncws._connection.receiving.delivery import Delivery
 from syncws._connection.receiving.inbox import Inbox
 from syncws._connection.receiving.session_role import SessionRole
 from syncws._connection.sending.messages import Sending
+from syncws._connection.telling import Telling
 from syncws._connection.tracing import make_outbox
 from syncws._net.opening import Opened, Reached
 from syncws._net.transport import Transport
@@ -33,14 +33,12 @@ from syncws._waiting.locks import Latch
 from syncws._waiting.readiness import Waker
 from syncws._wire.closing import CloseState
 from syncws._wire.incoming import CloseFrame, Violation
-from syncws._wire.shown import shown_text
 from syncws._wire.tally import Tally
 from syncws.control import WebSocketControl
 from syncws.enums import CloseCause
 from syncws.errors import (
     ConnectionClosedError,
     ConnectionLostError,
-    ConnectionOverError,
     IllegalMethodCallError,
     WebSocketError,
     fresh,
@@ -52,8 +50,6 @@ __all__ = ["Session"]
 _NONE, _LOST, _ABORTED = CloseCause.NONE, CloseCause.CONNECTION_LOST, CloseCause.ABORTED
 _OPEN = CloseState.OPEN
 
-ErrorT = TypeVar("ErrorT", bound=WebSocketError)
-
 _numbers = itertools.count(1)
 
 
@@ -61,16 +57,12 @@ def _nobody() -> None:
     """Stand for the weak reference to the application's object in a forked child."""
 
 
-class Session(Sending):
+class Session(Sending, Telling):
     """State of one connection; the base of the sessions of messages and of a stream."""
 
     # Here and not in __init__, for most of it never changes.
     ended: float | None = None
     handler_failures = discarded_messages = 0
-    # True when the connection is over, though handlers may still run.
-    is_over = False
-    # Set by the reader before it ends, read by everybody after `finished`.
-    loss: WebSocketError | None = None
     # `is_exiting` when the program ends: nobody is told of anything any more.
     is_aborted = is_abandoned = is_failed = is_exiting = False
     # True when abort() has ended all waits: nobody is left to be given a reason for the end.
@@ -161,49 +153,11 @@ class Session(Sending):
         """False while the reader does not look at what comes: handlers run on it, or the inbox is full."""
         return not self.is_paused and not self.delivery.ticket
 
-    @property
-    def is_close_known(self) -> bool:
-        """True when close_code and close_reason are those of the end."""
-        return self.is_over or self.loss is not None or self.closing.is_settled
-
-    @property
-    def close_cause(self) -> CloseCause:
-        """What began the end of the connection; NONE while it is open."""
-        cause = self.closing.cause
-        if cause is _NONE and self.outbox.is_broken:
-            # Not noted: the reader finds the end too, and perhaps that a Close frame came before it.
-            return CloseCause.CONNECTION_LOST
-        return cause
-
     def _own(self, cause: CloseCause) -> CloseCause | None:
         """Return the cause of what this side does; but a connection that is lost already ends for what is found."""
         return None if self.outbox.is_broken else cause
 
-    def describe_end(self) -> str:
-        """Say why the connection is over or ending, for the text of an error."""
-        text = self.closing.text_of(self.close_cause)
-        if not self.is_close_known:
-            return text
-        return f"{text}, code {self.closing.code} {shown_text(self.closing.reason)}".rstrip()
-
-    def closed_error(self, what: str) -> ConnectionClosedError:
-        """Return the error of a call that finds the connection over, or closing."""
-        return self._told(ConnectionClosedError(f"{what}: {self.describe_end()}"))
-
-    def _told(self, error: ErrorT) -> ErrorT:
-        """Fill in how the connection ended."""
-        if isinstance(error, ConnectionOverError):
-            error.close_cause = self.close_cause
-            if self.is_close_known:
-                error.close_code, error.close_reason = self.closing.code, self.closing.reason
-        return error
-
     # Receiving and pinging: the program's threads.
-
-    def _check_not_lost(self) -> None:
-        """Raise how the connection was lost, for a receive that finds nothing more; not when this side closed first."""
-        if self.loss is not None and self.inbox.is_kept:
-            raise self._told(fresh(self.loss))
 
     def ping(self, payload: bytes | None, deadline: Deadline) -> float:
         """Send a Ping and wait for its Pong; see Pings.ping.
@@ -449,11 +403,6 @@ class Session(Sending):
             # Also when a handler ends the thread by SystemExit.
             self.finished.set()
             self.role.close()
-
-    def _reason_for_senders(self, state: CloseState) -> WebSocketError:
-        if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:
-            return self._told(ConnectionLostError(self.loss.message, hresult=self.loss.hresult))
-        return self.closed_error("the connection is closed, nothing can be sent any more")
 
     def _close_transport(self) -> None:
         if not self.is_aborted and self.outbox.is_idle:

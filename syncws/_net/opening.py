@@ -163,7 +163,7 @@ class Opening:
             self._reached = self._prepared = None
             if result is None and prepared is not None:
                 prepared.discard()
-        assert reached is not None
+        assert reached is not None and result is not None
         facts = ConnectFacts(dt.datetime.now(dt.UTC), self._phases.times(), *names)
         return Opened(reached, result, facts, prepared)
 

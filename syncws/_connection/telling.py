@@ -1,0 +1,80 @@
+"""How a connection ended, as calls and the information object are told. The half of a session that tells.
+
+Any thread.
+"""
+
+from typing import TypeVar
+
+from syncws._connection.closing import Closing
+from syncws._connection.receiving.inbox import Inbox
+from syncws._connection.sending.outbox import Outbox
+from syncws._wire.closing import CloseState
+from syncws._wire.shown import shown_text
+from syncws.enums import CloseCause
+from syncws.errors import ConnectionClosedError, ConnectionLostError, ConnectionOverError, WebSocketError, fresh
+
+__all__ = ["Telling"]
+
+# As in message_websocket: to ask an enumeration for a member takes long.
+_NONE = CloseCause.NONE
+
+ErrorT = TypeVar("ErrorT", bound=WebSocketError)
+
+
+class Telling:
+    """The base of Session that tells.
+
+    Attributes:
+        is_over (bool): True when the connection is over, though handlers may still run.
+        loss (WebSocketError | None): how it was lost; set by the reader before it ends, read by everybody after
+            `finished`.
+    """
+
+    outbox: Outbox
+    inbox: Inbox
+    closing: Closing
+    is_over = False
+    loss: WebSocketError | None = None
+
+    @property
+    def is_close_known(self) -> bool:
+        """True when close_code and close_reason are those of the end."""
+        return self.is_over or self.loss is not None or self.closing.is_settled
+
+    @property
+    def close_cause(self) -> CloseCause:
+        """What began the end of the connection; NONE while it is open."""
+        cause = self.closing.cause
+        if cause is _NONE and self.outbox.is_broken:
+            # Not noted: the reader finds the end too, and perhaps that a Close frame came before it.
+            return CloseCause.CONNECTION_LOST
+        return cause
+
+    def describe_end(self) -> str:
+        """Say why the connection is over or ending, for the text of an error."""
+        text = self.closing.text_of(self.close_cause)
+        if not self.is_close_known:
+            return text
+        return f"{text}, code {self.closing.code} {shown_text(self.closing.reason)}".rstrip()
+
+    def closed_error(self, what: str) -> ConnectionClosedError:
+        """Return the error of a call that finds the connection over, or closing."""
+        return self._told(ConnectionClosedError(f"{what}: {self.describe_end()}"))
+
+    def _told(self, error: ErrorT) -> ErrorT:
+        """Fill in how the connection ended."""
+        if isinstance(error, ConnectionOverError):
+            error.close_cause = self.close_cause
+            if self.is_close_known:
+                error.close_code, error.close_reason = self.closing.code, self.closing.reason
+        return error
+
+    def _check_not_lost(self) -> None:
+        """Raise how the connection was lost, for a receive that finds nothing more; not when this side closed first."""
+        if self.loss is not None and self.inbox.is_kept:
+            raise self._told(fresh(self.loss))
+
+    def _reason_for_senders(self, state: CloseState) -> WebSocketError:
+        if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:
+            return self._told(ConnectionLostError(self.loss.message, hresult=self.loss.hresult))
+        return self.closed_error("the connection is closed, nothing can be sent any more")
