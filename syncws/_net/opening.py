@@ -113,37 +113,14 @@ class Opening:
         self._phases = Phases()
 
     def _open_on(self, dialed: Dialed, route: Route | None, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
-        """Do what the proxy asks for, TLS and the WebSocket handshake on a connected socket, within its own time."""
+        """Do all that follows on a connected socket, within its own time."""
         self._phases.begin_connection(now() - dialed.started)
-        names: tuple[str | None, str | None] = (None, None)
-        result: HandshakeResult | None = None
-        local = dialed.socket.getsockname()
         bottom = self._transport = SocketTransport(dialed.socket, self.make_lock())
         waiter = self._waiter.for_descriptor(bottom.fileno(), dialed.deadline)
-        transport: Transport = bottom
+        is_open = False
         try:
-            if route is not None:
-                began = now()
-                transport = open_tunnel(
-                    route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
-                )
-                self._phases.add("proxy", began)
-            if uri.is_secure:
-                began = now()
-                secure = tls().start_tls(transport, uri, settings, waiter, self)
-                self._phases.add("tls", began)
-                transport, names = secure, secure.names()
-            waiter.phase = "waiting for the server's answer to the WebSocket handshake"
-            self._reached = Reached(
-                transport,
-                bottom,
-                local[0] if isinstance(local, tuple) else "",
-                dialed.address.text if dialed.address.is_ip else "",
-                None if route is None else route.proxy.shown,
-            )
-            began = now()
-            result = open_websocket(transport, waiter, self._request(uri, settings))
-            self._phases.add("handshake", began)
+            opened = self._shake_hands(dialed, bottom, waiter, route, uri, settings)
+            is_open = True
         except ConnectionLostError as exc:
             hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
             raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__
@@ -159,13 +136,49 @@ class Opening:
                 raise tls_error(exc, uri.server_name) from exc
             raise
         finally:
-            reached, prepared = self._reached, self._prepared
+            prepared = self._prepared
             self._reached = self._prepared = None
-            if result is None and prepared is not None:
+            if prepared is not None and not is_open:
                 prepared.discard()
-        assert reached is not None and result is not None
+        return opened
+
+    def _shake_hands(
+        self,
+        dialed: Dialed,
+        bottom: SocketTransport,
+        waiter: Waiter,
+        route: Route | None,
+        uri: WebSocketUri,
+        settings: WebSocketControl,
+    ) -> Opened:
+        """Do what the proxy asks for, TLS and the WebSocket handshake."""
+        transport: Transport = bottom
+        names: tuple[str | None, str | None] = (None, None)
+        local = dialed.socket.getsockname()
+        if route is not None:
+            began = now()
+            transport = open_tunnel(
+                route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
+            )
+            self._phases.add("proxy", began)
+        if uri.is_secure:
+            began = now()
+            secure = tls().start_tls(transport, uri, settings, waiter, self)
+            self._phases.add("tls", began)
+            transport, names = secure, secure.names()
+        waiter.phase = "waiting for the server's answer to the WebSocket handshake"
+        reached = self._reached = Reached(
+            transport,
+            bottom,
+            local[0] if isinstance(local, tuple) else "",
+            dialed.address.text if dialed.address.is_ip else "",
+            None if route is None else route.proxy.shown,
+        )
+        began = now()
+        result = open_websocket(transport, waiter, self._request(uri, settings))
+        self._phases.add("handshake", began)
         facts = ConnectFacts(dt.datetime.now(dt.UTC), self._phases.times(), *names)
-        return Opened(reached, result, facts, prepared)
+        return Opened(reached, result, facts, self._prepared)
 
     def _request(self, uri: WebSocketUri, settings: WebSocketControl) -> OpeningRequest:
         compression = settings._compression._wanted if isinstance(settings._compression, Deflate) else None
