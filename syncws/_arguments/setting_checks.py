@@ -82,8 +82,11 @@ def as_receive_mode(value: object, what: str) -> MessageWebSocketReceiveMode:
 
 
 def _as_member(value: object, kind: type[MemberT], what: str) -> MemberT:
+    # Most values; to look through an enumeration takes several times as long as all the rest of setting one.
+    if isinstance(value, kind):
+        return value
     # Members of other enumerations are a mistake, although they are numbers.
-    is_other = isinstance(value, int) and type(value) not in (kind, int)
+    is_other = isinstance(value, int) and type(value) is not int
     number = None if is_other else as_integer(value)
     if number not in list(kind):
         raise InvalidArgumentTypeError(f"{what} must be a {kind.__name__}, not {value!r}")
