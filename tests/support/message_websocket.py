@@ -17,8 +17,9 @@ class Record:
         self.entries = []
         self.came = threading.Semaphore(0)
         self.is_closed = threading.Event()
-        socket.add_message_received(self.take_message)
+        # In this order: all of it may have come already, and then the end comes right behind the last message.
         socket.add_closed(self.take_closed)
+        socket.add_message_received(self.take_message)
 
     def take_message(self, sender, args):
         try:
