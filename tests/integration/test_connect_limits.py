@@ -323,7 +323,8 @@ def test_the_time_of_an_address_covers_every_phase_but_the_name(socket, request,
             socket.connect(uri.replace("localhost", "127.0.0.1"), timeout=LIMIT)
         assert names_of(caught.value) == ["127.0.0.1"]
         assert isinstance(caught.value.attempts[0].error, OperationTimedOutError)
-        assert caught.value.attempts[0].seconds >= 0.1
+        # It begins a moment after the time limit.
+        assert caught.value.attempts[0].seconds > 0.05
         socket.control.connect_timeout = 60
         connect_in_time(socket)
 
