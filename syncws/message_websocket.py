@@ -450,6 +450,15 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         own["_at_hand"] = session.inbox.at_hand
         if session.outbox.direct is not None:
             own["_outbox"] = session.outbox
+        if self._is_output_closed:
+            # Looked at last: another thread may close it in that moment.
+            own.pop("_outbox", None)
+
+    def _close_output(self) -> bool:
+        could_send = super()._close_output()
+        # No short way past the check that it is closed; send() takes its time, too.
+        vars(self).pop("_outbox", None)
+        return could_send
 
     def _end(self) -> MessageSession | None:
         session = super()._end()

@@ -200,6 +200,26 @@ def test_a_data_writer_that_is_left_attached_closes_the_stream():
             socket.output_stream.flush()
 
 
+@pytest.mark.parametrize("is_early", [True, False])
+def test_after_the_stream_was_closed_nothing_goes_through_another_and_send_goes_on(is_early):
+    frames = []
+    with scripted_server(noting(frames)) as uri, MessageWebSocket() as socket:
+        if is_early:
+            socket.output_stream.close()
+        socket.connect(uri)
+        if not is_early:
+            socket.output_stream.close()
+        for text in ("one", "two"):
+            with pytest.raises(ObjectClosedError):
+                socket.output_stream.write(b"no")
+            with DataWriter(socket.output_stream) as writer:
+                writer.write_string("no")
+                with pytest.raises(ObjectClosedError):
+                    writer.store()
+            socket.send(text)
+    assert frames[:2] == [(FIN | TEXT, b"one"), (FIN | TEXT, b"two")]
+
+
 def test_a_data_writer_over_a_closed_stream_cannot_store():
     with connected(noting([])) as socket:
         stream = socket.output_stream

@@ -41,7 +41,6 @@ execute(PyObject *module)
         || (state->is_discarding_name = PyUnicode_InternFromString("is_discarding")) == NULL
         || (state->control_name = PyUnicode_InternFromString("_control")) == NULL
         || (state->kind_name = PyUnicode_InternFromString("_message_type")) == NULL
-        || (state->output_name = PyUnicode_InternFromString("_is_output_closed")) == NULL
         || (state->assembler_type = add_type(module, &syncws_assembler_spec)) == NULL
         || (state->message_type = add_type(module, &syncws_message_spec)) == NULL
         || (state->fields_type = add_type(module, &syncws_fields_spec)) == NULL
@@ -111,7 +110,6 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->is_discarding_name);
     Py_VISIT(state->control_name);
     Py_VISIT(state->kind_name);
-    Py_VISIT(state->output_name);
     return 0;
 }
 
@@ -166,7 +164,6 @@ clear(PyObject *module)
     Py_CLEAR(state->is_discarding_name);
     Py_CLEAR(state->control_name);
     Py_CLEAR(state->kind_name);
-    Py_CLEAR(state->output_name);
     return 0;
 }
 

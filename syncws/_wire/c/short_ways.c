@@ -85,16 +85,14 @@ static PyObject *
 write_without(const ShortWay *self, PyObject *fields, PyObject *sender, PyObject *const *args, Py_ssize_t count)
 {
     State *state = self->state;
-    PyObject *kind, *is_closed, *sent;
+    PyObject *kind, *sent;
     int is_text;
 
     if (!PyBytes_CheckExact(args[0]) || (count == 2 && args[1] != Py_None)) {
         return NULL;
     }
-    is_closed = field_of(fields, state->output_name);
-    kind = is_closed != NULL || PyErr_Occurred() ? NULL : attribute_of(fields, state->control_name, state->kind_name);
+    kind = attribute_of(fields, state->control_name, state->kind_name);
     is_text = kind == self->text_kind;
-    Py_XDECREF(is_closed);
     Py_XDECREF(kind);
     if (kind == NULL || (is_text && count == 2)) {
         /* The latter must be found to be UTF-8 first. */

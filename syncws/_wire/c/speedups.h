@@ -89,7 +89,6 @@ typedef struct {
     PyObject *is_discarding_name;
     PyObject *control_name;
     PyObject *kind_name;
-    PyObject *output_name;
 } State;
 
 /* An event args object or a message on its way there: the base class of incoming.Message. */
