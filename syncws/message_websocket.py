@@ -346,14 +346,14 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     ) -> Any:
         """Wait for the next message, text or binary, and return what its JSON stands for (beyond WinRT).
 
-        Read by orjson where that is installed, else by json. orjson makes floats of integers of more than 64 bits.
+        Read by orjson where that is installed, else by json. orjson makes floats of integers of more than 64 bits. An
+        interruption of the reading leaves the message to the next call.
 
         Args: as receive.
 
         Raises: as receive; and
             IllegalMethodCallError: control.receive_mode is PARTIAL_MESSAGE, whose pieces are no JSON (0x8000000E).
-            json.JSONDecodeError, a ValueError: the message, which is taken and is its `doc`, is no JSON. What else
-                interrupts the reading leaves the message to the next call.
+            json.JSONDecodeError, a ValueError: the message, which is taken and is its `doc`, is no JSON.
         """
         if self._control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
             raise IllegalMethodCallError("receive_json needs whole messages, and receive_mode is PARTIAL_MESSAGE")
