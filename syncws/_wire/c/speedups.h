@@ -220,6 +220,17 @@ syncws_state_of(PyObject *object, State *home)
     return home != NULL ? home : syncws_state(PyType_GetModuleByDef(Py_TYPE(object), &syncws_definition));
 }
 
+/* Give a field a value, whose reference it takes over, and return the old one: it is let go of when the object is whole
+ * again, for that may run anything. */
+static inline PyObject *
+syncws_replace(PyObject **field, PyObject *value)
+{
+    PyObject *old = *field;
+
+    *field = value;
+    return old;
+}
+
 int syncws_is_ascii(const unsigned char *from, Py_ssize_t length);
 int syncws_read_first(PyObject *object);
 int syncws_read_key(PyObject *object, unsigned char *key);
@@ -237,6 +248,7 @@ int syncws_tls_send(
 PyObject *syncws_call_writer_in_python(
     const State *state, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_writer_parts(Writer *writer);
+extern PyGetSetDef syncws_writer_lists[];
 PyObject *syncws_writer_store(PyObject *object, PyObject *ignored);
 
 PyObject *syncws_apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count);

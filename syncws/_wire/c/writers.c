@@ -85,16 +85,6 @@ syncws_call_writer_in_python(const State *state, const char *name, PyObject *sel
     return result;
 }
 
-/* Give a field a value, whose reference it takes over, and return the old one: see readers.c. */
-static PyObject *
-replace(PyObject **field, PyObject *value)
-{
-    PyObject *old = *field;
-
-    *field = value;
-    return old;
-}
-
 static void
 fill(Writer *self, State *state, PyObject *stream)
 {
@@ -103,15 +93,15 @@ fill(Writer *self, State *state, PyObject *stream)
     Py_BEGIN_CRITICAL_SECTION(self);
     self->home = state;
     self->is_busy = 0;
-    old[0] = replace(&self->part, NULL);
-    old[1] = replace(&self->parts, NULL);
-    old[2] = replace(&self->length, Py_NewRef(state->zero));
-    old[3] = replace(&self->text, Py_NewRef(Py_None));
-    old[4] = replace(&self->stream, Py_NewRef(stream));
-    old[5] = replace(&self->turn, NULL);
-    old[6] = replace(&self->encoding, Py_NewRef(state->encoding));
-    old[7] = replace(&self->byte_order, Py_NewRef(state->byte_order));
-    old[8] = replace(&self->is_closed, Py_NewRef(Py_False));
+    old[0] = syncws_replace(&self->part, NULL);
+    old[1] = syncws_replace(&self->parts, NULL);
+    old[2] = syncws_replace(&self->length, Py_NewRef(state->zero));
+    old[3] = syncws_replace(&self->text, Py_NewRef(Py_None));
+    old[4] = syncws_replace(&self->stream, Py_NewRef(stream));
+    old[5] = syncws_replace(&self->turn, NULL);
+    old[6] = syncws_replace(&self->encoding, Py_NewRef(state->encoding));
+    old[7] = syncws_replace(&self->byte_order, Py_NewRef(state->byte_order));
+    old[8] = syncws_replace(&self->is_closed, Py_NewRef(Py_False));
     Py_END_CRITICAL_SECTION();
     for (int index = 0; index < 9; index++) {
         Py_XDECREF(old[index]);
@@ -230,9 +220,9 @@ append(Writer *self, PyObject *data, int is_text, PyObject *released[2])
         Py_XDECREF(sum);
         return done < 0 ? -1 : 0;
     }
-    released[0] = replace(&self->length, sum);
+    released[0] = syncws_replace(&self->length, sum);
     if (is_text) {
-        released[1] = replace(&self->text, Py_NewRef(data));
+        released[1] = syncws_replace(&self->text, Py_NewRef(data));
     }
     return 1;
 }
@@ -259,9 +249,9 @@ writer_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
     is_empty = self->stream == Py_None && self->part == NULL
                && (self->parts == NULL || (PyList_CheckExact(self->parts) && !PyList_GET_SIZE(self->parts)));
     if (is_empty) {
-        old[0] = replace(&self->is_closed, Py_NewRef(Py_True));
-        old[1] = replace(&self->length, Py_NewRef(state->zero));
-        old[2] = replace(&self->text, Py_NewRef(Py_None));
+        old[0] = syncws_replace(&self->is_closed, Py_NewRef(Py_True));
+        old[1] = syncws_replace(&self->length, Py_NewRef(state->zero));
+        old[2] = syncws_replace(&self->text, Py_NewRef(Py_None));
     }
     Py_END_CRITICAL_SECTION();
     if (!is_empty) {
@@ -325,7 +315,7 @@ writer_detach_stream(PyObject *object, PyObject *Py_UNUSED(ignored))
 
     Py_BEGIN_CRITICAL_SECTION(object);
     if (is_ready(self) && self->stream != NULL && self->stream != Py_None) {
-        stream = replace(&self->stream, Py_NewRef(Py_None));
+        stream = syncws_replace(&self->stream, Py_NewRef(Py_None));
     }
     Py_END_CRITICAL_SECTION();
     return stream != NULL ? stream : syncws_call_writer_in_python(state, "detach_stream", object, NULL, 0);
@@ -398,81 +388,6 @@ static PyMethodDef writer_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* The list of parts, which is made if there is none; borrowed. */
-PyObject *
-syncws_writer_parts(Writer *self)
-{
-    if (self->parts == NULL) {
-        self->parts = PyList_New(self->part != NULL);
-        if (self->parts != NULL && self->part != NULL) {
-            PyList_SET_ITEM(self->parts, 0, replace(&self->part, NULL));
-        }
-    }
-    return self->parts;
-}
-
-static PyObject *
-get_parts(PyObject *object, void *Py_UNUSED(closure))
-{
-    PyObject *parts;
-
-    Py_BEGIN_CRITICAL_SECTION(object);
-    parts = Py_XNewRef(syncws_writer_parts((Writer *)object));
-    Py_END_CRITICAL_SECTION();
-    return parts;
-}
-
-static int
-set_parts(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
-{
-    Writer *self = (Writer *)object;
-    PyObject *part, *parts;
-
-    Py_BEGIN_CRITICAL_SECTION(object);
-    part = replace(&self->part, NULL);
-    parts = replace(&self->parts, Py_XNewRef(value));
-    Py_END_CRITICAL_SECTION();
-    Py_XDECREF(part);
-    Py_XDECREF(parts);
-    return 0;
-}
-
-static PyObject *
-get_turn(PyObject *object, void *Py_UNUSED(closure))
-{
-    Writer *self = (Writer *)object;
-    PyObject *turn;
-
-    Py_BEGIN_CRITICAL_SECTION(object);
-    if (self->turn == NULL) {
-        self->turn = PyList_New(!self->is_busy);
-        if (self->turn != NULL && !self->is_busy) {
-            PyList_SET_ITEM(self->turn, 0, Py_NewRef(Py_None));
-        }
-    }
-    turn = Py_XNewRef(self->turn);
-    Py_END_CRITICAL_SECTION();
-    return turn;
-}
-
-static int
-set_turn(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
-{
-    PyObject *old;
-
-    Py_BEGIN_CRITICAL_SECTION(object);
-    old = replace(&((Writer *)object)->turn, Py_XNewRef(value));
-    Py_END_CRITICAL_SECTION();
-    Py_XDECREF(old);
-    return 0;
-}
-
-static PyGetSetDef writer_lists[] = {
-    {"_parts", get_parts, set_parts, NULL, NULL},
-    {"_turn", get_turn, set_turn, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
 static PyMemberDef writer_members[] = {
     {"_length", T_OBJECT_EX, offsetof(Writer, length), 0, NULL},
     {"_text", T_OBJECT_EX, offsetof(Writer, text), 0, NULL},
@@ -493,7 +408,7 @@ static PyType_Slot writer_slots[] = {
     {Py_tp_finalize, writer_finalize},
     {Py_tp_methods, writer_methods},
     {Py_tp_members, writer_members},
-    {Py_tp_getset, writer_lists},
+    {Py_tp_getset, syncws_writer_lists},
     {Py_tp_traverse, writer_traverse},
     {Py_tp_clear, writer_clear},
     {Py_tp_dealloc, writer_dealloc},
