@@ -410,6 +410,26 @@ def test_an_interruption_of_its_wait_leaves_the_rest_to_others(line):
     assert end()[-1] == b"next"
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError])
+def test_ctrl_c_while_others_are_told_of_the_rest_is_not_lost(line, raised):
+    """What else comes of telling them is less than what the sender is told."""
+    told = line.outbox._on_leftover
+
+    def interrupt():
+        raise raised
+
+    def time_out():
+        # The last thing that its wait does is to tell them as well; this is the time after.
+        line.outbox._on_leftover = interrupt
+        raise OperationTimedOutError("slow")
+
+    line.outbox.during = time_out
+    with pytest.raises(KeyboardInterrupt if raised is KeyboardInterrupt else OperationTimedOutError):
+        line.send_to_a_part()
+    line.outbox._on_leftover = told
+    assert not line.outbox.is_idle
+
+
 def test_an_interruption_while_it_is_counted_leaves_the_rest_to_others(line, monkeypatch):
     """A sample of the meter's that is full is for Python, where a signal handler may come."""
 

@@ -119,6 +119,22 @@ def test_a_store_that_left_its_bytes_in_the_queue_drops_them(writer, sink, parts
     assert (writer.store(), sink.written) == (0, [])
 
 
+def test_ctrl_c_while_a_store_that_failed_is_noted_is_not_lost(sink):
+    class Interrupted(DataWriter):
+        def _forget_queued(self, error, count=1):
+            assert type(error) is OperationTimedOutError
+            raise KeyboardInterrupt
+
+    sink.error = OperationTimedOutError("slow", is_queued=True)
+    with Interrupted(sink.stream) as writer:
+        writer.write_string("abc")
+        with pytest.raises(KeyboardInterrupt):
+            writer.store()
+        # The turn was given back.
+        sink.error = None
+        assert writer.store() == 3
+
+
 def test_flush_flushes_the_stream_and_does_not_store(writer, sink):
     sink.is_flushed = False
     writer.write_byte(1)

@@ -83,21 +83,6 @@ leave_rest(Sender *self, const unsigned char *rest, Py_ssize_t length)
     return failed;
 }
 
-/* See to it that others push out the rest of a frame that its sender leaves with the exception that is set. */
-static void
-tell_of_leftover(PyObject *object)
-{
-    PyObject *type, *value, *traceback, *told;
-
-    PyErr_Fetch(&type, &value, &traceback);
-    told = PyObject_CallMethod(object, "_tell_of_leftover", NULL);
-    if (told == NULL) {
-        PyErr_Clear();
-    }
-    Py_XDECREF(told);
-    PyErr_Restore(type, value, traceback);
-}
-
 /* Raise what _break_off() makes of an error of the system's. */
 static PyObject *
 break_off(PyObject *object, int number)
@@ -166,7 +151,8 @@ note_sent(PyObject *object, const State *state, Py_ssize_t sent, int is_whole)
         PyObject *finished = is_counted ? PyObject_CallMethod(object, "_finish", "O", self->timeout) : NULL;
 
         if (finished == NULL) {
-            tell_of_leftover(object);
+            /* Others are to push out what its sender leaves. */
+            syncws_call_aside(object, "_tell_of_leftover", 0);
             return NULL;
         }
         Py_DECREF(finished);

@@ -250,6 +250,7 @@ PyObject *syncws_call_writer_in_python(
 PyObject *syncws_writer_parts(Writer *writer);
 extern PyGetSetDef syncws_writer_lists[];
 PyObject *syncws_writer_store(PyObject *object, PyObject *ignored);
+void syncws_call_aside(PyObject *object, const char *name, int takes_error);
 
 PyObject *syncws_apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_t count);

@@ -96,20 +96,24 @@ forget_part(Writer *self, const State *state, PyObject *released[2])
     return 1;
 }
 
-/* self._forget_queued(error), with the exception that is set, which stays */
-static void
-end_failed_store(PyObject *object)
+/* Call a method, with the exception that is set if `takes_error`. That exception stays; but what is no Exception, as of
+ * Ctrl-C, and comes of the call, must not be lost: it takes its place. */
+void
+syncws_call_aside(PyObject *object, const char *name, int takes_error)
 {
     PyObject *type, *value, *traceback, *result;
 
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
-    result = PyObject_CallMethod(object, "_forget_queued", "O", value);
-    if (result == NULL) {
-        PyErr_Clear();
+    result = PyObject_CallMethod(object, name, takes_error ? "(O)" : NULL, value);
+    if (result != NULL || PyErr_ExceptionMatches(PyExc_Exception)) {
+        Py_XDECREF(result);
+        PyErr_Restore(type, value, traceback);
+        return;
     }
-    Py_XDECREF(result);
-    PyErr_Restore(type, value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
 }
 
 /* Drop what was stored: -1 with an exception. */
@@ -150,7 +154,7 @@ syncws_writer_store(PyObject *object, PyObject *Py_UNUSED(ignored))
     }
     result = write_to(stream, data, is_text, state);
     if (result == NULL) {
-        end_failed_store(object);
+        syncws_call_aside(object, "_forget_queued", 1);
     }
     else if (end_store(object, state) < 0) {
         Py_CLEAR(result);
