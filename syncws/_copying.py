@@ -3,13 +3,20 @@
 A compiled base class refuses it anyway, with other words. Any thread may call this.
 """
 
-__all__ = ["refuse_to_copy"]
+from typing import SupportsIndex
+
+__all__ = ["NotCopied"]
 
 
-def refuse_to_copy(self: object, protocol: object) -> str:
-    """Refuse: what copy and pickle call, as a class's __reduce_ex__.
+class NotCopied:
+    """The base of what can neither be copied nor pickled."""
 
-    Raises:
-        TypeError: always.
-    """
-    raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> str:
+        """Refuse: what copy and pickle call.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")

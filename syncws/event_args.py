@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from syncws._arguments.showing import as_html
 from syncws._certificates.errors import severity_of
-from syncws._copying import refuse_to_copy
+from syncws._copying import NotCopied
 from syncws._locks import locks
 from syncws._streams.data_reader import DataReader
 from syncws._streams.input_stream import InputStream, MemoryInputStream
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class MessageWebSocketMessageReceivedEventArgs(Message):
+class MessageWebSocketMessageReceivedEventArgs(Message, NotCopied):
     """A received message (Windows.Networking.Sockets.MessageWebSocketMessageReceivedEventArgs); cannot be made.
 
     It may also stand for a failure, the last of a connection: then get_data_reader() and get_data_stream() raise it.
@@ -40,8 +40,6 @@ class MessageWebSocketMessageReceivedEventArgs(Message):
 
     # The decoder makes the very object that the handlers receive: one allocation for each message.
     __slots__ = ()
-
-    __reduce_ex__ = refuse_to_copy
 
     def __new__(cls) -> Self:
         """Refuse: the socket makes it.

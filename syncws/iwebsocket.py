@@ -23,7 +23,7 @@ from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
 from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import SocketEvents
-from syncws._copying import refuse_to_copy
+from syncws._copying import NotCopied
 from syncws._errors.bare import raising_bare
 from syncws._locks import locks
 from syncws._net.connector import Connect
@@ -67,7 +67,7 @@ else:
     ControlT = TypeVar("ControlT")
 
 
-class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
+class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, ControlT]):
     """Either socket class, for annotations and isinstance (Windows.Networking.Sockets.IWebSocket); cannot be made."""
 
     _control: ControlT
@@ -449,8 +449,6 @@ class IWebSocket(SocketEvents, ShownSocket, Generic[SessionT, ControlT]):
         if exc_type is not None:
             timeout = HURRIED_SECONDS if timeout is None else min(timeout, HURRIED_SECONDS)
         self._close(None, "", timeout)
-
-    __reduce_ex__ = refuse_to_copy
 
     def _wake_reader(self) -> None:
         # It may be waiting with a full inbox, which a first handler empties.

@@ -6,7 +6,7 @@ Runs on the thread that calls it; a read blocks only where the source does.
 from typing import TYPE_CHECKING, Self
 
 from syncws._arguments.checks import as_input_stream_options, check_count
-from syncws._copying import refuse_to_copy
+from syncws._copying import NotCopied
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
 from syncws._streams.byte_source import ByteSource, MemorySource, Operation
 from syncws._streams.files import InputFile
@@ -125,12 +125,10 @@ def _writable(buffer: "WriteableBuffer") -> memoryview:
     )
 
 
-class InputStream(IInputStream):
+class InputStream(NotCopied, IInputStream):
     """The input stream of a connection or a message: a StreamWebSocket's `input_stream`, `args.get_data_stream()`."""
 
     __slots__ = ("__weakref__", "_is_closed", "_source")
-
-    __reduce_ex__ = refuse_to_copy
 
     def __init__(self, source: ByteSource) -> None:
         """Make a stream over a source, which is closed with it.

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
-from syncws._copying import refuse_to_copy
+from syncws._copying import NotCopied
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.files import OutputFile
 from syncws._wire.accelerated import speedups
@@ -172,15 +172,13 @@ if not TYPE_CHECKING and speedups is not None:
     StreamFields = speedups.StreamFields
 
 
-class OutputStream(StreamFields, IOutputStream):
+class OutputStream(StreamFields, NotCopied, IOutputStream):
     """The output stream of a connection: a socket's `output_stream`.
 
     Each `write` is one message: on a MessageWebSocket of control.message_type, on a StreamWebSocket binary.
     """
 
     __slots__ = ()
-
-    __reduce_ex__ = refuse_to_copy
 
     def as_file(self) -> OutputFile:
         """Return the stream as a binary file object for writing (beyond WinRT).

@@ -4,7 +4,7 @@ Runs on the thread that calls it; nothing here waits.
 """
 
 from syncws._arguments.checks import as_byte_order, as_unicode_encoding
-from syncws._copying import refuse_to_copy
+from syncws._copying import NotCopied
 from syncws.enums import ByteOrder, UnicodeEncoding
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError, NoUnicodeTranslationError
 
@@ -59,12 +59,10 @@ def decode_text(data: bytes, encoding: UnicodeEncoding) -> str:
         raise NoUnicodeTranslationError(what) from None
 
 
-class Formatted:
+class Formatted(NotCopied):
     """Base of DataReader and DataWriter; each has both fields, and sets them when it is made."""
 
     __slots__ = ()
-
-    __reduce_ex__ = refuse_to_copy
 
     _byte_order: ByteOrder
     _encoding: UnicodeEncoding
