@@ -93,17 +93,6 @@ PyType_Spec syncws_fields_spec = {
 
 /* What a message's reader has besides. */
 
-/* Give a field another value and return the old one, which is let go of when no field is in between any more: its end
- * may run any code. */
-static PyObject *
-exchange(PyObject **field, PyObject *value)
-{
-    PyObject *old = *field;
-
-    *field = Py_NewRef(value);
-    return old;
-}
-
 /* super(MessageReader, self).name(*args) */
 static PyObject *
 call_next(const State *state, PyObject *self, const char *name, PyObject *const *args, Py_ssize_t count)
@@ -162,10 +151,10 @@ reader_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
     Py_BEGIN_CRITICAL_SECTION(object);
     is_in_memory = self->stream == Py_None;
     if (is_in_memory) {
-        is_closed = exchange(&self->is_closed, Py_True);
-        text = exchange(&self->text, Py_None);
-        data = exchange(&self->data, Py_None);
-        unread = exchange(&self->unread, state->zero);
+        is_closed = syncws_replace(&self->is_closed, Py_NewRef(Py_True));
+        text = syncws_replace(&self->text, Py_NewRef(Py_None));
+        data = syncws_replace(&self->data, Py_NewRef(Py_None));
+        unread = syncws_replace(&self->unread, Py_NewRef(state->zero));
     }
     Py_END_CRITICAL_SECTION();
     if (!is_in_memory) {
@@ -189,8 +178,8 @@ reader_read_string(PyObject *object, PyObject *number)
     if (self->text != NULL && PyUnicode_CheckExact(self->text) && self->encoding == state->encoding
         && PyLong_CheckExact(number) && self->unread != NULL && PyLong_CheckExact(self->unread)
         && is_same_number(number, self->unread)) {
-        text = exchange(&self->text, Py_None);
-        unread = exchange(&self->unread, state->zero);
+        text = syncws_replace(&self->text, Py_NewRef(Py_None));
+        unread = syncws_replace(&self->unread, Py_NewRef(state->zero));
     }
     Py_END_CRITICAL_SECTION();
     Py_XDECREF(unread);
@@ -212,9 +201,9 @@ take_bytes(const State *state, Fields *self, PyObject *number, PyObject *release
         && PyLong_AsSsize_t(number) == PyBytes_GET_SIZE(self->data)) {
         /* All of it. */
         result = Py_NewRef(self->data);
-        released[0] = exchange(&self->text, Py_None);
-        released[1] = exchange(&self->position, number);
-        released[2] = exchange(&self->unread, state->zero);
+        released[0] = syncws_replace(&self->text, Py_NewRef(Py_None));
+        released[1] = syncws_replace(&self->position, Py_NewRef(number));
+        released[2] = syncws_replace(&self->unread, Py_NewRef(state->zero));
         return result;
     }
     count = PyLong_AsSsize_t(number);
@@ -241,9 +230,9 @@ take_bytes(const State *state, Fields *self, PyObject *number, PyObject *release
         result = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self->data) + start, count);
     }
     if (result != NULL) {
-        released[0] = exchange(&self->text, Py_None);
-        released[1] = exchange(&self->position, position);
-        released[2] = exchange(&self->unread, left);
+        released[0] = syncws_replace(&self->text, Py_NewRef(Py_None));
+        released[1] = syncws_replace(&self->position, Py_NewRef(position));
+        released[2] = syncws_replace(&self->unread, Py_NewRef(left));
     }
     Py_XDECREF(position);
     Py_XDECREF(left);
