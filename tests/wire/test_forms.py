@@ -115,6 +115,34 @@ def test_what_is_not_utf_8_is_the_same_error_wherever_it_stands(form, bad, aroun
         agrees(form, data)
 
 
+# As long as what the compiled form looks at at once, and more.
+OFFSETS = range(100)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=bytes.hex)
+@pytest.mark.parametrize("before", ["x", "\u00e9", "\u65e5", "x\u0142"])
+def test_what_is_not_utf_8_is_the_same_error_at_each_place_of_a_span(form, bad, before):
+    for offset in OFFSETS:
+        agrees(form, b"x" * (offset % 3) + (before * offset).encode()[:offset] + bad + LONG.encode())
+
+
+@pytest.mark.parametrize(
+    "text", ["x\u0142\u00f3x", "\u0436\u0436 ", "\u65e5\u672cx", "a\U0001f600\u0142", "\u00e9x\u00e8"]
+)
+def test_long_text_is_decoded_from_each_place_of_a_span(form, text):
+    for offset in OFFSETS:
+        whole = "x" * offset + text * 100
+        assert form["decode_utf8"](whole.encode(), True) == (whole, len(whole.encode()))
+
+
+@pytest.mark.parametrize("number", [1, 16, 64, 80, 300, 5000])
+@pytest.mark.parametrize("letter", ["x", "\u00e9", "\u65e5", "\U0001f600"])
+def test_following_bytes_without_a_lead_byte_find_no_room(form, letter, number):
+    good = (letter * 400).encode()
+    for data in (b"\xbf" * number + good, good + b"\x80" * number, good + b"\x80" * number + good):
+        agrees(form, data)
+
+
 @pytest.mark.parametrize("end", [b"", "\u00e9".encode(), "\u65e5".encode(), b"\xc3", b"\xff"])
 @pytest.mark.parametrize("length", [4095, 4096, 4097, 8192, 20_000])
 def test_text_that_is_ascii_for_long_may_end_otherwise(form, length, end):

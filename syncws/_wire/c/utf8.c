@@ -8,27 +8,39 @@
 #include "speedups.h"
 
 /* Below this the first pass costs as much as it saves. */
-enum { SMALL = 256, BLOCK = 4096 };
+enum { SMALL = 256, BLOCK = 4096, LANES = 32, SPAN = 64, SLACK = 16 };
 
-/* Count the characters; `top` gets the largest byte, which is the lead byte of the largest character, if there is one. */
+/* Count the characters; `top` gets the largest byte, which is the lead byte of the largest character, if there is one.
+ * Many small counters beside each other: compilers make vectors of them. */
 static Py_ssize_t
 measure(const unsigned char *from, Py_ssize_t length, unsigned *top)
 {
     Py_ssize_t number = 0, at = 0;
-    unsigned char largest = 0;
+    unsigned char begun[LANES], largest[LANES] = {0};
 
-    while (at < length) {
-        /* Small counters in the inner loop, so that a vector holds many of them. */
-        Py_ssize_t stop = length - at > BLOCK ? at + BLOCK : length;
-        int begun = 0;
+    while (length - at >= LANES) {
+        /* As many turns as a counter of one byte can count. */
+        Py_ssize_t turns = (length - at) / LANES;
 
-        for (; at < stop; at++) {
-            begun += (signed char)from[at] > -65;
-            largest = from[at] > largest ? from[at] : largest;
+        memset(begun, 0, sizeof begun);
+        for (turns = turns > 255 ? 255 : turns; turns; turns--, at += LANES) {
+            for (int lane = 0; lane < LANES; lane++) {
+                begun[lane] += (signed char)from[at + lane] > -65;
+                largest[lane] = from[at + lane] > largest[lane] ? from[at + lane] : largest[lane];
+            }
         }
-        number += begun;
+        for (int lane = 0; lane < LANES; lane++) {
+            number += begun[lane];
+        }
     }
-    *top = largest;
+    for (; at < length; at++) {
+        number += (signed char)from[at] > -65;
+        largest[0] = from[at] > largest[0] ? from[at] : largest[0];
+    }
+    *top = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        *top = largest[lane] > *top ? largest[lane] : *top;
+    }
     return number;
 }
 
@@ -74,90 +86,158 @@ is_following(unsigned byte)
     return (byte & 0xC0) == 0x80;
 }
 
-/* With a GIL nobody changes the bytes between the two passes. */
-#ifdef Py_GIL_DISABLED
-#define IS_FULL(to, limit) ((to) == (limit))
-#else
-#define IS_FULL(to, limit) 0
-#endif
+/* Tell whether the character of two, three or four bytes that begins here is well-formed (Unicode, table 3-7). */
 
-/* Decode all of it into characters of one width, one loop for each kind of character, because they come in runs.
- * Returns -1 when it is not well-formed (Unicode, table 3-7). Each character takes one byte that measure() has counted,
- * so there is room for all of them. */
-#define DECODER(name, character, widest)                                                                               \
-static int                                                                                                             \
-name(const unsigned char *from, const unsigned char *end, character *to, Py_ssize_t room)                              \
-{                                                                                                                      \
-    const character *limit = to + room;                                                                                \
-    uint64_t word;                                                                                                     \
-    unsigned byte, value;                                                                                              \
-                                                                                                                       \
-    while (from < end) {                                                                                               \
-        byte = *from;                                                                                                  \
-        if (byte < 0x80) {                                                                                             \
-            /* Short runs byte by byte; what is longer, eight at a time. */                                            \
-            const unsigned char *stop = end - from > 8 ? from + 8 : end;                                               \
-                                                                                                                       \
-            do {                                                                                                       \
-                if (IS_FULL(to, limit)) {                                                                              \
-                    return -1;                                                                                         \
-                }                                                                                                      \
-                *to++ = (character)byte;                                                                               \
-            } while (++from < stop && (byte = *from) < 0x80);                                                          \
-            while (byte < 0x80 && end - from >= 8 && limit - to >= 8) {                                                \
-                memcpy(&word, from, 8);                                                                                \
-                if (word & UINT64_C(0x8080808080808080)) {                                                             \
-                    break;                                                                                             \
-                }                                                                                                      \
-                for (int index = 0; index < 8; index++) {                                                              \
-                    to[index] = from[index];                                                                           \
-                }                                                                                                      \
-                from += 8;                                                                                             \
-                to += 8;                                                                                               \
-            }                                                                                                          \
-        }                                                                                                              \
-        else if (byte < 0xE0) {                                                                                        \
-            do {                                                                                                       \
-                if (byte < 0xC2 || end - from < 2 || !is_following(from[1]) || IS_FULL(to, limit)) {                   \
-                    return -1;                                                                                         \
-                }                                                                                                      \
-                *to++ = (character)((byte & 0x1F) << 6 | (from[1] & 0x3F));                                            \
-                from += 2;                                                                                             \
-            } while (from < end && (byte = *from) - 0x80 < 0x60);                                                      \
-        }                                                                                                              \
-        else if (byte < 0xF0) {                                                                                        \
-            do {                                                                                                       \
-                if (widest < 3 || end - from < 3 || !is_following(from[1]) || !is_following(from[2])                   \
-                    || IS_FULL(to, limit)) {                                                                           \
-                    return -1;                                                                                         \
-                }                                                                                                      \
-                value = (byte & 0x0F) << 12 | (from[1] & 0x3Fu) << 6 | (from[2] & 0x3Fu);                              \
-                if (value < 0x800 || (value >= 0xD800 && value < 0xE000)) {                                            \
-                    return -1;                                                                                         \
-                }                                                                                                      \
-                *to++ = (character)value;                                                                              \
-                from += 3;                                                                                             \
-            } while (from < end && (byte = *from) - 0xE0 < 0x10);                                                      \
-        }                                                                                                              \
-        else {                                                                                                         \
-            if (widest < 4 || byte > 0xF4 || end - from < 4 || !is_following(from[1]) || !is_following(from[2])        \
-                || !is_following(from[3]) || IS_FULL(to, limit)) {                                                     \
-                return -1;                                                                                             \
-            }                                                                                                          \
-            value = (byte & 0x07) << 18 | (from[1] & 0x3Fu) << 12 | (from[2] & 0x3Fu) << 6 | (from[3] & 0x3Fu);        \
-            if (value < 0x10000 || value > 0x10FFFF) {                                                                 \
-                return -1;                                                                                             \
-            }                                                                                                          \
-            *to++ = (character)value;                                                                                  \
-            from += 4;                                                                                                 \
-        }                                                                                                              \
-    }                                                                                                                  \
-    return to == limit ? 0 : -1;                                                                                       \
+static inline int
+get_two(const unsigned char *from, Py_UCS4 *value)
+{
+    *value = (from[0] & 0x1Fu) << 6 | (from[1] & 0x3Fu);
+    return from[0] >= 0xC2 && is_following(from[1]);
 }
 
-DECODER(decode_1, Py_UCS1, 2)
-DECODER(decode_2, Py_UCS2, 3)
-DECODER(decode_4, Py_UCS4, 4)
+static inline int
+get_three(const unsigned char *from, Py_UCS4 *value)
+{
+    if (((from[1] ^ 0x80) | (from[2] ^ 0x80)) & 0xC0) {
+        return 0;
+    }
+    *value = (from[0] & 0x0Fu) << 12 | (from[1] & 0x3Fu) << 6 | (from[2] & 0x3Fu);
+    return *value >= 0x800 && *value - 0xD800 >= 0x800;
+}
+
+static inline int
+get_four(const unsigned char *from, Py_UCS4 *value)
+{
+    *value = (from[0] & 0x0Fu) << 18 | (from[1] & 0x3Fu) << 12 | (from[2] & 0x3Fu) << 6 | (from[3] & 0x3Fu);
+    return is_following(from[1]) && is_following(from[2]) && is_following(from[3]) && *value - 0x10000 < 0x100000;
+}
+
+/* Return a bit for each of SPAN bytes: whether a character of more than one byte begins there. */
+static inline uint64_t
+leads_of(const unsigned char *from)
+{
+    uint64_t leads = 0, word;
+
+    for (int index = 0; index < SPAN / 8; index++) {
+        memcpy(&word, from + 8 * index, 8);
+        word &= word << 1 & UINT64_C(0x8080808080808080);
+        /* The product brings one bit of each byte together in the highest byte. */
+#if PY_BIG_ENDIAN
+        word = (word >> 7) * UINT64_C(0x8040201008040201) >> 56;
+#else
+        word = (word >> 7) * UINT64_C(0x0102040810204080) >> 56;
+#endif
+        leads |= word << 8 * index;
+    }
+    return leads;
+}
+
+static inline int
+lowest_bit(uint64_t bits)
+{
+#ifdef __GNUC__
+    return __builtin_ctzll(bits);
+#else
+    int number = 0;
+
+    for (; !(bits & 1); bits >>= 1) {
+        number++;
+    }
+    return number;
+#endif
+}
+
+/* Copy 16 bytes of ASCII; into wider characters one for each. */
+
+static inline void
+copy_to_1(Py_UCS1 *to, const unsigned char *from)
+{
+    memcpy(to, from, 16);
+}
+
+#define COPIER(name, character)                                                                                        \
+static inline void                                                                                                     \
+name(character *__restrict to, const unsigned char *__restrict from)                                                   \
+{                                                                                                                      \
+    for (int index = 0; index < 16; index++) {                                                                         \
+        to[index] = from[index];                                                                                       \
+    }                                                                                                                  \
+}
+COPIER(copy_to_2, Py_UCS2)
+COPIER(copy_to_4, Py_UCS4)
+
+/* Decode characters of one size, of which one begins here: in one alphabet several follow each other. */
+#define RUN(character, size, get, first, number)                                                                       \
+    do {                                                                                                               \
+        Py_UCS4 value;                                                                                                 \
+                                                                                                                       \
+        if (!get(from, &value)) {                                                                                      \
+            return -1;                                                                                                 \
+        }                                                                                                              \
+        *to++ = (character)value;                                                                                      \
+        from += size;                                                                                                  \
+        leads &= leads - 1;                                                                                            \
+    } while (leads && (unsigned)*from - first < number)
+
+/* Decode all of it into characters of one width; return -1 when it is not well-formed.
+ *
+ * Where the longer characters begin is found out for SPAN bytes at a time, without a branch for each byte: no processor
+ * foresees which letters of a word are ASCII. What lies between two of them is copied 16 bytes at a time, the last time
+ * too far; what was too much is written over. A byte that is out of its place is copied like ASCII, and as measure() has
+ * not counted it, the text then does not fit. */
+#define DECODER(name, character, copy_16)                                                                              \
+static int                                                                                                             \
+name(const unsigned char *__restrict from, const unsigned char *end, character *__restrict to, Py_ssize_t room)        \
+{                                                                                                                      \
+    const character *limit = to + room;                                                                                \
+                                                                                                                       \
+    while (end - from >= SPAN + SLACK && limit - to >= SPAN + SLACK) {                                                 \
+        const unsigned char *stop = from + SPAN;                                                                       \
+        uint64_t leads = leads_of(from);                                                                               \
+                                                                                                                       \
+        while (from < stop) {                                                                                          \
+            const unsigned char *next = leads ? stop - SPAN + lowest_bit(leads) : stop;                                \
+            Py_ssize_t size = next - from;                                                                             \
+                                                                                                                       \
+            copy_16(to, from);                                                                                         \
+            for (Py_ssize_t done = 16; done < size; done += 16) {                                                      \
+                copy_16(to + done, from + done);                                                                       \
+            }                                                                                                          \
+            to += size;                                                                                                \
+            from = next;                                                                                               \
+            if (!leads) {                                                                                              \
+                break;                                                                                                 \
+            }                                                                                                          \
+            if (*from < 0xE0) {                                                                                        \
+                RUN(character, 2, get_two, 0xC0, 0x20);                                                                \
+            }                                                                                                          \
+            else if (*from < 0xF0) {                                                                                   \
+                RUN(character, 3, get_three, 0xE0, 0x10);                                                              \
+            }                                                                                                          \
+            else {                                                                                                     \
+                RUN(character, 4, get_four, 0xF0, 0x10);                                                               \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    while (from < end && to < limit) {                                                                                 \
+        Py_UCS4 value = *from;                                                                                         \
+        Py_ssize_t size = value < 0x80 ? 1 : value < 0xE0 ? 2 : value < 0xF0 ? 3 : 4;                                  \
+                                                                                                                       \
+        if (size > end - from) {                                                                                       \
+            return -1;                                                                                                 \
+        }                                                                                                              \
+        if (size > 1 && !(size == 2 ? get_two : size == 3 ? get_three : get_four)(from, &value)) {                     \
+            return -1;                                                                                                 \
+        }                                                                                                              \
+        *to++ = (character)value;                                                                                      \
+        from += size;                                                                                                  \
+    }                                                                                                                  \
+    return from == end && to == limit ? 0 : -1;                                                                        \
+}
+
+DECODER(decode_1, Py_UCS1, copy_to_1)
+DECODER(decode_2, Py_UCS2, copy_to_2)
+DECODER(decode_4, Py_UCS4, copy_to_4)
 
 /* Return text that is nothing but ASCII, copied in one pass; NULL without an error for other text. */
 static PyObject *
