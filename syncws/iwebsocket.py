@@ -111,7 +111,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """Send what came through the output stream."""
         raise NotImplementedError
 
-    def _write_text(self, data: bytes) -> int:
+    def _write_text(self, data: bytes | memoryview) -> int:
         """Send bytes that are known to be UTF-8."""
         raise NotImplementedError
 

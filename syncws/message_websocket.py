@@ -231,7 +231,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return len(data)
 
     @short_way("_outbox", _UTF8)
-    def _write_text(self, data: bytes) -> int:
+    def _write_text(self, data: bytes | memoryview) -> int:
         session = self._session
         if session is None or self._is_output_closed or self._state is not _CONNECTED:
             session = self._output_session()

@@ -89,7 +89,7 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
         # In fragments, so that pongs and the Close frame need not wait for the end of a message without bounds.
         return self._output_session().write(BINARY, data, progress, may_split=True)
 
-    def _write_text(self, data: bytes) -> int:
+    def _write_text(self, data: bytes | memoryview) -> int:
         return self._write(data, None)
 
     def _make_session(self, settings: StreamWebSocketControl, reached: Reached, waker: Waker) -> StreamSession:

@@ -44,7 +44,7 @@ class ByteSink(Protocol):
         """
         ...
 
-    def _write_text(self, data: bytes, /) -> int:
+    def _write_text(self, data: bytes | memoryview, /) -> int:
         """Do the same, without progress, for bytes that are known to be UTF-8."""
         ...
 

@@ -5,6 +5,7 @@ Runs on the thread that calls it; nothing here waits.
 
 from syncws._arguments.checks import as_byte_order, as_unicode_encoding
 from syncws._copying import NotCopied
+from syncws._wire.utf8 import utf8_of
 from syncws.enums import ByteOrder, UnicodeEncoding
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError, NoUnicodeTranslationError
 
@@ -19,8 +20,8 @@ CODE_UNIT_SIZES = (1, 2, 2)
 """Bytes of a code unit of each UnicodeEncoding, by its number."""
 
 
-def encode_text(value: str, encoding: UnicodeEncoding) -> bytes:
-    """Encode text.
+def encode_text(value: str, encoding: UnicodeEncoding) -> bytes | memoryview:
+    """Encode text; large UTF-8 is encoded when it is needed, see utf8_of.
 
     Args:
         value: the text; without lone surrogates, which are no text in any encoding.
@@ -35,7 +36,7 @@ def encode_text(value: str, encoding: UnicodeEncoding) -> bytes:
     if not isinstance(value, str):
         raise InvalidArgumentTypeError(f"value must be a str, not {type(value).__name__}")
     try:
-        return value.encode() if encoding is _UTF8 else value.encode(CODECS[encoding])
+        return utf8_of(value) if encoding is _UTF8 else value.encode(CODECS[encoding])
     except UnicodeEncodeError as error:
         raise InvalidArgumentError(f"text cannot be encoded: {error.reason} at index {error.start}") from None
 

@@ -38,11 +38,11 @@ class WriterFields:
     # while it runs: pop() of a list is atomic, and costs a third of a Lock, which nobody would wait for.
     _byte_order: ByteOrder
     _encoding: UnicodeEncoding
-    _parts: list[bytes]
+    _parts: list[bytes | memoryview]
     _length: int
     _stream: IOutputStream | None
     # The latest part that write_string made as UTF-8: sending it as text needs no check.
-    _text: bytes | None
+    _text: bytes | memoryview | None
     _turn: list[None]
     _is_closed: bool
 

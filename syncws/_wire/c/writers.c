@@ -268,10 +268,12 @@ writer_write_string(PyObject *object, PyObject *value)
 {
     Writer *self = (Writer *)object;
     const State *state = syncws_state_of(object, self->home);
-    PyObject *data, *released[2] = {NULL, NULL}, *result;
+    PyObject *data = NULL, *released[2] = {NULL, NULL}, *result;
     int done;
 
-    data = PyUnicode_CheckExact(value) && self->encoding == state->encoding ? PyUnicode_AsUTF8String(value) : NULL;
+    if (PyUnicode_CheckExact(value) && PyUnicode_GET_LENGTH(value) <= SYNCWS_LENT && self->encoding == state->encoding) {
+        data = PyUnicode_AsUTF8String(value);
+    }
     if (data == NULL) {
         /* Also where it holds a surrogate: the error is Python's to word. */
         PyErr_Clear();
