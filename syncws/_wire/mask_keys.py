@@ -30,14 +30,17 @@ def new_key() -> bytes:
             stock.extend(_split(os.urandom(_STOCK_BYTES)))
 
 
-if speedups is not None:
-    speedups.use_keys(sys.modules[__name__])
-
-
 def _begin_anew() -> None:
     global _stock
     _stock = []
+    _lend_stock()
 
 
+def _lend_stock() -> None:
+    if speedups is not None:
+        speedups.use_keys(sys.modules[__name__])
+
+
+_lend_stock()
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows forks nothing
     os.register_at_fork(after_in_child=_begin_anew)

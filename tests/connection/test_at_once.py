@@ -190,9 +190,16 @@ def line(request, server_tls, client_tls):
     made.close()
 
 
+@pytest.fixture
+def stock():
+    """The stock of mask keys, empty. Keys that were there are not used again."""
+    mask_keys._stock.clear()
+    return mask_keys._stock
+
+
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 125, 126, 127, 4095, 4096])
-def test_a_small_frame_goes_whole_masked_and_counted(line, size, monkeypatch):
-    monkeypatch.setattr(mask_keys, "_stock", [KEY])
+def test_a_small_frame_goes_whole_masked_and_counted(line, size, stock):
+    stock.append(KEY)
     payload = bytes(index & 0xFF for index in range(size))
     assert line.send(payload) is True
     header = bytes((BINARY, 0x80 | size)) if size < 126 else bytes((BINARY, 0xFE)) + struct.pack(">H", size)
@@ -595,6 +602,16 @@ def test_no_two_frames_have_one_key_also_when_the_stock_runs_out(line):
     assert len(keys) >= 2998
 
 
+def test_a_forked_child_uses_no_key_of_its_parent(line, stock):
+    stock.append(KEY)
+    mask_keys._begin_anew()
+    assert line.send(b"") is True
+    line.read(1)
+    assert bytes(line.far_data[2:6]) != KEY
+    assert stock == [KEY]
+
+
+@pytest.mark.usefixtures("stock")
 def test_nothing_goes_past_what_others_do_while_keys_are_made(line, monkeypatch):
     """The system gives them, and meanwhile other threads run."""
 
@@ -602,7 +619,6 @@ def test_nothing_goes_past_what_others_do_while_keys_are_made(line, monkeypatch)
         line.outbox.has_posted = True
         return KEY
 
-    monkeypatch.setattr(mask_keys, "_stock", [])
     monkeypatch.setattr(mask_keys, "new_key", new_key)
     assert line.send() is False
     line.outbox.has_posted = False

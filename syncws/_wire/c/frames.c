@@ -47,11 +47,24 @@ syncws_read_key(PyObject *object, unsigned char *key)
     return 0;
 }
 
-/* use_keys(module): where AtOnce looks */
+/* use_keys(module): where AtOnce looks; to be called again when the stock is another list */
 PyObject *
 syncws_use_keys(PyObject *module, PyObject *keys_module)
 {
-    return syncws_use_names(&syncws_state(module)->keys, keys_module);
+    State *state = syncws_state(module);
+    PyObject *done = syncws_use_names(&state->keys, keys_module), *stock;
+
+    if (done == NULL) {
+        return NULL;
+    }
+    stock = PyDict_GetItemWithError(state->keys, state->stock_name);
+    if (stock == NULL || !PyList_CheckExact(stock)) {
+        PyErr_SetString(PyExc_TypeError, "the module must have a list of keys");
+        Py_CLEAR(done);
+        return NULL;
+    }
+    Py_XSETREF(state->stock, Py_NewRef(stock));
+    return done;
 }
 
 /* Keep the names of a module, which may be given other values later. */

@@ -96,6 +96,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->monotonic);
     Py_VISIT(state->clock_name);
     Py_VISIT(state->keys);
+    Py_VISIT(state->stock);
     Py_VISIT(state->stock_name);
     Py_VISIT(state->new_key_name);
     Py_VISIT(state->zero);
@@ -150,6 +151,7 @@ clear(PyObject *module)
     Py_CLEAR(state->monotonic);
     Py_CLEAR(state->clock_name);
     Py_CLEAR(state->keys);
+    Py_CLEAR(state->stock);
     Py_CLEAR(state->stock_name);
     Py_CLEAR(state->new_key_name);
     Py_CLEAR(state->zero);

@@ -103,12 +103,11 @@ break_off(PyObject *object, int number)
 static int
 take_key(const State *state, unsigned char *key)
 {
-    PyObject *stock, *taken;
+    PyObject *stock = state->stock, *taken;
     Py_ssize_t last;
     int failed;
 
-    stock = state->keys == NULL ? NULL : PyDict_GetItemWithError(state->keys, state->stock_name);
-    if (stock == NULL || !PyList_CheckExact(stock)) {
+    if (stock == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "use_keys was not called");
         return -1;
     }

@@ -57,27 +57,36 @@ field_of(PyObject *fields, PyObject *name)
 #endif
 }
 
-/* An attribute of what an object has under a name; NULL as field_of(). */
-static PyObject *
-attribute_of(PyObject *fields, PyObject *name, PyObject *attribute)
-{
-    PyObject *object = field_of(fields, name), *value = object == NULL ? NULL : PyObject_GetAttr(object, attribute);
-
-    Py_XDECREF(object);
-    return value;
-}
-
 /* at_hand.take(socket._message_received.handlers) */
 static PyObject *
 take_for(PyObject *fields, PyObject *at_hand, const State *state)
 {
-    PyObject *handlers = attribute_of(fields, state->event_name, state->handlers_name), *content = NULL;
+    PyObject *event = field_of(fields, state->event_name), *content = NULL;
+    PyObject *handlers = event == NULL ? NULL : PyObject_GetAttr(event, state->handlers_name);
 
+    Py_XDECREF(event);
     if (handlers != NULL && PyTuple_CheckExact(handlers)) {
         content = syncws_take(at_hand, state, handlers);
     }
     Py_XDECREF(handlers);
     return content;
+}
+
+/* socket._control._message_type, which is the class's until it is set; NULL as field_of(). */
+static PyObject *
+kind_of(PyObject *fields, const State *state)
+{
+    PyObject *control = field_of(fields, state->control_name);
+    PyObject *settings = control == NULL ? NULL : PyObject_GenericGetDict(control, NULL);
+    PyObject *kind = settings == NULL ? NULL : field_of(settings, state->kind_name);
+
+    if (kind == NULL && control != NULL) {
+        PyErr_Clear();
+        kind = PyObject_GetAttr(control, state->kind_name);
+    }
+    Py_XDECREF(control);
+    Py_XDECREF(settings);
+    return kind;
 }
 
 /* socket._write_text(data) or socket._write(data, None): the length of what was sent; otherwise as try_without(). */
@@ -91,7 +100,7 @@ write_without(const ShortWay *self, PyObject *fields, PyObject *sender, PyObject
     if (!PyBytes_CheckExact(args[0]) || (count == 2 && args[1] != Py_None)) {
         return NULL;
     }
-    kind = attribute_of(fields, state->control_name, state->kind_name);
+    kind = kind_of(fields, state);
     is_text = kind == self->text_kind;
     Py_XDECREF(kind);
     if (kind == NULL || (is_text && count == 2)) {

@@ -72,6 +72,7 @@ typedef struct {
     PyObject *monotonic;
     /* The names of syncws._wire.mask_keys. */
     PyObject *keys;
+    PyObject *stock;
     PyObject *clock_name;
     PyObject *stock_name;
     PyObject *new_key_name;
