@@ -31,7 +31,7 @@ from syncws import (
     TlsError,
     WebErrorStatus,
 )
-from syncws._net.tls import context as tls_context
+from syncws._net.tls import trust as tls_trust
 
 VERSIONS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 each_version = pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)
@@ -173,11 +173,13 @@ def test_over_ws_the_certificate_has_no_effect(root):
 
 def test_one_context_serves_both_attempts_of_a_connect(root, server_chain, monkeypatch):
     made = []
-    monkeypatch.setattr(tls_context, "default_context", lambda original=tls_context.default_context: note(original()))
+    bare_context = tls_trust.bare_context
 
-    def note(context):
-        made.append(context)
-        return context
+    def note():
+        made.append(bare_context())
+        return made[-1]
+
+    monkeypatch.setattr(tls_trust, "bare_context", note)
 
     def script(connection):
         read_request(connection)
@@ -420,11 +422,14 @@ def test_without_sslkeylogfile_nothing_is_logged(server_tls, tmp_path, monkeypat
     before = sorted(os.listdir(tmp_path))
     contexts = []
 
-    def note(original=tls_context.default_context):
-        contexts.append(original())
+    bare_context = tls_trust.bare_context
+
+    def note():
+        contexts.append(bare_context())
         return contexts[-1]
 
-    monkeypatch.setattr(tls_context, "default_context", note)
+    monkeypatch.setattr(tls_trust, "_shared", {})
+    monkeypatch.setattr(tls_trust, "bare_context", note)
     with scripted_server(only_reads, ssl_context=server_tls) as uri:
         connect(uri, None)
     assert [context.keylog_filename for context in contexts] == [None]

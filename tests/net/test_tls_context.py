@@ -12,7 +12,8 @@ from support import settings_with
 from support.certificates import make, make_authority
 
 from syncws import Certificate, HResult, InvalidArgumentError, WebSocketError
-from syncws._net.tls.context import default_context, make_plan
+from syncws._net.tls.context import make_plan
+from syncws._net.tls.trust import trusting_context
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def watch_loading(monkeypatch, fail=None):
 
 
 def test_the_default_context_verifies_everything():
-    context = default_context()
+    context = trusting_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
@@ -172,5 +173,5 @@ def test_without_a_place_for_temporary_files_the_error_says_so(made, tmp_path, m
 def test_a_key_log_that_cannot_be_written_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "nowhere" / "keys"))
     with pytest.raises(WebSocketError, match="SSLKEYLOGFILE") as caught:
-        default_context()
+        trusting_context()
     assert caught.value.hresult == HResult.E_FAIL

@@ -18,8 +18,8 @@ from support.server_certificates import (
 
 from syncws._net.tls import verification
 from syncws._net.tls.chain_judge import PASSED, UNJUDGED, judge, sent_chain
-from syncws._net.tls.context import default_context
 from syncws._net.tls.relaxed_context import has_readable_times
+from syncws._net.tls.trust import trusting_context
 from syncws._net.tls.verification import certificate_error, examine, not_forgiven, refused_at_once
 from syncws.enums import ChainValidationResult
 from syncws.hresult import HResult
@@ -47,7 +47,7 @@ FOR_CLIENTS = (x509.ExtendedKeyUsage([CLIENT]), False)
 
 
 def trusting(*authorities):
-    context = default_context()
+    context = trusting_context()
     for authority in authorities:
         authority.trusted_by(context)
     return context

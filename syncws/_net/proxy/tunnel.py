@@ -165,10 +165,10 @@ def _tls_over(
     lock: AbstractContextManager[object],
 ) -> Transport:
     with loading():
-        from syncws._net.tls.context import default_context
         from syncws._net.tls.transport import TlsTransport
+        from syncws._net.tls.trust import shared_context
 
-    over_tls = TlsTransport(transport, default_context() if context is None else context, proxy.server_name, lock)
+    over_tls = TlsTransport(transport, shared_context() if context is None else context, proxy.server_name, lock)
     over_tls.handshake(waiter.wait, waiter.check)
     return over_tls
 

@@ -1,95 +1,22 @@
 """With which TLS settings a connection is made, and by which ones the server's certificate is checked.
 
-Runs on the connecting thread, before anything is sent. A proxy gets default_context(), never what make_plan() returns:
-a client certificate is for the server.
+Runs on the connecting thread, before anything is sent. A proxy never gets what make_plan() returns: a client
+certificate is for the server.
 """
 
 import inspect
-import os
-import re
 import secrets
 import ssl
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from urllib3.util.ssl_ import create_urllib3_context
-
-from syncws._waiting.at_fork import loading
+from syncws._net.tls.trust import bare_context, shared_context, trusting_context
 from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
 from syncws.errors import InvalidArgumentError, WebSocketError
 
-__all__ = ["TlsPlan", "default_context", "make_plan"]
-
-# Of a certificate in a folder, by which OpenSSL finds it.
-_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-
-
-def default_context() -> ssl.SSLContext:
-    """Return a context that verifies certificate and host name against the system's authorities.
-
-    TLS 1.2 or later. SSL_CERT_FILE and SSL_CERT_DIR replace the system's authorities; SSLKEYLOGFILE names a file to
-    which the session's secrets are added.
-
-    Raises:
-        WebSocketError: that file cannot be written (0x80004005).
-    """
-    with loading():
-        context = _bare_context()
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    return context
-
-
-def _trusting_context(settings: WebSocketControl) -> ssl.SSLContext:
-    """Return the context for a server without an ssl_context: the default one, with the authorities of control.
-
-    Raises: as default_context, and as make_plan.
-    """
-    path = None if settings.ca_file is None else os.fspath(settings.ca_file)
-    if path is None and settings.trusts_system_authorities:
-        return default_context()
-    if path is None:
-        raise InvalidArgumentError(
-            "with control.trusts_system_authorities False control.ca_file must say whom to trust"
-        )
-    context = default_context() if settings.trusts_system_authorities else _bare_context()
-    try:
-        if not os.path.isdir(path):
-            context.load_verify_locations(cafile=path)
-        elif any(_HASHED_NAME.fullmatch(name) for name in os.listdir(path)):
-            context.load_verify_locations(capath=path)
-        else:
-            raise InvalidArgumentError(
-                f"control.ca_file is the folder {path!r}, in which no file has a hashed name: openssl rehash gives them"
-            )
-    except ssl.SSLError as exc:
-        raise InvalidArgumentError(f"control.ca_file {path!r} has no certificate in PEM form") from exc
-    except InvalidArgumentError:
-        raise
-    except (OSError, ValueError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else exc
-        raise InvalidArgumentError(f"control.ca_file {path!r} cannot be read: {why}") from exc
-    return context
-
-
-def _bare_context() -> ssl.SSLContext:
-    """Return the default context without authorities, which are what takes time."""
-    try:
-        with loading():
-            context = create_urllib3_context()
-    except OSError as exc:
-        raise WebSocketError(
-            f"no TLS settings can be made, perhaps for the file that SSLKEYLOGFILE names: {exc}"
-        ) from exc
-    # urllib3 2 does these three too; 1.26 leaves the host name to code of its own, and the version to the system.
-    context.check_hostname = True
-    context.hostname_checks_common_name = False
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A server that began to renegotiate could make sending wait for receiving.
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+__all__ = ["TlsPlan", "make_plan"]
 
 
 class TlsPlan(NamedTuple):
@@ -108,7 +35,7 @@ class TlsPlan(NamedTuple):
 def make_plan(settings: WebSocketControl) -> TlsPlan:
     """Return the contexts of a connect to a server.
 
-    Ours take tens of milliseconds to make, so they are kept with the settings: a connect makes them once.
+    They are kept with the settings, for those of a client certificate take their time.
 
     Raises:
         InvalidArgumentError: OpenSSL does not take the client certificate, or ca_file; or an ssl_context that no other
@@ -139,9 +66,12 @@ def _new_plan(settings: WebSocketControl) -> TlsPlan:
         )
     if own is not None and (lets_pass or certificate is not None):
         _check_replaceable(own)
-    if own is None:
-        rules = _trusting_context(settings)
-        plan = TlsPlan(_lenient(_bare_context()), rules) if lets_pass else TlsPlan(rules)
+    if own is None and lets_pass:
+        plan = TlsPlan(_lenient(bare_context()), shared_context(settings.ca_file, settings.trusts_system_authorities))
+    elif own is None:
+        # A client certificate is put into a context of its own.
+        make = shared_context if certificate is None else trusting_context
+        plan = TlsPlan(make(settings.ca_file, settings.trusts_system_authorities))
     elif certificate is None and not lets_pass:
         plan = TlsPlan(own)
     elif own.verify_mode is ssl.CERT_NONE:

@@ -1,0 +1,134 @@
+"""Whom a connection without an ssl_context trusts: the contexts that are made here.
+
+Runs on the connecting thread, before anything is sent.
+"""
+
+import os
+import re
+import ssl
+from typing import Any
+
+from urllib3.util.ssl_ import create_urllib3_context
+
+from syncws._waiting.at_fork import loading
+from syncws._waiting.deadline import now
+from syncws.errors import InvalidArgumentError, WebSocketError
+
+__all__ = ["bare_context", "shared_context", "trusting_context"]
+
+# Of a certificate in a folder, by which OpenSSL finds it.
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+# How long a context is shared: what Windows trusts has no file that would tell of a change.
+_SHARED_SECONDS = 300.0
+_MOST_SHARED = 8
+# By what was asked for and how the files were: until when, and the context. Of two threads that make one the latter's
+# stays, which is as good.
+_shared: dict[tuple[Any, ...], tuple[float, ssl.SSLContext]] = {}
+
+
+def shared_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_system: bool = True) -> ssl.SSLContext:
+    """Return what trusting_context() would; other connections use it too, so it must not be changed.
+
+    To read the system's authorities takes longer than all the rest of a connect. What has changed on disk or in the
+    environment is read anew, and all of it after five minutes.
+
+    Args, Raises: as trusting_context.
+    """
+    if os.environ.get("SSLKEYLOGFILE"):
+        # That file may be another one by now.
+        return trusting_context(ca_file, trusts_system)
+    path = None if ca_file is None else os.fspath(ca_file)
+    key = (path, trusts_system, *_look_at(path, trusts_system))
+    until, context = _shared.get(key, (0.0, None))
+    if context is None or now() >= until:
+        context = trusting_context(ca_file, trusts_system)
+        if len(_shared) >= _MOST_SHARED:
+            _shared.clear()
+        _shared[key] = now() + _SHARED_SECONDS, context
+    return context
+
+
+def _look_at(ca_file: str | None, trusts_system: bool) -> list[Any]:
+    """Return where the authorities are read from, and what tells that they have changed."""
+    paths: list[Any] = [] if ca_file is None else [ca_file]
+    if trusts_system:
+        system = ssl.get_default_verify_paths()
+        paths += [path for path in (system.cafile, system.capath) if path is not None]
+    seen: list[Any] = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):
+            seen.append(path)
+        else:
+            seen.append((path, status.st_mtime_ns, status.st_size, status.st_ino))
+    return seen
+
+
+def trusting_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_system: bool = True) -> ssl.SSLContext:
+    """Return a new context that verifies certificate and host name; TLS 1.2 or later.
+
+    SSL_CERT_FILE and SSL_CERT_DIR replace the system's authorities; SSLKEYLOGFILE names a file to which the session's
+    secrets are added.
+
+    Args:
+        ca_file: authorities in PEM form, or a folder of them; None for none of one's own.
+        trusts_system: whether the system's authorities are trusted, too.
+
+    Raises:
+        InvalidArgumentError: `ca_file` has none, or nobody is trusted (0x80070057).
+        WebSocketError: the file for secrets cannot be written (0x80004005).
+    """
+    if ca_file is None and not trusts_system:
+        raise InvalidArgumentError(
+            "with control.trusts_system_authorities False control.ca_file must say whom to trust"
+        )
+    context = bare_context()
+    if trusts_system:
+        with loading():
+            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if ca_file is not None:
+        _load(context, os.fspath(ca_file))
+    return context
+
+
+def _load(context: ssl.SSLContext, path: str) -> None:
+    try:
+        if not os.path.isdir(path):
+            context.load_verify_locations(cafile=path)
+        elif any(_HASHED_NAME.fullmatch(name) for name in os.listdir(path)):
+            context.load_verify_locations(capath=path)
+        else:
+            raise InvalidArgumentError(
+                f"control.ca_file is the folder {path!r}, in which no file has a hashed name: openssl rehash gives them"
+            )
+    except ssl.SSLError as exc:
+        raise InvalidArgumentError(f"control.ca_file {path!r} has no certificate in PEM form") from exc
+    except InvalidArgumentError:
+        raise
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise InvalidArgumentError(f"control.ca_file {path!r} cannot be read: {why}") from exc
+
+
+def bare_context() -> ssl.SSLContext:
+    """Return a new context that trusts nobody: authorities are what takes time.
+
+    Raises:
+        WebSocketError: see trusting_context (0x80004005).
+    """
+    try:
+        with loading():
+            context = create_urllib3_context()
+    except OSError as exc:
+        raise WebSocketError(
+            f"no TLS settings can be made, perhaps for the file that SSLKEYLOGFILE names: {exc}"
+        ) from exc
+    # urllib3 2 does these three too; 1.26 leaves the host name to code of its own, and the version to the system.
+    context.check_hostname = True
+    context.hostname_checks_common_name = False
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A server that began to renegotiate could make sending wait for receiving.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+    return context
