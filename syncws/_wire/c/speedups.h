@@ -253,6 +253,9 @@ PyObject *syncws_call_writer_in_python(
     const State *state, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_writer_parts(Writer *writer);
 extern PyGetSetDef syncws_writer_lists[];
+PyObject *syncws_writer_write_string(PyObject *object, PyObject *value);
+PyObject *syncws_writer_write_bytes(PyObject *object, PyObject *value);
+PyObject *syncws_writer_detach_stream(PyObject *object, PyObject *ignored);
 PyObject *syncws_writer_store(PyObject *object, PyObject *ignored);
 void syncws_call_aside(PyObject *object, const char *name, int takes_error);
 

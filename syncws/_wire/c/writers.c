@@ -1,4 +1,4 @@
-/* The fields of a DataWriter, and the methods that a program calls for each message: the compiled form of
+/* The fields of a DataWriter, how it is made and how it ends: the compiled form of
  * writer_fields.WriterFields. Whatever is not the common case goes to the function of that class. */
 
 #include "speedups.h"
@@ -171,62 +171,6 @@ writer_finalize(PyObject *object)
     PyErr_Restore(type, value, traceback);
 }
 
-/* True when the writer is neither closed nor in the midst of a store. */
-static int
-is_ready(const Writer *self)
-{
-    if (self->is_closed != Py_False) {
-        return 0;
-    }
-    return self->turn == NULL ? !self->is_busy : PyList_CheckExact(self->turn) && PyList_GET_SIZE(self->turn) > 0;
-}
-
-/* Add a part: -1 with an exception, 0 when there is no list to add it to. */
-static int
-add_part(Writer *self, PyObject *data)
-{
-    if (self->parts == NULL && self->part == NULL) {
-        self->part = Py_NewRef(data);
-        return 1;
-    }
-    if (syncws_writer_parts(self) == NULL) {
-        return -1;
-    }
-    return PyList_CheckExact(self->parts) ? PyList_Append(self->parts, data) + 1 : 0;
-}
-
-/* Add bytes, and note them as text where `is_text`: 1 when that was done, 0 when it is not the common case. */
-static int
-append(Writer *self, PyObject *data, int is_text, PyObject *released[2])
-{
-    Py_ssize_t length, size = PyBytes_GET_SIZE(data);
-    PyObject *sum;
-    int done;
-
-    if (!is_ready(self) || self->length == NULL || !PyLong_CheckExact(self->length)) {
-        return 0;
-    }
-    if (!size) {
-        return 1;
-    }
-    length = PyLong_AsSsize_t(self->length);
-    if (length < 0 || length > PY_SSIZE_T_MAX - size) {
-        PyErr_Clear();
-        return 0;
-    }
-    sum = PyLong_FromSsize_t(length + size);
-    done = sum == NULL ? -1 : add_part(self, data);
-    if (done <= 0) {
-        Py_XDECREF(sum);
-        return done < 0 ? -1 : 0;
-    }
-    released[0] = syncws_replace(&self->length, sum);
-    if (is_text) {
-        released[1] = syncws_replace(&self->text, Py_NewRef(data));
-    }
-    return 1;
-}
-
 static PyObject *
 writer_enter(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
@@ -261,66 +205,6 @@ writer_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
         Py_XDECREF(old[index]);
     }
     Py_RETURN_NONE;
-}
-
-static PyObject *
-writer_write_string(PyObject *object, PyObject *value)
-{
-    Writer *self = (Writer *)object;
-    const State *state = syncws_state_of(object, self->home);
-    PyObject *data = NULL, *released[2] = {NULL, NULL}, *result;
-    int done;
-
-    if (PyUnicode_CheckExact(value) && PyUnicode_GET_LENGTH(value) <= SYNCWS_LENT && self->encoding == state->encoding) {
-        data = PyUnicode_AsUTF8String(value);
-    }
-    if (data == NULL) {
-        /* Also where it holds a surrogate: the error is Python's to word. */
-        PyErr_Clear();
-        return syncws_call_writer_in_python(state, "write_string", object, &value, 1);
-    }
-    Py_BEGIN_CRITICAL_SECTION(object);
-    done = append(self, data, 1, released);
-    Py_END_CRITICAL_SECTION();
-    result = done > 0 ? PyLong_FromSsize_t(PyBytes_GET_SIZE(data)) : NULL;
-    Py_DECREF(data);
-    Py_XDECREF(released[0]);
-    Py_XDECREF(released[1]);
-    return done ? result : syncws_call_writer_in_python(state, "write_string", object, &value, 1);
-}
-
-static PyObject *
-writer_write_bytes(PyObject *object, PyObject *value)
-{
-    const State *state = syncws_state_of(object, ((Writer *)object)->home);
-    PyObject *released[2] = {NULL, NULL};
-    int done = 0;
-
-    if (PyBytes_CheckExact(value)) {
-        Py_BEGIN_CRITICAL_SECTION(object);
-        done = append((Writer *)object, value, 0, released);
-        Py_END_CRITICAL_SECTION();
-        Py_XDECREF(released[0]);
-    }
-    if (!done) {
-        return syncws_call_writer_in_python(state, "write_bytes", object, &value, 1);
-    }
-    return done < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-static PyObject *
-writer_detach_stream(PyObject *object, PyObject *Py_UNUSED(ignored))
-{
-    Writer *self = (Writer *)object;
-    const State *state = syncws_state_of(object, self->home);
-    PyObject *stream = NULL;
-
-    Py_BEGIN_CRITICAL_SECTION(object);
-    if (is_ready(self) && self->stream != NULL && self->stream != Py_None) {
-        stream = syncws_replace(&self->stream, Py_NewRef(Py_None));
-    }
-    Py_END_CRITICAL_SECTION();
-    return stream != NULL ? stream : syncws_call_writer_in_python(state, "detach_stream", object, NULL, 0);
 }
 
 PyDoc_STRVAR(write_string_doc,
@@ -383,10 +267,10 @@ static PyMethodDef writer_methods[] = {
     {"__enter__", writer_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nReturn the writer."},
     {"__exit__", (PyCFunction)(void (*)(void))writer_exit, METH_FASTCALL,
      "__exit__($self, kind, value, traceback, /)\n--\n\nClose the writer."},
-    {"write_string", writer_write_string, METH_O, write_string_doc},
-    {"write_bytes", writer_write_bytes, METH_O, write_bytes_doc},
+    {"write_string", syncws_writer_write_string, METH_O, write_string_doc},
+    {"write_bytes", syncws_writer_write_bytes, METH_O, write_bytes_doc},
     {"store", syncws_writer_store, METH_NOARGS, store_doc},
-    {"detach_stream", writer_detach_stream, METH_NOARGS, detach_stream_doc},
+    {"detach_stream", syncws_writer_detach_stream, METH_NOARGS, detach_stream_doc},
     {NULL, NULL, 0, NULL},
 };
 
