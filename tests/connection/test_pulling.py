@@ -12,6 +12,7 @@ from support.doubles import StreamRig
 from support.fakes import ScriptedTransport, interrupt_at
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
+from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
 from syncws._connection.receiving.reading_role import Hold
 from syncws._streams.byte_source import Operation
@@ -372,13 +373,28 @@ def test_a_session_that_is_over_is_held_by_nothing(rigs):
         rig.session = begin(StreamRig()).session
 
 
-@pytest.mark.parametrize("is_woken", [True, False])
-def test_without_a_thread_to_be_had_close_does_the_rest_itself(rigs, monkeypatch, is_woken):
+@pytest.fixture
+def _no_thread(monkeypatch):
     class NoThread(threading.Thread):
         def start(self):
             raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading, "Thread", NoThread)
+
+
+@pytest.mark.usefixtures("_no_thread")
+def test_without_a_thread_to_be_had_a_caller_gives_up_a_peer_that_is_silent(rigs):
+    rig = begin(rigs())
+    rig.session.silence = Silence("nothing came", 0)
+    rig.session.role.call()
+    with pytest.raises(ConnectionLostError, match="nothing came"):
+        rig.session.receive(Deadline(LIMIT))
+    rig.session.close(None, "", LIMIT)
+
+
+@pytest.mark.usefixtures("_no_thread")
+@pytest.mark.parametrize("is_woken", [True, False])
+def test_without_a_thread_to_be_had_close_does_the_rest_itself(rigs, is_woken):
     rig = begin(rigs(CLOSE_1000, b""))
     if is_woken:
         rig.session.waker.wake()

@@ -415,7 +415,7 @@ def test_a_reader_whose_connect_has_given_everything_back_does_nothing(rigs):
 
 
 def test_a_turn_at_the_end_of_the_program_leaves_no_time_limit_to_the_next_reader(rigs, monkeypatch):
-    monkeypatch.setattr(module, "_EXIT_STEP_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_STEP_SECONDS", 0.0)
     rig = rigs()
     rig.session.start()
     rig.session.role.read_at_exit()

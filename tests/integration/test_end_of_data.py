@@ -9,10 +9,12 @@ from support.scripts import BINARY, close_frame, connected
 from syncws import (
     ConnectionLostError,
     DataReader,
+    IllegalMethodCallError,
     MessageWebSocket,
     ObjectClosedError,
     OperationTimedOutError,
     ProtocolViolationError,
+    State,
     StreamWebSocket,
 )
 from syncws._connection import closing
@@ -41,6 +43,17 @@ def stays():
 def patient(monkeypatch):
     """The reader waits long for the end of TCP."""
     monkeypatch.setattr(closing, "LINGER_SECONDS", LIMIT)
+
+
+@pytest.fixture
+def no_thread(monkeypatch):
+    """Call it, and the system gives no more threads, as where a container has all that it may."""
+
+    class NoThread(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    return lambda: monkeypatch.setattr(threading, "Thread", NoThread)
 
 
 def read_all(socket):
@@ -77,6 +90,50 @@ def test_messages_end_with_the_close_frame(stays):
 def loses(connection):
     handshake(connection)
     reset(connection)
+
+
+def test_where_there_is_no_thread_to_be_had_a_receive_is_told_of_the_close_frame(stays, no_thread, caplog):
+    with connected(stays, receive_timeout=LIMIT) as socket:
+        no_thread()
+        assert socket.receive() == b"abc"
+        with pytest.raises(ObjectClosedError, match="code 1005"):
+            socket.receive()
+        with pytest.raises(ObjectClosedError, match="code 1005"):
+            socket.send("late")
+        stays.has_seen.set()
+    assert socket.information.close_code == 1005
+    assert caplog.text.count("no thread to read") == 1
+
+
+def test_where_there_is_no_thread_to_be_had_a_stream_ends_all_the_same(stays, no_thread):
+    with connected(stays, socket_class=StreamWebSocket, receive_timeout=LIMIT) as socket:
+        no_thread()
+        assert read_all(socket) == b"abc"
+        stays.has_seen.set()
+
+
+def test_where_there_is_no_thread_to_be_had_a_receive_is_told_of_the_loss_and_handlers_of_the_end(no_thread):
+    def script(connection):
+        handshake(connection)
+        connection.sendall(server_frame(BINARY, b"abc"))
+
+    told = []
+
+    def closed(sender, args):
+        told.append(args.code)
+        # As in any handler: it does not wait for its own thread.
+        sender.close()
+        with pytest.raises(IllegalMethodCallError):
+            sender.wait_closed()
+
+    with connected(script, receive_timeout=LIMIT) as socket:
+        socket.closed += closed
+        no_thread()
+        assert socket.receive() == b"abc"
+        with pytest.raises(ConnectionLostError, match="without a Close frame"):
+            socket.receive()
+        assert socket.state is State.CLOSED
+    assert told == [1006]
 
 
 @pytest.mark.parametrize("kind", [StreamWebSocket, MessageWebSocket])

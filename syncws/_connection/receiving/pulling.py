@@ -103,6 +103,8 @@ class Puller:
                 pass  # Taken away in a signal handler, which needed a reader.
             if role.is_asked:
                 role.settle()
+        if outcome == BUSY and role.read_without_thread():
+            return LATE if deadline.is_expired else LOOK
         return outcome
 
     def pull_one(self, operation: Operation, deadline: Deadline, event: Event[Any, Any]) -> Message | None:

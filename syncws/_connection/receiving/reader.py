@@ -43,12 +43,12 @@ _SMALL_READ_BYTES = 4096
 _SMALL_READS = 16
 # A reader thread that was started for something that came, and that nobody needs, ends after so much silence.
 _IDLE_SECONDS = 1.0
-# How long the main thread reads for one connection at a time while the program ends.
-_EXIT_STEP_SECONDS = 0.01
+# How long a thread reads at a time for a connection that has no reader thread.
+_STEP_SECONDS = 0.01
 
 
 class _OutOfTime(Exception):
-    """Ends a turn of reading while the program ends."""
+    """Ends a turn of reading of a thread that has not more time for it."""
 
 
 class _GivesWay(Exception):
@@ -90,7 +90,7 @@ class Reader:
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
         self._is_lasting = False
-        # While the program ends: when this turn is over.
+        # Without a reader thread: when this turn is over.
         self._until: Deadline | None = None
 
     def begin(self) -> None:
@@ -203,16 +203,19 @@ class Reader:
         session.end()
         return True, None
 
-    def read_at_exit(self) -> None:
-        """Go on with the end of the connection if nobody reads; on the main thread, while the program ends."""
+    def read_for_a_moment(self) -> None:
+        """Go on with the end of the connection if nobody reads.
+
+        On the main thread while the program ends, and on a caller's where there is no thread to be had.
+        """
         session = self.session
         hold = Hold()
         if not session.role.take(hold):
             return
-        self._until = Deadline(_EXIT_STEP_SECONDS)
+        self._until = Deadline(_STEP_SECONDS)
         try:
             self._read()
-        except _OutOfTime:
+        except (_OutOfTime, _GivesWay):
             # Before the role is given back: whoever takes it next has its own time.
             self._until = None
             session.role.give_back(hold)

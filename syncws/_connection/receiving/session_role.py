@@ -130,13 +130,16 @@ class SessionRole(ReadingRole):
         if reader is None or (starting is not None and starting.is_alive()):
             return
         thread = self.starting = self._make_thread(reader)
+        was_short = self._is_short_of_threads
         try:
             start(thread)
         except RuntimeError as exc:
             self._is_short_of_threads = True
-            # While the interpreter ends there is nobody left to tell.
-            if threading.main_thread().is_alive():
+            # Once, for it is tried again and again; while the interpreter ends there is nobody left to tell.
+            if not was_short and threading.main_thread().is_alive():
                 _logger.warning("no thread to read for connection %d: %s", reader.session.number, exc)
+        else:
+            self._is_short_of_threads = False
 
     def give_way(self, hold: Hold) -> None:
         """Let a caller read instead of the reader thread, whose last act it is."""
@@ -169,6 +172,25 @@ class SessionRole(ReadingRole):
                     del self.holders[None]
                 self.call()
 
+    def read_without_thread(self) -> bool:
+        """Do a moment's part of the end on the thread that receives, where no other was to be had.
+
+        Returns:
+            False when there is nothing of the kind to do.
+        """
+        reader, session = self.reader, self._session
+        if reader is None or session is None or not self._is_short_of_threads:
+            return False
+        if not (reader.is_ended or session.silence is not None):
+            return False
+        # Handlers of closed may be called now.
+        session.reader = threading.current_thread()
+        try:
+            reader.read_for_a_moment()
+        finally:
+            session.reader = None
+        return True
+
     def serve_without_thread(self) -> None:
         """Do the end of the connection on the thread that closes it, where no other was to be had."""
         reader = self.reader
@@ -180,7 +202,7 @@ class SessionRole(ReadingRole):
     def read_at_exit(self) -> None:
         """See _waiting.at_exit."""
         if self.reader is not None:
-            self.reader.read_at_exit()
+            self.reader.read_for_a_moment()
 
     def close(self) -> None:
         """Start no thread any more, and hold nothing of the connection."""
