@@ -14,7 +14,7 @@ from syncws._connection.sending.posted import ControlFrame
 from syncws._waiting import deadline as deadline_module
 from syncws._wire.decoder import Decoder
 from syncws._wire.frames import close_payload, encode_frame
-from syncws.errors import ConnectionLostError, ProtocolViolationError, WebSocketError
+from syncws.errors import ConnectionLostError, ProtocolViolationError
 from syncws.hresult import HResult
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
@@ -225,11 +225,14 @@ def test_what_tls_has_at_hand_is_read_without_asking_poll(rigs):
     assert rig.owner.log == [(1000, "bye")]
 
 
-def test_a_defect_of_the_reader_ends_the_connection_and_is_logged(rigs, caplog):
-    rig = rigs(RuntimeError("a defect"))
+@pytest.mark.parametrize("failure", [RuntimeError("a defect"), MemoryError()])
+def test_what_the_reader_fails_with_ends_the_connection_and_is_logged_and_named(rigs, caplog, failure):
+    rig = rigs(failure)
     rig.run()
-    assert "a defect" in caplog.text
-    assert isinstance(rig.owner.log[0], WebSocketError)
+    assert type(failure).__name__ in caplog.text
+    # Whoever connects again, as after any loss, hears of it.
+    assert isinstance(rig.owner.log[0], ConnectionLostError)
+    assert repr(failure) in str(rig.owner.log[0])
     assert rig.transport.closes == 1
 
 

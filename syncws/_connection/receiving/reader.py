@@ -28,7 +28,7 @@ from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws._wire.closing import pong_frame
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
 from syncws._wire.incoming import CloseFrame, Ping, Pong, Violation
-from syncws.errors import WebSocketError
+from syncws.errors import ConnectionLostError, WebSocketError
 from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
 
 __all__ = ["Reader"]
@@ -191,9 +191,9 @@ class Reader:
             return False, relieved.interruption
         except (_GivesWay, _OutOfTime):
             raise
-        except Exception as exc:  # a defect of ours: the connection ends all the same
+        except Exception as exc:  # a defect of ours, or no memory: the connection ends all the same
             if session.loss is None:
-                session.loss = WebSocketError(f"the reader failed: {exc}")
+                session.loss = ConnectionLostError(f"the reader failed: {exc!r}")
             with contextlib.suppress(Exception):
                 _logger.exception("reader %d failed", session.number)
         except BaseException:  # a handler has ended its thread: the connection ends with it
