@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from syncws import WebSocketError, __version__, enable_trace
 from syncws.cli import connect, demo, echo, info, ping, receive, send
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if getattr(options, "verbose", False):
         enable_trace()
     try:
-        return int(options.run(options))
+        with _all_streams():
+            return int(options.run(options))
     except ImportError as error:
         extra = getattr(options, "extra", "cli")
         needed = f"{options.command} needs an extra ({error.name} is missing)"
@@ -63,6 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print_error(error)
         return ExitCode.FAILED
+
+
+@contextlib.contextmanager
+def _all_streams() -> Iterator[None]:
+    """Let something stand for stdin, stdout and stderr where they were closed, or are not there, as under pythonw."""
+    with contextlib.ExitStack() as stack:
+        for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
+            if getattr(sys, name) is None:
+                stack.callback(setattr, sys, name, None)
+                setattr(sys, name, stack.enter_context(open(os.devnull, mode)))
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ import re
 import sys
 
 import pytest
+from support import running_server
 from support.programs import ROOT
 
 import syncws.cli.demo
@@ -69,3 +70,18 @@ def test_every_exit_code_is_described_in_help_and_in_the_documentation(capsys):
     for code in ExitCode:
         assert re.search(rf"^  {code:d} ", told, re.MULTILINE), code
         assert f"\n| {code:d} |" in page, code
+
+
+@pytest.mark.parametrize("command", ["connect --count 1", "connect --wait 0.1", "info", "receive"])
+def test_standard_streams_that_were_closed_are_empty_and_take_all(monkeypatch, caplog, command):
+    # As by `syncws … <&- >&-`, or under pythonw.
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    with running_server(greet) as uri:
+        assert main([*command.split(), uri, *(["-"] if command == "receive" else [])]) == 0
+    assert (sys.stdin, sys.stdout, sys.stderr) == (None, None, None)
+    assert not caplog.records
+
+
+def greet(connection):
+    connection.send('"one"')
