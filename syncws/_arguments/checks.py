@@ -6,6 +6,7 @@ Pure functions: any thread may call them.
 import enum
 import math
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from syncws._numbers import as_float, as_integer
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
@@ -24,6 +25,8 @@ __all__ = [
     "check_timeout",
     "shown_number",
 ]
+
+MemberT = TypeVar("MemberT", bound=enum.IntEnum | enum.IntFlag)
 
 MAXIMUM_COUNT = 0xFFFF_FFFF
 """Largest capacity, length or count: WinRT's are UInt32."""
@@ -87,7 +90,7 @@ def as_byte_order(value: object) -> ByteOrder:
 
     Source: DataReader.ByteOrder, DataWriter.ByteOrder.
     """
-    return ByteOrder(check_integer(value, 0, 1, "byte_order"))
+    return _as_member(ByteOrder, value, 1, "byte_order")
 
 
 def as_unicode_encoding(value: object) -> UnicodeEncoding:
@@ -99,11 +102,11 @@ def as_unicode_encoding(value: object) -> UnicodeEncoding:
 
     Source: DataReader.UnicodeEncoding, DataWriter.UnicodeEncoding.
     """
-    return UnicodeEncoding(check_integer(value, 0, 2, "unicode_encoding"))
+    return _as_member(UnicodeEncoding, value, 2, "unicode_encoding")
 
 
-def as_input_stream_options(value: object) -> InputStreamOptions:
-    """Return `value`, flags of InputStreamOptions or their number, as InputStreamOptions.
+def as_input_stream_options(value: object, what: str) -> InputStreamOptions:
+    """Return `value`, flags of InputStreamOptions or their number, as InputStreamOptions; `what` is for the message.
 
     Raises:
         InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
@@ -111,7 +114,16 @@ def as_input_stream_options(value: object) -> InputStreamOptions:
 
     Source: DataReader.InputStreamOptions, IInputStream.ReadAsync.
     """
-    return InputStreamOptions(check_integer(value, 0, 3, "options"))
+    return _as_member(InputStreamOptions, value, 3, what)
+
+
+def _as_member(kind: type[MemberT], value: object, highest: int, what: str) -> MemberT:
+    number = as_integer(value)
+    if number is None or not 0 <= number <= highest:
+        refused = InvalidArgumentTypeError if number is None else InvalidArgumentError
+        shown = type(value).__name__ if number is None else shown_number(number)
+        raise refused(f"{what} must be of {kind.__name__} ({', '.join(kind.__members__)}), not {shown}")
+    return kind(number)
 
 
 class Default(enum.Enum):

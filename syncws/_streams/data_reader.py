@@ -109,7 +109,7 @@ class DataReader(ReaderCore):
 
     @input_stream_options.setter
     def input_stream_options(self, value: InputStreamOptions) -> None:
-        self._options = as_input_stream_options(value)
+        self._options = as_input_stream_options(value, "input_stream_options")
 
     @property
     def unconsumed_buffer_length(self) -> int:

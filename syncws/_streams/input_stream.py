@@ -71,7 +71,7 @@ class IInputStream:
         """
         if self._is_closed:
             raise ObjectClosedError("the input stream was closed")
-        flags = as_input_stream_options(options)
+        flags = as_input_stream_options(options, "options")
         token = check_token(cancellation_token)
         # Views are released at once: an exception that is kept must not keep the caller's bytearray from growing.
         with _writable(buffer) as memory:

@@ -46,6 +46,11 @@ SETTINGS = [
 ]
 
 
+def members(value):
+    """Return, as a pattern, how a message names those of the value's enumeration."""
+    return rf"{type(value).__name__} \({', '.join(type(value).__members__)}\)"
+
+
 @pytest.mark.parametrize(("name", "number", "value", "_wrong"), SETTINGS)
 def test_a_setting_may_be_a_number_and_reads_as_the_enumeration(name, number, value, _wrong):
     reader = over(b"")
@@ -54,20 +59,20 @@ def test_a_setting_may_be_a_number_and_reads_as_the_enumeration(name, number, va
     assert type(getattr(reader, name)) is type(value)
 
 
-@pytest.mark.parametrize(("name", "number", "_value", "wrong"), SETTINGS)
-def test_a_setting_out_of_range_is_refused(name, number, _value, wrong):
+@pytest.mark.parametrize(("name", "_number", "value", "wrong"), SETTINGS)
+def test_a_setting_out_of_range_is_refused(name, _number, value, wrong):
     reader = over(b"")
     before = getattr(reader, name)
     for bad in (wrong, -1):
-        with pytest.raises(InvalidArgumentError, match="must be from 0 to"):
+        with pytest.raises(InvalidArgumentError, match=f"{name} must be of {members(value)}, not {bad}"):
             setattr(reader, name, bad)
     assert getattr(reader, name) is before
 
 
-@pytest.mark.parametrize(("name", "_number", "_value", "_wrong"), SETTINGS)
+@pytest.mark.parametrize(("name", "_number", "value", "_wrong"), SETTINGS)
 @pytest.mark.parametrize("bad", ["1", None, True])
-def test_a_setting_that_is_no_int_is_refused(name, _number, _value, _wrong, bad):
-    with pytest.raises(InvalidArgumentTypeError, match="must be an int"):
+def test_a_setting_that_is_no_int_is_refused(name, _number, value, _wrong, bad):
+    with pytest.raises(InvalidArgumentTypeError, match=f"{name} must be of {members(value)}, not {type(bad).__name__}"):
         setattr(over(b""), name, bad)
 
 
