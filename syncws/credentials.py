@@ -31,6 +31,12 @@ class PasswordCredential:
         self._resource = self._user_name = self._password = ""
         self.resource = resource
         if resource or user_name or password:
+            if password == "":
+                # Of two arguments the first was meant as the user name, and the second is a secret.
+                raise InvalidArgumentError(
+                    "the password is missing: it is PasswordCredential(resource, user_name, password), "
+                    'and the resource may be ""'
+                )
             self.user_name = user_name
             self.password = password
 

@@ -159,7 +159,9 @@ def check_credential(value: object, what: str) -> PasswordCredential | None:
     if value is None:
         return None
     if not isinstance(value, PasswordCredential):
-        raise InvalidArgumentTypeError(f"{what} must be a PasswordCredential or None, not {type(value).__name__}")
+        raise InvalidArgumentTypeError(
+            f'{what} must be None or a PasswordCredential("", user_name, password), not {type(value).__name__}'
+        )
     if not value.user_name or not value.password:
         raise InvalidArgumentError(f"{what} must have a user name and a password")
     return value

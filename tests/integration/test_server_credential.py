@@ -102,6 +102,14 @@ def test_what_is_no_credential_is_refused(arguments, error):
     assert caught.value.hresult == HResult.E_INVALIDARG
 
 
+def test_name_and_password_alone_are_told_of_the_resource_and_not_shown():
+    with pytest.raises(
+        InvalidArgumentError, match=r'\(resource, user_name, password\), and the resource may be ""'
+    ) as caught:
+        PasswordCredential("Aladdin", "open sesame")
+    assert "open sesame" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("value", "error"), [(PasswordCredential(), InvalidArgumentError), ("name:password", InvalidArgumentTypeError)]
 )
