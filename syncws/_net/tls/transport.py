@@ -67,7 +67,9 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
 def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
     """Turn OpenSSL's error of a handshake into one of this library's."""
     if isinstance(error, ssl.SSLEOFError):
-        hung_up = TlsError(f"{server_name} ended the connection during the TLS handshake")
+        hung_up = TlsError(
+            f"{server_name} ended the connection during the TLS handshake, as one without TLS may: is it ws://?"
+        )
         # As every server that hangs up: a later try may find it in a better state.
         hung_up._is_transient = True
         return hung_up
