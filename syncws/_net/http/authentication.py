@@ -127,7 +127,8 @@ class Authentication:
             return ""
         header = ", ".join(head.all_of(self._side.challenge))
         challenges = parse_challenges(header)
-        asks = f": it asks for {shown_text(', '.join(dict.fromkeys(_shown(one) for one in challenges))) or 'no scheme'}"
+        schemes = shown_text(", ".join(dict.fromkeys(_shown(one) for one in challenges)))
+        asks = f": it asks for {schemes}" if schemes else ": it does not say which scheme it wants"
         if _best(challenges) is None:
             return f"{asks}; {self._side.setting} answers Basic, and Digest by MD5 or SHA-256: {self._side.otherwise}"
         if self._credential is None:
