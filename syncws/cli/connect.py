@@ -14,7 +14,7 @@ from syncws.cli import lines
 from syncws.cli.conversation import Conversation
 from syncws.cli.exits import CommandError, ExitCode, check_how_it_ended
 from syncws.cli.lasting import Lasting
-from syncws.cli.options import Commands, add_command, connect, made, seconds
+from syncws.cli.options import Commands, add_command, connect, made, seconds, whole
 from syncws.cli.screen import RichScreen, Screen
 from syncws.cli.typed import COMMANDS, execute
 
@@ -65,14 +65,16 @@ def add_to(commands: Commands) -> None:
         metavar="SECONDS",
         help="after the last message was sent, go on until none has come for so long (default: %(default)g)",
     )
-    group.add_argument("-n", "--count", type=_count, metavar="N", help="close after so many messages have come")
+    group.add_argument("-n", "--count", type=whole(1), metavar="N", help="close after so many messages have come")
     group.add_argument("-P", "--pings", action="store_true", help="on a terminal: show Pings and Pongs that come")
     group.add_argument(
         "--reconnect",
         action="store_true",
         help="connect again when the connection is over, as long as that has a chance; --first is sent to each",
     )
-    group.add_argument("--max-size", type=int, metavar="BYTES", help="of a message that comes (default: 67108864)")
+    group.add_argument(
+        "--max-size", type=whole(0, 0xFFFFFFFF), metavar="BYTES", help="of a message that comes (default: 67108864)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -221,9 +223,3 @@ def _terminal(options: argparse.Namespace) -> tuple[Screen, Conversation, _Talk]
         conversation.raise_failure()
 
     return coloured, conversation, ask
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text}")
-    return int(text)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from syncws.cli.echo_server import echo, file_sender, running_server
+from syncws.cli.options import whole
 
 __all__ = ["add_to", "run"]
 
@@ -31,7 +32,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         description="Run a WebSocket server that sends back every message, until Ctrl-C. The first line is its URI.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, help=f"0 for any that is free (default: {_PORT}, with --tls {_TLS_PORT})")
+    parser.add_argument(
+        "--port", type=whole(0, 65535), help=f"0 for any that is free (default: {_PORT}, with --tls {_TLS_PORT})"
+    )
     parser.add_argument(
         "--tls",
         action="store_true",
@@ -110,12 +113,6 @@ def _tls(options: argparse.Namespace) -> Iterator[tuple[ssl.SSLContext, list[str
             client.private_key_and_cert_chain_pem.write_to_path(str(path))
             lines.append(f"client certificate: {path}")
         yield context, lines
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"must be from 0 to 65535, not {text}")
-    return int(text)
 
 
 def _in_uri(host: str) -> str:

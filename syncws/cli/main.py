@@ -92,11 +92,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:
-    """Put the command before arguments that have none, but a URL."""
+    """Put the command before arguments that have none, but a URL, or what was meant as one."""
     words = list(arguments)
-    if words and words[0] in _COMMANDS:
+    first = words[0] if words else ""
+    if first in _COMMANDS:
         return words
-    return ["connect", *words] if any(word.lower().startswith(("ws:", "wss:")) for word in words) else words
+    is_meant_as_url = not first.startswith("-") and any(mark in first for mark in ":/.")
+    is_url_given = any(word.lower().startswith(("ws:", "wss:")) for word in words)
+    return ["connect", *words] if is_meant_as_url or is_url_given else words
 
 
 def _offer_completion(parser: argparse.ArgumentParser) -> None:

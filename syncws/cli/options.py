@@ -24,7 +24,18 @@ from syncws import (
 from syncws.cli.exits import EXIT_CODES_HELP, CommandError, ExitCode
 from syncws.cli.passwords import read_secret
 
-__all__ = ["Commands", "add_advice", "add_command", "connect", "headers", "made", "pin_check", "seconds", "settings"]
+__all__ = [
+    "Commands",
+    "add_advice",
+    "add_command",
+    "connect",
+    "headers",
+    "made",
+    "pin_check",
+    "seconds",
+    "settings",
+    "whole",
+]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -96,7 +107,7 @@ def _add_request(group: argparse._ArgumentGroup) -> None:
         "-L",
         "--redirects",
         dest="max_redirects",
-        type=int,
+        type=whole(0, 100),
         default=0,
         metavar="N",
         help="redirects to follow (default: none)",
@@ -208,6 +219,20 @@ def seconds(text: str) -> float | None:
     if math.isnan(value) or value < 0:
         raise argparse.ArgumentTypeError(f"must be seconds, or inf, not {text}")
     return None if math.isinf(value) else value
+
+
+def whole(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """Return what reads a whole number of that range."""
+    allowed = f"a number from {lowest} on" if highest is None else f"from {lowest} to {highest}"
+
+    def read(text: str) -> int:
+        # Python reads no integers of thousands of digits.
+        is_number = text.isascii() and text.isdecimal() and len(text) <= 20
+        if not is_number or int(text) < lowest or (highest is not None and int(text) > highest):
+            raise argparse.ArgumentTypeError(f"must be {allowed}, not {text}")
+        return int(text)
+
+    return read
 
 
 def headers(options: argparse.Namespace) -> list[tuple[str, str]]:

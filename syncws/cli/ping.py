@@ -9,7 +9,7 @@ import time
 
 from syncws import MessageWebSocket, OperationTimedOutError
 from syncws.cli.exits import ExitCode
-from syncws.cli.options import Commands, add_command, connect, made, seconds
+from syncws.cli.options import Commands, add_command, connect, made, seconds, whole
 
 __all__ = ["add_to", "run"]
 
@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.5
 def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "ping", "measure round trips", _DESCRIPTION)
-    parser.add_argument("-c", "--count", type=int, metavar="N", help="pings to send (default: no end)")
+    parser.add_argument("-c", "--count", type=whole(1), metavar="N", help="pings to send (default: no end)")
     parser.add_argument(
         "-i",
         "--interval",

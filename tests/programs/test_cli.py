@@ -55,6 +55,12 @@ def test_wrong_arguments_are_explained(capsys, arguments):
     assert "usage: syncws" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("url", ["localhost:8765", "example.com", "example.com/feed", "http://localhost/"])
+def test_what_is_nearly_a_url_is_told_how_one_looks(capsys, url):
+    assert main([url]) == 2
+    assert "ws://" in capsys.readouterr().err
+
+
 def test_a_close_that_the_server_never_sees_does_not_hold_and_does_not_hang(monkeypatch):
     monkeypatch.setattr(syncws.cli.demo, "_LIMIT", 0.01)
     with syncws.cli.demo.running_servers() as servers:

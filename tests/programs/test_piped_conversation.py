@@ -114,7 +114,7 @@ def test_messages_and_files_take_the_place_of_stdin(run, echo_uri, tmp_path):
         (("--proxy", "http://user:word@proxy.example/"), b"", "use --proxy-user"),
         (("--only-ca-file",), b"", "--only-ca-file needs --ca-file"),
         (("-H", "Sec-WebSocket-Key: mine"), b"", "Sec-WebSocket-Key"),
-        (("--keep-alive", "inf", "--max-size", "-1"), b"", "max_message_size"),
+        (("--keep-alive", "inf", "--subprotocol", "a b"), b"", "is not a token"),
     ],
 )
 def test_wrong_values_are_explained(run, echo_uri, monkeypatch, arguments, stdin, told):
@@ -136,7 +136,11 @@ def test_wrong_values_are_explained(run, echo_uri, monkeypatch, arguments, stdin
         (("--ignore", "all"), "'all' is none of untrusted"),
         (("--wait", "-1"), "must be seconds, or inf"),
         (("--wait", "soon"), "must be seconds, or inf"),
-        (("--count", "0"), "must be a number from 1 on"),
+        (("--count", "0"), "must be a number from 1 on, not 0"),
+        (("--redirects", "two"), "must be from 0 to 100, not two"),
+        (("--max-size", "1e6"), "must be from 0 to 4294967295, not 1e6"),
+        (("--max-size", "-1"), "must be from 0 to 4294967295, not -1"),
+        (("--max-size", "9" * 5000), "must be from 0 to 4294967295, not 9"),
     ],
 )
 def test_wrong_options_are_explained(capsys, arguments, told):
