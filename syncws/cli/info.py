@@ -20,14 +20,14 @@ known is said nevertheless, and the exit code tells the kind of failure.
 """
 _ANSWER = 5.0
 
-# A heading, and what stands below it: names and values.
-Table = dict[str, dict[str, str]]
+# A heading, and what stands below it: names and values, of which a float is seconds.
+Table = dict[str, dict[str, str | float]]
 
 
 def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "info", "show address, certificate, headers and times of a server", _DESCRIPTION)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="as JSON, times in seconds")
     parser.set_defaults(run=run)
 
 
@@ -70,7 +70,7 @@ def _table(options: argparse.Namespace, socket: MessageWebSocket, failure: WebSo
     ):
         if value:
             connection[name] = str(value)
-    tried = {
+    tried: dict[str, str | float] = {
         attempt.address: f"{getattr(attempt.error, 'message', attempt.error)} (after {attempt.seconds:.2f} s)"
         for attempt in (() if failure is None else failure.attempts)
     }
@@ -86,17 +86,17 @@ def _table(options: argparse.Namespace, socket: MessageWebSocket, failure: WebSo
     return table
 
 
-def _times(socket: MessageWebSocket) -> dict[str, str]:
+def _times(socket: MessageWebSocket) -> dict[str, str | float]:
     times = socket.information.connect_times
     phases = {} if times is None else times._asdict()
     # A phase that there was not has no time.
-    told = {name: _milliseconds(taken) for name, taken in phases.items() if taken is not None}
+    told = {name: round(taken, 6) for name, taken in phases.items() if taken is not None}
     return told | {"round trip of a ping": _ping(socket)}
 
 
-def _certificate(socket: MessageWebSocket, certificate: Certificate) -> dict[str, str]:
+def _certificate(socket: MessageWebSocket, certificate: Certificate) -> dict[str, str | float]:
     information = socket.information
-    found = {"SHA-256": certificate.get_hash_value("SHA256").hex()}
+    found: dict[str, str | float] = {"SHA-256": certificate.get_hash_value("SHA256").hex()}
     errors = information.server_certificate_errors
     found["errors"] = ", ".join(error.name.lower() for error in errors) or "none"
     try:
@@ -118,17 +118,17 @@ def _certificate(socket: MessageWebSocket, certificate: Certificate) -> dict[str
     return found
 
 
-def _ping(socket: MessageWebSocket) -> str:
+def _ping(socket: MessageWebSocket) -> str | float:
     try:
-        return _milliseconds(socket.ping(timeout=_ANSWER))
+        return round(socket.ping(timeout=_ANSWER), 6)
     except OperationTimedOutError:
         return f"no answer in {_ANSWER:g} s"
     except WebSocketError as error:
         return error.message
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"
+def _shown(value: str | float) -> str:
+    return printable(value) if isinstance(value, str) else f"{value * 1000:.1f} ms"
 
 
 def _show(table: Table) -> None:
@@ -148,7 +148,7 @@ def _show(table: Table) -> None:
     for heading, rows in table.items():
         shown.add_row(Text(heading, "bold"))
         for name, value in rows.items():
-            shown.add_row(Text(f"  {printable(name)}"), Text(printable(value)))
+            shown.add_row(Text(f"  {printable(name)}"), Text(_shown(value)))
         shown.add_section()
     Console().print(shown)
 
@@ -158,4 +158,4 @@ def _show_plain(table: Table) -> None:
     for heading, rows in table.items():
         print(heading)
         for name, value in rows.items():
-            print(f"  {printable(name):<{width}}{printable(value)}")
+            print(f"  {printable(name):<{width}}{_shown(value)}")

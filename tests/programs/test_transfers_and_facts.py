@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -211,8 +212,12 @@ def test_info_shows_what_there_is_to_know(run):
         assert code == 0
         for told in ("connection", "127.0.0.1", "subprotocol", "chat", "headers of the answer", "round trip of a ping"):
             assert told in output.decode()
+        assert re.search(r"^  total +[0-9.]+ ms$", output.decode(), re.MULTILINE)
         code, output, _ = run("info", uri, "--subprotocol", "chat", "--json")
     table = json.loads(output)
+    # Seconds, which a program can compare.
+    assert 0 < table["times"]["tcp"] <= table["times"]["total"] < LIMIT
+    assert 0 < table["times"]["round trip of a ping"] < LIMIT
     assert table["connection"]["URL"] == uri
     assert table["connection"]["state"] == "connected"
 
