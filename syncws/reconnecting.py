@@ -347,6 +347,13 @@ class ReconnectingWebSocket:
         """
         self._current().send(message)
 
+    def send_json(self, value: Any, /) -> None:
+        """Send what JSON stands for a value, as one text message.
+
+        Raises: as send and MessageWebSocket.send_json.
+        """
+        self._current().send_json(value)
+
     def _current(self) -> MessageWebSocket:
         worker = self._worker
         socket = worker.socket

@@ -102,11 +102,14 @@ def test_a_connected_handler_may_send_and_send_needs_a_connection():
         socket = ReconnectingWebSocket(uri)
         with pytest.raises(IllegalMethodCallError, match="start"):
             socket.send("too early")
+        with pytest.raises(IllegalMethodCallError, match="call start first"):
+            socket.send_json(["too early"])
         socket.connected += lambda sender, args: sender.send("first")
         with socket:
             socket.wait_connected()
             socket.send(b"second")
-    assert [payload for _, payload in frames[:2]] == [b"first", b"second"]
+            socket.send_json({"third": 3})
+    assert [payload for _, payload in frames[:3]] == [b"first", b"second", b'{"third":3}']
     with pytest.raises(ConnectionOverError) as caught:
         socket.send("too late")
     assert not caught.value.is_transient
