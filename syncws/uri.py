@@ -93,7 +93,7 @@ class Uri:
     def extension(self) -> str:
         """What the path's last part has behind its last dot, with the dot; "" when nothing (Uri.Extension)."""
         _, dot, extension = self.path.rpartition("/")[2].rpartition(".")
-        return dot + extension
+        return dot + extension if dot else ""
 
     def combine_uri(self, relative_uri: str, /) -> "Uri":
         """Return the URI that `relative_uri` names from here (Uri.CombineUri).

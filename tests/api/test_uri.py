@@ -46,6 +46,7 @@ def test_the_absolute_uri_can_be_connected_to_and_names_the_same(text, absolute)
 
 def test_what_is_missing_is_empty():
     assert (Uri("ws://h").path, Uri("ws://h").query, Uri("ws://h").extension) == ("/", "", "")
+    assert Uri("ws://h/a.b/feed").extension == ""
 
 
 @pytest.mark.parametrize(
