@@ -64,7 +64,7 @@ _SHOWN_PROTOCOLS = frozenset(
         "xmpp",
     }
 )
-_QUERY = re.compile(r"[?#]\S*")
+_QUERY = re.compile(r"([?#])\S*")
 _USER_INFO = re.compile(r"//[^/?#\s]*@")
 
 
@@ -91,7 +91,7 @@ def shown_url(text: str) -> str:
         scheme, separator, _ = before.partition("://")
         start = f"{scheme}{separator}" if separator and scheme.isalpha() else ""
         text = f"{start}{HIDDEN}@{after}"
-    return shown_text(_QUERY.sub(f"?{HIDDEN}", text, count=1))
+    return shown_text(_QUERY.sub(rf"\1{HIDDEN}", text, count=1))
 
 
 def shown_protocol(name: str) -> str:
@@ -106,4 +106,4 @@ def shown_header(name: str, value: str) -> str:
     """
     if name.strip().lower() not in _SHOWN_HEADERS:
         return HIDDEN
-    return shown_text(_USER_INFO.sub(f"//{HIDDEN}@", _QUERY.sub(f"?{HIDDEN}", value)))
+    return shown_text(_USER_INFO.sub(f"//{HIDDEN}@", _QUERY.sub(rf"\1{HIDDEN}", value)))

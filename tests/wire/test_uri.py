@@ -85,7 +85,7 @@ BAD = {
     "wsx://example.org": "scheme",
     "file:///etc/passwd": "scheme",
     "ws://example.org#": "fragment",
-    "ws://example.org/#part": "fragment",
+    "ws://example.org/#part": r"#\*\*\*' has a fragment",
     "ws://example.org/?a#b": "fragment",
     "ws://#": "fragment",
     "ws://user:secret@example.org/": "user info",
