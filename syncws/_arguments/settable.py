@@ -6,7 +6,8 @@ Any thread may read and set, as far as the control is not frozen.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from syncws._arguments.setting import list_keys_of, nearest, settings_of
+from syncws._arguments.other_names import SETTINGS, nearest
+from syncws._arguments.setting import list_keys_of, settings_of
 from syncws._arguments.showing import as_html, shown_value
 from syncws._errors.bare import raising_bare
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
@@ -74,7 +75,7 @@ class Settable:
             settings[name].store(self, value)
 
     def _unknown(self, name: str) -> str:
-        return f"{type(self).__name__} has no setting {name}{nearest(name, settings_of(type(self)))}"
+        return f"{type(self).__name__} has no setting {name}{nearest(name, settings_of(type(self)), SETTINGS)}"
 
     @classmethod
     def _create(cls) -> Self:

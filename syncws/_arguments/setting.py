@@ -13,7 +13,7 @@ from syncws._arguments.checked_list import CheckedList
 from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentTypeError
 
-__all__ = ["Control", "ListSetting", "Setting", "list_keys_of", "nearest", "settings_of"]
+__all__ = ["Control", "ListSetting", "Setting", "list_keys_of", "settings_of"]
 
 T = TypeVar("T")
 EntryT = TypeVar("EntryT")
@@ -192,14 +192,6 @@ def list_keys_of(control_class: type) -> list[str]:
         settings = settings_of(control_class).values()
         found = _lists[control_class] = [setting._key for setting in settings if isinstance(setting, ListSetting)]
     return found
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return what a message about an unknown name ends with: the name that was meant, if one is near."""
-    import difflib
-
-    found = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _whole_doc(doc: str, default: object, check: Callable[..., object], is_settable_after_connect: bool) -> str:

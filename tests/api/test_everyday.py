@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 
 import pytest
 from support import echo, running_server
@@ -22,6 +23,7 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
+from syncws._arguments.other_names import EVENTS, SETTINGS
 from syncws.hresult import hresult_of_http_status
 
 SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
@@ -29,11 +31,30 @@ SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("message_recieved", "message_received"), ("on_closed", "closed"), ("controls", "control")],
+    [("message_recieved", "message_received"), ("controls", "control"), *EVENTS.items()],
 )
-def test_a_misspelt_attribute_is_refused_and_the_nearest_named(name, meant):
-    with pytest.raises(AttributeError, match=f"{name}.*{meant}"):
+def test_a_misspelt_attribute_or_an_event_elsewhere_is_refused_and_the_one_that_is_meant_named(name, meant):
+    with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean {meant}"):
         setattr(MessageWebSocket(), name, print)
+
+
+@pytest.mark.parametrize(("name", "meant"), SETTINGS.items())
+def test_a_setting_by_the_name_that_it_has_elsewhere_is_told_with_ours(name, meant):
+    told = re.escape(f"no setting {name}; did you mean {meant}?")
+    with pytest.raises(AttributeError, match=told):
+        setattr(MessageWebSocket().control, name, 1)
+    if name not in inspect.signature(syncws.connect).parameters:
+        with pytest.raises(TypeError, match=told):
+            syncws.connect("ws://localhost:1/", **{name: 1})
+
+
+@pytest.mark.parametrize("meant", sorted({*SETTINGS.values(), *EVENTS.values()}))
+def test_what_is_meant_is_there(meant):
+    ours = {*dir(syncws.MessageWebSocketControl), *dir(MessageWebSocket), *dir(syncws.WebSocketClosedEventArgs)}
+    ours |= {*inspect.signature(syncws.connect).parameters, *dir(syncws), "args", "error"}
+    named = re.findall(r"[a-z]+(?:_[a-z]+)+|\w+(?=\(\))|\w+(?==)|^\w+$", meant)
+    assert named
+    assert set(named) <= ours
 
 
 @SOCKETS
