@@ -72,6 +72,14 @@ def join(thread: threading.Thread, seconds: float) -> None:
     thread.join(seconds)
 
 
+def end_idle_monitor() -> None:
+    """Have the monitor notice now that it has no connection left to look at, and not at its next look."""
+    made = monitor._made.get(None)
+    if made is not None:
+        with made._lock:
+            made.rounds._rest_without_members()
+
+
 @pytest.fixture(autouse=True)
 def no_lingering_monitor() -> Iterator[None]:
     """Have the monitor end with the test's last connection."""
@@ -87,6 +95,7 @@ def leaves_nothing_behind(no_lingering_monitor: None) -> Iterator[None]:
     threads = set(threading.enumerate())
     numbers = descriptor_numbers()
     yield
+    end_idle_monitor()
     for thread in set(threading.enumerate()) - threads:
         # The monitor, most often, which is about to end.
         join(thread, 0.1)
