@@ -7,6 +7,7 @@ import traceback
 import pytest
 from support import LIMIT, handshake, read_frame, read_request, read_to_end, reset, scripted_server, server_frame, wait
 from support.scripts import CLOSE, Call, close_frame, read_until_close
+from support.stream_websocket import waiting  # noqa: F401 - a fixture
 
 import syncws
 from syncws import (
@@ -28,7 +29,6 @@ from syncws import (
     StreamWebSocket,
     TlsError,
 )
-from syncws._connection.receiving.byte_inbox import ByteInbox
 
 # The lines that a failed connect may take in a terminal.
 MOST_LINES = 17
@@ -158,15 +158,7 @@ def test_a_violation_keeps_the_code_that_answered_it():
 
 
 @pytest.mark.parametrize("of_the_socket", [True, False])
-def test_a_read_tells_whether_the_connection_ended_or_its_stream_only(of_the_socket, monkeypatch):
-    waiting = threading.Event()
-    wait_for = ByteInbox._wait
-
-    def noting_wait(inbox, *arguments):
-        waiting.set()
-        wait_for(inbox, *arguments)
-
-    monkeypatch.setattr(ByteInbox, "_wait", noting_wait)
+def test_a_read_tells_whether_the_connection_ended_or_its_stream_only(of_the_socket, waiting):  # noqa: F811 - the fixture
     with scripted_server(stays) as uri:
         socket = StreamWebSocket()
         socket.connect(uri)
