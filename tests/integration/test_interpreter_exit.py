@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import ssl
 import textwrap
 import threading
 
@@ -135,9 +134,9 @@ def answering(frames):
     def serve(connection):
         handshake(connection)
         frames.extend(frame for frame in read_until_close(connection) if frame[0] != FIN | TEXT)
-        if not isinstance(connection, ssl.SSLSocket):
-            # The server's part (RFC 6455 7.1.1), for which the client would wait a second.
-            connection.shutdown(socket.SHUT_WR)
+        # The server's part (RFC 6455 7.1.1), for which the client would wait. Not an SSLSocket's own, after which it
+        # would decrypt no more.
+        socket.socket.shutdown(connection, socket.SHUT_WR)
         frames.append(read_to_end(connection))
 
     return serve
