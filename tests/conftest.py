@@ -99,8 +99,8 @@ def leaves_nothing_behind(no_lingering_monitor: None) -> Iterator[None]:
     for thread in set(threading.enumerate()) - threads:
         # The monitor, most often, which is about to end.
         join(thread, 0.1)
-    # Only now, and first only what is young, as the selector of a server of websockets is: collections of all after each
-    # of some thousand tests would take minutes.
+    # Only now, and first only what is young, as the selector of a server of websockets is: to collect all after each of
+    # some thousand tests would take minutes.
     for generation in (1, 2):
         if set(threading.enumerate()) <= threads and descriptor_numbers() <= numbers:
             return
