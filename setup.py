@@ -16,9 +16,7 @@ if sys.version_info < (3, 12):
 
 # Optional: where they cannot be compiled, the package is installed without them and does the same in Python.
 # A function that a later Python no longer has shall fail the build, and not the program that calls it.
-# Some systems build for Python with -O2, which makes no vectors of loops that count: to measure a text takes five times
-# as long then.
-FLAGS = ["-O3", "-Werror=implicit-function-declaration"] if os.name == "posix" else []
+FLAGS = ["-Werror=implicit-function-declaration"] if os.name == "posix" else []
 HEADERS = glob.glob("syncws/_wire/c/*.h")
 MODULES = [
     Extension(name, sources, depends=HEADERS, extra_compile_args=FLAGS, optional=True)

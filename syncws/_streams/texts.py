@@ -21,7 +21,7 @@ CODE_UNIT_SIZES = (1, 2, 2)
 
 
 def encode_text(value: str, encoding: UnicodeEncoding) -> bytes | memoryview:
-    """Encode text; large UTF-8 is encoded when it is needed, see utf8_of.
+    """Encode text; large text that is ASCII lends its memory, see utf8_of.
 
     Args:
         value: the text; without lone surrogates, which are no text in any encoding.

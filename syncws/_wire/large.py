@@ -4,7 +4,6 @@ An object belongs to one sender; when that one gives up, to whoever goes on for 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from syncws._wire.accelerated import speedups
 from syncws._wire.deflate import Deflater
@@ -14,26 +13,22 @@ from syncws._wire.masking import apply_mask
 
 __all__ = ["CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
 
-_LENT: tuple[type[Any], ...] = () if speedups is None else (speedups.LentText,)
 # What owns memory that never changes.
-_FIXED = (bytes, *_LENT)
+_FIXED = (bytes,) if speedups is None else (bytes, speedups.AsciiText)
 
 
 class PayloadChunks(Iterator[bytes]):
     """What both ways of sending a large payload share: how far it has come, and whose memory it lies in."""
 
-    __slots__ = ("_base", "_is_detached", "_length", "_lent", "_payload", "_position", "_size")
+    __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position", "_size")
 
     def __init__(self, payload: bytes | bytearray | memoryview, size: int = CHUNK_BYTES) -> None:
-        # A text that is encoded as it goes. What it has given out is this object's alone: it may be sent again.
-        lent: Any = payload if isinstance(payload, _LENT) else None
-        self._lent = None if lent is None else lent.begin()
-        self._payload = memoryview(payload if lent is None else b"")
+        self._payload = memoryview(payload)
         # Of a piece.
         self._size = size
         # The position at which the memory begins.
         self._base = 0
-        self._length = len(payload)
+        self._length = len(self._payload)
         self._position = 0
         self._is_detached = False
 
@@ -73,9 +68,6 @@ class PayloadChunks(Iterator[bytes]):
     def _take(self) -> bytes | memoryview:
         start = self._position
         self._position = min(start + self._size, self._length)
-        if self._lent is not None:
-            piece: bytes = self._lent.take(self._position - start)
-            return piece
         return self._payload[start - self._base : self._position - self._base]
 
 

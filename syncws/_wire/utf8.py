@@ -14,8 +14,8 @@ __all__ = ["NotUtf8Error", "TextAssembler", "TextDecoder", "check_text", "utf8_o
 # A piece from here on stands for itself; smaller ones are gathered first.
 _LARGE_BYTES = 16384
 _CHECKED_BYTES = 65536
-# Text of more is encoded and masked piece by piece, so that its bytes need not be in one object. As SYNCWS_LENT.
-_LENT_CHARACTERS = 65536
+# Text of more is masked piece by piece, so that its bytes need not be in one object. As SYNCWS_LENT.
+_LENT_BYTES = 65536
 
 # Bytes of a frame still to come from which on it is gathered before it is decoded, when so many are there: a header
 # alone takes no memory.
@@ -36,18 +36,14 @@ decode_utf8 = decode_utf8_in_python if speedups is None else speedups.decode_utf
 
 
 def utf8_of(text: str) -> bytes | memoryview:
-    """Return text as UTF-8, or with the compiled part what stands for that of a large one, so that nothing is copied.
-
-    Of text that is ASCII it is a view of the str's own memory, of other text a LentText, which has a length and the
-    buffer protocol, and gives out one piece after the other.
+    """Return text as UTF-8: of a large one that is ASCII its own memory where that can be had, which never changes.
 
     Raises:
         UnicodeEncodeError: it holds a lone surrogate.
     """
-    if len(text) <= _LENT_CHARACTERS or speedups is None or type(text) is not str:
-        return text.encode()
-    lent = speedups.LentText(text)
-    return memoryview(lent) if text.isascii() else lent
+    if len(text) > _LENT_BYTES and speedups is not None and type(text) is str and text.isascii():
+        return memoryview(speedups.AsciiText(text))
+    return text.encode()
 
 
 class NotUtf8Error(ValueError):

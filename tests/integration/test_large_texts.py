@@ -1,4 +1,4 @@
-"""Large texts on real connections: encoded as they go, whatever their alphabet, and not before."""
+"""Large texts on real connections, whatever their alphabet, by each way of sending."""
 
 import threading
 

@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 10 };
+enum { FORM = 11 };
 
 State *
 syncws_state(PyObject *module)
@@ -53,7 +53,7 @@ execute(PyObject *module)
         || (state->at_hand_type = add_type(module, &syncws_at_hand_spec)) == NULL
         || (state->way_type = add_type(module, &syncws_way_spec)) == NULL
         || (state->memory_type = add_type(module, &syncws_memory_spec)) == NULL
-        || (state->lent_type = add_type(module, &syncws_lent_spec)) == NULL) {
+        || (state->ascii_type = add_type(module, &syncws_ascii_spec)) == NULL) {
         return -1;
     }
 #if SYNCWS_HAS_TLS
@@ -90,7 +90,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->at_hand_type);
     Py_VISIT(state->way_type);
     Py_VISIT(state->memory_type);
-    Py_VISIT(state->lent_type);
+    Py_VISIT(state->ascii_type);
     Py_VISIT(state->tls_type);
     Py_VISIT(state->clocks);
     Py_VISIT(state->monotonic);
@@ -145,7 +145,7 @@ clear(PyObject *module)
     Py_CLEAR(state->at_hand_type);
     Py_CLEAR(state->way_type);
     Py_CLEAR(state->memory_type);
-    Py_CLEAR(state->lent_type);
+    Py_CLEAR(state->ascii_type);
     Py_CLEAR(state->tls_type);
     Py_CLEAR(state->clocks);
     Py_CLEAR(state->monotonic);

@@ -257,8 +257,7 @@ syncws_send(PyObject *object, State *state, PyObject *payload, unsigned first)
         return send_frame(object, state, first ? first : SYNCWS_FIN_BINARY, PyBytes_AS_STRING(payload),
             PyBytes_GET_SIZE(payload));
     }
-    /* A lent text, of which the whole must not be made, is never small. */
-    if (!first || Py_TYPE(payload) == state->lent_type || PyObject_GetBuffer(payload, &data, PyBUF_SIMPLE) < 0) {
+    if (!first || PyObject_GetBuffer(payload, &data, PyBUF_SIMPLE) < 0) {
         PyErr_Clear();
         Py_RETURN_FALSE;
     }

@@ -63,7 +63,7 @@ typedef struct {
     PyTypeObject *at_hand_type;
     PyTypeObject *way_type;
     PyTypeObject *memory_type;
-    PyTypeObject *lent_type;
+    PyTypeObject *ascii_type;
     PyTypeObject *tls_type;
     /* NULL until somebody looked for it. */
     OpenSsl *openssl;
@@ -203,7 +203,7 @@ typedef struct {
 /* A frame's header, with its mask key. */
 enum { SYNCWS_KEY_BYTES = 4, SYNCWS_LONGEST_HEAD = 14 };
 
-/* Text of more characters is encoded piece by piece: see utf8.utf8_of. */
+/* Text of more characters may lend its memory: see utf8.utf8_of. */
 enum { SYNCWS_LENT = 65536 };
 
 extern struct PyModuleDef syncws_definition;
@@ -285,7 +285,7 @@ extern PyType_Spec syncws_tally_spec;
 extern PyType_Spec syncws_at_hand_spec;
 extern PyType_Spec syncws_way_spec;
 extern PyType_Spec syncws_memory_spec;
-extern PyType_Spec syncws_lent_spec;
+extern PyType_Spec syncws_ascii_spec;
 #if SYNCWS_HAS_TLS
 extern PyType_Spec syncws_tls_spec;
 #endif

@@ -1,4 +1,5 @@
-/* Memory of a text to be: the bytes of a large frame are received into it, which of ASCII, as most text is, needs no copy. */
+/* Memory of texts that are ASCII, as most are: their UTF-8 is what the str holds, so neither way needs a copy. Into that of
+ * a text to be the bytes of a large frame are received; out of that of a large text they are sent. */
 
 #include "speedups.h"
 
@@ -132,4 +133,68 @@ PyType_Spec syncws_memory_spec = {
     .basicsize = sizeof(TextMemory),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = memory_slots,
+};
+
+typedef struct {
+    PyObject_HEAD
+    /* ASCII, which never changes. */
+    PyObject *text;
+} AsciiText;
+
+static PyObject *
+ascii_new(PyTypeObject *type, PyObject *args, PyObject *names)
+{
+    AsciiText *self;
+    PyObject *text;
+
+    if (!PyArg_ParseTuple(args, "U:AsciiText", &text)) {
+        return NULL;
+    }
+#if PY_VERSION_HEX < 0x030C0000
+    if (PyUnicode_READY(text) < 0) {
+        return NULL;
+    }
+#endif
+    if (!PyUnicode_CheckExact(text) || !PyUnicode_IS_ASCII(text) || (names != NULL && PyDict_GET_SIZE(names))) {
+        PyErr_SetString(PyExc_TypeError, "AsciiText() takes a str that is ASCII");
+        return NULL;
+    }
+    self = (AsciiText *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        self->text = Py_NewRef(text);
+    }
+    return (PyObject *)self;
+}
+
+static void
+ascii_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+
+    Py_CLEAR(((AsciiText *)object)->text);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static int
+ascii_get_buffer(PyObject *object, Py_buffer *view, int flags)
+{
+    PyObject *text = ((AsciiText *)object)->text;
+
+    return PyBuffer_FillInfo(view, object, PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text), 1, flags);
+}
+
+static PyType_Slot ascii_slots[] = {
+    {Py_tp_doc, "The bytes of a text that is ASCII: see syncws._wire.utf8."},
+    {Py_tp_new, ascii_new},
+    {Py_tp_dealloc, ascii_dealloc},
+    {Py_bf_getbuffer, ascii_get_buffer},
+    {0, NULL},
+};
+
+PyType_Spec syncws_ascii_spec = {
+    .name = "syncws._wire._speedups.AsciiText",
+    .basicsize = sizeof(AsciiText),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = ascii_slots,
 };
