@@ -131,7 +131,7 @@ class Opening:
             if exc.errno in (errno.EMFILE, errno.ENFILE):
                 raise CannotConnectError(f"the system gives no descriptor: {exc.strerror}") from exc
             if is_tls_error(exc):
-                from syncws._net.tls.transport import tls_error
+                from syncws._net.tls.failure import tls_error
 
                 raise tls_error(exc, uri.server_name) from exc
             raise

@@ -11,7 +11,8 @@ from support.fakes import interrupt_at
 
 from syncws._locks import locks
 from syncws._net.tls import transport as tls
-from syncws._net.tls.transport import TlsTransport, tls_error
+from syncws._net.tls.failure import tls_error
+from syncws._net.tls.transport import TlsTransport
 from syncws.errors import TlsError
 from syncws.hresult import HResult
 

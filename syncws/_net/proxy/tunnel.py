@@ -177,7 +177,7 @@ def _tls_failure(error: "ssl.SSLError", peer: str) -> TlsError:
     import ssl
 
     with loading():
-        from syncws._net.tls.transport import tls_error
+        from syncws._net.tls.failure import tls_error
         from syncws._net.tls.verification import certificate_error, refused_at_once
 
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -1,0 +1,53 @@
+"""What an error of OpenSSL's in a handshake is called here; what is wrong with a certificate is verification.py's.
+
+A pure function: any thread may call it.
+"""
+
+import re
+import ssl
+
+from syncws.errors import TlsError
+from syncws.hresult import HResult
+
+__all__ = ["tls_error"]
+
+# How OpenSSL names what is no TLS at all, version 3 and before it.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST")
+# How OpenSSL names the alerts (RFC 8446 6.2) that it received, less its prefixes.
+_ALERT = re.compile(r"_ALERT_(\w+)$")
+_ALERTS_ABOUT_OUR_CERTIFICATE = {
+    "access_denied",
+    "bad_certificate",
+    "certificate_expired",
+    "certificate_revoked",
+    "certificate_unknown",
+    "no_certificate",
+    "unknown_ca",
+    "unsupported_certificate",
+}
+
+
+def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
+    """Turn OpenSSL's error of a handshake into one of this library's."""
+    if isinstance(error, ssl.SSLEOFError):
+        hung_up = TlsError(
+            f"{server_name} ended the connection during the TLS handshake, as one without TLS may: is it ws://?"
+        )
+        # As every server that hangs up: a later try may find it in a better state.
+        hung_up._is_transient = True
+        return hung_up
+    reason = error.reason or error.strerror or "no reason given"
+    alert = _ALERT.search(reason)
+    if alert is not None:
+        return _alert_error(alert[1].lower(), server_name)
+    hint = "; the server speaks no TLS there: is it ws://?" if reason in _NO_TLS else ""
+    return TlsError(f"TLS handshake with {server_name} failed: {reason}{hint}")
+
+
+def _alert_error(alert: str, server_name: str) -> TlsError:
+    """Return the error for what the server says is wrong; since TLS 1.3 it may say so after our side is done."""
+    if alert == "certificate_required":
+        message = f"{server_name} wants a client certificate (alert {alert}): set control.client_certificate"
+        return TlsError(message, hresult=HResult.WININET_E_CLIENT_AUTH_CERT_NEEDED)
+    about = ", about the client certificate" if alert in _ALERTS_ABOUT_OUR_CERTIFICATE else ""
+    return TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
