@@ -47,7 +47,7 @@ MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD - 2
 """UTF-8 bytes that a close reason may have: a control frame less the code."""
 
 CHUNK_BYTES = 65536
-"""Payload bytes of a large frame that are masked and sent at a time."""
+"""Payload bytes up to which a frame is made as a whole; and what a fragment has."""
 
 _MASKED = 0x80
 _from_bytes = int.from_bytes

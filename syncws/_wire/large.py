@@ -3,21 +3,36 @@
 An object belongs to one sender; when that one gives up, to whoever goes on for it.
 """
 
+from collections import deque
 from collections.abc import Iterator
 
 from syncws._wire.accelerated import speedups
 from syncws._wire.deflate import Deflater
 from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, RSV1, encode_frame, frame_header
 from syncws._wire.mask_keys import new_key
-from syncws._wire.masking import apply_mask
+from syncws._wire.masking import mask_into
 
-__all__ = ["CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
+__all__ = ["PIECE_BYTES", "CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
+
+PIECE_BYTES = 524288
+"""What is masked and given to the system at a time.
+
+Each system call wakes the peer's side, which costs more than the call itself; and half of a mebibyte still lies in the
+processor's second cache when the system copies it.
+"""
+
+# What the first piece has of the payload less than the others, for the header: a multiple of the mask's length.
+_HEADER_ROOM = 16
+
+# Where pieces are masked, used again: fresh memory of this size costs a page fault for each 4 KiB. A sender takes one,
+# and gives it back at the end of its message; of what more senders than these need at a time nothing is kept.
+_rooms: deque[bytearray] = deque(maxlen=4)
 
 # What owns memory that never changes.
 _FIXED = (bytes,) if speedups is None else (bytes, speedups.AsciiText)
 
 
-class PayloadChunks(Iterator[bytes]):
+class PayloadChunks(Iterator[bytes | memoryview]):
     """What both ways of sending a large payload share: how far it has come, and whose memory it lies in."""
 
     __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position", "_size")
@@ -65,29 +80,37 @@ class PayloadChunks(Iterator[bytes]):
         if not self._is_detached:
             self._payload.release()
 
-    def _take(self) -> bytes | memoryview:
+    def _take(self, less: int = 0) -> bytes | memoryview:
         start = self._position
-        self._position = min(start + self._size, self._length)
+        self._position = min(start + self._size - less, self._length)
         return self._payload[start - self._base : self._position - self._base]
 
 
 class FrameChunks(PayloadChunks):
-    """One masked frame in pieces."""
+    """One masked frame in pieces, each of which is good until the next is asked for."""
 
-    __slots__ = ("_header", "_mask")
+    __slots__ = ("_header", "_mask", "_room")
 
     def __init__(self, opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> None:
         """Make the pieces; `payload` must not change until the last was taken, or detach() was called."""
-        super().__init__(payload)
+        super().__init__(payload, PIECE_BYTES)
         self._mask = new_key()
         self._header = frame_header(opcode, self._length, is_final=is_final) + self._mask
+        self._room: bytearray | None = _take_room()
 
-    def __next__(self) -> bytes:
+    def __next__(self) -> memoryview:
         header, self._header = self._header, bytearray()
+        room = self._room
         if not header and not self.remaining:
+            # What was given out has gone. A second time there is nothing to give back.
+            self._room = None
+            if room is not None:
+                _rooms.append(room)
             raise StopIteration
+        assert room is not None, "there is no piece behind the end"
         # The header goes with the first piece: alone it would be a packet of its own.
-        return apply_mask(self._take(), self._mask, header)
+        piece = self._take(_HEADER_ROOM if header else 0)
+        return memoryview(room)[: mask_into(room, piece, self._mask, header)]
 
 
 class FragmentFrames(PayloadChunks):
@@ -135,3 +158,10 @@ class CompressedFrames(FragmentFrames):
             compressed = self._deflater.compress(piece, is_first=is_first, is_last=not self.remaining)
             is_first = False
         return encode_frame(opcode, compressed, is_final=not self.remaining)
+
+
+def _take_room() -> bytearray:
+    try:
+        return _rooms.pop()
+    except IndexError:
+        return bytearray(PIECE_BYTES)

@@ -10,7 +10,7 @@ from typing import Final
 
 from syncws._wire.accelerated import speedups
 
-__all__ = ["apply_mask", "apply_mask_in_python"]
+__all__ = ["apply_mask", "apply_mask_in_python", "mask_into", "mask_into_in_python"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -23,24 +23,44 @@ _SAME: Final = _from_bytes(bytes(range(256)), _LITTLE)
 _ONES: Final = _from_bytes(b"\1" * 256, _LITTLE)
 
 
-def apply_mask_in_python(data: Buffer, mask: bytes, head: Buffer = b"", /) -> bytes:
-    """XOR `data` with the 4-byte `mask`, repeated (RFC 6455 5.3), and return it behind `head`.
+def mask_into_in_python(room: bytearray, data: Buffer, mask: bytes, head: Buffer, /) -> int:
+    """XOR `data` with the 4-byte `mask`, repeated (RFC 6455 5.3), and put it into `room`, behind `head`.
 
-    Masking twice with the same mask gives the data back. `data` of another form than bytes is a flat buffer of bytes.
+    `data` of another form than bytes is a flat buffer of bytes.
+
+    Returns:
+        How many bytes of `room` that takes.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    begin = len(head)
+    end = begin + len(data)
+    if end > len(room):
+        raise ValueError("the room is too small")
+    room[:begin] = head
+    plain = bytes(data)
+    # Only lanes that hold something: a bytearray of which there are views refuses to put nothing in place of nothing.
+    for lane, byte in enumerate(mask[: len(plain)]):
+        table = (_SAME ^ byte * _ONES).to_bytes(256, _LITTLE)
+        room[begin + lane : end : 4] = plain[lane::4].translate(table)
+    return end
+
+
+def apply_mask_in_python(data: Buffer, mask: bytes, head: Buffer = b"", /) -> bytes:
+    """Return `head`, and behind it `data` masked as mask_into() does it.
+
+    Masking twice with the same mask gives the data back.
     """
     length = len(data)
     if length <= _MOST_AS_INTEGER:
         key = _from_bytes((mask * ((length >> 2) + 1))[:length], _LITTLE)
         few = (_from_bytes(data, _LITTLE) ^ key).to_bytes(length, _LITTLE)
         return b"".join((head, few)) if head else few
-    plain = bytes(data)
-    begin = len(head)
-    masked = bytearray(begin + length)
-    masked[:begin] = head
-    for lane, byte in enumerate(mask):
-        table = (_SAME ^ byte * _ONES).to_bytes(256, _LITTLE)
-        masked[begin + lane :: 4] = plain[lane::4].translate(table)
+    masked = bytearray(len(head) + length)
+    mask_into_in_python(masked, data, mask, head)
     return bytes(masked)
 
 
 apply_mask = apply_mask_in_python if speedups is None else speedups.apply_mask
+mask_into = mask_into_in_python if speedups is None else speedups.mask_into

@@ -9,12 +9,14 @@ from support.fakes import PieceList
 
 from syncws._connection.sending import frame_writer as frame_writer_module
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, Patience
-from syncws._wire.frames import BINARY, CHUNK_BYTES
-from syncws._wire.large import FrameChunks
+from syncws._wire.frames import BINARY
+from syncws._wire.large import PIECE_BYTES, FrameChunks
 from syncws.errors import ConnectionLostError, OperationTimedOutError
 from syncws.hresult import HResult
 
 SHORT = 0.02
+# What the first piece of a large frame has of its payload.
+FIRST_BYTES = PIECE_BYTES - 16
 
 
 def test_a_sender_waits_for_the_role_no_longer_than_its_time(outbox, transport):
@@ -94,7 +96,7 @@ def test_pieces_that_had_not_been_made_are_queued_too(outbox, transport):
 
 
 def test_the_queued_rest_does_not_see_what_the_caller_changes_afterwards(outbox, transport):
-    payload = bytearray(b"a" * (CHUNK_BYTES * 3))
+    payload = bytearray(b"a" * (PIECE_BYTES * 2))
     pieces = FrameChunks(BINARY, memoryview(payload))
     transport.block()
     transport.takes.append(10)
@@ -325,7 +327,7 @@ def is_kept_after_a_byte(outbox, transport, payload):
 
 @pytest.mark.parametrize(
     ("size", "is_kept"),
-    [(MAX_KEPT_BYTES + CHUNK_BYTES, True), (MAX_KEPT_BYTES + CHUNK_BYTES + 1, False)],
+    [(MAX_KEPT_BYTES + FIRST_BYTES, True), (MAX_KEPT_BYTES + FIRST_BYTES + 1, False)],
     ids=["all that may be kept", "a byte more"],
 )
 def test_a_buffer_that_may_change_is_kept_up_to_a_limit(outbox, transport, waits, size, is_kept):

@@ -10,6 +10,7 @@ import syncws
 from syncws._connection.link import read_statistics
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._wire.frames import CHUNK_BYTES, close_payload
+from syncws._wire.large import PIECE_BYTES
 from syncws.enums import CloseCause
 from syncws.errors import (
     CannotConnectError,
@@ -45,7 +46,7 @@ def test_a_small_message_is_one_send(rigs):
 
 def test_a_large_message_goes_in_pieces(rigs):
     rig = rigs()
-    rig.session.send_message(BINARY, b"\0" * (CHUNK_BYTES * 2 + 1))
+    rig.session.send_message(BINARY, b"\0" * (PIECE_BYTES * 2 + 1))
     assert len(rig.transport.sends) == 3
 
 

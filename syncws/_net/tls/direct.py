@@ -19,7 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from syncws._net.meter import BandwidthMeter
-from syncws._net.tls.transport import MAX_ANSWER_BYTES, PLAINTEXT_BYTES, TlsTransport
+from syncws._net.tls.transport import MAX_ANSWER_BYTES, TlsTransport, next_plaintext
 from syncws._net.transport import SocketTransport, direct_way
 from syncws._waiting.at_fork import forked_error
 from syncws._wire.accelerated import speedups
@@ -204,7 +204,7 @@ class DirectTlsTransport(_Engine):
         taken = self._send(data) if size <= _SMALL_BYTES else _BUSY
         if taken == _BUSY:
             with self._lock:
-                taken = self._send(data if size <= PLAINTEXT_BYTES else data[:PLAINTEXT_BYTES])
+                taken = self._send(next_plaintext(data))
         if taken == _FAILED:
             raise self._error(self._sending_failure)
         return max(taken, 0)

@@ -20,7 +20,7 @@ from typing import Any
 from syncws._net.transport import Transport
 from syncws._waiting.readiness import READABLE, WRITABLE
 
-__all__ = ["MAX_ANSWER_BYTES", "PLAINTEXT_BYTES", "TlsTransport"]
+__all__ = ["MAX_ANSWER_BYTES", "TlsTransport", "next_plaintext"]
 
 # Ciphertext taken in at a time for a small message.
 _SMALL_BYTES = 4096
@@ -30,9 +30,10 @@ _PIECE_BYTES = 65536
 _TURN_BYTES = 262144
 # What encrypting adds to large records is less than this part.
 _OVERHEAD_PART = 64
-# Plaintext encrypted at a time: four full records, and what a chunk of a large frame has besides, its header. All of it
-# counts as sent once it is encrypted.
-PLAINTEXT_BYTES = 65536 + 14
+# Plaintext encrypted at a time: four full records. All of it counts as sent once it is encrypted.
+_PLAINTEXT_BYTES = 65536
+# The header of a frame with just so much payload, which would be a write by itself.
+_MOST_BEHIND = 14
 
 # Pieces of ciphertext that receive() takes in for one piece of data, or none.
 _FEEDS_AT_A_TIME = 16
@@ -44,6 +45,11 @@ MAX_ANSWER_BYTES = 262144
 # them. Taken and given back by one step each.
 _MAX_STOCK = 2
 _stock: list[bytearray] = []
+
+
+def next_plaintext(data: bytes | memoryview) -> bytes | memoryview:
+    """Return what of `data` is to be encrypted next."""
+    return data if len(data) <= _PLAINTEXT_BYTES + _MOST_BEHIND else data[:_PLAINTEXT_BYTES]
 
 
 class TlsTransport:
@@ -343,7 +349,7 @@ class TlsTransport:
             return 0
         with self.lock:
             try:
-                taken = self._ssl.write(data if len(data) <= PLAINTEXT_BYTES else data[:PLAINTEXT_BYTES])
+                taken = self._ssl.write(next_plaintext(data))
             except ssl.SSLWantReadError:
                 # TLS 1.2 renegotiation: the peer's next bytes must come first.
                 taken = 0

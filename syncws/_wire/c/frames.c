@@ -140,6 +140,39 @@ syncws_apply_mask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t
     return result;
 }
 
+/* mask_into(room, data, mask, head) -> how many bytes of `room` hold head + masked data */
+PyObject *
+syncws_mask_into_room(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer room, data, head;
+    unsigned char key[KEY_BYTES];
+    PyObject *result = NULL;
+
+    if (count != 4) {
+        PyErr_Format(PyExc_TypeError, "mask_into takes 4 arguments, not %zd", count);
+        return NULL;
+    }
+    if (syncws_read_key(args[2], key) < 0 || PyObject_GetBuffer(args[0], &room, PyBUF_WRITABLE) < 0) {
+        return NULL;
+    }
+    if (PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) == 0) {
+        if (PyObject_GetBuffer(args[3], &head, PyBUF_SIMPLE) == 0) {
+            if (head.len > room.len || data.len > room.len - head.len) {
+                PyErr_SetString(PyExc_ValueError, "the room is too small");
+            }
+            else {
+                memcpy(room.buf, head.buf, (size_t)head.len);
+                syncws_mask_into((unsigned char *)room.buf + head.len, data.buf, data.len, key);
+                result = PyLong_FromSsize_t(head.len + data.len);
+            }
+            PyBuffer_Release(&head);
+        }
+        PyBuffer_Release(&data);
+    }
+    PyBuffer_Release(&room);
+    return result;
+}
+
 /* Write the header of a frame of `length` bytes, and the key behind it; return how many bytes that takes. */
 Py_ssize_t
 syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key)
