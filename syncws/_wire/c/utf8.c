@@ -7,6 +7,10 @@
 
 #include "speedups.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Below this the first pass costs as much as it saves. */
 enum { SMALL = 256, BLOCK = 4096, LANES = 32, SPAN = 64, SLACK = 16 };
 
@@ -95,14 +99,22 @@ get_two(const unsigned char *from, Py_UCS4 *value)
     return from[0] >= 0xC2 && is_following(from[1]);
 }
 
+/* Four bytes can be read here: at once, and looked at with one mask. */
 static inline int
 get_three(const unsigned char *from, Py_UCS4 *value)
 {
-    if (((from[1] ^ 0x80) | (from[2] ^ 0x80)) & 0xC0) {
-        return 0;
-    }
-    *value = (from[0] & 0x0Fu) << 12 | (from[1] & 0x3Fu) << 6 | (from[2] & 0x3Fu);
-    return *value >= 0x800 && *value - 0xD800 >= 0x800;
+    uint32_t word;
+
+    memcpy(&word, from, sizeof word);
+#if PY_BIG_ENDIAN
+    *value = (word >> 12 & 0xF000u) | (word >> 10 & 0xFC0u) | (word >> 8 & 0x3Fu);
+    word &= UINT32_C(0xF0C0C000);
+    return word == UINT32_C(0xE0808000) && *value >= 0x800 && *value - 0xD800 >= 0x800;
+#else
+    *value = (word << 12 & 0xF000u) | (word >> 2 & 0xFC0u) | (word >> 16 & 0x3Fu);
+    word &= UINT32_C(0xC0C0F0);
+    return word == UINT32_C(0x8080E0) && *value >= 0x800 && *value - 0xD800 >= 0x800;
+#endif
 }
 
 static inline int
@@ -116,9 +128,20 @@ get_four(const unsigned char *from, Py_UCS4 *value)
 static inline uint64_t
 leads_of(const unsigned char *from)
 {
-    uint64_t leads = 0, word;
+    uint64_t leads = 0;
 
+#ifdef __SSE2__
+    for (int index = 0; index < SPAN; index += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(from + index));
+
+        /* Each byte's second bit beside its first; the first of each of them are put together. */
+        bytes = _mm_and_si128(bytes, _mm_slli_epi16(bytes, 1));
+        leads |= (uint64_t)(unsigned)_mm_movemask_epi8(bytes) << index;
+    }
+#else
     for (int index = 0; index < SPAN / 8; index++) {
+        uint64_t word;
+
         memcpy(&word, from + 8 * index, 8);
         word &= word << 1 & UINT64_C(0x8080808080808080);
         /* The product brings one bit of each byte together in the highest byte. */
@@ -129,6 +152,7 @@ leads_of(const unsigned char *from)
 #endif
         leads |= word << 8 * index;
     }
+#endif
     return leads;
 }
 
@@ -222,11 +246,13 @@ name(const unsigned char *__restrict from, const unsigned char *end, character *
     while (from < end && to < limit) {                                                                                 \
         Py_UCS4 value = *from;                                                                                         \
         Py_ssize_t size = value < 0x80 ? 1 : value < 0xE0 ? 2 : value < 0xF0 ? 3 : 4;                                  \
+        unsigned char bytes[4] = {0};                                                                                  \
                                                                                                                        \
         if (size > end - from) {                                                                                       \
             return -1;                                                                                                 \
         }                                                                                                              \
-        if (size > 1 && !(size == 2 ? get_two : size == 3 ? get_three : get_four)(from, &value)) {                     \
+        memcpy(bytes, from, (size_t)size);                                                                             \
+        if (size > 1 && !(size == 2 ? get_two : size == 3 ? get_three : get_four)(bytes, &value)) {                    \
             return -1;                                                                                                 \
         }                                                                                                              \
         *to++ = (character)value;                                                                                      \
