@@ -163,6 +163,12 @@ def test_bytes_behind_the_head_reach_the_tls_engine():
         connect(proxy, "wss://server.invalid/")
 
 
+def test_a_server_behind_a_proxy_that_speaks_no_tls_asks_for_ws():
+    script = answering(TUNNEL + b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with scripted_proxy(script) as proxy, pytest.raises(TlsError, match=r"is it ws://\?"):
+        connect(proxy, "wss://server.invalid/")
+
+
 def test_frames_right_behind_both_answers_are_received():
     def script(connection):
         read_request(connection)

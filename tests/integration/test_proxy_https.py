@@ -77,14 +77,17 @@ def test_a_false_proxy_gets_no_password_although_the_server_is_not_verified(serv
     assert heads == []
 
 
-def test_an_https_proxy_that_speaks_no_tls_is_a_tls_error():
-    def script(connection):
-        connection.sendall(b"HTTP/1.1 400 Bad\r\n\r\n")
-        read_to_end(connection)
+def answers_in_plain(connection):
+    connection.sendall(b"HTTP/1.1 400 Bad\r\n\r\n")
+    read_to_end(connection)
 
-    failed = r"TLS handshake with the proxy 127\.0\.0\.1 failed"
-    with scripted_proxy(script, scheme="https") as proxy, pytest.raises(TlsError, match=failed):
+
+@pytest.mark.parametrize("script", [answers_in_plain, lambda connection: connection.recv(1 << 16)])
+def test_an_https_proxy_that_speaks_no_tls_is_asked_after_as_http(script):
+    with scripted_proxy(script, scheme="https") as proxy, pytest.raises(TlsError, match=r"is it http://\?") as caught:
         connect(proxy)
+    assert "TLS handshake" in caught.value.message
+    assert "the proxy 127.0.0.1" in caught.value.message
 
 
 def test_an_https_proxy_s_407_comes_through_tls(server_tls, client_tls):

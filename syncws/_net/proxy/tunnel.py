@@ -183,7 +183,7 @@ def _tls_failure(error: "ssl.SSLError", peer: str) -> TlsError:
     if isinstance(error, ssl.SSLCertVerificationError):
         report = refused_at_once(error)
         return certificate_error(report, report.errors, peer, is_proxy=True)
-    return tls_error(error, peer)
+    return tls_error(error, peer, "http")
 
 
 class _Connect:

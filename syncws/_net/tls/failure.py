@@ -27,12 +27,17 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
 }
 
 
-def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
-    """Turn OpenSSL's error of a handshake into one of this library's."""
+def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -> TlsError:
+    """Turn OpenSSL's error of a handshake into one of this library's.
+
+    Args:
+        error: OpenSSL's.
+        server_name: who was spoken to, for the message; a proxy is called one.
+        plain_scheme: of the URI of one without TLS, which the message asks after.
+    """
     if isinstance(error, ssl.SSLEOFError):
-        hung_up = TlsError(
-            f"{server_name} ended the connection during the TLS handshake, as one without TLS may: is it ws://?"
-        )
+        hint = f"as one without TLS may: is it {plain_scheme}://?"
+        hung_up = TlsError(f"{server_name} ended the connection during the TLS handshake, {hint}")
         # As every server that hangs up: a later try may find it in a better state.
         hung_up._is_transient = True
         return hung_up
@@ -40,7 +45,7 @@ def tls_error(error: ssl.SSLError, server_name: str) -> TlsError:
     alert = _ALERT.search(reason)
     if alert is not None:
         return _alert_error(alert[1].lower(), server_name)
-    hint = "; the server speaks no TLS there: is it ws://?" if reason in _NO_TLS else ""
+    hint = f"; no TLS is spoken there: is it {plain_scheme}://?" if reason in _NO_TLS else ""
     return TlsError(f"TLS handshake with {server_name} failed: {reason}{hint}")
 
 
