@@ -14,7 +14,7 @@ from syncws._connection.sending.posted import ControlFrame
 from syncws._locks import locks
 from syncws._streams.buffer import as_bytes_view
 from syncws._waiting.deadline import Deadline, now
-from syncws._waiting.locks import Bell
+from syncws._waiting.locks import Bell, nothing_else
 from syncws._wire.frames import MAX_CONTROL_PAYLOAD, PING, encode_frame
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError, OperationTimedOutError, WebSocketError, fresh
 
@@ -72,7 +72,12 @@ class Pings:
         self._numbers = itertools.count(1)
         self.round_trip_time: float | None = None
 
-    def ping(self, payload: bytes | None, deadline: Deadline) -> float:
+    def ping(
+        self,
+        payload: bytes | None,
+        deadline: Deadline,
+        meanwhile: Callable[[Deadline], Deadline] = nothing_else,
+    ) -> float:
         """Send a Ping and wait for its Pong; return the seconds in between.
 
         A Ping that has to wait for the end of a frame does not count that time.
@@ -80,6 +85,7 @@ class Pings:
         Args:
             payload: at most 125 bytes; None for bytes that no other ping of this connection has.
             deadline: bounds the wait.
+            meanwhile: see Latch.wait_until.
 
         Raises:
             OperationTimedOutError: no pong came in time (0x80072EE2).
@@ -96,7 +102,7 @@ class Pings:
                 self._check_not_ended()
                 if deadline.is_expired:
                     raise OperationTimedOutError("no pong came in time")
-                ping.bell.wait(deadline.remaining)
+                ping.bell.wait(meanwhile(deadline).remaining)
             return ping.seconds
         finally:
             self._forget(ping)

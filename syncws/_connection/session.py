@@ -169,7 +169,7 @@ class Session(Sending, Telling):
         if self.is_on_reader:
             raise IllegalMethodCallError("ping cannot wait inside a handler: it would wait for its own thread")
         self._check_program_goes_on()
-        return self.role.while_read(lambda: self.pings.ping(payload, deadline))
+        return self.role.while_read(lambda: self.pings.ping(payload, deadline, self.role.read_while_waiting))
 
     # Closing: any thread, several at once.
 
@@ -187,9 +187,8 @@ class Session(Sending, Telling):
         if self.is_on_reader or self.outbox.is_interrupted_here or self.role.is_held_here:
             # Each would wait for its own thread: for the handler's return, or for what it is sending or taking in.
             return
-        self.role.serve_without_thread()
         deadline = deadline.sooner(self.closing.deadline or deadline)
-        if not self.over.wait_until(deadline):
+        if not self.over.wait_until(deadline, self.role.read_while_waiting):
             self.abort()
             deadline = Deadline(closing.ABORT_SECONDS)
         self.wait_finished(deadline.earlier(closing.HANDLERS_SECONDS))
@@ -249,7 +248,7 @@ class Session(Sending, Telling):
 
     def wait_finished(self, deadline: Deadline) -> bool:
         """Wait as wait_closed(), without asking where; outside of handlers the connection's threads are gone then."""
-        if not self.finished.wait_until(deadline):
+        if not self.finished.wait_until(deadline, self.role.read_while_waiting):
             return False
         if not self.is_on_reader:
             for thread in (self.dispatcher, self.reader, self.role.starting):

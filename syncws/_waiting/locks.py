@@ -15,7 +15,7 @@ from typing import Protocol
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import SLICE_SECONDS
 
-__all__ = ["Bell", "Latch", "acquire_within"]
+__all__ = ["Bell", "Latch", "acquire_within", "nothing_else"]
 
 
 class _Lock(Protocol):
@@ -26,6 +26,11 @@ class _Lock(Protocol):
 
 def _never() -> bool:
     return False
+
+
+def nothing_else(deadline: Deadline) -> Deadline:
+    """Do nothing else while a deadline is waited for."""
+    return deadline
 
 
 def acquire_within(lock: _Lock, seconds: float | None, is_in_vain: Callable[[], bool] = _never) -> bool:
@@ -108,9 +113,14 @@ class Latch:
                 lock.release()
         return self._is_set
 
-    def wait_until(self, deadline: Deadline) -> bool:
-        """Wait until it is set or the deadline has passed; return whether it is set."""
-        while not self.wait(deadline.remaining):
+    def wait_until(self, deadline: Deadline, meanwhile: Callable[[Deadline], Deadline] = nothing_else) -> bool:
+        """Wait until it is set or the deadline has passed; return whether it is set.
+
+        Args:
+            deadline: bounds the wait.
+            meanwhile: called with it before each wait; returns until when that one lasts.
+        """
+        while not self.wait(meanwhile(deadline).remaining):
             if deadline.is_expired:
                 return False
         return True

@@ -1,5 +1,7 @@
 """Fixtures that several integration tests share."""
 
+import threading
+
 import pytest
 from support import handshake, read_to_end
 
@@ -19,3 +21,14 @@ def serve(requests):
         read_to_end(connection)
 
     return script
+
+
+@pytest.fixture
+def no_thread(monkeypatch):
+    """Call it, and the system gives no more threads, as where a container has all that it may."""
+
+    class NoThread(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    return lambda: monkeypatch.setattr(threading, "Thread", NoThread)

@@ -287,9 +287,9 @@ def test_a_with_block_that_an_exception_leaves_takes_half_a_second(monkeypatch):
     with connected(only_reads) as socket:
         wait_until = Latch.wait_until
 
-        def note(latch, deadline):
+        def note(latch, deadline, meanwhile):
             waits.append(deadline.remaining)
-            return wait_until(latch, deadline) if len(waits) > 1 else False
+            return wait_until(latch, deadline, meanwhile) if len(waits) > 1 else False
 
         monkeypatch.setattr(Latch, "wait_until", note)
         socket.__exit__(ProgramError, None, None)

@@ -45,17 +45,6 @@ def patient(monkeypatch):
     monkeypatch.setattr(closing, "LINGER_SECONDS", LIMIT)
 
 
-@pytest.fixture
-def no_thread(monkeypatch):
-    """Call it, and the system gives no more threads, as where a container has all that it may."""
-
-    class NoThread(threading.Thread):
-        def start(self):
-            raise RuntimeError("can't start new thread")
-
-    return lambda: monkeypatch.setattr(threading, "Thread", NoThread)
-
-
 def read_all(socket):
     with DataReader(socket.input_stream) as data_reader:
         return data_reader.read_bytes(data_reader.load(100))

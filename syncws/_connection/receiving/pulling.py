@@ -74,7 +74,7 @@ class Puller:
     def is_free(self) -> bool:
         """True when nobody reads, and no thread was started to do so."""
         role = self._reader.session.role
-        return not role.holders and not role.is_asked
+        return not role.holders and (not role.is_asked or role.is_short_of_threads)
 
     def pull(self, operation: Operation, deadline: Deadline) -> int:
         """Read once, if nobody else does.

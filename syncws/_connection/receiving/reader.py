@@ -23,6 +23,7 @@ from syncws._connection.receiving.reading_role import Hold
 from syncws._connection.session import Session
 from syncws._connection.tracing import traced
 from syncws._net.transport import Transport, lost_connection
+from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws._wire.closing import pong_frame
@@ -47,12 +48,12 @@ _IDLE_SECONDS = 1.0
 _STEP_SECONDS = 0.01
 
 
-class _OutOfTime(Exception):
-    """Ends a turn of reading of a thread that has not more time for it."""
-
-
 class _GivesWay(Exception):
     """Ends the reader thread's run without ending the connection: a caller reads, or there is nothing to read."""
+
+
+class _OutOfTime(_GivesWay):
+    """Ends a turn of reading of a thread that has not more time for it."""
 
 
 class Reader:
@@ -62,6 +63,7 @@ class Reader:
         "_is_lasting",
         "_large_reads",
         "_last_event",
+        "_lingers_until",
         "_until",
         "decode",
         "decoder",
@@ -92,6 +94,8 @@ class Reader:
         self._is_lasting = False
         # Without a reader thread: when this turn is over.
         self._until: Deadline | None = None
+        # How long the peer has to end TCP, once it is waited for that: by as many turns as there are.
+        self._lingers_until: Deadline | None = None
 
     def begin(self) -> None:
         """Take over what the handshake has settled and left; nobody reads yet."""
@@ -133,8 +137,8 @@ class Reader:
 
     def hand_over(self) -> bool:
         """Let a new thread go on reading; return whether it was started. The monitor calls it, holding the ticket."""
-        session = self.session
-        return start_another_reader(session, self._read)
+        # A thread of the application's cannot stay to call the handlers of later messages.
+        return self._until is None and start_another_reader(self.session, self._read)
 
     # What the role asks, any thread.
 
@@ -163,12 +167,7 @@ class Reader:
         session.reader = threading.current_thread()
         gives_way = False
         try:
-            is_over, interruption = self._read()
-            while not is_over:
-                other = dispatch(session, interruption)
-                if other is None:
-                    return
-                is_over, interruption = other._read()
+            self._read_to_end()
         except _GivesWay:
             gives_way = True
         finally:
@@ -176,6 +175,15 @@ class Reader:
                 session.role.give_way(hold)
             else:
                 session.finish()
+
+    def _read_to_end(self) -> None:
+        """Read to the end of the connection; when a handler was slow be the dispatcher until then."""
+        is_over, interruption = self._read()
+        while not is_over:
+            other = dispatch(self.session, interruption)
+            if other is None:
+                return
+            is_over, interruption = other._read()
 
     def _read(self) -> tuple[bool, BaseException | None]:
         """Read to the end of the connection, and give everything back.
@@ -189,7 +197,7 @@ class Reader:
             self.run()
         except Relieved as relieved:
             return False, relieved.interruption
-        except (_GivesWay, _OutOfTime):
+        except _GivesWay:
             raise
         except Exception as exc:  # a defect of ours, or no memory: the connection ends all the same
             if session.loss is None:
@@ -203,24 +211,36 @@ class Reader:
         session.end()
         return True, None
 
-    def read_for_a_moment(self) -> None:
-        """Go on with the end of the connection if nobody reads.
+    def read_for_a_moment(self) -> bool:
+        """Do as the reader thread if nobody reads; return whether nobody did.
 
         On the main thread while the program ends, and on a caller's where there is no thread to be had.
         """
         session = self.session
-        hold = Hold()
-        if not session.role.take(hold):
-            return
-        self._until = Deadline(_STEP_SECONDS)
+        role = session.role
+        # No Hold, as of the reader thread: the monitor goes on looking whether there is to be one.
+        operation = Operation()
+        operation.is_busy = True
+        former = session.reader
         try:
-            self._read()
-        except (_OutOfTime, _GivesWay):
-            # Before the role is given back: whoever takes it next has its own time.
-            self._until = None
-            session.role.give_back(hold)
-            return
-        session.finish()
+            if not role.take(operation):
+                return False
+            # Handlers may be called now.
+            session.reader = threading.current_thread()
+            self._until = Deadline(_STEP_SECONDS)
+            with contextlib.suppress(_GivesWay):
+                self._read_to_end()
+        finally:
+            if role.is_held_by(operation):
+                if session.is_over:
+                    session.finish()
+                # Before the role is given back: whoever takes it next has its own time.
+                self._until, session.reader = None, former
+                if not session.is_over:
+                    role.is_drained = not self.has_leftover
+                    role.give_back(operation)
+                    session.inbox.wake()
+        return True
 
     def run(self) -> None:
         """Read, decode and deliver until the peer or we are done.
@@ -327,7 +347,7 @@ class Reader:
     def _linger(self) -> None:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""
         session = self.session
-        soon = Deadline(closing.LINGER_SECONDS)
+        soon = self._lingers_until = self._lingers_until or Deadline(closing.LINGER_SECONDS)
         latest = session.closing.deadline or soon
         while not self.is_at_end and not session.is_aborted and not latest.is_expired:
             self._deliver_waiting()

@@ -179,9 +179,10 @@ class MessageReceiver(Reader):
         """Wait a moment until whoever received what came before a violation has answered it, and receives again.
 
         Both came in one read, and after our Close frame nothing can be sent any more. Handlers have answered by then.
+        Without a reader thread it is the receiver that reads, as a rule, and again: it has answered.
         """
         session = self.session
-        if not self._is_answer_due:
+        if not self._is_answer_due or self._until is not None:
             return
         for _ in range(closing.ANSWER_SLICES):
             if session.inbox.is_waited_for or session.closing.is_discarding or session.is_aborted:

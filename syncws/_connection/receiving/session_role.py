@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from syncws._connection.keep_alive import may_begin_later
 from syncws._connection.receiving.pulling import Puller
 from syncws._connection.receiving.reading_role import ENDED, Hold, ReadingRole
+from syncws._streams.byte_source import Operation
+from syncws._waiting.deadline import Deadline
 from syncws._waiting.helper_threads import start, start_thread
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ __all__ = ["SessionRole"]
 
 _logger = logging.getLogger("syncws.reader")
 
+# How long who waits for a reader leaves it at that, before it looks whether there is one.
+_LOOK_SECONDS = 0.5
+# The same, where there is none, and another call reads at the moment.
+_TURN_SECONDS = 0.01
+
 
 class SessionRole(ReadingRole):
     """Who reads for a session; holds it until the connection is over.
@@ -28,16 +35,17 @@ class SessionRole(ReadingRole):
     Attributes:
         reader (Reader | None): what reads, to the end of the connection; set by who connects, before begin().
         starting (Thread | None): a thread that was started and has not tried to take the token yet.
+        is_short_of_threads (bool): True when the last one that was wanted was not to be had.
     """
 
-    __slots__ = ("_is_short_of_threads", "_monitor", "_session", "_starts_timers", "reader", "starting")
+    __slots__ = ("_monitor", "_session", "_starts_timers", "is_short_of_threads", "reader", "starting")
 
     def __init__(self, session: "Session", monitor: "Monitor") -> None:
         """Make a role that the connect has."""
         super().__init__()
         self._session: Session | None = session
         self._monitor = monitor
-        self._is_short_of_threads = self._starts_timers = False
+        self.is_short_of_threads = self._starts_timers = False
         self.reader: Reader | None = None
         self.starting: threading.Thread | None = None
 
@@ -130,16 +138,16 @@ class SessionRole(ReadingRole):
         if reader is None or (starting is not None and starting.is_alive()):
             return
         thread = self.starting = self._make_thread(reader)
-        was_short = self._is_short_of_threads
+        was_short = self.is_short_of_threads
         try:
             start(thread)
         except RuntimeError as exc:
-            self._is_short_of_threads = True
+            self.is_short_of_threads = True
             # Once, for it is tried again and again; while the interpreter ends there is nobody left to tell.
             if not was_short and threading.main_thread().is_alive():
                 _logger.warning("no thread to read for connection %d: %s", reader.session.number, exc)
         else:
-            self._is_short_of_threads = False
+            self.is_short_of_threads = False
 
     def give_way(self, hold: Hold) -> None:
         """Let a caller read instead of the reader thread, whose last act it is."""
@@ -173,31 +181,32 @@ class SessionRole(ReadingRole):
                 self.call()
 
     def read_without_thread(self) -> bool:
-        """Do a moment's part of the end on the thread that receives, where no other was to be had.
+        """Do a moment's part of what is the reader thread's on the thread that waits, where no other was to be had.
 
         Returns:
-            False when there is nothing of the kind to do.
+            False when there is nothing of the kind to do, or another does it.
         """
-        reader, session = self.reader, self._session
-        if reader is None or session is None or not self._is_short_of_threads:
-            return False
-        if not (reader.is_ended or session.silence is not None):
-            return False
-        # Handlers of closed may be called now.
-        session.reader = threading.current_thread()
-        try:
-            reader.read_for_a_moment()
-        finally:
-            session.reader = None
-        return True
-
-    def serve_without_thread(self) -> None:
-        """Do the end of the connection on the thread that closes it, where no other was to be had."""
         reader = self.reader
-        if self._is_short_of_threads and reader is not None:
-            reader.serve()
-            if reader.session.reader is threading.current_thread():
-                reader.session.reader = None
+        return reader is not None and self.is_short_of_threads and self.needs_thread and reader.read_for_a_moment()
+
+    def read_while_waiting(self, deadline: Deadline) -> Deadline:
+        """Read on the thread that waits for what only a reader brings, where no other was to be had.
+
+        Returns:
+            Until when to wait before this is called again; at once when something was read.
+        """
+        session = self._session
+        puller = None if session is None else session.inbox.puller
+        if session is None or puller is None or not self.is_short_of_threads:
+            return deadline.earlier(_LOOK_SECONDS)
+        if self.read_without_thread():
+            return Deadline(0.0)
+        if self.holders or session.inbox.is_full:
+            return deadline.earlier(_TURN_SECONDS)
+        # As a receive would: an interruption loses nothing.
+        puller.pull(Operation(), deadline)
+        session.inbox.wake()
+        return Deadline(0.0)
 
     def read_at_exit(self) -> None:
         """See _waiting.at_exit."""
