@@ -131,6 +131,17 @@ def test_after_an_interruption_that_lost_something_nothing_more_is_read(rigs):
     assert cut
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError])
+def test_what_ended_the_read_that_lost_something_is_named(rigs, raised):
+    # Received into the decoder's own memory.
+    head = b"\x81\x7f" + (1 << 20).to_bytes(8, "big")
+    rig = begin(rigs(head + bytes(4000), bytes(4000), raised()))
+    with pytest.raises(raised):
+        rig.session.receive(Deadline(LIMIT))
+    with pytest.raises(ConnectionLostError, match=f"in the middle of a message, by {raised.__name__}"):
+        rig.session.receive(Deadline(LIMIT))
+
+
 def test_a_second_interruption_lets_nothing_be_read_behind_what_the_first_has_cut(rigs):
     # That one ends the connection; the next comes while the thread that shall do the rest is asked for.
     def pull_the_first_part(rig):

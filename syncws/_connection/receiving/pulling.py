@@ -49,6 +49,7 @@ class Puller:
         "_reader",
         "_resume_from",
         "_sliced",
+        "_torn_by",
         "_turn_decoder",
         "is_torn",
     )
@@ -68,6 +69,8 @@ class Puller:
         self._decoded: tuple[Any, list[Ping | Pong]] | None = None
         # The decoder's checkpoint before the read under way.
         self._resume_from: Checkpoint | tuple[()] | None = None
+        # What ended the read that left `is_torn`: an interruption, as a rule, or there was no memory.
+        self._torn_by: type[BaseException] = KeyboardInterrupt
         self.is_torn = False
 
     @property
@@ -94,6 +97,9 @@ class Puller:
                 role.is_drained = not self._reader.has_leftover
             else:
                 role.want()
+        except BaseException as exc:
+            self._torn_by = exc.__class__
+            raise
         finally:
             # No call before the role is given back: an interruption can come after each.
             try:
@@ -138,6 +144,9 @@ class Puller:
                 ):
                     message = self._take_one(operation, decoder, event)
                 role.is_drained = not self._reader.has_leftover
+        except BaseException as exc:
+            self._torn_by = exc.__class__
+            raise
         finally:
             # As in pull().
             try:
@@ -282,7 +291,8 @@ class Puller:
                 reader.decoder.restart(self._resume_from)
         elif reader.kept or reader.decoder.room is not None or reader.session.transport.is_torn:
             session = reader.session
-            session.loss = ConnectionLostError("receiving was interrupted in the middle of a message")
+            why = self._torn_by.__name__
+            session.loss = ConnectionLostError(f"receiving was interrupted in the middle of a message, by {why}")
             # First of all: what the system still holds does not fit to what came before, and is not to be read.
             reader.is_at_end = session.role.is_asked = True
             session.transport.abort()

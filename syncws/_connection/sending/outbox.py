@@ -265,7 +265,7 @@ class Outbox(Turns):
         self.has_posted = True
         writer = self._writer
         if writer.is_torn:
-            self._cut("sending was interrupted in the middle of a frame")
+            self._cut(f"sending was interrupted in the middle of a frame, by {error.__class__.__name__}")
         if not has_frame:
             return
         if writer.has_begun and message is not None:
