@@ -288,6 +288,10 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def _output_session(self) -> SessionT:
         if self._is_output_closed:
             raise ObjectClosedError("the output stream was closed: detach it from its DataWriter to go on using it")
+        session = self._session
+        if session is not None and self._state is _CONNECTED:
+            # As _connected_session(), without the call: each write passes here.
+            return session
         return self._connected_session()
 
     def _connected_session(self, *, to_read: bool = False) -> SessionT:

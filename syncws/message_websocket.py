@@ -217,9 +217,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     @short_way("_outbox", _UTF8)
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
-        session = self._session
-        if session is None or self._is_output_closed or self._state is not _CONNECTED:
-            session = self._output_session()
+        session = self._output_session()
         opcode = BINARY
         if self._control._message_type is _UTF8:
             check_whole_text(data)
@@ -232,9 +230,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     @short_way("_outbox", _UTF8)
     def _write_text(self, data: bytes | memoryview) -> int:
-        session = self._session
-        if session is None or self._is_output_closed or self._state is not _CONNECTED:
-            session = self._output_session()
+        session = self._output_session()
         session.send_message(TEXT if self._control._message_type is _UTF8 else BINARY, data)
         return len(data)
 
