@@ -90,7 +90,7 @@ def as_byte_order(value: object) -> ByteOrder:
 
     Source: DataReader.ByteOrder, DataWriter.ByteOrder.
     """
-    return _as_member(ByteOrder, value, 1, "byte_order")
+    return _member_by_number(ByteOrder, value, 1, "byte_order")
 
 
 def as_unicode_encoding(value: object) -> UnicodeEncoding:
@@ -102,7 +102,7 @@ def as_unicode_encoding(value: object) -> UnicodeEncoding:
 
     Source: DataReader.UnicodeEncoding, DataWriter.UnicodeEncoding.
     """
-    return _as_member(UnicodeEncoding, value, 2, "unicode_encoding")
+    return _member_by_number(UnicodeEncoding, value, 2, "unicode_encoding")
 
 
 def as_input_stream_options(value: object, what: str) -> InputStreamOptions:
@@ -114,10 +114,11 @@ def as_input_stream_options(value: object, what: str) -> InputStreamOptions:
 
     Source: DataReader.InputStreamOptions, IInputStream.ReadAsync.
     """
-    return _as_member(InputStreamOptions, value, 3, what)
+    return _member_by_number(InputStreamOptions, value, 3, what)
 
 
-def _as_member(kind: type[MemberT], value: object, highest: int, what: str) -> MemberT:
+def _member_by_number(kind: type[MemberT], value: object, highest: int, what: str) -> MemberT:
+    """Return the member, or the flags, of a number from 0 to `highest`, whatever brings the number."""
     number = as_integer(value)
     if number is None or not 0 <= number <= highest:
         refused = InvalidArgumentTypeError if number is None else InvalidArgumentError

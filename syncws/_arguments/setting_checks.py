@@ -69,7 +69,7 @@ def as_message_type(value: object, what: str) -> SocketMessageType:
     Raises:
         InvalidArgumentTypeError: no SocketMessageType, nor the number of one (0x80070057).
     """
-    return _as_member(value, SocketMessageType, what)
+    return _own_member(value, SocketMessageType, what)
 
 
 def as_receive_mode(value: object, what: str) -> MessageWebSocketReceiveMode:
@@ -78,14 +78,14 @@ def as_receive_mode(value: object, what: str) -> MessageWebSocketReceiveMode:
     Raises:
         InvalidArgumentTypeError: no MessageWebSocketReceiveMode, nor the number of one (0x80070057).
     """
-    return _as_member(value, MessageWebSocketReceiveMode, what)
+    return _own_member(value, MessageWebSocketReceiveMode, what)
 
 
-def _as_member(value: object, kind: type[MemberT], what: str) -> MemberT:
+def _own_member(value: object, kind: type[MemberT], what: str) -> MemberT:
+    """Return a member of `kind`, or the one of a plain number: a setting takes no member of another enumeration."""
     # Most values; to look through an enumeration takes several times as long as all the rest of setting one.
     if isinstance(value, kind):
         return value
-    # Members of other enumerations are a mistake, although they are numbers.
     is_other = isinstance(value, int) and type(value) is not int
     number = None if is_other else as_integer(value)
     if number not in list(kind):
