@@ -4,6 +4,7 @@ import gc
 import inspect
 import weakref
 from collections import deque
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -178,6 +179,18 @@ def test_it_looks_like_the_method(method):
         function.__module__,
     )
     assert inspect.signature(method) == inspect.signature(function)
+    assert inspect.isfunction(method)
+    assert inspect.getsourcefile(method) == inspect.getsourcefile(function)
+
+
+def test_a_mock_of_the_socket_checks_the_arguments_of_calls():
+    socket = create_autospec(syncws.MessageWebSocket, instance=True)
+    socket.send("a")
+    socket.receive(timeout=1)
+    with pytest.raises(TypeError):
+        socket.send()
+    with pytest.raises(TypeError):
+        socket.receive(limit=1)
 
 
 @compiled
