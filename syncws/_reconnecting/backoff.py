@@ -109,6 +109,6 @@ def _date(text: str) -> dt.datetime | None:
 
     try:
         date = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date.replace(tzinfo=dt.UTC) if date.tzinfo is None else date

@@ -68,6 +68,9 @@ def test_its_repr_shows_the_numbers():
         ("Wed, 21 Oct 2015 07:27:00 GMT", 0),
         ("Thu, 21 Oct 2055 07:28:30 GMT", LONGEST_RETRY_AFTER_SECONDS),
         ("Wed, 21 Oct 2015 07:28:30 -0000", 30),
+        # Numbers that fit neither a date nor what Python makes one of.
+        ("Wed, 21 Oct 2015 07:28:30 +99999999999999999999", 0),
+        ("Wed, 21 Oct 99999999999999999999 07:28:30 GMT", 0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date_that_counts_from_the_answers_own(value, seconds):
@@ -77,6 +80,12 @@ def test_retry_after_is_seconds_or_a_date_that_counts_from_the_answers_own(value
 def test_a_date_in_an_answer_without_one_counts_from_this_machines_clock():
     assert retry_after(refused(retry_after="Wed, 21 Oct 2015 07:28:30 GMT")) == 0
     assert retry_after(refused(retry_after="Thu, 21 Oct 2055 07:28:30 GMT")) == LONGEST_RETRY_AFTER_SECONDS
+
+
+def test_an_answers_own_date_that_is_none_counts_as_missing():
+    strange = "Wed, 21 Oct 2015 07:28:00 -99999999999999999999"
+    asked = "Thu, 21 Oct 2055 07:28:30 GMT"
+    assert retry_after(refused(retry_after=asked, date=strange)) == LONGEST_RETRY_AFTER_SECONDS
 
 
 @pytest.mark.parametrize("error", [refused(), ConnectionLostError("gone"), ValueError("mine")])
