@@ -32,6 +32,8 @@ _STATUS = re.compile(r"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x
 _FIELD = re.compile(
     rf"^({TOKEN}+):[ \t]*+((?:[^\x00-\x20\x7f]++|[ \t]++(?=[^\x00-\x20\x7f]))*+)[ \t]*+\r?\n", re.MULTILINE
 )
+# Where a header goes on in the next line: a client reads that as spaces (RFC 9112 5.2).
+_FOLD = re.compile(r"\r?\n[ \t]++")
 # How long a refusal's body is waited for: the status is known, the body is a courtesy.
 _BODY_SECONDS = 1.0
 
@@ -149,11 +151,14 @@ class HeadReader:
             line = text.partition("\n")[0].removesuffix("\r")
             raise self._refusal(f"its status line is {line[:80]!r}")
         version, code, reason = status.groups("")
-        fields = _FIELD.findall(text, status.end())
+        rest = text[status.end() :]
+        if "\n " in rest or "\n\t" in rest:
+            rest = _FOLD.sub(" ", rest)
+        fields = _FIELD.findall(rest)
         # Each is one line; behind them comes the empty one.
-        if len(fields) != text.count("\n", status.end()) - 1:
-            lines = text[status.end() :].split("\n")
-            name = next(line for line in lines if _FIELD.match(f"{line}\n") is None).partition(":")[0]
+        if len(fields) != rest.count("\n") - 1:
+            lines = rest.split("\n")
+            name = next(line for line in lines if _FIELD.match(f"{line}\n") is None).partition(":")[0].rstrip("\r")
             raise self._refusal(f"it has a header line that cannot be read, {shown_text(name, 40)!r}")
         return Head(int(code), reason, fields, version)
 
