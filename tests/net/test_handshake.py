@@ -401,7 +401,8 @@ def test_the_chosen_subprotocol_is_one_of_ours_or_none(peer, offered, lines, cho
         (["a", "b"], ["a, b"]),
         (["a", "b"], ["a", "b"]),
         (["a"], ["a", "a"]),
-        (["a"], [""]),
+        (["a"], [""], ""),
+        ([], [""], ""),
     ],
 )
 def test_another_subprotocol_is_refused(peer, offered, lines):
