@@ -371,6 +371,21 @@ def test_an_answer_is_refused_that_is_no_handshake(peer, make):
 
 
 @pytest.mark.parametrize("line", ["Sec-WebSocket-Extensions: permessage-deflate", "sec-websocket-extensions: x; y=1"])
+@pytest.mark.parametrize(
+    ("extra", "text"),
+    [
+        ("Sec-WebSocket-Accept: {accept}", "it has 2 headers Sec-WebSocket-Accept, where one is allowed"),
+        ("Upgrade: websocket", "it has 2 headers Upgrade, where one is allowed"),
+        ("Nonsense", "it has a header line that cannot be read, 'Nonsense'"),
+    ],
+)
+def test_a_refusal_of_an_answer_says_what_is_wrong_with_it(peer, extra, text):
+    peer.answer = lambda accept: [good(accept, extra.format(accept=accept))]
+    with pytest.raises(HandshakeError) as caught:
+        peer.open()
+    assert caught.value.message.endswith(f": {text}")
+
+
 def test_an_extension_that_was_not_offered_is_refused(peer, line):
     peer.answer = lambda accept: [good(accept, line)]
     with pytest.raises(HandshakeError) as caught:
@@ -477,6 +492,23 @@ def test_a_refusal_carries_headers_and_body(peer):
 
 
 def test_a_redirect_carries_its_location(peer):
+@pytest.mark.parametrize("status", [400, 426])
+@pytest.mark.parametrize(
+    ("lines", "advice"),
+    [
+        ([], ": that is ordinary HTTP and no WebSocket; are path and port right?"),
+        (["13"], ""),
+        (["8, 13"], ""),
+        (["8", "7"], ": it speaks version 8, 7 of the protocol, and this client 13"),
+        (["\u202e8"], ": it speaks version \\u202e8 of the protocol, and this client 13"),
+    ],
+)
+def test_a_refusal_that_names_versions_comes_from_a_websocket_server(peer, status, lines, advice):
+    versions = "".join(f"Sec-WebSocket-Version: {line}\r\n" for line in lines)
+    error = refusal(peer, f"HTTP/1.1 {status} No\r\n{versions}Content-Length: 0\r\n\r\n".encode())
+    assert error.message.endswith(f"the server answered {status} No{advice}")
+
+
     error = refusal(peer, b"HTTP/1.1 302 Found\r\nLocation: wss://other/\r\nContent-Length: 0\r\n\r\n")
     assert error.location == "wss://other/"
 

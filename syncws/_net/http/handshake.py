@@ -266,7 +266,9 @@ def _check_answer(head: Head, key: str, expected: str) -> None:
     if options != b"upgrade" and b"upgrade" not in [token.strip(b" \t") for token in options.split(b",")]:
         raise _refusal("it has no header Connection: Upgrade")
     accept = head.all_of("sec-websocket-accept")
-    if accept != [expected] and (len(accept) != 1 or not _is_base64(accept[0])):
+    if len(accept) > 1:
+        raise _refusal(f"it has {len(accept)} headers Sec-WebSocket-Accept, where one is allowed")
+    if not accept or (accept != [expected] and not _is_base64(accept[0])):
         raise _refusal("it has no valid header Sec-WebSocket-Accept")
     library, _ = _library()
     # Only what the library checks: what it does not see it cannot carry to another connection.
@@ -282,6 +284,10 @@ def advice_for(head: Head) -> str:
     if head.status_code < 300 or head.status_code in (400, 404, 405, 426):
         return ": that is ordinary HTTP and no WebSocket; are path and port right?"
     return ""
+    spoken = ", ".join(head.all_of("sec-websocket-version"))
+    if spoken:
+        is_ours = "13" in [version.strip(" \t") for version in spoken.split(",")]
+        return "" if is_ours else f": it speaks version {shown_text(spoken)} of the protocol, and this client 13"
 
 
 def _is_base64(value: str) -> bool:
