@@ -121,6 +121,9 @@ class Opening:
         try:
             opened = self._shake_hands(dialed, bottom, waiter, route, uri, settings)
             is_open = True
+        except ConnectAbortedError:
+            # It had begun to answer: that is no TLS.
+            raise
         except ConnectionLostError as exc:
             hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
             raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__

@@ -236,14 +236,18 @@ def test_garbage_is_a_handshake_error_that_names_the_proxy(garbage):
         assert caught.value.hresult == HResult.WININET_E_INVALID_SERVER_RESPONSE
 
 
-@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nVia"], ids=["at once", "in the middle"])
-def test_a_proxy_that_hangs_up_is_a_proxy_error(sent):
+@pytest.mark.parametrize(
+    ("sent", "when"),
+    [(b"", "before it answered"), (b"HTTP/1.1 200 OK\r\nVia", "in the middle of its answer")],
+    ids=["at once", "in the middle"],
+)
+def test_a_proxy_that_hangs_up_is_a_proxy_error(sent, when):
     def script(connection):
         read_request(connection)
         connection.sendall(sent)
 
     with scripted_proxy(script) as proxy:
-        with pytest.raises(ProxyError, match=rf"the proxy {proxy} ended the connection before it answered") as caught:
+        with pytest.raises(ProxyError, match=rf"the proxy {proxy} ended the connection {when}") as caught:
             connect(proxy)
         assert caught.value.hresult == HResult.WININET_E_PROXY_SERVER_UNREACHABLE
         assert caught.value.status is WebErrorStatus.SERVER_UNREACHABLE

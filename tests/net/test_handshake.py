@@ -21,6 +21,7 @@ from syncws._waiting.readiness import Waker
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import parse_uri
 from syncws.errors import (
+    ConnectAbortedError,
     ConnectionLostError,
     HandshakeError,
     HttpStatusError,
@@ -288,7 +289,6 @@ def test_headers_that_change_nothing_are_taken(peer, extra):
     peer.open()
 
 
-@pytest.mark.parametrize("value", ["keep-alive, Upgrade", "UPGRADE", "upgrade,foo"])
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 def test_a_header_may_go_on_in_the_next_line(peer, end):
     peer.answer = lambda accept: [
@@ -299,6 +299,7 @@ def test_a_header_may_go_on_in_the_next_line(peer, end):
     assert result.remainder == b" rest"
 
 
+@pytest.mark.parametrize("value", ["keep-alive, Upgrade", "UPGRADE", "upgrade,foo"])
 def test_upgrade_may_stand_among_other_tokens(peer, value):
     peer.answer = lambda accept: [good(accept, f"Connection: {value}", without=["connection"])]
     peer.open()
@@ -370,7 +371,6 @@ def test_an_answer_is_refused_that_is_no_handshake(peer, make):
     assert caught.value.hresult == INVALID
 
 
-@pytest.mark.parametrize("line", ["Sec-WebSocket-Extensions: permessage-deflate", "sec-websocket-extensions: x; y=1"])
 @pytest.mark.parametrize(
     ("extra", "text"),
     [
@@ -386,6 +386,7 @@ def test_a_refusal_of_an_answer_says_what_is_wrong_with_it(peer, extra, text):
     assert caught.value.message.endswith(f": {text}")
 
 
+@pytest.mark.parametrize("line", ["Sec-WebSocket-Extensions: permessage-deflate", "sec-websocket-extensions: x; y=1"])
 def test_an_extension_that_was_not_offered_is_refused(peer, line):
     peer.answer = lambda accept: [good(accept, line)]
     with pytest.raises(HandshakeError) as caught:
@@ -400,6 +401,8 @@ def test_an_extension_that_was_not_offered_is_refused(peer, line):
         (["a"], [], ""),
         ([], [], ""),
         (["Chat"], ["Chat"], "Chat"),
+        (["a"], [""], ""),
+        ([], [""], ""),
     ],
 )
 def test_the_chosen_subprotocol_is_one_of_ours_or_none(peer, offered, lines, chosen):
@@ -416,8 +419,6 @@ def test_the_chosen_subprotocol_is_one_of_ours_or_none(peer, offered, lines, cho
         (["a", "b"], ["a, b"]),
         (["a", "b"], ["a", "b"]),
         (["a"], ["a", "a"]),
-        (["a"], [""], ""),
-        ([], [""], ""),
     ],
 )
 def test_another_subprotocol_is_refused(peer, offered, lines):
@@ -491,7 +492,6 @@ def test_a_refusal_carries_headers_and_body(peer):
     assert "404 Not Found" in str(error)
 
 
-def test_a_redirect_carries_its_location(peer):
 @pytest.mark.parametrize("status", [400, 426])
 @pytest.mark.parametrize(
     ("lines", "advice"),
@@ -509,6 +509,7 @@ def test_a_refusal_that_names_versions_comes_from_a_websocket_server(peer, statu
     assert error.message.endswith(f"the server answered {status} No{advice}")
 
 
+def test_a_redirect_carries_its_location(peer):
     error = refusal(peer, b"HTTP/1.1 302 Found\r\nLocation: wss://other/\r\nContent-Length: 0\r\n\r\n")
     assert error.location == "wss://other/"
 
@@ -564,6 +565,14 @@ def test_a_server_that_hangs_up_before_the_answer(peer, before):
     with pytest.raises(ConnectionLostError) as caught:
         peer.open()
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_ABORTED
+
+
+@pytest.mark.parametrize("end", [b"", ConnectionResetError(104, "reset")])
+@pytest.mark.parametrize("part", [b"H", b"HTTP/1.1 101 Odd\r\nUpgr", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_server_that_hangs_up_in_the_middle_of_its_answer_is_not_asked_for_tls(peer, part, end):
+    peer.answer = lambda _: [part, end]
+    with pytest.raises(ConnectAbortedError, match="in the middle of its answer"):
+        peer.open()
 
 
 def test_a_server_that_does_not_answer_is_left_at_the_deadline(peer):

@@ -11,7 +11,9 @@ from syncws._net.http.head import Head, HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport, is_tls_error
 from syncws._waiting.waiter import Waiter
+from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError, ProxyError, WebSocketError
+from syncws.hresult import HResult
 
 __all__ = ["Answer", "Question", "ask"]
 
@@ -47,6 +49,10 @@ class Question(Protocol):
 
     def silence(self, failure: ConnectionLostError | None) -> WebSocketError:
         """Return the error for a peer that ended the connection; `failure` when it did so before it took all."""
+        ...
+
+    def cut(self, hresult: int) -> WebSocketError:
+        """Return the error for a peer that ended the connection in the middle of its answer."""
         ...
 
 
@@ -103,9 +109,14 @@ def _ask_once(transport: Transport, waiter: Waiter, question: Question) -> tuple
         failure = exc
     question.meanwhile()
     reader = HeadReader(transport, waiter, question.refusal, is_exact=question.is_exact)
-    head = reader.read_final()
+    try:
+        head = reader.read_final()
+    except ConnectionLostError as exc:
+        if reader.has_begun and exc.close_cause is not CloseCause.FORKED:
+            raise question.cut(exc.hresult) from exc.__cause__
+        raise
     if head is None:
-        raise question.silence(failure)
+        raise question.cut(HResult.WININET_E_CONNECTION_ABORTED) if reader.has_begun else question.silence(failure)
     if question.is_granted(head):
         return Answer(head, True, reader.remainder), False
     body, is_at_end = reader.read_body(head)

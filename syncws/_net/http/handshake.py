@@ -25,7 +25,7 @@ from syncws._waiting.waiter import Waiter
 from syncws._wire.extension import Agreement, BadAnswerError, offer_of, read_answer
 from syncws._wire.shown import shown_text
 from syncws._wire.uri import WebSocketUri
-from syncws.errors import ConnectionLostError, HandshakeError, HttpStatusError, WebSocketError
+from syncws.errors import ConnectAbortedError, ConnectionLostError, HandshakeError, HttpStatusError, WebSocketError
 from syncws.hresult import HResult
 from syncws.http_headers import HttpHeaders
 
@@ -252,6 +252,9 @@ class _Question:
     def silence(self, failure: ConnectionLostError | None) -> WebSocketError:
         return failure or ConnectionLostError("the server ended the connection before it answered the handshake")
 
+    def cut(self, hresult: int) -> WebSocketError:
+        return ConnectAbortedError("the server ended the connection in the middle of its answer", hresult=hresult)
+
 
 def _check_answer(head: Head, key: str, expected: str) -> None:
     """Check what RFC 6455 4.1 asks of the answer, but subprotocol and extensions; `expected` answers the key."""
@@ -281,13 +284,13 @@ def _check_answer(head: Head, key: str, expected: str) -> None:
 
 def advice_for(head: Head) -> str:
     """Return what to do about an answer that is not 101, or a proxy's that is not 2xx; begins with a colon or empty."""
-    if head.status_code < 300 or head.status_code in (400, 404, 405, 426):
-        return ": that is ordinary HTTP and no WebSocket; are path and port right?"
-    return ""
     spoken = ", ".join(head.all_of("sec-websocket-version"))
     if spoken:
         is_ours = "13" in [version.strip(" \t") for version in spoken.split(",")]
         return "" if is_ours else f": it speaks version {shown_text(spoken)} of the protocol, and this client 13"
+    if head.status_code < 300 or head.status_code in (400, 404, 405, 426):
+        return ": that is ordinary HTTP and no WebSocket; are path and port right?"
+    return ""
 
 
 def _is_base64(value: str) -> bool:

@@ -74,6 +74,7 @@ class HeadReader:
     """Reads one answer from a transport.
 
     Attributes:
+        has_begun: True when anything has come.
         remainder: what came behind the head; of an exact reader nothing.
     """
 
@@ -98,6 +99,7 @@ class HeadReader:
         self._refusal = refusal
         # Byte by byte: a transport cannot be given anything back, and a proxy's head is short.
         self._piece_size = 1 if is_exact else MAX_HEAD_BYTES
+        self.has_begun = False
         self.remainder = b""
 
     def read_final(self) -> Head | None:
@@ -137,6 +139,7 @@ class HeadReader:
             piece = receive_some(self._transport, self._waiter, self._piece_size)
             if not piece:
                 return None
+            self.has_begun = True
             buffer += piece
 
     def _parse(self, raw: bytes) -> Head:

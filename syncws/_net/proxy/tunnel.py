@@ -215,6 +215,9 @@ class _Connect:
     def silence(self, failure: ConnectionLostError | None) -> WebSocketError:
         return ProxyError(f"the proxy {self.proxy.shown} ended the connection before it answered")
 
+    def cut(self, hresult: int) -> WebSocketError:
+        return ProxyError(f"the proxy {self.proxy.shown} ended the connection in the middle of its answer")
+
 
 def _ask_http(transport: Transport, waiter: Waiter, question: _Connect) -> None:
     """Ask for a tunnel, and read the head of the answer, which has no body."""
