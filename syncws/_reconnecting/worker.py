@@ -19,7 +19,7 @@ from syncws.message_websocket import MessageWebSocket
 
 __all__ = ["Owner", "Worker"]
 
-_logger = logging.getLogger("syncws")
+_logger = logging.getLogger("syncws.reconnecting")
 
 
 class Owner(Protocol):

@@ -4,6 +4,7 @@ Notes of losses are shown on the thread of the ReconnectingWebSocket; one more w
 """
 
 import argparse
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -99,6 +100,8 @@ class Lasting:
         self._socket.close(1000)
 
     def __enter__(self) -> "Lasting":
+        # Why it gives up is told when this ends; without a handler of the log Python would write it to stderr as well.
+        logging.getLogger("syncws.reconnecting").addHandler(logging.NullHandler())
         self._socket.start()
         self._watching.start()
         return self

@@ -14,7 +14,7 @@ _MAX_SHOWN_BYTES = 64
 
 
 class Screen:
-    """Writes plain lines, to stdout or another file; what was typed stands there already."""
+    """Writes plain lines, to stdout or, where nobody types, to another file; what was typed stands there already."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file
@@ -46,13 +46,14 @@ class Screen:
         self.note(f"{what} {hexadecimal(payload)}" if payload else what)
 
     def connected(self, socket: MessageWebSocket) -> None:
-        """Say with whom we talk, and what can be typed."""
+        """Say with whom we talk and, to whoever types, what can be typed."""
         information = socket.information
         protocol = f", subprotocol {information.protocol}" if information.protocol else ""
         # Over a Unix socket nobody has an address.
         where = f" at {information.remote_address}" if information.remote_address is not None else ""
         through = f" through {information.proxy}" if information.proxy else ""
-        self.note(f"connected to {socket.uri}{where}{through}{protocol}; /help says what can be typed")
+        hint = "; /help says what can be typed" if self._file is None else ""
+        self.note(f"connected to {socket.uri}{where}{through}{protocol}{hint}")
 
     def ended(self, socket: MessageWebSocket) -> None:
         """Say how the connection has ended."""

@@ -358,6 +358,8 @@ def test_a_connection_that_is_over_is_replaced(run):
         code, output, errors = run(uri, "--reconnect", "--first", "subscribe", "--count", "1", "--wait", "inf")
     assert (code, output, server.connections) == (0, b"subscribe\n", 2)
     assert "the server closed: 1012 restart" in errors
+    assert "connected to" in errors
+    assert "typed" not in errors
     assert "attempt " in errors
 
 
@@ -372,6 +374,20 @@ def test_what_has_no_chance_is_not_tried_again(run):
     assert code == 7
     assert "403" in errors
     assert "Traceback" not in errors
+
+
+def test_that_there_is_no_chance_is_said_once():
+    with running_server(echo, process_request=refused) as uri:
+        ended = subprocess.run(
+            [sys.executable, "-m", "syncws", uri, "--reconnect", "--wait", "inf"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+    assert ended.returncode == 7
+    assert re.fullmatch("syncws: .*403.*\n", ended.stderr)
 
 
 @needs_unix
