@@ -42,6 +42,20 @@ def test_the_answer_of_a_proxy_that_hangs_up_on_the_request_is_read(ask):
     assert caught.value.body == b"no"
 
 
+@pytest.mark.parametrize("status", [400, 404, 405, 501])
+def test_what_a_web_server_answers_asks_whether_it_is_a_proxy(ask, status):
+    with pytest.raises(HttpStatusError) as caught:
+        ask(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
+    text = f"the proxy http://proxy:80 answered {status} No: so does a web server that is no proxy; is it one?"
+    assert caught.value.message == text
+
+
+def test_what_only_a_proxy_answers_is_told_as_it_is(ask):
+    with pytest.raises(HttpStatusError) as caught:
+        ask(b"HTTP/1.1 502 No Way\r\nContent-Length: 0\r\n\r\n")
+    assert caught.value.message == "the proxy http://proxy:80 answered 502 No Way"
+
+
 def test_a_proxy_that_hangs_up_on_the_request_without_a_word_is_a_proxy_error(ask):
     with pytest.raises(ProxyError, match="the proxy http://proxy:80 ended the connection before it answered"):
         ask(b"")

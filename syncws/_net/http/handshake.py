@@ -32,7 +32,7 @@ from syncws.http_headers import HttpHeaders
 if TYPE_CHECKING:
     import hashlib
 
-__all__ = ["HandshakeResult", "OpeningRequest", "advice_for", "open_websocket"]
+__all__ = ["HandshakeResult", "OpeningRequest", "open_websocket"]
 
 _logger = logging.getLogger("syncws.connect")
 
@@ -109,7 +109,7 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
     question = _Question(request, library_headers, key)
     head, is_granted, rest = ask(transport, waiter, question)
     if not is_granted:
-        advice = request.authentication.advice(head) or advice_for(head)
+        advice = request.authentication.advice(head) or _advice_for(head)
         raise HttpStatusError(
             f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice,
             status_code=head.status_code,
@@ -282,8 +282,8 @@ def _check_answer(head: Head, key: str, expected: str) -> None:
         raise _refusal("Sec-WebSocket-Accept does not answer our key")
 
 
-def advice_for(head: Head) -> str:
-    """Return what to do about an answer that is not 101, or a proxy's that is not 2xx; begins with a colon or empty."""
+def _advice_for(head: Head) -> str:
+    """Return what to do about an answer that is not 101; begins with a colon or empty."""
     spoken = ", ".join(head.all_of("sec-websocket-version"))
     if spoken:
         is_ours = "13" in [version.strip(" \t") for version in spoken.split(",")]

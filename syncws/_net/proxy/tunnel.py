@@ -12,7 +12,6 @@ from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer
 from syncws._net.http.asking import ask
 from syncws._net.http.authentication import Authentication
-from syncws._net.http.handshake import advice_for
 from syncws._net.http.head import Head
 from syncws._net.proxy.socks import ask_socks
 from syncws._net.transport import Transport, is_tls_error
@@ -219,13 +218,19 @@ class _Connect:
         return ProxyError(f"the proxy {self.proxy.shown} ended the connection in the middle of its answer")
 
 
+def _advice_for(head: Head) -> str:
+    """Return what to do about an answer that is not 2xx; begins with a colon or is empty."""
+    # Of these 501 is for a method that is not known (RFC 9110 15.6.2).
+    return ": so does a web server that is no proxy; is it one?" if head.status_code in (400, 404, 405, 501) else ""
+
+
 def _ask_http(transport: Transport, waiter: Waiter, question: _Connect) -> None:
     """Ask for a tunnel, and read the head of the answer, which has no body."""
     head, is_granted, body = ask(transport, waiter, question)
     if not is_granted:
         raise HttpStatusError(
             f"the proxy {question.proxy.shown} answered {head.status_code} {shown_text(head.reason)}".rstrip()
-            + (question.authentication.advice(head) or advice_for(head)),
+            + (question.authentication.advice(head) or _advice_for(head)),
             status_code=head.status_code,
             headers=head.headers,
             body=body,
