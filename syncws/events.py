@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, overload
 
+from syncws._functions import why_refused
 from syncws._locks import locks
 from syncws._numbers import as_integer
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
@@ -70,10 +71,11 @@ class Event(Generic[SenderT, ArgsT]):
         """Add a handler, called as handler(sender, args).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or an async function or a generator, which would not run
+                (0x80070057).
         """
-        if not callable(handler):
-            raise InvalidArgumentTypeError(f"a handler of {self.name} must be callable, not {type(handler).__name__}")
+        if (why := why_refused(handler)) is not None:
+            raise InvalidArgumentTypeError(f"a handler of {self.name} {why}")
         token = _next_token()
         with self._lock:
             self._set((*self._registrations, (token, handler)))
@@ -224,10 +226,10 @@ class Deferral:
             handler: called once, without arguments, on the thread that completes.
 
         Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or would not run, as Event.add (0x80070057).
         """
-        if not callable(handler):
-            raise InvalidArgumentTypeError(f"a deferral's handler must be callable, not {type(handler).__name__}")
+        if (why := why_refused(handler)) is not None:
+            raise InvalidArgumentTypeError(f"a deferral's handler {why}")
         self._handler: Callable[[], Any] | None = handler
         self._lock = locks.RLock()
 

@@ -99,7 +99,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Add a handler(socket, args); return the token that removes it (….add_MessageReceived).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
         token = self._message_received.add(handler)
         self._wake_reader()

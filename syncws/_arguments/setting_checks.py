@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncws._arguments.checks import check_number, check_timeout
+from syncws._functions import why_refused
 from syncws._numbers import as_integer
 from syncws._wire.headers import check_request_header, is_token
 from syncws._wire.proxy_url import parse_proxy_url
@@ -185,10 +186,17 @@ def check_resolver(value: Any, what: str) -> Any:
     """Check a resolver.
 
     Raises:
-        InvalidArgumentTypeError: neither None nor an object with a method `resolve` (0x80070057).
+        InvalidArgumentTypeError: neither None nor an object with a method `resolve`, which must not be async, as of
+            dns.asyncresolver (0x80070057).
     """
-    if value is not None and not callable(getattr(value, "resolve", None)):
-        raise InvalidArgumentTypeError(f"{what} must be a dns.resolver.Resolver or None, not {type(value).__name__}")
+    if value is not None:
+        resolve = getattr(value, "resolve", None)
+        if not callable(resolve):
+            raise InvalidArgumentTypeError(
+                f"{what} must be a dns.resolver.Resolver or None, not {type(value).__name__}"
+            )
+        if (why := why_refused(resolve)) is not None:
+            raise InvalidArgumentTypeError(f"the method resolve of {what} {why}")
     return value
 
 

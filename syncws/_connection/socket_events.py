@@ -102,7 +102,7 @@ class SocketEvents:
         """Add a handler(socket, args); return the token that removes it (….add_Closed).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
         return self.closed.add(handler)
 
@@ -114,7 +114,7 @@ class SocketEvents:
         """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
         return self.server_custom_validation_requested.add(handler)
 
@@ -126,7 +126,7 @@ class SocketEvents:
         """Add a handler(socket, args) of opened; return the token that removes it (beyond WinRT).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
         return self.opened.add(handler)
 
@@ -138,7 +138,7 @@ class SocketEvents:
         """Add a handler(socket, args) of ping_received; return the token that removes it (beyond WinRT).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
         token = self.ping_received.add(handler)
         self._wake_reader()
@@ -152,7 +152,7 @@ class SocketEvents:
         """Add a handler(socket, args) of pong_received; return the token that removes it (beyond WinRT).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
         token = self.pong_received.add(handler)
         self._wake_reader()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from syncws._arguments.checks import check_header_pairs, check_number, check_timeout
 from syncws._arguments.keywords import add_subprotocols
 from syncws._connection.closing import HURRIED_SECONDS
+from syncws._functions import why_refused
 from syncws._net.given_socket import check_path
 from syncws._reconnecting.backoff import Backoff, retry_after
 from syncws._waiting.deadline import Deadline, now
@@ -94,8 +95,8 @@ def make_plan(
     if backoff is not None and not isinstance(backoff, Backoff):
         raise InvalidArgumentTypeError(f"backoff must be a Backoff or None, not {type(backoff).__name__}")
     for name, function in (("policy", policy), ("on_connecting", on_connecting), ("on_connected", on_connected)):
-        if function is not None and not callable(function):
-            raise InvalidArgumentTypeError(f"{name} must be callable or None, not {type(function).__name__}")
+        if function is not None and (why := why_refused(function, " or None")) is not None:
+            raise InvalidArgumentTypeError(f"{name} {why}")
     add_subprotocols(settings, subprotocols)
     model = MessageWebSocket()
     model.control.update(**settings)

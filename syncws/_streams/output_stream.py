@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from syncws._copying import NotCopied
+from syncws._functions import why_refused
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.files import OutputFile
 from syncws._wire.accelerated import speedups
@@ -27,10 +28,10 @@ def check_progress(progress: object) -> None:
     """Refuse what cannot be told of progress.
 
     Raises:
-        InvalidArgumentTypeError: it is neither callable nor None (0x80070057).
+        InvalidArgumentTypeError: it is neither callable nor None, or would not run, as Event.add (0x80070057).
     """
-    if progress is not None and not callable(progress):
-        raise InvalidArgumentTypeError(f"progress must be callable or None, not {type(progress).__name__}")
+    if progress is not None and (why := why_refused(progress, " or None")) is not None:
+        raise InvalidArgumentTypeError(f"progress {why}")
 
 
 class ByteSink(Protocol):
