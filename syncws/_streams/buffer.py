@@ -172,7 +172,8 @@ def as_bytes_view(data: object, what: str) -> memoryview:
 
     Raises:
         InvalidArgumentTypeError: `data` is no buffer; for text the message says to encode it (0x80070057).
-        InvalidArgumentError: its bytes do not lie side by side, or it was released (0x80070057).
+        InvalidArgumentError: its bytes do not lie side by side, it holds Python objects, or it was released
+            (0x80070057).
 
     Source: IBuffer and byte[] arguments.
     """
@@ -190,6 +191,9 @@ def as_bytes_view(data: object, what: str) -> memoryview:
 
 
 def _flat(view: memoryview, what: str) -> memoryview:
+    if view.format != "B" and "O" in "".join(view.format.split(":")[::2]):
+        # Between the colons are names of fields. numpy's arrays of objects are such buffers.
+        raise InvalidArgumentError(f"{what} holds Python objects, of which a buffer has nothing but the addresses")
     if not view.c_contiguous:
         raise InvalidArgumentError(f"{what} must be contiguous: take a copy with bytes() first")
     if view.nbytes == 0:

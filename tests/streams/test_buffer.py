@@ -276,3 +276,23 @@ def test_as_writable_view_takes_what_can_be_written(data):
 def test_as_writable_view_refuses_what_is_read_only(data):
     with pytest.raises(InvalidArgumentError, match="thing must be writable"):
         as_writable_view(data, "thing")
+
+
+class WithObject(ctypes.Structure):
+    _fields_ = (("number", ctypes.c_int), ("thing", ctypes.py_object))
+
+
+class NamedLikeOne(ctypes.Structure):
+    _fields_ = (("O", ctypes.c_int), ("fOO", ctypes.c_int))
+
+
+@pytest.mark.parametrize("data", [(ctypes.py_object * 2)(), WithObject(), (WithObject * 2)()])
+@pytest.mark.parametrize("look", [as_bytes_view, as_writable_view])
+def test_python_objects_are_refused_whose_addresses_would_be_sent_or_overwritten(look, data):
+    with pytest.raises(InvalidArgumentError, match="thing holds Python objects") as caught:
+        look(data, "thing")
+    assert caught.value.hresult == HResult.E_INVALIDARG
+
+
+def test_fields_may_have_any_name():
+    assert as_bytes_view(NamedLikeOne(1, 2), "thing").nbytes == 8
