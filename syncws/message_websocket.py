@@ -139,9 +139,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             try:
                 view = as_bytes_view(message, "a message")
             except InvalidArgumentTypeError:
-                kind = type(message).__name__
+                hint = "; send_json() sends it as JSON" if isinstance(message, dict | list | tuple) else ""
                 raise InvalidArgumentTypeError(
-                    f"a message must be str or bytes, or another buffer, not {kind}"
+                    f"a message must be str or bytes, or another buffer, not {type(message).__name__}{hint}"
                 ) from None
             with view:
                 self._connected_session().send_message(BINARY, view, compress)

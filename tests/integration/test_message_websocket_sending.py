@@ -56,14 +56,23 @@ def test_send_does_not_mind_the_message_type(message_type):
     assert frames[:2] == [(FIN | TEXT, b"a"), (FIN | BINARY, b"\xff")]
 
 
-@pytest.mark.parametrize("message", [None, 5, ["a"], object()])
-def test_send_refuses_other_types(message):
-    with (
-        connected(noting([])) as socket,
-        pytest.raises(InvalidArgumentTypeError, match="must be str or bytes") as raised,
-    ):
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        (None, ""),
+        (5, ""),
+        (object(), ""),
+        (["a"], "; send_json() sends it as JSON"),
+        ({"a": 1}, "; send_json() sends it as JSON"),
+        ((1, 2), "; send_json() sends it as JSON"),
+    ],
+)
+def test_send_refuses_other_types(message, hint):
+    with connected(noting([])) as socket, pytest.raises(InvalidArgumentTypeError) as raised:
         socket.send(message)
     assert_hresult(raised, HResult.E_INVALIDARG)
+    kind = type(message).__name__
+    assert raised.value.message == f"a message must be str or bytes, or another buffer, not {kind}{hint}"
 
 
 @pytest.mark.parametrize("message", ["\ud800", memoryview(b"abcdef")[::2]])
