@@ -10,7 +10,7 @@ from syncws._wire.accelerated import speedups
 from syncws._wire.deflate import Deflater
 from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, RSV1, encode_frame, frame_header
 from syncws._wire.mask_keys import new_key
-from syncws._wire.masking import mask_into
+from syncws._wire.masking import make_room, mask_into
 
 __all__ = ["PIECE_BYTES", "CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
 
@@ -164,4 +164,4 @@ def _take_room() -> bytearray:
     try:
         return _rooms.pop()
     except IndexError:
-        return bytearray(PIECE_BYTES)
+        return make_room(PIECE_BYTES)

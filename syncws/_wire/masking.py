@@ -10,7 +10,7 @@ from typing import Final
 
 from syncws._wire.accelerated import speedups
 
-__all__ = ["apply_mask", "apply_mask_in_python", "mask_into", "mask_into_in_python"]
+__all__ = ["apply_mask", "apply_mask_in_python", "make_room", "mask_into", "mask_into_in_python"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -64,3 +64,5 @@ def apply_mask_in_python(data: Buffer, mask: bytes, head: Buffer = b"", /) -> by
 
 apply_mask = apply_mask_in_python if speedups is None else speedups.apply_mask
 mask_into = mask_into_in_python if speedups is None else speedups.mask_into
+# Memory to mask into: Python's form writes zeros to all of it.
+make_room = bytearray if speedups is None else speedups.make_room

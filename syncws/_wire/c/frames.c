@@ -140,6 +140,21 @@ syncws_apply_mask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t
     return result;
 }
 
+/* make_room(size) -> a bytearray; of memory that was never written to nothing counts */
+PyObject *
+syncws_make_room(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    Py_ssize_t size = PyNumber_AsSsize_t(object, PyExc_OverflowError);
+
+    if (size < 0) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_ValueError, "the size must not be negative");
+        }
+        return NULL;
+    }
+    return PyByteArray_FromStringAndSize(NULL, size);
+}
+
 /* mask_into(room, data, mask, head) -> how many bytes of `room` hold head + masked data */
 PyObject *
 syncws_mask_into_room(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
