@@ -15,14 +15,14 @@ from syncws._wire.masking import make_room, mask_into
 __all__ = ["PIECE_BYTES", "CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
 
 PIECE_BYTES = 524288
-"""What is masked and given to the system at a time.
+"""What is masked and given to the system at a time, a multiple of the mask's length.
 
 Each system call wakes the peer's side, which costs more than the call itself; and half of a mebibyte still lies in the
 processor's second cache when the system copies it.
 """
 
-# What the first piece has of the payload less than the others, for the header: a multiple of the mask's length.
-_HEADER_ROOM = 16
+# What stands before the first piece, which has as much of the payload as the others: a power of two leaves no rest.
+_HEADER_BYTES = 14
 
 # Where pieces are masked, used again: fresh memory of this size costs a page fault for each 4 KiB. A sender takes one,
 # and gives it back at the end of its message; of what more senders than these need at a time nothing is kept.
@@ -80,9 +80,9 @@ class PayloadChunks(Iterator[bytes | memoryview]):
         if not self._is_detached:
             self._payload.release()
 
-    def _take(self, less: int = 0) -> bytes | memoryview:
+    def _take(self) -> bytes | memoryview:
         start = self._position
-        self._position = min(start + self._size - less, self._length)
+        self._position = min(start + self._size, self._length)
         return self._payload[start - self._base : self._position - self._base]
 
 
@@ -109,8 +109,7 @@ class FrameChunks(PayloadChunks):
             raise StopIteration
         assert room is not None, "there is no piece behind the end"
         # The header goes with the first piece: alone it would be a packet of its own.
-        piece = self._take(_HEADER_ROOM if header else 0)
-        return memoryview(room)[: mask_into(room, piece, self._mask, header)]
+        return memoryview(room)[: mask_into(room, self._take(), self._mask, header)]
 
 
 class FragmentFrames(PayloadChunks):
@@ -164,4 +163,4 @@ def _take_room() -> bytearray:
     try:
         return _rooms.pop()
     except IndexError:
-        return make_room(PIECE_BYTES)
+        return make_room(_HEADER_BYTES + PIECE_BYTES)

@@ -15,8 +15,6 @@ from syncws.errors import ConnectionLostError, OperationTimedOutError
 from syncws.hresult import HResult
 
 SHORT = 0.02
-# What the first piece of a large frame has of its payload.
-FIRST_BYTES = PIECE_BYTES - 16
 
 
 def test_a_sender_waits_for_the_role_no_longer_than_its_time(outbox, transport):
@@ -327,7 +325,7 @@ def is_kept_after_a_byte(outbox, transport, payload):
 
 @pytest.mark.parametrize(
     ("size", "is_kept"),
-    [(MAX_KEPT_BYTES + FIRST_BYTES, True), (MAX_KEPT_BYTES + FIRST_BYTES + 1, False)],
+    [(MAX_KEPT_BYTES + PIECE_BYTES, True), (MAX_KEPT_BYTES + PIECE_BYTES + 1, False)],
     ids=["all that may be kept", "a byte more"],
 )
 def test_a_buffer_that_may_change_is_kept_up_to_a_limit(outbox, transport, waits, size, is_kept):

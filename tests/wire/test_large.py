@@ -14,10 +14,8 @@ from syncws._wire.frames import BINARY, CHUNK_BYTES, CONTINUATION, TEXT, encode_
 from syncws._wire.large import PIECE_BYTES, CompressedFrames, FragmentFrames, FrameChunks
 
 MEBIBYTE = 1 << 20
-# The first piece has a header besides, and is no longer than the others.
-FIRST_BYTES = PIECE_BYTES - 16
 # Around nothing, the three forms of a length, and the size of a piece.
-LENGTHS = [0, 1, 125, 126, 65535, 65536, 65537, 131073, FIRST_BYTES - 1, FIRST_BYTES, FIRST_BYTES + 1, 2 * PIECE_BYTES]
+LENGTHS = [0, 1, 125, 126, 65535, 65536, 65537, 131073, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES]
 KINDS = [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))]
 KIND_NAMES = ["bytes", "bytearray", "view of bytes", "view of a bytearray"]
 BOTH = pytest.mark.parametrize("make", [FrameChunks, FragmentFrames])
@@ -43,7 +41,7 @@ def kept(pieces):
 
 def position_after(make, count):
     """Return how much of a payload the first `count` pieces have."""
-    return count * CHUNK_BYTES if make is FragmentFrames else max(0, count * PIECE_BYTES - 16)
+    return count * (CHUNK_BYTES if make is FragmentFrames else PIECE_BYTES)
 
 
 def payload_of(pieces):
@@ -97,8 +95,8 @@ def test_a_large_frame_is_final_unless_told_otherwise():
 
 
 def test_a_large_frame_comes_in_pieces_with_the_header_before_the_first():
-    pieces = kept(FrameChunks(BINARY, bytes(FIRST_BYTES + PIECE_BYTES + 1)))
-    assert [len(piece) for piece in pieces] == [14 + FIRST_BYTES, PIECE_BYTES, 1]
+    pieces = kept(FrameChunks(BINARY, bytes(2 * PIECE_BYTES + 1)))
+    assert [len(piece) for piece in pieces] == [14 + PIECE_BYTES, PIECE_BYTES, 1]
 
 
 def test_pieces_are_masked_in_memory_that_is_used_again():
@@ -139,7 +137,7 @@ def test_a_large_frame_of_no_bytes_is_one_piece():
 def test_each_large_frame_asks_the_system_for_one_fresh_mask(masks):
     for number in (1, 2):
         key = number.to_bytes(4, "big")
-        payload = pattern(FIRST_BYTES + PIECE_BYTES)
+        payload = pattern(2 * PIECE_BYTES)
         first_piece, second_piece = kept(FrameChunks(BINARY, payload))
         assert first_piece[10:14] == key
         assert first_piece[14:] + second_piece == naive_mask(payload, key)
