@@ -386,7 +386,7 @@ class MessageWebSocketControl(WebSocketControl):
     )
     max_message_size: Setting[int] = Setting[int].depending(
         lambda control: _MAX_UINT32 if control._receive_mode else _LARGEST_MESSAGE,
-        number_from(0, _MAX_UINT32),
+        number_from(0, _MAX_UINT32, "0xFFFFFFFF is no limit"),
         """Bytes that an incoming message may have; 0xFFFFFFFF is no limit (MessageWebSocketControl.MaxMessageSize).
 
         Default: 64 MiB; no limit, as always in WinRT, when receive_mode is PARTIAL_MESSAGE, where messages take no

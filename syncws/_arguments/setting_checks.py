@@ -94,10 +94,12 @@ def _own_member(value: object, kind: type[MemberT], what: str) -> MemberT:
     return kind(number)
 
 
-def number_from(lowest: int, highest: int) -> Callable[[object, str], int]:
-    """Return the check of a setting that is a whole number."""
+def number_from(lowest: int, highest: int, instead_of_none: str = "") -> Callable[[object, str], int]:
+    """Return the check of a setting that is a whole number; `instead_of_none` says what to set where None is meant."""
 
     def check(value: object, what: str) -> int:
+        if value is None and instead_of_none:
+            raise InvalidArgumentTypeError(f"{what} must be an int, not NoneType; {instead_of_none}")
         return check_number(value, what, lowest, highest)
 
     check.__doc__ = f"""Check a whole number.
@@ -205,6 +207,7 @@ def check_ssl_context(value: object, what: str) -> "ssl.SSLContext | None":
 
     Raises:
         InvalidArgumentTypeError: neither an ssl.SSLContext nor None (0x80070057).
+        InvalidArgumentError: one of a server, made with ssl.PROTOCOL_TLS_SERVER (0x80070057).
     """
     if value is None:
         return None
@@ -213,6 +216,8 @@ def check_ssl_context(value: object, what: str) -> "ssl.SSLContext | None":
 
     if not isinstance(value, ssl.SSLContext):
         raise InvalidArgumentTypeError(f"{what} must be an ssl.SSLContext or None, not {type(value).__name__}")
+    if value.protocol == ssl.PROTOCOL_TLS_SERVER:
+        raise InvalidArgumentError(f"{what} is a server's: make it with ssl.create_default_context()")
     return value
 
 

@@ -344,6 +344,18 @@ def test_ssl_context_refuses_everything_else(control, name, value):
     assert_refused(raised)
 
 
+@pytest.mark.parametrize("name", ["ssl_context", "proxy_ssl_context"])
+def test_a_context_of_a_server_is_refused_when_it_is_set(control, name):
+    with pytest.raises(InvalidArgumentError, match=rf"{name} is a server's: make it with ssl\.create_default_context"):
+        setattr(control, name, ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+    assert getattr(control, name) is None
+
+
+def test_who_wants_no_limit_of_messages_is_told_how(control):
+    with pytest.raises(InvalidArgumentTypeError, match="must be an int, not NoneType; 0xFFFFFFFF is no limit"):
+        control.max_message_size = None
+
+
 # supported_protocols.
 
 
