@@ -171,8 +171,8 @@ def _accept_for(key: str) -> str:
 
 
 def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
-    """Return the subprotocol that the server chose (RFC 6455 4.1 item 6); an empty header names none."""
-    chosen = list(filter(None, head.all_of("sec-websocket-protocol")))
+    """Return the subprotocol that the server chose (RFC 6455 4.1 item 6)."""
+    chosen = head.all_of("sec-websocket-protocol")
     if not chosen:
         if offered:
             _logger.info("the server chose none of the %d subprotocols that were offered", len(offered))
