@@ -14,11 +14,12 @@ from syncws._wire.masking import make_room, mask_into
 
 __all__ = ["PIECE_BYTES", "CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
 
-PIECE_BYTES = 524288
+PIECE_BYTES = 131072 if speedups is None else 524288
 """What is masked and given to the system at a time, a multiple of the mask's length.
 
 Each system call wakes the peer's side, which costs more than the call itself; and half of a mebibyte still lies in the
-processor's second cache when the system copies it.
+processor's second cache when the system copies it. Plain Python takes as much memory again to mask it, and longer than
+any call.
 """
 
 # What stands before the first piece, which has as much of the payload as the others: a power of two leaves no rest.

@@ -29,7 +29,7 @@ LIMITS = {
     "receive 1 MiB binary": (40, None, (2.2, 3.4), (400, 800)),
     "receive 1 MiB text": (40, None, (2.4, 4.3), (400, 800)),
     "send 64 B": (1.2, None, None, (2, 2)),
-    "send 1 MiB": (40, None, (0.1, 0.8), (100, 100)),
+    "send 1 MiB": (40, None, (0.1, 0.4), (100, 100)),
 }
 
 
