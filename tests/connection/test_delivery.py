@@ -350,6 +350,32 @@ def test_a_session_that_is_over_leaves_no_timer(blocking, monitor):
 # At random.
 
 
+def test_a_thread_that_was_relieved_takes_nothing_of_a_later_read(rigs):
+    rig = rigs()
+    reader, delivery = rig.begun_reader(), rig.session.delivery
+    rig.session.reader = threading.current_thread()
+    received = []
+    later = iter(reader.decode(server_frame(TEXT, b"three")))
+
+    def relieve(*_):
+        """Do what the monitor and the next reader do, until that one is in the midst of its first read."""
+        delivery.ticket.pop()
+        reader._is_handed_over = True
+        reader._finish_batch()
+        reader._batch = later
+
+    rig.owner._message_received.add(lambda _, message: received.append(message.text))
+    rig.owner._ping_received.add(relieve)
+    frames = server_frame(TEXT, b"one") + server_frame(PING, b"") + server_frame(TEXT, b"two")
+    with pytest.raises(Relieved):
+        reader._process(reader.decode(frames))
+    assert received == ["one"]
+    while rig.session.deliver_one():
+        pass
+    assert received == ["one", "two"]
+    rig.session.reader = None
+
+
 class Game:
     """One run: messages in reads of random sizes, handlers that take a random time, a monitor at a random moment."""
 

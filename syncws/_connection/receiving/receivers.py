@@ -117,11 +117,13 @@ class MessageReceiver(Reader):
         """
         session = self.session
         delivery = session.delivery
+        # Before the ticket lies there: who takes that goes on with reads of its own, from which nothing is to be taken.
+        batch = self._batch
         delivery.begin(self)
         try:
             while True:
                 event = call_handlers(
-                    self._batch,
+                    batch,
                     self._message_class,
                     owner,
                     owner._message_received,
