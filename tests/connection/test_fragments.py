@@ -8,6 +8,7 @@ from support.doubles import Call
 from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT
 
 from syncws._connection.sending.open_message import OpenMessage
+from syncws._connection.sending.outbox import Outbox
 from syncws._wire.frames import CHUNK_BYTES, encode_frame
 from syncws._wire.large import FragmentFrames
 from syncws.errors import (
@@ -53,6 +54,23 @@ class Pause:
     def __call__(self, _):
         self.reached.set()
         wait(self.go_on)
+
+
+def test_a_message_that_ends_while_another_thread_begins_to_wait_for_it_lets_that_one_send(rigs, monkeypatch):
+    rig = rigs()
+    pause = Pause()
+    large = Call(send, rig, progress=pause)
+    wait(pause.reached)
+    begin_to_wait = Outbox._wait_for_turn
+
+    def end_before(outbox, current, size, deadline):
+        pause.go_on.set()
+        assert large.end() is None
+        begin_to_wait(outbox, current, size, deadline)
+
+    monkeypatch.setattr(Outbox, "_wait_for_turn", end_before)
+    rig.session.send_message(TEXT, b"next")
+    assert rig.frames == [*FRAMES, NEXT]
 
 
 @pytest.fixture

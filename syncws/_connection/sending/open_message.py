@@ -34,6 +34,9 @@ class Hold(enum.Enum):
     BROKEN = enum.auto()
     """Nothing: it will never be finished, so no other data can be sent."""
 
+    OVER = enum.auto()
+    """Nothing: its last frame has begun to go."""
+
 
 class OpenMessage:
     """A message of several frames. While it is open no other data frame may be sent (RFC 6455 5.4).

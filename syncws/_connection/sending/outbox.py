@@ -254,6 +254,8 @@ class Outbox(Turns):
         self.tally.begun += 1
         if message.is_last:
             self.tally.ended += 1
+            # Whoever has found it open a moment ago asks what it waits for.
+            message.hold = Hold.OVER
             self._open = None
             message.wake()
         else:
