@@ -10,7 +10,7 @@ from typing import Final
 
 from syncws._wire.accelerated import speedups
 
-__all__ = ["apply_mask", "apply_mask_in_python", "make_room", "mask_into", "mask_into_in_python"]
+__all__ = ["apply_mask", "make_room", "mask_into", "mask_into_in_python"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -47,8 +47,8 @@ def mask_into_in_python(room: bytearray, data: Buffer, mask: bytes, head: Buffer
     return end
 
 
-def apply_mask_in_python(data: Buffer, mask: bytes, head: Buffer = b"", /) -> bytes:
-    """Return `head`, and behind it `data` masked as mask_into() does it.
+def apply_mask(data: Buffer, mask: bytes, head: Buffer = b"", /) -> bytes:
+    """Return `head`, and behind it `data` masked as mask_into() does it; for whole frames in plain Python.
 
     Masking twice with the same mask gives the data back.
     """
@@ -62,7 +62,6 @@ def apply_mask_in_python(data: Buffer, mask: bytes, head: Buffer = b"", /) -> by
     return bytes(masked)
 
 
-apply_mask = apply_mask_in_python if speedups is None else speedups.apply_mask
 mask_into = mask_into_in_python if speedups is None else speedups.mask_into
 # Memory to mask into: Python's form writes zeros to all of it.
 make_room = bytearray if speedups is None else speedups.make_room

@@ -26,7 +26,7 @@ def any_masking(request, monkeypatch):
     """Mask with Python's form, then with the one that was chosen, which is the compiled one where there is one."""
     if request.param == "python":
         monkeypatch.setattr(large, "mask_into", masking.mask_into_in_python)
-        monkeypatch.setattr(frames, "apply_mask", masking.apply_mask_in_python)
+        monkeypatch.setattr(frames, "masked_frame", frames.masked_frame_in_python)
 
 
 @pytest.fixture

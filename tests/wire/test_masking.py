@@ -5,12 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.wire import naive_mask
 
-import syncws._wire.masking
-from syncws._wire.masking import apply_mask_in_python
-
-# Both forms keep the same rules; the compiled one is there where the package was built with a compiler.
-FORMS = {"python": apply_mask_in_python, "chosen": syncws._wire.masking.apply_mask}
-pytestmark = pytest.mark.parametrize("apply_mask", FORMS.values(), ids=FORMS)
+from syncws._wire.masking import apply_mask
 
 KEY = bytes.fromhex("37fa213d")
 
@@ -22,70 +17,60 @@ def pattern(length):
     return bytes((index * 7 + index // 251) & 0xFF for index in range(length))
 
 
-def test_the_rfc_example_is_masked_as_printed(apply_mask):
+def test_the_rfc_example_is_masked_as_printed():
     assert apply_mask(b"Hello", KEY) == bytes.fromhex("7f9f4d5158")
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_every_byte_is_combined_with_the_mask_byte_at_its_index_modulo_four(apply_mask, length):
+def test_every_byte_is_combined_with_the_mask_byte_at_its_index_modulo_four(length):
     data = pattern(length)
     assert apply_mask(data, KEY) == naive_mask(data, KEY)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_masking_twice_gives_the_data_back(apply_mask, length):
+def test_masking_twice_gives_the_data_back(length):
     data = pattern(length)
     assert apply_mask(apply_mask(data, KEY), KEY) == data
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 @pytest.mark.parametrize("length", [0, 5, 20000])
-def test_any_flat_buffer_of_bytes_is_masked_into_bytes(apply_mask, kind, length):
+def test_any_flat_buffer_of_bytes_is_masked_into_bytes(kind, length):
     data = pattern(length)
     masked = apply_mask(kind(data), KEY)
     assert type(masked) is bytes
     assert masked == naive_mask(data, KEY)
 
 
-def test_a_slice_of_a_memoryview_is_masked_from_the_slice_start(apply_mask):
+def test_a_slice_of_a_memoryview_is_masked_from_the_slice_start():
     data = pattern(50000)
     assert apply_mask(memoryview(data)[3:40003], KEY) == naive_mask(data[3:40003], KEY)
 
 
-def test_the_data_itself_is_left_as_it_was(apply_mask):
+def test_the_data_itself_is_left_as_it_was():
     data = bytearray(pattern(20000))
     apply_mask(data, KEY)
     assert data == pattern(20000)
 
 
-def test_a_mask_of_zeros_changes_nothing(apply_mask):
+def test_a_mask_of_zeros_changes_nothing():
     assert apply_mask(pattern(20000), bytes(4)) == pattern(20000)
 
 
-def test_leading_and_trailing_zero_bytes_keep_their_places(apply_mask):
+def test_leading_and_trailing_zero_bytes_keep_their_places():
     assert apply_mask(bytes(9), KEY) == (KEY * 3)[:9]
 
 
 @settings(deadline=None, max_examples=50, database=None)
 @given(st.binary(max_size=70), st.binary(min_size=4, max_size=4))
-def test_any_data_and_any_mask_agree_with_the_naive_form(apply_mask, data, mask):
+def test_any_data_and_any_mask_agree_with_the_naive_form(data, mask):
     assert apply_mask(data, mask) == naive_mask(data, mask)
 
 
 @pytest.mark.parametrize("length", [0, 5, 125, 20000])
 @pytest.mark.parametrize("head", [b"", b"\x82", bytearray(b"0123456789"), memoryview(b"head")])
-def test_masked_data_is_put_behind_a_head(apply_mask, head, length):
+def test_masked_data_is_put_behind_a_head(head, length):
     data = pattern(length)
     masked = apply_mask(data, KEY, head)
     assert type(masked) is bytes
     assert masked == bytes(head) + naive_mask(data, KEY)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [(), (b"x",), (b"x", b"abc"), (b"x", b"abcde"), ("x", b"abcd"), (b"x", "abcd"), (b"x", b"abcd", "x"), (b"",) * 4],
-)
-def test_the_compiled_form_refuses_what_it_cannot_mask(apply_mask, arguments):
-    compiled = pytest.importorskip("syncws._wire._speedups", reason="built without a compiler")
-    with pytest.raises((TypeError, ValueError)):
-        compiled.apply_mask(*arguments)

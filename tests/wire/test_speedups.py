@@ -394,7 +394,6 @@ def test_a_message_in_a_cycle_is_collected():
 def everything():
     """Use each function once, in the good and in the bad way."""
     speedups.masked_frame(0x82, b"x" * 70_000, KEY)
-    speedups.apply_mask(bytearray(b"x" * 100), KEY, b"head")
     speedups.mask_into(speedups.make_room(104), bytearray(b"x" * 100), KEY, b"head")
     with pytest.raises(ValueError, match="room"):
         speedups.mask_into(bytearray(103), bytearray(b"x" * 100), KEY, b"head")

@@ -1,4 +1,4 @@
-/* Masking of payloads and whole frames (RFC 6455 5.2, 5.3): the compiled forms of masking.apply_mask and
+/* Masking of payloads and whole frames (RFC 6455 5.2, 5.3): the compiled forms of masking.mask_into and
  * frames.masked_frame. */
 
 #include "speedups.h"
@@ -111,32 +111,6 @@ behind_head(const unsigned char *head, Py_ssize_t head_length, const Py_buffer *
         memcpy(to, head, (size_t)head_length);
         syncws_mask_into(to + head_length, data->buf, data->len, key);
     }
-    return result;
-}
-
-/* apply_mask(data, mask[, head]) -> head + masked data */
-PyObject *
-syncws_apply_mask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
-{
-    Py_buffer data, head;
-    unsigned char key[KEY_BYTES];
-    PyObject *result = NULL;
-
-    if (count != 2 && count != 3) {
-        PyErr_Format(PyExc_TypeError, "apply_mask takes 2 or 3 arguments, not %zd", count);
-        return NULL;
-    }
-    if (syncws_read_key(args[1], key) < 0 || PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0) {
-        return NULL;
-    }
-    if (count == 2) {
-        result = behind_head(key, 0, &data, key);
-    }
-    else if (PyObject_GetBuffer(args[2], &head, PyBUF_SIMPLE) == 0) {
-        result = behind_head(head.buf, head.len, &data, key);
-        PyBuffer_Release(&head);
-    }
-    PyBuffer_Release(&data);
     return result;
 }
 

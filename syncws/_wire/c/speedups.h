@@ -259,7 +259,6 @@ PyObject *syncws_writer_detach_stream(PyObject *object, PyObject *ignored);
 PyObject *syncws_writer_store(PyObject *object, PyObject *ignored);
 void syncws_call_aside(PyObject *object, const char *name, int takes_error);
 
-PyObject *syncws_apply_mask(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_make_room(PyObject *module, PyObject *size);
 PyObject *syncws_mask_into_room(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_t count);
