@@ -20,6 +20,7 @@ from typing import Any
 from syncws._net.http.authentication import SERVER, Authentication
 from syncws._net.http.cookies import Cookies
 from syncws._net.http.handshake import OpeningRequest, open_websocket
+from syncws._net.transport import MANY_BYTES
 from syncws._streams.byte_source import MemorySource
 from syncws._streams.data_reader import DataReader
 from syncws._streams.input_stream import InputStream
@@ -190,6 +191,7 @@ class _AnsweringTransport:
     # There is no socket to wait for.
     has_buffered = True
     looks_cheaply = False
+    most_bytes = MANY_BYTES
     unsent_bytes = 0
 
     def __init__(self, answer: bytes, split: Callable[[bytes], Iterable[bytes]]) -> None:

@@ -285,7 +285,7 @@ class WebSocketInformation:
     def bytes_buffered_in(self) -> int:
         """Bytes of payload that have arrived and wait to be taken (beyond WinRT).
 
-        At most control.inbox_size_in_bytes, and beyond it one read of 64 KiB, or one message. Of whole messages only
+        At most control.inbox_size_in_bytes, and beyond it one read of 256 KiB, or one message. Of whole messages only
         complete ones count. What a read that timed out has put back counts too.
         """
         return self._take_snapshot().bytes_buffered_in

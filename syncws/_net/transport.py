@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     import ssl
     from typing import TypeGuard
 
-__all__ = ["SocketTransport", "Transport", "direct_way", "is_tls_error", "lost_connection"]
+__all__ = ["MANY_BYTES", "SocketTransport", "Transport", "direct_way", "is_tls_error", "lost_connection"]
 
 _SMALL_BYTES = 4096
 # What net.tls.direct is over; asked for here because no module of TLS is loaded for a plain connection.
+MANY_BYTES = 65536
+"""See Transport.keep."""
+
+_receive_much: Any = getattr(speedups, "receive_much", None)
 _ENGINE = getattr(speedups, "TlsEngine", None)
 
 
@@ -47,6 +51,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def most_bytes(self) -> int:
+        """How much is best received at a time, of much; of more than MANY_BYTES comes a view: see keep()."""
+        ...
+
+    @property
     def unsent_bytes(self) -> int:
         """Bytes that flush() has still to push out. Any thread may ask."""
         ...
@@ -59,7 +68,8 @@ class Transport(Protocol):
     def keep(self, kept: deque[Any], size: int) -> bool:
         """Put up to `size` bytes into `kept`, b"" at the end of the stream; False when there is nothing now.
 
-        That is one step, which an interruption does not split; where one does all the same, `is_torn` tells.
+        That is one step, which an interruption does not split; where one does all the same, `is_torn` tells. Of a size
+        over MANY_BYTES, which only `most_bytes` may be, it is a view of memory that is used again when nobody holds it.
 
         Raises:
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF); so do send and flush.
@@ -184,6 +194,7 @@ class SocketTransport:
         "_socket",
         "inbound",
         "looks_cheaply",
+        "most_bytes",
         "outbound",
     )
 
@@ -207,6 +218,7 @@ class SocketTransport:
         self._receive_small = speedups.receive_small if speedups is not None and self._is_plain else None
         # Elsewhere it costs an exception.
         self.looks_cheaply = self._receive_small is not None
+        self.most_bytes = MANY_BYTES if speedups is None or not self._is_plain else speedups.MUCH_BYTES
         self.inbound = BandwidthMeter()
         self.outbound = BandwidthMeter()
 
@@ -214,11 +226,11 @@ class SocketTransport:
         """See Transport.keep."""
         receive_small = self._receive_small
         try:
-            # In C from the socket to `kept`, either way: no signal handler can come in between.
+            # In C from the socket to `kept`, each way: no signal handler can come in between.
             if receive_small is not None and size <= _SMALL_BYTES:
                 count = receive_small(self._socket, kept, size)
-                if count < 0:
-                    return False
+            elif size > MANY_BYTES:
+                count = _receive_much(self._socket, kept)
             else:
                 kept.extend(map(self._socket.recv, (size,)))
                 count = len(kept[-1])
@@ -226,6 +238,8 @@ class SocketTransport:
             return False
         except OSError as exc:
             raise self.lost(exc)  # noqa: B904 - it has its cause
+        if count < 0:
+            return False
         self.inbound.add(count)
         return True
 
@@ -304,4 +318,5 @@ class SocketTransport:
         self.close()
         self._receive_small = None
         self.looks_cheaply = False
+        self.most_bytes = MANY_BYTES
         self._socket = _InheritedSocket()

@@ -17,6 +17,11 @@ MAX_FRAGMENTS = 1 << 20
 """Frames that one message may have. Fragments are joined as they come and cost no memory of their own; the limit only
 ends a message of endless empty frames."""
 
+# The longest message that scan() takes.
+_SCANNED_BYTES = 125 if speedups is None else speedups.SCANNED_BYTES
+# Of an unfinished message so much must have come, or what is wrong in it is better found at once.
+_LEFT_BYTES = 1024
+
 _FIN_TEXT = 0x80 | TEXT
 _FIN_BINARY = 0x80 | BINARY
 _new = object.__new__
@@ -66,6 +71,8 @@ scan = scan_in_python if speedups is None else speedups.scan
 class Decoder(FrameDecoder):
     """Turns the server's bytes into whole messages, and the events of a FrameDecoder."""
 
+    takes_views = True
+
     __slots__ = ("_binary", "_fragments", "_message_class", "_scan_limit", "_small_limit", "_text")
 
     def __init__(
@@ -81,7 +88,7 @@ class Decoder(FrameDecoder):
         """
         super().__init__(max_message_size, inflater)
         self._message_class = message_class
-        self._scan_limit = min(65535, max_message_size)
+        self._scan_limit = min(_SCANNED_BYTES, max_message_size)
         self._small_limit = min(125, max_message_size)
         # The message under way, if any: then exactly one of the two is set.
         self._text: TextAssembler | None = None
@@ -138,7 +145,7 @@ class Decoder(FrameDecoder):
         super()._die()
         self._text = self._binary = self.room = None
 
-    def _decode(self, data: bytes, events: list[Incoming]) -> None:
+    def _decode(self, data: bytes | memoryview, events: list[Incoming]) -> None:
         position = 0
         end = len(data)
         if self._frame_remaining:
@@ -148,19 +155,32 @@ class Decoder(FrameDecoder):
             if not self._is_under_way:
                 count = len(events)
                 try:
-                    position = scan(data, position, self._scan_limit, self._message_class, events)
+                    # Views come only where scan() is compiled.
+                    position = scan(data, position, self._scan_limit, self._message_class, events)  # type: ignore[arg-type]
                 except UnicodeDecodeError as exc:
                     raise bad_text(exc) from None
                 finally:
                     self.tally.whole += len(events) - count
-                if end - position < 2:
+                if end - position < 2 or self._is_left(data, position, end):
                     break
             following = self._take_frame(data, position, end, events)
             if following < 0 or self.is_dead:
                 break
             position = following
         if position < end and not self.is_dead:
-            self._unread = data[position:]
+            self._unread = bytes(data[position:])
+
+    def _is_left(self, data: bytes | memoryview, position: int, end: int) -> bool:
+        """Tell whether the unfinished message at `position` is left to the next call, for scan() to take it whole then.
+
+        No more is left than this call has taken: so each byte is copied once at most, and who sends little by little
+        is told at once of what is wrong.
+        """
+        if not _LEFT_BYTES <= end - position <= position or data[position] not in (_FIN_TEXT, _FIN_BINARY):
+            return False
+        size = 2 if data[position + 1] == 126 else 8 if data[position + 1] == 127 else 0
+        start = position + 2 + size
+        return end - start < int.from_bytes(data[position + 2 : start], "big") <= self._scan_limit
 
     def _begin_message(self, opcode: int) -> None:
         self._fragments = 0

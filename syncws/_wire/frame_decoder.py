@@ -4,13 +4,17 @@ The thread that holds the reading role runs it; it needs no lock.
 
 What becomes of the payload is for the subclasses to say: wire.decoder gathers whole messages, wire.piece_decoder gives
 it on as it comes. A decoder takes any split of the bytes. What is kept between two calls is at most one unfinished
-header or control frame; nothing is read or copied again when more arrives, so the work is linear. Lengths are compared
-with the limits when the header is read, before the payload takes any memory.
+header or control frame, or what wire.decoder leaves of one message; nothing is read or copied again and again, so the
+work is linear. Lengths are compared with the limits when the header is read, before the payload takes any memory.
 
 What was compressed (RFC 7692) is inflated on the way to the subclass, in pieces, and what comes out is held against the
 limits. One call gives out so much of it and no more, whatever the ratio: the rest waits for the next call.
 """
 
+import operator
+from collections.abc import Callable
+
+from syncws._wire.accelerated import speedups
 from syncws._wire.deflate import BadDeflateError, Inflater
 from syncws._wire.frames import (
     CLOSE,
@@ -40,6 +44,10 @@ _MASK_BIT = 0x80
 _PIECE_BYTES = 65536
 # What may come of one call by inflating, and a piece beyond it.
 _INFLATED_BYTES = 262144
+
+
+# Puts what an earlier read has left before what has come since.
+join: Callable[[bytes, bytes | memoryview], bytes | memoryview] = operator.add if speedups is None else speedups.join
 
 
 class Fail(Exception):
@@ -80,6 +88,9 @@ class FrameDecoder:
         inflater (Inflater | None): for what is compressed; None when that was not agreed.
         has_more (bool): True when there is more in what was taken than one call gives out; call again, with b"".
     """
+
+    takes_views = False
+    """True where received bytes may be views: then what it makes of them holds none of them."""
 
     __slots__ = (
         "_frame_is_final",
@@ -165,14 +176,13 @@ class FrameDecoder:
         if self.is_dead:
             return events
         if self._unread:
-            data = self._unread + data
+            data = join(self._unread, data)
             self._unread = b""
         if self.inflater is not None:
             self._inflated_limit = self.inflater.plain_bytes + _INFLATED_BYTES
         try:
             if not self.has_more or self._inflate(events):
-                # A view is a part of one payload that lies in its place: only _add_payload() looks into it.
-                self._decode(data, events)  # type: ignore[arg-type]
+                self._decode(data, events)
             else:
                 self._unread = bytes(data)
         except Fail as fail:
@@ -184,7 +194,7 @@ class FrameDecoder:
         self.is_dead = True
         self.has_more = False
 
-    def _decode(self, data: bytes, events: list[Incoming]) -> None:
+    def _decode(self, data: bytes | memoryview, events: list[Incoming]) -> None:
         position = 0
         end = len(data)
         if self._frame_remaining:
@@ -195,9 +205,9 @@ class FrameDecoder:
                 break
             position = following
         if position < end and not self.is_dead:
-            self._unread = data[position:]
+            self._unread = bytes(data[position:])
 
-    def _take_frame(self, data: bytes, position: int, end: int, events: list[Incoming]) -> int:
+    def _take_frame(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
         """Read the frame at `position`; return where the next one begins, or -1 when the header needs more bytes."""
         first = data[position]
         second = data[position + 1]
@@ -279,7 +289,7 @@ class FrameDecoder:
             )
         self._message_length = size
 
-    def _take_payload(self, data: bytes, start: int, end: int, events: list[Incoming]) -> int:
+    def _take_payload(self, data: bytes | memoryview, start: int, end: int, events: list[Incoming]) -> int:
         """Take what is there of the current frame's payload; return the position behind it."""
         remaining = self._frame_remaining
         stop = min(start + remaining, end)
@@ -291,7 +301,7 @@ class FrameDecoder:
             if self._inflate(events):
                 return stop
             # No more of this data in this call.
-            self._unread = data[stop:]
+            self._unread = bytes(data[stop:])
             return end
         if stop > start:
             # A memoryview: the piece is copied once, where it goes.
@@ -330,13 +340,13 @@ class FrameDecoder:
         self._message_length = 0
         self._is_under_way = self._frame_is_final = self._is_compressed = False
 
-    def _take_control(self, data: bytes, position: int, end: int, events: list[Incoming]) -> int:
+    def _take_control(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
         start = position + 2
         stop = start + data[position + 1]
         if stop > end:
             return -1
         self.tally.controls += 1
-        payload = data[start:stop]
+        payload = bytes(data[start:stop])
         opcode = data[position] & 0x0F
         if opcode == CLOSE:
             events.append(_close_frame(payload))

@@ -7,6 +7,7 @@ from support import LIMIT, join, server_frame, wait
 from support.fakes import FakeClock
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
+import syncws
 from syncws._connection import closing
 from syncws._connection.receiving import reader as module
 from syncws._connection.sending.outbox import Outbox
@@ -188,7 +189,7 @@ def test_a_full_inbox_stops_the_reading_until_there_is_room(rigs):
 def test_a_full_inbox_stops_the_reading_also_when_there_is_more_at_hand(rigs, monkeypatch):
     frame = server_frame(BINARY, b"123")
     monkeypatch.setattr(module, "_SMALL_READ_BYTES", len(frame))
-    monkeypatch.setattr(module, "_READ_BYTES", len(frame))
+    monkeypatch.setattr(module, "MANY_BYTES", len(frame))
     rig = rigs(frame * 2, inbox_size_in_bytes=3)
     rig.start()
     received = [rig.session.receive(deadline_module.Deadline(LIMIT)).payload for _ in range(2)]
@@ -202,6 +203,26 @@ def test_small_messages_are_read_by_4_kib_and_large_ones_by_64(rigs):
     sizes = rig.transport.sizes
     # The large one takes a read of each kind; of the sixteen after a full read the first has its rest.
     assert sizes[:20] == [4096] * 2 + [65536] * 16 + [4096] * 2
+
+
+def test_reads_grow_for_messages_that_are_few_in_a_read(rigs):
+    small, large = server_frame(BINARY, b"small"), server_frame(BINARY, bytes(5000))
+    rig = rigs(large, large * 2, small * 100, large, large, CLOSE_1000, b"")
+    rig.transport.most_bytes = 262144
+    rig.run()
+    # The first message takes a read of each kind. After a hundred small ones in one read it is 64 KiB again.
+    assert rig.transport.sizes[:6] == [4096, 262144, 262144, 262144, 65536, 262144]
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_of_a_frame_larger_than_any_read_little_is_read_elsewhere_first(rigs, opcode):
+    frame = server_frame(opcode, b"x" * 400_000)
+    rig = rigs(*[frame[:4096], frame[4096:]] * 3, CLOSE_1000, b"")
+    rig.run()
+    # Of binary messages Python's form has no room for anybody else.
+    has_room = syncws.accelerated or opcode == TEXT
+    assert (rig.transport.sizes.count(4096) >= 3) is has_room
+    assert (65536 in rig.transport.sizes) is not has_room
 
 
 def test_a_pong_that_does_not_go_now_goes_when_the_transport_is_writable(rigs):

@@ -11,10 +11,12 @@ import pytest
 from support import LIMIT, reset, wait
 
 import syncws
-from syncws._net.transport import SocketTransport
+from syncws._net.transport import MANY_BYTES, SocketTransport
 from syncws._wire.accelerated import speedups
 from syncws.errors import ConnectionLostError
 from syncws.hresult import HResult
+
+MUCH_BYTES = MANY_BYTES if speedups is None else speedups.MUCH_BYTES
 
 
 @pytest.fixture
@@ -29,7 +31,9 @@ def ends():
     far.close()
 
 
-SIZES = pytest.mark.parametrize("size", [100, 4096, 4097], ids=["small", "small at the most", "large"])
+SIZES = pytest.mark.parametrize(
+    "size", [100, 4096, 4097, MUCH_BYTES], ids=["small", "small at the most", "large", "the most"]
+)
 
 
 def receive(transport, size=100):
@@ -106,6 +110,33 @@ def test_the_small_receive_refuses_what_it_does_not_take(ends):
     wait_until_readable(ends[1])
     with pytest.raises(AttributeError):
         receive_small(ends[1], (), 10)
+
+
+@pytest.mark.skipif(not syncws.accelerated, reason="only the compiled part has it")
+def test_the_large_receive_refuses_what_it_does_not_take(ends):
+    with pytest.raises(TypeError):
+        speedups.receive_much(ends[1])
+    ends[0].send(b"hello")
+    wait_until_readable(ends[1])
+    with pytest.raises(AttributeError):
+        speedups.receive_much(ends[1], ())
+
+
+def test_much_is_received_into_memory_that_is_used_again_when_nobody_holds_it(ends):
+    data = bytes(range(256)) * 40
+    held = []
+    for turn in range(6):
+        ends[1].sendall(data)
+        received = b""
+        while len(received) < len(data):
+            piece = receive(ends[0], ends[0].most_bytes)
+            received += piece
+            if turn < 3:
+                held.append((piece, bytes(piece)))
+        assert received == data
+    # What somebody holds is his.
+    assert all(piece == copy for piece, copy in held)
+    assert ends[0].inbound.total_bytes == 6 * len(data)
 
 
 class Numbered:

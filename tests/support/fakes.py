@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 
-from syncws._net.transport import lost_connection
+from syncws._net.transport import MANY_BYTES, lost_connection
 
 
 class FakeClock:
@@ -60,6 +60,7 @@ class ScriptedTransport:
         self.has_unsent = False
         self.unsent_bytes = 0
         self.has_buffered = self.looks_cheaply = False
+        self.most_bytes = MANY_BYTES
         self.aborts = 0
         self.closes = 0
         self.ends_of_output = 0

@@ -12,6 +12,7 @@ one was, an interruption in the middle of it ends the connection.
 import threading
 from typing import TYPE_CHECKING, Any
 
+from syncws._connection.receiving.answers import answer
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
@@ -269,7 +270,7 @@ class Puller:
         reader = self._reader
         has_content = reader.put(content)
         for event in controls:
-            reader.answer(event)
+            answer(reader.session, event)
         self._decoded = None
         return has_content, bool(controls)
 

@@ -16,32 +16,32 @@ from typing import Any
 
 from syncws._connection import closing
 from syncws._connection.keep_alive import Silence
-from syncws._connection.notices import tell, tell_waiting
+from syncws._connection.notices import tell_waiting
+from syncws._connection.receiving.answers import answer
 from syncws._connection.receiving.delivery import Relieved
 from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
 from syncws._connection.receiving.reading_role import Hold
 from syncws._connection.session import Session
 from syncws._connection.tracing import traced
-from syncws._net.transport import Transport, lost_connection
+from syncws._net.transport import MANY_BYTES, Transport, lost_connection
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
-from syncws._wire.closing import pong_frame
 from syncws._wire.frame_decoder import FrameDecoder, Incoming
-from syncws._wire.incoming import CloseFrame, Ping, Pong, Violation
+from syncws._wire.incoming import Ping, Pong, Violation
 from syncws.errors import ConnectionLostError, WebSocketError
-from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
 
 __all__ = ["Reader"]
 
 _logger = logging.getLogger("syncws.reader")
 
-_READ_BYTES = 65536
 # A connection of small messages reads this much at a time. Python makes room for all that is asked for, and gives back
 # what did not come: of 64 KiB for a small message that leaves the C library's heap in holes, and it grows for long.
 _SMALL_READ_BYTES = 4096
 # Reads that fill less than that, in a row, before the next one asks for no more.
 _SMALL_READS = 16
+# A large read that brings no more messages than these is followed by the largest there is.
+_FEW_MESSAGES = 64
 # A reader thread that was started for something that came, and that nobody needs, ends after so much silence.
 _IDLE_SECONDS = 1.0
 # How long a thread reads at a time for a connection that has no reader thread.
@@ -64,6 +64,7 @@ class Reader:
         "_large_reads",
         "_last_event",
         "_lingers_until",
+        "_told_messages",
         "_until",
         "decode",
         "decoder",
@@ -86,6 +87,8 @@ class Reader:
         self.is_at_end = False
         # How many of the next reads are large; another full one begins the count anew.
         self._large_reads = 0
+        # The decoder's count of messages before the latest large one.
+        self._told_messages = 0
         # What was received and is not decoded yet, one piece at most; at first what came behind the handshake.
         self.kept: deque[bytes | memoryview] = deque()
         # The Close frame or violation at the end: it is for the reader thread, when the rest is done.
@@ -130,7 +133,7 @@ class Reader:
             if isinstance(last, Violation):
                 self._let_receiver_answer()
             # A Close frame ends the inbox.
-            self.answer(last)
+            answer(self.session, last)
 
     def _let_receiver_answer(self) -> None:
         """Wait a moment, before a violation is answered, for whoever received what came with it."""
@@ -381,7 +384,7 @@ class Reader:
         transport = session.transport
         kept = self.kept
         room = self.decoder.room
-        size = len(room) if room is not None else _READ_BYTES if self._large_reads else _SMALL_READ_BYTES
+        size = len(room) if room is not None else self._large_size() if self._large_reads else _SMALL_READ_BYTES
         try:
             if not (transport.keep(kept, size) if room is None else _fill(transport, room, kept)):
                 # TLS inside TLS may have stopped in the middle of what the inner one holds.
@@ -404,41 +407,27 @@ class Reader:
             self.is_at_end = True
             kept.clear()
             return False
-        if count >= _SMALL_READ_BYTES:
+        if room is not None:
+            if size > transport.most_bytes // 2:
+                # Of the next frame, as large, the beginning is enough: the rest is put where it belongs.
+                self._large_reads = 0
+        elif count >= _SMALL_READ_BYTES:
             self._large_reads = _SMALL_READS
         elif self._large_reads:
             self._large_reads -= 1
         return True
 
-    def answer(self, event: Incoming) -> None:
-        session = self.session
-        if isinstance(event, Ping):
-            session.outbox.post_pong(pong_frame(event.payload))
-            self._tell_of(event, None)
-            return
-        if isinstance(event, Pong):
-            self._tell_of(event, session.pings.take_pong(event.payload))
-            return
-        if isinstance(event, CloseFrame):
-            session.take_close(event)
-        elif isinstance(event, Violation):
-            session.take_violation(event)
-        else:
-            return
-        # Nothing more will come: whoever reads need not wait for the end of TCP.
-        session.end_input()
+    def _large_size(self) -> int:
+        """Return how much to ask for, when much has come.
 
-    def _tell_of(self, frame: Ping | Pong, round_trip_time: float | None) -> None:
-        """Raise ping_received or pong_received, where there are handlers."""
-        session = self.session
-        owner = session.owner()
-        if owner is None:
-            return
-        if isinstance(frame, Ping):
-            if owner._ping_received.handlers:
-                tell(session, owner._ping_received, WebSocketPingReceivedEventArgs(frame.payload))
-        elif owner._pong_received.handlers:
-            tell(session, owner._pong_received, WebSocketPongReceivedEventArgs(frame.payload, round_trip_time))
+        For small messages less: all that one read brings is handed out before anything else is looked at.
+        """
+        decoder = self.decoder
+        count = decoder.tally.whole
+        messages, self._told_messages = count - self._told_messages, count
+        if messages > _FEW_MESSAGES or not decoder.takes_views or decoder.inflater is not None:
+            return MANY_BYTES
+        return self.session.transport.most_bytes
 
 
 def _fill(transport: Transport, room: memoryview, kept: deque[bytes | memoryview]) -> bool:

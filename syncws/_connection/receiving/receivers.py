@@ -14,6 +14,7 @@ from typing import Any
 from syncws._connection import closing
 from syncws._connection.closing import Closing
 from syncws._connection.message_session import MessageOwner, MessageSession
+from syncws._connection.receiving.answers import answer
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.stream_session import StreamSession
 from syncws._waiting.deadline import Deadline
@@ -132,7 +133,7 @@ class MessageReceiver(Reader):
                 )
                 if event is True or event is False:
                     return event
-                self.answer(event)
+                answer(self.session, event)
         finally:
             delivery.end(sys.exception())
 
@@ -148,7 +149,7 @@ class MessageReceiver(Reader):
             if isinstance(event, self._message_class):
                 pulled.append(event)
             else:
-                self.answer(event)
+                answer(self.session, event)
         if pulled and not session.closing.is_discarding and session.owner() is not None:
             if session.settings.discard_unclaimed_messages and session.is_unclaimed:
                 session.discarded_messages += len(pulled)
@@ -236,7 +237,7 @@ class StreamReceiver(Reader):
             else:
                 # What came before a violation or a Close frame is given out before it.
                 self._put_arrived(arrived)
-                self.answer(event)
+                answer(self.session, event)
         self._put_arrived(arrived)
 
     def _put_arrived(self, arrived: list[bytes]) -> None:

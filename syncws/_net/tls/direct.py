@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from syncws._net.meter import BandwidthMeter
 from syncws._net.tls.transport import MAX_ANSWER_BYTES, TlsTransport, next_plaintext
-from syncws._net.transport import SocketTransport, direct_way
+from syncws._net.transport import MANY_BYTES, SocketTransport, direct_way
 from syncws._waiting.at_fork import forked_error
 from syncws._wire.accelerated import speedups
 
@@ -120,6 +120,7 @@ class DirectTlsTransport(_Engine):
     __slots__ = ("__weakref__", "_bottom", "_is_inherited", "_lock", "_names", "ssl_object")
 
     looks_cheaply = True
+    most_bytes = MANY_BYTES if speedups is None else speedups.MUCH_BYTES
 
     def __init__(self, bottom: SocketTransport, before: TlsTransport) -> None:
         """Make it; see direct_form().

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from syncws._net.transport import Transport
+from syncws._net.transport import MANY_BYTES, Transport
 from syncws._waiting.readiness import READABLE, WRITABLE
 
 __all__ = ["MAX_ANSWER_BYTES", "TlsTransport", "next_plaintext"]
@@ -76,6 +76,8 @@ class TlsTransport:
         "inner",
         "lock",
     )
+
+    most_bytes = MANY_BYTES
 
     def __init__(
         self,

@@ -176,7 +176,22 @@ read_header(const unsigned char *at, Py_ssize_t available, Py_ssize_t limit, Py_
             return -1;
         }
     }
-    else if (length > 126) {
+    else if (length == 127) {
+        uint64_t whole = 0;
+
+        if (available < 10) {
+            return -1;
+        }
+        for (int at_byte = 2; at_byte < 10; at_byte++) {
+            whole = whole << 8 | at[at_byte];
+        }
+        if (whole < 65536 || whole > (uint64_t)limit) {
+            return -1;
+        }
+        length = (Py_ssize_t)whole;
+        *start = 10;
+    }
+    else if (length > 127) {
         return -1;
     }
     return length > limit || length > available - *start ? -1 : length;
@@ -188,8 +203,8 @@ make_message(State *state, PyTypeObject *type, unsigned first, const unsigned ch
     PyObject *content, *size;
     Message *message;
 
-    content = first == SYNCWS_FIN_TEXT ? PyUnicode_DecodeUTF8((const char *)payload, length, NULL)
-                                : PyBytes_FromStringAndSize((const char *)payload, length);
+    content = first == SYNCWS_FIN_TEXT ? syncws_text_of(payload, length)
+                                       : PyBytes_FromStringAndSize((const char *)payload, length);
     if (content == NULL) {
         return NULL;
     }
@@ -211,20 +226,50 @@ make_message(State *state, PyTypeObject *type, unsigned first, const unsigned ch
     return (PyObject *)message;
 }
 
+/* Return where the next frame is, -1 with an exception; see below. */
+static Py_ssize_t
+scan_from(State *state, const Py_buffer *data, Py_ssize_t position, Py_ssize_t limit, PyTypeObject *type,
+    PyObject *events)
+{
+    const unsigned char *from = data->buf;
+
+    while (data->len - position >= 2) {
+        Py_ssize_t start, length = read_header(from + position, data->len - position, limit, &start);
+        PyObject *message;
+        int failed;
+
+        if (length < 0) {
+            break;
+        }
+        message = make_message(state, type, from[position], from + position + start, length);
+        if (message == NULL) {
+            return -1;
+        }
+        failed = PyList_Append(events, message);
+        Py_DECREF(message);
+        if (failed < 0) {
+            return -1;
+        }
+        position += start + length;
+    }
+    return position;
+}
+
 /* scan(data, position, limit, message_class, events) -> position
  *
- * Appends a message for each whole unfragmented message from `position` on, of at most `limit` bytes and under 64 KiB,
- * and stops before the first frame that is anything else, which includes whatever is wrong. */
+ * Appends a message for each whole unfragmented message from `position` on, of at most `limit` bytes, and stops before
+ * the first frame that is anything else, which includes whatever is wrong. */
 PyObject *
 syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     State *state = syncws_state(module);
-    const unsigned char *from;
-    Py_ssize_t position, limit, end;
+    Py_buffer data;
+    Py_ssize_t position, limit;
     PyTypeObject *type;
 
-    if (count != 5 || !PyBytes_CheckExact(args[0]) || !PyType_Check(args[3]) || !PyList_CheckExact(args[4])) {
-        PyErr_SetString(PyExc_TypeError, "scan takes bytes, two integers, a class and a list");
+    if (count != 5 || !(PyBytes_CheckExact(args[0]) || PyMemoryView_Check(args[0])) || !PyType_Check(args[3])
+        || !PyList_CheckExact(args[4])) {
+        PyErr_SetString(PyExc_TypeError, "scan takes bytes or a view, two integers, a class and a list");
         return NULL;
     }
     type = (PyTypeObject *)args[3];
@@ -240,32 +285,18 @@ syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (limit == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    from = (const unsigned char *)PyBytes_AS_STRING(args[0]);
-    end = PyBytes_GET_SIZE(args[0]);
-    if (position < 0 || position > end) {
-        PyErr_SetString(PyExc_ValueError, "the position must be within the bytes");
+    if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0) {
         return NULL;
     }
-    while (end - position >= 2) {
-        Py_ssize_t start, length = read_header(from + position, end - position, limit, &start);
-        PyObject *message;
-        int failed;
-
-        if (length < 0) {
-            break;
-        }
-        message = make_message(state, type, from[position], from + position + start, length);
-        if (message == NULL) {
-            return NULL;
-        }
-        failed = PyList_Append(args[4], message);
-        Py_DECREF(message);
-        if (failed < 0) {
-            return NULL;
-        }
-        position += start + length;
+    if (position < 0 || position > data.len) {
+        PyErr_SetString(PyExc_ValueError, "the position must be within the bytes");
+        position = -1;
     }
-    return PyLong_FromSsize_t(position);
+    else {
+        position = scan_from(state, &data, position, limit, type, args[4]);
+    }
+    PyBuffer_Release(&data);
+    return position < 0 ? NULL : PyLong_FromSsize_t(position);
 }
 
 /* use_message(message_class): what handlers get, of which many come and go */

@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 14 };
+enum { FORM = 15 };
 
 State *
 syncws_state(PyObject *module)
@@ -53,7 +53,8 @@ execute(PyObject *module)
         || (state->at_hand_type = add_type(module, &syncws_at_hand_spec)) == NULL
         || (state->way_type = add_type(module, &syncws_way_spec)) == NULL
         || (state->memory_type = add_type(module, &syncws_memory_spec)) == NULL
-        || (state->ascii_type = add_type(module, &syncws_ascii_spec)) == NULL) {
+        || (state->ascii_type = add_type(module, &syncws_ascii_spec)) == NULL
+        || (state->buffer_type = add_type(module, &syncws_buffer_spec)) == NULL) {
         return -1;
     }
 #if SYNCWS_HAS_TLS
@@ -61,7 +62,10 @@ execute(PyObject *module)
         return -1;
     }
 #endif
-    return PyModule_AddIntConstant(module, "FORM", FORM);
+    return PyModule_AddIntConstant(module, "MUCH_BYTES", SYNCWS_MUCH_BYTES) < 0
+                   || PyModule_AddIntConstant(module, "SCANNED_BYTES", SYNCWS_SCANNED_BYTES) < 0
+               ? -1
+               : PyModule_AddIntConstant(module, "FORM", FORM);
 }
 
 static int
@@ -91,6 +95,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->way_type);
     Py_VISIT(state->memory_type);
     Py_VISIT(state->ascii_type);
+    Py_VISIT(state->buffer_type);
     Py_VISIT(state->tls_type);
     Py_VISIT(state->clocks);
     Py_VISIT(state->monotonic);
@@ -124,6 +129,7 @@ clear(PyObject *module)
     syncws_drop(&state->readers);
     syncws_drop(&state->streams);
     syncws_drop(&state->writers);
+    syncws_drop(&state->buffers);
     Py_CLEAR(state->assembler_type);
     Py_CLEAR(state->message_type);
     Py_CLEAR(state->fields_type);
@@ -146,6 +152,7 @@ clear(PyObject *module)
     Py_CLEAR(state->way_type);
     Py_CLEAR(state->memory_type);
     Py_CLEAR(state->ascii_type);
+    Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->tls_type);
     Py_CLEAR(state->clocks);
     Py_CLEAR(state->monotonic);
@@ -186,6 +193,8 @@ static PyMethodDef methods[] = {
     {"masked_frame", FAST(syncws_masked_frame), "See syncws._wire.frames.masked_frame."},
     {"decode_utf8", FAST(syncws_decode_utf8), "See syncws._wire.utf8.decode_utf8."},
     {"receive_small", FAST(syncws_receive_small), "See syncws._net.transport."},
+    {"receive_much", FAST(syncws_receive_much), "See syncws._net.transport."},
+    {"join", FAST(syncws_join), "See syncws._wire.frame_decoder."},
     {"scan", FAST(syncws_scan), "See syncws._wire.decoder.scan."},
     {"call_handlers", FAST(syncws_call_handlers), "See syncws._connection.receiving.receivers.call_handlers."},
     {"use_message", syncws_use_message, METH_O, "Tell what handlers get: see syncws.event_args."},

@@ -72,7 +72,6 @@ syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
 #else
     State *state = syncws_state(module);
     char room[MOST_BYTES];
-    PyObject *piece, *put[3], *done;
     Py_ssize_t size, received;
     int descriptor;
 
@@ -100,18 +99,9 @@ syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
         }
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    piece = PyBytes_FromStringAndSize(room, received);
-    if (piece == NULL) {
+    if (syncws_put(state, args[1], PyBytes_FromStringAndSize(room, received)) < 0) {
         return NULL;
     }
-    put[1] = args[1];
-    put[2] = piece;
-    done = PyObject_VectorcallMethod(state->append_name, put + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    Py_DECREF(piece);
-    if (done == NULL) {
-        return NULL;
-    }
-    Py_DECREF(done);
     return PyLong_FromSsize_t(received);
 #endif
 }

@@ -44,6 +44,7 @@ typedef struct {
     Spares readers;
     Spares streams;
     Spares writers;
+    Spares buffers;
     /* What get_data_reader() makes, and what it fills in; see use_reader(). */
     PyTypeObject *reader_class;
     PyObject *encoding;
@@ -64,6 +65,7 @@ typedef struct {
     PyTypeObject *way_type;
     PyTypeObject *memory_type;
     PyTypeObject *ascii_type;
+    PyTypeObject *buffer_type;
     PyTypeObject *tls_type;
     /* NULL until somebody looked for it. */
     OpenSsl *openssl;
@@ -203,6 +205,20 @@ typedef struct {
 /* A frame's header, with its mask key. */
 enum { SYNCWS_KEY_BYTES = 4, SYNCWS_LONGEST_HEAD = 14 };
 
+/* What a read of much takes at most; of more than MANY it is one. Without a GIL there is no such read: see buffers.c.
+ * Messages up to LEFT are scanned, and may be left to the next read: with the header that is what there is room for
+ * before its bytes. */
+enum {
+    SYNCWS_MANY_BYTES = 65536,
+#ifdef Py_GIL_DISABLED
+    SYNCWS_MUCH_BYTES = SYNCWS_MANY_BYTES,
+#else
+    SYNCWS_MUCH_BYTES = 262144,
+#endif
+    SYNCWS_SCANNED_BYTES = 131072,
+    SYNCWS_LEFT_BYTES = SYNCWS_SCANNED_BYTES + 16
+};
+
 /* Text of more characters may lend its memory: see utf8.utf8_of. */
 enum { SYNCWS_LENT = 65536 };
 
@@ -235,12 +251,16 @@ syncws_replace(PyObject **field, PyObject *value)
     return old;
 }
 
+PyObject *syncws_text_of(const unsigned char *from, Py_ssize_t length);
 int syncws_is_ascii(const unsigned char *from, Py_ssize_t length);
 int syncws_read_first(PyObject *object);
 int syncws_read_key(PyObject *object, unsigned char *key);
 void syncws_mask_into(unsigned char *to, const unsigned char *from, Py_ssize_t length, const unsigned char *key);
 Py_ssize_t syncws_write_head(unsigned char *head, unsigned first, Py_ssize_t length, const unsigned char *key);
 int syncws_number_of(PyObject *socket, State *state);
+PyObject *syncws_new_buffer(State *state, unsigned char **room);
+PyObject *syncws_take_buffer(PyObject *buffer, Py_ssize_t count);
+int syncws_put(const State *state, PyObject *kept, PyObject *piece);
 PyObject *syncws_take(PyObject *at_hand, const State *state, PyObject *handlers);
 PyObject *syncws_latest_stream(PyObject *latest, State *state, PyObject *sink);
 PyObject *syncws_send(PyObject *sender, State *state, PyObject *payload, unsigned first);
@@ -264,6 +284,8 @@ PyObject *syncws_mask_into_room(PyObject *module, PyObject *const *args, Py_ssiz
 PyObject *syncws_masked_frame(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_decode_utf8(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_join(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_call_handlers(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_use_message(PyObject *module, PyObject *message_class);
@@ -287,6 +309,7 @@ extern PyType_Spec syncws_at_hand_spec;
 extern PyType_Spec syncws_way_spec;
 extern PyType_Spec syncws_memory_spec;
 extern PyType_Spec syncws_ascii_spec;
+extern PyType_Spec syncws_buffer_spec;
 #if SYNCWS_HAS_TLS
 extern PyType_Spec syncws_tls_spec;
 #endif

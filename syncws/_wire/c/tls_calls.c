@@ -76,18 +76,11 @@ finish(Tls *self, const State *state)
 static int
 keep(Tls *self, const State *state, PyObject *kept, PyObject *piece)
 {
-    PyObject *put[3] = {NULL, kept, piece}, *done = NULL;
-
-    if (piece != NULL) {
-        done = PyObject_VectorcallMethod(state->append_name, put + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-        Py_DECREF(piece);
-    }
-    if (done == NULL) {
+    if (syncws_put(state, kept, piece) < 0) {
         /* No memory: what was decrypted cannot be had again. */
         self->is_torn = 1;
         return -1;
     }
-    Py_DECREF(done);
     return 0;
 }
 
@@ -145,6 +138,36 @@ read_without_gil(Tls *self, unsigned char *room, Py_ssize_t size)
     return filled;
 }
 
+/* Read up to `size` bytes, of more than SYNCWS_MANY_BYTES whatever a buffer takes; `piece` gets them. */
+static Py_ssize_t
+read_piece(Tls *self, State *state, Py_ssize_t size, PyObject **piece)
+{
+    unsigned char *room = NULL;
+    int is_much = size > SYNCWS_MANY_BYTES;
+    Py_ssize_t filled;
+
+    *piece = is_much ? syncws_new_buffer(state, &room) : PyBytes_FromStringAndSize(NULL, size);
+    if (*piece == NULL) {
+        return -1;
+    }
+    if (is_much) {
+        filled = read_without_gil(self, room, SYNCWS_MUCH_BYTES);
+    }
+    else {
+        filled = read_without_gil(self, (unsigned char *)PyBytes_AS_STRING(*piece), size);
+    }
+    if (filled == 0) {
+        Py_CLEAR(*piece);
+    }
+    else if (is_much) {
+        *piece = syncws_take_buffer(*piece, filled);
+    }
+    else {
+        _PyBytes_Resize(piece, filled);
+    }
+    return filled;
+}
+
 /* _keep_much(kept, size): as Transport.keep; under the lock */
 PyObject *
 syncws_tls_keep_much(
@@ -166,19 +189,9 @@ syncws_tls_keep_much(
     if (filled != NOTHING) {
         return PyLong_FromSsize_t(filled);
     }
-    piece = PyBytes_FromStringAndSize(NULL, size);
-    if (piece == NULL) {
+    filled = read_piece(self, state, size, &piece);
+    if (filled < 0 || (filled > 0 && keep(self, state, args[0], piece) < 0)) {
         return NULL;
-    }
-    filled = read_without_gil(self, (unsigned char *)PyBytes_AS_STRING(piece), size);
-    if (filled == 0) {
-        Py_DECREF(piece);
-    }
-    else {
-        _PyBytes_Resize(&piece, filled);
-        if (keep(self, state, args[0], piece) < 0) {
-            return NULL;
-        }
     }
     return outcome(self, state, filled);
 }

@@ -325,6 +325,15 @@ decode_whole(const unsigned char *from, Py_ssize_t length)
     return text;
 }
 
+/* Return the text that these bytes are. */
+PyObject *
+syncws_text_of(const unsigned char *from, Py_ssize_t length)
+{
+    PyObject *text = length < SMALL ? NULL : decode_whole(from, length);
+
+    return text != NULL || PyErr_Occurred() ? text : PyUnicode_DecodeUTF8((const char *)from, length, NULL);
+}
+
 /* decode_utf8(data, is_last) -> (text, bytes used); as codecs.utf_8_decode(data, "strict", is_last) */
 PyObject *
 syncws_decode_utf8(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
