@@ -1,4 +1,4 @@
-"""CancellationTokenSource and CancellationToken: ending a connect from outside.
+"""CancellationTokenSource and CancellationToken: ending an operation that waits from outside.
 
 Any thread may use them; nothing here waits, and there is no timer thread: whoever waits keeps to the token's deadline
 himself.
@@ -101,7 +101,7 @@ class CancellationTokenSource:
         return self._token.is_cancellation_requested
 
     def cancel(self) -> None:
-        """Cancel at once: a connect() with the token raises OperationCanceledError. May be repeated.
+        """Cancel at once: an operation with the token raises OperationCanceledError. May be repeated.
 
         Raises:
             ObjectClosedError: the source was closed (0x80000013).
@@ -156,7 +156,7 @@ class CancellationTokenSource:
 
 
 def check_token(token: object) -> CancellationToken | None:
-    """Check what connect() was given as its cancellation_token.
+    """Check what an operation was given as its cancellation_token.
 
     Raises:
         InvalidArgumentTypeError: neither a CancellationToken nor None (0x80070057).

@@ -45,7 +45,7 @@ class Dialed(NamedTuple):
     Attributes:
         socket: non-blocking.
         address: where to.
-        started: when that began, by net.deadline's clock.
+        started: when that began, by deadline.clock.
         deadline: when the address's time is over, TLS and the handshake included.
     """
 

@@ -60,7 +60,7 @@ class BandwidthMeter(MeterFields):
 
     Attributes:
         total_bytes (int): bytes so far.
-        last_time (float): when the latest of them moved, on the clock of net.deadline; before that when it was made.
+        last_time (float): when the latest of them moved, by deadline.clock; before that when it was made.
     """
 
     __slots__ = ("_bits_per_second", "_has_sample", "_instability", "_peaked", "_sample_start")

@@ -22,7 +22,7 @@ class Phases:
         self._seconds = {"tcp": tcp} if lookup is None else {"lookup": lookup, "tcp": tcp}
 
     def add(self, phase: str, began: float) -> None:
-        """Add the time since `began`, by net.deadline's clock, to a phase: the name of a field of ConnectTimes."""
+        """Add the time since `began`, by deadline.clock, to a phase: the name of a field of ConnectTimes."""
         self._seconds[phase] = self._seconds.get(phase, 0.0) + deadline.clock() - began
 
     def times(self) -> ConnectTimes:

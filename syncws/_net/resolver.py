@@ -1,7 +1,6 @@
 """From a host name to addresses: literals, localhost, the hosts file, dnspython, and at last the system's resolver.
 
-Runs on the connecting thread as far as it cannot wait; ask_name_servers and ask_system, which can, on helper threads of
-threads.background.
+Runs on the connecting thread as far as it cannot wait; ask_name_servers and ask_system, which can, on helper threads.
 """
 
 import socket

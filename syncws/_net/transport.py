@@ -1,4 +1,4 @@
-"""The byte pipe under a connection: a non-blocking socket (TLS over it is net.tls).
+"""The byte pipe under a connection: a non-blocking socket (TLS over it is tls/).
 
 Of a transport one thread at a time receives and one at a time sends, and these may be two different threads; abort()
 may be called by any.
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["MANY_BYTES", "SocketTransport", "Transport", "direct_way", "is_tls_error", "lost_connection"]
 
 _SMALL_BYTES = 4096
-# What net.tls.direct is over; asked for here because no module of TLS is loaded for a plain connection.
 MANY_BYTES = 65536
 """See Transport.keep."""
 
 _receive_much: Any = getattr(speedups, "receive_much", None)
+# What tls/direct.py is over; asked for here because no module of TLS is loaded for a plain connection.
 _ENGINE = getattr(speedups, "TlsEngine", None)
 
 

@@ -17,11 +17,14 @@ _ABNORMAL = 1006
 
 
 class CloseState(enum.Enum):
-    """How far the closing handshake has come."""
+    """How far the closing handshake has come: OPEN, from there one of the others, and at last CLOSED or FAILED."""
 
     OPEN = enum.auto()
+    # Ours has gone first, the peer's is to come.
     CLOSE_SENT = enum.auto()
+    # The peer's has come.
     CLOSED = enum.auto()
+    # The connection was failed, by a Close frame of ours where none had gone.
     FAILED = enum.auto()
 
 
@@ -34,7 +37,7 @@ class CloseHandshake:
     """Which Close frames have gone by, and so what the connection closed with.
 
     Attributes:
-        state (CloseState): see the module's drawing.
+        state (CloseState): how far it has come.
         close_code (int): for the Closed event: the peer's code; 1005 for an empty Close frame; after a violation
             the code that was sent; 1006 as long as no Close frame has come (RFC 6455 7.1.5).
         close_reason (str): the reason that goes with it.

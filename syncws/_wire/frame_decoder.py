@@ -2,10 +2,10 @@
 
 The thread that holds the reading role runs it; it needs no lock.
 
-What becomes of the payload is for the subclasses to say: wire.decoder gathers whole messages, wire.piece_decoder gives
-it on as it comes. A decoder takes any split of the bytes. What is kept between two calls is at most one unfinished
-header or control frame, or what wire.decoder leaves of one message; nothing is read or copied again and again, so the
-work is linear. Lengths are compared with the limits when the header is read, before the payload takes any memory.
+What becomes of the payload is for the subclasses to say: decoder.py gathers whole messages, piece_decoder.py gives it
+on as it comes. A decoder takes any split of the bytes. What is kept between two calls is at most one unfinished header
+or control frame, or what decoder.py leaves of one message; nothing is read or copied again and again, so the work is
+linear. Lengths are compared with the limits when the header is read, before the payload takes any memory.
 
 What was compressed (RFC 7692) is inflated on the way to the subclass, in pieces, and what comes out is held against the
 limits. One call gives out so much of it and no more, whatever the ratio: the rest waits for the next call.
@@ -169,8 +169,8 @@ class FrameDecoder:
     def receive_data(self, data: bytes | memoryview) -> list[Incoming]:
         """Take the next bytes of the stream, in any split, and return the events that they complete.
 
-        The caller deals with the events in order; Ping, CloseFrame and Violation want an answer, which
-        `wire.protocol` makes. When `has_more` is true then, the next call takes b"".
+        The caller deals with the events in order; Ping, CloseFrame and Violation want an answer. When `has_more` is
+        true then, the next call takes b"".
         """
         events: list[Incoming] = []
         if self.is_dead:

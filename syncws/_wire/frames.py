@@ -94,7 +94,7 @@ masked_frame = masked_frame_in_python if speedups is None else speedups.masked_f
 def encode_frame(opcode: int, payload: Buffer, *, is_final: bool = True) -> bytes:
     """Return one masked frame, whole; the mask is fresh from the system's random source (RFC 6455 5.3).
 
-    Meant for payloads of at most CHUNK_BYTES; `wire.large` spares larger ones the copy.
+    Meant for payloads of at most CHUNK_BYTES; large.py spares larger ones the copy.
     """
     return masked_frame(opcode | FIN if is_final else opcode, payload, new_key())
 

@@ -375,7 +375,7 @@ class Reader:
         return self.kept.popleft() if self.fetch() else b""
 
     def fetch(self) -> bool:
-        """Put what the transport has into `_kept`; return whether there was any. Notes the end of the stream."""
+        """Put what the transport has into `kept`; return whether there was any. Notes the end of the stream."""
         if self.is_at_end:
             # Where an interruption has cut the connection the system may hold what does not fit to what came before.
             self.may_have_more = False

@@ -17,7 +17,7 @@ class AtOnce:
     """The base of Outbox.
 
     Attributes:
-        direct (object): what small frames go to past the transport, see net.transport.direct_way; None where there is
+        direct (object): what small frames go to past the transport, see transport.direct_way; None where there is
             nothing, and in plain Python.
         send_timeout (float | None): as Outbox.send, where the system takes a part of such a frame.
     """

@@ -1,1 +1,1 @@
-"""HTTP while a connection is made: the opening handshake, redirects, Basic authentication, the log of both."""
+"""HTTP while a connection is made: the opening handshake, redirects, Basic and Digest authentication, their log."""

@@ -4,7 +4,7 @@ Runs on the connecting thread.
 
 In between is what the library does not see to: the one deadline, a cap on what the server may send, and the bytes
 behind the answer, which are the decoder's. The request target and the application's headers are kept away from it, and
-Set-Cookie from its process-wide cookie jar. The answer is read strictly before the library sees it (net.http_head).
+Set-Cookie from its process-wide cookie jar. The answer is read strictly before the library sees it (head.py).
 """
 
 import base64

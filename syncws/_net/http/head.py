@@ -105,7 +105,7 @@ class HeadReader:
     def read_final(self) -> Head | None:
         """Read heads until one is final: 101, or no 1xx (RFC 9110 15.2); None when the peer ended the connection.
 
-        Raises: what `refusal` makes, and as net.exchange.receive_some.
+        Raises: what `refusal` makes, and as exchange.receive_some.
         """
         for _ in range(_MAX_HEADS):
             raw = self._read_raw()

@@ -18,7 +18,7 @@ look(const State *state)
     }
 #ifdef __linux__
     if (clock == state->monotonic) {
-        /* What it does. */
+        /* What time.monotonic does. */
         struct timespec now;
 
         clock_gettime(CLOCK_MONOTONIC, &now);
