@@ -21,7 +21,6 @@ __all__ = [
     "check_count",
     "check_header_pairs",
     "check_integer",
-    "check_number",
     "check_timeout",
     "shown_number",
 ]
@@ -32,14 +31,14 @@ MAXIMUM_COUNT = 0xFFFF_FFFF
 """Largest capacity, length or count: WinRT's are UInt32."""
 
 
-def check_integer(value: object, minimum: int, maximum: int, what: str) -> int:
+def check_integer(value: object, what: str, minimum: int, maximum: int) -> int:
     """Return `value` when it is an int or has __index__, and is no bool, from `minimum` to `maximum`.
 
     Args:
         value: what the caller gave.
+        what: name of the argument, for the message.
         minimum: the smallest int allowed.
         maximum: the largest int allowed.
-        what: name of the argument, for the message.
 
     Raises:
         InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
@@ -78,7 +77,7 @@ def check_count(value: object, what: str) -> int:
     """
     if type(value) is int and 0 <= value <= MAXIMUM_COUNT:
         return value
-    return check_integer(value, 0, MAXIMUM_COUNT, what)
+    return check_integer(value, what, 0, MAXIMUM_COUNT)
 
 
 def as_byte_order(value: object) -> ByteOrder:
@@ -156,21 +155,6 @@ def check_timeout(value: object, what: str) -> float | None:
         raise InvalidArgumentError(f"{what} must be 0 or more seconds, or None for ever; got {value!r}")
     # Infinity is for ever as well.
     return None if math.isinf(seconds) else seconds
-
-
-def check_number(value: object, what: str, lowest: int, highest: int) -> int:
-    """Check a whole number.
-
-    Raises:
-        InvalidArgumentTypeError: it is no int (0x80070057).
-        InvalidArgumentError: it is out of range (0x80070057).
-    """
-    number = as_integer(value)
-    if number is None:
-        raise InvalidArgumentTypeError(f"{what} must be an int, not {type(value).__name__}")
-    if not lowest <= number <= highest:
-        raise InvalidArgumentError(f"{what} must be from {lowest} to {highest}; got {shown_number(number)}")
-    return number
 
 
 def check_header_pairs(headers: object) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syncws._arguments.checks import check_number, check_timeout
+from syncws._arguments.checks import check_integer, check_timeout
 from syncws._functions import why_refused
 from syncws._numbers import as_integer
 from syncws._wire.headers import check_request_header, is_token
@@ -100,7 +100,7 @@ def number_from(lowest: int, highest: int, instead_of_none: str = "") -> Callabl
     def check(value: object, what: str) -> int:
         if value is None and instead_of_none:
             raise InvalidArgumentTypeError(f"{what} must be an int, not NoneType; {instead_of_none}")
-        return check_number(value, what, lowest, highest)
+        return check_integer(value, what, lowest, highest)
 
     check.__doc__ = f"""Check a whole number.
 

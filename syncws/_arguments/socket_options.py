@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-from syncws._arguments.checks import check_number
+from syncws._arguments.checks import check_integer
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = [
@@ -49,7 +49,7 @@ def check_local_address(value: Any, what: str) -> LocalAddress | None:
         raise InvalidArgumentError(
             f"{what} must be an IP address of this machine, not {text!r}: names are not looked up"
         ) from None
-    port = check_number(port, f"the port of {what}", 0, 65535)
+    port = check_integer(port, f"the port of {what}", 0, 65535)
     return (text, port) if isinstance(value, tuple) else text
 
 
@@ -74,12 +74,12 @@ def _checked(option: Any) -> SocketOption:
             f"a socket option must be (level, option, value), as setsockopt takes them, or (name, value) as in "
             f"('SO_KEEPALIVE', 1); got {option!r}"
         )
-    level = check_number(option[0], "a socket option's level", *_C_INT)
-    number = check_number(option[1], "a socket option's number", *_C_INT)
+    level = check_integer(option[0], "a socket option's level", *_C_INT)
+    number = check_integer(option[1], "a socket option's number", *_C_INT)
     value = int(option[2]) if isinstance(option[2], bool) else option[2]
     if isinstance(value, bytes):
         return level, number, value
-    return level, number, check_number(value, "a socket option's value", *_C_INT)
+    return level, number, check_integer(value, "a socket option's value", *_C_INT)
 
 
 def _by_name(name: str) -> tuple[int, int]:

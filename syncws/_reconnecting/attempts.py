@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from syncws._arguments.checks import check_header_pairs, check_number, check_timeout
+from syncws._arguments.checks import check_header_pairs, check_integer, check_timeout
 from syncws._arguments.keywords import add_subprotocols
 from syncws._connection.closing import HURRIED_SECONDS
 from syncws._functions import why_refused
@@ -107,7 +107,7 @@ def make_plan(
         check_token(token),
         backoff or Backoff(),
         policy or is_worth_another,
-        _MOST_ATTEMPTS if max_attempts is None else check_number(max_attempts, "max_attempts", 1, _MOST_ATTEMPTS),
+        _MOST_ATTEMPTS if max_attempts is None else check_integer(max_attempts, "max_attempts", 1, _MOST_ATTEMPTS),
         on_connecting,
         on_connected,
         None if unix_path is None else check_path(unix_path, "unix_path"),

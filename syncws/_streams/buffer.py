@@ -47,7 +47,7 @@ class IBuffer:
 
     @length.setter
     def length(self, value: int) -> None:
-        checked = check_integer(value, 0, len(self._memory), "length")
+        checked = check_integer(value, "length", 0, len(self._memory))
         self._length = checked  # type: ignore[misc] # the slot is the subclass's
 
     def __repr__(self) -> str:

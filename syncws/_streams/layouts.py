@@ -114,7 +114,7 @@ def pack_integer(value: SupportsIndex, layout: IntegerLayout, byte_order: ByteOr
 
     Source: DataWriter.WriteByte, WriteInt16, WriteUInt16 and so on.
     """
-    number = check_integer(value, layout.minimum, layout.maximum, layout.name)
+    number = check_integer(value, layout.name, layout.minimum, layout.maximum)
     return layout.structs[byte_order].pack(number)
 
 
@@ -242,7 +242,7 @@ def pack_time_span(value: timedelta, byte_order: ByteOrder) -> bytes:
     """
     if not isinstance(value, timedelta):
         raise InvalidArgumentTypeError(f"TimeSpan must be a datetime.timedelta, not {type(value).__name__}")
-    ticks = check_integer(_ticks(value), INT64.minimum, INT64.maximum, "TimeSpan in ticks of 100 ns")
+    ticks = check_integer(_ticks(value), "TimeSpan in ticks of 100 ns", INT64.minimum, INT64.maximum)
     return INT64.structs[byte_order].pack(ticks)
 
 

@@ -110,7 +110,7 @@ class InMemoryRandomAccessStream(IInputStream, IOutputStream):
     @size.setter
     def size(self, value: int) -> None:
         content = self._opened().content
-        size = check_integer(value, 0, _MAXIMUM_POSITION, "size")
+        size = check_integer(value, "size", 0, _MAXIMUM_POSITION)
         del content[size:]
         content.extend(bytes(size - len(content)))
 
@@ -122,7 +122,7 @@ class InMemoryRandomAccessStream(IInputStream, IOutputStream):
             InvalidArgumentError: it is negative (0x80070057).
             ObjectClosedError: the stream was closed (0x80000013).
         """
-        self._opened().position = check_integer(position, 0, _MAXIMUM_POSITION, "position")
+        self._opened().position = check_integer(position, "position", 0, _MAXIMUM_POSITION)
 
     def get_input_stream_at(self, position: int, /) -> InputStream:
         """Return a stream that reads the same bytes, with a position of its own (….GetInputStreamAt).
@@ -130,7 +130,7 @@ class InMemoryRandomAccessStream(IInputStream, IOutputStream):
         Raises: as seek().
         """
         content = self._opened().content
-        return InputStream(_Cursor(content, check_integer(position, 0, _MAXIMUM_POSITION, "position")))
+        return InputStream(_Cursor(content, check_integer(position, "position", 0, _MAXIMUM_POSITION)))
 
     def get_output_stream_at(self, position: int, /) -> OutputStream:
         """Return a stream that writes to the same bytes, with a position of its own (….GetOutputStreamAt).
@@ -138,7 +138,7 @@ class InMemoryRandomAccessStream(IInputStream, IOutputStream):
         Raises: as seek().
         """
         content = self._opened().content
-        return OutputStream(_Cursor(content, check_integer(position, 0, _MAXIMUM_POSITION, "position")))
+        return OutputStream(_Cursor(content, check_integer(position, "position", 0, _MAXIMUM_POSITION)))
 
     def clone_stream(self) -> "InMemoryRandomAccessStream":
         """Return another stream over the same bytes, at position 0 (….CloneStream).

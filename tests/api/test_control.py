@@ -302,7 +302,7 @@ def test_a_number_may_be_at_the_ends_of_its_range(control, name):
 def test_a_number_beyond_its_range_is_refused(control, name):
     lowest, highest = NUMBERS[name]
     for value in (lowest - 1, highest + 1, -(1 << 70), 1 << 70):
-        message = f"{name} must be from {lowest} to {highest}; got {value}"
+        message = f"{name} must be from {lowest} to {highest}, got {value}"
         with pytest.raises(InvalidArgumentError, match=message) as raised:
             setattr(control, name, value)
         assert_refused(raised)
