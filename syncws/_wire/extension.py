@@ -6,16 +6,16 @@ Pure functions: any thread may call them.
 import re
 from typing import NamedTuple
 
+from syncws._wire.headers import TOKEN
 from syncws._wire.shown import shown_text
 
 __all__ = ["EXTENSION", "WHOLE", "Agreement", "BadAnswerError", "answer_of", "offer_of", "read_answer"]
 
 EXTENSION = "permessage-deflate"
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # RFC 6455 9.1: the value may stand in quotes, and must be a token without them.
-_PARAMETER = re.compile(rf"[ \t]*;[ \t]*({_TOKEN})(?:[ \t]*=[ \t]*(?:({_TOKEN})|\"({_TOKEN})\"))?")
-_NAME = re.compile(rf"[ \t]*({_TOKEN})")
+_PARAMETER = re.compile(rf"[ \t]*;[ \t]*({TOKEN})(?:[ \t]*=[ \t]*(?:({TOKEN})|\"({TOKEN})\"))?")
+_NAME = re.compile(rf"[ \t]*({TOKEN})")
 # RFC 7692 7.1.2: decimal, without leading zeros.
 _WINDOW_BITS = ("8", "9", "10", "11", "12", "13", "14", "15")
 

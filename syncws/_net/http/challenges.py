@@ -7,16 +7,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from syncws._wire.headers import TOKEN
+
 __all__ = ["Challenge", "parse_challenges", "quoted"]
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # A quoted string that has no end counts to the end of the header: each character is looked at once, however many quotes
 # there are.
 _QUOTED = r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)'
 _PART = re.compile(rf'(?:{_QUOTED}|[^",])+', re.DOTALL)
 # The scheme is followed by a parameter, by a token of its own (token68), or by nothing.
-_SCHEME = re.compile(rf"(?P<scheme>{_TOKEN})(?:[ \t]+(?![ \t=])|\Z)")
-_PARAMETER = re.compile(rf"(?P<name>{_TOKEN})[ \t]*=[ \t]*(?P<value>{_QUOTED}|{_TOKEN})[ \t]*\Z", re.DOTALL)
+_SCHEME = re.compile(rf"(?P<scheme>{TOKEN})(?:[ \t]+(?![ \t=])|\Z)")
+_PARAMETER = re.compile(rf"(?P<name>{TOKEN})[ \t]*=[ \t]*(?P<value>{_QUOTED}|{TOKEN})[ \t]*\Z", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
