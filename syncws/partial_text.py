@@ -6,17 +6,12 @@ Belongs to the thread that uses it, which may be the reader's.
 import codecs
 
 from syncws._arguments.checks import as_unicode_encoding
+from syncws._streams.texts import CODECS
 from syncws.enums import UnicodeEncoding
 from syncws.errors import NoUnicodeTranslationError, WebSocketError
 from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
 
 __all__ = ["PartialTextReader"]
-
-_CODECS = {
-    UnicodeEncoding.UTF8: "utf-8",
-    UnicodeEncoding.UTF16_L_E: "utf-16-le",
-    UnicodeEncoding.UTF16_B_E: "utf-16-be",
-}
 
 
 class PartialTextReader:
@@ -42,7 +37,7 @@ class PartialTextReader:
             InvalidArgumentError, InvalidArgumentTypeError: it is no UnicodeEncoding (0x80070057).
         """
         self._encoding = as_unicode_encoding(unicode_encoding)
-        self._decoder = codecs.getincrementaldecoder(_CODECS[self._encoding])()
+        self._decoder = codecs.getincrementaldecoder(CODECS[self._encoding])()
 
     def read(self, args: MessageWebSocketMessageReceivedEventArgs, /) -> str:
         """Return the text that this event completes; "" while a character is still incomplete.
