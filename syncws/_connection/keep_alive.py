@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from syncws._connection.monitor import Monitor, Timer
 from syncws._connection.sending.posted import ControlFrame
 from syncws._waiting.deadline import now
-from syncws._wire.closing import pong_frame
+from syncws._wire.frames import PONG, encode_frame
 
 if TYPE_CHECKING:
     from syncws._connection.session import Session
@@ -167,7 +167,7 @@ class UnsolicitedPongs(_SessionTimer):
     def _act(self, session: "Session") -> float:
         # In the place of one that has not gone yet: a peer that does not read is not to fill the memory.
         session.outbox.withdraw_control(self._pong)
-        self._pong = ControlFrame(pong_frame(b""))
+        self._pong = ControlFrame(encode_frame(PONG, b""))
         session.outbox.post_control(self._pong)
         session.role.call()
         return self._interval

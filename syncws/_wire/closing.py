@@ -6,13 +6,12 @@ The caller's lock makes it one thread at a time.
 import enum
 
 from syncws._numbers import as_integer
-from syncws._wire.frames import CLOSE, MAX_REASON_BYTES, PONG, close_payload, encode_frame, is_sendable_close_code
+from syncws._wire.frames import CLOSE, MAX_REASON_BYTES, NO_STATUS, close_payload, encode_frame, is_sendable_close_code
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
-__all__ = ["CloseHandshake", "CloseState", "check_close", "pong_frame"]
+__all__ = ["CloseHandshake", "CloseState", "check_close"]
 
-_NO_CODE = 1005
 _ABNORMAL = 1006
 
 
@@ -26,11 +25,6 @@ class CloseState(enum.Enum):
     CLOSED = enum.auto()
     # The connection was failed, by a Close frame of ours where none had gone.
     FAILED = enum.auto()
-
-
-def pong_frame(payload: bytes) -> bytes:
-    """Return the Pong that answers a Ping with `payload` (RFC 6455 5.5.3)."""
-    return encode_frame(PONG, payload)
 
 
 class CloseHandshake:
@@ -81,7 +75,7 @@ class CloseHandshake:
         return answer
 
     def fail(self, code: int, reason: str) -> bytes | None:
-        """Fail the connection for a reason of our own (RFC 6455 7.1.7), an ASCII one.
+        """Fail the connection for a reason of our own (RFC 6455 7.1.7), an ASCII one, which may be too long.
 
         Returns:
             The Close frame that names it; None, and nothing is changed, when closing has begun already.
@@ -91,7 +85,7 @@ class CloseHandshake:
         self.state = CloseState.FAILED
         self.close_code = code
         self.close_reason = reason
-        return encode_frame(CLOSE, close_payload(code, _shortened(reason)))
+        return encode_frame(CLOSE, close_payload(code, reason[:MAX_REASON_BYTES]))
 
     def receive_violation(self, violation: Violation) -> bytes | None:
         """Fail the connection (RFC 6455 7.1.7).
@@ -102,11 +96,6 @@ class CloseHandshake:
         frame = self.fail(violation.code, violation.error.message)
         self.state = CloseState.FAILED
         return frame
-
-
-def _shortened(reason: str) -> str:
-    """Cut a reason of ours, which is ASCII, to what a control frame holds."""
-    return reason[:123]
 
 
 def check_close(code: int | None, reason: str | None) -> tuple[int | None, str]:
@@ -128,7 +117,7 @@ def check_close(code: int | None, reason: str | None) -> tuple[int | None, str]:
     code = None if given is None else as_integer(given)
     if code is None and given is not None:
         raise InvalidArgumentTypeError(f"code must be an int, not {type(given).__name__}")
-    if code is None or code == 1005:
+    if code is None or code == NO_STATUS:
         if reason:
             raise InvalidArgumentError(f"a reason needs a close code other than {code}; got {reason!r}")
         return None, ""

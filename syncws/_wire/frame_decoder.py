@@ -20,6 +20,7 @@ from syncws._wire.frames import (
     CLOSE,
     CONTINUATION,
     MAX_CONTROL_PAYLOAD,
+    NO_STATUS,
     PING,
     RSV1,
     is_valid_received_close_code,
@@ -361,7 +362,7 @@ class FrameDecoder:
 def _close_frame(payload: bytes) -> CloseFrame:
     """Read a Close frame's payload (RFC 6455 5.5.1, 7.4)."""
     if not payload:
-        return CloseFrame(1005, "", payload)
+        return CloseFrame(NO_STATUS, "", payload)
     if len(payload) == 1:
         raise _protocol_error("the server sent a Close frame with half a close code")
     code = int.from_bytes(payload[:2], "big")

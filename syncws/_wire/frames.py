@@ -15,6 +15,7 @@ __all__ = [
     "MAX_CONTROL_PAYLOAD",
     "MAX_REASON_BYTES",
     "CHUNK_BYTES",
+    "NO_STATUS",
     "PING",
     "PONG",
     "RSV1",
@@ -45,6 +46,9 @@ MAX_CONTROL_PAYLOAD = 125
 
 MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD - 2
 """UTF-8 bytes that a close reason may have: a control frame less the code."""
+
+NO_STATUS = 1005
+"""Stands for the code of a Close frame that has none (RFC 6455 7.4.1)."""
 
 CHUNK_BYTES = 65536
 """Payload bytes up to which a frame is made as a whole; and what a fragment has."""

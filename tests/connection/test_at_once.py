@@ -27,8 +27,7 @@ from syncws._net.meter import BandwidthMeter
 from syncws._net.transport import SocketTransport, direct_way
 from syncws._wire import mask_keys
 from syncws._wire.accelerated import speedups
-from syncws._wire.closing import pong_frame
-from syncws._wire.frames import CLOSE, encode_frame
+from syncws._wire.frames import CLOSE, PONG, encode_frame
 from syncws.enums import SocketMessageType
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
@@ -510,7 +509,7 @@ def test_frames_of_many_threads_stay_whole(line):
             if not line.send(payload):
                 line.outbox.send(encode_frame(2, payload), None, LIMIT)
             if not index % 50:
-                line.outbox.post_pong(pong_frame(b"x"))
+                line.outbox.post_pong(encode_frame(PONG, b"x"))
 
     senders = [Call(lambda number=number: send(number)) for number in range(threads)]
     received = {number: [] for number in range(threads)}

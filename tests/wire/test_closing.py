@@ -1,4 +1,4 @@
-"""Tests of wire.closing: what close(code, reason) takes, and what goes into the Close frame."""
+"""Tests of _wire/closing.py: what close(code, reason) takes, and what goes into the Close frame."""
 
 import enum
 

@@ -6,8 +6,8 @@ On the thread that has the reading role; nothing here waits.
 from typing import TYPE_CHECKING
 
 from syncws._connection.notices import tell
-from syncws._wire.closing import pong_frame
 from syncws._wire.frame_decoder import Incoming
+from syncws._wire.frames import PONG, encode_frame
 from syncws._wire.incoming import CloseFrame, Ping, Pong, Violation
 from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
 
@@ -18,9 +18,9 @@ __all__ = ["answer"]
 
 
 def answer(session: "Session", event: Incoming) -> None:
-    """Deal with whatever is no message."""
+    """Deal with what is no message: a Ping, a Pong, a Close frame or a violation."""
     if isinstance(event, Ping):
-        session.outbox.post_pong(pong_frame(event.payload))
+        session.outbox.post_pong(encode_frame(PONG, event.payload))
         _tell_of(session, event, None)
         return
     if isinstance(event, Pong):

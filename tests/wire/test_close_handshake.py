@@ -1,11 +1,11 @@
-"""Tests of wire.protocol: which Close frame goes out in which state, and what the connection closed with."""
+"""Tests of _wire/closing.py: which Close frame goes out in which state, and what the connection closed with."""
 
 import pytest
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from syncws._wire.closing import CloseHandshake, CloseState, pong_frame
+from syncws._wire.closing import CloseHandshake, CloseState
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws.errors import MessageTooBigError, ProtocolViolationError
 
@@ -32,31 +32,26 @@ EMPTY = CloseFrame(1005, "", b"")
 
 
 def in_state(name):
-    """Return a protocol that was brought to the state `name`."""
-    protocol = CloseHandshake()
+    """Return a handshake that was brought to the state `name`."""
+    handshake = CloseHandshake()
     if name == "CLOSE_SENT":
-        protocol.start_close(1000, "mine")
+        handshake.start_close(1000, "mine")
     elif name == "CLOSED":
-        protocol.receive_close(close_frame(4000, "theirs"))
+        handshake.receive_close(close_frame(4000, "theirs"))
     elif name == "FAILED":
-        protocol.receive_violation(violation("broken", 1007))
-    assert protocol.state is CloseState[name]
-    return protocol
+        handshake.receive_violation(violation("broken", 1007))
+    assert handshake.state is CloseState[name]
+    return handshake
 
 
 # Open.
 
 
 def test_a_new_connection_is_open_and_would_end_abnormally():
-    protocol = CloseHandshake()
-    assert protocol.is_open
-    assert protocol.state is CloseState.OPEN
-    assert (protocol.close_code, protocol.close_reason) == (1006, "")
-
-
-@pytest.mark.parametrize("payload", [b"", b"Hello", b"\xff" * 125])
-def test_a_pong_carries_the_payload_of_the_ping(payload):
-    assert unmasked(pong_frame(payload)) == (Opcode.PONG, payload)
+    handshake = CloseHandshake()
+    assert handshake.is_open
+    assert handshake.state is CloseState.OPEN
+    assert (handshake.close_code, handshake.close_reason) == (1006, "")
 
 
 @pytest.mark.parametrize("state", ["CLOSE_SENT", "CLOSED", "FAILED"])
@@ -72,9 +67,9 @@ def test_a_connection_is_not_open_once_closing_began(state):
     [(None, "", b""), (1000, "", b"\x03\xe8"), (3000, "tschüß", b"\x0b\xb8tsch\xc3\xbc\xc3\x9f")],
 )
 def test_starting_to_close_gives_a_close_frame(code, reason, payload):
-    protocol = CloseHandshake()
-    assert unmasked(protocol.start_close(code, reason)) == (Opcode.CLOSE, payload)
-    assert protocol.state is CloseState.CLOSE_SENT
+    handshake = CloseHandshake()
+    assert unmasked(handshake.start_close(code, reason)) == (Opcode.CLOSE, payload)
+    assert handshake.state is CloseState.CLOSE_SENT
 
 
 def test_the_longest_reason_makes_a_close_frame_that_a_server_takes():
@@ -83,25 +78,25 @@ def test_the_longest_reason_makes_a_close_frame_that_a_server_takes():
 
 
 def test_starting_to_close_does_not_decide_what_the_connection_closed_with():
-    protocol = in_state("CLOSE_SENT")
-    assert (protocol.close_code, protocol.close_reason) == (1006, "")
+    handshake = in_state("CLOSE_SENT")
+    assert (handshake.close_code, handshake.close_reason) == (1006, "")
 
 
 @pytest.mark.parametrize("state", ["CLOSE_SENT", "CLOSED", "FAILED"])
 def test_starting_to_close_again_gives_nothing_and_changes_nothing(state):
-    protocol = in_state(state)
-    before = (protocol.state, protocol.close_code, protocol.close_reason)
-    assert protocol.start_close(1000, "again") is None
-    assert (protocol.state, protocol.close_code, protocol.close_reason) == before
+    handshake = in_state(state)
+    before = (handshake.state, handshake.close_code, handshake.close_reason)
+    assert handshake.start_close(1000, "again") is None
+    assert (handshake.state, handshake.close_code, handshake.close_reason) == before
 
 
 # cannot be encoded leaves CLOSE_SENT behind although no frame exists, and no later start_close() makes one.
 @pytest.mark.parametrize(("code", "reason"), [(70000, ""), (-1, ""), (1000, "\ud800")])
 def test_a_close_that_cannot_be_encoded_leaves_the_connection_open(code, reason):
-    protocol = CloseHandshake()
+    handshake = CloseHandshake()
     with pytest.raises((OverflowError, UnicodeEncodeError)):
-        protocol.start_close(code, reason)
-    assert protocol.is_open
+        handshake.start_close(code, reason)
+    assert handshake.is_open
 
 
 # The peer's Close frame.
@@ -115,10 +110,10 @@ def test_a_close_frame_is_echoed_with_its_payload(frame):
 @pytest.mark.parametrize("state", ["OPEN", "CLOSE_SENT"])
 @pytest.mark.parametrize("frame", [EMPTY, close_frame(1001, "going")])
 def test_the_connection_closed_with_what_the_peer_sent(state, frame):
-    protocol = in_state(state)
-    protocol.receive_close(frame)
-    assert protocol.state is CloseState.CLOSED
-    assert (protocol.close_code, protocol.close_reason) == (frame.code, frame.reason)
+    handshake = in_state(state)
+    handshake.receive_close(frame)
+    assert handshake.state is CloseState.CLOSED
+    assert (handshake.close_code, handshake.close_reason) == (frame.code, frame.reason)
 
 
 @pytest.mark.parametrize("state", ["CLOSE_SENT", "CLOSED", "FAILED"])
@@ -127,10 +122,10 @@ def test_a_close_frame_is_not_answered_when_closing_began_before(state):
 
 
 def test_a_close_frame_after_a_violation_does_not_hide_it():
-    protocol = in_state("FAILED")
-    protocol.receive_close(close_frame())
-    assert protocol.state is CloseState.FAILED
-    assert (protocol.close_code, protocol.close_reason) == (1007, "broken")
+    handshake = in_state("FAILED")
+    handshake.receive_close(close_frame())
+    assert handshake.state is CloseState.FAILED
+    assert (handshake.close_code, handshake.close_reason) == (1007, "broken")
 
 
 # Violations.
@@ -151,17 +146,17 @@ def test_a_long_message_is_cut_to_what_a_control_frame_holds(length):
 
 
 def test_a_violation_after_our_close_fails_the_connection_without_a_code_from_the_peer():
-    protocol = in_state("CLOSE_SENT")
-    protocol.receive_violation(violation())
-    assert protocol.state is CloseState.FAILED
-    assert (protocol.close_code, protocol.close_reason) == (1006, "")
+    handshake = in_state("CLOSE_SENT")
+    handshake.receive_violation(violation())
+    assert handshake.state is CloseState.FAILED
+    assert (handshake.close_code, handshake.close_reason) == (1006, "")
 
 
 def test_a_violation_fails_the_connection_with_its_code_and_whole_message():
-    protocol = in_state("OPEN")
-    protocol.receive_violation(Violation(1009, MessageTooBigError("m" * 200)))
-    assert protocol.state is CloseState.FAILED
-    assert (protocol.close_code, protocol.close_reason) == (1009, "m" * 200)
+    handshake = in_state("OPEN")
+    handshake.receive_violation(Violation(1009, MessageTooBigError("m" * 200)))
+    assert handshake.state is CloseState.FAILED
+    assert (handshake.close_code, handshake.close_reason) == (1009, "m" * 200)
 
 
 @pytest.mark.parametrize("state", ["CLOSE_SENT", "CLOSED", "FAILED"])
@@ -173,22 +168,22 @@ def test_a_violation_is_not_answered_when_closing_began_before(state):
 
 
 def test_failing_for_a_reason_of_our_own_sends_and_notes_it():
-    protocol = CloseHandshake()
-    assert unmasked(protocol.fail(1011, "keep-alive")) == (Opcode.CLOSE, Close(1011, "keep-alive").serialize())
-    assert protocol.state is CloseState.FAILED
-    assert (protocol.close_code, protocol.close_reason) == (1011, "keep-alive")
+    handshake = CloseHandshake()
+    assert unmasked(handshake.fail(1011, "keep-alive")) == (Opcode.CLOSE, Close(1011, "keep-alive").serialize())
+    assert handshake.state is CloseState.FAILED
+    assert (handshake.close_code, handshake.close_reason) == (1011, "keep-alive")
 
 
 def test_a_long_reason_is_cut_on_the_wire_only():
-    protocol = CloseHandshake()
-    _, payload = unmasked(protocol.fail(1011, "x" * 200))
+    handshake = CloseHandshake()
+    _, payload = unmasked(handshake.fail(1011, "x" * 200))
     assert payload == Close(1011, "x" * 123).serialize()
-    assert protocol.close_reason == "x" * 200
+    assert handshake.close_reason == "x" * 200
 
 
 @pytest.mark.parametrize("name", ["CLOSE_SENT", "CLOSED", "FAILED"])
 def test_failing_when_closing_has_begun_changes_nothing(name):
-    protocol = in_state(name)
-    before = (protocol.state, protocol.close_code, protocol.close_reason)
-    assert protocol.fail(1011, "too late") is None
-    assert (protocol.state, protocol.close_code, protocol.close_reason) == before
+    handshake = in_state(name)
+    before = (handshake.state, handshake.close_code, handshake.close_reason)
+    assert handshake.fail(1011, "too late") is None
+    assert (handshake.state, handshake.close_code, handshake.close_reason) == before
