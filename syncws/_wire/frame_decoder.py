@@ -218,19 +218,14 @@ class FrameDecoder:
             return self._take_control(data, position, end, events)
         length = second
         start = position + 2
-        if second == 126:
-            start += 2
+        if second >= 126:
+            # RFC 6455 5.2: 16 bits, or 64 of which the highest is 0.
+            size, shortest = (2, 126) if second == 126 else (8, 65536)
+            start += size
             if start > end:
                 return -1
             length = int.from_bytes(data[position + 2 : start], "big")
-            if length < 126:
-                raise _protocol_error(f"the server sent a length of {length} in a longer form than it needs")
-        elif second == 127:
-            start += 8
-            if start > end:
-                return -1
-            length = int.from_bytes(data[position + 2 : start], "big")
-            if length < 65536:
+            if length < shortest:
                 raise _protocol_error(f"the server sent a length of {length} in a longer form than it needs")
             if length >= 1 << 63:
                 raise _protocol_error("the server sent a length with its highest bit set")
