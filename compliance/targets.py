@@ -22,7 +22,7 @@ from syncws._net.http.cookies import Cookies
 from syncws._net.http.handshake import OpeningRequest, open_websocket
 from syncws._net.transport import MANY_BYTES
 from syncws._streams.byte_source import MemorySource
-from syncws._streams.data_reader import DataReader
+from syncws._streams.data_reader import DataReader, MessageReader
 from syncws._streams.input_stream import InputStream
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
@@ -387,7 +387,7 @@ def check_reader(data: bytes) -> None:
         text = content.decode()
     except UnicodeDecodeError:
         return
-    over_text = DataReader._over_message(None, text, len(content))
+    over_text = MessageReader(None, text, len(content))
     _compare("DataReader over a text", expected, _run(over_text, reads))
 
 

@@ -12,7 +12,7 @@ from syncws._arguments.showing import as_html
 from syncws._certificates.errors import severity_of
 from syncws._copying import NotCopied
 from syncws._locks import locks
-from syncws._streams.data_reader import DataReader
+from syncws._streams.data_reader import DataReader, MessageReader
 from syncws._streams.input_stream import InputStream, MemoryInputStream
 from syncws._wire.accelerated import speedups
 from syncws._wire.incoming import Message, MessagePiece
@@ -73,7 +73,7 @@ class MessageWebSocketMessageReceivedEventArgs(Message, NotCopied):
         """
         if self._error is not None:
             raise fresh(self._error)
-        return DataReader._over_message(self._payload, self._text, self._length)
+        return MessageReader(self._payload, self._text, self._length)
 
     def get_data_stream(self) -> InputStream:
         """Return the message's bytes, or the piece's, as a stream; a text message's are its UTF-8.
@@ -125,7 +125,7 @@ class MessagePieceEventArgs(MessageWebSocketMessageReceivedEventArgs, MessagePie
     def get_data_reader(self) -> DataReader:
         """Return a reader that holds the piece; see the base class."""
         # Not over the text: that begins and ends where characters do.
-        return DataReader._over_message(self._payload, None, self._length)
+        return MessageReader(self._payload, None, self._length)
 
     @property
     def is_message_complete(self) -> bool:

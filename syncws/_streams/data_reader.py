@@ -74,14 +74,6 @@ class DataReader(ReaderCore):
         self._is_closed = False
 
     @staticmethod
-    def _over_message(payload: bytes | bytearray | None, text: str | None, length: int) -> "DataReader":
-        """Make a reader over a message without a copy.
-
-        `length` is the number of bytes. With `text` the payload may be None; the bytes are then made when needed.
-        """
-        return MessageReader(payload, text, length)
-
-    @staticmethod
     def from_buffer(buffer: "ReadableBuffer", /) -> "DataReader":
         """Make a reader over the bytes of a buffer, all of them loaded; it has no stream.
 
@@ -379,7 +371,7 @@ class DataReader(ReaderCore):
 
 
 class MessageReader(DataReader):
-    """A DataReader whose bytes are all there; a class of its own, so that making one takes one call.
+    """A DataReader over a message, whose bytes are all there; a class of its own, so that making one takes one call.
 
     What a handler calls on it has a compiled form, which the class is given below.
     """
@@ -387,6 +379,7 @@ class MessageReader(DataReader):
     __slots__ = ()
 
     def __init__(self, data: Data | None, text: str | None, length: int, /) -> None:
+        """Make a reader of `length` bytes without a copy; with `text` data may be None, and is made when needed."""
         self._data = data
         self._text = text
         self._position = 0

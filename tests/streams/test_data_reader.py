@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.stream_doubles import loaded, over, over_text, untimed
 
 from syncws._streams.buffer import Buffer
-from syncws._streams.data_reader import DataReader
+from syncws._streams.data_reader import DataReader, MessageReader
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import (
     InvalidArgumentError,
@@ -275,7 +275,7 @@ def test_part_of_a_text_message_is_decoded_from_its_bytes():
 @pytest.mark.parametrize("payload", [None, TEXT.encode()])
 def test_a_text_message_can_be_read_as_bytes(payload):
     length = len(TEXT.encode())
-    assert DataReader._over_message(payload, TEXT, length).read_bytes(length) == TEXT.encode()
+    assert MessageReader(payload, TEXT, length).read_bytes(length) == TEXT.encode()
 
 
 def test_what_was_taken_from_a_text_message_is_not_text_any_more():
@@ -285,7 +285,7 @@ def test_what_was_taken_from_a_text_message_is_not_text_any_more():
 
 
 def test_the_rest_of_a_text_message_after_bytes_is_not_its_whole_text():
-    reader = DataReader._over_message(b"abc", "abc", 3)
+    reader = MessageReader(b"abc", "abc", 3)
     reader.read_bytes(1)
     with pytest.raises(OutOfBoundsError):
         reader.read_string(3)

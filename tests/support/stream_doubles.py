@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from syncws._streams.byte_source import ENDINGS, MemorySource
-from syncws._streams.data_reader import DataReader
+from syncws._streams.data_reader import DataReader, MessageReader
 from syncws._streams.input_stream import InputStream, MemoryInputStream
 from syncws._streams.output_stream import OutputStream
 from syncws.enums import InputStreamOptions
@@ -174,11 +174,11 @@ class Loading:
 
 
 def over(content: bytes) -> DataReader:
-    return DataReader._over_message(content, None, len(content))
+    return MessageReader(content, None, len(content))
 
 
 def over_text(text: str) -> DataReader:
-    return DataReader._over_message(None, text, len(text.encode()))
+    return MessageReader(None, text, len(text.encode()))
 
 
 def loaded(content: bytes) -> DataReader:
