@@ -5,7 +5,7 @@ import threading
 from support import join
 from support.doubles import Call, frames_of
 
-from syncws._connection.sending.open_message import Hold, OpenMessage
+from syncws._connection.sending.open_message import MessageState, OpenMessage
 from syncws._wire.frames import BINARY, CHUNK_BYTES
 from syncws._wire.large import FragmentFrames
 
@@ -16,14 +16,14 @@ def never():
 
 def test_a_message_of_frames_is_its_threads():
     message = OpenMessage(FragmentFrames(BINARY, bytes(CHUNK_BYTES + 1)))
-    assert message.hold is Hold.BUSY
+    assert message.state is MessageState.BUSY
     assert message.owner == threading.get_ident()
     assert message.remaining == CHUNK_BYTES + 1
 
 
 def test_a_message_of_the_applications_is_nobodys():
     message = OpenMessage()
-    assert message.hold is Hold.APPLICATION
+    assert message.state is MessageState.APPLICATION
     assert message.owner is None
     assert message.remaining == 0
     assert message.next_frame() is None
@@ -127,11 +127,11 @@ def test_a_message_that_its_sender_lets_go_is_broken_and_its_waiters_look_again(
         pass
     message.let_go()
     assert call.end() is None
-    assert message.hold is Hold.BROKEN
+    assert message.state is MessageState.BROKEN
 
 
 def test_a_message_that_was_left_stays_left_when_its_sender_lets_it_go():
     message = OpenMessage(FragmentFrames(BINARY, b"x"))
-    message.hold = Hold.LEFT
+    message.state = MessageState.LEFT
     message.let_go()
-    assert message.hold is Hold.LEFT
+    assert message.state is MessageState.LEFT

@@ -9,7 +9,7 @@ from support import LIMIT
 from support.doubles import Sender, run_together, stuck_sender
 from support.fakes import PieceList
 
-from syncws._connection.sending.open_message import Hold, OpenMessage
+from syncws._connection.sending.open_message import MessageState, OpenMessage
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
 from syncws.errors import ConnectionLostError, InvalidOperationError, ObjectClosedError
@@ -286,12 +286,12 @@ class InterruptedRole:
         return taken
 
 
-@pytest.mark.parametrize("hold", [Hold.APPLICATION, Hold.BUSY])
-def test_a_send_in_a_signal_handler_gives_away_no_role_but_its_own(outbox, transport, hold):
+@pytest.mark.parametrize("state", [MessageState.APPLICATION, MessageState.BUSY])
+def test_a_send_in_a_signal_handler_gives_away_no_role_but_its_own(outbox, transport, state):
     """It finds that its frame must wait, and ends; the send that it has interrupted goes on with the role."""
     message = OpenMessage()
     outbox.send(b"begin", None, LIMIT, message)
-    message.hold = hold
+    message.state = state
 
     def handle():
         with pytest.raises(InvalidOperationError):

@@ -13,13 +13,13 @@ from syncws._waiting.locks import acquire_within
 from syncws._wire.large import FragmentFrames, FrameChunks
 from syncws.errors import IllegalMethodCallError, InvalidOperationError
 
-__all__ = ["Encode", "Hold", "OpenMessage", "bytes_of"]
+__all__ = ["Encode", "MessageState", "OpenMessage", "bytes_of"]
 
 Encode = Callable[[bytes | memoryview], bytes]
 """Makes a frame of what it is given, when its turn has come."""
 
 
-class Hold(enum.Enum):
+class MessageState(enum.Enum):
     """What the next frame of an open message waits for."""
 
     BUSY = enum.auto()
@@ -42,19 +42,19 @@ class OpenMessage:
     """A message of several frames. While it is open no other data frame may be sent (RFC 6455 5.4).
 
     Attributes:
-        hold (Hold): what the next frame waits for.
+        state (MessageState): what the next frame waits for.
         owner (int | None): the thread that is sending it in one call.
         is_last (bool): True when the frame that is being sent ends the message.
         frame (bytes | None): a frame that was taken from `frames` and not sent.
         has_begun (bool): set by the outbox when a frame has begun to go and so cannot be taken back.
     """
 
-    __slots__ = ("_waiting", "frame", "frames", "has_begun", "hold", "is_last", "owner")
+    __slots__ = ("_waiting", "frame", "frames", "has_begun", "is_last", "owner", "state")
 
     def __init__(self, frames: FragmentFrames | None = None) -> None:
         """Make a message of all of `frames`, sent by this thread, or of frames that the application sends."""
         self.frames = frames
-        self.hold = Hold.APPLICATION if frames is None else Hold.BUSY
+        self.state = MessageState.APPLICATION if frames is None else MessageState.BUSY
         self.owner = None if frames is None else threading.get_ident()
         self.is_last = False
         self.has_begun = False
@@ -64,7 +64,7 @@ class OpenMessage:
     @property
     def remaining(self) -> int:
         """Payload bytes that are still to be sent, as far as they are known. Any thread may ask."""
-        return 0 if self.frames is None or self.hold is Hold.BROKEN else self.frames.remaining
+        return 0 if self.frames is None or self.state is MessageState.BROKEN else self.frames.remaining
 
     @property
     def unbegun(self) -> int:
@@ -85,17 +85,17 @@ class OpenMessage:
             IllegalMethodCallError: it waits for the application, or will never be finished (0x8000000E).
             InvalidOperationError: this thread is sending it (0x800710DD).
         """
-        if self.hold is Hold.APPLICATION:
+        if self.state is MessageState.APPLICATION:
             raise IllegalMethodCallError("a message that send_nonfinal_frame began must be finished first")
-        if self.hold is Hold.BROKEN:
+        if self.state is MessageState.BROKEN:
             raise IllegalMethodCallError("a message was given up in the middle of it: only closing is left")
         if self.owner == threading.get_ident():
             raise InvalidOperationError("a write cannot send from its own progress callback")
 
     def let_go(self) -> None:
         """Give the message up for its sender."""
-        if self.hold is Hold.BUSY:
-            self.hold = Hold.BROKEN
+        if self.state is MessageState.BUSY:
+            self.state = MessageState.BROKEN
             self.wake()
 
     def wait(self, is_over: Callable[[], bool], timeout: float | None) -> None:

@@ -26,7 +26,7 @@ from typing import NoReturn
 
 from syncws._connection import closing
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
-from syncws._connection.sending.open_message import Encode, Hold, OpenMessage, bytes_of
+from syncws._connection.sending.open_message import Encode, MessageState, OpenMessage, bytes_of
 from syncws._connection.sending.posted import ControlFrame, Posted
 from syncws._connection.sending.turns import Turns
 from syncws._locks import locks
@@ -202,7 +202,7 @@ class Outbox(Turns):
                 self._wait_for_role(size, deadline)
                 self._owner = threading.get_ident()
             current = self._open
-            if current is None or current is message or current.hold is Hold.LEFT:
+            if current is None or current is message or current.state is MessageState.LEFT:
                 break
             self._owner = _NOBODY
             self._role.release()
@@ -255,7 +255,7 @@ class Outbox(Turns):
         if message.is_last:
             self.tally.ended += 1
             # Whoever has found it open a moment ago asks what it waits for.
-            message.hold = Hold.OVER
+            message.state = MessageState.OVER
             self._open = None
             message.wake()
         else:
@@ -300,7 +300,7 @@ class Outbox(Turns):
         is_kept = message.frames is not None and message.frames.detach(MAX_KEPT_BYTES)
         # Part of a message that will never be whole is as good as nothing.
         error.is_queued = is_kept
-        message.hold = Hold.LEFT if is_kept else Hold.BROKEN
+        message.state = MessageState.LEFT if is_kept else MessageState.BROKEN
         self.has_posted = True
         message.wake()
         if not self.flush_without_waiting():

@@ -6,7 +6,7 @@ What of an outbox the threads that send share; see outbox.py for what the role i
 import threading
 
 from syncws._connection.sending.at_once import AtOnce
-from syncws._connection.sending.open_message import Hold, OpenMessage
+from syncws._connection.sending.open_message import MessageState, OpenMessage
 from syncws._connection.sending.posted import Posted
 from syncws._locks import locks
 from syncws._waiting.deadline import Deadline
@@ -40,7 +40,7 @@ class Turns(AtOnce):
     def _has_left_frames(self) -> bool:
         """True when somebody must go on with a message; after the Close frame nobody may."""
         message = self._open
-        return message is not None and message.hold is Hold.LEFT and not self._posted.is_closing
+        return message is not None and message.state is MessageState.LEFT and not self._posted.is_closing
 
     def _wake_turn(self) -> None:
         """Wake all who wait for an open message to end; needs no role."""
@@ -63,7 +63,7 @@ class Turns(AtOnce):
             self._waiting.pop(own, None)
 
     def _is_passed(self, message: OpenMessage) -> bool:
-        return self._is_over or self._open is not message or message.hold is not Hold.BUSY
+        return self._is_over or self._open is not message or message.state is not MessageState.BUSY
 
     @property
     def _is_over(self) -> bool:
