@@ -194,7 +194,7 @@ MECHANISMS = (
     ),
     Mechanism(
         "a dropped socket is told of by a ResourceWarning",
-        "syncws._connection.link:close_dropped",
+        "syncws._connection.dropping:close_dropped",
         replacements.without_a_word,
         _DROPPED + "test_a_socket_whose_handler_refers_to_it_is_closed_when_it_is_dropped",
     ),

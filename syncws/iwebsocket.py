@@ -11,14 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.closing import HURRIED_SECONDS, Closing
-from syncws._connection.link import (
-    SessionLink,
-    ShownSocket,
-    ask_about_server,
-    close_when_dropped,
-    keep_when_dropped,
-)
-from syncws._connection.notices import raise_opened
+from syncws._connection.dropping import close_when_dropped, keep_when_dropped
+from syncws._connection.link import SessionLink, ShownSocket
+from syncws._connection.notices import ask_about_server, raise_opened
 from syncws._connection.pings import check_ping_payload
 from syncws._connection.session import Session
 from syncws._connection.short_way import short_way

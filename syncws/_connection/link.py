@@ -1,43 +1,22 @@
-"""What may reach a session without holding the socket object: the information object, and the end of a dropped socket.
+"""What is shown of a socket and its session: the numbers of the information object, a line, a table.
 
-Any thread; what closes the connection of a dropped socket is called by the garbage collector.
+Any thread; it reaches the session without holding the socket object.
 """
 
 import enum
-import warnings
-import weakref
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from syncws._arguments.showing import as_html, shown_value
 from syncws._connection.session import Session
 from syncws._net.connector import Connect
 from syncws._waiting.deadline import now
-from syncws._waiting.waiter import Waiter
 from syncws._wire.shown import shown_protocol
 from syncws._wire.uri import WebSocketUri
-from syncws.certificates import Certificate
 from syncws.enums import CloseCause
-from syncws.errors import CertificateError
-from syncws.event_args import WebSocketServerCustomValidationRequestedEventArgs
-from syncws.events import Event
 from syncws.host_name import HostName
-from syncws.hresult import HResult
 from syncws.info import BandwidthStatistics, Snapshot
 
-if TYPE_CHECKING:
-    from syncws._net.tls.verification import CertificateReport
-
-__all__ = [
-    "SessionLink",
-    "ShownSocket",
-    "ask_about_server",
-    "close_dropped",
-    "close_when_dropped",
-    "keep_when_dropped",
-    "read_statistics",
-]
+__all__ = ["SessionLink", "ShownSocket", "read_statistics"]
 
 
 class SessionLink:
@@ -154,69 +133,3 @@ def read_statistics(session: Session) -> BandwidthStatistics:
     out_rate, out_instability, out_peaked = session.outbound.read()
     in_rate, in_instability, in_peaked = session.inbound.read()
     return BandwidthStatistics(out_rate, in_rate, out_instability, in_instability, out_peaked, in_peaked)
-
-
-# By id, as in _waiting.at_fork. It holds the sessions: one that nobody reads has nothing else when its socket goes.
-_Watched = tuple[weakref.ref[object], Session, WebSocketUri]
-_watched: dict[int, _Watched] = {}
-
-
-def close_when_dropped(socket: object, session: Session, uri: WebSocketUri) -> None:
-    """Have the connection closed when its socket object is dropped.
-
-    Not by weakref.finalize, which takes several times as long.
-    """
-    number = id(socket)
-    # With all that it needs: when the program ends the module may be empty before the last socket goes.
-    look = partial(_look_at_dropped, _watched, number, type(socket).__name__)
-    _watched[number] = weakref.ref(socket, look), session, uri
-
-
-def keep_when_dropped(socket: object) -> None:
-    """Take close_when_dropped() back, if it was called."""
-    _watched.pop(id(socket), None)
-
-
-def _look_at_dropped(watched: dict[int, _Watched], number: int, name: str, _: object) -> None:
-    _, session, uri = watched.pop(number)
-    # When the program ends the sockets go with the process.
-    if not (session.finished.is_set() or session.is_exiting):
-        close_dropped(session, f"a {name} connected to {uri.scheme}://{uri.host}:{uri.port}")
-
-
-def close_dropped(session: Session, what: str) -> None:
-    """Close the connection of a socket object that was dropped."""
-    try:
-        # Not for one whose close() was interrupted, or has not come to its end.
-        if not session.closing.is_discarding:
-            warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
-    finally:
-        session.abandon()
-
-
-def ask_about_server(
-    sender: object,
-    event: Event[Any, WebSocketServerCustomValidationRequestedEventArgs],
-    report: "CertificateReport",
-    waiter: Waiter,
-    on_change: Callable[[], None],
-) -> None:
-    """Show a server's certificate to the handlers of `event` and wait for the verdict, on the connecting thread.
-
-    Raises:
-        CertificateError: one of them refused it, or raised (0x800C000E).
-        OperationTimedOutError, OperationCanceledError: as the waiter says.
-    """
-    if not event.handlers:
-        return
-    waiter.phase = "custom validation of the server's certificate"
-    certificates = tuple(Certificate(der) for der in report.chain)
-    args = WebSocketServerCustomValidationRequestedEventArgs._create(certificates, report.errors, on_change)
-    failures = event(sender, args)
-    while not args._is_settled:
-        waiter.wait(0)
-    if failures or args._is_rejected:
-        raise CertificateError(
-            "a handler of server_custom_validation_requested refused the server's certificate",
-            hresult=HResult.INET_E_SECURITY_PROBLEM,
-        )

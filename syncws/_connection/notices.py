@@ -1,23 +1,59 @@
-"""What handlers are told besides messages: that the connection is open, and the pings and pongs that come.
+"""What handlers are told besides messages: a server's certificate, that the connection is open, pings and pongs.
 
-`raise_opened` runs on the connecting thread, `tell` on the one that reads, `tell_waiting` on the dispatcher.
+`ask_about_server` and `raise_opened` run on the connecting thread, `tell` on the one that reads,
+`tell_waiting` on the dispatcher.
 """
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from syncws._waiting.waiter import Waiter
+from syncws.certificates import Certificate
+from syncws.errors import CertificateError
+from syncws.event_args import WebSocketServerCustomValidationRequestedEventArgs
 from syncws.events import Event
+from syncws.hresult import HResult
 
 if TYPE_CHECKING:
     from syncws._connection.session import Session
+    from syncws._net.tls.verification import CertificateReport
 
-__all__ = ["MAX_WAITING_NOTICES", "Notices", "raise_opened", "tell", "tell_waiting"]
+__all__ = ["MAX_WAITING_NOTICES", "Notices", "ask_about_server", "raise_opened", "tell", "tell_waiting"]
 
 MAX_WAITING_NOTICES = 1024
 """Pings and pongs that wait behind a slow handler. Of a server that sends more the oldest are dropped."""
 
 Notices = deque[tuple[Event[Any, Any], object]]
+
+
+def ask_about_server(
+    sender: object,
+    event: Event[Any, WebSocketServerCustomValidationRequestedEventArgs],
+    report: "CertificateReport",
+    waiter: Waiter,
+    on_change: Callable[[], None],
+) -> None:
+    """Show a server's certificate to the handlers of `event` and wait for the verdict, on the connecting thread.
+
+    Raises:
+        CertificateError: one of them refused it, or raised (0x800C000E).
+        OperationTimedOutError, OperationCanceledError: as the waiter says.
+    """
+    if not event.handlers:
+        return
+    waiter.phase = "custom validation of the server's certificate"
+    certificates = tuple(Certificate(der) for der in report.chain)
+    args = WebSocketServerCustomValidationRequestedEventArgs._create(certificates, report.errors, on_change)
+    failures = event(sender, args)
+    while not args._is_settled:
+        waiter.wait(0)
+    if failures or args._is_rejected:
+        raise CertificateError(
+            "a handler of server_custom_validation_requested refused the server's certificate",
+            hresult=HResult.INET_E_SECURITY_PROBLEM,
+        )
 
 
 def raise_opened(session: "Session", event: Event[Any, Any], owner: object, args: object) -> None:
