@@ -49,11 +49,7 @@ _STEP_SECONDS = 0.01
 
 
 class _GivesWay(Exception):
-    """Ends the reader thread's run without ending the connection: a caller reads, or there is nothing to read."""
-
-
-class _OutOfTime(_GivesWay):
-    """Ends a turn of reading of a thread that has not more time for it."""
+    """Ends a thread's run without ending the connection: a caller reads, nothing is to be read, or its time is over."""
 
 
 class Reader:
@@ -320,7 +316,7 @@ class Reader:
 
     def _check_time(self) -> None:
         if self._until is not None and self._until.is_expired:
-            raise _OutOfTime
+            raise _GivesWay
 
     def _wait(self, interest: int, deadline: Deadline) -> int:
         """Wait for the transport, a wake-up or the deadline; return what is ready."""
