@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 
 from syncws import MessageWebSocket, MessageWebSocketMessageReceivedEventArgs
+from syncws.cli.exits import LOOK_SECONDS
 
 __all__ = ["Conversation"]
 
-# Windows has a waiting main thread notice Ctrl-C only between two waits.
-_LOOK_SECONDS = 0.5
 
 Args = MessageWebSocketMessageReceivedEventArgs
 
@@ -62,7 +61,7 @@ class Conversation:
         threading.Thread(target=self._run_feed, args=(feed,), name="syncws-stdin", daemon=True).start()
         with self._changed:
             while not self.is_over and (remaining := self._remaining(wait)) > 0:
-                self._changed.wait(min(remaining, _LOOK_SECONDS))
+                self._changed.wait(min(remaining, LOOK_SECONDS))
         self.raise_failure()
 
     def raise_failure(self) -> None:
@@ -73,7 +72,7 @@ class Conversation:
 
     def _remaining(self, wait: float | None) -> float:
         if not self._is_fed or wait is None:
-            return _LOOK_SECONDS
+            return LOOK_SECONDS
         return self._latest + wait - time.monotonic()
 
     def _run_feed(self, feed: Callable[[], object]) -> None:

@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from syncws.cli.echo_server import echo, file_sender, running_server
+from syncws.cli.exits import LOOK_SECONDS
 from syncws.cli.options import whole
 
 __all__ = ["add_to", "run"]
 
 _PORT, _TLS_PORT = 8765, 8766
-# Windows has a waiting main thread notice Ctrl-C only between two waits.
-_LOOK_SECONDS = 0.5
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -89,7 +88,7 @@ def _serve(options: argparse.Namespace) -> int:
         scheme = "ws" if context is None else "wss"
         print(f"{scheme}://{_in_uri(options.host)}:{port}/", *lines, sep="\n", flush=True)
         while True:
-            threading.Event().wait(_LOOK_SECONDS)
+            threading.Event().wait(LOOK_SECONDS)
 
 
 @contextlib.contextmanager

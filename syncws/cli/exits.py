@@ -22,7 +22,18 @@ from syncws import (
     WebSocketError,
 )
 
-__all__ = ["EXIT_CODES_HELP", "CommandError", "ExitCode", "check_how_it_ended", "exit_code_of", "print_error"]
+__all__ = [
+    "EXIT_CODES_HELP",
+    "LOOK_SECONDS",
+    "CommandError",
+    "ExitCode",
+    "check_how_it_ended",
+    "exit_code_of",
+    "print_error",
+]
+
+LOOK_SECONDS = 0.5
+"""The longest that the main thread waits at a time: Windows has it notice Ctrl-C only between two waits."""
 
 
 class ExitCode(enum.IntEnum):

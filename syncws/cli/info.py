@@ -132,9 +132,10 @@ def _shown(value: str | float) -> str:
 
 
 def _show(table: Table) -> None:
+    if not sys.stdout.isatty():
+        _show_plain(table)
+        return
     try:
-        if not sys.stdout.isatty():
-            raise ImportError
         from rich.box import ROUNDED
         from rich.console import Console
         from rich.table import Table as RichTable

@@ -47,9 +47,7 @@ _TIMEOUT = 30.0
 _SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie")
 _MAY_PASS = {
     result.name.lower(): result
-    for result in ChainValidationResult
-    if result
-    in (
+    for result in (
         ChainValidationResult.UNTRUSTED,
         ChainValidationResult.EXPIRED,
         ChainValidationResult.INCOMPLETE_CHAIN,

@@ -8,7 +8,7 @@ import statistics
 import time
 
 from syncws import MessageWebSocket, OperationTimedOutError
-from syncws.cli.exits import ExitCode
+from syncws.cli.exits import LOOK_SECONDS, ExitCode
 from syncws.cli.options import Commands, add_command, connect, made, seconds, whole
 
 __all__ = ["add_to", "run"]
@@ -19,8 +19,6 @@ least one was answered, 1 when none was.
 """
 _INTERVAL = 1.0
 _ANSWER = 10.0
-# Windows has a waiting main thread notice Ctrl-C only between two waits.
-_LOOK_SECONDS = 0.5
 
 
 def add_to(commands: Commands) -> None:
@@ -99,7 +97,7 @@ class _Pings:
     def _wait(self, interval: float | None) -> None:
         end = None if interval is None else time.monotonic() + interval
         while end is None or time.monotonic() < end:
-            remaining = _LOOK_SECONDS if end is None else min(end - time.monotonic(), _LOOK_SECONDS)
+            remaining = LOOK_SECONDS if end is None else min(end - time.monotonic(), LOOK_SECONDS)
             if self._socket.wait_closed(max(remaining, 0)):
                 # The next ping says why.
                 return

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from syncws import StreamWebSocket, WebSocketError
 from syncws.cli import lines
-from syncws.cli.exits import ExitCode, check_how_it_ended
+from syncws.cli.exits import LOOK_SECONDS, ExitCode, check_how_it_ended
 from syncws.cli.options import Commands, add_command, connect, made, seconds
 from syncws.cli.progress import moved, progress
 
@@ -112,10 +112,10 @@ class _Answers:
         """Wait until nothing has come for so many seconds, or the server has closed."""
         start = time.monotonic()
         while not self._ended.is_set():
-            remaining = 0.5 if wait is None else max(start, self._latest) + wait - time.monotonic()
+            remaining = LOOK_SECONDS if wait is None else max(start, self._latest) + wait - time.monotonic()
             if remaining <= 0:
                 return
-            self._ended.wait(min(remaining, 0.5))
+            self._ended.wait(min(remaining, LOOK_SECONDS))
 
     def join(self) -> None:
         """Wait for its end, which that of the connection is; raise what it failed with.
