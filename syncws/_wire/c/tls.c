@@ -91,8 +91,7 @@ tls_take_rest(PyObject *object, PyObject *args)
     if (count && syncws_tls_put_out(self, unsent, (size_t)count) < 0) {
         return PyErr_NoMemory();
     }
-    self->unsent_bytes = (Py_ssize_t)(self->out_end - self->out_start);
-    self->has_unsent = self->unsent_bytes > 0;
+    syncws_tls_note_unsent(self);
     Py_XSETREF(self->leftover, Py_NewRef(received));
     self->leftover_position = 0;
     self->has_buffered = self->ssl != NULL && (PyBytes_GET_SIZE(received) || self->openssl->SSL_has_pending(self->ssl));
@@ -145,8 +144,8 @@ tls_forget(PyObject *object, PyObject *Py_UNUSED(nothing))
         let_go(self);
     }
     self->out_start = self->out_end = 0;
-    self->has_unsent = self->has_buffered = 0;
-    self->unsent_bytes = 0;
+    self->has_buffered = 0;
+    syncws_tls_note_unsent(self);
     Py_RETURN_NONE;
 }
 

@@ -111,6 +111,14 @@ typedef struct {
     Py_ssize_t unsent_bytes;
 } Tls;
 
+/* Note for Python what ciphertext waits to be sent. */
+static inline void
+syncws_tls_note_unsent(Tls *self)
+{
+    self->unsent_bytes = (Py_ssize_t)(self->out_end - self->out_start);
+    self->has_unsent = self->unsent_bytes > 0;
+}
+
 /* OpenSSL's memory for ciphertext. */
 enum { SYNCWS_TLS_BUFFER_BYTES = 65536 };
 

@@ -60,8 +60,7 @@ finish(Tls *self, const State *state)
     Py_ssize_t received = self->received, sent = self->sent;
 
     self->received = self->sent = 0;
-    self->unsent_bytes = (Py_ssize_t)(self->out_end - self->out_start);
-    self->has_unsent = self->unsent_bytes > 0;
+    syncws_tls_note_unsent(self);
     if (self->leftover != NULL && self->leftover_position == PyBytes_GET_SIZE(self->leftover)) {
         Py_CLEAR(self->leftover);
     }
@@ -232,8 +231,7 @@ send_small(Tls *self, State *state, const unsigned char *data, Py_ssize_t size)
         self->is_busy = 1;
         taken = syncws_tls_write(self, data, size);
         self->is_busy = 0;
-        self->unsent_bytes = (Py_ssize_t)(self->out_end - self->out_start);
-        self->has_unsent = self->unsent_bytes > 0;
+        syncws_tls_note_unsent(self);
     }
     return taken;
 }
@@ -331,7 +329,7 @@ syncws_tls_farewell(PyObject *object, PyObject *Py_UNUSED(nothing))
 
     if (self->ssl != NULL && !self->is_busy) {
         syncws_tls_say_goodbye(self);
-        self->has_unsent = self->out_start != self->out_end;
+        syncws_tls_note_unsent(self);
     }
     Py_RETURN_NONE;
 }
