@@ -277,7 +277,7 @@ class ProxyError(CannotConnectError):
     def __init__(self, message: str, *, hresult: int | None = None, is_about_server: bool = False) -> None:
         super().__init__(message, hresult=hresult)
         self.is_about_server = is_about_server
-        self._is_transient = self.hresult != hresult_of_http_status(407)
+        self._is_transient = self.hresult != HResult.HTTP_E_STATUS_PROXY_AUTH_REQ
 
 
 class TlsError(ConnectFailedError):

@@ -7,9 +7,9 @@ HRESULT_FROM_WIN32 form of that error.
 from syncws._numbers import as_integer
 from syncws.enums import NamedNumber, WebErrorStatus
 
-__all__ = ["HTTP_STATUS_BASE", "HResult", "hresult_of_http_status", "signed", "status_of", "unsigned"]
+__all__ = ["HResult", "hresult_of_http_status", "signed", "status_of", "unsigned"]
 
-HTTP_STATUS_BASE = 0x80190000
+_HTTP_STATUS_BASE = 0x80190000
 """HRESULT of an HTTP answer, less its status code (facility 25)."""
 
 
@@ -185,7 +185,7 @@ _STATUS_OF_HRESULT: dict[int, WebErrorStatus] = {
     HResult.HTTP_E_STATUS_UNEXPECTED_REDIRECTION: WebErrorStatus.UNEXPECTED_REDIRECTION,
     HResult.HTTP_E_STATUS_UNEXPECTED_CLIENT_ERROR: WebErrorStatus.UNEXPECTED_CLIENT_ERROR,
     HResult.HTTP_E_STATUS_UNEXPECTED_SERVER_ERROR: WebErrorStatus.UNEXPECTED_SERVER_ERROR,
-} | {signed(HTTP_STATUS_BASE + status): status for status in WebErrorStatus if status >= 300}
+} | {signed(_HTTP_STATUS_BASE + status): status for status in WebErrorStatus if status >= 300}
 
 
 def status_of(hresult: int) -> WebErrorStatus:
@@ -195,7 +195,7 @@ def status_of(hresult: int) -> WebErrorStatus:
 
 def hresult_of_http_status(status_code: int) -> int:
     """Return the HRESULT of an HTTP answer: the status's own where Windows has one, else that of its class."""
-    hresult = signed(HTTP_STATUS_BASE + status_code)
+    hresult = signed(_HTTP_STATUS_BASE + status_code)
     if hresult in _STATUS_OF_HRESULT and status_code >= 300:
         return hresult
     return {

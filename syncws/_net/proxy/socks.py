@@ -10,14 +10,13 @@ from syncws._net.transport import Transport
 from syncws._waiting.waiter import Waiter
 from syncws._wire.proxy_url import ProxyUrl
 from syncws.errors import HandshakeError, ProxyError
-from syncws.hresult import HTTP_STATUS_BASE, HResult, signed
+from syncws.hresult import HResult
 
 if TYPE_CHECKING:
     import socksio
 
 __all__ = ["ask_socks"]
 
-_NOT_AUTHENTICATED = signed(HTTP_STATUS_BASE + 407)
 _SOCKS4_REPLY_BYTES = 8
 # Why a SOCKS4 proxy refuses; 0x5C and 0x5D are about our identity.
 _SOCKS4_WORDS = {
@@ -82,7 +81,9 @@ class _Talk:
         return HandshakeError(f"the answer of the proxy {self.proxy.shown} is no {self.proxy.scheme}: {why}")
 
     def not_let_in(self, why: str) -> ProxyError:
-        return ProxyError(f"the proxy {self.proxy.shown} does not let us in: {why}", hresult=_NOT_AUTHENTICATED)
+        return ProxyError(
+            f"the proxy {self.proxy.shown} does not let us in: {why}", hresult=HResult.HTTP_E_STATUS_PROXY_AUTH_REQ
+        )
 
     def refusal(self, host: str, port: int, why: str, hresult: int | None = None) -> ProxyError:
         message = f"the proxy {self.proxy.shown} cannot connect to {host} port {port}: {why}"
