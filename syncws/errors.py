@@ -80,8 +80,10 @@ __all__ = [
 class ConnectAttempt(NamedTuple):
     """What became of one address during a connect() (beyond WinRT).
 
-    Attributes: the IP address or path as text; why it failed, the system's error or one of this module; the seconds
-    that it was tried.
+    Attributes:
+        address (str): the IP address, or the path of a Unix socket.
+        error (OSError): why it failed: the system's error, or one of this module.
+        seconds (float): how long it was tried.
     """
 
     address: str

@@ -180,7 +180,8 @@ class WebSocketClosedEventArgs:
 class WebSocketPingReceivedEventArgs(NamedTuple):
     """A Ping of the server's, which has been answered (beyond WinRT, RFC 6455 5.5.2).
 
-    Attributes: its payload, at most 125 bytes.
+    Attributes:
+        payload (bytes): at most 125 bytes.
     """
 
     payload: bytes
@@ -189,8 +190,10 @@ class WebSocketPingReceivedEventArgs(NamedTuple):
 class WebSocketPongReceivedEventArgs(NamedTuple):
     """A Pong of the server's (beyond WinRT, RFC 6455 5.5.3).
 
-    Attributes: its payload; the seconds since the Ping that it answers, ping()'s or keep-alive's, None when it answers
-    none.
+    Attributes:
+        payload (bytes): at most 125 bytes.
+        round_trip_time (float | None): seconds since the Ping that it answers, ping()'s or keep-alive's; None when it
+            answers none.
     """
 
     payload: bytes

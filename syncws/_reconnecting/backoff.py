@@ -23,7 +23,11 @@ class Backoff:
     server that was restarted do not come all at once. The limit is `initial` for the first attempt, `factor` times as
     much for each further one, and never over `maximum`. It begins anew after a connection that held for `held_after`.
 
-    Attributes: as the arguments; not to be changed.
+    Attributes:
+        initial (float): limit in seconds for the first attempt; none is to be changed.
+        maximum (float): the largest limit, in seconds.
+        factor (float): how many times as large each further limit is.
+        held_after (float): seconds after which a connection counts as one that held.
     """
 
     __slots__ = ("factor", "held_after", "initial", "maximum")

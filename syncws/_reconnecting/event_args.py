@@ -12,10 +12,12 @@ __all__ = ["ConnectedEventArgs", "DisconnectedEventArgs", "ReconnectingEventArgs
 
 
 class ConnectedEventArgs(NamedTuple):
-    """What handlers of connected receive.
+    """What handlers of connected receive (beyond WinRT).
 
-    Attributes: the socket of the new connection, with its information; the number of the connect that made it, counted
-    since the last connection that held, 1 for the very first.
+    Attributes:
+        socket (MessageWebSocket): the new connection's, with its information.
+        attempt (int): number of the connect that made it, counted since the last connection that held; 1 for the very
+            first.
     """
 
     socket: MessageWebSocket
@@ -23,9 +25,11 @@ class ConnectedEventArgs(NamedTuple):
 
 
 class DisconnectedEventArgs(NamedTuple):
-    """What handlers of disconnected receive.
+    """What handlers of disconnected receive (beyond WinRT).
 
-    Attributes: why the connection is over, with close_cause, close_code and close_reason; the socket that it had.
+    Attributes:
+        error (WebSocketError): why the connection is over, with close_cause, close_code and close_reason.
+        socket (MessageWebSocket): the socket that it had.
     """
 
     error: WebSocketError
@@ -33,10 +37,12 @@ class DisconnectedEventArgs(NamedTuple):
 
 
 class ReconnectingEventArgs(NamedTuple):
-    """What handlers of reconnecting receive.
+    """What handlers of reconnecting receive (beyond WinRT).
 
-    Attributes: the number of the connect to come, counted since the last connection that held; the seconds until then;
-    why there is no connection.
+    Attributes:
+        attempt (int): number of the connect to come, counted since the last connection that held.
+        delay (float): seconds until then.
+        error (Exception): why there is no connection.
     """
 
     attempt: int
