@@ -7,7 +7,7 @@ Runs on the connecting thread.
 import os
 import socket
 
-from syncws._net.address import Address
+from syncws._net.address import IP_FAMILIES, Address
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["address_of", "check_connected_socket", "check_path", "take_over"]
@@ -60,6 +60,6 @@ def take_over(given: socket.socket) -> socket.socket:
 def address_of(connected: socket.socket) -> Address:
     """Return whom a socket is connected to; what has neither an IP address nor a path is shown by its family."""
     peer = connected.getpeername()
-    if connected.family in (socket.AF_INET, socket.AF_INET6):
+    if connected.family in IP_FAMILIES:
         return Address(connected.family, str(peer[0]))
     return Address(connected.family, str(peer or connected.family.name))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from syncws._net.address import Address, interleaved, parse_address
+from syncws._net.address import IP_FAMILIES, Address, interleaved, parse_address
 from syncws._net.hosts_file import find_in_hosts_file
 from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import Deadline
@@ -164,7 +164,7 @@ def ask_system(host: str) -> Answer:
         # Its name servers were silent, or failed for the moment.
         is_temporary = isinstance(exc, socket.gaierror) and exc.errno == socket.EAI_AGAIN
         return Answer(problem=f"the system's resolver says: {exc}", is_timeout=is_temporary)
-    return _answer([_text(answer[4]) for answer in answers if answer[0] in (socket.AF_INET, socket.AF_INET6)])
+    return _answer([_text(answer[4]) for answer in answers if answer[0] in IP_FAMILIES])
 
 
 def _text(found: tuple[Any, ...]) -> str:

@@ -13,8 +13,6 @@ from syncws._streams.reading import WHOLE_PIECE, Filling, Gathering
 from syncws.enums import InputStreamOptions
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["InputFile", "OutputFile"]

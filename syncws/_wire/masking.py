@@ -10,7 +10,7 @@ from typing import Final
 
 from syncws._wire.accelerated import speedups
 
-__all__ = ["apply_mask", "make_room", "mask_into", "mask_into_in_python"]
+__all__ = ["Buffer", "apply_mask", "make_room", "mask_into", "mask_into_in_python"]
 
 Buffer = bytes | bytearray | memoryview
 

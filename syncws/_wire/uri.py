@@ -12,6 +12,7 @@ from syncws._wire.shown import shown_text, shown_url
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = [
+    "WEBSOCKET_SCHEMES",
     "WebSocketUri",
     "bracketed",
     "check_characters",
@@ -21,15 +22,18 @@ __all__ = [
     "server_name_of",
 ]
 
+WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
+"""By the scheme of HTTP: that of the WebSocket (RFC 6455 3)."""
+
 _SHOWN_PATH = 80
-_DEFAULT_PORTS = {"ws": 80, "wss": 443}
+# By whether it is secure (RFC 6455 3).
+_DEFAULT_PORTS = {False: 80, True: 443}
 # A host in lower case, a port, and a path and query of which nothing has to be encoded or resolved.
 _PLAIN = re.compile(
     r"(?:http|ws)s?://([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*)(?::([1-9][0-9]{0,4}))?"
     r"((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)(\?[A-Za-z0-9._~=&-]*)?"
 )
 # urllib3 normalises paths and hosts for these schemes only.
-_WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 # The last part of a name is never a number; what ends in one is an IPv4 address in the eyes of some resolvers.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
@@ -64,7 +68,7 @@ class WebSocketUri(NamedTuple):
     def host_header(self) -> str:
         """Value of the Host header: IPv6 in brackets, no zone id (RFC 6874 4), no default port (RFC 6455 4.1)."""
         host = bracketed(self.host) if ":" in self.host else self.host
-        return host if self.port == (443 if self.is_secure else 80) else f"{host}:{self.port}"
+        return host if self.port == _DEFAULT_PORTS[self.is_secure] else f"{host}:{self.port}"
 
     @property
     def authority(self) -> str:
@@ -108,7 +112,7 @@ def parse_plain_uri(text: str) -> WebSocketUri | None:
 
 def _made_of(is_secure: bool, found: tuple[str, int | None, str]) -> WebSocketUri:
     host, port, resource = found
-    return WebSocketUri(is_secure, host, (443 if is_secure else 80) if port is None else port, resource)
+    return WebSocketUri(is_secure, host, _DEFAULT_PORTS[is_secure] if port is None else port, resource)
 
 
 def _read_any(text: str) -> tuple[bool, tuple[str, int | None, str]]:
@@ -121,8 +125,8 @@ def _read_any(text: str) -> tuple[bool, tuple[str, int | None, str]]:
     scheme = scheme.lower()
     if not colon or not rest.startswith("//"):
         raise InvalidArgumentError(f"{shown} is not absolute: it must look like ws://host/path")
-    if scheme not in _DEFAULT_PORTS:
-        instead = _WEBSOCKET_SCHEMES.get(scheme)
+    if scheme not in ("ws", "wss"):
+        instead = WEBSOCKET_SCHEMES.get(scheme)
         hint = f": write {instead}:// for {scheme}://" if instead else ""
         raise InvalidArgumentError(f"{shown} has another scheme than ws and wss{hint}")
     if "#" in text:

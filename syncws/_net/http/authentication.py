@@ -12,7 +12,7 @@ from syncws._net.http.digest import DigestAnswers, digest_strength
 from syncws._net.http.head import Head
 from syncws._wire.shown import shown_text
 
-__all__ = ["Authentication", "Credential", "PROXY", "SERVER", "Side"]
+__all__ = ["Authentication", "Credential", "PROXY", "SERVER", "Side", "UNAUTHENTICATED"]
 
 
 class Credential(Protocol):

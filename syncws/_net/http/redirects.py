@@ -4,7 +4,7 @@ Pure functions over plain values: any thread may call them.
 """
 
 from syncws._waiting.at_fork import loading
-from syncws._wire.uri import WebSocketUri, parse_uri
+from syncws._wire.uri import WEBSOCKET_SCHEMES, WebSocketUri, parse_uri
 from syncws.control import WebSocketControl
 from syncws.errors import HttpStatusError, InvalidArgumentError, RedirectError
 from syncws.hresult import HResult
@@ -12,7 +12,6 @@ from syncws.hresult import HResult
 __all__ = ["is_redirect", "redirected"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 # Of the application's headers only these go to another origin: any other may hold a secret.
 _HARMLESS_HEADERS = frozenset({"accept-language", "origin", "user-agent"})
 
@@ -54,7 +53,7 @@ def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
         location, _ = urldefrag(urljoin(base, answer.location or ""))
         scheme, colon, rest = location.partition(":")
         with loading():
-            return parse_uri(f"{_WEBSOCKET_SCHEMES.get(scheme.lower(), scheme)}{colon}{rest}")
+            return parse_uri(f"{WEBSOCKET_SCHEMES.get(scheme.lower(), scheme)}{colon}{rest}")
     except (InvalidArgumentError, ValueError) as exc:
         reason = exc.message if isinstance(exc, InvalidArgumentError) else "its Location cannot be read"
         raise RedirectError(

@@ -97,7 +97,7 @@ def _from_system(uri: WebSocketUri) -> ProxyUrl | None:
     from urllib.request import getproxies, proxy_bypass
 
     url = getproxies().get("https" if uri.is_secure else "http", "")
-    if not url or proxy_bypass(bracketed(uri.host.partition("%")[0])):
+    if not url or proxy_bypass(bracketed(uri.host)):
         return None
     return parse_proxy_url(url, "the system's proxy setting")
 
