@@ -316,12 +316,12 @@ class Monitor:
             while self._heap:
                 due, number, reference = self._heap[0]
                 timer = reference()
-                if timer is not None and timer._number == number:
-                    if due > now():
-                        return None
-                    heapq.heappop(self._heap)
-                    return timer
+                is_set = timer is not None and timer._number == number
+                if is_set and due > now():
+                    return None
                 heapq.heappop(self._heap)
+                if is_set:
+                    return timer
         return None
 
 
