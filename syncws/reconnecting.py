@@ -117,18 +117,18 @@ def reconnecting(
     """
     return ReconnectingIterator(
         make_plan(
-            uri,
-            headers,
-            subprotocols,
-            timeout,
-            cancellation_token,
-            backoff,
-            policy,
-            max_attempts,
-            on_connecting,
-            on_connected,
-            unix_path,
-            settings,
+            uri=uri,
+            headers=headers,
+            subprotocols=subprotocols,
+            timeout=timeout,
+            cancellation_token=cancellation_token,
+            backoff=backoff,
+            policy=policy,
+            max_attempts=max_attempts,
+            on_connecting=on_connecting,
+            on_connected=on_connected,
+            unix_path=unix_path,
+            settings=settings,
         )
     )
 
@@ -201,18 +201,18 @@ class ReconnectingWebSocket:
         Source: beyond WinRT.
         """
         plan = make_plan(
-            uri,
-            headers,
-            subprotocols,
-            timeout,
-            cancellation_token,
-            backoff,
-            policy,
-            max_attempts,
-            on_connecting,
-            on_connected,
-            unix_path,
-            settings,
+            uri=uri,
+            headers=headers,
+            subprotocols=subprotocols,
+            timeout=timeout,
+            cancellation_token=cancellation_token,
+            backoff=backoff,
+            policy=policy,
+            max_attempts=max_attempts,
+            on_connecting=on_connecting,
+            on_connected=on_connected,
+            unix_path=unix_path,
+            settings=settings,
         )
         self._close_timeout = plan.model.control.close_timeout
         self._worker = Worker(plan, weakref.ref(self))

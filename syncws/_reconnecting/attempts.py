@@ -72,11 +72,12 @@ def is_worth_another(error: Exception) -> bool:
 
 
 def make_plan(
+    *,
     uri: str | Uri | Callable[[], str | Uri],
     headers: Headers | Callable[[], Headers],
     subprotocols: Iterable[str] | None,
     timeout: float | None,
-    token: CancellationToken | None,
+    cancellation_token: CancellationToken | None,
     backoff: Backoff | None,
     policy: Callable[[Exception], object] | None,
     max_attempts: int | None,
@@ -100,18 +101,20 @@ def make_plan(
     add_subprotocols(settings, subprotocols)
     model = MessageWebSocket()
     model.control.update(**settings)
+    if max_attempts is None:
+        max_attempts = _MOST_ATTEMPTS
     return Plan(
-        uri,
-        headers,
-        check_timeout(timeout, "timeout"),
-        check_token(token),
-        backoff or Backoff(),
-        policy or is_worth_another,
-        _MOST_ATTEMPTS if max_attempts is None else check_integer(max_attempts, "max_attempts", 1, _MOST_ATTEMPTS),
-        on_connecting,
-        on_connected,
-        None if unix_path is None else check_path(unix_path, "unix_path"),
-        model,
+        uri=uri,
+        headers=headers,
+        timeout=check_timeout(timeout, "timeout"),
+        token=check_token(cancellation_token),
+        backoff=backoff or Backoff(),
+        policy=policy or is_worth_another,
+        max_attempts=check_integer(max_attempts, "max_attempts", 1, _MOST_ATTEMPTS),
+        on_connecting=on_connecting,
+        on_connected=on_connected,
+        unix_path=None if unix_path is None else check_path(unix_path, "unix_path"),
+        model=model,
     )
 
 
