@@ -8,7 +8,7 @@ import threading
 from collections import deque
 
 import pytest
-from support import LIMIT, reset, wait
+from support import LIMIT, join, reset, wait
 
 import syncws
 from syncws._net.transport import MANY_BYTES, SocketTransport
@@ -288,7 +288,7 @@ def test_abort_waits_for_a_close_that_is_under_way():
         transport._is_closed = True
         near.close()
         lock.lock.release()
-        aborting.join()
+        join(aborting)
 
 
 class Socket:

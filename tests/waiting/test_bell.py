@@ -2,8 +2,9 @@
 
 import threading
 
-from support import join, wait
+from support import join
 
+from syncws._waiting import locks
 from syncws._waiting.locks import Bell
 
 
@@ -13,17 +14,22 @@ def test_a_ring_that_came_before_the_wait_ends_it():
     bell.wait(None)
 
 
-def test_many_rings_count_as_one():
+def test_many_rings_count_as_one(monkeypatch):
     bell = Bell()
     bell.ring()
     bell.ring()
+    ended = []
+    monkeypatch.setattr(locks, "acquire_within", lambda lock, _: ended.append(lock.acquire(False)))
     bell.wait(None)
-    ended = threading.Event()
-    thread = threading.Thread(target=lambda: (bell.wait(None), ended.set()))
+    bell.wait(None)
+    assert ended == [True, False]
+
+
+def test_a_ring_ends_a_wait_that_is_under_way():
+    bell = Bell()
+    thread = threading.Thread(target=bell.wait, args=(None,))
     thread.start()
-    assert not ended.is_set()
     bell.ring()
-    wait(ended)
     join(thread)
 
 
