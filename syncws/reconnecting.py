@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncws._arguments.checks import check_timeout
+from syncws._arguments.other_names import RECONNECTING_EVENTS, check_attribute
 from syncws._connection.closing import HURRIED_SECONDS
 from syncws._errors.bare import raising_bare
 from syncws._reconnecting.attempts import Headers, is_worth_another, make_plan
@@ -239,6 +240,14 @@ class ReconnectingWebSocket:
         first handler of all waits for it.
         """
     )
+
+    if not TYPE_CHECKING:
+        # Type checkers know the attributes, and would take this for leave to set any.
+        def __setattr__(self, name: str, value: object) -> None:
+            """Refuse a name that is nearly one of ours, or an event's elsewhere; a subclass may have its own."""
+            if not name.startswith("_"):
+                check_attribute(self, name, RECONNECTING_EVENTS)
+            object.__setattr__(self, name, value)
 
     # Beginning and ending.
 

@@ -5,50 +5,113 @@ Pure functions over plain values: any thread may call them.
 
 from collections.abc import Iterable, Mapping
 
-__all__ = ["EVENTS", "SETTINGS", "nearest"]
+__all__ = ["EVENTS", "NEEDLESS", "RECONNECTING_EVENTS", "SETTINGS", "check_attribute", "nearest"]
 
+_AGAIN = "ReconnectingWebSocket or reconnecting()"
+_CERTIFICATE = "client_certificate"
 _HEADERS = "headers= of syncws.connect(), or set_request_header()"
+_IGNORED = "ignorable_server_certificate_errors"
 _TLS = "ssl_context, ca_file, client_certificate or ignorable_server_certificate_errors"
-
-SETTINGS: Mapping[str, str] = {
-    "additional_headers": _HEADERS,
-    "auth": "server_credential",
-    "bearer": _HEADERS,
-    "credential": "server_credential",
-    "extra_headers": _HEADERS,
-    "header": _HEADERS,
-    "headers": _HEADERS,
-    "heartbeat": "keep_alive_interval",
-    "host": _HEADERS,
-    "http_proxy_auth": "proxy_credential",
-    "http_proxy_host": "proxy",
-    "max_msg_size": "max_message_size",
-    "max_queue": "inbox_size_in_bytes",
-    "open_timeout": "timeout= of connect()",
-    "origin": _HEADERS,
-    "ping_timeout": "keep_alive_timeout",
-    "proxy_type": "proxy",
-    "redirect_limit": "max_redirects",
-    "sock": "socket= of connect()",
-    "ssl": _TLS,
-    "sslopt": _TLS,
-    "timeout": "timeout= of connect() or of receive(), or receive_timeout",
-    "token": "cancellation_token= of connect()",
-    "verify": _TLS,
-}
-"""Keywords that other clients have for what is a setting here, or an argument of connect()."""
 
 EVENTS: Mapping[str, str] = {
     "on_close": "closed",
     "on_closed": "closed",
+    "on_connect": "opened",
+    "on_cont_message": "message_received of a MessageWebSocket, with receive_mode",
     "on_data": "message_received of a MessageWebSocket",
+    "on_disconnect": "closed",
     "on_error": "the error of message_received's args",
     "on_message": "message_received of a MessageWebSocket",
     "on_open": "opened",
     "on_ping": "ping_received",
     "on_pong": "pong_received",
+    "on_reconnect": "connected of a ReconnectingWebSocket",
 }
-"""Attributes that other clients have for their handlers."""
+"""Attributes, and keywords, that other clients have for their handlers; in JavaScript without the underscore."""
+
+RECONNECTING_EVENTS: Mapping[str, str] = {
+    **EVENTS,
+    "on_close": "disconnected",
+    "on_closed": "disconnected",
+    "on_connect": "connected",
+    "on_cont_message": "message_received, with receive_mode",
+    "on_data": "message_received",
+    "on_disconnect": "disconnected",
+    "on_error": "the error of disconnected's args",
+    "on_message": "message_received",
+    "on_open": "connected",
+    "on_ping": "ping_received of the socket that on_connecting= gets",
+    "on_pong": "pong_received of the socket that on_connecting= gets",
+    "on_reconnect": "connected",
+}
+"""The same for a ReconnectingWebSocket, which has other events."""
+
+SETTINGS: Mapping[str, str] = {
+    **EVENTS,
+    "additional_headers": _HEADERS,
+    "auth": "server_credential",
+    "bearer": _HEADERS,
+    "ca_certs": "ca_file",
+    "cert": _CERTIFICATE,
+    "cert_reqs": _IGNORED,
+    "certfile": _CERTIFICATE,
+    "check_hostname": _IGNORED,
+    "credential": "server_credential",
+    "credentials": "server_credential, or proxy_credential",
+    "extensions": "compression",
+    "extra_headers": _HEADERS,
+    "fire_cont_frame": "receive_mode",
+    "header": _HEADERS,
+    "headers": _HEADERS,
+    "heartbeat": "keep_alive_interval",
+    "host": _HEADERS,
+    "http_no_proxy": "proxy",
+    "http_proxy_auth": "proxy_credential",
+    "http_proxy_host": "proxy",
+    "http_proxy_port": "proxy",
+    "http_proxy_timeout": "timeout= of connect()",
+    "keep_alive": "keep_alive_interval",
+    "keepalive": "keep_alive_interval",
+    "keyfile": _CERTIFICATE,
+    "max_msg_size": "max_message_size",
+    "max_queue": "inbox_size_in_bytes",
+    "max_retries": "max_attempts= of reconnecting()",
+    "open_timeout": "timeout= of connect()",
+    "origin": _HEADERS,
+    "password": "server_credential",
+    "ping_timeout": "keep_alive_timeout",
+    "proxy_auth": "proxy_credential",
+    "proxy_ssl": "proxy_ssl_context",
+    "proxy_type": "proxy",
+    "reconnect": _AGAIN,
+    "reconnect_interval": _AGAIN,
+    "redirect_limit": "max_redirects",
+    "server_hostname": "socket= of connect(), whose URI then has that name",
+    "retries": "max_attempts= of reconnecting()",
+    "sock": "socket= of connect()",
+    "ssl": _TLS,
+    "sslopt": _TLS,
+    "timeout": "timeout= of connect() or of receive(), or receive_timeout",
+    "token": "cancellation_token= of connect()",
+    "trust_env": "proxy",
+    "username": "server_credential",
+    "verify": _TLS,
+    "verify_ssl": _TLS,
+}
+"""Keywords that other clients have for what is a setting here, or an argument of connect()."""
+
+NEEDLESS: Mapping[str, str] = {
+    "autoclose": "a Close is answered by itself",
+    "autoping": "pings are answered by themselves",
+    "dispatcher": "no loop is needed, and other loops may wait on fileno()",
+    "enable_multithread": "any thread may send, always",
+    "get_mask_key": "mask keys are random, always",
+    "logger": "the loggers are syncws, syncws.connect, syncws.handshake and syncws.frames",
+    "ping_payload": "keep-alive needs none, and ping() takes one",
+    "skip_utf8_validation": "text is checked, always",
+    "suppress_origin": "no Origin is sent, unless headers= has one",
+}
+"""Keywords that other clients have for what needs none here, and why."""
 
 
 def nearest(name: str, names: Iterable[str], others: Mapping[str, str]) -> str:
@@ -61,5 +124,21 @@ def nearest(name: str, names: Iterable[str], others: Mapping[str, str]) -> str:
     """
     import difflib
 
-    found = [others[name]] if name in others else difflib.get_close_matches(name, names, 1)
+    # In JavaScript's way: onmessage.
+    written = f"on_{name[2:]}" if name.startswith("on") and name not in others else name
+    found = [others[written]] if written in others else difflib.get_close_matches(name, names, 1)
     return f"; did you mean {found[0]}?" if found else ""
+
+
+def check_attribute(owner: object, name: str, events: Mapping[str, str]) -> None:
+    """Refuse to set a name that is nearly one of the owner's, or an event's elsewhere; a subclass may have its own.
+
+    Raises:
+        AttributeError: says which is meant.
+    """
+    kind = type(owner)
+    if hasattr(kind, name) or not kind.__module__.startswith("syncws."):
+        return
+    meant = nearest(name, [known for known in dir(kind) if not known.startswith("_")], events)
+    if meant:
+        raise AttributeError(f"{kind.__name__} has no attribute {name}{meant}")

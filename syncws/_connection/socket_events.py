@@ -6,7 +6,7 @@ server_custom_validation_requested on the connecting thread; adding and removing
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syncws._arguments.other_names import EVENTS, nearest
+from syncws._arguments.other_names import EVENTS, check_attribute
 from syncws.event_args import (
     WebSocketClosedEventArgs,
     WebSocketPingReceivedEventArgs,
@@ -87,11 +87,8 @@ class SocketEvents:
         # Type checkers know the attributes, and would take this for leave to set any.
         def __setattr__(self, name: str, value: object) -> None:
             """Refuse a name that is nearly one of ours, or an event's elsewhere; a subclass may have its own."""
-            is_public = not name.startswith("_")
-            if is_public and not hasattr(type(self), name) and type(self).__module__.startswith("syncws."):
-                meant = nearest(name, [known for known in dir(type(self)) if not known.startswith("_")], EVENTS)
-                if meant:
-                    raise AttributeError(f"{type(self).__name__} has no attribute {name}{meant}")
+            if not name.startswith("_"):
+                check_attribute(self, name, EVENTS)
             object.__setattr__(self, name, value)
 
     def _wake_reader(self) -> None:

@@ -23,7 +23,7 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws._arguments.other_names import EVENTS, SETTINGS
+from syncws._arguments.other_names import EVENTS, NEEDLESS, RECONNECTING_EVENTS, SETTINGS
 from syncws.hresult import hresult_of_http_status
 
 SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
@@ -38,6 +38,32 @@ def test_a_misspelt_attribute_or_an_event_elsewhere_is_refused_and_the_one_that_
         setattr(MessageWebSocket(), name, print)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("conected", "connected"), ("on_connected", "connected"), *RECONNECTING_EVENTS.items()]
+)
+def test_a_reconnecting_socket_refuses_such_an_attribute_too(name, meant):
+    with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean {meant}"):
+        setattr(syncws.ReconnectingWebSocket("ws://localhost:1/"), name, print)
+
+
+@pytest.mark.parametrize("name", ["onopen", "onmessage", "onerror", "onclose"])
+def test_an_event_in_the_way_of_javascript_is_told_as_the_same_with_an_underscore(name):
+    with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean {EVENTS['on_' + name[2:]]}"):
+        setattr(MessageWebSocket(), name, print)
+
+
+def test_a_reconnecting_socket_may_be_given_attributes_that_are_nothing_like_its_own():
+    socket = syncws.ReconnectingWebSocket("ws://localhost:1/")
+    socket.log = []
+    assert socket.log == []
+
+
+@pytest.mark.parametrize(("name", "why"), NEEDLESS.items())
+def test_a_keyword_for_what_needs_none_is_told_with_the_reason(name, why):
+    with pytest.raises(TypeError, match=re.escape(f"no setting {name}; {why}")):
+        syncws.connect("ws://localhost:1/", **{name: 1})
+
+
 @pytest.mark.parametrize(("name", "meant"), SETTINGS.items())
 def test_a_setting_by_the_name_that_it_has_elsewhere_is_told_with_ours(name, meant):
     told = re.escape(f"no setting {name}; did you mean {meant}?")
@@ -48,11 +74,12 @@ def test_a_setting_by_the_name_that_it_has_elsewhere_is_told_with_ours(name, mea
             syncws.connect("ws://localhost:1/", **{name: 1})
 
 
-@pytest.mark.parametrize("meant", sorted({*SETTINGS.values(), *EVENTS.values()}))
+@pytest.mark.parametrize("meant", sorted({*SETTINGS.values(), *RECONNECTING_EVENTS.values()}))
 def test_what_is_meant_is_there(meant):
     ours = {*dir(syncws.MessageWebSocketControl), *dir(MessageWebSocket), *dir(syncws.WebSocketClosedEventArgs)}
     ours |= {*inspect.signature(syncws.connect).parameters, *dir(syncws), "args", "error"}
-    named = re.findall(r"[a-z]+(?:_[a-z]+)+|\w+(?=\(\))|\w+(?==)|^\w+$", meant)
+    ours |= {*dir(syncws.ReconnectingWebSocket), *inspect.signature(syncws.ReconnectingWebSocket).parameters}
+    named = re.findall(r"[a-z]+(?:_[a-z]+)+|\w+(?=\(\))|\w+(?==)|\w+(?='s)|[A-Z][a-z]\w+|^\w+$", meant)
     assert named
     assert set(named) <= ours
 
