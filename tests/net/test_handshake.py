@@ -491,11 +491,28 @@ def test_a_refusal_carries_headers_and_body(peer):
     assert "404 Not Found" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (b"200 No", ": that is ordinary HTTP and no WebSocket; are path and port right?"),
+        (b"404 No", ": that is ordinary HTTP and no WebSocket; are path and port right?"),
+        (b"426 No", ": that is ordinary HTTP and no WebSocket; are path and port right?"),
+        (b"400 No", ": are path, headers and subprotocols what it expects? error.body may tell"),
+        (b"403 No", ": it may want an Origin, a cookie or a token; error.body may tell"),
+        (b"307 No\r\nLocation: /", ": that leads elsewhere; control.max_redirects says how far to follow"),
+        (b"307 No", ""),
+        (b"503 No", ""),
+    ],
+)
+def test_a_refusal_says_what_to_do(peer, answer, advice):
+    error = refusal(peer, b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\n\r\n")
+    assert error.message.endswith(f"the server answered {error.status_code} No{advice}")
+
+
 @pytest.mark.parametrize("status", [400, 426])
 @pytest.mark.parametrize(
     ("lines", "advice"),
     [
-        ([], ": that is ordinary HTTP and no WebSocket; are path and port right?"),
         (["13"], ""),
         (["8, 13"], ""),
         (["8", "7"], ": it speaks version 8, 7 of the protocol, and this client 13"),

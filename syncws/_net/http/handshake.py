@@ -19,6 +19,7 @@ from syncws._net.http.asking import ask
 from syncws._net.http.authentication import Authentication
 from syncws._net.http.cookies import Cookies
 from syncws._net.http.head import Head
+from syncws._net.http.redirects import REDIRECTS
 from syncws._net.transport import Transport
 from syncws._waiting.at_fork import loading
 from syncws._waiting.waiter import Waiter
@@ -288,8 +289,15 @@ def _advice_for(head: Head) -> str:
     if spoken:
         is_ours = "13" in [version.strip(" \t") for version in spoken.split(",")]
         return "" if is_ours else f": it speaks version {shown_text(spoken)} of the protocol, and this client 13"
-    if head.status_code < 300 or head.status_code in (400, 404, 405, 426):
+    if head.status_code < 300 or head.status_code in (404, 405, 426):
         return ": that is ordinary HTTP and no WebSocket; are path and port right?"
+    # WebSocket servers too answer so, `websockets` a client without a subprotocol where it wants one.
+    if head.status_code == 400:
+        return ": are path, headers and subprotocols what it expects? error.body may tell"
+    if head.status_code == 403:
+        return ": it may want an Origin, a cookie or a token; error.body may tell"
+    if head.status_code in REDIRECTS and head.all_of("location"):
+        return ": that leads elsewhere; control.max_redirects says how far to follow"
     return ""
 
 

@@ -9,16 +9,18 @@ from syncws.control import WebSocketControl
 from syncws.errors import HttpStatusError, InvalidArgumentError, RedirectError
 from syncws.hresult import HResult
 
-__all__ = ["is_redirect", "redirected"]
+__all__ = ["REDIRECTS", "is_redirect", "redirected"]
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""The statuses whose Location leads elsewhere."""
+
 # Of the application's headers only these go to another origin: any other may hold a secret.
 _HARMLESS_HEADERS = frozenset({"accept-language", "origin", "user-agent"})
 
 
 def is_redirect(answer: HttpStatusError) -> bool:
     """Tell whether an answer leads elsewhere."""
-    return answer.status_code in _REDIRECTS and answer.location is not None
+    return answer.status_code in REDIRECTS and answer.location is not None
 
 
 def redirected(
