@@ -80,5 +80,6 @@ def test_each_member_that_a_page_names_exists(page):
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("coming-from-*.md")), ids=lambda page: page.stem)
 def test_each_keyword_that_a_page_of_other_clients_gives_for_ours_exists(page):
     keywords = {*inspect.signature(syncws.connect).parameters, *syncws.control.MessageWebSocketSettings.__annotations__}
+    keywords |= {*inspect.signature(syncws.reconnecting).parameters}
     rows = re.findall(r"^\|.*\| (.*) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(re.findall(r"(?<![\w.])([a-z_]+)=", " ".join(rows))) <= keywords
