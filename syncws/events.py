@@ -196,9 +196,8 @@ class EventMember(Generic[SenderT, ArgsT]):
     def __set__(self, instance: object, value: Event[SenderT, ArgsT]) -> None:
         if value is not getattr(instance, self._slot):
             name = self._name
-            raise InvalidArgumentTypeError(
-                f"the event {name} cannot be assigned: use += and -=, or add_{name} and remove_{name}"
-            )
+            methods = f", or add_{name} and remove_{name}" if hasattr(instance, f"add_{name}") else ""
+            raise InvalidArgumentTypeError(f"the event {name} cannot be assigned: use += and -={methods}")
 
 
 def events_of(owner: object) -> list[Event[Any, Any]]:

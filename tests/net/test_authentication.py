@@ -310,7 +310,8 @@ def test_a_password_that_was_good_before_is_not_sent_again_by_basic():
             None,
             "Digest (SHA-512-256 auth, auth-int); control.",
         ),
-        (SERVER, [], None, "it does not say which scheme it wants; control.server_credential answers Basic"),
+        (SERVER, [], None, "it does not say which scheme it wants; send a token of your own by set_request_header("),
+        (PROXY, [], None, "it does not say which scheme it wants; have a local proxy log in, px or cntlm, and set "),
     ],
 )
 def test_the_advice_says_what_is_asked_for_and_what_to_do(side, challenges, credential, text):

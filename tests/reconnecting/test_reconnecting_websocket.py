@@ -22,6 +22,7 @@ from syncws import (
     HttpStatusError,
     IllegalMethodCallError,
     InvalidArgumentError,
+    InvalidArgumentTypeError,
     ObjectClosedError,
     OperationCanceledError,
     ReconnectingWebSocket,
@@ -251,6 +252,13 @@ def dropped(holder):
             thread.join(0.01)
     assert not thread.is_alive()
     return [str(warning.message) for warning in caught]
+
+
+def test_an_event_that_is_assigned_names_only_what_is_there():
+    socket = ReconnectingWebSocket("ws://localhost:1/")
+    with pytest.raises(InvalidArgumentTypeError) as caught:
+        socket.connected = print
+    assert caught.value.message == "the event connected cannot be assigned: use += and -="
 
 
 def test_one_that_is_dropped_is_closed_with_a_warning():

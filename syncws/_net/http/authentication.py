@@ -52,7 +52,7 @@ SERVER = Side(
     "www-authenticate",
     "Authorization",
     "control.server_credential",
-    "send a token of your own by set_request_header('Authorization', ...): for Negotiate pyspnego makes one",
+    "send a token of your own by set_request_header('Authorization', ...), for Negotiate one that pyspnego makes",
 )
 PROXY = Side(
     407,
@@ -128,7 +128,9 @@ class Authentication:
         header = ", ".join(head.all_of(self._side.challenge))
         challenges = parse_challenges(header)
         schemes = shown_text(", ".join(dict.fromkeys(_shown(one) for one in challenges)))
-        asks = f": it asks for {schemes}" if schemes else ": it does not say which scheme it wants"
+        if not schemes:
+            return f": it does not say which scheme it wants; {self._side.otherwise}"
+        asks = f": it asks for {schemes}"
         if _best(challenges) is None:
             return f"{asks}; {self._side.setting} answers Basic, and Digest by MD5 or SHA-256: {self._side.otherwise}"
         if self._credential is None:
