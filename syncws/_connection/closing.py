@@ -42,7 +42,8 @@ HURRIED_SECONDS = 0.3
 ABANDON_SECONDS = 1.0
 
 _TEXTS = {
-    CloseCause.NONE: "it is open",
+    # Asked for by a call that finds the socket closed: another thread has just begun that, and not yet noted how.
+    CloseCause.NONE: "close() or abort() was called",
     CloseCause.PEER: "the server closed it",
     CloseCause.LOCAL: "close() was called",
     CloseCause.ABORTED: "abort() was called",

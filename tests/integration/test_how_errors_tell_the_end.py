@@ -78,3 +78,19 @@ def test_what_this_side_has_ended_has_no_chance_later(end):
                 use()
             assert raised.value.close_cause is socket.information.close_cause
             assert not raised.value.is_transient
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_a_send_at_the_very_beginning_of_a_close_is_not_told_that_the_connection_is_open(monkeypatch, end):
+    with running_server(lambda connection: list(connection)) as uri, syncws.connect(uri) as socket:
+        session = socket._session
+        begin = getattr(session, end)
+
+        def send_first(*args):
+            monkeypatch.undo()
+            with pytest.raises(ConnectionClosedError, match=r"was closed: close\(\) or abort\(\) was called"):
+                socket.send("x")
+            begin(*args)
+
+        monkeypatch.setattr(session, end, send_first)
+        getattr(socket, end)()
