@@ -269,9 +269,10 @@ def check_cookies(value: Any, what: str) -> "CookieJar | Mapping[str, str] | Non
     if value is None or (hasattr(value, "add_cookie_header") and hasattr(value, "extract_cookies")):
         return value  # type: ignore[no-any-return]
     if not isinstance(value, Mapping):
+        hint = "; text as it is goes into a header, Cookie" if isinstance(value, str) else ""
         raise InvalidArgumentTypeError(
             f"{what} must be a mapping of names to values, an http.cookiejar.CookieJar or None, not "
-            f"{type(value).__name__}"
+            f"{type(value).__name__}{hint}"
         )
     # No message shows a value: most are secrets.
     for name, text in value.items():
