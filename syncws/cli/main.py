@@ -98,7 +98,8 @@ def _with_command(arguments: Sequence[str]) -> list[str]:
     if first in _COMMANDS:
         return words
     is_meant_as_url = not first.startswith("-") and any(mark in first for mark in ":/.")
-    is_url_given = any(word.lower().startswith(("ws:", "wss:")) for word in words)
+    # Behind options only: a word before it is a command that is misspelt.
+    is_url_given = first.startswith("-") and any(word.lower().startswith(("ws:", "wss:")) for word in words)
     return ["connect", *words] if is_meant_as_url or is_url_given else words
 
 

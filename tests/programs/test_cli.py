@@ -61,6 +61,13 @@ def test_what_is_nearly_a_url_is_told_how_one_looks(capsys, url):
     assert "ws://" in capsys.readouterr().err
 
 
+def test_a_misspelt_command_is_told_as_one(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["conect", "ws://localhost:1/"])
+    assert caught.value.code == 2
+    assert "invalid choice: 'conect'" in capsys.readouterr().err
+
+
 def test_a_close_that_the_server_never_sees_does_not_hold_and_does_not_hang(monkeypatch):
     monkeypatch.setattr(syncws.cli.demo, "_LIMIT", 0.01)
     with syncws.cli.demo.running_servers() as servers:
