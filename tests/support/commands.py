@@ -6,10 +6,11 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from support.programs import ROOT
-from support.servers import LIMIT
+from support.servers import LIMIT, join
 from syncws.cli.main import main
 
 # Where prompt_toolkit has taken over the terminal it asks for pasted text in brackets.
@@ -21,7 +22,13 @@ def run_main(monkeypatch, stdin_path, *arguments, stdin=b""):
     stdin_path.write_bytes(stdin)
     with stdin_path.open() as file:
         monkeypatch.setattr(sys, "stdin", file)
-        return main(list(arguments))
+        try:
+            return main(list(arguments))
+        finally:
+            # A thread that is still about to read would read what is opened next, for that has the same number.
+            for thread in threading.enumerate():
+                if thread.name == "syncws-stdin":
+                    join(thread)
 
 
 class Terminal:
