@@ -68,6 +68,13 @@ def scan_in_python(
 scan = scan_in_python if speedups is None else speedups.scan
 
 
+def _long_header(data: bytes | memoryview, position: int) -> tuple[int, int]:
+    """Return where the payload of the frame at `position` begins, and its length if that has a long form, else -1."""
+    form = data[position + 1]
+    start = position + (4 if form == 126 else 10)
+    return start, int.from_bytes(data[position + 2 : start], "big") if 126 <= form <= 127 else -1
+
+
 class Decoder(FrameDecoder):
     """Turns the server's bytes into whole messages, and the events of a FrameDecoder."""
 
@@ -101,7 +108,7 @@ class Decoder(FrameDecoder):
         self._text = self._binary = self.room = None
 
     def only_message(self, data: bytes) -> Message | None:
-        """Return the message that `data` is, if it comes between two and a look tells that it is a single small one.
+        """Return the message that `data` is, if it comes between two and a look at its header tells that it is one.
 
         It counts nothing and changes nothing.
         """
@@ -110,8 +117,9 @@ class Decoder(FrameDecoder):
         length = len(data) - 2
         if length > self._small_limit:
             # A look at the header spares what comes in a stream of messages to be decoded twice.
-            is_whole = data[1] == 126 and int.from_bytes(data[2:4], "big") == length - 2
-            return self._only_scanned(data) if is_whole else None
+            start, payload_length = _long_header(data, 0)
+            is_whole = payload_length == len(data) - start
+            return self._only_scanned(data) if is_whole and payload_length <= self._scan_limit else None
         if length < 0 or data[1] != length:
             return None
         first = data[0]
@@ -178,9 +186,8 @@ class Decoder(FrameDecoder):
         """
         if not _LEFT_BYTES <= end - position <= position or data[position] not in (_FIN_TEXT, _FIN_BINARY):
             return False
-        size = 2 if data[position + 1] == 126 else 8 if data[position + 1] == 127 else 0
-        start = position + 2 + size
-        return end - start < int.from_bytes(data[position + 2 : start], "big") <= self._scan_limit
+        start, length = _long_header(data, position)
+        return end - start < length <= self._scan_limit
 
     def _begin_message(self, opcode: int) -> None:
         self._fragments = 0

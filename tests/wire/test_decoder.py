@@ -94,7 +94,7 @@ def test_one_small_message_is_told_by_a_look(opcode, payload):
     assert [describe(found)] == decode(data)
 
 
-@pytest.mark.parametrize("size", [126, 65535])
+@pytest.mark.parametrize("size", [126, 65535, 65536, 131072])
 def test_a_larger_one_is_told_where_the_compiled_part_is_there(size):
     found = Decoder(LIMIT).only_message(frame(BINARY, bytes(size)))
     assert (found is not None) == accelerated
