@@ -285,8 +285,9 @@ class WebSocketInformation:
     def bytes_buffered_in(self) -> int:
         """Bytes of payload that have arrived and wait to be taken (beyond WinRT).
 
-        At most control.inbox_size_in_bytes, and beyond it one read of 256 KiB, or one message. Of whole messages only
-        complete ones count. What a read that timed out has put back counts too.
+        At most control.inbox_size_in_bytes, and beyond it one message or one read: of 64 KiB, and where the inbox is
+        that of a default MessageWebSocket, of 256 KiB. Of whole messages only complete ones count. What a read that
+        timed out has put back counts too.
         """
         return self._take_snapshot().bytes_buffered_in
 

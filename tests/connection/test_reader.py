@@ -214,6 +214,22 @@ def test_reads_grow_for_messages_that_are_few_in_a_read(rigs):
     assert rig.transport.sizes[:6] == [4096, 262144, 262144, 262144, 65536, 262144]
 
 
+@pytest.mark.parametrize(("capacity", "most"), [((1 << 20) - 1, 65536), (1 << 20, 262144)])
+def test_reads_stay_small_beside_what_may_wait(rigs, capacity, most):
+    rig = rigs(*[server_frame(BINARY, bytes(5000))] * 3, CLOSE_1000, b"", inbox_size_in_bytes=capacity)
+    rig.transport.most_bytes = 262144
+    rig.run()
+    assert max(rig.transport.sizes) == most
+
+
+def test_a_flood_of_small_frames_of_any_kind_is_read_by_64_kib(rigs):
+    floods = [server_frame(PING, b"") * 100, server_frame(TEXT, b"", fin=False) + server_frame(0, b"", fin=False) * 100]
+    rig = rigs(server_frame(BINARY, bytes(5000)), *floods, CLOSE_1000, b"")
+    rig.transport.most_bytes = 262144
+    rig.run()
+    assert rig.transport.sizes[:5] == [4096, 262144, 262144, 65536, 65536]
+
+
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_of_a_frame_larger_than_any_read_little_is_read_elsewhere_first(rigs, opcode):
     frame = server_frame(opcode, b"x" * 400_000)

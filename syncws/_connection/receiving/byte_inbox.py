@@ -75,7 +75,7 @@ class ByteInbox(Inbox):
             if self._is_ended or self._is_dropping or (position is not None and position != self._end):
                 return
             self._append(data)
-            if self._end - self.position >= self._capacity:
+            if self._end - self.position >= self.capacity:
                 self._note_full()
             self._wake_taker()
 
@@ -180,7 +180,7 @@ class ByteInbox(Inbox):
 
     @property
     def _has_room(self) -> bool:
-        return (self._end - self.position) * 2 <= self._capacity
+        return (self._end - self.position) * 2 <= self.capacity
 
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken; when all was dropped meanwhile they are dropped too."""

@@ -35,6 +35,7 @@ class Inbox:
     """The base of a bounded queue. put() never waits: the reader asks `is_full`, and is woken when there is room.
 
     Attributes:
+        capacity (int): see __init__.
         is_full (bool): True from the moment the bound is reached until half of it is free again.
         is_pulled (bool): True while no reader thread runs: what waits was read by a caller.
         is_kept (bool): True once nothing more will come and what waits, and how it ended, is still there to be taken.
@@ -42,7 +43,6 @@ class Inbox:
     """
 
     __slots__ = (
-        "_capacity",
         "_descriptor",
         "_is_ended",
         "_lock",
@@ -50,6 +50,7 @@ class Inbox:
         "_on_room",
         "_operation",
         "_signal",
+        "capacity",
         "is_full",
         "is_kept",
         "is_pulled",
@@ -63,7 +64,7 @@ class Inbox:
             capacity: bytes that may wait.
             on_room: called, on the taking thread, when a full inbox has become half empty.
         """
-        self._capacity = capacity
+        self.capacity = capacity
         self._on_room = on_room
         self._lock = locks.RLock()
         # What the taking thread waits for: a lock that whoever changes something releases.

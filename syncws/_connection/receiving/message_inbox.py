@@ -95,7 +95,7 @@ class MessageInbox(Inbox):
         return self._has_room_for(self._weight, len(self._messages))
 
     def _has_room_for(self, weight: int, count: int) -> bool:
-        return weight * 2 <= self._capacity and count * 2 <= self._max_count
+        return weight * 2 <= self.capacity and count * 2 <= self._max_count
 
     def put(self, messages: list[Message], rest: Iterator[Message] | None = None) -> None:
         """Add messages; never waits.
@@ -113,7 +113,7 @@ class MessageInbox(Inbox):
                 # With room to spare, whatever they weigh.
                 count = len(messages)
                 most = sum(map(_length_of, messages)) * _WEIGHT_OF_BYTE + count * _WEIGHT_OF_MESSAGE
-                must_fit = most < self._capacity and count < self._max_count
+                must_fit = most < self.capacity and count < self._max_count
             if must_fit:
                 self._is_counted = False
             else:
@@ -123,7 +123,7 @@ class MessageInbox(Inbox):
                     self._weight += _weight(message)
             # One step.
             self._messages.extend(messages if rest is None else rest)
-            if self._is_counted and (self._weight >= self._capacity or len(self._messages) >= self._max_count):
+            if self._is_counted and (self._weight >= self.capacity or len(self._messages) >= self._max_count):
                 self._note_full()
             if self._signal is not None or self._descriptor is not None:
                 self._wake_taker()

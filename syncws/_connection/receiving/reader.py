@@ -40,8 +40,10 @@ _logger = logging.getLogger("syncws.reader")
 _SMALL_READ_BYTES = 4096
 # Reads that fill less than that, in a row, before the next one asks for no more.
 _SMALL_READS = 16
-# A large read that brings no more messages than these is followed by the largest there is.
-_FEW_MESSAGES = 64
+# A large read that brings no more frames than these is followed by the largest there is.
+_FEW_FRAMES = 64
+# How many of these the inbox must have room for.
+_MOST_READS_WAITING = 4
 # A reader thread that was started for something that came, and that nobody needs, ends after so much silence.
 _IDLE_SECONDS = 1.0
 # How long a thread reads at a time for a connection that has no reader thread.
@@ -60,7 +62,8 @@ class Reader:
         "_large_reads",
         "_last_event",
         "_lingers_until",
-        "_told_messages",
+        "_takes_much",
+        "_told_frames",
         "_until",
         "decode",
         "decoder",
@@ -83,8 +86,10 @@ class Reader:
         self.is_at_end = False
         # How many of the next reads are large; another full one begins the count anew.
         self._large_reads = 0
-        # The decoder's count of messages before the latest large one.
-        self._told_messages = 0
+        # The decoder's count of frames before the latest large one.
+        self._told_frames = 0
+        # True when reads of more than MANY_BYTES are of use, and small beside what may wait.
+        self._takes_much = False
         # What was received and is not decoded yet, one piece at most; at first what came behind the handshake.
         self.kept: deque[bytes | memoryview] = deque()
         # The Close frame or violation at the end: it is for the reader thread, when the rest is done.
@@ -103,7 +108,10 @@ class Reader:
         self.decode = traced(session.outbox, decoder, session.compression)
         if session.remainder:
             self.kept.append(session.remainder)
-        self.may_have_more = session.transport.has_buffered
+        transport = session.transport
+        self.may_have_more = transport.has_buffered
+        is_roomy = session.inbox.capacity >= _MOST_READS_WAITING * transport.most_bytes
+        self._takes_much = is_roomy and decoder.takes_views and decoder.inflater is None
 
     # What becomes of the messages.
 
@@ -416,14 +424,12 @@ class Reader:
     def _large_size(self) -> int:
         """Return how much to ask for, when much has come.
 
-        For small messages less: all that one read brings is handed out before anything else is looked at.
+        For small frames less: all that one read brings is handed out before anything else is looked at.
         """
-        decoder = self.decoder
-        count = decoder.tally.whole
-        messages, self._told_messages = count - self._told_messages, count
-        if messages > _FEW_MESSAGES or not decoder.takes_views or decoder.inflater is not None:
-            return MANY_BYTES
-        return self.session.transport.most_bytes
+        tally = self.decoder.tally
+        count = tally.whole + tally.begun + tally.controls
+        frames, self._told_frames = count - self._told_frames, count
+        return MANY_BYTES if frames > _FEW_FRAMES or not self._takes_much else self.session.transport.most_bytes
 
 
 def _fill(transport: Transport, room: memoryview, kept: deque[bytes | memoryview]) -> bool:
