@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from clients import LIMIT, Case, Lap, Syncws, SyncwsPull
-from peers import MIB, Server, case_of, serving, versions
+from peers import KIB, MIB, Server, case_of, serving, versions
 from report import Row
 
 import syncws
@@ -32,6 +32,7 @@ ROWS = (
     Row("round trip, 32 B text", "trip", 200, 32, "ascii"),
     Row("receive 64 B binary", "flood", 2000, 64, "binary"),
     Row("receive 64 B text", "flood", 2000, 64, "ascii"),
+    Row("receive 16 KiB binary", "flood", 500, 16 * KIB, "binary"),
     Row("receive 1 MiB binary", "flood", 4, MIB, "binary"),
     Row("receive 1 MiB text, not ASCII", "flood", 4, MIB, "text"),
     Row("send 64 B binary", "sink", 200, 64, "binary"),
@@ -44,6 +45,7 @@ _SYSTEM_CALLS = {
     "socket.recv_into",
     "socket.send",
     "Outbox.send_at_once",
+    "receive_much",
     "receive_small",
     # A few where it lets go of the GIL: one for 64 KiB.
     "TlsEngine._keep_small",
