@@ -84,6 +84,9 @@ def start(thread: threading.Thread) -> None:
         if exc.__context__ is not None and not isinstance(exc.__context__, Exception):
             raise exc.__context__ from None
         raise
+    except KeyError as exc:
+        # The thread ran already when a signal handler raised: Python takes it out of its list of beginners once more.
+        raise exc.__context__ or exc from None
 
 
 def start_thread(thread: threading.Thread) -> None:

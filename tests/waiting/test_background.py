@@ -161,3 +161,22 @@ class StartedByInterruption:
 def test_what_interrupts_the_start_of_a_thread_comes_out_as_it_is():
     with pytest.raises(KeyboardInterrupt):
         background.start(StartedByInterruption())
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, TimeoutError])
+def test_so_does_what_interrupts_it_when_the_thread_runs_already(monkeypatch, raised):
+    start_new_thread = threading._start_new_thread
+
+    def start_and_interrupt(function, arguments):
+        start_new_thread(function, arguments)
+        wait(ran)
+        # As a signal handler may in that moment.
+        raise raised("in a signal handler")
+
+    ran = threading.Event()
+    thread = threading.Thread(target=ran.set, daemon=True)
+    monkeypatch.setattr(threading, "_start_new_thread", start_and_interrupt)
+    with pytest.raises(raised, match="in a signal handler"):
+        background.start(thread)
+    monkeypatch.undo()
+    thread.join(LIMIT)
