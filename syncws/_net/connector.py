@@ -304,7 +304,7 @@ def _is_silence(error: WebSocketError) -> bool:
     if isinstance(error, TlsError) and error.__cause__ is not None:
         import ssl
 
-        return isinstance(error.__cause__, ssl.SSLEOFError)
+        return isinstance(error.__cause__, ssl.SSLEOFError | ssl.SSLZeroReturnError)
     return isinstance(error, ConnectionLostError | OperationTimedOutError)
 
 

@@ -299,6 +299,17 @@ def test_a_server_that_hung_up_is_told_of_and_not_the_refusals_behind_it(connect
     assert [attempt.address for attempt in caught.value.attempts] == ["127.0.0.1", "127.0.0.2"]
 
 
+def test_an_address_that_ends_tls_in_the_handshake_is_no_answer(connect):
+    def says_goodbye(connection):
+        connection.recv(4096)
+        connection.sendall(b"\x15\x03\x03\x00\x02\x01\x00")
+        read_to_end(connection)
+
+    with scripted_server(says_goodbye) as uri, pytest.raises(TlsError) as caught:
+        connect(uri.replace("ws:", "wss:"), [LOOPBACK, Address(V4, "127.0.0.2")])
+    assert [attempt.address for attempt in caught.value.attempts] == ["127.0.0.1", "127.0.0.2"]
+
+
 def test_an_answer_is_final(connect):
     def refuse(connection):
         read_request(connection)

@@ -434,6 +434,16 @@ def test_an_end_in_the_handshake_is_told(server_tls, client_tls):
     assert "ended the connection" in str(error)
 
 
+def test_a_farewell_in_the_handshake_is_an_end_too(server_tls, client_tls):
+    wire = Wire(server_tls)
+    wire.garbage = b"\x15\x03\x03\x00\x02\x01\x00"
+    with pytest.raises(ssl.SSLError) as caught:
+        TlsTransport(wire, client_tls, "localhost", locks.RLock()).handshake(no_wait)
+    error = tls_error(caught.value, "localhost")
+    assert error.message == "localhost ended the connection during the TLS handshake"
+    assert error.is_transient
+
+
 def test_garbage_in_the_handshake_is_told_although_the_alert_does_not_go(server_tls, client_tls):
     wire = Wire(server_tls)
     wire.garbage = b"HTTP/1.1 400 Bad Request\r\n\r\n"
@@ -556,6 +566,9 @@ def test_an_error_without_a_reason_has_a_message_all_the_same(error):
         ("SSLV3_ALERT_CERTIFICATE_REVOKED", "alert certificate_revoked, about the client certificate"),
         ("TLSV1_ALERT_ACCESS_DENIED", "alert access_denied, about the client certificate"),
         ("TLSV1_ALERT_INTERNAL_ERROR", "alert internal_error"),
+        ("TLSV1_UNRECOGNIZED_NAME", "alert unrecognized_name: it serves no host of this name"),
+        ("TLSV1_UNSUPPORTED_EXTENSION", "alert unsupported_extension"),
+        ("TLSV13_ALERT_MISSING_EXTENSION", "alert missing_extension"),
     ],
 )
 def test_an_alert_is_told_by_its_name(reason, words):

@@ -13,8 +13,8 @@ __all__ = ["tls_error"]
 
 # How OpenSSL names what is no TLS at all, version 3 and before it.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST")
-# How OpenSSL names the alerts (RFC 8446 6.2) that it received, less its prefixes.
-_ALERT = re.compile(r"_ALERT_(\w+)$")
+# How OpenSSL names the alerts (RFC 8446 6.2) that it received, less its prefixes; those of extensions have no ALERT.
+_ALERT = re.compile(r"(?:\w+_ALERT|TLSV1)_(\w+)$")
 _ALERTS_ABOUT_OUR_CERTIFICATE = {
     "access_denied",
     "bad_certificate",
@@ -35,14 +35,15 @@ def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -
         server_name: who was spoken to, for the message; a proxy is called one.
         plain_scheme: of the URI of one without TLS, which the message asks after.
     """
-    if isinstance(error, ssl.SSLEOFError):
-        hint = f"as one without TLS may: is it {plain_scheme}://?"
-        hung_up = TlsError(f"{server_name} ended the connection during the TLS handshake, {hint}")
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        # TLS's own farewell is of one that speaks it.
+        hint = f", as one without TLS may: is it {plain_scheme}://?" if isinstance(error, ssl.SSLEOFError) else ""
+        hung_up = TlsError(f"{server_name} ended the connection during the TLS handshake{hint}")
         # As every server that hangs up: a later try may find it in a better state.
         hung_up._is_transient = True
         return hung_up
     reason = error.reason or error.strerror or "no reason given"
-    alert = _ALERT.search(reason)
+    alert = _ALERT.match(reason)
     if alert is not None:
         return _alert_error(alert[1].lower(), server_name)
     hint = f"; no TLS is spoken there: is it {plain_scheme}://?" if reason in _NO_TLS else ""
@@ -55,4 +56,6 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
         message = f"{server_name} wants a client certificate (alert {alert}): set control.client_certificate"
         return TlsError(message, hresult=HResult.WININET_E_CLIENT_AUTH_CERT_NEEDED)
     about = ", about the client certificate" if alert in _ALERTS_ABOUT_OUR_CERTIFICATE else ""
+    if alert == "unrecognized_name":
+        about = ": it serves no host of this name"
     return TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
