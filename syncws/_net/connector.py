@@ -59,6 +59,8 @@ class Connect(Opening):
     # The one that control.proxy_credential is for.
     _proxy: str | None = None
     _dialer: Dialer | None = None
+    # The latest one that was followed.
+    _redirected_to: WebSocketUri | None = None
 
     def __init__(
         self,
@@ -170,7 +172,8 @@ class Connect(Opening):
         elif type(error) is ConnectionLostError and error.close_cause is not CloseCause.FORKED:
             told = ConnectAbortedError(error.message, hresult=error.hresult)
         if isinstance(told, ConnectFailedError):
-            told._reword(f"cannot connect to {self._uri.shown}: {told.message}")
+            led = "" if self._redirected_to is None else f", redirected to {self._redirected_to.shown}"
+            told._reword(f"cannot connect to {self._uri.shown}{led}: {told.message}")
         told.attempts = tuple(self.attempts)
         return told
 
@@ -194,6 +197,7 @@ class Connect(Opening):
                     # Another origin: what answered here is none of its business.
                     self._authentication = UNAUTHENTICATED
                 uri, settings = target, allowed_there
+                self._redirected_to = uri
                 followed += 1
 
     def _open(self, uri: WebSocketUri, settings: WebSocketControl) -> Opened:

@@ -124,6 +124,14 @@ def test_too_many_redirects_are_an_error_that_tells_the_last_one():
     assert [attempt.address for attempt in caught.value.attempts] == ["127.0.0.1"] * 3
 
 
+def test_an_error_behind_a_redirect_names_where_it_leads():
+    server = Server((302, "/elsewhere?token=secret"), (404, "/none"))
+    with server.running() as uri, pytest.raises(HttpStatusError) as caught:
+        connect(uri)
+    assert f"cannot connect to {uri}, redirected to {uri}elsewhere?" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
 def test_one_deadline_holds_for_all_of_it():
     server = Server((302, "/1"))
 
