@@ -175,6 +175,8 @@ def test_a_socks5_proxy_s_words_are_kept(names, code, words, hresult, status, re
     assert caught.value.hresult & 0xFFFF_FFFF == hresult
     assert caught.value.status is status
     assert caught.value.is_about_server
+    # What it must not or cannot do, it will not do later.
+    assert caught.value.is_transient is (code not in (2, 7, 8))
     assert [attempt.address for attempt in caught.value.attempts] == ["127.0.0.1"]
 
 

@@ -32,6 +32,8 @@ _HRESULT_OF_SOCKS5_REPLY = {
     5: HResult.WININET_E_CANNOT_CONNECT,  # connection refused
     6: HResult.WININET_E_SERVER_UNREACHABLE,  # TTL expired
 }
+# Not allowed by its rules; CONNECT, or this type of address, it does not know.
+_FINAL_SOCKS5_REPLIES = (2, 7, 8)
 
 
 def ask_socks(transport: Transport, waiter: Waiter, proxy: ProxyUrl, host: str, port: int) -> None:
@@ -129,7 +131,10 @@ def _ask_socks5(talk: _Talk, host: str, port: int) -> None:
             words = socksio.SOCKS5ReplyCode(answer[1:2]).name.replace("_", " ").lower()
         except ValueError:
             words = f"reply {answer[1]}"
-        raise talk.refusal(host, port, words, _HRESULT_OF_SOCKS5_REPLY.get(answer[1]))
+        refusal = talk.refusal(host, port, words, _HRESULT_OF_SOCKS5_REPLY.get(answer[1]))
+        if answer[1] in _FINAL_SOCKS5_REPLIES:
+            refusal._is_transient = False
+        raise refusal
     if answer[3] not in _BYTES_OF_ADDRESS_TYPE:
         raise talk.garbage(f"it has an address of type {answer[3]}")
     # The address that the proxy bound is of no use here, and socksio takes no name over 127 bytes.
