@@ -63,9 +63,9 @@ def _protocol_error(message: str) -> Fail:
     return Fail(1002, ProtocolViolationError(message, close_code=1002))
 
 
-def bad_text(reason: UnicodeDecodeError) -> Fail:
-    """Return the violation of a text message that is not UTF-8 (RFC 6455 8.1)."""
-    message = f"the server sent text that is not UTF-8: {reason.reason}"
+def bad_text(reason: UnicodeDecodeError, what: str = "text") -> Fail:
+    """Return the violation of a text message, or of `what`, that is not UTF-8 (RFC 6455 8.1)."""
+    message = f"the server sent {what} that is not UTF-8: {reason.reason}"
     return Fail(1007, ProtocolViolationError(message, close_code=1007))
 
 
@@ -368,4 +368,4 @@ def _close_frame(payload: bytes) -> CloseFrame:
     try:
         return CloseFrame(code, payload[2:].decode(), payload)
     except UnicodeDecodeError as exc:
-        raise bad_text(exc) from None
+        raise bad_text(exc, "a Close frame with a reason") from None

@@ -186,6 +186,11 @@ def test_bad_text_fails_with_the_byte_that_is_bad_and_not_at_the_end(start, good
     assert [describe(event) for event in decoder.receive_data(bad)] == [BAD_TEXT]
 
 
+def test_a_reason_that_is_not_utf_8_is_not_told_as_a_text_message():
+    (violation,) = Decoder(LIMIT).receive_data(close(1000, b"\xff"))
+    assert "a Close frame with a reason that is not UTF-8" in violation.error.message
+
+
 # The limit on fragments.
 
 
