@@ -152,7 +152,9 @@ def lost_connection(error: OSError) -> ConnectionLostError:
         return error
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return ConnectionLostError("the peer reset the connection", hresult=HResult.WININET_E_CONNECTION_RESET)
-    return ConnectionLostError(f"the connection broke: {error.strerror or error}")
+    # Without the line of CPython's source that its ssl appends.
+    words = str(error.strerror or error).partition(" (_ssl.c:")[0]
+    return ConnectionLostError(f"the connection broke: {words}")
 
 
 class _InheritedSocket:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import socket
+import ssl
 import threading
 
 import dns.resolver
@@ -230,6 +231,11 @@ def test_a_reset_is_told_apart(error):
 
 def test_another_error_is_a_connection_that_broke():
     assert lost_connection(OSError("odd")).hresult == HResult.WININET_E_CONNECTION_ABORTED
+
+
+def test_a_failure_of_tls_is_told_without_the_place_in_python_s_source():
+    error = ssl.SSLError(1, "[SSL: BAD_RECORD] bad record (_ssl.c:2580)")
+    assert lost_connection(error).message == "the connection broke: [SSL: BAD_RECORD] bad record"
 
 
 # What became of each address.
