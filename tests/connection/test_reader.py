@@ -466,3 +466,12 @@ def test_a_turn_at_the_end_of_the_program_leaves_no_time_limit_to_the_next_reade
     rig.transport.feed(b"")
     wait(rig.session.finished)
     assert rig.owner.log == [(1000, "bye")]
+
+
+def test_a_turn_at_the_end_of_the_program_ends_under_a_peer_that_never_pauses(rigs, monkeypatch):
+    monkeypatch.setattr(module, "_STEP_SECONDS", 0.0)
+    rig = rigs(*[server_frame(TEXT, b"x")] * 3)
+    rig.transport.has_buffered = True
+    rig.session.start()
+    rig.session.role.read_at_exit()
+    assert len(rig.transport.incoming) == 2
