@@ -9,13 +9,14 @@ import weakref
 import pytest
 from support import LIMIT, server_frame, wait
 from support.doubles import StreamRig
-from support.fakes import ScriptedTransport, interrupt_at
+from support.fakes import FakeClock, ScriptedTransport, interrupt_at
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
 from syncws._connection.receiving.reading_role import Hold
 from syncws._streams.byte_source import Operation
+from syncws._waiting import deadline as deadline_module
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload
 from syncws._wire.incoming import Message
@@ -317,6 +318,17 @@ def test_a_time_limit_ends_a_wait_under_a_peer_that_never_pauses(rigs, flood):
     rig = flooded(rigs, flood)
     with pytest.raises(OperationTimedOutError):
         rig.session.receive(Deadline(0.0))
+
+
+@FLOODS
+def test_reads_that_take_long_are_few_before_a_time_limit_is_looked_at(rigs, flood, monkeypatch):
+    clock = FakeClock()
+    monkeypatch.setattr(deadline_module, "clock", clock)
+    rig = flooded(rigs, flood)
+    rig.transport.on_receive = lambda _: clock.advance(0.1)
+    with pytest.raises(OperationTimedOutError):
+        rig.session.receive(Deadline(0.25))
+    assert rig.transport.count <= 4
 
 
 @FLOODS

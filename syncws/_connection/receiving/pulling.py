@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Puller"]
 
-# Reads in a row that bring nothing to take; then it is looked whether the wait is over. A peer may go on for ever with
-# empty fragments.
+# Reads in a row that bring nothing to take, and how long they may last; then it is looked whether the wait is over. A
+# peer may go on for ever with empty fragments, of which one read brings thousands.
 _MOST_READS = 16
+_MOST_SECONDS = 0.05
 
 # A checkpoint of a decoder that has taken nothing since.
 _UNTOUCHED: tuple[()] = ()
@@ -191,6 +192,7 @@ class Puller:
         if self.is_torn:
             self._mend()
         reads = 0
+        turn: Deadline | None = None
         while not (role.is_asked and role.needs_thread):
             ready = 0
             if not (reader.may_have_more or reader.kept or reader.decoder.has_more or self._decoded is not None):
@@ -217,7 +219,8 @@ class Puller:
             if has_content:
                 return LOOK
             reads += 1
-            if has_controls or ready & WOKEN or reads == _MOST_READS:
+            turn = turn or Deadline(_MOST_SECONDS)
+            if has_controls or ready & WOKEN or reads == _MOST_READS or turn.is_expired:
                 # Under a peer that sends no more than pings, and never pauses, too.
                 return LATE if deadline.is_expired else LOOK
         return BUSY
