@@ -252,7 +252,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         When a handler is added while a call waits, that call is refused as a later one would be, and the handler gets
         the messages. Ctrl-C, or what a signal handler raises, ends the wait and loses no message; in the few byte codes
         between the taking of a message and the return of this method it can lose that one, and ends the connection
-        while this, not waiting, takes in a part of a large or compressed message.
+        while this, not waiting, takes in a part of a message that lies across several reads, as a large one does, or is
+        compressed.
 
         Args:
             timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes nothing
