@@ -4,8 +4,10 @@ import sys
 import threading
 
 from support import join
+from support.fakes import FakeClock
 
 from syncws._waiting import at_exit as process
+from syncws._waiting import deadline as deadline_module
 from syncws._waiting.locks import Latch
 
 
@@ -48,6 +50,32 @@ def test_connections_made_in_the_meantime_keep_no_other_from_being_closed(monkey
         sys.settrace(former)
     assert late
     assert all(connection.finished.is_set() for connection in connections)
+
+
+def test_connections_that_take_long_to_read_are_not_read_in_turn_for_ever(monkeypatch):
+    clock = FakeClock()
+    monkeypatch.setattr(deadline_module, "clock", clock)
+    monkeypatch.setattr(process, "_open", type(process._open)())
+    dropped = []
+
+    class Flooded(EndingConnection):
+        def begin_exit(self):
+            """Go on: the peer does, too."""
+
+        def read_at_exit(self):
+            clock.advance(0.3)
+
+        def drop_at_exit(self):
+            assert all(connection.is_aborted for connection in connections), "the others' readers go on"
+            dropped.append(self)
+
+    connections = [Flooded() for _ in range(20)]
+    for connection in connections:
+        process.add(connection)
+    began = clock.time
+    process.close_all()
+    assert clock.time - began < 2.0
+    assert len(dropped) == 20
 
 
 def test_a_connection_that_is_gone_is_forgotten(monkeypatch):
