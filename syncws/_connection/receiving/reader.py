@@ -270,8 +270,9 @@ class Reader:
             if following is None:
                 break
             self._process(self.decode(following))
-            # Here too: a peer may never pause.
-            self._check_time()
+            if self._until is not None:
+                # Here too: a peer may never pause.
+                self._check_time()
         if self.decoder.is_dead or session.is_failed:
             self._linger()
         # A first handler may have come in the meantime.
