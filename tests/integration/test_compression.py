@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 from support import LIMIT, echo, handshake, read_frame, running_server, scripted_server, server_frame, wait
-from support.compression import MESSAGES, ROWS, compressing
+from support.deflate import MESSAGES, ROWS, compressing
 from support.floods import bomb
 from support.message_websocket import assert_close_code, assert_hresult
 from support.programs import assert_quiet, run

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import LIMIT, echo, wait
-from support.compression import MESSAGES, ROWS, compressing, exchange
+from support.deflate import MESSAGES, ROWS, compressing, exchange
 
 import syncws
 from syncws import Deflate

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from support import handshake, read_frame, running_server, server_frame, wait
-from support.compression import compressing
+from support.deflate import compressing
 from support.scripts import CLOSE, FIN, TEXT, connected
 
 from syncws import DataReader, DataWriter, OperationTimedOutError, SocketMessageType, StreamWebSocket

@@ -326,7 +326,7 @@ def test_zlib_ng_compresses_where_the_first_message_is_large_and_the_level_pays(
 
 
 def documents(size, count):
-    """Return JSON of `size` bytes, as benchmarks/compression.py has it."""
+    """Return JSON of `size` bytes, as benchmarks/deflate.py has it."""
     chance = random.Random(size)
     for number in range(count):
         rows = []

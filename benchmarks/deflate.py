@@ -1,6 +1,6 @@
 """Compressed messages: syncws beside websockets, and aiohttp and picows where they are installed.
 
-    python benchmarks/compression.py [--clients NAMES] [--rounds N] [--quick] [--cpu] [--write docs]
+    python benchmarks/deflate.py [--clients NAMES] [--rounds N] [--quick] [--cpu] [--write docs]
 
 Each client sends a JSON document, compressed, and receives another, compressed, in turn; each document differs from the
 one before it as rows of a table do. The server is a process of its own that decodes nothing: what it sends was
