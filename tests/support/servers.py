@@ -256,7 +256,8 @@ def read_to_end(connection: socket.socket) -> bytes:
     try:
         while piece := connection.recv(65536):
             pieces.append(piece)
-    except ConnectionResetError:
+    except (ConnectionResetError, BrokenPipeError):
+        # OpenSSL answers a bare end by an alert, which fails once our side is shut; from some Python on that is told.
         pass
     return b"".join(pieces)
 
