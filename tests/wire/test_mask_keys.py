@@ -71,6 +71,8 @@ def test_keys_are_the_system_s_own_random_bytes():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+# Of the thread that watches over the test's time. From 3.15 on fork() raises it, and the child is there all the same.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.usefixtures("anew")
 def test_a_forked_child_takes_none_of_its_parent_s_keys():
     new_key()
