@@ -75,9 +75,13 @@ def read_answer(value: str, wanted: Agreement) -> Agreement:
             if argument is not None:
                 raise BadAnswerError(f"gave the parameter {name} of {EXTENSION} a value")
         elif name == "client_max_window_bits":
-            client_bits = _bits(name, argument, client_bits)
+            # What was offered is a hint, and a promise of ours all the same (7.1.2.2): more is leave to do less.
+            client_bits = min(client_bits, _bits(name, argument))
         elif name == "server_max_window_bits":
-            server_bits = _bits(name, argument, server_bits)
+            server_bits = _bits(name, argument)
+            if server_bits > wanted.server_max_window_bits:
+                asked = wanted.server_max_window_bits
+                raise BadAnswerError(f"chose {name}={server_bits}, where at most {asked} was offered")
         else:
             raise BadAnswerError(f"gave {EXTENSION} the parameter {shown_text(name, 40)}, which there is not")
     # What was asked of the server is granted only if it says so (7.1.1.1, 7.1.2.1).
@@ -95,6 +99,8 @@ def read_answer(value: str, wanted: Agreement) -> Agreement:
 
 def _parse(value: str) -> list[tuple[str, str | None]]:
     """Return the parameters of the one extension that `value` names."""
+    # A list may have empty elements (RFC 9110 5.6.1).
+    value = value.strip(" \t,")
     match = _NAME.match(value)
     if match is None:
         raise BadAnswerError(f"sent a malformed header Sec-WebSocket-Extensions: {shown_text(value, 80)}")
@@ -113,9 +119,7 @@ def _parse(value: str) -> list[tuple[str, str | None]]:
     return given
 
 
-def _bits(name: str, argument: str | None, offered: int) -> int:
+def _bits(name: str, argument: str | None) -> int:
     if argument not in _WINDOW_BITS:
         raise BadAnswerError(f"gave {name} no number from 8 to 15: {shown_text(argument or '', 40)!r}")
-    if int(argument) > offered:
-        raise BadAnswerError(f"chose {name}={argument}, where at most {offered} was offered")
     return int(argument)
