@@ -12,8 +12,9 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-/* A larger payload is worth its own bytes object, and that other threads run meanwhile. */
-enum { MOST_BYTES = 4096 };
+/* A larger payload is worth its own bytes object, and that other threads run meanwhile; so is text of more characters
+ * that is not ASCII, for a str keeps its UTF-8 as long as it lives. */
+enum { MOST_BYTES = 16384, MOST_CHARACTERS = 4096 };
 
 static int
 sender_traverse(PyObject *object, visitproc visit, void *arg)
@@ -242,9 +243,8 @@ syncws_send(PyObject *object, State *state, PyObject *payload, unsigned first)
     Py_ssize_t length;
 
     if (PyUnicode_CheckExact(payload)) {
-        /* Not of a long text, which would keep its UTF-8 as long as it lives. */
-        const char *text
-            = PyUnicode_GET_LENGTH(payload) <= MOST_BYTES ? PyUnicode_AsUTF8AndSize(payload, &length) : NULL;
+        Py_ssize_t most = PyUnicode_IS_ASCII(payload) ? MOST_BYTES : MOST_CHARACTERS;
+        const char *text = PyUnicode_GET_LENGTH(payload) <= most ? PyUnicode_AsUTF8AndSize(payload, &length) : NULL;
 
         if (text == NULL) {
             /* Also where it holds a surrogate: the error is Python's to word. */
