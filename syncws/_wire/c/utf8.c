@@ -11,8 +11,8 @@
 #include <emmintrin.h>
 #endif
 
-/* Below this the first pass costs as much as it saves. */
-enum { SMALL = 256, BLOCK = 4096, LANES = 32, SPAN = 64, SLACK = 16 };
+/* Below SMALL a call costs as much as it saves, and of text that is not ASCII the first pass below WORTH. */
+enum { SMALL = 256, WORTH = 768, LOOK = 128, LANES = 32, SPAN = 64, SLACK = 16 };
 
 /* Count the characters; `top` gets the largest byte, which is the lead byte of the largest character, if there is one.
  * Many small counters beside each other: compilers make vectors of them. */
@@ -48,25 +48,67 @@ measure(const unsigned char *from, Py_ssize_t length, unsigned *top)
     return number;
 }
 
-/* Tell whether there is nothing but ASCII; of other text mostly at once. */
-int
-syncws_is_ascii(const unsigned char *from, Py_ssize_t length)
+enum { STEP = 64 };
+
+/* Tell whether STEP bytes are nothing but ASCII, and copy them there first if `to` is not NULL. What is asked is in
+ * registers then: it costs little more than the copy. */
+static inline int
+take_step(Py_UCS1 *to, const unsigned char *from)
+{
+#ifdef __SSE2__
+    const __m128i *at = (const __m128i *)from;
+    __m128i first = _mm_loadu_si128(at), second = _mm_loadu_si128(at + 1);
+    __m128i third = _mm_loadu_si128(at + 2), fourth = _mm_loadu_si128(at + 3);
+
+    if (to != NULL) {
+        _mm_storeu_si128((__m128i *)to, first);
+        _mm_storeu_si128((__m128i *)to + 1, second);
+        _mm_storeu_si128((__m128i *)to + 2, third);
+        _mm_storeu_si128((__m128i *)to + 3, fourth);
+    }
+    return !_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(first, second), _mm_or_si128(third, fourth)));
+#else
+    uint64_t words[STEP / sizeof(uint64_t)], all = 0;
+
+    memcpy(words, from, sizeof words);
+    for (size_t word = 0; word < STEP / sizeof(uint64_t); word++) {
+        all |= words[word];
+    }
+    if (to != NULL) {
+        memcpy(to, words, sizeof words);
+    }
+    return !(all & UINT64_C(0x8080808080808080));
+#endif
+}
+
+/* As take_step() for any number of bytes; of other text mostly at once. */
+static inline int
+take_ascii(Py_UCS1 *to, const unsigned char *from, Py_ssize_t length)
 {
     Py_ssize_t at = 0;
-    uint64_t words[4];
+    unsigned all = 0;
 
-    for (; length - at >= (Py_ssize_t)sizeof words; at += (Py_ssize_t)sizeof words) {
-        memcpy(words, from + at, sizeof words);
-        if ((words[0] | words[1] | words[2] | words[3]) & UINT64_C(0x8080808080808080)) {
+    for (; length - at >= STEP; at += STEP) {
+        if (!take_step(to == NULL ? NULL : to + at, from + at)) {
             return 0;
         }
     }
     for (; at < length; at++) {
-        if (from[at] >= 0x80) {
-            return 0;
+        unsigned char byte = from[at];
+
+        all |= byte;
+        if (to != NULL) {
+            to[at] = byte;
         }
     }
-    return 1;
+    return all < 0x80;
+}
+
+/* Tell whether there is nothing but ASCII. */
+int
+syncws_is_ascii(const unsigned char *from, Py_ssize_t length)
+{
+    return take_ascii(NULL, from, length);
 }
 
 /* Return how many bytes at the end begin a character that is not finished; at most 3. */
@@ -270,29 +312,19 @@ static PyObject *
 decode_ascii(const unsigned char *from, Py_ssize_t length)
 {
     PyObject *text;
-    Py_UCS1 *to;
 
-    if (!syncws_is_ascii(from, length > BLOCK ? BLOCK : length)) {
+    /* Of most other text a look is enough. */
+    if (!syncws_is_ascii(from, length > LOOK ? LOOK : length)) {
         return NULL;
     }
     text = PyUnicode_New(length, 0x7F);
-    if (text == NULL) {
-        return NULL;
-    }
-    to = PyUnicode_1BYTE_DATA(text);
-    for (Py_ssize_t at = 0, size; at < length; at += size) {
-        size = length - at > BLOCK ? BLOCK : length - at;
-        memcpy(to + at, from + at, (size_t)size);
-        /* The copy: nobody else changes that. */
-        if (!syncws_is_ascii(to + at, size)) {
-            Py_DECREF(text);
-            return NULL;
-        }
+    if (text != NULL && !take_ascii(PyUnicode_1BYTE_DATA(text), from, length)) {
+        Py_CLEAR(text);
     }
     return text;
 }
 
-/* Return the text; NULL without an error when it is not well-formed, with one when memory is short. */
+/* Return the text; NULL without an error when it is not well-formed, or short; with one when memory is. */
 static PyObject *
 decode_whole(const unsigned char *from, Py_ssize_t length)
 {
@@ -302,7 +334,7 @@ decode_whole(const unsigned char *from, Py_ssize_t length)
     int failed;
 
     text = decode_ascii(from, length);
-    if (text != NULL || PyErr_Occurred()) {
+    if (text != NULL || PyErr_Occurred() || length < WORTH) {
         return text;
     }
     number = measure(from, length, &top);
