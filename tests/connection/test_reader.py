@@ -1,6 +1,7 @@
 """The reader: bytes in, handlers called, control frames answered, and how it comes to an end."""
 
 import threading
+import weakref
 
 import pytest
 from support import LIMIT, join, server_frame, wait
@@ -239,6 +240,17 @@ def test_of_a_frame_larger_than_any_read_little_is_read_elsewhere_first(rigs, op
     has_room = syncws.accelerated or opcode == TEXT
     assert (rig.transport.sizes.count(4096) >= 3) is has_room
     assert (65536 in rig.transport.sizes) is not has_room
+
+
+@pytest.mark.skipif(not syncws.accelerated, reason="in plain Python no views come")
+def test_what_was_decoded_is_held_by_nobody_while_handlers_run_or_nothing_comes(rigs):
+    view = memoryview(server_frame(BINARY, b"first") + server_frame(BINARY, b"second"))
+    held = [weakref.ref(view)]
+    rig = rigs(view, CLOSE_1000, b"")
+    del view
+    rig.owner.message_received.add(lambda _, args: held.append(held[0]()))
+    rig.run()
+    assert held[1:] == [None, None]
 
 
 def test_a_pong_that_does_not_go_now_goes_when_the_transport_is_writable(rigs):

@@ -265,11 +265,9 @@ class Reader:
             tell_waiting(session)
         if self.kept:
             self._process(self.decode(self.kept.popleft()))
-        while not self.decoder.is_dead and not session.is_aborted:
-            following = self._next_data()
-            if following is None:
-                break
-            self._process(self.decode(following))
+        while not self.decoder.is_dead and not session.is_aborted and self._has_next():
+            # Held by nobody from the decoding on: the memory is the next read's, of whichever connection.
+            self._process(self.decode(self.kept.popleft()))
             if self._until is not None:
                 # Here too: a peer may never pause.
                 self._check_time()
@@ -278,8 +276,10 @@ class Reader:
         # A first handler may have come in the meantime.
         self._deliver_waiting()
 
-    def _next_data(self) -> bytes | memoryview | None:
-        """Wait for bytes; b"" when the decoder holds more, None when there will be none, for whatever reason.
+    def _has_next(self) -> bool:
+        """Wait for bytes, which are in `kept` then; return False when there will be none, for whatever reason.
+
+        Where the decoder holds more they are b"".
 
         Raises:
             _GivesWay: this thread is not needed any more.
@@ -294,7 +294,7 @@ class Reader:
             if session.closing.deadline is not None and session.closing.deadline.is_expired:
                 session.abort()
             if session.is_aborted:
-                return None
+                return False
             if inbox.has_messages:
                 self._deliver_waiting()
             if role.is_wanted and not role.is_needed:
@@ -303,15 +303,15 @@ class Reader:
             if is_paused is not session.is_paused:
                 session.note_pause(is_paused)
             if session.silence is not None and self._is_silent(session.silence):
-                return None
+                return False
             if self.decoder.has_more and not is_paused:
                 if session.outbox.has_posted:
                     session.outbox.flush_without_waiting()
-                return b""
+                self.kept.append(b"")
+                return True
             if self.may_have_more and not is_paused:
-                data = self._receive()
-                if data:
-                    return data
+                if self._receive():
+                    return True
                 self._check_time()
                 continue
             if self._is_lasting or is_paused:
@@ -322,8 +322,8 @@ class Reader:
                     raise _GivesWay
             # Whoever changes anything of what is asked above wakes this thread.
             if ready == READABLE and self.fetch():
-                return self.kept.popleft()
-        return None
+                return True
+        return False
 
     def _check_time(self) -> None:
         if self._until is not None and self._until.is_expired:
@@ -366,6 +366,7 @@ class Reader:
                 return
             if self.may_have_more:
                 self._receive()
+                self.kept.clear()
                 self._check_time()
             else:
                 # Not idle may be a moment old: who sends tells nobody here that all is out.
@@ -373,13 +374,13 @@ class Reader:
 
     # What comes.
 
-    def _receive(self) -> bytes | memoryview:
-        """Take what the transport has; notes the end of the stream."""
+    def _receive(self) -> bool:
+        """As fetch(), after what is to be sent."""
         session = self.session
         if session.outbox.has_posted or session.transport.has_unsent:
             # Also under a server that never pauses, for which nothing ever waits.
             session.outbox.flush_without_waiting()
-        return self.kept.popleft() if self.fetch() else b""
+        return self.fetch()
 
     def fetch(self) -> bool:
         """Put what the transport has into `kept`; return whether there was any. Notes the end of the stream."""
