@@ -27,6 +27,9 @@ _SMALL_BYTES = 4096
 MANY_BYTES = 65536
 """See Transport.keep."""
 
+# What the compiled receives return where there was no memory for what they had received.
+_LOST = -2
+
 _receive_much: Any = getattr(speedups, "receive_much", None)
 # What tls/direct.py is over; asked for here because no module of TLS is loaded for a plain connection.
 _ENGINE = getattr(speedups, "TlsEngine", None)
@@ -62,7 +65,7 @@ class Transport(Protocol):
 
     @property
     def is_torn(self) -> bool:
-        """True when an interruption has lost some of what came."""
+        """True when an interruption, or want of memory, has lost some of what came."""
         ...
 
     def keep(self, kept: deque[Any], size: int) -> bool:
@@ -195,6 +198,7 @@ class SocketTransport:
         "_receive_small",
         "_socket",
         "inbound",
+        "is_torn",
         "looks_cheaply",
         "most_bytes",
         "outbound",
@@ -203,7 +207,6 @@ class SocketTransport:
     has_unsent = False
     unsent_bytes = 0
     has_buffered = False
-    is_torn = False
 
     def __init__(self, connected: socket.socket, lock: AbstractContextManager[object]) -> None:
         """Take over a connected, non-blocking socket.
@@ -215,6 +218,7 @@ class SocketTransport:
         self._descriptor = connected.fileno()
         self._lock = lock
         self._is_closed = False
+        self.is_torn = False
         # One call for a small read, where that is there; as for the rest it does what keep() does without it.
         self._is_plain = _is_plain(connected)
         self._receive_small = speedups.receive_small if speedups is not None and self._is_plain else None
@@ -241,6 +245,9 @@ class SocketTransport:
         except OSError as exc:
             raise self.lost(exc)  # noqa: B904 - it has its cause
         if count < 0:
+            if count == _LOST:
+                self.is_torn = True
+                raise MemoryError
             return False
         self.inbound.add(count)
         return True

@@ -122,6 +122,25 @@ def test_the_large_receive_refuses_what_it_does_not_take(ends):
         speedups.receive_much(ends[1], ())
 
 
+class Full(deque):
+    """Has no memory for more."""
+
+    def append(self, _):
+        raise MemoryError
+
+
+@pytest.mark.skipif(not syncws.accelerated, reason="only the compiled part has it")
+@pytest.mark.parametrize("size", [4096, MANY_BYTES + 1])
+def test_what_no_memory_has_lost_is_told(ends, size):
+    ends[1].sendall(b"hello")
+    wait_until_readable(ends[0]._socket)
+    assert not ends[0].is_torn
+    with pytest.raises(MemoryError):
+        ends[0].keep(Full(), size)
+    assert ends[0].is_torn
+    assert ends[0].receive(size) is None
+
+
 def test_much_is_received_into_memory_that_is_used_again_when_nobody_holds_it(ends):
     data = bytes(range(256)) * 40
     held = []

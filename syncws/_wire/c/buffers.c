@@ -111,7 +111,23 @@ syncws_put(const State *state, PyObject *kept, PyObject *piece)
     return done == NULL ? -1 : 0;
 }
 
-/* receive_much(socket, kept) -> how many bytes were put into the deque `kept`, -1 when there is nothing now */
+/* Put what a socket gave, and return what receive_much() and receive_small() do: -2 where there was no memory to put it,
+ * for it cannot be had again. */
+PyObject *
+syncws_put_received(const State *state, PyObject *kept, PyObject *piece, Py_ssize_t received)
+{
+    if (syncws_put(state, kept, piece) == 0) {
+        return PyLong_FromSsize_t(received);
+    }
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        return NULL;
+    }
+    PyErr_Clear();
+    return PyLong_FromLong(-2);
+}
+
+/* receive_much(socket, kept) -> how many bytes were put into the deque `kept`, -1 when there is nothing now, -2 when what
+ * there was is lost */
 PyObject *
 syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -150,10 +166,7 @@ syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count)
         errno = number;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    if (syncws_put(state, args[1], syncws_take_buffer(buffer, received)) < 0) {
-        return NULL;
-    }
-    return PyLong_FromSsize_t(received);
+    return syncws_put_received(state, args[1], syncws_take_buffer(buffer, received), received);
 #endif
 }
 

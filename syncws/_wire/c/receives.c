@@ -60,7 +60,8 @@ syncws_number_of(PyObject *socket, State *state)
     return result < 0 || result > INT_MAX ? -1 : (int)result;
 }
 
-/* receive_small(socket, kept, size) -> how many bytes were put into the deque `kept`, -1 when there is nothing now
+/* receive_small(socket, kept, size) -> how many bytes were put into the deque `kept`, -1 when there is nothing now,
+ * -2 when what there was is lost
  *
  * The GIL is kept: the call cannot wait, and letting go of it costs as much as what is received. */
 PyObject *
@@ -99,9 +100,6 @@ syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
         }
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    if (syncws_put(state, args[1], PyBytes_FromStringAndSize(room, received)) < 0) {
-        return NULL;
-    }
-    return PyLong_FromSsize_t(received);
+    return syncws_put_received(state, args[1], PyBytes_FromStringAndSize(room, received), received);
 #endif
 }
