@@ -193,9 +193,11 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         deadline = Deadline(check_timeout(timeout, "timeout"))
         check_token(token)
         settings = self._control._snapshot(tuple(self._request_headers.values()))
-        connect = self._begin_connect(target, settings, deadline, token, over)
+        validate, prepare = self._validate_server, partial(self._make_session, settings)
+        connect = Connect(target, settings, deadline, token, over=over, validate=validate, prepare=prepare)
         is_open = False
         try:
+            self._begin_connect(connect)
             opened = connect.run()
             session: SessionT = opened.prepared
             session.open(opened)
@@ -208,25 +210,16 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
                 # After Ctrl-C too the object is as it was, and may connect again.
                 self._end_failed_connect(connect)
 
-    def _begin_connect(
-        self,
-        target: WebSocketUri,
-        settings: ControlT,
-        deadline: Deadline,
-        token: CancellationToken | None,
-        over: "socket.socket | str | None",
-    ) -> Connect:
+    def _begin_connect(self, connect: Connect) -> None:
         with self._lock:
             if self._state is _CLOSED and self._session is None:
                 raise ObjectClosedError("the socket was closed: make a new one to connect")
             if self._state is not _NEW:
                 raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
-            validate, prepare = self._validate_server, partial(self._make_session, settings)
-            connect = Connect(target, settings, deadline, token, over=over, validate=validate, prepare=prepare)
+            # First this, which tells whose the rest is when an interruption comes in between.
             self._link.connect = connect
             vars(self).update(_connecting=connect, _state=_CONNECTING)
             self._control._freeze()
-            return connect
 
     def _take_session(self, connect: Connect, session: SessionT, text: str, target: WebSocketUri) -> None:
         with self._lock:
@@ -238,14 +231,16 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             close_when_dropped(self, session, target)
 
     def _end_failed_connect(self, connect: Connect) -> None:
-        """Make the socket as it was before `connect`."""
+        """Make the socket as it was before `connect`, if that was not refused; give back what it has."""
+        session = None
         with self._lock:
-            session = self._session
-            self._session = self._link.session = self._connecting = self._uri = None
-            keep_when_dropped(self)
-            if self._state is not _CLOSED:
-                self._state = _NEW
-                self._control._thaw()
+            if self._link.connect is connect:
+                session = self._session
+                self._session = self._link.session = self._connecting = self._uri = None
+                keep_when_dropped(self)
+                if self._state is not _CLOSED:
+                    self._state = _NEW
+                    self._control._thaw()
         if session is None or session.role.claim():
             connect.close()
         else:

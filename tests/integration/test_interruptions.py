@@ -44,6 +44,36 @@ def test_a_close_that_was_interrupted_leaves_no_reader(monkeypatch):
         assert session.wait_closed(reader_module.FOREVER)
 
 
+def test_a_connect_that_was_interrupted_as_it_began_leaves_the_socket_new(monkeypatch):
+    begun = []
+
+    def interrupt(self):
+        begun.append(socket._link.connect)
+        raise KeyboardInterrupt
+
+    socket = MessageWebSocket()
+    with running_server(echo) as uri:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(socket.control), "_freeze", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                socket.connect(uri)
+        # Its descriptor is given back.
+        assert begun[0].waker.fileno() == -1
+        with socket:
+            socket.connect(uri)
+            socket.send("again")
+            assert socket.receive(LIMIT) == "again"
+
+
+def test_a_connect_that_is_refused_leaves_the_one_before_alone():
+    with running_server(echo) as uri, MessageWebSocket() as socket:
+        socket.connect(uri)
+        with pytest.raises(syncws.IllegalMethodCallError):
+            socket.connect(uri)
+        socket.send("still here")
+        assert socket.receive(LIMIT) == "still here"
+
+
 def test_a_socket_that_was_dropped_while_closing_is_abandoned_without_a_warning():
     ended = threading.Event()
 
