@@ -2,6 +2,7 @@
 
 import base64
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -34,8 +35,12 @@ def text_of(outputs):
 
 
 def kinds_of(outputs):
-    """Return the kinds of a cell's outputs: a stream's name, the types of a picture or table, an error's name."""
-    return [output.get("name") or sorted(output.get("data", ())) or output["ename"] for output in outputs]
+    """Return the kinds of a cell's outputs: a stream's name, the types of a picture or table, an error's name.
+
+    What a cell prints comes in one output or in several, as the kernel finds time to send it.
+    """
+    kinds = (output.get("name") or sorted(output.get("data", ())) or output["ename"] for output in outputs)
+    return [kind for kind, _ in itertools.groupby(kinds)]
 
 
 def execute(written):
