@@ -18,7 +18,6 @@ pytestmark = pytest.mark.skipif(speedups is None, reason="in plain Python")
 
 LIMIT = 1 << 24
 SCANNED = 131072
-MUCH = 262144
 
 
 def view_of(data):

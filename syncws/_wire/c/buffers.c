@@ -7,11 +7,6 @@
 
 #include "speedups.h"
 
-#ifndef MS_WINDOWS
-#include <errno.h>
-#include <sys/socket.h>
-#endif
-
 /* For reads of two threads at a time; more take memory of their own. */
 enum { MOST_SPARES = 2 };
 
@@ -95,79 +90,6 @@ syncws_take_buffer(PyObject *buffer, Py_ssize_t count)
                             : PyMemoryView_FromObject(buffer);
     Py_DECREF(buffer);
     return taken;
-}
-
-/* Put a piece, whose reference it takes over, into the deque `kept`; -1 with an exception. */
-int
-syncws_put(const State *state, PyObject *kept, PyObject *piece)
-{
-    PyObject *put[3] = {NULL, kept, piece}, *done = NULL;
-
-    if (piece != NULL) {
-        done = PyObject_VectorcallMethod(state->append_name, put + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-        Py_DECREF(piece);
-    }
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
-/* Put what a socket gave, and return what receive_much() and receive_small() do: -2 where there was no memory to put it,
- * for it cannot be had again. */
-PyObject *
-syncws_put_received(const State *state, PyObject *kept, PyObject *piece, Py_ssize_t received)
-{
-    if (syncws_put(state, kept, piece) == 0) {
-        return PyLong_FromSsize_t(received);
-    }
-    if (!PyErr_ExceptionMatches(PyExc_MemoryError)) {
-        return NULL;
-    }
-    PyErr_Clear();
-    return PyLong_FromLong(-2);
-}
-
-/* receive_much(socket, kept) -> how many bytes were put into the deque `kept`, -1 when there is nothing now, -2 when what
- * there was is lost */
-PyObject *
-syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count)
-{
-#ifdef MS_WINDOWS
-    PyErr_SetString(PyExc_NotImplementedError, "not on Windows");
-    return NULL;
-#else
-    State *state = syncws_state(module);
-    unsigned char *room;
-    PyObject *buffer;
-    Py_ssize_t received;
-    int descriptor, number;
-
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "receive_much takes a socket and a deque");
-        return NULL;
-    }
-    descriptor = syncws_number_of(args[0], state);
-    if (descriptor < 0) {
-        errno = EBADF;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    buffer = syncws_new_buffer(state, &room);
-    if (buffer == NULL) {
-        return NULL;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    received = recv(descriptor, room, SYNCWS_MUCH_BYTES, MSG_DONTWAIT);
-    number = errno;
-    Py_END_ALLOW_THREADS
-    if (received < 0) {
-        Py_DECREF(buffer);
-        if (number == EAGAIN || number == EWOULDBLOCK || number == EINTR) {
-            return PyLong_FromLong(-1);
-        }
-        errno = number;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return syncws_put_received(state, args[1], syncws_take_buffer(buffer, received), received);
-#endif
 }
 
 /* The place before a view's bytes, if that is free for `count` bytes; else NULL. */

@@ -1,4 +1,4 @@
-/* Receiving a little from a plain socket, if it has something: the compiled form of transport.receive_small. */
+/* Receiving from a plain socket, if it has something: a little, and much at a time. */
 
 #include "speedups.h"
 
@@ -60,6 +60,63 @@ syncws_number_of(PyObject *socket, State *state)
     return result < 0 || result > INT_MAX ? -1 : (int)result;
 }
 
+/* Put a piece, whose reference it takes over, into the deque `kept`; -1 with an exception. */
+int
+syncws_put(const State *state, PyObject *kept, PyObject *piece)
+{
+    PyObject *put[3] = {NULL, kept, piece}, *done = NULL;
+
+    if (piece != NULL) {
+        done = PyObject_VectorcallMethod(state->append_name, put + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        Py_DECREF(piece);
+    }
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+#ifndef MS_WINDOWS
+
+/* Put what a socket gave, and return what receive_much() and receive_small() do: -2 where there was no memory to put it,
+ * for it cannot be had again. */
+static PyObject *
+put_received(const State *state, PyObject *kept, PyObject *piece, Py_ssize_t received)
+{
+    if (syncws_put(state, kept, piece) == 0) {
+        return PyLong_FromSsize_t(received);
+    }
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        return NULL;
+    }
+    PyErr_Clear();
+    return PyLong_FromLong(-2);
+}
+
+/* The number of an open socket, or -1 with an exception. */
+static int
+descriptor_of(PyObject *socket, State *state)
+{
+    int descriptor = syncws_number_of(socket, state);
+
+    if (descriptor < 0) {
+        errno = EBADF;
+        PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return descriptor;
+}
+
+/* Return what receive_much() and receive_small() do where recv() has failed with this errno. */
+static PyObject *
+nothing_received(int number)
+{
+    if (number == EAGAIN || number == EWOULDBLOCK || number == EINTR) {
+        return PyLong_FromLong(-1);
+    }
+    errno = number;
+    return PyErr_SetFromErrno(PyExc_OSError);
+}
+
+#endif
+
 /* receive_small(socket, kept, size) -> how many bytes were put into the deque `kept`, -1 when there is nothing now,
  * -2 when what there was is lost
  *
@@ -88,18 +145,53 @@ syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
         PyErr_Format(PyExc_ValueError, "the size must be in range(0, %d)", MOST_BYTES + 1);
         return NULL;
     }
-    descriptor = syncws_number_of(args[0], state);
+    descriptor = descriptor_of(args[0], state);
     if (descriptor < 0) {
-        errno = EBADF;
-        return PyErr_SetFromErrno(PyExc_OSError);
+        return NULL;
     }
     received = recv(descriptor, room, (size_t)size, MSG_DONTWAIT);
     if (received < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
-            return PyLong_FromLong(-1);
-        }
-        return PyErr_SetFromErrno(PyExc_OSError);
+        return nothing_received(errno);
     }
-    return syncws_put_received(state, args[1], PyBytes_FromStringAndSize(room, received), received);
+    return put_received(state, args[1], PyBytes_FromStringAndSize(room, received), received);
+#endif
+}
+
+/* receive_much(socket, kept) -> how many bytes were put into the deque `kept`, -1 when there is nothing now, -2 when what
+ * there was is lost */
+PyObject *
+syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+#ifdef MS_WINDOWS
+    PyErr_SetString(PyExc_NotImplementedError, "not on Windows");
+    return NULL;
+#else
+    State *state = syncws_state(module);
+    unsigned char *room;
+    PyObject *buffer;
+    Py_ssize_t received;
+    int descriptor, number;
+
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "receive_much takes a socket and a deque");
+        return NULL;
+    }
+    descriptor = descriptor_of(args[0], state);
+    if (descriptor < 0) {
+        return NULL;
+    }
+    buffer = syncws_new_buffer(state, &room);
+    if (buffer == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    received = recv(descriptor, room, SYNCWS_MUCH_BYTES, MSG_DONTWAIT);
+    number = errno;
+    Py_END_ALLOW_THREADS
+    if (received < 0) {
+        Py_DECREF(buffer);
+        return nothing_received(number);
+    }
+    return put_received(state, args[1], syncws_take_buffer(buffer, received), received);
 #endif
 }

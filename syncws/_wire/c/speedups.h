@@ -261,7 +261,6 @@ int syncws_number_of(PyObject *socket, State *state);
 PyObject *syncws_new_buffer(State *state, unsigned char **room);
 PyObject *syncws_take_buffer(PyObject *buffer, Py_ssize_t count);
 int syncws_put(const State *state, PyObject *kept, PyObject *piece);
-PyObject *syncws_put_received(const State *state, PyObject *kept, PyObject *piece, Py_ssize_t received);
 PyObject *syncws_take(PyObject *at_hand, const State *state, PyObject *handlers);
 PyObject *syncws_latest_stream(PyObject *latest, State *state, PyObject *sink);
 PyObject *syncws_send(PyObject *sender, State *state, PyObject *payload, unsigned first);
