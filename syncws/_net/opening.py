@@ -134,8 +134,8 @@ class Opening:
             if exc.errno in (errno.EMFILE, errno.ENFILE):
                 raise CannotConnectError(f"the system gives no descriptor: {exc.strerror}") from exc
             if is_tls_error(exc):
-                from syncws._net.tls.failure import tls_error
-
+                with loading():
+                    from syncws._net.tls.failure import tls_error
                 raise tls_error(exc, uri.server_name) from exc
             raise
         finally:

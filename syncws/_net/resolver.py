@@ -158,6 +158,9 @@ def make_resolver() -> Any:
 
 def ask_system(host: str) -> Answer:
     """Ask the system's resolver; waits, and nothing can end that."""
+    with loading():
+        # What getaddrinfo would import, for the name.
+        import encodings.idna  # noqa: F401
     try:
         answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:

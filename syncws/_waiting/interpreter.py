@@ -10,6 +10,7 @@ import importlib
 import sys
 import threading
 
+from syncws._waiting.at_fork import loading
 from syncws.errors import CannotConnectError
 
 __all__ = ["check_threads_allowed", "is_main"]
@@ -22,7 +23,8 @@ def is_main() -> bool:
     if sys.version_info >= (3, 12):
         return _thread._is_main_interpreter()
     try:
-        interpreters = importlib.import_module("_xxsubinterpreters")
+        with loading():
+            interpreters = importlib.import_module("_xxsubinterpreters")
     except ImportError:
         return True
     return bool(interpreters.get_current() == interpreters.get_main())

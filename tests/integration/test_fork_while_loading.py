@@ -56,6 +56,15 @@ settings["resolver"] = Resolver()
 """
 
 
+# A name that the system's resolver is asked for, which then looks up another one: both are given to the IDNA codec.
+SYSTEM = """
+import socket
+asked = socket.getaddrinfo
+socket.getaddrinfo = lambda host, *rest, **options: asked("localhost", *rest, **options)
+uri = uri.replace("localhost", "server.local")
+"""
+
+
 def program(module, more=""):
     return f"module, settings = {module!r}, {{}}\n{more}\n{PROGRAM}"
 
@@ -65,15 +74,17 @@ def program(module, more=""):
     [
         ("websocket._abnf", ""),
         ("dns.resolver", RESOLVER),
+        ("encodings.idna", SYSTEM),
         ("urllib3.util.url", "uri += '/%7euser'"),
     ],
-    ids=["the handshake", "a name", "a path to be encoded anew"],
+    ids=["the handshake", "a name", "the system's names", "a path to be encoded anew"],
 )
 def test_a_fork_waits_for_what_a_plain_connect_loads(module, more):
     with running_server(echo) as uri:
         assert_quiet(run(program(module, more), uri))
 
 
-def test_a_fork_waits_for_what_a_connect_over_tls_loads(server_tls, authority_file):
+@pytest.mark.parametrize("module", ["urllib3.util.ssl_", "encodings.idna"])
+def test_a_fork_waits_for_what_a_connect_over_tls_loads(server_tls, authority_file, module):
     with running_server(echo, ssl_context=server_tls) as uri:
-        assert_quiet(run(program("urllib3.util.ssl_"), uri, authority=authority_file))
+        assert_quiet(run(program(module), uri, authority=authority_file))

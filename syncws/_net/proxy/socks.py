@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncws._net.exchange import receive_exactly, send_all
 from syncws._net.transport import Transport
+from syncws._waiting.at_fork import loading
 from syncws._waiting.waiter import Waiter
 from syncws._wire.proxy_url import ProxyUrl
 from syncws.errors import HandshakeError, ProxyError
@@ -45,7 +46,8 @@ def ask_socks(transport: Transport, waiter: Waiter, proxy: ProxyUrl, host: str, 
         HandshakeError: its answer is no SOCKS (0x80072F78).
         OSError: the transport's; OperationTimedOutError and OperationCanceledError as the waiter says.
     """
-    import socksio
+    with loading():
+        import socksio
 
     talk = _Talk(transport, waiter, proxy)
     try:

@@ -10,6 +10,8 @@ BIO, so records reach the wire in the order in which they were made. What receiv
 stays there until the sending side flushes; `has_unsent` tells that there is some.
 """
 
+# wrap_bio would import it for the first server's name, and a fork would not wait for that.
+import encodings.idna  # noqa: F401
 import errno
 import ssl
 from collections import deque
