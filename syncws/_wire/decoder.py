@@ -6,10 +6,17 @@ The thread that holds the reading role runs it; it needs no lock.
 from syncws._wire.accelerated import speedups
 from syncws._wire.binary import BinaryAssembler
 from syncws._wire.deflate import Inflater
-from syncws._wire.frame_decoder import Checkpoint, FrameDecoder, Incoming, bad_text, check_fragments
-from syncws._wire.frames import BINARY, TEXT
+from syncws._wire.frame_decoder import (
+    INFLATED_PIECE_BYTES,
+    Checkpoint,
+    FrameDecoder,
+    Incoming,
+    bad_text,
+    check_fragments,
+)
+from syncws._wire.frames import BINARY, RSV1, TEXT
 from syncws._wire.incoming import Message
-from syncws._wire.utf8 import TextAssembler
+from syncws._wire.utf8 import TextAssembler, decode_utf8
 
 __all__ = ["MAX_FRAGMENTS", "Decoder", "Incoming"]
 
@@ -24,6 +31,8 @@ _LEFT_BYTES = 1024
 
 _FIN_TEXT = 0x80 | TEXT
 _FIN_BINARY = 0x80 | BINARY
+_COMPRESSED_TEXT = _FIN_TEXT | RSV1
+_COMPRESSED_BINARY = _FIN_BINARY | RSV1
 _new = object.__new__
 
 
@@ -169,6 +178,10 @@ class Decoder(FrameDecoder):
                     raise bad_text(exc) from None
                 finally:
                     self.tally.whole += len(events) - count
+                following = position if self.inflater is None else self._take_compressed(data, position, end, events)
+                if following > position:
+                    position = following
+                    continue
                 if end - position < 2 or self._is_left(data, position, end):
                     break
             following = self._take_frame(data, position, end, events)
@@ -188,6 +201,54 @@ class Decoder(FrameDecoder):
             return False
         start, length = _long_header(data, position)
         return end - start < length <= self._scan_limit
+
+    def _take_compressed(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
+        """Take whole compressed messages of one frame each; return where the next frame is."""
+        inflater = self.inflater
+        assert inflater is not None
+        while end - position >= 2 and inflater.plain_bytes < self._inflated_limit:
+            first = data[position]
+            length = data[position + 1]
+            start = position + 2
+            if length == 126:
+                start += 2
+                length = int.from_bytes(data[position + 2 : start], "big")
+                if length < 126:
+                    break
+            elif length > 126:
+                break
+            stop = start + length
+            if stop > end or first not in (_COMPRESSED_TEXT, _COMPRESSED_BINARY):
+                break
+            inflater.feed(data[start:stop], is_last=True)
+            # One byte beyond the limit shows that there is more, as in _inflate().
+            content = inflater.read(min(INFLATED_PIECE_BYTES, self._max_message_size + 1))
+            if inflater.is_drained and len(content) <= self._max_message_size:
+                is_text = first == _COMPRESSED_TEXT
+                self._append_message(content, events, is_text=is_text)
+            else:
+                # It goes on as what has come in pieces.
+                self._begin_frame(first, first & 0x0F, 0)
+                self._take_inflated(content, events, is_last=False)
+                if not self._inflate(events):
+                    self._unread = bytes(data[stop:])
+                    return end
+            position = stop
+        return position
+
+    def _append_message(self, content: bytes, events: list[Incoming], *, is_text: bool) -> None:
+        message = _new(self._message_class)
+        message._length = len(content)
+        message._payload = message._text = message._error = None
+        if is_text:
+            try:
+                message._text = decode_utf8(content, True)[0]
+            except UnicodeDecodeError as exc:
+                raise bad_text(exc) from None
+        else:
+            message._payload = content
+        events.append(message)
+        self.tally.whole += 1
 
     def _begin_message(self, opcode: int) -> None:
         self._fragments = 0

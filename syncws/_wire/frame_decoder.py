@@ -30,7 +30,16 @@ from syncws._wire.shown import shown_text
 from syncws._wire.tally import Tally
 from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketError
 
-__all__ = ["Checkpoint", "NO_LIMIT", "Incoming", "Fail", "FrameDecoder", "bad_text", "check_fragments"]
+__all__ = [
+    "INFLATED_PIECE_BYTES",
+    "NO_LIMIT",
+    "Checkpoint",
+    "Fail",
+    "FrameDecoder",
+    "Incoming",
+    "bad_text",
+    "check_fragments",
+]
 
 Incoming = Message | Ping | Pong | CloseFrame | Violation
 Checkpoint = tuple[bytes, int, int, int, int]
@@ -42,7 +51,8 @@ NO_LIMIT = 1 << 63
 _RESERVED_BITS = 0x70
 _MASK_BIT = 0x80
 
-_PIECE_BYTES = 65536
+# What the inflater gives out at a time.
+INFLATED_PIECE_BYTES = 65536
 # What may come of one call by inflating, and a piece beyond it.
 _INFLATED_BYTES = 262144
 
@@ -186,10 +196,16 @@ class FrameDecoder:
                 self._decode(data, events)
             else:
                 self._unread = bytes(data)
+        except BadDeflateError as exc:
+            message = f"the server sent compressed data that cannot be inflated: {exc}"
+            self._fail(Fail(1007, ProtocolViolationError(message, close_code=1007)), events)
         except Fail as fail:
-            self._die()
-            events.append(fail.violation)
+            self._fail(fail, events)
         return events
+
+    def _fail(self, fail: Fail, events: list[Incoming]) -> None:
+        self._die()
+        events.append(fail.violation)
 
     def _die(self) -> None:
         self.is_dead = True
@@ -312,23 +328,22 @@ class FrameDecoder:
         inflater = self.inflater
         assert inflater is not None
         is_end = self._frame_is_final and not self._frame_remaining
-        try:
-            while not inflater.is_drained:
-                if inflater.plain_bytes >= self._inflated_limit:
-                    self.has_more = True
-                    return False
-                # One byte beyond the limit shows that there is more; its memory is not taken.
-                piece = inflater.read(min(_PIECE_BYTES, self._max_message_size - self._message_length + 1))
-                self._count_bytes(len(piece))
-                if piece:
-                    self._add_payload(piece, 0, events, is_last=is_end and inflater.is_drained)
-        except BadDeflateError as exc:
-            message = f"the server sent compressed data that cannot be inflated: {exc}"
-            raise Fail(1007, ProtocolViolationError(message, close_code=1007)) from exc
+        while not inflater.is_drained:
+            if inflater.plain_bytes >= self._inflated_limit:
+                self.has_more = True
+                return False
+            # One byte beyond the limit shows that there is more; its memory is not taken.
+            piece = inflater.read(min(INFLATED_PIECE_BYTES, self._max_message_size - self._message_length + 1))
+            self._take_inflated(piece, events, is_last=is_end and inflater.is_drained)
         self.has_more = False
         if is_end:
             self._finish_message(events)
         return True
+
+    def _take_inflated(self, piece: bytes, events: list[Incoming], *, is_last: bool) -> None:
+        self._count_bytes(len(piece))
+        if piece:
+            self._add_payload(piece, 0, events, is_last=is_last)
 
     def _finish_message(self, events: list[Incoming]) -> None:
         self._end_message(events)
