@@ -31,8 +31,8 @@ from syncws._wire.decoder import Decoder
 from syncws._wire.deflate import Inflater
 from syncws._wire.engine import best_engine
 from syncws._wire.extension import Agreement
-from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, Incoming
-from syncws._wire.incoming import CloseFrame, Message, MessagePiece, Ping, Pong, Violation
+from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder
+from syncws._wire.incoming import CloseFrame, Incoming, Message, MessagePiece, Ping, Pong, Violation
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws._wire.uri import parse_uri
 from syncws.enums import ByteOrder, UnicodeEncoding

@@ -18,7 +18,8 @@ from syncws._connection.sending.outbox import Outbox
 from syncws._locks import locks
 from syncws._net.transport import Transport
 from syncws._wire.deflate import Deflater, Inflater
-from syncws._wire.frame_decoder import FrameDecoder, Incoming
+from syncws._wire.frame_decoder import FrameDecoder
+from syncws._wire.incoming import Incoming
 from syncws._wire.seen import FrameScanner, SeenFrame
 
 __all__ = ["make_outbox", "traced"]

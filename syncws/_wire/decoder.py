@@ -3,85 +3,41 @@
 The thread that holds the reading role runs it; it needs no lock.
 """
 
-from syncws._wire.accelerated import speedups
 from syncws._wire.binary import BinaryAssembler
 from syncws._wire.deflate import Inflater
 from syncws._wire.frame_decoder import (
     INFLATED_PIECE_BYTES,
     Checkpoint,
     FrameDecoder,
-    Incoming,
     bad_text,
     check_fragments,
 )
-from syncws._wire.frames import BINARY, RSV1, TEXT
-from syncws._wire.incoming import Message
+from syncws._wire.frames import RSV1, TEXT
+from syncws._wire.incoming import Incoming, Message
+from syncws._wire.scanning import (
+    FIN_BINARY,
+    FIN_TEXT,
+    FIRST_FRAGMENTS,
+    FRAGMENTED_BYTES,
+    SCANNED_BYTES,
+    long_header,
+    scan,
+    scan_fragmented,
+)
 from syncws._wire.utf8 import TextAssembler, decode_utf8
 
-__all__ = ["MAX_FRAGMENTS", "Decoder", "Incoming"]
+__all__ = ["MAX_FRAGMENTS", "Decoder"]
 
 MAX_FRAGMENTS = 1 << 20
 """Frames that one message may have. Fragments are joined as they come and cost no memory of their own; the limit only
 ends a message of endless empty frames."""
 
-# The longest message that scan() takes.
-_SCANNED_BYTES = 125 if speedups is None else speedups.SCANNED_BYTES
 # Of an unfinished message so much must have come, or what is wrong in it is better found at once.
 _LEFT_BYTES = 1024
 
-_FIN_TEXT = 0x80 | TEXT
-_FIN_BINARY = 0x80 | BINARY
-_COMPRESSED_TEXT = _FIN_TEXT | RSV1
-_COMPRESSED_BINARY = _FIN_BINARY | RSV1
+_COMPRESSED_TEXT = FIN_TEXT | RSV1
+_COMPRESSED = (_COMPRESSED_TEXT, FIN_BINARY | RSV1)
 _new = object.__new__
-
-
-def scan_in_python(
-    data: bytes, position: int, limit: int, message_class: type[Message], events: list[Incoming], /
-) -> int:
-    """Append a message for each small, whole, unfragmented message from `position` on; return where the next frame is.
-
-    That may be a message as well: of over `limit` bytes, or whatever is too large for the short way of this form.
-
-    Raises:
-        UnicodeDecodeError: text is not UTF-8.
-    """
-    end = len(data)
-    last = end - 2
-    small_limit = min(125, limit)
-    append = events.append
-    while position <= last:
-        first = data[position]
-        length = data[position + 1]
-        start = position + 2
-        stop = start + length
-        if length > small_limit or stop > end:
-            break
-        if first == _FIN_BINARY:
-            message = _new(message_class)
-            message._payload = data[start:stop]
-            message._text = message._error = None
-        elif first == _FIN_TEXT:
-            text = data[start:stop].decode()
-            message = _new(message_class)
-            message._text = text
-            message._payload = message._error = None
-        else:
-            break
-        message._length = length
-        append(message)
-        position = stop
-    return position
-
-
-scan = scan_in_python if speedups is None else speedups.scan
-
-
-def _long_header(data: bytes | memoryview, position: int) -> tuple[int, int]:
-    """Return where the payload of the frame at `position` begins, and its length if that has a long form, else -1."""
-    form = data[position + 1]
-    start = position + (4 if form == 126 else 10)
-    return start, int.from_bytes(data[position + 2 : start], "big") if 126 <= form <= 127 else -1
 
 
 class Decoder(FrameDecoder):
@@ -89,7 +45,7 @@ class Decoder(FrameDecoder):
 
     takes_views = True
 
-    __slots__ = ("_binary", "_fragments", "_message_class", "_scan_limit", "_small_limit", "_text")
+    __slots__ = ("_binary", "_fragmented_limit", "_fragments", "_message_class", "_scan_limit", "_small_limit", "_text")
 
     def __init__(
         self, max_message_size: int, message_class: type[Message] = Message, inflater: Inflater | None = None
@@ -104,8 +60,9 @@ class Decoder(FrameDecoder):
         """
         super().__init__(max_message_size, inflater)
         self._message_class = message_class
-        self._scan_limit = min(_SCANNED_BYTES, max_message_size)
+        self._scan_limit = min(SCANNED_BYTES, max_message_size)
         self._small_limit = min(125, max_message_size)
+        self._fragmented_limit = min(FRAGMENTED_BYTES, max_message_size)
         # The message under way, if any: then exactly one of the two is set.
         self._text: TextAssembler | None = None
         self._binary: BinaryAssembler | None = None
@@ -126,19 +83,19 @@ class Decoder(FrameDecoder):
         length = len(data) - 2
         if length > self._small_limit:
             # A look at the header spares what comes in a stream of messages to be decoded twice.
-            start, payload_length = _long_header(data, 0)
+            start, payload_length = long_header(data, 0)
             is_whole = payload_length == len(data) - start
             return self._only_scanned(data) if is_whole and payload_length <= self._scan_limit else None
         if length < 0 or data[1] != length:
             return None
         first = data[0]
         text = payload = None
-        if first == _FIN_TEXT:
+        if first == FIN_TEXT:
             try:
                 text = data[2:].decode()
             except UnicodeDecodeError:
                 return None
-        elif first == _FIN_BINARY:
+        elif first == FIN_BINARY:
             payload = data[2:]
         else:
             return None
@@ -178,11 +135,13 @@ class Decoder(FrameDecoder):
                     raise bad_text(exc) from None
                 finally:
                     self.tally.whole += len(events) - count
-                following = position if self.inflater is None else self._take_compressed(data, position, end, events)
+                if end - position < 2:
+                    break
+                following = self._take_short_ways(data, position, end, events)
                 if following > position:
                     position = following
                     continue
-                if end - position < 2 or self._is_left(data, position, end):
+                if self._is_left(data, position, end):
                     break
             following = self._take_frame(data, position, end, events)
             if following < 0 or self.is_dead:
@@ -192,15 +151,36 @@ class Decoder(FrameDecoder):
             self._unread = bytes(data[position:])
 
     def _is_left(self, data: bytes | memoryview, position: int, end: int) -> bool:
-        """Tell whether the unfinished message at `position` is left to the next call, for scan() to take it whole then.
+        """Tell whether the unfinished message at `position` is left to the next call, to be taken whole then.
 
         No more is left than this call has taken: so each byte is copied once at most, and who sends little by little
         is told at once of what is wrong.
         """
-        if not _LEFT_BYTES <= end - position <= position or data[position] not in (_FIN_TEXT, _FIN_BINARY):
+        size = end - position
+        if not _LEFT_BYTES <= size <= position:
             return False
-        start, length = _long_header(data, position)
-        return end - start < length <= self._scan_limit
+        first = data[position]
+        if first in FIRST_FRAGMENTS:
+            limit = self._fragmented_limit
+            return size <= limit and scan_fragmented(data, position, limit, self._message_class, [])[2]
+        start, length = long_header(data, position)
+        return first in (FIN_TEXT, FIN_BINARY) and end - start < length <= self._scan_limit
+
+    def _take_short_ways(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
+        """Take whole messages that scan() leaves; return where the next frame is."""
+        first = data[position]
+        if first in FIRST_FRAGMENTS:
+            return self._take_fragmented(data, position, events)
+        if self.inflater is not None and first in _COMPRESSED:
+            return self._take_compressed(data, position, end, events)
+        return position
+
+    def _take_fragmented(self, data: bytes | memoryview, position: int, events: list[Incoming]) -> int:
+        count = len(events)
+        position, frames, _ = scan_fragmented(data, position, self._fragmented_limit, self._message_class, events)
+        self.tally.begun += frames
+        self.tally.ended += len(events) - count
+        return position
 
     def _take_compressed(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
         """Take whole compressed messages of one frame each; return where the next frame is."""
@@ -218,7 +198,7 @@ class Decoder(FrameDecoder):
             elif length > 126:
                 break
             stop = start + length
-            if stop > end or first not in (_COMPRESSED_TEXT, _COMPRESSED_BINARY):
+            if stop > end or first not in _COMPRESSED:
                 break
             inflater.feed(data[start:stop], is_last=True)
             # One byte beyond the limit shows that there is more, as in _inflate().

@@ -25,7 +25,7 @@ from syncws._wire.frames import (
     RSV1,
     is_valid_received_close_code,
 )
-from syncws._wire.incoming import CloseFrame, Message, Ping, Pong, Violation
+from syncws._wire.incoming import CloseFrame, Incoming, Ping, Pong, Violation
 from syncws._wire.shown import shown_text
 from syncws._wire.tally import Tally
 from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketError
@@ -36,12 +36,10 @@ __all__ = [
     "Checkpoint",
     "Fail",
     "FrameDecoder",
-    "Incoming",
     "bad_text",
     "check_fragments",
 ]
 
-Incoming = Message | Ping | Pong | CloseFrame | Violation
 Checkpoint = tuple[bytes, int, int, int, int]
 """The unread bytes of a decoder between two messages, and its counts."""
 

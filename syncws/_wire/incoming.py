@@ -9,7 +9,7 @@ from syncws._wire.accelerated import speedups
 from syncws.enums import SocketMessageType
 from syncws.errors import WebSocketError
 
-__all__ = ["CloseFrame", "Message", "MessagePiece", "Ping", "Pong", "Violation"]
+__all__ = ["CloseFrame", "Incoming", "Message", "MessagePiece", "Ping", "Pong", "Violation"]
 
 
 class MessageFields:
@@ -130,3 +130,6 @@ class Violation:
     def __init__(self, code: int, error: WebSocketError) -> None:
         self.code = code
         self.error = error
+
+
+Incoming = Message | Ping | Pong | CloseFrame | Violation

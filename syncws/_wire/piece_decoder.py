@@ -5,9 +5,9 @@ The thread that holds the reading role runs it; it needs no lock.
 
 from syncws._wire.decoder import MAX_FRAGMENTS
 from syncws._wire.deflate import Inflater
-from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, Incoming, bad_text, check_fragments
+from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, bad_text, check_fragments
 from syncws._wire.frames import TEXT
-from syncws._wire.incoming import MessagePiece
+from syncws._wire.incoming import Incoming, MessagePiece
 from syncws._wire.utf8 import TextDecoder
 from syncws.enums import SocketMessageType
 

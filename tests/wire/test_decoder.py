@@ -31,6 +31,7 @@ from syncws._wire.accelerated import accelerated
 from syncws._wire.decoder import Decoder
 from syncws._wire.incoming import Message, Violation
 from syncws.enums import SocketMessageType
+from syncws.errors import MessageTooBigError
 
 # An unfinished header (14 bytes in the longest form) or an unfinished control frame (125 bytes of payload).
 MOST_LEFT_OVER = 14 + 125
@@ -205,9 +206,11 @@ def test_a_message_may_have_as_many_fragments_as_the_limit_says(monkeypatch, fra
 @pytest.mark.parametrize("last", ["0000", "8000", "0005"])
 def test_a_fragment_too_many_is_refused_when_its_header_is_complete(monkeypatch, last):
     monkeypatch.setattr(decoder_module, "MAX_FRAGMENTS", 3)
-    data = frame(TEXT, fin=False) + frame(CONT, fin=False) * 2
-    assert decode(data) == []
-    assert decode(data + bytes.fromhex(last)) == [TOO_BIG]
+    # What comes whole in one read is never of so many.
+    decoder = Decoder(LIMIT)
+    assert decoder.receive_data(frame(TEXT, fin=False) + frame(CONT, fin=False) * 2) == []
+    (violation,) = decoder.receive_data(bytes.fromhex(last))
+    assert isinstance(violation.error, MessageTooBigError)
 
 
 def test_control_frames_are_no_fragments(monkeypatch):

@@ -13,9 +13,9 @@ from support.wire import frame, naive_mask, pattern
 from syncws._wire import frames
 from syncws._wire.accelerated import speedups
 from syncws._wire.binary import BinaryAssemblerInPython
-from syncws._wire.decoder import scan_in_python
 from syncws._wire.frames import BINARY, CONTINUATION, PING, TEXT, masked_frame_in_python
 from syncws._wire.incoming import Message
+from syncws._wire.scanning import scan_in_python
 from syncws._wire.utf8 import decode_utf8_in_python
 
 PYTHON = {

@@ -6,9 +6,8 @@ On the thread that has the reading role; nothing here waits.
 from typing import TYPE_CHECKING
 
 from syncws._connection.notices import tell
-from syncws._wire.frame_decoder import Incoming
 from syncws._wire.frames import PONG, encode_frame
-from syncws._wire.incoming import CloseFrame, Ping, Pong, Violation
+from syncws._wire.incoming import CloseFrame, Incoming, Ping, Pong, Violation
 from syncws.event_args import WebSocketPingReceivedEventArgs, WebSocketPongReceivedEventArgs
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from syncws._net.transport import MANY_BYTES, Transport, lost_connection
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
-from syncws._wire.frame_decoder import FrameDecoder, Incoming
-from syncws._wire.incoming import Ping, Pong, Violation
+from syncws._wire.frame_decoder import FrameDecoder
+from syncws._wire.incoming import Incoming, Ping, Pong, Violation
 from syncws.errors import ConnectionLostError, WebSocketError
 
 __all__ = ["Reader"]

@@ -20,8 +20,8 @@ from syncws._connection.stream_session import StreamSession
 from syncws._waiting.deadline import Deadline
 from syncws._wire.accelerated import speedups
 from syncws._wire.decoder import Decoder
-from syncws._wire.frame_decoder import FrameDecoder, Incoming
-from syncws._wire.incoming import Message, MessagePiece, Ping, Pong
+from syncws._wire.frame_decoder import FrameDecoder
+from syncws._wire.incoming import Incoming, Message, MessagePiece, Ping, Pong
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws.enums import MessageWebSocketReceiveMode
 from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs

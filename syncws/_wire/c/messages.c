@@ -1,4 +1,4 @@
-/* Message objects, and scanning bytes into them: the compiled forms of incoming.MessageFields and decoder.scan. */
+/* Message objects: the compiled form of incoming.MessageFields. */
 
 #include "speedups.h"
 
@@ -155,56 +155,14 @@ PyType_Spec syncws_message_spec = {
     .slots = message_slots,
 };
 
-/* Return the payload's length and set where it begins; -1 for what is not for scan(): see there. */
-static Py_ssize_t
-read_header(const unsigned char *at, Py_ssize_t available, Py_ssize_t limit, Py_ssize_t *start)
+/* Return a message of that content, whose reference is taken over also when it fails. */
+PyObject *
+syncws_make_message(State *state, PyTypeObject *type, PyObject *content, Py_ssize_t length)
 {
-    Py_ssize_t length;
-
-    if (at[0] != SYNCWS_FIN_TEXT && at[0] != SYNCWS_FIN_BINARY) {
-        return -1;
-    }
-    length = at[1];
-    *start = 2;
-    if (length == 126) {
-        if (available < 4) {
-            return -1;
-        }
-        length = (Py_ssize_t)at[2] << 8 | at[3];
-        *start = 4;
-        if (length < 126) {
-            return -1;
-        }
-    }
-    else if (length == 127) {
-        uint64_t whole = 0;
-
-        if (available < 10) {
-            return -1;
-        }
-        for (int at_byte = 2; at_byte < 10; at_byte++) {
-            whole = whole << 8 | at[at_byte];
-        }
-        if (whole < 65536 || whole > (uint64_t)limit) {
-            return -1;
-        }
-        length = (Py_ssize_t)whole;
-        *start = 10;
-    }
-    else if (length > 127) {
-        return -1;
-    }
-    return length > limit || length > available - *start ? -1 : length;
-}
-
-static PyObject *
-make_message(State *state, PyTypeObject *type, unsigned first, const unsigned char *payload, Py_ssize_t length)
-{
-    PyObject *content, *size;
+    PyObject *size;
     Message *message;
+    int is_text;
 
-    content = first == SYNCWS_FIN_TEXT ? syncws_text_of(payload, length)
-                                       : PyBytes_FromStringAndSize((const char *)payload, length);
     if (content == NULL) {
         return NULL;
     }
@@ -218,85 +176,13 @@ make_message(State *state, PyTypeObject *type, unsigned first, const unsigned ch
         Py_DECREF(content);
         return NULL;
     }
-    message->payload = first == SYNCWS_FIN_TEXT ? Py_NewRef(Py_None) : content;
-    message->text = first == SYNCWS_FIN_TEXT ? content : Py_NewRef(Py_None);
+    is_text = PyUnicode_CheckExact(content);
+    message->payload = is_text ? Py_NewRef(Py_None) : content;
+    message->text = is_text ? content : Py_NewRef(Py_None);
     message->length = size;
     message->error = Py_NewRef(Py_None);
     message->home = state;
     return (PyObject *)message;
-}
-
-/* Return where the next frame is, -1 with an exception; see below. */
-static Py_ssize_t
-scan_from(State *state, const Py_buffer *data, Py_ssize_t position, Py_ssize_t limit, PyTypeObject *type,
-    PyObject *events)
-{
-    const unsigned char *from = data->buf;
-
-    while (data->len - position >= 2) {
-        Py_ssize_t start, length = read_header(from + position, data->len - position, limit, &start);
-        PyObject *message;
-        int failed;
-
-        if (length < 0) {
-            break;
-        }
-        message = make_message(state, type, from[position], from + position + start, length);
-        if (message == NULL) {
-            return -1;
-        }
-        failed = PyList_Append(events, message);
-        Py_DECREF(message);
-        if (failed < 0) {
-            return -1;
-        }
-        position += start + length;
-    }
-    return position;
-}
-
-/* scan(data, position, limit, message_class, events) -> position
- *
- * Appends a message for each whole unfragmented message from `position` on, of at most `limit` bytes, and stops before
- * the first frame that is anything else, which includes whatever is wrong. */
-PyObject *
-syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count)
-{
-    State *state = syncws_state(module);
-    Py_buffer data;
-    Py_ssize_t position, limit;
-    PyTypeObject *type;
-
-    if (count != 5 || !(PyBytes_CheckExact(args[0]) || PyMemoryView_Check(args[0])) || !PyType_Check(args[3])
-        || !PyList_CheckExact(args[4])) {
-        PyErr_SetString(PyExc_TypeError, "scan takes bytes or a view, two integers, a class and a list");
-        return NULL;
-    }
-    type = (PyTypeObject *)args[3];
-    if (!PyType_IsSubtype(type, state->message_type)) {
-        PyErr_SetString(PyExc_TypeError, "the class must be one of messages");
-        return NULL;
-    }
-    position = PyLong_AsSsize_t(args[1]);
-    if (position == -1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    limit = PyLong_AsSsize_t(args[2]);
-    if (limit == -1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0) {
-        return NULL;
-    }
-    if (position < 0 || position > data.len) {
-        PyErr_SetString(PyExc_ValueError, "the position must be within the bytes");
-        position = -1;
-    }
-    else {
-        position = scan_from(state, &data, position, limit, type, args[4]);
-    }
-    PyBuffer_Release(&data);
-    return position < 0 ? NULL : PyLong_FromSsize_t(position);
 }
 
 /* use_message(message_class): what handlers get, of which many come and go */

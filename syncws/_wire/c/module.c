@@ -3,7 +3,7 @@
 #include "speedups.h"
 
 /* Changes with what Python's side expects, so that a build that was left behind is not taken: see accelerated.py. */
-enum { FORM = 16 };
+enum { FORM = 17 };
 
 State *
 syncws_state(PyObject *module)
@@ -195,7 +195,8 @@ static PyMethodDef methods[] = {
     {"receive_small", FAST(syncws_receive_small), "See syncws._net.transport."},
     {"receive_much", FAST(syncws_receive_much), "See syncws._net.transport."},
     {"join", FAST(syncws_join), "See syncws._wire.frame_decoder."},
-    {"scan", FAST(syncws_scan), "See syncws._wire.decoder.scan."},
+    {"scan", FAST(syncws_scan), "See syncws._wire.scanning.scan."},
+    {"scan_fragmented", FAST(syncws_scan_fragmented), "See syncws._wire.scanning.scan_fragmented."},
     {"call_handlers", FAST(syncws_call_handlers), "See syncws._connection.receiving.receivers.call_handlers."},
     {"use_message", syncws_use_message, METH_O, "Tell what handlers get: see syncws.event_args."},
     {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},

@@ -188,8 +188,9 @@ typedef struct {
     PyObject *timeout;
 } Sender;
 
-/* The first byte of a message of one frame. */
+/* The first byte of a message of one frame; of a message of several, of those that follow, and of the last. */
 enum { SYNCWS_FIN_TEXT = 0x81, SYNCWS_FIN_BINARY = 0x82 };
+enum { SYNCWS_TEXT = 0x01, SYNCWS_BINARY = 0x02, SYNCWS_CONTINUATION = 0x00, SYNCWS_FIN_CONTINUATION = 0x80 };
 
 /* What became of a frame that was given to a socket. */
 typedef struct {
@@ -251,6 +252,7 @@ syncws_replace(PyObject **field, PyObject *value)
     return old;
 }
 
+PyObject *syncws_make_message(State *state, PyTypeObject *type, PyObject *content, Py_ssize_t length);
 PyObject *syncws_text_of(const unsigned char *from, Py_ssize_t length);
 int syncws_is_ascii(const unsigned char *from, Py_ssize_t length);
 int syncws_read_first(PyObject *object);
@@ -287,6 +289,7 @@ PyObject *syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize
 PyObject *syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_join(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *syncws_scan_fragmented(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_call_handlers(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *syncws_use_message(PyObject *module, PyObject *message_class);
 PyObject *syncws_use_reader(PyObject *module, PyObject *args);
