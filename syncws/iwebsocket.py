@@ -330,7 +330,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages and
         bytes that nobody has taken are dropped; but once the peer has closed, or the connection was lost, receive() and
         reads still get them. Unlike in WinRT it waits until the connection is over, and then a second at most for
-        handlers that run.
+        handlers that run. Ctrl-C ends the wait, and may cut the connection.
 
         Args:
             code: 1000 to 1003, 1005 (sends none), 1007 to 1010, or 3000 to 4999.

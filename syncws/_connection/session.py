@@ -179,15 +179,18 @@ class Session(Sending, Telling):
         Only begin it on the reader thread, and in a signal handler that interrupted this thread's own send.
         """
         deadline = Deadline(timeout)
+        # Each would wait for its own thread: for the handler's return, or for what it is sending or taking in.
+        may_wait = not (self.is_on_reader or self.outbox.is_interrupted_here or self.role.is_held_here)
         try:
             self._post_close(self.closing.start(code, reason, deadline, self._own(CloseCause.LOCAL)))
             self._end_waits(self._told(ConnectionClosedError("the socket was closed: no pong is waited for any more")))
+            deadline = deadline.sooner(self.closing.deadline or deadline)
+            if may_wait:
+                self.role.read_to_end(deadline)
         finally:
             self.role.call()
-        if self.is_on_reader or self.outbox.is_interrupted_here or self.role.is_held_here:
-            # Each would wait for its own thread: for the handler's return, or for what it is sending or taking in.
+        if not may_wait:
             return
-        deadline = deadline.sooner(self.closing.deadline or deadline)
         if not self.over.wait_until(deadline, self.role.read_while_waiting):
             self.abort()
             deadline = Deadline(closing.ABORT_SECONDS)
@@ -365,10 +368,12 @@ class Session(Sending, Telling):
     def end(self, *, may_wait: bool = True) -> None:
         """Give everything back; the reader's last act, whatever ended it. Does nothing when that is done.
 
+        An interruption, which only the main thread knows, leaves it to be called again.
+
         Args:
             may_wait: False when senders, which have been woken, are not to be waited for.
         """
-        if self.is_over:
+        if self.over.is_set():
             return
         # After an abort nobody asks.
         state = _OPEN if self._has_told_all else self.closing.state
@@ -377,20 +382,23 @@ class Session(Sending, Telling):
                 "the server ended the connection without a Close frame"
             )
         self.closing.note(_LOST)
+        is_done = False
         try:
             if not self._has_told_all:
                 self.outbox.shut(self._reason_for_senders(state))
             self.outbox.retire(self._close_transport, may_wait=may_wait)
             if not self._has_told_all:
                 self.end_input()
+            is_done = True
         finally:
-            # Nobody waits with it any more, and a handler that never returns would keep its descriptors.
-            self.waker.close()
-            self.ended = now()
-            self.is_over = True
-            self.over.set()
-            self._close_timers()
-            self.delivery.bell.ring()
+            if is_done or threading.current_thread() is not threading.main_thread():
+                # Nobody waits with it any more, and a handler that never returns would keep its descriptors.
+                self.waker.close()
+                self.ended = now()
+                self.is_over = True
+                self._close_timers()
+                self.delivery.bell.ring()
+                self.over.set()
 
     def finish(self) -> None:
         """Raise Closed; the last act of the thread that calls the handlers."""

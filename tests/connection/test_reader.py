@@ -11,6 +11,7 @@ from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 import syncws
 from syncws._connection import closing
 from syncws._connection.receiving import reader as module
+from syncws._connection.receiving import session_role
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
 from syncws._waiting import deadline as deadline_module
@@ -467,7 +468,7 @@ def test_a_reader_whose_connect_has_given_everything_back_does_nothing(rigs):
 
 
 def test_a_turn_at_the_end_of_the_program_leaves_no_time_limit_to_the_next_reader(rigs, monkeypatch):
-    monkeypatch.setattr(module, "_STEP_SECONDS", 0.0)
+    monkeypatch.setattr(session_role, "_STEP_SECONDS", 0.0)
     rig = rigs()
     rig.session.start()
     rig.session.role.read_at_exit()
@@ -481,7 +482,7 @@ def test_a_turn_at_the_end_of_the_program_leaves_no_time_limit_to_the_next_reade
 
 
 def test_a_turn_at_the_end_of_the_program_ends_under_a_peer_that_never_pauses(rigs, monkeypatch):
-    monkeypatch.setattr(module, "_STEP_SECONDS", 0.0)
+    monkeypatch.setattr(session_role, "_STEP_SECONDS", 0.0)
     rig = rigs(*[server_frame(TEXT, b"x")] * 3)
     rig.transport.has_buffered = True
     rig.session.start()

@@ -10,6 +10,7 @@ import warnings
 import pytest
 from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
 from support.fakes import interrupt_at
+from support.scripts import connected, sends
 
 import syncws
 from syncws import DataWriter, InvalidArgumentError, MessageWebSocket, OperationTimedOutError, WebSocketError
@@ -42,6 +43,39 @@ def test_a_close_that_was_interrupted_leaves_no_reader(monkeypatch):
             socket.close()
         wait(ended)
         assert session.wait_closed(reader_module.FOREVER)
+
+
+class SignalError(Exception):
+    """What a signal handler raises."""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SignalError])
+@pytest.mark.parametrize("end", [MessageWebSocket.close, MessageWebSocket.abort])
+def test_an_end_that_was_interrupted_anywhere_comes_all_the_same(end, error):
+    for number in itertools.count():
+        # As long as it waits for the answer to a Close frame that was never sent.
+        with connected(sends(), close_timeout=0.05) as socket:
+            if not interrupt_at(number, end, socket, error=error):
+                break
+            if socket._session.closing.is_discarding:
+                # It had begun.
+                assert socket.wait_closed(LIMIT)
+            socket.close()
+            assert socket.wait_closed(LIMIT)
+            assert socket._session.transport._socket.fileno() == -1
+    assert number > 50
+
+
+def test_what_a_signal_handler_raises_while_close_waits_comes_out_of_it(monkeypatch):
+    with connected(sends()) as socket:
+
+        def handle(_):
+            raise SignalError
+
+        monkeypatch.setattr(reader_module.Reader, "fetch", handle)
+        with pytest.raises(SignalError):
+            socket.close()
+        assert socket.wait_closed(LIMIT)
 
 
 def test_a_connect_that_was_interrupted_as_it_began_leaves_the_socket_new(monkeypatch):

@@ -21,10 +21,10 @@ from syncws._connection.receiving.answers import answer
 from syncws._connection.receiving.delivery import Relieved
 from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
 from syncws._connection.receiving.reading_role import Hold
+from syncws._connection.receiving.turn import GivesWay
 from syncws._connection.session import Session
 from syncws._connection.tracing import traced
 from syncws._net.transport import MANY_BYTES, Transport, lost_connection
-from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws._wire.frame_decoder import FrameDecoder
@@ -46,12 +46,6 @@ _FEW_FRAMES = 64
 _MOST_READS_WAITING = 4
 # A reader thread that was started for something that came, and that nobody needs, ends after so much silence.
 _IDLE_SECONDS = 1.0
-# How long a thread reads at a time for a connection that has no reader thread.
-_STEP_SECONDS = 0.01
-
-
-class _GivesWay(Exception):
-    """Ends a thread's run without ending the connection: a caller reads, nothing is to be read, or its time is over."""
 
 
 class Reader:
@@ -64,7 +58,6 @@ class Reader:
         "_lingers_until",
         "_takes_much",
         "_told_frames",
-        "_until",
         "decode",
         "decoder",
         "is_at_end",
@@ -72,6 +65,7 @@ class Reader:
         "may_have_more",
         "readiness",
         "session",
+        "until",
     )
 
     def __init__(self, session: Session, decoder: FrameDecoder) -> None:
@@ -96,8 +90,8 @@ class Reader:
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
         self._is_lasting = False
-        # Without a reader thread: when this turn is over.
-        self._until: Deadline | None = None
+        # Without a reader thread: when this turn is over, see turn.py.
+        self.until: Deadline | None = None
         # How long the peer has to end TCP, once it is waited for that: by as many turns as there are.
         self._lingers_until: Deadline | None = None
 
@@ -145,7 +139,7 @@ class Reader:
     def hand_over(self) -> bool:
         """Let a new thread go on reading; return whether it was started. The monitor calls it, holding the ticket."""
         # A thread of the application's cannot stay to call the handlers of later messages.
-        return self._until is None and start_another_reader(self.session, self._read)
+        return self.until is None and start_another_reader(self.session, self._read)
 
     # What the role asks, any thread.
 
@@ -174,8 +168,8 @@ class Reader:
         session.reader = threading.current_thread()
         gives_way = False
         try:
-            self._read_to_end()
-        except _GivesWay:
+            self.read_to_end()
+        except GivesWay:
             gives_way = True
         finally:
             if gives_way:
@@ -183,7 +177,7 @@ class Reader:
             else:
                 session.finish()
 
-    def _read_to_end(self) -> None:
+    def read_to_end(self) -> None:
         """Read to the end of the connection; when a handler was slow be the dispatcher until then."""
         is_over, interruption = self._read()
         while not is_over:
@@ -204,50 +198,29 @@ class Reader:
             self.run()
         except Relieved as relieved:
             return False, relieved.interruption
-        except _GivesWay:
+        except GivesWay:
             raise
         except Exception as exc:  # a defect of ours, or no memory: the connection ends all the same
+            if self._is_callers:
+                # It may be a signal handler's.
+                raise
             if session.loss is None:
                 session.loss = ConnectionLostError(f"the reader failed: {exc!r}")
             with contextlib.suppress(Exception):
                 _logger.exception("reader %d failed", session.number)
-        except BaseException:  # a handler has ended its thread: the connection ends with it
-            session.give_up()
-            session.end()
+        except BaseException:
+            if not self._is_callers:
+                # A handler has ended its thread: the connection ends with it.
+                session.give_up()
+                session.end()
             raise
         session.end()
         return True, None
 
-    def read_for_a_moment(self) -> bool:
-        """Do as the reader thread if nobody reads; return whether nobody did.
-
-        On the main thread while the program ends, and on a caller's where there is no thread to be had.
-        """
-        session = self.session
-        role = session.role
-        # No Hold, as of the reader thread: the monitor goes on looking whether there is to be one.
-        operation = Operation()
-        operation.is_busy = True
-        former = session.reader
-        try:
-            if not role.take(operation):
-                return False
-            # Handlers may be called now.
-            session.reader = threading.current_thread()
-            self._until = Deadline(_STEP_SECONDS)
-            with contextlib.suppress(_GivesWay):
-                self._read_to_end()
-        finally:
-            if role.is_held_by(operation):
-                if session.is_over:
-                    session.finish()
-                # Before the role is given back: whoever takes it next has its own time.
-                self._until, session.reader = None, former
-                if not session.is_over:
-                    role.is_drained = not self.has_leftover
-                    role.give_back(operation)
-                    session.inbox.wake()
-        return True
+    @property
+    def _is_callers(self) -> bool:
+        """True on a caller's thread, which may be interrupted: then others go on."""
+        return self.until is not None and not self.session.is_exiting
 
     def run(self) -> None:
         """Read, decode and deliver until the peer or we are done.
@@ -268,7 +241,7 @@ class Reader:
         while not self.decoder.is_dead and not session.is_aborted and self._has_next():
             # Held by nobody from the decoding on: the memory is the next read's, of whichever connection.
             self._process(self.decode(self.kept.popleft()))
-            if self._until is not None:
+            if self.until is not None:
                 # Here too: a peer may never pause.
                 self._check_time()
         if self.decoder.is_dead or session.is_failed:
@@ -282,7 +255,7 @@ class Reader:
         Where the decoder holds more they are b"".
 
         Raises:
-            _GivesWay: this thread is not needed any more.
+            GivesWay: this thread is not needed any more.
         """
         session = self.session
         inbox = session.inbox
@@ -298,7 +271,7 @@ class Reader:
             if inbox.has_messages:
                 self._deliver_waiting()
             if role.is_wanted and not role.is_needed:
-                raise _GivesWay
+                raise GivesWay
             is_paused = inbox.is_full and not session.closing.is_discarding
             if is_paused is not session.is_paused:
                 session.note_pause(is_paused)
@@ -319,22 +292,22 @@ class Reader:
             else:
                 ready = self._wait(READABLE, session.closing.deadline or Deadline(_IDLE_SECONDS))
                 if not ready and not role.is_needed:
-                    raise _GivesWay
+                    raise GivesWay
             # Whoever changes anything of what is asked above wakes this thread.
             if ready == READABLE and self.fetch():
                 return True
         return False
 
     def _check_time(self) -> None:
-        if self._until is not None and self._until.is_expired:
-            raise _GivesWay
+        if self.until is not None and self.until.is_expired:
+            raise GivesWay
 
     def _wait(self, interest: int, deadline: Deadline) -> int:
         """Wait for the transport, a wake-up or the deadline; return what is ready."""
         session = self.session
-        if self._until is not None:
+        if self.until is not None:
             self._check_time()
-            deadline = deadline.sooner(self._until)
+            deadline = deadline.sooner(self.until)
         if (session.outbox.has_posted or session.transport.has_unsent) and not session.outbox.flush_without_waiting():
             interest |= WRITABLE
         ready = self.readiness.wait(interest, deadline)

@@ -185,7 +185,7 @@ class MessageReceiver(Reader):
         Without a reader thread it is the receiver that reads, as a rule, and again: it has answered.
         """
         session = self.session
-        if not self._is_answer_due or self._until is not None:
+        if not self._is_answer_due or self.until is not None:
             return
         for _ in range(closing.ANSWER_SLICES):
             if session.inbox.is_waited_for or session.closing.is_discarding or session.is_aborted:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from syncws._connection.keep_alive import may_begin_later
 from syncws._connection.receiving.pulling import Puller
 from syncws._connection.receiving.reading_role import ENDED, Hold, ReadingRole
+from syncws._connection.receiving.turn import take_turn
 from syncws._streams.byte_source import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.helper_threads import start, start_thread
+from syncws._waiting.readiness import SLICE_SECONDS
 
 if TYPE_CHECKING:
     from syncws._connection.monitor import Monitor
@@ -23,6 +25,8 @@ __all__ = ["SessionRole"]
 
 _logger = logging.getLogger("syncws.reader")
 
+# How long a thread reads at a time for a connection that can have no reader thread.
+_STEP_SECONDS = 0.01
 # How long who waits for a reader leaves it at that, before it looks whether there is one.
 _LOOK_SECONDS = 0.5
 # The same, where there is none, and another call reads at the moment.
@@ -180,6 +184,20 @@ class SessionRole(ReadingRole):
                     del self.holders[None]
                 self.call()
 
+    def read_to_end(self, deadline: Deadline) -> None:
+        """Do the rest of a close() on its own thread, where nobody reads and no handler is to be told.
+
+        To start a thread costs more than all of that.
+        """
+        session, reader = self._session, self.reader
+        owner = None if session is None else session.owner()
+        if session is None or reader is None or session.keeps_reader or session.is_exiting:
+            return
+        if session.dispatcher is not None or (owner is not None and owner._closed.handlers):
+            return
+        while not (session.is_over or deadline.is_expired) and take_turn(reader, SLICE_SECONDS):
+            pass
+
     def read_without_thread(self) -> bool:
         """Do a moment's part of what is the reader thread's on the thread that waits, where no other was to be had.
 
@@ -187,7 +205,9 @@ class SessionRole(ReadingRole):
             False when there is nothing of the kind to do, or another does it.
         """
         reader = self.reader
-        return reader is not None and self.is_short_of_threads and self.needs_thread and reader.read_for_a_moment()
+        return (
+            reader is not None and self.is_short_of_threads and self.needs_thread and take_turn(reader, _STEP_SECONDS)
+        )
 
     def read_while_waiting(self, deadline: Deadline) -> Deadline:
         """Read on the thread that waits for what only a reader brings, where no other was to be had.
@@ -211,7 +231,7 @@ class SessionRole(ReadingRole):
     def read_at_exit(self) -> None:
         """See _waiting.at_exit."""
         if self.reader is not None:
-            self.reader.read_for_a_moment()
+            take_turn(self.reader, _STEP_SECONDS)
 
     def close(self) -> None:
         """Start no thread any more, and hold nothing of the connection."""

@@ -397,11 +397,14 @@ class Outbox(Turns):
         """
         self._retire = close_transport
         self.has_posted = True
-        if self._role.acquire(timeout=closing.LEAVE_SECONDS if may_wait and not self._writer.is_quiet else 0):
-            try:
+        try:
+            if self._role.acquire(timeout=closing.LEAVE_SECONDS if may_wait and not self._writer.is_quiet else 0):
                 self._close_transport()
-            finally:
+        finally:
+            try:
                 self._role.release()
+            except RuntimeError:
+                pass  # Another thread has it.
 
     def _close_transport(self) -> None:
         """Close the transport if it is to be closed; requires the role."""

@@ -1,0 +1,80 @@
+"""A turn at reading in the reader thread's place: on the main thread while the program ends, and on a caller's.
+
+A caller takes one where there is no thread to be had, or none worth having: for the rest of a close().
+"""
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+from syncws._streams.byte_source import Operation
+from syncws._waiting.deadline import Deadline
+from syncws.errors import ConnectionLostError
+
+if TYPE_CHECKING:
+    from syncws._connection.receiving.reader import Reader
+
+__all__ = ["GivesWay", "take_turn"]
+
+
+class GivesWay(Exception):
+    """Ends a thread's run without ending the connection: a caller reads, nothing is to be read, or its time is over."""
+
+
+def take_turn(reader: "Reader", seconds: float) -> bool:
+    """Do as the reader thread if nobody reads, for so many seconds at most; return whether nobody did.
+
+    An interruption cuts the connection, and leaves the rest to who reads next.
+    """
+    session = reader.session
+    role = session.role
+    holders = role.holders
+    # No Hold, as of the reader thread: the monitor goes on looking whether there is to be one.
+    operation = Operation()
+    operation.is_busy = True
+    former = session.reader
+    is_finished = is_given_back = False
+    try:
+        if not role.take(operation):
+            return False
+        # Handlers may be called now.
+        session.reader = threading.current_thread()
+        reader.until = Deadline(seconds)
+        with contextlib.suppress(GivesWay):
+            reader.read_to_end()
+        if session.is_over:
+            session.finish()
+            is_finished = True
+        else:
+            role.is_drained = not reader.has_leftover
+    except BaseException as exc:
+        if role.is_held_by(operation):
+            _cut(reader, exc)
+        raise
+    finally:
+        # No call before the role is given back: an interruption can come after each.
+        try:
+            if holders[None] is operation:
+                # Whoever takes it next has its own time.
+                reader.until, session.reader = None, former
+                if not is_finished:
+                    del holders[None]
+                    is_given_back = True
+        except KeyError:
+            pass  # Nobody has it.
+        if is_given_back:
+            if role.is_asked:
+                role.settle()
+            session.inbox.wake()
+    return True
+
+
+def _cut(reader: "Reader", why: BaseException) -> None:
+    """End the stream here: after an interruption what the system holds may not fit to what came before."""
+    session = reader.session
+    if session.loss is None and not session.closing.is_discarding:
+        session.loss = ConnectionLostError(f"receiving was interrupted by {type(why).__name__}")
+    reader.is_at_end = True
+    reader.may_have_more = False
+    reader.kept.clear()
+    session.transport.abort()
