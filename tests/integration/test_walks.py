@@ -113,7 +113,7 @@ def connect_and_abort():
         handshake(connection)
         read_to_end(connection)
 
-    with scripted_server(script, connections=20) as uri:
+    with scripted_server(script, connections=40) as uri:
 
         def once():
             syncws.connect(uri.replace("localhost", "127.0.0.1")).abort()
@@ -172,7 +172,7 @@ def test_what_was_made_for_a_connect_that_was_refused_leaves_nothing_to_the_garb
         connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
         read_to_end(connection)
 
-    with scripted_server(script, connections=11) as uri:
+    with scripted_server(script, connections=31) as uri:
 
         def refused():
             with contextlib.suppress(HttpStatusError):
