@@ -42,6 +42,7 @@ ROWS = (
     Row("receive 64 B binary", "flood", 10000, 64, "binary"),
     Row("receive 64 B text", "flood", 10000, 64, "ascii"),
     Row("receive 64 B text, not ASCII", "flood", 10000, 64, "text"),
+    Row("receive 4 KiB text in 4 frames", "flood", 500, 4 * KIB, "pieces"),
     Row("receive 16 KiB binary", "flood", 1000, 16 * KIB, "binary"),
     Row("receive 16 KiB text", "flood", 1000, 16 * KIB, "ascii"),
     Row("receive 1 MiB binary", "flood", 24, MIB, "binary"),

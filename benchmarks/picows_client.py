@@ -1,6 +1,6 @@
 """picows among the clients of clients.py: on asyncio's own event loop, which runs for one measurement.
 
-Its listener gets frames, so a message of several would have to be put together; the server sends none.
+Its listener gets frames, so a message of several is put together here.
 """
 
 import asyncio
@@ -35,6 +35,24 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
             self._answer(transport)
 
 
+class _Assembler(_Listener):
+    """As its base, for messages of several frames of text."""
+
+    def __init__(self, case: Case, count: int, answer: Any) -> None:
+        super().__init__(case, count, answer)
+        self._pieces: list[bytes] = []
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        """Gather a piece; read the message when it was the last."""
+        self._pieces.append(frame.get_payload_as_bytes())
+        if frame.fin:
+            b"".join(self._pieces).decode()
+            self._pieces.clear()
+            self._left -= 1
+            if not self._left:
+                self.done.set()
+
+
 class Picows:
     """picows.ws_connect."""
 
@@ -57,14 +75,15 @@ class Picows:
         asyncio.run(self._drop(case, lap))
 
     async def _exchange(self, case: Case, lap: Lap, *, received: int, sent: int, is_trip: bool = False) -> None:
-        kind = picows.WSMsgType.BINARY if case.is_binary else picows.WSMsgType.TEXT
+        type_ = picows.WSMsgType.BINARY if case.is_binary else picows.WSMsgType.TEXT
         message = case.message
 
         def send(transport: Any) -> None:
             # It takes str as well, at the same cost.
-            transport.send(kind, message.encode() if isinstance(message, str) else message)
+            transport.send(type_, message.encode() if isinstance(message, str) else message)
 
-        transport, listener = await self._open(case, lambda: _Listener(case, received, send if is_trip else None))
+        kind = _Assembler if case.kind == "pieces" else _Listener
+        transport, listener = await self._open(case, lambda: kind(case, received, send if is_trip else None))
         lap.start()
         if not sent:
             transport.send(picows.WSMsgType.TEXT, b"go")

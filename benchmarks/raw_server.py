@@ -27,10 +27,10 @@ _CHUNK = 1 << 18
 
 
 def payload(size: int, kind: str) -> bytes:
-    """Return the message's bytes: `ascii`, `text` (not ASCII) or `binary`."""
+    """Return the message's bytes: `ascii`, `text` (not ASCII) or `binary`; `pieces` is ASCII that comes in frames."""
     if kind == "binary":
         return bytes(range(256)) * (size // 256) + bytes(size % 256)
-    if kind == "ascii":
+    if kind in ("ascii", "pieces"):
         return b"x" * size
     pattern = "Zażółć gęślą jaźń, 日本語テキスト. ".encode()
     whole = pattern * (size // len(pattern))
@@ -38,15 +38,22 @@ def payload(size: int, kind: str) -> bytes:
 
 
 def frame(size: int, kind: str) -> bytes:
-    """Return one unmasked frame with that payload."""
-    first = 0x82 if kind == "binary" else 0x81
+    """Return one unmasked message with that payload: of one frame, or `pieces` of four."""
+    data = payload(size, kind)
+    if kind != "pieces":
+        return _header(0x82 if kind == "binary" else 0x81, size) + data
+    parts = [data[start : start + size // 4] for start in range(0, size, size // 4)]
+    return b"".join(
+        _header(first, len(part)) + part for first, part in zip((0x01, 0x00, 0x00, 0x80), parts, strict=True)
+    )
+
+
+def _header(first: int, size: int) -> bytes:
     if size < 126:
-        header = bytes([first, size])
-    elif size < 65536:
-        header = bytes([first, 126]) + size.to_bytes(2, "big")
-    else:
-        header = bytes([first, 127]) + size.to_bytes(8, "big")
-    return header + payload(size, kind)
+        return bytes([first, size])
+    if size < 65536:
+        return bytes([first, 126]) + size.to_bytes(2, "big")
+    return bytes([first, 127]) + size.to_bytes(8, "big")
 
 
 def wire_size(size: int) -> int:
