@@ -122,7 +122,8 @@ def _is_plain(connected: object) -> "TypeGuard[socket.socket]":
 
 
 def _calls_of(kind: type[_socket.socket]) -> tuple[object, ...]:
-    return kind.send, kind.recv, kind.fileno
+    # eventlet's sockets have no fileno in their class.
+    return kind.send, kind.recv, getattr(kind, "fileno", None)
 
 
 _PLAIN = _calls_of(_socket.socket)

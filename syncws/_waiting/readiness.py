@@ -11,9 +11,11 @@ import math
 import os
 import select
 import socket
+import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from io import FileIO
+from types import ModuleType
 from typing import Protocol
 
 from syncws._waiting.deadline import Deadline
@@ -176,10 +178,11 @@ def readable_of(descriptors: Iterable[int]) -> set[int]:
     One that is negative is left out; one that was closed in the meantime may be returned.
     """
     numbers = [descriptor for descriptor in descriptors if descriptor >= 0]
-    if hasattr(select, "poll"):
-        poll = select.poll()
+    own = _unpatched_select()
+    if hasattr(own, "poll"):
+        poll = own.poll()
         for number in numbers:
-            poll.register(number, select.POLLIN)
+            poll.register(number, own.POLLIN)
         return {number for number, _ in poll.poll(0)}
     readable: set[int] = set()
     for begin in range(0, len(numbers), _MOST_SELECTED):
@@ -189,6 +192,12 @@ def readable_of(descriptors: Iterable[int]) -> set[int]:
         except (OSError, ValueError):
             readable.update(some)
     return readable
+
+
+def _unpatched_select() -> ModuleType:
+    # eventlet takes poll away, and lets nobody select a socket that another green thread waits for, not even to look.
+    patcher = sys.modules.get("eventlet.patcher")
+    return select if patcher is None else patcher.original("select")
 
 
 def wait_for_writable(descriptors: Iterable[int], waker: int, seconds: float | None) -> list[int]:

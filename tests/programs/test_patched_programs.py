@@ -140,6 +140,37 @@ def test_a_receive_of_one_greenlet_is_ended_by_another_when_gevent_came_after_th
     assert done.seconds < 20
 
 
+@pytest.mark.slow
+def test_eventlet_that_is_patched_in_after_the_import():
+    pytest.importorskip("eventlet")
+    # Its select lets no two green threads wait for one socket: nobody may look at a socket that another receives from.
+    script = f"""
+    warnings.simplefilter("ignore")
+    import eventlet
+    eventlet.monkey_patch()
+    {ECHO.replace(chr(10), chr(10) + "    ")}
+        receiving = eventlet.spawn(socket.receive, 60)
+        eventlet.sleep(1)
+        socket.send("ping me")
+        print(receiving.wait())
+        with eventlet.Timeout(10):
+            while not socket.information.bytes_buffered_in:
+                eventlet.sleep(0.1)
+        print(socket.receive(10))
+    """
+
+    def serve(connection):
+        for message in connection:
+            connection.send(message)
+            if message == "ping me":
+                connection.send("answered" if connection.ping().wait(LIMIT) else "not answered")
+
+    with running_server(serve, ping_interval=None) as uri:
+        done = run(script, uri)
+    assert_quiet(done)
+    assert done.stdout.splitlines() == ["ping me", "answered"]
+
+
 @pytest.mark.parametrize("is_imported_before", [True, False], ids=["imported before", "imported while it stands still"])
 def test_time_limits_end_while_freezegun_has_time_stand_still(is_imported_before):
     pytest.importorskip("freezegun")
