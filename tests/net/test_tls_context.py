@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from support import settings_with
 from support.certificates import make, make_authority
+from urllib3.util import ssl_
 
 from syncws import Certificate, HResult, InvalidArgumentError, WebSocketError
 from syncws._net.tls.context import make_plan
@@ -59,6 +60,28 @@ def test_the_default_context_verifies_everything():
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def test_the_default_context_is_the_same_where_urllib3_makes_those_of_pyopenssl(monkeypatch, tmp_path):
+    class Foreign:
+        """As urllib3.contrib.pyopenssl.inject_into_urllib3() puts it there: it has no wrap_bio()."""
+
+        options = verify_flags = 0
+
+        def __init__(self, protocol):
+            assert protocol == ssl.PROTOCOL_TLS_CLIENT
+
+    def shown(context):
+        return type(context), {
+            name: getattr(context, name)
+            for name in dir(context)
+            if not name.startswith("_") and isinstance(getattr(context, name), (int, str, type(None)))
+        }
+
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "secrets"))
+    usual = shown(trusting_context())
+    monkeypatch.setattr(ssl_, "SSLContext", Foreign)
+    assert shown(trusting_context()) == usual
 
 
 def test_the_application_s_context_is_used_as_it_is(client_tls):

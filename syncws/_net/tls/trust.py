@@ -119,7 +119,7 @@ def bare_context() -> ssl.SSLContext:
     """
     try:
         with loading():
-            context = create_urllib3_context()
+            context = _context_of_urllib3()
     except OSError as exc:
         raise WebSocketError(
             f"no TLS settings can be made, perhaps for the file that SSLKEYLOGFILE names: {exc}"
@@ -132,3 +132,17 @@ def bare_context() -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _context_of_urllib3() -> ssl.SSLContext:
+    context: Any = create_urllib3_context()
+    if isinstance(context, ssl.SSLContext):
+        return context
+    # One of pyOpenSSL, which urllib3.contrib.pyopenssl has put there, is for sockets alone.
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.options |= context.options
+    made.verify_flags |= getattr(context, "verify_flags", 0)
+    made.post_handshake_auth = True
+    if path := os.environ.get("SSLKEYLOGFILE"):
+        made.keylog_filename = path
+    return made
