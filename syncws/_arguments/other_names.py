@@ -84,6 +84,7 @@ SETTINGS: Mapping[str, str] = {
     "proxy_auth": "proxy_credential",
     "proxy_ssl": "proxy_ssl_context",
     "proxy_type": "proxy",
+    "read_timeout": "receive_timeout",
     "reconnect": _AGAIN,
     "reconnect_delays": "backoff= of reconnecting()",
     "reconnect_interval": _AGAIN,
@@ -92,6 +93,7 @@ SETTINGS: Mapping[str, str] = {
     "retries": "max_attempts= of reconnecting()",
     "sock": "socket= of connect()",
     "ssl": _TLS,
+    "ssl_handshake_timeout": "connect_timeout",
     "sslopt": _TLS,
     "timeout": "timeout= of connect() or of receive(), or receive_timeout",
     "token": "cancellation_token= of connect()",
@@ -99,17 +101,21 @@ SETTINGS: Mapping[str, str] = {
     "username": "server_credential",
     "verify": _TLS,
     "verify_ssl": _TLS,
+    "write_timeout": "send_timeout",
 }
 """Keywords that other clients have for what is a setting here, or an argument of connect()."""
 
 NEEDLESS: Mapping[str, str] = {
     "autoclose": "a Close is answered by itself",
     "autoping": "pings are answered by themselves",
+    "class_": "make a socket of your class, and have that connect",
     "dispatcher": "no loop is needed, and other loops may wait on fileno()",
     "enable_multithread": "any thread may send, always",
     "get_mask_key": "mask keys are random, always",
+    "keep_running": "close() ends it, on any thread",
     "logger": "the loggers are syncws, syncws.connect, syncws.handshake and syncws.frames",
     "ping_payload": "keep-alive needs none, and ping() takes one",
+    "receive_bytes": "nobody need say how much is read at a time",
     "skip_utf8_validation": "text is checked, always",
     "suppress_origin": "no Origin is sent, unless headers= has one",
 }
