@@ -168,7 +168,8 @@ class EventMember(Generic[SenderT, ArgsT]):
     """The attribute through which an object shows one of its events, which is made when it is asked for.
 
     `+=` and `-=` work on it, because they set the very event that they got; to assign anything else is an error. The
-    event itself stands in the object under the same name with an underscore; before, there is one without handlers.
+    event itself stands in the object, under a name that no subclass has for something else (a flag `_closed`); before,
+    there is one without handlers.
     """
 
     def __init__(self, doc: str) -> None:
@@ -177,7 +178,7 @@ class EventMember(Generic[SenderT, ArgsT]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
-        self._slot = f"_{name}"
+        self._slot = f"_{name}_event"
         setattr(owner, self._slot, _UnusedEvent(name))
 
     @overload

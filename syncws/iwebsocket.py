@@ -68,7 +68,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     _control: ControlT
     _information: WebSocketInformation
     _session: SessionT | None = None
-    _lock: AbstractContextManager[object]
+    _socket_lock: AbstractContextManager[object]
     _state = _NEW
     _uri: str | None = None
     _link: SessionLink
@@ -86,12 +86,14 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         if type(self) is IWebSocket:
             raise TypeError("IWebSocket cannot be made: make a MessageWebSocket or a StreamWebSocket")
         # Here and wherever a connect sets what stands here: past __setattr__, which looks at each name.
-        vars(self).update(_lock=locks.RLock(), _link=SessionLink(), _request_headers={}, _latest_stream=LatestStream())
+        vars(self).update(
+            _socket_lock=locks.RLock(), _link=SessionLink(), _request_headers={}, _latest_stream=LatestStream()
+        )
         watch(self, IWebSocket._let_go_in_child)
 
     def _let_go_in_child(self) -> None:
         """In a forked child: a connect that was under way has failed; see _waiting.at_fork."""
-        self._lock = locks.RLock()
+        self._socket_lock = locks.RLock()
         for event in events_of(self):
             event._let_go_in_child()
         if self._connecting is not None:
@@ -131,7 +133,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         Source: MessageWebSocket.SetRequestHeader.
         """
         check_request_header(header_name, header_value)
-        with self._lock:
+        with self._socket_lock:
             if self._state is not _NEW:
                 raise IllegalMethodCallError("request headers cannot be set after connect was called")
             self._request_headers[header_name.lower()] = (header_name, header_value)
@@ -202,7 +204,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             session: SessionT = opened.prepared
             session.open(opened)
             self._take_session(connect, session, text, target)
-            raise_opened(session, self._opened, self, self._information)
+            raise_opened(session, self._opened_event, self, self._information)
             session.start()
             is_open = True
         finally:
@@ -211,7 +213,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
                 self._end_failed_connect(connect)
 
     def _begin_connect(self, connect: Connect) -> None:
-        with self._lock:
+        with self._socket_lock:
             if self._state is _CLOSED and self._session is None:
                 raise ObjectClosedError("the socket was closed: make a new one to connect")
             if self._state is not _NEW:
@@ -222,7 +224,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             self._control._freeze()
 
     def _take_session(self, connect: Connect, session: SessionT, text: str, target: WebSocketUri) -> None:
-        with self._lock:
+        with self._socket_lock:
             if connect.is_canceled:
                 raise OperationCanceledError("connect was canceled")
             self._link.session, self._link.uri = session, target
@@ -233,7 +235,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def _end_failed_connect(self, connect: Connect) -> None:
         """Make the socket as it was before `connect`, if that was not refused; give back what it has."""
         session = None
-        with self._lock:
+        with self._socket_lock:
             if self._link.connect is connect:
                 session = self._session
                 self._session = self._link.session = self._connecting = self._uri = None
@@ -361,7 +363,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
     def _end(self) -> SessionT | None:
         """Note that the socket is closed; return the session to end, if there is one."""
-        with self._lock:
+        with self._socket_lock:
             if self._connecting is not None:
                 self._connecting.cancel()
             else:
@@ -393,13 +395,13 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
     def _raise_closed(self, closing: Closing) -> int:
         """Raise closed; for the session."""
-        if not self._closed.handlers:
+        if not self._closed_event.handlers:
             return 0
-        return self._closed(self, WebSocketClosedEventArgs._create(closing.code, closing.reason))
+        return self._closed_event(self, WebSocketClosedEventArgs._create(closing.code, closing.reason))
 
     def _validate_server(self, report: "CertificateReport", waiter: Waiter, on_change: Callable[[], None]) -> None:
         """Raise server_custom_validation_requested and wait for the verdict."""
-        ask_about_server(self, self._server_custom_validation_requested, report, waiter, on_change)
+        ask_about_server(self, self._server_custom_validation_requested_event, report, waiter, on_change)
 
     @property
     def state(self) -> State:

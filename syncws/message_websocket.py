@@ -64,7 +64,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     """
 
     _information: MessageWebSocketInformation
-    _message_received: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
+    _message_received_event: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
     # The session's, while it is connected; the latter where it may send at once.
     _at_hand = AtHand(NOTHING)
     _outbox: Outbox | None = None
@@ -72,7 +72,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     def __init__(self) -> None:
         """Make a socket; nothing is connected yet. Source: MessageWebSocket constructor."""
         # First: from super().__init__() on a forked child tells this object, and asks for its events.
-        vars(self)["_message_received"] = Event("message_received")
+        vars(self)["_message_received_event"] = Event("message_received")
         super().__init__()
         vars(self)["_control"] = MessageWebSocketControl._create()
         vars(self)["_information"] = MessageWebSocketInformation._over(self._link.take_snapshot)
@@ -101,13 +101,13 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         Raises:
             InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
-        token = self._message_received.add(handler)
+        token = self._message_received_event.add(handler)
         self._wake_reader()
         return token
 
     def remove_message_received(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (….remove_MessageReceived)."""
-        self._message_received.remove(token)
+        self._message_received_event.remove(token)
 
     # Sending.
 
@@ -274,7 +274,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         if timeout is not _TIMEOUT:
             timeout = check_timeout(timeout, "timeout")
         messages = self._at_hand.messages
-        if messages and not self._message_received.handlers and cancellation_token is None:
+        if messages and not self._message_received_event.handlers and cancellation_token is None:
             # As AtHand.take(), without the call: in plain Python each message of a stream passes here.
             try:
                 first = messages.popleft()
@@ -287,7 +287,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session = self._session
         if session is None or self._state is not _CONNECTED or cancellation_token is not None:
             return content_of(self._await_message(limit, cancellation_token))
-        taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received)
+        taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received_event)
         if taken is None:
             raise session.closed_error("the connection is closed")
         return content_of(taken)
@@ -392,7 +392,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         limit, token = self._limit(timeout), check_token(cancellation_token)
         session = self._connected_session(to_read=True)
         take = partial(self._take_message, session, limit, token)
-        return MessageIterator(session.inbox.at_hand if token is None else None, self._message_received, take)
+        return MessageIterator(session.inbox.at_hand if token is None else None, self._message_received_event, take)
 
     def _limit(self, timeout: float | Default | None) -> float | None:
         return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
@@ -423,12 +423,12 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             return receive_until_canceled(session, deadline, token, may_take, self._wake_reader)
         if check is not None:
             return session.receive(deadline, check)
-        return session.receive(deadline, self._check_no_handlers, self._message_received)
+        return session.receive(deadline, self._check_no_handlers, self._message_received_event)
 
     def _check_no_handlers(self) -> None:
         # When the connection is over no handler gets what still waits.
         session = self._session
-        if self._message_received.handlers and not (session is not None and session.finished.is_set()):
+        if self._message_received_event.handlers and not (session is not None and session.finished.is_set()):
             raise IllegalMethodCallError(
                 "receive is for sockets without message_received handlers: they get the messages"
             )
@@ -468,7 +468,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _raise_message_received(self, message: Message) -> int:
         """Raise message_received with what stands for a failure; for the session."""
-        return self._message_received(self, MessageWebSocketMessageReceivedEventArgs._over(message))
+        return self._message_received_event(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
     def _make_session(self, settings: MessageWebSocketControl, reached: Reached, waker: Waker) -> MessageSession:
         session = MessageSession(reached, settings, waker, self)

@@ -173,9 +173,9 @@ class ReconnectingWebSocket:
     ResourceWarning.
     """
 
-    _connected: Event["ReconnectingWebSocket", ConnectedEventArgs]
-    _disconnected: Event["ReconnectingWebSocket", DisconnectedEventArgs]
-    _reconnecting: Event["ReconnectingWebSocket", ReconnectingEventArgs]
+    _connected_event: Event["ReconnectingWebSocket", ConnectedEventArgs]
+    _disconnected_event: Event["ReconnectingWebSocket", DisconnectedEventArgs]
+    _reconnecting_event: Event["ReconnectingWebSocket", ReconnectingEventArgs]
 
     @raising_bare
     def __init__(
@@ -217,7 +217,7 @@ class ReconnectingWebSocket:
         )
         self._close_timeout = plan.model.control.close_timeout
         self._worker = Worker(plan, weakref.ref(self))
-        self._message_received = _MessageEvent(self._worker.attempts.ring)
+        self._message_received_event = _MessageEvent(self._worker.attempts.ring)
         self._finalizer: weakref.finalize[..., Any] | None = None
         watch(self, ReconnectingWebSocket._let_go_in_child)
 
@@ -389,19 +389,19 @@ class ReconnectingWebSocket:
 
     @property
     def _has_message_handlers(self) -> bool:
-        return bool(self._message_received.handlers)
+        return bool(self._message_received_event.handlers)
 
     def _raise_connected(self, socket: MessageWebSocket, attempt: int) -> None:
-        self._connected(self, ConnectedEventArgs(socket, attempt))
+        self._connected_event(self, ConnectedEventArgs(socket, attempt))
 
     def _raise_message(self, args: MessageWebSocketMessageReceivedEventArgs) -> None:
-        self._message_received(self, args)
+        self._message_received_event(self, args)
 
     def _raise_disconnected(self, error: WebSocketError, socket: MessageWebSocket) -> None:
-        self._disconnected(self, DisconnectedEventArgs(error, socket))
+        self._disconnected_event(self, DisconnectedEventArgs(error, socket))
 
     def _raise_reconnecting(self, attempt: int, delay: float, error: Exception) -> None:
-        self._reconnecting(self, ReconnectingEventArgs(attempt, delay, error))
+        self._reconnecting_event(self, ReconnectingEventArgs(attempt, delay, error))
 
     def _let_go_in_child(self) -> None:
         """In a forked child: the thread is not here; see _waiting.at_fork."""

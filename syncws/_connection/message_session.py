@@ -35,7 +35,7 @@ __all__ = ["MessageOwner", "MessageSession", "check_whole_text"]
 class MessageOwner(Owner, Protocol):
     """What the session needs of a MessageWebSocket."""
 
-    _message_received: Event[Any, Any]
+    _message_received_event: Event[Any, Any]
 
     def _raise_message_received(self, message: Message) -> int:
         """Raise message_received with what stands for a failure; return how many handlers raised."""
@@ -184,7 +184,7 @@ class MessageSession(Session):
     def has_handlers(self) -> bool:
         """True when messages go to handlers."""
         owner = self.owner()
-        return owner is not None and bool(owner._message_received.handlers) and not self.closing.is_discarding
+        return owner is not None and bool(owner._message_received_event.handlers) and not self.closing.is_discarding
 
     @property
     def keeps_reader(self) -> bool:
@@ -204,11 +204,11 @@ class MessageSession(Session):
             return False
         # Asked each time: a handler may take itself away, and then the rest is for receive(). And before a message is
         # taken, which could not be put back.
-        handlers = owner._message_received.handlers
+        handlers = owner._message_received_event.handlers
         message = self.inbox.take_now() if handlers else None
         if message is None:
             return False
-        failures = owner._message_received.call(handlers, owner, message)
+        failures = owner._message_received_event.call(handlers, owner, message)
         if failures:
             self.handler_failures += failures
         return True

@@ -16,9 +16,9 @@ __all__ = ["Owner"]
 class Owner(Protocol):
     """What the session needs of the application's object."""
 
-    _closed: Event[Any, WebSocketClosedEventArgs]
-    _ping_received: Event[Any, WebSocketPingReceivedEventArgs]
-    _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
+    _closed_event: Event[Any, WebSocketClosedEventArgs]
+    _ping_received_event: Event[Any, WebSocketPingReceivedEventArgs]
+    _pong_received_event: Event[Any, WebSocketPongReceivedEventArgs]
 
     def _raise_closed(self, closing: Closing) -> int:
         """Raise closed, with what `closing` ended with; return how many handlers raised."""

@@ -126,7 +126,7 @@ class Session(Sending, Telling):
         """True when there is to be a reader thread, whatever comes and whoever pulls."""
         owner = self.owner()
         return self.inbox.has_descriptor or (
-            owner is not None and bool(owner._ping_received.handlers or owner._pong_received.handlers)
+            owner is not None and bool(owner._ping_received_event.handlers or owner._pong_received_event.handlers)
         )
 
     def start_timers(self) -> None:

@@ -40,11 +40,11 @@ class ReaderEvent(EventMember[SenderT, ArgsT]):
 class SocketEvents:
     """The part of IWebSocket that holds the events. Not for use by itself."""
 
-    _closed: Event[Any, WebSocketClosedEventArgs]
-    _opened: Event[Any, WebSocketInformation]
-    _ping_received: Event[Any, WebSocketPingReceivedEventArgs]
-    _pong_received: Event[Any, WebSocketPongReceivedEventArgs]
-    _server_custom_validation_requested: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
+    _closed_event: Event[Any, WebSocketClosedEventArgs]
+    _opened_event: Event[Any, WebSocketInformation]
+    _ping_received_event: Event[Any, WebSocketPingReceivedEventArgs]
+    _pong_received_event: Event[Any, WebSocketPongReceivedEventArgs]
+    _server_custom_validation_requested_event: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
 
     closed: EventMember[Any, WebSocketClosedEventArgs] = EventMember(
         """Raised once, last, when the connection is over, however it ended (….Closed).

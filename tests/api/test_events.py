@@ -387,12 +387,12 @@ def test_a_forked_child_may_add_handlers_although_another_thread_held_the_lock()
 @pytest.mark.parametrize("name", ["closed", "opened", "ping_received", "pong_received"])
 def test_an_event_is_made_for_one_socket_when_it_is_asked_for(name):
     socket, other = MessageWebSocket(), MessageWebSocket()
-    assert f"_{name}" not in vars(socket)
+    assert f"_{name}_event" not in vars(socket)
     event = getattr(socket, name)
     event += print
     assert getattr(socket, name) is event
-    assert getattr(socket, f"_{name}").handlers == (print,)
-    assert getattr(other, f"_{name}").handlers == ()
+    assert getattr(socket, f"_{name}_event").handlers == (print,)
+    assert getattr(other, f"_{name}_event").handlers == ()
     assert getattr(other, name).handlers == ()
 
 

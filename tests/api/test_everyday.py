@@ -3,9 +3,10 @@
 import inspect
 import json
 import re
+import threading
 
 import pytest
-from support import echo, running_server
+from support import LIMIT, echo, join, running_server
 
 import syncws
 from syncws import (
@@ -19,6 +20,7 @@ from syncws import (
     MessageWebSocket,
     OperationTimedOutError,
     PartialTextReader,
+    ReconnectingWebSocket,
     State,
     StreamWebSocket,
     WebErrorStatus,
@@ -98,6 +100,57 @@ def test_a_subclass_may_have_attributes_of_its_own():
             self.count = 0
 
     assert Counting().count == 0
+
+
+def test_a_subclass_may_have_a_lock_and_flags_under_the_names_that_programs_give_them():
+    class Bot(MessageWebSocket):
+        def __init__(self):
+            super().__init__()
+            self._lock = threading.Lock()
+            self._opened = self._closed = self._message_received = False
+            self.opened += self._note_opened
+            self.closed += self._note_closed
+
+        def _note_opened(self, sender, information):
+            self._opened = True
+
+        def _note_closed(self, sender, args):
+            self._closed = True
+
+        def stop(self):
+            with self._lock:
+                self.close()
+
+    bot = Bot()
+    with running_server(echo) as uri:
+        bot.connect(uri)
+        bot.send("x")
+        assert bot.receive(LIMIT) == "x"
+        stopping = threading.Thread(target=bot.stop, daemon=True)
+        stopping.start()
+        join(stopping)
+    assert (bot._opened, bot._closed) == (True, True)
+
+
+def test_so_may_a_subclass_of_a_reconnecting_socket():
+    class Bot(ReconnectingWebSocket):
+        def __init__(self, uri):
+            super().__init__(uri)
+            self._lock = threading.Lock()
+            self._connected = self._disconnected = False
+            self.connected += self._note_connected
+            self.disconnected += self._note_disconnected
+
+        def _note_connected(self, sender, args):
+            self._connected = True
+            self.close()
+
+        def _note_disconnected(self, sender, args):
+            self._disconnected = True
+
+    with running_server(echo) as uri, Bot(uri) as bot:
+        assert bot.wait_closed(LIMIT)
+    assert (bot._connected, bot._disconnected) == (True, True)
 
 
 @SOCKETS

@@ -364,8 +364,8 @@ def test_a_thread_that_was_relieved_takes_nothing_of_a_later_read(rigs):
         reader._finish_batch()
         reader._batch = later
 
-    rig.owner._message_received.add(lambda _, message: received.append(message.text))
-    rig.owner._ping_received.add(relieve)
+    rig.owner._message_received_event.add(lambda _, message: received.append(message.text))
+    rig.owner._ping_received_event.add(relieve)
     frames = server_frame(TEXT, b"one") + server_frame(PING, b"") + server_frame(TEXT, b"two")
     with pytest.raises(Relieved):
         reader._process(reader.decode(frames))

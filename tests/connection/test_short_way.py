@@ -32,7 +32,7 @@ class Receiver:
     def __init__(self, *contents):
         self.entered = []
         self._at_hand = AtHand(deque(map(message, contents)))
-        self._message_received = Event("message_received")
+        self._message_received_event = Event("message_received")
 
     @short_way("_at_hand")
     def receive(self, timeout=7, *, token=None):
@@ -114,7 +114,7 @@ def test_every_other_call_enters_it():
     receiver.receive(1)
     receiver.receive(timeout=2)
     receiver.receive(token=3)
-    receiver._message_received.add(print)
+    receiver._message_received_event.add(print)
     receiver.receive()
     receiver._at_hand = None
     receiver.receive()
@@ -148,8 +148,8 @@ class Bare:
 def test_what_lacks_something_enters_the_method():
     without_content, without_event, with_a_list = Receiver("a"), Receiver("a"), Receiver("a")
     del without_content._at_hand
-    del without_event._message_received
-    with_a_list._message_received = type("Handlers", (), {"handlers": []})
+    del without_event._message_received_event
+    with_a_list._message_received_event = type("Handlers", (), {"handlers": []})
     for receiver in (without_content, without_event, with_a_list):
         assert receiver.receive() == "from the method"
     bare = Bare()
@@ -161,7 +161,7 @@ def test_what_lacks_something_enters_the_method():
 @compiled
 def test_what_is_raised_on_the_way_is_raised():
     receiver = Receiver("a")
-    receiver._message_received = object()
+    receiver._message_received_event = object()
     with pytest.raises(AttributeError, match="handlers"):
         receiver.receive()
     assert not receiver.entered

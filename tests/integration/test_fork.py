@@ -257,7 +257,7 @@ def test_locks_that_other_threads_held_at_the_fork_do_not_hang_the_child(echoing
         socket = syncws.connect(uri)
         session = socket._session
         locks = [
-            socket._lock, socket.closed._lock, socket._message_received._lock, session.closing._lock,
+            socket._socket_lock, socket.closed._lock, socket._message_received_event._lock, session.closing._lock,
             session.inbox._lock, session.outbox._role, session.waker._lock,
         ]
         transport = session.transport

@@ -26,10 +26,10 @@ class Owner:
     """Stands for the application's socket object."""
 
     def __init__(self):
-        self._message_received = self.message_received = Event("message_received")
-        self._ping_received = self.ping_received = Event("ping_received")
-        self._pong_received = self.pong_received = Event("pong_received")
-        self._closed = self.closed = Event("closed")
+        self._message_received_event = self.message_received = Event("message_received")
+        self._ping_received_event = self.ping_received = Event("ping_received")
+        self._pong_received_event = self.pong_received = Event("pong_received")
+        self._closed_event = self.closed = Event("closed")
         self.log = []
         self.on_closed = None
 

@@ -41,7 +41,7 @@ def _tell_of(session: "Session", frame: Ping | Pong, round_trip_time: float | No
     if owner is None:
         return
     if isinstance(frame, Ping):
-        if owner._ping_received.handlers:
-            tell(session, owner._ping_received, WebSocketPingReceivedEventArgs(frame.payload))
-    elif owner._pong_received.handlers:
-        tell(session, owner._pong_received, WebSocketPongReceivedEventArgs(frame.payload, round_trip_time))
+        if owner._ping_received_event.handlers:
+            tell(session, owner._ping_received_event, WebSocketPingReceivedEventArgs(frame.payload))
+    elif owner._pong_received_event.handlers:
+        tell(session, owner._pong_received_event, WebSocketPongReceivedEventArgs(frame.payload, round_trip_time))

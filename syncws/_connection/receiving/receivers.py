@@ -101,7 +101,7 @@ class MessageReceiver(Reader):
         owner = session.owner()
         if (
             owner is not None
-            and owner._message_received.handlers
+            and owner._message_received_event.handlers
             and not (self._is_handed_over or session.closing.is_discarding or session.inbox.has_messages)
             and self._deliver(owner)
             and self._last_event is None
@@ -127,7 +127,7 @@ class MessageReceiver(Reader):
                     batch,
                     self._message_class,
                     owner,
-                    owner._message_received,
+                    owner._message_received_event,
                     session.closing,
                     self._note_handler_failure,
                 )

@@ -171,7 +171,7 @@ class SessionRole(ReadingRole):
     def finish_or_call(self, session: "Session") -> None:
         """Do the rest of an abort: at once, where nobody reads and no handler is to be told, without waiting."""
         owner = session.owner()
-        is_told = owner is not None and owner._closed.handlers
+        is_told = owner is not None and owner._closed_event.handlers
         hold = Hold()
         try:
             if not (session.is_exiting or session.outbox.is_interrupted_here or is_told) and self.take(hold):

@@ -35,7 +35,7 @@ execute(PyObject *module)
         || (state->append_name = PyUnicode_InternFromString("append")) == NULL
         || (state->popleft_name = PyUnicode_InternFromString("popleft")) == NULL
         || (state->handlers_name = PyUnicode_InternFromString("handlers")) == NULL
-        || (state->event_name = PyUnicode_InternFromString("_message_received")) == NULL
+        || (state->event_name = PyUnicode_InternFromString("_message_received_event")) == NULL
         || (state->write_name = PyUnicode_InternFromString("_write")) == NULL
         || (state->write_text_name = PyUnicode_InternFromString("_write_text")) == NULL
         || (state->is_discarding_name = PyUnicode_InternFromString("is_discarding")) == NULL

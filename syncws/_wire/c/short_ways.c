@@ -57,7 +57,7 @@ field_of(PyObject *fields, PyObject *name)
 #endif
 }
 
-/* at_hand.take(socket._message_received.handlers) */
+/* at_hand.take(socket._message_received_event.handlers) */
 static PyObject *
 take_for(PyObject *fields, PyObject *at_hand, const State *state)
 {
