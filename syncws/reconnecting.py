@@ -216,8 +216,8 @@ class ReconnectingWebSocket:
             settings=settings,
         )
         self._close_timeout = plan.model.control.close_timeout
-        self._worker = Worker(plan, weakref.ref(self))
-        self._message_received_event = _MessageEvent(self._worker.attempts.ring)
+        self._reconnecting_worker = Worker(plan, weakref.ref(self))
+        self._message_received_event = _MessageEvent(self._reconnecting_worker.attempts.ring)
         self._finalizer: weakref.finalize[..., Any] | None = None
         watch(self, ReconnectingWebSocket._let_go_in_child)
 
@@ -260,7 +260,7 @@ class ReconnectingWebSocket:
             ObjectClosedError: it was closed (0x80000013).
             CannotConnectError: the system gives no thread (0x80072EFD).
         """
-        worker = self._worker
+        worker = self._reconnecting_worker
         if worker.is_finished or worker.attempts.is_stopped:
             raise ObjectClosedError("the ReconnectingWebSocket was closed: make a new one")
         if worker.thread is not None:
@@ -289,7 +289,7 @@ class ReconnectingWebSocket:
 
     def _close(self, code: int | None, reason: str, timeout: float | None) -> None:
         deadline = Deadline(timeout)
-        worker = self._worker
+        worker = self._reconnecting_worker
         worker.farewell = (code, reason)
         worker.attempts.stop()
         socket = worker.attempts.socket
@@ -335,7 +335,7 @@ class ReconnectingWebSocket:
         return is_connected
 
     def _waitable(self, what: str) -> Worker:
-        worker = self._worker
+        worker = self._reconnecting_worker
         if worker.thread is None and not worker.is_finished:
             raise IllegalMethodCallError(f"{what} waits for what start() begins: call that first")
         if worker.is_own_thread and not worker.is_finished:
@@ -354,17 +354,17 @@ class ReconnectingWebSocket:
 
         As for the rest: as MessageWebSocket.send.
         """
-        self._current().send(message)
+        self._current_socket().send(message)
 
     def send_json(self, value: Any, /) -> None:
         """Send what JSON stands for a value, as one text message.
 
         Raises: as send and MessageWebSocket.send_json.
         """
-        self._current().send_json(value)
+        self._current_socket().send_json(value)
 
-    def _current(self) -> MessageWebSocket:
-        worker = self._worker
+    def _current_socket(self) -> MessageWebSocket:
+        worker = self._reconnecting_worker
         socket = worker.socket
         if socket is not None:
             return socket
@@ -377,12 +377,12 @@ class ReconnectingWebSocket:
     @property
     def socket(self) -> MessageWebSocket | None:
         """The socket of the connection that there is, for its information or ping(); None while there is none."""
-        return self._worker.socket
+        return self._reconnecting_worker.socket
 
     @property
     def is_connected(self) -> bool:
         """True while there is a connection, as far as is known: a next call may still find it lost."""
-        socket = self._worker.socket
+        socket = self._reconnecting_worker.socket
         return socket is not None and socket.is_open
 
     # What the worker calls.
@@ -407,13 +407,13 @@ class ReconnectingWebSocket:
         """In a forked child: the thread is not here; see _waiting.at_fork."""
         for event in events_of(self):
             event._let_go_in_child()
-        if self._worker.thread is not None and not self._worker.is_finished:
-            self._worker.attempts.is_stopped = True
-            self._worker.finish(forked_error())
+        if self._reconnecting_worker.thread is not None and not self._reconnecting_worker.is_finished:
+            self._reconnecting_worker.attempts.is_stopped = True
+            self._reconnecting_worker.finish(forked_error())
 
     def __enter__(self) -> Self:
         """Start it, if it was not; add handlers before."""
-        if self._worker.thread is None:
+        if self._reconnecting_worker.thread is None:
             self.start()
         return self
 
@@ -425,7 +425,7 @@ class ReconnectingWebSocket:
         self._close(None, "", timeout)
 
     def __repr__(self) -> str:
-        worker = self._worker
+        worker = self._reconnecting_worker
         if worker.is_finished or worker.attempts.is_stopped:
             state = "closed"
         elif worker.thread is None:

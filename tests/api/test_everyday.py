@@ -137,12 +137,14 @@ def test_so_may_a_subclass_of_a_reconnecting_socket():
         def __init__(self, uri):
             super().__init__(uri)
             self._lock = threading.Lock()
+            self._worker = self._current = None
             self._connected = self._disconnected = False
             self.connected += self._note_connected
             self.disconnected += self._note_disconnected
 
         def _note_connected(self, sender, args):
             self._connected = True
+            self.send("x")
             self.close()
 
         def _note_disconnected(self, sender, args):

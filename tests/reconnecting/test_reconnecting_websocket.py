@@ -241,7 +241,7 @@ def test_its_token_closes_it():
 
 def dropped(holder):
     """Drop the socket that the list holds; return what was warned of until its thread has ended."""
-    thread = holder[0]._worker.thread
+    thread = holder[0]._reconnecting_worker.thread
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         holder.clear()
