@@ -159,8 +159,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             cancellation_token: ends it when its source is cancelled; the socket may then be connected again. None (the
                 default) when only close() and abort() can.
             socket: a connected stream socket to use, AF_UNIX too, instead of the URI's host and the proxy (beyond
-                WinRT). It belongs to this object from then on, also when connecting fails. Redirects are not followed.
-                None (the default) to find the server by the URI.
+                WinRT). It belongs to this object from then on, also when connecting fails. Only its descriptor is used:
+                what a subclass of socket.socket overrides is not called. Redirects are not followed. None (the default)
+                to find the server by the URI.
 
         Raises:
             InvalidArgumentError: a bad URI, timeout, token or socket, a bad proxy in the environment, or a
