@@ -69,11 +69,11 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     _information: WebSocketInformation
     _session: SessionT | None = None
     _socket_lock: AbstractContextManager[object]
-    _state = _NEW
-    _uri: str | None = None
+    _socket_state = _NEW
+    _socket_uri: str | None = None
     _link: SessionLink
     _request_headers: dict[str, tuple[str, str]]
-    _connecting: Connect | None = None
+    _socket_connecting: Connect | None = None
     _is_output_closed = False
     _latest_stream: LatestStream
 
@@ -96,10 +96,10 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         self._socket_lock = locks.RLock()
         for event in events_of(self):
             event._let_go_in_child()
-        if self._connecting is not None:
-            self._connecting.let_go_in_child()
-        if self._state is _CONNECTING:
-            self._state = _NEW
+        if self._socket_connecting is not None:
+            self._socket_connecting.let_go_in_child()
+        if self._socket_state is _CONNECTING:
+            self._socket_state = _NEW
             self._control._thaw()
 
     # What a socket class brings.
@@ -134,7 +134,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """
         check_request_header(header_name, header_value)
         with self._socket_lock:
-            if self._state is not _NEW:
+            if self._socket_state is not _NEW:
                 raise IllegalMethodCallError("request headers cannot be set after connect was called")
             self._request_headers[header_name.lower()] = (header_name, header_value)
 
@@ -215,13 +215,13 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
     def _begin_connect(self, connect: Connect) -> None:
         with self._socket_lock:
-            if self._state is _CLOSED and self._session is None:
+            if self._socket_state is _CLOSED and self._session is None:
                 raise ObjectClosedError("the socket was closed: make a new one to connect")
-            if self._state is not _NEW:
+            if self._socket_state is not _NEW:
                 raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
             # First this, which tells whose the rest is when an interruption comes in between.
             self._link.connect = connect
-            vars(self).update(_connecting=connect, _state=_CONNECTING)
+            vars(self).update(_socket_connecting=connect, _socket_state=_CONNECTING)
             self._control._freeze()
 
     def _take_session(self, connect: Connect, session: SessionT, text: str, target: WebSocketUri) -> None:
@@ -229,7 +229,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             if connect.is_canceled:
                 raise OperationCanceledError("connect was canceled")
             self._link.session, self._link.uri = session, target
-            vars(self).update(_session=session, _uri=text, _state=_CONNECTED, _connecting=None)
+            vars(self).update(_session=session, _socket_uri=text, _socket_state=_CONNECTED, _socket_connecting=None)
             self._control._set_connected()
             close_when_dropped(self, session, target)
 
@@ -239,10 +239,10 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         with self._socket_lock:
             if self._link.connect is connect:
                 session = self._session
-                self._session = self._link.session = self._connecting = self._uri = None
+                self._session = self._link.session = self._socket_connecting = self._socket_uri = None
                 keep_when_dropped(self)
-                if self._state is not _CLOSED:
-                    self._state = _NEW
+                if self._socket_state is not _CLOSED:
+                    self._socket_state = _NEW
                     self._control._thaw()
         if session is None or session.role.claim():
             connect.close()
@@ -276,13 +276,13 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def _is_over(self) -> bool:
         """True when nothing can be sent or received any more."""
         session = self._session
-        return self._state is _CLOSED or (session is not None and session.finished.is_set())
+        return self._socket_state is _CLOSED or (session is not None and session.finished.is_set())
 
     def _output_session(self) -> SessionT:
         if self._is_output_closed:
             raise ObjectClosedError("the output stream was closed: detach it from its DataWriter to go on using it")
         session = self._session
-        if session is not None and self._state is _CONNECTED:
+        if session is not None and self._socket_state is _CONNECTED:
             # As _connected_session(), without the call: each write passes here.
             return session
         return self._connected_session()
@@ -290,9 +290,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def _connected_session(self, *, to_read: bool = False) -> SessionT:
         """Return the session that can send or, maybe closed, still be read; or raise why there is none."""
         session = self._session
-        if session is not None and (self._state is _CONNECTED or (to_read and session.inbox.is_kept)):
+        if session is not None and (self._socket_state is _CONNECTED or (to_read and session.inbox.is_kept)):
             return session
-        if self._state is _CLOSED:
+        if self._socket_state is _CLOSED:
             if session is not None:
                 raise session.closed_error("the socket was closed")
             raise ObjectClosedError("the socket was closed: make a new one")
@@ -365,10 +365,10 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def _end(self) -> SessionT | None:
         """Note that the socket is closed; return the session to end, if there is one."""
         with self._socket_lock:
-            if self._connecting is not None:
-                self._connecting.cancel()
+            if self._socket_connecting is not None:
+                self._socket_connecting.cancel()
             else:
-                vars(self)["_state"] = _CLOSED
+                vars(self)["_socket_state"] = _CLOSED
             return self._session
 
     def wait_closed(self, timeout: float | None = None) -> bool:
@@ -387,7 +387,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         deadline = Deadline(check_timeout(timeout, "timeout"))
         session = self._session
         if session is None:
-            if self._state is _CLOSED:
+            if self._socket_state is _CLOSED:
                 return True
             raise IllegalMethodCallError("the socket is not connected: call connect first")
         return session.wait_closed(deadline)
@@ -407,7 +407,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     @property
     def state(self) -> State:
         """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT)."""
-        return _CLOSED if self._is_over else self._state
+        return _CLOSED if self._is_over else self._socket_state
 
     @property
     def is_open(self) -> bool:
@@ -435,7 +435,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     @property
     def uri(self) -> str | None:
         """The text that connect() was given, secrets in it included; None before it has connected (beyond WinRT)."""
-        return self._uri
+        return self._socket_uri
 
     def __enter__(self) -> Self:
         return self

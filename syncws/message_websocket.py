@@ -147,7 +147,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
                 self._connected_session().send_message(BINARY, view, compress)
             return
         session = self._session
-        if session is None or self._state is not _CONNECTED:
+        if session is None or self._socket_state is not _CONNECTED:
             session = self._connected_session()
         session.send_message(opcode, payload, compress)
 
@@ -285,7 +285,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
                 return first._payload if text is None else text  # type: ignore[return-value] # one is set
         limit = self._control._receive_timeout if timeout is _TIMEOUT else timeout
         session = self._session
-        if session is None or self._state is not _CONNECTED or cancellation_token is not None:
+        if session is None or self._socket_state is not _CONNECTED or cancellation_token is not None:
             return content_of(self._await_message(limit, cancellation_token))
         taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received_event)
         if taken is None:

@@ -107,7 +107,8 @@ def test_a_subclass_may_have_a_lock_and_flags_under_the_names_that_programs_give
         def __init__(self):
             super().__init__()
             self._lock = threading.Lock()
-            self._opened = self._closed = self._message_received = False
+            self._uri = self._state = "the program's own"
+            self._opened = self._closed = self._connecting = self._message_received = False
             self.opened += self._note_opened
             self.closed += self._note_closed
 
@@ -129,7 +130,8 @@ def test_a_subclass_may_have_a_lock_and_flags_under_the_names_that_programs_give
         stopping = threading.Thread(target=bot.stop, daemon=True)
         stopping.start()
         join(stopping)
-    assert (bot._opened, bot._closed) == (True, True)
+    assert (bot._opened, bot._closed, bot._connecting) == (True, True, False)
+    assert bot._uri == bot._state == "the program's own"
 
 
 def test_so_may_a_subclass_of_a_reconnecting_socket():
