@@ -193,7 +193,7 @@ class SessionRole(ReadingRole):
         owner = None if session is None else session.owner()
         if session is None or reader is None or session.keeps_reader or session.is_exiting:
             return
-        if session.dispatcher is not None or (owner is not None and owner._closed.handlers):
+        if session.dispatcher is not None or (owner is not None and owner._closed_event.handlers):
             return
         while not (session.is_over or deadline.is_expired) and take_turn(reader, SLICE_SECONDS):
             pass
