@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncws._arguments.checks import check_timeout
-from syncws._arguments.other_names import RECONNECTING_EVENTS, check_attribute
+from syncws._arguments.other_names import RECONNECTING_ARGUMENTS, RECONNECTING_EVENTS, check_attribute
+from syncws._arguments.setting import settings_of
 from syncws._connection.closing import HURRIED_SECONDS
 from syncws._errors.bare import raising_bare
 from syncws._reconnecting.attempts import Headers, is_worth_another, make_plan
@@ -26,7 +27,7 @@ from syncws._waiting.deadline import Deadline
 from syncws._waiting.helper_threads import start_thread
 from syncws._wire.closing import check_close
 from syncws.cancellation import CancellationToken
-from syncws.control import MessageWebSocketSettings
+from syncws.control import MessageWebSocketControl, MessageWebSocketSettings
 from syncws.errors import (
     ConnectionClosedError,
     ConnectionLostError,
@@ -244,9 +245,9 @@ class ReconnectingWebSocket:
     if not TYPE_CHECKING:
         # Type checkers know the attributes, and would take this for leave to set any.
         def __setattr__(self, name: str, value: object) -> None:
-            """Refuse a name that is nearly one of ours, or an event's elsewhere; a subclass may have its own."""
+            """Refuse what is nearly a name of ours, an event's elsewhere or a keyword; a subclass may have its own."""
             if not name.startswith("_"):
-                check_attribute(self, name, RECONNECTING_EVENTS)
+                check_attribute(self, name, _names_elsewhere)
             object.__setattr__(self, name, value)
 
     # Beginning and ending.
@@ -433,6 +434,11 @@ class ReconnectingWebSocket:
         else:
             state = "connected" if self.is_connected else f"connecting attempt={worker.attempts.attempt}"
         return f"<ReconnectingWebSocket {state}>"
+
+
+def _names_elsewhere() -> dict[str, str]:
+    keywords = (*settings_of(MessageWebSocketControl), *RECONNECTING_ARGUMENTS)
+    return {**RECONNECTING_EVENTS, **{name: f"{name}= of ReconnectingWebSocket()" for name in keywords}}
 
 
 def _close_dropped(worker: Worker) -> None:

@@ -3,9 +3,18 @@
 Pure functions over plain values: any thread may call them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["EVENTS", "NEEDLESS", "RECONNECTING_EVENTS", "SETTINGS", "check_attribute", "nearest"]
+__all__ = [
+    "CONNECT_ARGUMENTS",
+    "EVENTS",
+    "NEEDLESS",
+    "RECONNECTING_ARGUMENTS",
+    "RECONNECTING_EVENTS",
+    "SETTINGS",
+    "check_attribute",
+    "nearest",
+]
 
 _AGAIN = "ReconnectingWebSocket or reconnecting()"
 _CERTIFICATE = "client_certificate"
@@ -45,6 +54,28 @@ RECONNECTING_EVENTS: Mapping[str, str] = {
     "on_reconnect": "connected",
 }
 """The same for a ReconnectingWebSocket, which has other events."""
+
+CONNECT_ARGUMENTS: Mapping[str, str] = {
+    "cancellation_token": "cancellation_token= of connect() or of receive()",
+    "headers": _HEADERS,
+    "subprotocols": "control.supported_protocols",
+    "timeout": "timeout= of connect() or of receive(), or control.receive_timeout",
+}
+"""What connect() takes beside the settings, as attributes of a socket."""
+
+RECONNECTING_ARGUMENTS = (
+    "uri",
+    "headers",
+    "subprotocols",
+    "timeout",
+    "cancellation_token",
+    "backoff",
+    "policy",
+    "max_attempts",
+    "on_connecting",
+    "unix_path",
+)
+"""What ReconnectingWebSocket() takes beside the settings; on_connected as an attribute is most likely an event."""
 
 SETTINGS: Mapping[str, str] = {
     **EVENTS,
@@ -138,8 +169,13 @@ def nearest(name: str, names: Iterable[str], others: Mapping[str, str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def check_attribute(owner: object, name: str, events: Mapping[str, str]) -> None:
-    """Refuse to set a name that is nearly one of the owner's, or an event's elsewhere; a subclass may have its own.
+def check_attribute(owner: object, name: str, others: Callable[[], Mapping[str, str]]) -> None:
+    """Refuse to set what is nearly a name of the owner's, or stands for something else; a subclass may have its own.
+
+    Args:
+        owner: the object whose attribute is set.
+        name: of the attribute.
+        others: gives the names that stand for something else, as nearest takes them.
 
     Raises:
         AttributeError: says which is meant.
@@ -147,6 +183,6 @@ def check_attribute(owner: object, name: str, events: Mapping[str, str]) -> None
     kind = type(owner)
     if hasattr(kind, name) or not kind.__module__.startswith("syncws."):
         return
-    meant = nearest(name, [known for known in dir(kind) if not known.startswith("_")], events)
+    meant = nearest(name, [known for known in dir(kind) if not known.startswith("_")], others())
     if meant:
         raise AttributeError(f"{kind.__name__} has no attribute {name}{meant}")

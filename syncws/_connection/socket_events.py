@@ -6,7 +6,8 @@ server_custom_validation_requested on the connecting thread; adding and removing
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syncws._arguments.other_names import EVENTS, check_attribute
+from syncws._arguments.other_names import CONNECT_ARGUMENTS, EVENTS, check_attribute
+from syncws._arguments.setting import settings_of
 from syncws.event_args import (
     WebSocketClosedEventArgs,
     WebSocketPingReceivedEventArgs,
@@ -86,10 +87,14 @@ class SocketEvents:
     if not TYPE_CHECKING:
         # Type checkers know the attributes, and would take this for leave to set any.
         def __setattr__(self, name: str, value: object) -> None:
-            """Refuse a name that is nearly one of ours, or an event's elsewhere; a subclass may have its own."""
+            """Refuse what is nearly a name of ours, an event's elsewhere or a setting; a subclass may have its own."""
             if not name.startswith("_"):
-                check_attribute(self, name, EVENTS)
+                check_attribute(self, name, self._names_elsewhere)
             object.__setattr__(self, name, value)
+
+        def _names_elsewhere(self) -> dict[str, str]:
+            settings = {name: f"control.{name}" for name in settings_of(type(self._control))}
+            return {**EVENTS, **CONNECT_ARGUMENTS, **settings}
 
     def _wake_reader(self) -> None:
         """Have whoever reads look at what has changed, or somebody begin to."""

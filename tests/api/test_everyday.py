@@ -18,6 +18,7 @@ from syncws import (
     HResult,
     InputStreamOptions,
     MessageWebSocket,
+    MessageWebSocketControl,
     OperationTimedOutError,
     PartialTextReader,
     ReconnectingWebSocket,
@@ -25,7 +26,8 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws._arguments.other_names import EVENTS, NEEDLESS, RECONNECTING_EVENTS, SETTINGS
+from syncws._arguments.other_names import CONNECT_ARGUMENTS, EVENTS, NEEDLESS, RECONNECTING_EVENTS, SETTINGS
+from syncws._arguments.setting import settings_of
 from syncws.hresult import hresult_of_http_status
 
 SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
@@ -76,7 +78,9 @@ def test_a_setting_by_the_name_that_it_has_elsewhere_is_told_with_ours(name, mea
             syncws.connect("ws://localhost:1/", **{name: 1})
 
 
-@pytest.mark.parametrize("meant", sorted({*SETTINGS.values(), *RECONNECTING_EVENTS.values()}))
+@pytest.mark.parametrize(
+    "meant", sorted({*SETTINGS.values(), *RECONNECTING_EVENTS.values(), *CONNECT_ARGUMENTS.values()})
+)
 def test_what_is_meant_is_there(meant):
     ours = {*dir(syncws.MessageWebSocketControl), *dir(MessageWebSocket), *dir(syncws.WebSocketClosedEventArgs)}
     ours |= {*inspect.signature(syncws.connect).parameters, *dir(syncws), "args", "error"}
@@ -84,6 +88,30 @@ def test_what_is_meant_is_there(meant):
     named = re.findall(r"[a-z]+(?:_[a-z]+)+|\w+(?=\(\))|\w+(?==)|\w+(?='s)|[A-Z][a-z]\w+|^\w+$", meant)
     assert named
     assert set(named) <= ours
+
+
+@SOCKETS
+def test_a_setting_that_is_set_on_the_socket_is_refused_and_its_control_named(make):
+    socket = make()
+    for name in settings_of(type(socket.control)):
+        with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean control.{name}\\?"):
+            setattr(socket, name, 1)
+
+
+@SOCKETS
+@pytest.mark.parametrize(("name", "meant"), CONNECT_ARGUMENTS.items())
+def test_what_connect_takes_is_refused_on_the_socket_and_its_place_named(make, name, meant):
+    with pytest.raises(AttributeError, match=re.escape(f"no attribute {name}; did you mean {meant}?")):
+        setattr(make(), name, 1)
+
+
+def test_a_keyword_that_is_set_on_a_reconnecting_socket_is_refused_and_its_place_named():
+    socket = syncws.ReconnectingWebSocket("ws://localhost:1/")
+    keywords = {*inspect.signature(syncws.ReconnectingWebSocket).parameters, *settings_of(MessageWebSocketControl)}
+    # The first is no name, and an event is nearer to the second.
+    for name in keywords - {"settings", "on_connected"}:
+        with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean {name}= of ReconnectingWebSocket"):
+            setattr(socket, name, 1)
 
 
 @SOCKETS
