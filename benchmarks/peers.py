@@ -171,7 +171,7 @@ def main() -> None:
     arguments = parser.parse_args()
     clients, missing = installed()
     if missing:
-        print(f"not installed, and so left out: {', '.join(missing)} (pip install '.[bench]')")
+        print(f'not installed, and so left out: {", ".join(missing)} (pip install ".[bench]")')
     if arguments.clients:
         words = arguments.clients.split(",")
         clients = [one for one in clients if one.name == "bare socket" or any(word in one.name for word in words)]

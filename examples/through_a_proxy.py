@@ -3,9 +3,10 @@
     python -m syncws echo
     python examples/through_a_proxy.py ws://127.0.0.1:8765/ [PROXY]
 
-PROXY is a URL, such as http://proxy.example:3128 or socks5h://127.0.0.1:1080 (SOCKS: pip install syncws[socks]), or ""
-for none. Without it the environment decides: wss_proxy, https_proxy and all_proxy, or ws_proxy, http_proxy and
-all_proxy, and no_proxy. A name and a password for the proxy are taken from PROXY_USER and PROXY_PASSWORD.
+PROXY is a URL, such as http://proxy.example:3128 or socks5h://127.0.0.1:1080, or "" for none. SOCKS needs an extra:
+pip install "syncws[socks]". Without PROXY the environment decides: wss_proxy, https_proxy and all_proxy, or ws_proxy,
+http_proxy and all_proxy, and no_proxy. A name and a password for the proxy are taken from PROXY_USER and
+PROXY_PASSWORD.
 """
 
 import os

@@ -183,7 +183,7 @@ class WebSocketControl(KeptSettings, Settable):
 
         http://, https:// (TLS to the proxy), socks4://, socks4a://, socks5:// or socks5h://, with host and port (80,
         443 and 1080 when left out), and user_name:password@ before them if the proxy asks for that. socks4 and socks5
-        have names looked up here, the others by the proxy. SOCKS needs an extra: pip install syncws[socks].
+        have names looked up here, the others by the proxy. SOCKS needs an extra: pip install "syncws[socks]".
 
         None takes for wss the first of the environment variables wss_proxy, https_proxy and all_proxy, for ws that of
         ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals. When none of these

@@ -125,7 +125,7 @@ def missing_extra(error: ImportError) -> WebSocketError:
     Or that is there and cannot be used, as in a subinterpreter.
     """
     if isinstance(error, ModuleNotFoundError):
-        why = "is not installed: pip install syncws[certificates]"
+        why = 'is not installed: pip install "syncws[certificates]"'
     else:
         why = f"cannot be loaded here: {error}"
     return WebSocketError(f"looking into certificates and loading keys needs cryptography, which {why}")

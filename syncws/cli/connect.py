@@ -23,7 +23,7 @@ __all__ = ["add_to", "run"]
 _DESCRIPTION = """\
 Connect to a server. On a terminal you type messages, and see what comes with its time; /help says what else there is.
 Otherwise each line of stdin is a message, each message that comes is a line of stdout, and the end of stdin closes.
-`syncws URL` is the same. History and colours come with the extra cli: pip install 'syncws[cli]'.
+`syncws URL` is the same. History and colours come with the extra cli: pip install "syncws[cli]".
 """
 _WAIT = 2.0
 

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         extra = getattr(options, "extra", "cli")
         needed = f"{options.command} needs an extra ({error.name} is missing)"
-        print(f"{needed}: pip install 'syncws[{extra}]'", file=sys.stderr)
+        print(f'{needed}: pip install "syncws[{extra}]"', file=sys.stderr)
         return ExitCode.USAGE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED

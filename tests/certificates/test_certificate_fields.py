@@ -276,5 +276,5 @@ def test_bytes_that_are_no_certificate_show_when_a_field_is_asked_for(field):
 @pytest.mark.parametrize("field", FIELDS)
 def test_without_cryptography_the_error_names_the_extra(plain, monkeypatch, field):
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(WebSocketError, match=r"pip install syncws\[certificates\]"):
+    with pytest.raises(WebSocketError, match=r'pip install "syncws\[certificates\]"'):
         getattr(Certificate(plain.der), field)

@@ -361,7 +361,7 @@ def test_a_file_that_is_far_too_large_is_refused(tmp_path):
 @pytest.mark.parametrize("load", [Certificate.from_pem, Certificate.from_pkcs12])
 def test_without_cryptography_the_error_names_the_extra(monkeypatch, load):
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(WebSocketError, match=r"pip install syncws\[certificates\]"):
+    with pytest.raises(WebSocketError, match=r'pip install "syncws\[certificates\]"'):
         load(b"")
 
 

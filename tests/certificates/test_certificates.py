@@ -125,7 +125,7 @@ def test_the_hash_value_of_bytes_that_are_no_certificate_can_still_be_had():
 @pytest.mark.parametrize("field", ["subject", "issuer", "serial_number", "valid_from", "valid_to"])
 def test_without_cryptography_the_error_names_the_extra(der, monkeypatch, field):
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(WebSocketError, match=r"pip install syncws\[certificates\]"):
+    with pytest.raises(WebSocketError, match=r'pip install "syncws\[certificates\]"'):
         getattr(Certificate(der), field)
 
 

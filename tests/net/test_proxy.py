@@ -157,7 +157,7 @@ def test_settings_do_not_show_the_proxy_s_password():
 def test_socks_without_its_extra_names_it(monkeypatch, scheme):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "socksio" else find_spec(name))
-    with pytest.raises(WebSocketError, match=r"pip install syncws\[socks\]") as caught:
+    with pytest.raises(WebSocketError, match=r'pip install "syncws\[socks\]"') as caught:
         chosen(proxy=f"{scheme}://name:secret@proxy")
     assert caught.value.hresult == HResult.E_FAIL
     assert "secret" not in str(caught.value)

@@ -44,7 +44,7 @@ def test_a_step_that_raises_no_error_where_one_is_due_does_not_hold(capsys):
 def test_a_missing_extra_is_named(capsys, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     assert main(["demo"]) == 2
-    assert "pip install 'syncws[demo]'" in capsys.readouterr().err
+    assert 'pip install "syncws[demo]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"]])

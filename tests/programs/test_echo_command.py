@@ -176,7 +176,7 @@ def test_wrong_options_are_explained(capsys, options, told):
 def test_a_missing_extra_is_named(capsys, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     assert main(["echo", "--port", "0", "--tls"]) == 2
-    assert f"echo needs an extra ({missing} is missing): pip install 'syncws[demo]'" in capsys.readouterr().err
+    assert f'echo needs an extra ({missing} is missing): pip install "syncws[demo]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("host", "shown"), [("::1", "[::1]"), ("localhost", "localhost")])

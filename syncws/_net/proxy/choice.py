@@ -53,7 +53,7 @@ def _choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | N
     if proxy.scheme == "socks4" and ":" in uri.host:
         raise InvalidArgumentError(f"the proxy {proxy.shown} reaches no IPv6 address: socks4a:// and socks5:// do")
     if proxy.is_socks and not _has_socksio():
-        raise WebSocketError(f"the proxy {proxy.shown} needs an extra: pip install syncws[socks]")
+        raise WebSocketError(f'the proxy {proxy.shown} needs an extra: pip install "syncws[socks]"')
     credential = settings.proxy_credential
     if credential is None:
         return proxy
