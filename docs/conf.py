@@ -35,3 +35,17 @@ html_title = "syncws"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
+
+
+def keep_colons(app, what, name, obj, options, lines):
+    """Break an attribute's first line behind its colon: napoleon would take what stands before it for the type."""
+    if lines and what in ("attribute", "data", "property"):
+        before, colon, behind = lines[0].partition(": ")
+        if colon:
+            lines[:1] = [f"{before}:", behind]
+
+
+def setup(app):
+    """Have Sphinx call what stands here."""
+    # Before napoleon, whose priority is 500.
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)

@@ -5,6 +5,7 @@ import inspect
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 
@@ -83,3 +84,20 @@ def test_each_keyword_that_a_page_of_other_clients_gives_for_ours_exists(page):
     keywords |= {*inspect.signature(syncws.reconnecting).parameters}
     rows = re.findall(r"^\|.*\| (.*) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(re.findall(r"(?<![\w.])([a-z_]+)=", " ".join(rows))) <= keywords
+
+
+def test_what_stands_before_a_colon_in_an_attributes_first_line_is_not_taken_for_its_type():
+    keep_colons = runpy.run_path(str(ROOT / "docs" / "conf.py"))["keep_colons"]
+    with_colon = 0
+    for owner in filter(inspect.isclass, vars(syncws).values()):
+        for name, value in inspect.getmembers(owner, lambda value: not callable(value)):
+            lines = (inspect.getdoc(value) or "").splitlines()
+            if name.startswith("_") or not lines:
+                continue
+            words = " ".join(lines)
+            with_colon += ": " in lines[0]
+            keep_colons(None, "attribute", name, value, None, lines)
+            # As Sphinx' napoleon has it: what follows a colon in the same line is the description.
+            assert not re.search(r"(?<!:):(?!:)(?!$)", lines[0]), (owner, name)
+            assert " ".join(lines) == words
+    assert with_colon > 20
