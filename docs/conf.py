@@ -1,9 +1,12 @@
 """How Sphinx builds the documentation: pages in Markdown, the API from the docstrings."""
 
+import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+# What is compiled does not say the types of its arguments.
+os.environ["SYNCWS_PURE_PYTHON"] = "1"
 
 import syncws
 

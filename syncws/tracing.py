@@ -45,7 +45,7 @@ def enable_trace(file: _TextFile | None = None) -> logging.Handler:
         file: an open text file; None (the default) is sys.stderr as it is now.
 
     Returns:
-        The handler: `logging.getLogger("syncws").removeHandler(...)` ends the trace.
+        The handler, which `logging.getLogger("syncws").removeHandler(...)` takes to end the trace.
 
     Raises:
         InvalidArgumentTypeError: `file` has no write() and flush() (0x80070057).

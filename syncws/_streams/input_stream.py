@@ -52,7 +52,7 @@ class IInputStream:
             cancellation_token: ends the wait when its source is cancelled; None (the default) for none.
 
         Returns:
-            The Buffer that holds the bytes: `buffer` itself, or a new one over the memory of another object. Its
+            The Buffer that holds the bytes, `buffer` itself or a new one over the memory of another object. Its
             `length` is the number of bytes read, 0 at the end of the stream. When the connection is lost, what had
             arrived is given out first, as a short read; the next read raises.
 
