@@ -13,7 +13,8 @@ __all__ = ["Uri", "uri_text"]
 class Uri:
     """A checked URI, for connect() beside str. Equal are those that connect to the same and ask for the same.
 
-    Of WinRT's members it has those that say something about ws and wss, which have no fragment and no user info.
+    Of WinRT's members it has those that say something about ws and wss, which have no fragment and no user info; what
+    takes URIs further apart is in urllib.parse.
     """
 
     __slots__ = ("_parsed", "_text")
@@ -112,8 +113,11 @@ class Uri:
     def __hash__(self) -> int:
         return hash(self._parsed)
 
+    def to_string(self) -> str:
+        """Return absolute_uri, as str() does (Uri.ToString)."""
+        return self.absolute_uri
+
     def __str__(self) -> str:
-        """Return absolute_uri (IStringable.ToString)."""
         return self.absolute_uri
 
     def __repr__(self) -> str:

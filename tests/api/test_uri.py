@@ -40,7 +40,7 @@ def test_the_members_tell_the_parts(member, value):
     ],
 )
 def test_the_absolute_uri_can_be_connected_to_and_names_the_same(text, absolute):
-    assert Uri(text).absolute_uri == str(Uri(text)) == absolute
+    assert Uri(text).absolute_uri == str(Uri(text)) == Uri(text).to_string() == absolute
     assert Uri(absolute) == Uri(text)
 
 
