@@ -160,8 +160,9 @@ class WebSocketClosedEventArgs:
     def code(self) -> int:
         """The peer's close code (….Code).
 
-        1005 when its Close frame had none, 1006 when there was no Close frame (RFC 6455 7.1.5); after a violation by
-        the server the code that it was answered with.
+        1005 when its Close frame had none, 1006 when there was no Close frame (RFC 6455 7.1.5). When this side ended
+        the connection because of the server, the code that it was told: 1002 or 1007 after a violation, 1009 after a
+        message that is too big, 1011 when it was silent for longer than keep-alive bears.
         """
         return self._code
 

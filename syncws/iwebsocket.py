@@ -173,11 +173,15 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84); or the system
                 gives no thread or no descriptor, or the subinterpreter allows no threads (0x80072EFD).
             ProxyError: the proxy cannot be reached, or refuses (0x80072F85, 0x80190197, 0x80072EFD, 0x80072F84).
-            CertificateError, TlsError: TLS failed (0x80072F05, …06, …0C, …0D, …89, 0x80072F7D, 0x800C000E).
-            HttpStatusError: another status than 101, or of a proxy than 2xx (0x80190000 + status).
+            CertificateError: the server's certificate did not pass (0x80072F05, …06, …0D, …17, …19, …89, …8A), or a
+                handler refused it (0x800C000E).
+            TlsError: TLS failed otherwise (0x80072F7D), or the server wants a client certificate (0x80072F0C).
+            HttpStatusError: another status than 101, or of a proxy than 2xx (0x80190000 + status, for a status without
+                a number of its own 0x80190001, …03, …04, …05).
+            RedirectError: too many redirects, or one that cannot be followed (0x80072F7C, 0x80072F08).
             HandshakeError: the answer, or a proxy's, is none that is valid (0x80072F78, 0x83760003, 0x83760004).
-            ConnectionLostError: the server hung up (0x80072EFE, 0x80072EFF).
-            OperationTimedOutError: the time was over (0x80072EE2).
+            ConnectAbortedError: the server hung up (0x80072EFE, 0x80072EFF).
+            ConnectTimedOutError: the time was over (0x80072EE2).
             OperationCanceledError: close() or abort() was called meanwhile, or the token cancelled (0x800704C7).
 
         Source: MessageWebSocket.ConnectAsync.
