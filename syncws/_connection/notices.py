@@ -49,11 +49,14 @@ def ask_about_server(
     failures = event(sender, args)
     while not args._is_settled:
         waiter.wait(0)
-    if failures or args._is_rejected:
-        raise CertificateError(
-            "a handler of server_custom_validation_requested refused the server's certificate",
-            hresult=HResult.INET_E_SECURITY_PROBLEM,
-        )
+    what = "a handler of server_custom_validation_requested"
+    if args._is_rejected:
+        why = f"{what} refused the server's certificate"
+    elif failures:
+        why = f"{what} raised, and so refused the server's certificate: the traceback is on the logger syncws"
+    else:
+        return
+    raise CertificateError(why, hresult=HResult.INET_E_SECURITY_PROBLEM)
 
 
 def raise_opened(session: "Session", event: Event[Any, Any], owner: object, args: object) -> None:

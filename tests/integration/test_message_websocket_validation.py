@@ -86,7 +86,7 @@ def test_a_validation_handler_that_raises_rejects_and_is_logged(server_tls, secu
 
     received = []
     secure.add_server_custom_validation_requested(handler)
-    with watched_wss(server_tls, received) as uri, pytest.raises(CertificateError) as raised:
+    with watched_wss(server_tls, received) as uri, pytest.raises(CertificateError, match="requested raised") as raised:
         secure.connect(uri)
     assert_hresult(raised, HResult.INET_E_SECURITY_PROBLEM)
     assert received == [b""]
