@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["IInputStream", "InputStream", "MemoryInputStream"]
 
+_CLOSED = "the input stream was closed, by close() or by a DataReader that was not detached"
+
 
 class IInputStream:
     """Bytes that come in (Windows.Storage.Streams.IInputStream); a context manager that closes on exit.
@@ -70,7 +72,7 @@ class IInputStream:
         Source: IInputStream.ReadAsync.
         """
         if self._is_closed:
-            raise ObjectClosedError("the input stream was closed")
+            raise ObjectClosedError(_CLOSED)
         flags = as_input_stream_options(options, "options")
         token = check_token(cancellation_token)
         # Views are released at once: an exception that is kept must not keep the caller's bytearray from growing.
@@ -103,7 +105,7 @@ class IInputStream:
     def _begin(self, operation: Operation) -> None:
         """Begin an operation on the source; see ByteSource.begin."""
         if self._is_closed:
-            raise ObjectClosedError("the input stream was closed")
+            raise ObjectClosedError(_CLOSED)
         self._source.begin(operation)
 
     def __repr__(self) -> str:
@@ -153,7 +155,7 @@ class InputStream(NotCopied, IInputStream):
             ObjectClosedError: the stream was closed (0x80000013).
         """
         if self._is_closed:
-            raise ObjectClosedError("the input stream was closed")
+            raise ObjectClosedError(_CLOSED)
         return InputFile(self._source, self._begin)
 
 

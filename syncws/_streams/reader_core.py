@@ -156,7 +156,8 @@ class ReaderCore(Formatted, ReaderFields):
         self._begin()
         try:
             if count > self._unread:
-                raise OutOfBoundsError(f"{count} bytes are needed, {self._unread} are loaded")
+                hint = ": load() brings more" if self._stream is not None else ""
+                raise OutOfBoundsError(f"{count} bytes are needed, {self._unread} are loaded{hint}")
             value = convert(self._bytes(), self._position)
             self._text = None
             self._position += count

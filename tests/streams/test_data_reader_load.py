@@ -17,6 +17,7 @@ from syncws.errors import (
     ObjectClosedError,
     OperationCanceledError,
     OperationTimedOutError,
+    OutOfBoundsError,
 )
 from syncws.hresult import HResult
 
@@ -135,6 +136,17 @@ def test_a_load_that_fails_keeps_what_had_arrived_and_the_next_goes_on(error):
     assert reader.unconsumed_buffer_length == 3
     assert (reader.load(2), reader.read_bytes(5), pieces.pieces) == (2, b"abcde", [b"f"])
     assert (pieces.begins, pieces.finishes) == (2, 2)
+
+
+def test_a_read_before_the_load_is_told_what_is_missing():
+    with pytest.raises(OutOfBoundsError, match=r"4 bytes are needed, 0 are loaded: load\(\) brings more"):
+        DataReader(MemoryInputStream(b"abcd")).read_uint32()
+
+
+def test_a_read_beyond_a_message_is_not_told_to_load():
+    with pytest.raises(OutOfBoundsError) as caught:
+        DataReader.from_buffer(b"abc").read_uint32()
+    assert caught.value.message == "4 bytes are needed, 3 are loaded"
 
 
 def test_a_load_of_a_closed_stream_is_refused():
