@@ -40,7 +40,7 @@ class Message(MessageFields):
 
     @property
     def payload(self) -> bytes | None:
-        """The bytes that came; None for a text that is kept as text alone."""
+        """The bytes; None where a text is kept as text alone, whose bytes `data` gives (beyond WinRT)."""
         return self._payload
 
     @property
@@ -50,7 +50,7 @@ class Message(MessageFields):
 
     @property
     def length(self) -> int:
-        """Bytes on the wire."""
+        """Bytes of the message or the piece, a text's as UTF-8; what was compressed counts inflated (beyond WinRT)."""
         return self._length
 
     @property
