@@ -5,13 +5,16 @@ Plain values, whose friendly_name alone can be changed: any thread may use them.
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from syncws._certificates import fields
 from syncws._certificates.fields import CertificateKeyUsages, Parsed, SubjectAlternativeNameInfo
 from syncws._certificates.loading import Loaded, PrivateKey, Source, encrypted_key, load_pem, load_pkcs12
 from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = ["Certificate"]
 
@@ -34,16 +37,27 @@ class Certificate:
 
     __slots__ = ("_blob", "_friendly_name", "_intermediates", "_parsed", "_private_key")
 
-    def __init__(self, cert_blob: bytes, /) -> None:
+    def __init__(self, cert_blob: "ReadableBuffer", /) -> None:
         """Take a certificate in DER form, without a private key; see from_pem and from_pkcs12 for those with one.
 
+        Args:
+            cert_blob: any object with the buffer protocol, as a Buffer has it.
+
         Raises:
-            InvalidArgumentTypeError: `cert_blob` is no bytes-like object (0x80070057).
-            InvalidArgumentError: it is empty (0x80070057). What else is wrong with it shows when a field is asked for.
+            InvalidArgumentTypeError: `cert_blob` is no such object (0x80070057).
+            InvalidArgumentError: it is empty, or a memoryview that was released (0x80070057). What else is wrong with
+                it shows when a field is asked for.
+
+        Source: Certificate(IBuffer).
         """
-        if not isinstance(cert_blob, bytes | bytearray | memoryview):
-            raise InvalidArgumentTypeError(f"a certificate is made from DER bytes, not {type(cert_blob).__name__}")
-        self._blob = bytes(cert_blob)
+        try:
+            self._blob = memoryview(cert_blob).tobytes()
+        except TypeError:
+            raise InvalidArgumentTypeError(
+                f"a certificate is made from DER bytes, not {type(cert_blob).__name__}"
+            ) from None
+        except ValueError as error:
+            raise InvalidArgumentError(f"a certificate is made from DER bytes: {error}") from None
         if not self._blob:
             raise InvalidArgumentError("a certificate is made from DER bytes; these are none")
         self._friendly_name = ""

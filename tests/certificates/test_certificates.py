@@ -1,7 +1,10 @@
 """Tests of syncws.certificates with certificates of a throw-away authority."""
 
+import array
 import datetime as dt
 import hashlib
+import importlib.util
+import pathlib
 import ssl
 import sys
 
@@ -11,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from syncws import Certificate, HResult, InvalidArgumentError, InvalidArgumentTypeError, WebSocketError
+from syncws import Certificate, DataReader, HResult, InvalidArgumentError, InvalidArgumentTypeError, WebSocketError
 
 FROM = dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 TO = dt.datetime(2040, 6, 7, 8, 9, 10, tzinfo=dt.UTC)
@@ -97,7 +100,28 @@ def test_other_hash_algorithms_are_refused(der, name):
     assert raised.value.hresult == HResult.E_INVALIDARG
 
 
-@pytest.mark.parametrize("blob", [None, "text", 5, [1, 2]])
+@pytest.mark.parametrize("make", [bytearray, memoryview, lambda der: array.array("B", der)])
+def test_it_is_made_from_any_object_with_the_buffer_protocol(make, der):
+    assert Certificate(make(der)).get_certificate_blob() == der
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 12) and importlib.util.find_spec("syncws._streams._exporter") is None,
+    reason="Python 3.11, built without a compiler",
+)
+def test_it_is_made_from_a_buffer(der):
+    buffer = DataReader.from_buffer(der).read_buffer(len(der))
+    assert Certificate(buffer).get_certificate_blob() == der
+
+
+def test_a_memoryview_that_was_released_is_refused(der):
+    blob = memoryview(der)
+    blob.release()
+    with pytest.raises(InvalidArgumentError, match="released"):
+        Certificate(blob)
+
+
+@pytest.mark.parametrize("blob", [None, "text", 5, [1, 2], pathlib.Path("a.der")])
 def test_what_is_no_bytes_is_refused(blob):
     with pytest.raises(InvalidArgumentTypeError, match="made from DER bytes") as raised:
         Certificate(blob)
