@@ -35,12 +35,14 @@ class ProxyUrl(NamedTuple):
         host: name or address of the proxy: lower case, IDNA-encoded, IPv6 without brackets, zone id included.
         port: the port, the scheme's default filled in.
         login: the user info; None when there is none.
+        origin: what it came from, when that is not the program: a variable of the environment, say.
     """
 
     scheme: str
     host: str
     port: int
     login: Login | None = None
+    origin: str = ""
 
     def __repr__(self) -> str:
         return f"ProxyUrl({self.shown!r})"
@@ -59,6 +61,11 @@ class ProxyUrl(NamedTuple):
     def shown(self) -> str:
         """The URL for people: scheme, host and port, never user info."""
         return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
+
+    @property
+    def shown_with_origin(self) -> str:
+        """The same, and where it came from: who has not set it may not know that there is one."""
+        return f"{self.shown} (from {self.origin})" if self.origin else self.shown
 
 
 def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:

@@ -59,7 +59,7 @@ def _choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | N
         return proxy
     login = Login(credential.user_name, credential.password)
     check_login(login, proxy.scheme, f"proxy_credential for {proxy.shown}")
-    return ProxyUrl(proxy.scheme, proxy.host, proxy.port, login)
+    return proxy._replace(login=login)
 
 
 def _has_socksio() -> bool:
@@ -88,8 +88,12 @@ def _from_environment(uri: WebSocketUri) -> ProxyUrl | None:
             return None
         # The custom of the environment, and of no_proxy's entries: a bare host:port is an HTTP proxy.
         url = text if "://" in text else f"http://{text}"
-        return parse_proxy_url(url, f"the environment variable {_spelt(variable)}")
+        return _parse(url, f"the environment variable {_spelt(variable)}")
     return None
+
+
+def _parse(url: str, origin: str) -> ProxyUrl:
+    return parse_proxy_url(url, origin)._replace(origin=origin)
 
 
 def _from_system(uri: WebSocketUri) -> ProxyUrl | None:
@@ -99,7 +103,7 @@ def _from_system(uri: WebSocketUri) -> ProxyUrl | None:
     url = getproxies().get("https" if uri.is_secure else "http", "")
     if not url or proxy_bypass(bracketed(uri.host)):
         return None
-    return parse_proxy_url(url, "the system's proxy setting")
+    return _parse(url, "the system's proxy setting")
 
 
 def _has_variables() -> bool:

@@ -62,7 +62,7 @@ def look_up_proxy(proxy: ProxyUrl, look_up: Callable[[str], list[Address]]) -> l
     try:
         return look_up(proxy.host)
     except HostNameNotResolvedError as exc:
-        raise ProxyError(f"the proxy {proxy.shown} cannot be reached: {exc.message}") from exc
+        raise ProxyError(f"the proxy {proxy.shown_with_origin} cannot be reached: {exc.message}") from exc
 
 
 def plan_routes(proxy: ProxyUrl, uri: WebSocketUri, limit: int, look_up: Callable[[str], list[Address]]) -> list[Route]:
@@ -104,7 +104,7 @@ def dial_proxy(dialer: Dialer, proxy: ProxyUrl) -> Dialed:
     try:
         return dialer.dial()
     except CannotConnectError as exc:
-        raise ProxyError(f"the proxy {proxy.shown} cannot be reached: {exc.message}") from exc.__cause__
+        raise ProxyError(f"the proxy {proxy.shown_with_origin} cannot be reached: {exc.message}") from exc.__cause__
 
 
 def open_tunnel(
@@ -228,8 +228,9 @@ def _ask_http(transport: Transport, waiter: Waiter, question: _Connect) -> None:
     """Ask for a tunnel, and read the head of the answer, which has no body."""
     head, is_granted, body = ask(transport, waiter, question)
     if not is_granted:
+        proxy = question.proxy.shown_with_origin
         raise HttpStatusError(
-            f"the proxy {question.proxy.shown} answered {head.status_code} {shown_text(head.reason)}".rstrip()
+            f"the proxy {proxy} answered {head.status_code} {shown_text(head.reason)}".rstrip()
             + (question.authentication.advice(head) or _advice_for(head)),
             status_code=head.status_code,
             headers=head.headers,
