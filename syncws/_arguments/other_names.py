@@ -144,7 +144,7 @@ NEEDLESS: Mapping[str, str] = {
     "enable_multithread": "any thread may send, always",
     "get_mask_key": "mask keys are random, always",
     "keep_running": "close() ends it, on any thread",
-    "logger": "the loggers are syncws, syncws.connect, syncws.handshake and syncws.frames",
+    "logger": "the loggers are syncws, syncws.connect, syncws.handshake, syncws.frames and syncws.reconnecting",
     "ping_payload": "keep-alive needs none, and ping() takes one",
     "receive_bytes": "nobody need say how much is read at a time",
     "skip_utf8_validation": "text is checked, always",
