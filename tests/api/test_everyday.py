@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import pydoc
 import re
 import threading
 
@@ -183,6 +184,15 @@ def test_so_may_a_subclass_of_a_reconnecting_socket():
     with running_server(echo) as uri, Bot(uri) as bot:
         assert bot.wait_closed(LIMIT)
     assert (bot._connected, bot._disconnected) == (True, True)
+
+
+@pytest.mark.parametrize("name", [name for name, value in vars(syncws).items() if inspect.isclass(value)])
+def test_help_describes_each_method(name):
+    described = getattr(syncws, name)
+    shown = pydoc.plain(pydoc.render_doc(described))
+    for method in vars(described):
+        if not method.startswith("_") and inspect.isroutine(getattr(described, method)):
+            assert inspect.getdoc(getattr(described, method)).splitlines()[0] in shown, method
 
 
 @SOCKETS

@@ -218,6 +218,18 @@ way_getattr(PyObject *object, PyObject *name)
     return PyObject_GetAttr(((ShortWay *)object)->function, name);
 }
 
+/* help() asks past way_getattr, and would find the type's. */
+static PyObject *
+way_doc(PyObject *object, void *Py_UNUSED(closure))
+{
+    return PyObject_GetAttrString(((ShortWay *)object)->function, "__doc__");
+}
+
+static PyGetSetDef way_getset[] = {
+    {"__doc__", way_doc, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef way_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(ShortWay, call), READONLY, NULL},
     {"__wrapped__", T_OBJECT_EX, offsetof(ShortWay, function), READONLY, NULL},
@@ -225,11 +237,11 @@ static PyMemberDef way_members[] = {
 };
 
 static PyType_Slot way_slots[] = {
-    {Py_tp_doc, "The compiled form of syncws._connection.short_way.short_way."},
     {Py_tp_new, way_new},
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_descr_get, way_get},
     {Py_tp_getattro, way_getattr},
+    {Py_tp_getset, way_getset},
     {Py_tp_members, way_members},
     {Py_tp_traverse, way_traverse},
     {Py_tp_clear, way_clear},
