@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from syncws import (
-    CloseCause,
     ConnectionOverError,
     DisconnectedEventArgs,
     MessageWebSocket,
@@ -20,7 +19,7 @@ from syncws import (
 from syncws.cli.conversation import Conversation
 from syncws.cli.options import add_advice, headers, pin_check, settings
 from syncws.cli.screen import Screen
-from syncws.cli.typed import execute
+from syncws.cli.typed import close, execute
 
 __all__ = ["Lasting"]
 
@@ -80,10 +79,12 @@ class Lasting:
 
     def execute(self, line: str) -> None:
         """Do what a typed line asks for, if there is a connection at the moment."""
-        socket = self._socket.socket
-        if socket is None and line.partition(" ")[0] == "/close":
-            self._socket.close()
+        word, _, rest = line.partition(" ")
+        if word == "/close":
+            # This connection and those to come.
+            close(self._socket, rest.strip(), self._screen)
             return
+        socket = self._socket.socket
         if socket is None:
             self._screen.fault("there is no connection at the moment")
             return
@@ -91,9 +92,6 @@ class Lasting:
             execute(socket, line, self._screen)
         except ConnectionOverError as error:
             self._screen.fault(error.message)
-        if socket.information.close_cause is CloseCause.LOCAL:
-            # By /close, which means more than this connection.
-            self._socket.close()
 
     def close(self) -> None:
         """Close it with 1000, and connect no more."""

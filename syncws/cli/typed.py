@@ -3,10 +3,10 @@
 Runs on the thread that reads the lines.
 """
 
-from syncws import InvalidArgumentError, MessageWebSocket, OperationTimedOutError
+from syncws import InvalidArgumentError, MessageWebSocket, OperationTimedOutError, ReconnectingWebSocket
 from syncws.cli.screen import Screen, hexadecimal
 
-__all__ = ["COMMANDS", "execute"]
+__all__ = ["COMMANDS", "close", "execute"]
 
 _HELP = """\
 TEXT                   send it
@@ -64,12 +64,16 @@ def _ping(socket: MessageWebSocket, text: str, screen: Screen) -> None:
         screen.note(f"pong after {seconds * 1000:.3f} ms")
 
 
-def _close(socket: MessageWebSocket, text: str, screen: Screen) -> None:
+def close(socket: MessageWebSocket | ReconnectingWebSocket, text: str, screen: Screen) -> None:
+    """Close as a line says, which has `text` behind /close."""
     code, _, reason = text.partition(" ")
     if code and not code.isdecimal():
         screen.fault("/close takes a number and then a reason, as in /close 1000 good bye")
         return
-    socket.close(int(code or "1000"), reason.strip())
+    try:
+        socket.close(int(code or "1000"), reason.strip())
+    except InvalidArgumentError as error:
+        screen.fault(error.message)
 
 
 def _help(socket: MessageWebSocket, text: str, screen: Screen) -> None:
@@ -77,4 +81,4 @@ def _help(socket: MessageWebSocket, text: str, screen: Screen) -> None:
         screen.note(line)
 
 
-COMMANDS = {"/binary": _binary, "/ping": _ping, "/close": _close, "/help": _help}
+COMMANDS = {"/binary": _binary, "/ping": _ping, "/close": close, "/help": _help}

@@ -134,7 +134,10 @@ def test_the_conversation_goes_on_over_the_next_connection(is_plain):
         terminal.type("/close 4000 enough\r")
         code, output = terminal.end()
     assert code == 0
-    assert "closed: 4000 enough" in output
+    before, closed, behind = output.partition("closed: 4000 enough")
+    assert "attempt" in before
+    assert closed
+    assert "attempt" not in behind
     assert "Traceback" not in output
 
 

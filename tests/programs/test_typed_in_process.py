@@ -11,9 +11,11 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from support import LIMIT, echo, join, running_server
 
+from syncws import MessageWebSocket
 from syncws.cli import prompt as prompt_module
 from syncws.cli.main import main
 from syncws.cli.prompt import Prompt
+from syncws.cli.screen import Screen
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal of this kind")
 
@@ -22,7 +24,10 @@ LINES = "Hello\n//slash\n/ping\n/binary 00 ff\n/binary 0\n/close now\n/close 999
 
 @contextlib.contextmanager
 def typed(text, monkeypatch):
-    """Have a terminal on which a text was typed as stdin; what is written to stdout is for a person too."""
+    """Have a terminal on which a text was typed as stdin; what is written to stdout is for a person too.
+
+    Gives the descriptor on which more can be typed.
+    """
     import pty
 
     master, slave = pty.openpty()
@@ -31,7 +36,7 @@ def typed(text, monkeypatch):
         with os.fdopen(slave) as stdin:
             monkeypatch.setattr(sys, "stdin", stdin)
             monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-            yield
+            yield master
     finally:
         os.close(master)
 
@@ -58,6 +63,35 @@ def test_plain_lines_are_done_one_by_one(monkeypatch, capsys):
         "closed: 4000 bye",
     ):
         assert told in output
+
+
+@pytest.mark.usefixtures("without_extra")
+def test_a_close_that_is_typed_announces_no_further_connection(monkeypatch, capsys):
+    close, connected, note, announced = MessageWebSocket.close, Screen.connected, Screen.note, threading.Event()
+
+    def close_and_be_slow(socket, *arguments):
+        close(socket, *arguments)
+        if threading.current_thread() is threading.main_thread():
+            announced.wait(LIMIT)
+
+    def type_when_connected(screen, socket):
+        connected(screen, socket)
+        os.write(keyboard, b"/close 999\n/close 4000 bye\n")
+
+    def note_and_tell(screen, text):
+        note(screen, text)
+        if text.startswith("attempt"):
+            announced.set()
+
+    monkeypatch.setattr(MessageWebSocket, "close", close_and_be_slow)
+    monkeypatch.setattr(Screen, "connected", type_when_connected)
+    monkeypatch.setattr(Screen, "note", note_and_tell)
+    with running_server(echo) as uri, typed("", monkeypatch) as keyboard:
+        assert main([uri, "--reconnect"]) == 0
+    output = capsys.readouterr().out
+    assert "close code 999 must not be sent" in output
+    assert "closed: 4000 bye" in output
+    assert "attempt" not in output
 
 
 def test_lines_of_a_prompt_are_done_one_by_one(monkeypatch, capsys):
