@@ -108,6 +108,8 @@ def leaves_nothing_behind(no_lingering_monitor: None) -> Iterator[None]:
     for thread in set(threading.enumerate()) - threads:
         join(thread, LIMIT)
         assert not thread.is_alive(), f"the test left the thread {thread.name}"
+    # What a thread held that has only just ended.
+    gc.collect()
     left = described(descriptor_numbers() - numbers)
     assert not left, f"the test left descriptors: {left}"
 
