@@ -5,6 +5,8 @@ every call blocks. Errors are in `syncws.errors`, whose docstring shows their tr
 each class.
 """
 
+import typing as _typing
+
 from syncws._arguments.version import __version__
 from syncws._certificates.fields import CertificateKeyUsages, SubjectAlternativeNameInfo
 from syncws._streams.buffer import Buffer, IBuffer
@@ -190,3 +192,13 @@ __all__ = [
     "reconnecting",
     "unix_connect",
 ]
+
+if not _typing.TYPE_CHECKING:
+    # Type checkers know the names, and would let every other pass.
+    def __getattr__(name: str) -> object:
+        """Say what a name stands for here that is another client's, or misspelt."""
+        # Here and not above: importing it is for who needs it.
+        from syncws._arguments.other_names import CLIENTS, nearest
+
+        meant = "" if name.startswith("_") else nearest(name, __all__, CLIENTS)
+        raise AttributeError(f"module 'syncws' has no attribute '{name}'{meant}")

@@ -6,6 +6,7 @@ Pure functions over plain values: any thread may call them.
 from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
+    "CLIENTS",
     "CONNECT_ARGUMENTS",
     "EVENTS",
     "NEEDLESS",
@@ -151,6 +152,31 @@ NEEDLESS: Mapping[str, str] = {
     "suppress_origin": "no Origin is sent, unless headers= has one",
 }
 """Keywords that other clients have for what needs none here, and why."""
+
+
+CLIENTS: Mapping[str, str] = {
+    "ClientConnection": "MessageWebSocket",
+    "ClientProtocol": "MessageWebSocket",
+    "ClientSession": "connect, or MessageWebSocket",
+    "ClientWebSocket": "MessageWebSocket",
+    "ConnectionClosed": "ConnectionOverError",
+    "ConnectionClosedOK": "ConnectionClosedError",
+    "InvalidStatus": "HttpStatusError",
+    "InvalidURI": "InvalidArgumentError",
+    "WebSocket": "MessageWebSocket",
+    "WebSocketApp": "MessageWebSocket, or ReconnectingWebSocket",
+    "WebSocketBadStatusException": "HttpStatusError",
+    "WebSocketConnectionClosedException": "ConnectionOverError",
+    "WebSocketException": "WebSocketError",
+    "WebSocketProxyException": "ProxyError",
+    "WebSocketTimeoutException": "OperationTimedOutError",
+    "connect_async": "connect",
+    "create_connection": "connect",
+    "enableTrace": "enable_trace",
+    "setdefaulttimeout": "receive_timeout= of connect",
+    "ws_connect": "connect",
+}
+"""What other clients have in their modules."""
 
 
 def nearest(name: str, names: Iterable[str], others: Mapping[str, str]) -> str:

@@ -276,3 +276,27 @@ SHOWN = {
 @pytest.mark.parametrize("make", SHOWN.values(), ids=SHOWN)
 def test_an_object_shows_what_it_is(make):
     assert " at 0x" not in repr(make())
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("create_connection", "; did you mean connect?"),
+        ("WebSocketApp", "; did you mean MessageWebSocket, or ReconnectingWebSocket?"),
+        ("MessageWebsocket", "; did you mean MessageWebSocket?"),
+        ("zzz", ""),
+        ("_zzz", ""),
+    ],
+)
+def test_a_name_of_another_client_s_module_is_told_what_it_is_here(name, end):
+    with pytest.raises(AttributeError) as raised:
+        getattr(syncws, name)
+    assert str(raised.value) == f"module 'syncws' has no attribute '{name}'{end}"
+
+
+def test_each_name_that_is_told_is_there():
+    from syncws._arguments.other_names import CLIENTS
+
+    for meant in CLIENTS.values():
+        for name in re.findall(r"\b[A-Z]\w+|connect$|enable_trace", meant):
+            assert name in syncws.__all__, name
