@@ -29,6 +29,7 @@ from syncws._wire.closing import check_close
 from syncws.cancellation import CancellationToken
 from syncws.control import MessageWebSocketControl, MessageWebSocketSettings
 from syncws.errors import (
+    CannotConnectError,
     ConnectionClosedError,
     ConnectionLostError,
     IllegalMethodCallError,
@@ -254,7 +255,7 @@ class ReconnectingWebSocket:
 
     @raising_bare
     def start(self) -> None:
-        """Begin to connect, on a thread of this object's; returns at once.
+        """Begin to connect, on a thread of this object's; returns at once. Ctrl-C in it closes the object.
 
         Raises:
             IllegalMethodCallError: it was started before (0x8000000E).
@@ -264,14 +265,26 @@ class ReconnectingWebSocket:
         worker = self._reconnecting_worker
         if worker.is_finished or worker.attempts.is_stopped:
             raise ObjectClosedError("the ReconnectingWebSocket was closed: make a new one")
-        if worker.thread is not None:
-            raise IllegalMethodCallError("start was called already")
         thread = threading.Thread(target=worker.run, name=f"syncws-reconnecting-{next(_numbers)}", daemon=True)
-        start_thread(thread)
-        worker.thread = thread
-        self._finalizer = weakref.finalize(self, _close_dropped, worker)
-        # At interpreter exit it goes with the process.
-        self._finalizer.atexit = False
+        is_begun = False
+        try:
+            # One step, so that of two threads that call this one is refused.
+            if worker.starting.setdefault(None, thread) is not thread:
+                raise IllegalMethodCallError("start was called already")
+            start_thread(thread)
+            worker.thread = thread
+            self._finalizer = weakref.finalize(self, _close_dropped, worker)
+            # At interpreter exit it goes with the process.
+            self._finalizer.atexit = False
+            is_begun = True
+        except CannotConnectError:
+            worker.starting.clear()
+            raise
+        finally:
+            if not is_begun and worker.starting.get(None) is thread:
+                # Interrupted: the thread may run, and nobody would end it.
+                worker.attempts.stop()
+                worker.finish(None)
 
     @raising_bare
     def close(self, code: int | None = None, reason: str = "") -> None:

@@ -47,6 +47,7 @@ class Worker:
         is_finished (bool): True when nothing will come any more.
         error: why it gave up; None after close().
         thread: which runs this; None before it was started.
+        starting (dict): one entry, the thread that start() has chosen: of several it is the one that came first.
     """
 
     def __init__(self, plan: Plan, owner: Callable[[], Owner | None]) -> None:
@@ -56,6 +57,7 @@ class Worker:
         self.is_finished = False
         self.error: BaseException | None = None
         self.thread: threading.Thread | None = None
+        self.starting: dict[None, threading.Thread] = {}
         self._owner = owner
         # Set when the latest connection is over, its last handler of closed included.
         self._over = Latch()

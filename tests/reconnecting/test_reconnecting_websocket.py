@@ -3,12 +3,13 @@
 import gc
 import logging
 import os
+import sys
 import threading
 import warnings
 from functools import partial
 
 import pytest
-from support import LIMIT, reset, wait
+from support import LIMIT, join, reset, wait
 from support.programs import assert_quiet, run
 from support.reconnecting import QUICK, answers, closes, one_after_the_other, sends, stays
 from support.scripts import Call, read_until_close, uri_of_nobody
@@ -176,6 +177,58 @@ def test_it_starts_once():
     assert socket.wait_closed()
     with pytest.raises(ObjectClosedError):
         socket.start()
+
+
+def test_of_threads_that_start_it_at_the_same_time_one_does(monkeypatch):
+    both = threading.Barrier(2)
+
+    class Numbers:
+        def __next__(self):
+            return both.wait(LIMIT)
+
+    # Each call asks for a number behind its first checks.
+    monkeypatch.setattr(sys.modules["syncws.reconnecting"], "_numbers", Numbers())
+    with one_after_the_other(sends(then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri)
+        calls = [Call(socket.start) for _ in range(2)]
+        for call in calls:
+            wait(call.done)
+        refusals = [call.error for call in calls if call.error is not None]
+        with socket:
+            assert socket.wait_connected(LIMIT)
+    assert [type(error) for error in refusals] == [IllegalMethodCallError]
+
+
+def test_a_start_that_is_interrupted_leaves_no_thread(monkeypatch):
+    begun = []
+
+    def start_and_interrupt(thread):
+        begun.append(thread)
+        thread.start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["syncws.reconnecting"], "start_thread", start_and_interrupt)
+    socket = ReconnectingWebSocket(uri_of_nobody())
+    with pytest.raises(KeyboardInterrupt):
+        socket.start()
+    join(begun[0])
+    assert socket.wait_closed(LIMIT)
+    with pytest.raises(ObjectClosedError):
+        socket.start()
+
+
+def test_a_start_for_which_there_is_no_thread_may_be_tried_again(monkeypatch):
+    def refuse(thread):
+        raise CannotConnectError("the system gives no thread")
+
+    with one_after_the_other(sends(then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys.modules["syncws.reconnecting"], "start_thread", refuse)
+            with pytest.raises(CannotConnectError):
+                socket.start()
+        with socket:
+            assert socket.wait_connected(LIMIT)
 
 
 @pytest.mark.parametrize("event", ["connected", "disconnected", "reconnecting", "message_received"])
