@@ -10,10 +10,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-__all__ = ["raising_bare"]
+__all__ = ["raising_bare", "without_frames"]
 
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")
+ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 # Ours, and what we call, which get what the application gave from us.
 _PACKAGES = frozenset({"idna", "ipaddress", "socket", "socksio", "ssl", "syncws", "urllib", "urllib3", "websocket"})
@@ -39,6 +40,19 @@ def raising_bare(function: Callable[ArgumentsT, ResultT]) -> Callable[ArgumentsT
             raise
 
     return call
+
+
+def without_frames(error: ErrorT) -> ErrorT:
+    """Return an error that is going to be kept, and its causes, without the frames that they passed.
+
+    A frame holds those of all its callers, the application's too, with whatever stands in them: the socket object among
+    the rest, which would never be dropped as long as its connection keeps the error.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = link.__context__ = None
+        link = link.__cause__
+    return error
 
 
 def _strip(error: BaseException, handled: BaseException | None) -> None:

@@ -8,10 +8,10 @@ import warnings
 import weakref
 
 import pytest
-from support import LIMIT, echo, handshake, running_server, scripted_server, server_frame, wait
-from support.scripts import CLOSE, FIN, TEXT, connected, read_until_close, sends
+from support import LIMIT, echo, handshake, read_frame, reset, running_server, scripted_server, server_frame, wait
+from support.scripts import CLOSE, FIN, PING, TEXT, connected, read_until_close, sends
 
-from syncws import DataReader, DataWriter, MessageWebSocket, StreamWebSocket
+from syncws import ConnectionOverError, DataReader, DataWriter, MessageWebSocket, StreamWebSocket
 from syncws._waiting.deadline import Deadline
 
 
@@ -260,3 +260,75 @@ def test_a_failed_connect_leaves_nothing_that_holds_the_socket():
     del socket
     gc.collect()
     assert gone() is None
+
+
+def receives(socket, was_reset):
+    while True:
+        socket.receive(LIMIT)
+
+
+def receives_when_it_is_over(socket, was_reset):
+    wait(was_reset)
+    receives(socket, was_reset)
+
+
+def reads(socket, was_reset):
+    while socket.input_stream.as_file().read1(4096):
+        pass
+
+
+def sends_without_end(socket, was_reset):
+    wait(was_reset)
+    while True:
+        socket.output_stream.write(bytes(65536))
+
+
+def sends_in_fragments(socket, was_reset):
+    wait(was_reset)
+    while True:
+        socket.output_stream.write(bytes(65536 * 2), lambda count: None)
+
+
+def leaves_it_to_the_reader(socket, was_reset):
+    assert socket.wait_closed(LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "use"),
+    [
+        (MessageWebSocket, receives),
+        (MessageWebSocket, receives_when_it_is_over),
+        (MessageWebSocket, sends_without_end),
+        (MessageWebSocket, sends_in_fragments),
+        (MessageWebSocket, leaves_it_to_the_reader),
+        (StreamWebSocket, reads),
+        (StreamWebSocket, sends_without_end),
+        (StreamWebSocket, sends_in_fragments),
+    ],
+)
+def test_nothing_holds_a_socket_whose_connection_was_lost(kind, use, tls):
+    was_reset = threading.Event()
+
+    def script(connection):
+        handshake(connection)
+        read_frame(connection)
+        # Their pongs may fail too.
+        connection.sendall(server_frame(PING, b"p" * 100) * 50)
+        reset(connection)
+        was_reset.set()
+
+    def program(uri):
+        socket = kind()
+        socket.control.ssl_context = tls[1]
+        with socket:
+            socket.connect(uri)
+            socket.output_stream.write(b"go")
+            with contextlib.suppress(ConnectionOverError):
+                use(socket, was_reset)
+            assert socket.wait_closed(LIMIT)
+        return weakref.ref(socket)
+
+    with scripted_server(script, ssl_context=tls[0]) as uri:
+        gone = program(uri)
+        gc.collect()
+        assert gone() is None

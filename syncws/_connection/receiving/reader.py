@@ -24,6 +24,7 @@ from syncws._connection.receiving.reading_role import Hold
 from syncws._connection.receiving.turn import GivesWay
 from syncws._connection.session import Session
 from syncws._connection.tracing import traced
+from syncws._errors.bare import without_frames
 from syncws._net.transport import MANY_BYTES, Transport, lost_connection
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
@@ -377,7 +378,7 @@ class Reader:
                 raise
             # After the Close frames, or a violation, the peer may end TCP as it likes.
             if not self.decoder.is_dead and not session.closing.is_discarding:
-                session.loss = lost_connection(exc)
+                session.loss = without_frames(lost_connection(exc))
             self.is_at_end = True
             self.may_have_more = False
             return False

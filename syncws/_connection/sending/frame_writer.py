@@ -5,6 +5,7 @@ Unless it says otherwise, what stands here requires the writer role, which the o
 
 from collections.abc import Callable
 
+from syncws._errors.bare import without_frames
 from syncws._locks import locks
 from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.at_exit import stay_quiet
@@ -233,7 +234,7 @@ class FrameWriter:
         reason = lost_connection(error)
         if reason is not error:
             reason.__cause__ = error
-        self.shut(reason)
+        self.shut(without_frames(reason))
         return self.closed_error()
 
     def close_waker(self) -> None:
