@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from syncws._arguments.socket_options import LocalAddress, shown_option
+from syncws._errors.bare import without_frames
 from syncws._net.address import IP_FAMILIES, Address, parse_address
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.waiter import Waiter
@@ -200,7 +201,7 @@ class Dialer:
     def _note(self, address: Address, error: OSError, seconds: float) -> None:
         # The delay is for an address that may still answer; after one that failed the next begins at once.
         self._next_start = Deadline(0.0)
-        attempt = ConnectAttempt(address.text, error, seconds)
+        attempt = ConnectAttempt(address.text, without_frames(error), seconds)
         self.attempts.append(attempt)
         _logger.info("%s: %s after %.3f s", self._shown(address), error.strerror or error, seconds)
 

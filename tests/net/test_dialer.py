@@ -48,6 +48,19 @@ def listening(address, port=0):
         yield listener.getsockname()[1]
 
 
+def test_a_failure_is_kept_without_the_frames_that_it_passed(dial):
+    with listening("127.0.0.1") as port:
+        dialer = dial(["127.0.0.1"], port)
+        dialed = dialer.dial()
+        try:
+            raise OSError("no use") from ConnectionResetError("reset")
+        except OSError as exc:
+            dialer.fail(dialed, exc)
+        [attempt] = dialer.attempts
+        assert (str(attempt.error), str(attempt.error.__cause__)) == ("no use", "reset")
+        assert attempt.error.__traceback__ is None
+
+
 def test_the_first_that_accepts_is_taken_and_the_failures_before_it_are_kept(dial, caplog):
     caplog.set_level(logging.INFO, "syncws.connect")
     with alone_listening("127.0.0.3", "127.0.0.1", "127.0.0.2") as port:
