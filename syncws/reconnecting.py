@@ -273,7 +273,8 @@ class ReconnectingWebSocket:
                 raise IllegalMethodCallError("start was called already")
             start_thread(thread)
             worker.thread = thread
-            self._finalizer = weakref.finalize(self, _close_dropped, worker)
+            # Weakly: after the worker's end its error may lead back to this object.
+            self._finalizer = weakref.finalize(self, _close_dropped, weakref.ref(worker))
             # At interpreter exit it goes with the process.
             self._finalizer.atexit = False
             is_begun = True
@@ -454,9 +455,10 @@ def _names_elsewhere() -> dict[str, str]:
     return {**RECONNECTING_EVENTS, **{name: f"{name}= of ReconnectingWebSocket()" for name in keywords}}
 
 
-def _close_dropped(worker: Worker) -> None:
+def _close_dropped(still_there: Callable[[], Worker | None]) -> None:
     """Close what an object that was dropped has left; the garbage collector calls it."""
-    if worker.is_finished or worker.attempts.is_stopped:
+    worker = still_there()
+    if worker is None or worker.is_finished or worker.attempts.is_stopped:
         return
     try:
         warnings.warn("a ReconnectingWebSocket was dropped without close()", ResourceWarning, stacklevel=2)

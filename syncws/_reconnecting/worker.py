@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from types import TracebackType
 from typing import Any, Protocol
 
 from syncws._reconnecting.attempts import Attempts, Plan, how_it_ended
@@ -56,6 +57,7 @@ class Worker:
         self.farewell: tuple[int | None, str] = (None, "")
         self.is_finished = False
         self.error: BaseException | None = None
+        self._error_frames: TracebackType | None = None
         self.thread: threading.Thread | None = None
         self.starting: dict[None, threading.Thread] = {}
         self._owner = owner
@@ -87,12 +89,16 @@ class Worker:
     def fail_if_given_up(self) -> None:
         """Raise the error for which it gave up, if it did."""
         error = self.error
+        if isinstance(error, WebSocketError):
+            raise fresh(error)
         if error is not None:
-            raise fresh(error) if isinstance(error, WebSocketError) else error
+            # Without the frames of those who were told before, which it would gather.
+            raise error.with_traceback(self._error_frames)
 
     def finish(self, error: BaseException | None) -> None:
         """Say that nothing will come any more."""
         self.error = error
+        self._error_frames = None if error is None else error.__traceback__
         self.is_finished = True
         self._tell_waiting()
 

@@ -5,7 +5,9 @@ import logging
 import os
 import sys
 import threading
+import traceback
 import warnings
+import weakref
 from functools import partial
 
 import pytest
@@ -341,6 +343,30 @@ def test_one_that_has_given_up_is_dropped_in_silence():
     with pytest.raises(CannotConnectError):
         holder[0].wait_closed()
     assert dropped(holder) == []
+
+
+def test_one_that_has_given_up_for_an_error_of_the_program_s_is_dropped(caplog):
+    # pytest keeps the records, and so the error.
+    caplog.set_level(logging.CRITICAL, "syncws.reconnecting")
+
+    def find_uri():
+        raise KeyError("a token")
+
+    def program():
+        socket = ReconnectingWebSocket(find_uri)
+        frames = []
+        with socket:
+            for _ in range(3):
+                try:
+                    socket.wait_closed(LIMIT)
+                except KeyError as error:
+                    frames.append(len(list(traceback.walk_tb(error.__traceback__))))
+        assert frames == frames[:1] * 3
+        return weakref.ref(socket)
+
+    gone = program()
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
