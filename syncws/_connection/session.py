@@ -384,11 +384,12 @@ class Session(Sending, Telling):
         self.closing.note(_LOST)
         is_done = False
         try:
-            if not self._has_told_all:
-                self.outbox.shut(self._reason_for_senders(state))
+            reason = None if self._has_told_all else self._reason_for_senders(state)
+            if reason is not None:
+                self.outbox.shut(reason)
             self.outbox.retire(self._close_transport, may_wait=may_wait)
-            if not self._has_told_all:
-                self.end_input()
+            if reason is not None:
+                self._end_waits(reason)
             is_done = True
         finally:
             if is_done or threading.current_thread() is not threading.main_thread():
