@@ -64,7 +64,7 @@ MECHANISMS = (
     # Slow handlers.
     Mechanism(
         "after a second in a handler another thread reads",
-        _RECEIVING + "delivery:Watch._relieve",
+        _RECEIVING + "delivery:Delivery._relieve",
         replacements.nothing,
         _SLOW + "test_a_ping_is_answered_while_a_handler_blocks",
     ),

@@ -4,7 +4,7 @@ Timers are set on any thread and run on the monitor's, `syncws-monitor`, a daemo
 set, sleeps until the next one is due, and ends a second after the last timer was closed; in a subinterpreter, which
 must not end before its threads, at once. What a timer does must not wait.
 
-The heap holds timers weakly, and a timer holds its session weakly: being watched keeps nothing alive.
+The heap holds timers weakly: being watched keeps nothing alive.
 """
 
 import heapq
@@ -43,16 +43,17 @@ _SHORTEST_SECONDS = 0.01
 
 
 class Timer:
-    """Something to run at a given time; it does not run until a time is set."""
+    """Something to run at a given time. The monitor's thread stays for it from the first set() to close()."""
 
-    __slots__ = ("__weakref__", "_monitor", "_number")
+    __slots__ = ("__weakref__", "_is_closed", "_monitor", "_number")
 
     def __init__(self, monitor: "Monitor") -> None:
         """Make a timer for which no time is set."""
         self._monitor = monitor
-        # Of the entry in the heap that counts; others are what is left of earlier times.
+        # Of the entry in the heap that counts; others are what is left of earlier times. -1 when there is none, because
+        # no time was set, or this is closed.
         self._number = -1
-        monitor._add(self)
+        self._is_closed = False
 
     def run(self) -> float | None:
         """Do what is due; return in how many seconds again, None to wait for the next set(). The monitor calls it."""
@@ -64,7 +65,11 @@ class Timer:
 
     def close(self) -> None:
         """Never run again. Any thread."""
-        self._monitor._remove(self)
+        with self._monitor._lock:
+            self._is_closed = True
+            is_known = self._number >= 0
+        if is_known:
+            self._monitor._remove(self)
 
 
 class Looked(Protocol):
@@ -88,31 +93,26 @@ class Looked(Protocol):
 class Rounds(Timer):
     """One timer for all that is to be looked at regularly: a thousand idle connections cost a wake-up together."""
 
-    __slots__ = ("_is_set", "_members", "_runs_at", "_tick")
+    __slots__ = ("_members", "_runs_at", "_tick")
 
     def __init__(self, monitor: "Monitor") -> None:
         """Make one that looks at nothing."""
-        self._monitor = monitor
-        self._number = -1
+        super().__init__(monitor)
         # With the tick at which each is due.
         self._members: dict[weakref.ref[Looked], int] = {}
         self._tick = 0
-        self._is_set = False
-        # When the next look is, by the clock.
-        self._runs_at = 0.0
+        # When the next look is, by the clock; never, while there is nothing to look at.
+        self._runs_at = math.inf
 
     def add(self, member: Looked) -> None:
         """Look at `member` soon, and on, until it says otherwise, or is gone; held weakly. Any thread."""
         with self._monitor._lock:
             self._members[weakref.ref(member)] = self._tick
             soon = now() + _TICK_SECONDS
-            if not self._is_set:
-                self._is_set = True
-                self._monitor._add(self)
-            elif self._runs_at <= soon:
-                return
-            self._runs_at = soon
-            self.set(_TICK_SECONDS)
+            if soon < self._runs_at:
+                self._is_closed = False
+                self._runs_at = soon
+                self.set(_TICK_SECONDS)
 
     def forget_time(self) -> None:
         """Have the next member set the time anew; requires the lock."""
@@ -129,9 +129,9 @@ class Rounds(Timer):
 
     def _rest_without_members(self) -> bool:
         """Close this timer if there is nothing to look at; requires the lock."""
-        if self._members or not self._is_set:
+        if self._members:
             return False
-        self._is_set = False
+        self._runs_at = math.inf
         self.close()
         return True
 
@@ -153,7 +153,9 @@ class Rounds(Timer):
             self._tick = max(tick + 1, min(self._members.values()))
             seconds = (self._tick - tick) * _TICK_SECONDS
             self._runs_at = now() + seconds
-            return seconds
+            # Within the lock: a member that is added behind it may set an earlier time.
+            self.set(seconds)
+            return None
 
 
 class Monitor:
@@ -186,7 +188,10 @@ class Monitor:
 
     def let_go_in_child(self) -> None:
         """See _waiting.at_fork: in the child the thread is not, and the parent's timers are not its own."""
+        parents = [timer for reference in self._open.copy() if (timer := reference()) is not None]
         self._reset()
+        for timer in parents:
+            timer._is_closed = True
         # The child may put other locks in the place of threading's before it connects.
         _made.clear()
 
@@ -196,9 +201,6 @@ class Monitor:
         """Run `function` on the monitor's thread, if there is one. The garbage collector may call it, anywhere."""
         self._soon.append(function)
         self._bell.ring()
-
-    def _add(self, timer: Timer) -> None:
-        self._open.add(weakref.ref(timer, self._forget))
 
     def _forget(self, timer: "weakref.ref[Timer]") -> None:
         # Of a timer that nobody holds any more. The garbage collector calls it, anywhere: so it takes no lock.
@@ -231,9 +233,11 @@ class Monitor:
 
     def _set(self, timer: Timer, seconds: float) -> None:
         with self._lock:
+            if timer._is_closed:
+                return
             reference = weakref.ref(timer)
             if reference not in self._open:
-                return
+                self._open.add(weakref.ref(timer, self._forget))
             number = timer._number = next(self._numbers)
             due = now() + max(seconds, _SHORTEST_SECONDS)
             heapq.heappush(self._heap, (due, number, reference))

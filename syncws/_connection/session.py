@@ -139,7 +139,7 @@ class Session(Sending, Telling):
             self._close_timers()
 
     def _close_timers(self) -> None:
-        self.delivery.watch.close()
+        self.delivery.close()
         for timer in self._timers:
             timer.close()
 

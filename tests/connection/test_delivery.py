@@ -130,7 +130,7 @@ def test_a_quiet_connection_is_looked_at_no_more(rigs, monitor):
     assert monitor.run_due() is not None
     monitor.pass_time(1.0)
     assert monitor.run_due() is None
-    assert not rig.session.delivery.watch.is_armed
+    assert not rig.session.delivery.is_watched
     # And once more.
     rig.transport.feed(server_frame(TEXT, b"two"))
     while rig.session.delivery.count < 2:
@@ -157,22 +157,15 @@ def test_a_delivery_that_begins_while_the_watch_goes_to_rest_is_watched(rigs, mo
         __hash__ = None
 
     delivery.count = Growing()
-    assert delivery.watch.run() is not None
-    assert delivery.watch.is_armed
+    assert delivery.run() is not None
+    assert delivery.is_watched
 
 
 def test_a_ticket_that_is_taken_back_at_the_last_moment_is_looked_for_again(rigs, monitor):
     rig = rigs()
     delivery = rig.session.delivery
-    assert delivery.watch._relieve(delivery) is not None
+    assert delivery._relieve() is not None
     assert rig.session.dispatcher is None
-
-
-def test_a_watch_over_a_connection_that_is_no_more_rests(rigs, monitor):
-    rig = rigs()
-    watch = rig.session.delivery.watch
-    watch._delivery = lambda: None
-    assert watch.run() is None
 
 
 @pytest.mark.parametrize("is_slow", [False, True])
@@ -416,7 +409,7 @@ class Game:
         delivery = self.rig.session.delivery
         while not self.over.is_set():
             if delivery.ticket and (moment := moment - 1) < 0:
-                delivery.watch._relieve(delivery)
+                delivery._relieve()
                 if self.rig.session.dispatcher is not None:
                     self.passed_on.set()
                     return

@@ -86,6 +86,39 @@ def test_who_comes_is_looked_at_soon_though_the_others_rest(monitor, rounds):
     assert len(coming.looks) == 1
 
 
+def test_who_comes_at_the_end_of_a_round_is_looked_at_soon(monitor, rounds):
+    resting, coming = Member(monitor, LONGEST_TICKS), Member(monitor, 1)
+
+    class Ending(Counted):
+        def run(self):
+            seconds = super().run()
+            if self.runs == 1:
+                self.add(coming)
+            return seconds
+
+    rounds = Ending(monitor)
+    rounds.add(resting)
+    monitor.pass_time(TICK * 2.01)
+    assert len(coming.looks) == 1
+
+
+def test_the_last_may_be_removed_while_it_is_looked_at(monitor, rounds, caplog):
+    class Leaving(Member):
+        def look(self, is_readable):
+            rounds.remove(self)
+            super().look(is_readable)
+            return 0
+
+    # As in a subinterpreter, where removing ends the timer at once.
+    monitor._lingers = False
+    leaving = Leaving(monitor, 1)
+    rounds.add(leaving)
+    monitor.pass_time(TICK * 3)
+    assert len(leaving.looks) == 1
+    assert not monitor.has_timers
+    assert not caplog.records
+
+
 def test_who_comes_again_and_again_puts_no_look_off(monitor, rounds):
     member = Member(monitor, 1)
     for _ in range(20):

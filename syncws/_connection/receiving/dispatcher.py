@@ -47,7 +47,7 @@ def dispatch(session: Session, interruption: BaseException | None) -> "Reader | 
         interruption: what a handler has raised that is no Exception: then the connection is ended, and it is raised.
 
     Returns:
-        The reading role, when no thread could be started for it; None at the end.
+        The ticket, when no thread could be started that reads; None at the end.
     """
     delivery = session.delivery
     try:
