@@ -112,21 +112,22 @@ class ByteSource(Protocol):
 class MemorySource:
     """A source over bytes that are all there."""
 
-    __slots__ = ("_content", "position")
+    __slots__ = ("content", "position")
 
+    content: memoryview | bytearray
     position: int
 
-    def __init__(self, content: memoryview) -> None:
-        """Make a source; the content is held, not copied."""
-        self._content = content
-        self.position = 0
+    def __init__(self, content: memoryview | bytearray, position: int = 0) -> None:
+        """Make a source that begins at `position`; the content is held, not copied."""
+        self.content = content
+        self.position = position
 
     def begin(self, operation: Operation) -> None:
         """See ByteSource.begin."""
 
     def peek(self, count: int) -> memoryview:
         """See ByteSource.peek; never waits."""
-        return self._content[self.position : self.position + count]
+        return memoryview(self.content)[self.position : self.position + count]
 
     def advance(self, count: int) -> None:
         """See ByteSource.advance."""
@@ -141,5 +142,5 @@ class MemorySource:
 
     def close(self) -> bool:
         """See ByteSource.close."""
-        self._content = memoryview(b"")
+        self.content = memoryview(b"")
         return False

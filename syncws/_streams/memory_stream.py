@@ -4,7 +4,7 @@ May import errors and this room. Never waits. One thread at a time uses a stream
 """
 
 from syncws._arguments.checks import check_integer
-from syncws._streams.byte_source import Operation
+from syncws._streams.byte_source import MemorySource
 from syncws._streams.input_stream import IInputStream, InputStream
 from syncws._streams.output_stream import IOutputStream, OutputStream, Progress
 from syncws.errors import ObjectClosedError
@@ -14,32 +14,16 @@ __all__ = ["InMemoryRandomAccessStream"]
 _MAXIMUM_POSITION = 0x7FFF_FFFF_FFFF_FFFF
 
 
-class _Cursor:
-    """A place in bytes that several streams may share: reads, as a ByteSource, and writes go on from it."""
+class _Cursor(MemorySource):
+    """A place in bytes that several streams may share: reads and writes go on from it."""
 
-    __slots__ = ("content", "position")
+    __slots__ = ()
 
-    def __init__(self, content: bytearray, position: int) -> None:
-        self.content = content
-        self.position = position
-
-    def begin(self, operation: Operation) -> None:
-        """See ByteSource.begin."""
+    content: bytearray
 
     def peek(self, count: int) -> memoryview:
         """See ByteSource.peek; a copy, because nobody can write to bytes that somebody looks into."""
         return memoryview(bytes(self.content[self.position : self.position + count]))
-
-    def advance(self, count: int) -> None:
-        """See ByteSource.advance."""
-        self.position += count
-
-    def put_back(self, data: bytes) -> None:
-        """See ByteSource.put_back."""
-        self.position -= len(data)
-
-    def wake(self) -> None:
-        """See ByteSource.wake; nobody waits."""
 
     def close(self) -> bool:
         """See ByteSource.close."""

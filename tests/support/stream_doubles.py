@@ -127,7 +127,7 @@ class Watched(MemorySource):
     @property
     def rest(self):
         """What was not taken."""
-        return bytes(self._content[self.position :])
+        return bytes(self.content[self.position :])
 
 
 class Gate(Pieces):
