@@ -58,7 +58,7 @@ def _parts(header: str) -> Iterator[str]:
 def _unquoted(value: str) -> str:
     if not value.startswith('"'):
         return value
-    end = -1 if len(value) > 1 and value.endswith('"') else None
+    end = -1 if value.endswith('"') else None
     return _ESCAPED.sub(r"\1", value[1:end])
 
 

@@ -76,7 +76,7 @@ class Cookies:
             return
         if self.jar is None:
             self.jar = _own_jar()
-        request = _Request(uri, self._first_uri, has_own=False)
+        request = _Request(uri, self._first_uri)
         self.jar.extract_cookies(_Answer(set_cookie), request)  # type: ignore[arg-type]
 
 
@@ -95,7 +95,7 @@ class _Request:
     wss counts as https, for Secure above all, and the first URI as the page that the user opened.
     """
 
-    def __init__(self, uri: WebSocketUri, first_uri: WebSocketUri, *, has_own: bool) -> None:
+    def __init__(self, uri: WebSocketUri, first_uri: WebSocketUri, *, has_own: bool = False) -> None:
         self._uri = uri
         self._has_own = has_own
         self.type = "https" if uri.is_secure else "http"
