@@ -147,3 +147,11 @@ def test_a_closed_stream_says_so_when_shown():
     assert repr(stream) == "<InMemoryRandomAccessStream position=3 size=3>"
     stream.close()
     assert repr(stream) == "<InMemoryRandomAccessStream closed>"
+
+
+def test_a_closed_stream_holds_no_bytes_and_takes_them_from_no_other():
+    stream = filled(b"abc")
+    other = stream.clone_stream()
+    stream.close()
+    assert len(stream._cursor.content) == 0
+    assert other.size == 3

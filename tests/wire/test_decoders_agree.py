@@ -1,5 +1,6 @@
 """Both decoders on the same bytes: the messages, control frames and violations are the same, whatever the bytes."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.wire import (
@@ -10,8 +11,10 @@ from support.wire import (
     PING,
     PONG,
     TEXT,
+    close,
     cuts_at,
     describe,
+    every_cut,
     feed,
     frame,
     join_pieces,
@@ -112,3 +115,13 @@ def test_both_decoders_fail_at_the_same_byte(data, limit):
         pieces = piece_decoder.receive_data(data[index : index + 1])
         assert told(pieces) == told(whole), index
         assert piece_decoder.is_dead == decoder.is_dead, index
+
+
+@pytest.mark.parametrize("cuts", [False, True])
+@pytest.mark.parametrize("kind", [Decoder, PieceDecoder])
+def test_messages_and_frames_of_every_kind_are_counted(kind, cuts):
+    decoder = kind(LIMIT)
+    fragmented = [frame(BINARY, b"two", fin=False), frame(PING, b"in between"), frame(CONT, b"frames")]
+    data = b"".join([frame(TEXT, b"one"), *fragmented, frame(PONG), close(1000)])
+    feed(decoder, data, every_cut(data) if cuts else ())
+    assert (decoder.tally.messages, decoder.tally.frames) == (2, 6)
