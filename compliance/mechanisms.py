@@ -156,7 +156,7 @@ MECHANISMS = (
     ),
     Mechanism(
         "the cause of the end is told",
-        "syncws._connection.session:Session._own",
+        "syncws._connection.session:Session._cause_unless_lost",
         replacements.nothing,
         _CAUSES + "test_the_cause_is_told_by_information_and_by_the_errors",
     ),

@@ -153,8 +153,8 @@ class Session(Sending, Telling):
         """False while the reader does not look at what comes: handlers run on it, or the inbox is full."""
         return not self.is_paused and not self.delivery.ticket
 
-    def _own(self, cause: CloseCause) -> CloseCause | None:
-        """Return the cause of what this side does; but a connection that is lost already ends for what is found."""
+    def _cause_unless_lost(self, cause: CloseCause) -> CloseCause | None:
+        """Return the `cause` of an end that this side begins; None where it is lost, and the reader notes how."""
         return None if self.outbox.is_broken else cause
 
     # Receiving and pinging: the program's threads.
@@ -182,7 +182,7 @@ class Session(Sending, Telling):
         # Each would wait for its own thread: for the handler's return, or for what it is sending or taking in.
         may_wait = not (self.is_on_reader or self.outbox.is_interrupted_here or self.role.is_held_here)
         try:
-            self._post_close(self.closing.start(code, reason, deadline, self._own(CloseCause.LOCAL)))
+            self._post_close(self.closing.start(code, reason, deadline, self._cause_unless_lost(CloseCause.LOCAL)))
             self._end_waits(self._told(ConnectionClosedError("the socket was closed: no pong is waited for any more")))
             deadline = deadline.sooner(self.closing.deadline or deadline)
             if may_wait:
@@ -237,7 +237,7 @@ class Session(Sending, Telling):
     def begin_abandoned_close(self) -> None:
         """Close with 1001 for an object that was dropped; the reader calls it. A second at most."""
         deadline = Deadline(closing.ABANDON_SECONDS)
-        self._post_close(self.closing.start(1001, "", deadline, self._own(CloseCause.DROPPED)))
+        self._post_close(self.closing.start(1001, "", deadline, self._cause_unless_lost(CloseCause.DROPPED)))
 
     def wait_closed(self, deadline: Deadline) -> bool:
         """Wait until the connection is over and the Closed handlers have returned; return whether it is.
@@ -270,7 +270,7 @@ class Session(Sending, Telling):
         self.outbox.fall_silent()
         self.closing.is_discarding = True
         try:
-            frame = self.closing.start(1001, "", None, self._own(CloseCause.LOCAL))
+            frame = self.closing.start(1001, "", None, self._cause_unless_lost(CloseCause.LOCAL))
             if frame is not None:
                 self.outbox.post_close(frame, ConnectionClosedError("the connection is closing: the program ends"))
         finally:

@@ -302,7 +302,7 @@ def test_what_lies_in_the_socket_when_this_process_wakes_up_is_life(rigs):
     reader = rig.begun_reader()
     rig.session.silence = Silence(REASON, 0)
     assert reader._has_next()
-    assert reader.kept.popleft() == server_frame(TEXT, b"here I am")
+    assert reader.undecoded.popleft() == server_frame(TEXT, b"here I am")
     assert (rig.session.silence, rig.session.is_failed) == (None, False)
     rig.session.silence = Silence(REASON, 0)
     assert not reader._has_next()

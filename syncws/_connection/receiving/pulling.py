@@ -3,10 +3,10 @@
 Everything here runs on the thread that receives, but finish(), which whoever reads next calls. It receives, decodes,
 puts messages into the inbox and answers pings; handlers and the end of the connection are the reader thread's.
 
-The rule for interruptions, which come on a thread of the application's only. What came from the socket is put into
-`kept` by one step, and what was decoded into `_decoded` by another; `is_torn` is true from the first to the end of the
-last. Whoever reads next goes on from there. Decoding itself is begun anew where no message was under way before; where
-one was, an interruption in the middle of it ends the connection.
+The rule for interruptions, which come on a thread of the application's only. What came from the socket is put into the
+reader's `undecoded` by one step, and what was decoded into `_decoded` by another; `is_torn` is true from the first step
+until all is in the inbox. Whoever reads next goes on from there. Decoding is begun anew where no message was under way
+before it; where one was, an interruption in the middle of decoding ends the connection.
 """
 
 import threading
@@ -141,7 +141,7 @@ class Puller:
                     message = self._take_one(operation, decoder, event)
                 if (
                     message is None
-                    and not (self._reader.kept or self._reader.may_have_more or role.is_asked)
+                    and not (self._reader.undecoded or self._reader.may_have_more or role.is_asked)
                     and self._wait(operation, deadline) == READABLE
                 ):
                     message = self._take_one(operation, decoder, event)
@@ -171,12 +171,12 @@ class Puller:
         self._resume_from = _UNTOUCHED
         self.is_torn = True
         if reader.fetch():
-            message = decoder.only_message(reader.kept[0])  # type: ignore[arg-type]
+            message = decoder.only_message(reader.undecoded[0])  # type: ignore[arg-type]
             if role.is_asked or event.handlers:
                 message = None
             elif message is not None:
                 # The step that takes.
-                reader.kept.clear()
+                reader.undecoded.clear()
                 decoder.tally.whole += 1
         elif reader.is_at_end:
             role.is_asked = True
@@ -195,7 +195,7 @@ class Puller:
         turn: Deadline | None = None
         while not (role.is_asked and role.needs_thread):
             ready = 0
-            if not (reader.may_have_more or reader.kept or reader.decoder.has_more or self._decoded is not None):
+            if not (reader.may_have_more or reader.undecoded or reader.decoder.has_more or self._decoded is not None):
                 ready = self._wait(operation, deadline)
                 if not ready & READABLE:
                     if ready & WOKEN:
@@ -258,14 +258,14 @@ class Puller:
         decoded = self._decoded
         if decoded is None:
             reader = self._reader
-            kept = reader.kept
-            if not kept:
+            undecoded = reader.undecoded
+            if not undecoded:
                 if reader.decoder.has_more:
-                    kept.append(b"")
+                    undecoded.append(b"")
                 elif not reader.fetch():
                     return False, False
-            decoded = self._decoded = reader.sort(reader.decode(kept[0]))
-            kept.clear()
+            decoded = self._decoded = reader.sort(reader.decode(undecoded[0]))
+            undecoded.clear()
         return self._give_out(decoded)
 
     def _give_out(self, decoded: tuple[Any, list[Ping | Pong]]) -> tuple[bool, bool]:
@@ -289,16 +289,16 @@ class Puller:
         reader = self._reader
         reader.may_have_more = True
         if self._decoded is not None:
-            reader.kept.clear()
-        elif reader.kept and self._resume_from is not None:
+            reader.undecoded.clear()
+        elif reader.undecoded and self._resume_from is not None:
             if self._resume_from:
                 reader.decoder.restart(self._resume_from)
-        elif reader.kept or reader.decoder.room is not None or reader.session.transport.is_torn:
+        elif reader.undecoded or reader.decoder.room is not None or reader.session.transport.is_torn:
             session = reader.session
             why = self._torn_by.__name__
             session.loss = ConnectionLostError(f"receiving was interrupted in the middle of a message, by {why}")
             # First of all: what the system still holds does not fit to what came before, and is not to be read.
             reader.is_at_end = session.role.is_asked = True
             session.transport.abort()
-            reader.kept.clear()
+            reader.undecoded.clear()
         self.is_torn = False

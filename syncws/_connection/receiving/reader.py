@@ -62,10 +62,10 @@ class Reader:
         "decode",
         "decoder",
         "is_at_end",
-        "kept",
         "may_have_more",
         "readiness",
         "session",
+        "undecoded",
         "until",
     )
 
@@ -86,7 +86,7 @@ class Reader:
         # True when reads of more than MANY_BYTES are of use, and small beside what may wait.
         self._takes_much = False
         # What was received and is not decoded yet, one piece at most; at first what came behind the handshake.
-        self.kept: deque[bytes | memoryview] = deque()
+        self.undecoded: deque[bytes | memoryview] = deque()
         # The Close frame or violation at the end: it is for the reader thread, when the rest is done.
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
@@ -102,7 +102,7 @@ class Reader:
         decoder.inflater = session.inflater
         self.decode = traced(session.outbox, decoder, session.compression)
         if session.remainder:
-            self.kept.append(session.remainder)
+            self.undecoded.append(session.remainder)
         transport = session.transport
         self.may_have_more = transport.has_buffered
         is_roomy = session.inbox.capacity >= _MOST_READS_WAITING * transport.most_bytes
@@ -152,7 +152,7 @@ class Reader:
     @property
     def has_leftover(self) -> bool:
         """True when what was received is not all dealt with, or TLS may hold more; asked by who has the role."""
-        return bool(self.kept) or self.may_have_more or self.decoder.has_more
+        return bool(self.undecoded) or self.may_have_more or self.decoder.has_more
 
     # The reader thread.
 
@@ -237,11 +237,11 @@ class Reader:
         self._finish_batch()
         if session.dispatcher is None:
             tell_waiting(session)
-        if self.kept:
-            self._process(self.decode(self.kept.popleft()))
+        if self.undecoded:
+            self._process(self.decode(self.undecoded.popleft()))
         while not self.decoder.is_dead and not session.is_aborted and self._has_next():
             # Held by nobody from the decoding on: the memory is the next read's, of whichever connection.
-            self._process(self.decode(self.kept.popleft()))
+            self._process(self.decode(self.undecoded.popleft()))
             if self.until is not None:
                 # Here too: a peer may never pause.
                 self._check_time()
@@ -251,7 +251,7 @@ class Reader:
         self._deliver_waiting()
 
     def _has_next(self) -> bool:
-        """Wait for bytes, which are in `kept` then; return False when there will be none, for whatever reason.
+        """Wait for bytes, which are in `undecoded` then; return False when there will be none, for whatever reason.
 
         Where the decoder holds more they are b"".
 
@@ -281,7 +281,7 @@ class Reader:
             if self.decoder.has_more and not is_paused:
                 if session.outbox.has_posted:
                     session.outbox.flush_without_waiting()
-                self.kept.append(b"")
+                self.undecoded.append(b"")
                 return True
             if self.may_have_more and not is_paused:
                 if self._receive():
@@ -340,7 +340,7 @@ class Reader:
                 return
             if self.may_have_more:
                 self._receive()
-                self.kept.clear()
+                self.undecoded.clear()
                 self._check_time()
             else:
                 # Not idle may be a moment old: who sends tells nobody here that all is out.
@@ -357,18 +357,18 @@ class Reader:
         return self.fetch()
 
     def fetch(self) -> bool:
-        """Put what the transport has into `kept`; return whether there was any. Notes the end of the stream."""
+        """Put what the transport has into `undecoded`; return whether there was any. Notes the end of the stream."""
         if self.is_at_end:
             # Where an interruption has cut the connection the system may hold what does not fit to what came before.
             self.may_have_more = False
             return False
         session = self.session
         transport = session.transport
-        kept = self.kept
+        undecoded = self.undecoded
         room = self.decoder.room
         size = len(room) if room is not None else self._large_size() if self._large_reads else _SMALL_READ_BYTES
         try:
-            if not (transport.keep(kept, size) if room is None else _fill(transport, room, kept)):
+            if not (transport.keep(undecoded, size) if room is None else _fill(transport, room, undecoded)):
                 # TLS inside TLS may have stopped in the middle of what the inner one holds.
                 self.may_have_more = transport.has_buffered
                 return False
@@ -382,12 +382,12 @@ class Reader:
             self.is_at_end = True
             self.may_have_more = False
             return False
-        count = len(kept[0])
+        count = len(undecoded[0])
         # A full read has left more behind, most likely; so has TLS when it holds another record.
         self.may_have_more = count == size or transport.has_buffered
         if not count:
             self.is_at_end = True
-            kept.clear()
+            undecoded.clear()
             return False
         if room is not None:
             if size > transport.most_bytes // 2:
@@ -410,10 +410,10 @@ class Reader:
         return MANY_BYTES if frames > _FEW_FRAMES or not self._takes_much else self.session.transport.most_bytes
 
 
-def _fill(transport: Transport, room: memoryview, kept: deque[bytes | memoryview]) -> bool:
+def _fill(transport: Transport, room: memoryview, undecoded: deque[bytes | memoryview]) -> bool:
     """As Transport.keep, into the decoder's own buffer: an interruption may lose what came."""
     data = transport.receive_into(room)
     if data is None:
         return False
-    kept.append(data)
+    undecoded.append(data)
     return True

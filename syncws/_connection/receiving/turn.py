@@ -76,5 +76,5 @@ def _cut(reader: "Reader", why: BaseException) -> None:
         session.loss = ConnectionLostError(f"receiving was interrupted by {type(why).__name__}")
     reader.is_at_end = True
     reader.may_have_more = False
-    reader.kept.clear()
+    reader.undecoded.clear()
     session.transport.abort()

@@ -170,7 +170,7 @@ class FrameWriter:
             self._rest = self._rest[sent:]
         return sent > 0
 
-    def keep(self) -> bool:
+    def detach(self) -> bool:
         """Make what is left independent of the sender's buffer; return whether that is possible."""
         return self._chunks is None or self._chunks.detach(MAX_KEPT_BYTES)
 

@@ -276,7 +276,7 @@ class Outbox(Turns):
             self.tally.whole += 1
         if not writer.has_begun or writer.shut_reason is not None:
             writer.forget()
-        elif not writer.keep():
+        elif not writer.detach():
             # Neither can the frame be finished nor taken back.
             self._cut("sending was given up in the middle of a frame")
         elif isinstance(error, OperationTimedOutError):
