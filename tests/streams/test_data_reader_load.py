@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.scripts import Call
 from support.stream_doubles import Gate, Loading, Pieces, loaded, over, over_text, splits, untimed
 
 from syncws._streams.byte_source import ENDINGS
@@ -296,6 +297,25 @@ def test_close_during_a_load_ends_it(content):
     else:
         assert loading.result == 0
     assert reader.unconsumed_buffer_length == 0
+
+
+@pytest.mark.parametrize("member", DURING_LOAD)
+def test_another_thread_may_use_a_reader_when_a_call_has_returned(member):
+    reader = Pieces(b"abcd").reader()
+    reader.load(2)
+    Call(member, reader).result()
+    count = reader.unconsumed_buffer_length
+    assert len(reader.read_bytes(count)) == count
+
+
+def test_a_reader_shows_where_its_bytes_come_from():
+    reader = Pieces(b"abcd").reader()
+    reader.load(2)
+    assert repr(reader) == "<DataReader over a stream unconsumed=2>"
+    reader.detach_stream()
+    assert repr(reader) == "<DataReader in memory unconsumed=2>"
+    reader.close()
+    assert repr(reader) == "<DataReader closed unconsumed=0>"
 
 
 # Any split

@@ -381,3 +381,12 @@ def test_a_closed_stream_takes_no_text_either(sink, writer):
     with pytest.raises(ObjectClosedError):
         writer.store()
     assert sink.written == []
+
+
+def test_a_writer_shows_what_becomes_of_its_bytes(writer):
+    writer.write_string("ab")
+    assert repr(writer) == "<DataWriter over a stream unstored=2>"
+    writer.detach_stream()
+    assert repr(writer) == "<DataWriter in memory unstored=2>"
+    writer.close()
+    assert repr(writer) == "<DataWriter closed unstored=0>"

@@ -46,6 +46,8 @@ def dropped(text, *, stored=True):
             writer.store()
         del writer
         gc.collect()
+    # Each names the line that has dropped the writer.
+    assert {entry.filename for entry in caught} <= {__file__}
     return sink, [(entry.category, str(entry.message)) for entry in caught]
 
 
@@ -67,8 +69,9 @@ def test_the_warning_names_the_bytes_that_were_not_stored():
 def test_a_dropped_reader_closes_its_stream_with_a_warning():
     source = Arriving(b"abc")
     stream = InputStream(source)
-    with pytest.warns(ResourceWarning, match="a DataReader was dropped"):
+    with pytest.warns(ResourceWarning, match="a DataReader was dropped") as caught:
         DataReader(stream).load(1)
+    assert [entry.filename for entry in caught] == [__file__]
     assert source.closes == 1
     with pytest.raises(ObjectClosedError):
         stream.read(bytearray(1), 1)
