@@ -7,7 +7,7 @@ import asyncio
 from typing import Any
 
 import aiohttp
-from clients import Case, Lap
+from case import Case, Lap
 
 
 async def _open(session: Any, case: Case) -> Any:

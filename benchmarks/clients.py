@@ -9,18 +9,17 @@ import importlib.util
 import os
 import signal
 import socket
-import ssl
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import websocket
 import websockets.sync.client
-from raw_server import frame, payload, wire_size
+from case import Case, Lap
+from raw_server import frame, wire_size
 
 from syncws import (
     DataWriter,
@@ -31,54 +30,6 @@ from syncws import (
 
 LIMIT = 60.0
 _HUGE = 1 << 30
-
-
-class Case(NamedTuple):
-    """What a client is to do: at `uri`, so many times, with messages of `size` bytes of that kind.
-
-    `authority` is the file of the certificate authority of a server with TLS.
-    """
-
-    uri: str
-    times: int
-    size: int
-    kind: str
-    authority: str | None = None
-
-    @property
-    def is_binary(self) -> bool:
-        """True for binary messages, False for text."""
-        return self.kind == "binary"
-
-    @property
-    def message(self) -> "str | bytes":
-        """The message to send."""
-        data = payload(self.size, self.kind)
-        return data if self.is_binary else data.decode()
-
-    @property
-    def context(self) -> ssl.SSLContext | None:
-        """The TLS context of clients that take one; the same for all of them."""
-        return None if self.authority is None else _context(self.authority)
-
-
-@lru_cache
-def _context(authority: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=authority)
-
-
-class Lap:
-    """Seconds between start() and stop(): by the clock, and of this process's processor time."""
-
-    wall = cpu = 0.0
-
-    def start(self) -> None:
-        """Begin to measure."""
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
-
-    def stop(self) -> None:
-        """End."""
-        self.wall, self.cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
 
 
 class Syncws:

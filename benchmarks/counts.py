@@ -22,7 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from clients import LIMIT, Case, Lap, Syncws, SyncwsPull
+from case import Case, Lap
+from clients import LIMIT, Syncws, SyncwsPull
 from peers import KIB, MIB, Server, case_of, serving, versions
 from report import Row
 

@@ -13,7 +13,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from clients import Lap, installed
+from case import Lap
+from clients import installed
 from peers import Server, case_of, running, serving, versions
 from report import Row, save, show
 

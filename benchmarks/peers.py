@@ -24,7 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clients import LIMIT, Case, Lap, installed
+from case import Case, Lap
+from clients import LIMIT, installed
 from raw_server import wire_size
 from report import Figures, Row, heading, line_of, show, write
 

@@ -7,7 +7,7 @@ import asyncio
 from typing import Any
 
 import picows
-from clients import Case, Lap
+from case import Case, Lap
 
 _HUGE = 1 << 30
 

@@ -19,7 +19,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from clients import Lap, installed
+from case import Lap
+from clients import installed
 from peers import HAS_PROCESSORS, Server, case_of, serving, serving_apart, versions
 from report import Row, number, save, show
 

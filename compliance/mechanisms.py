@@ -20,9 +20,12 @@ from typing import Any
 
 from compliance import replacements
 
-__all__ = ["MECHANISMS", "ROOT", "Mechanism"]
+__all__ = ["MECHANISMS", "ROOT", "VARIABLE", "Mechanism"]
 
 ROOT = pathlib.Path(__file__).parent.parent
+VARIABLE = "SYNCWS_WITHOUT"
+"""The environment variable that names the mechanism to be taken out."""
+
 # A test that hangs without its mechanism fails as well.
 _TEST_SECONDS = 60
 
@@ -392,8 +395,6 @@ MECHANISMS = (
 
 def _run(tests: Iterable[str], without: str | None) -> int:
     """Run tests in a process that lacks a mechanism; return pytest's exit code, or 1 when they hang."""
-    from compliance.without import VARIABLE
-
     command = [sys.executable, "-m", "pytest", "-x", "-q", f"--timeout={_TEST_SECONDS}", "-p", "no:cacheprovider"]
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     environment["PYTHONPATH"] = str(ROOT)

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compliance.mechanisms import MECHANISMS, ROOT, Mechanism
+from compliance.mechanisms import MECHANISMS, ROOT, VARIABLE, Mechanism
 
-__all__ = ["VARIABLE", "find_function", "take_out", "take_out_named"]
+__all__ = ["find_function", "take_out", "take_out_named"]
 
-VARIABLE = "SYNCWS_WITHOUT"
 _LIMIT_SECONDS = 8.0
 
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from compliance.mechanisms import MECHANISMS, ROOT
-from compliance.without import VARIABLE, find_function
+from compliance.mechanisms import MECHANISMS, ROOT, VARIABLE
+from compliance.without import find_function
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda mechanism: mechanism.name)
