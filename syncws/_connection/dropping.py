@@ -12,7 +12,7 @@ from syncws._wire.uri import WebSocketUri
 
 __all__ = ["close_dropped", "close_when_dropped", "keep_when_dropped"]
 
-# By id, as in _waiting.at_fork. It holds the sessions: one that nobody reads has nothing else when its socket goes.
+# By id, as in _waiting.at_fork. It holds the sessions: one that nobody reads would go with its socket.
 _Watched = tuple[weakref.ref[object], Session, WebSocketUri]
 _watched: dict[int, _Watched] = {}
 
@@ -23,7 +23,7 @@ def close_when_dropped(socket: object, session: Session, uri: WebSocketUri) -> N
     Not by weakref.finalize, which takes several times as long.
     """
     number = id(socket)
-    # With all that it needs: when the program ends the module may be empty before the last socket goes.
+    # It is given all that it needs: when the program ends the module may be empty before the last socket goes.
     look = partial(_look_at_dropped, _watched, number, type(socket).__name__)
     _watched[number] = weakref.ref(socket, look), session, uri
 

@@ -23,7 +23,7 @@ __all__ = ["KeepAlive", "Silence", "UnsolicitedPongs", "may_begin_later", "timer
 
 _logger = logging.getLogger("syncws.reader")
 
-# Of which the twentieth part of a second that the monitor's first look is away is no part that counts.
+# With an interval from here on it makes no difference that the monitor looks first after a twentieth of a second.
 _LONG_INTERVAL_SECONDS = 1.0
 
 
@@ -146,8 +146,8 @@ class KeepAlive(_SessionTimer):
         if sent is not None:
             since = max(since, sent)
         elif session.outbound.total_bytes != self._sent_bytes:
-            # Behind a frame that the peer takes. Only then: what goes besides may have gone into the system's memory
-            # alone, which is full where a ping has to wait.
+            # The ping waits behind a frame of which the peer takes more and more. Only then does that count: while the
+            # ping need not wait, what goes may have gone no further than the system's memory.
             self._sent_bytes = session.outbound.total_bytes
             since = time
         self._asked_at = since

@@ -32,10 +32,10 @@ _logger = logging.getLogger("syncws.monitor")
 # How long the thread stays after the last timer was closed: a program that makes one connection after the other needs
 # no new thread for each.
 _LINGER_SECONDS = 1.0
-# How long one look lasts whether the thread has ended; only when a timer is made at that moment, it does not.
+# So often wait_ended() looks whether a timer was set meanwhile, for which the thread stays.
 _LOOK_SECONDS = 0.1
-# So soon is a connection looked at whose program has just read itself; one that rests, only every eighth time. Two such
-# looks pass, and a thread is started, within a second: that long a ping may wait for an answer.
+# A connection whose program has just read itself is looked at so soon; one that rests, every eighth time. Two of these
+# longer waits, and the start of a thread, take less than the second for which a ping may wait for its answer.
 _TICK_SECONDS = 0.05
 LONGEST_TICKS = 8
 # So that a tiny interval of the application's cannot keep the processor busy.

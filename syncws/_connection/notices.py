@@ -78,7 +78,8 @@ def tell(session: "Session", event: Event[Any, Any], args: object) -> None:
     if owner is None or session.closing.is_discarding:
         return
     if session.dispatcher is not None or not session.is_on_reader:
-        # The dispatcher calls handlers, or nobody yet: a caller reads, and a handler has come in the meantime.
+        # The dispatcher calls the handlers. Or a caller reads, and a reader thread is still to be started for a handler
+        # that was added just now.
         session.delivery.notices.append((event, args))
         session.delivery.bell.ring()
         session.role.require()

@@ -91,7 +91,7 @@ class Pings:
             OperationTimedOutError: no pong came in time (0x80072EE2).
             WebSocketError: what end() was given.
         """
-        # Before any lock is taken.
+        # Asked before it is posted: behind our Close frame no ping may go.
         self._check_not_ended()
         ping = _Ping(self._unique() if payload is None else payload)
         try:

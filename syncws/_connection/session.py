@@ -135,7 +135,7 @@ class Session(Sending, Telling):
         for timer in self._timers:
             timer.start(self.began)
         if self.is_over:
-            # Just now: the reader may not have seen them.
+            # It ended just now, and whoever ended it may not have seen these timers.
             self._close_timers()
 
     def _close_timers(self) -> None:
@@ -255,7 +255,7 @@ class Session(Sending, Telling):
             return False
         if not self.is_on_reader:
             for thread in (self.dispatcher, self.reader, self.role.starting):
-                # The event is its last act but one; a moment later the thread is gone.
+                # To set `finished` was its last act but one; a moment later the thread is gone.
                 if thread is not None and thread.is_alive():
                     thread.join(deadline.remaining)
             self._monitor.wait_ended(deadline)
@@ -375,7 +375,7 @@ class Session(Sending, Telling):
         """
         if self.over.is_set():
             return
-        # After an abort nobody asks.
+        # After an abort nobody is told any more, so the state, which takes a lock, need not be asked for.
         state = _OPEN if self._has_told_all else self.closing.state
         if self.loss is None and not self.closing.is_discarding and state in (_OPEN, CloseState.CLOSE_SENT):
             self.loss = self.outbox.given_up or ConnectionLostError(

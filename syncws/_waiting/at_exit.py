@@ -26,7 +26,7 @@ _CLOSE_SECONDS = 0.8
 _DROP_SECONDS = 0.1
 # How often connections without a reader thread are looked at meanwhile.
 _LOOK_SECONDS = 0.01
-# Longer than the two, so that the process is gone by then, most often; and not for ever, in case it is waited for.
+# Longer than those two, so that the process is gone by then, most often; not for ever, for somebody may join a thread.
 _QUIET_SECONDS = 2.0
 
 

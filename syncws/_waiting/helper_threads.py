@@ -60,7 +60,7 @@ def run_aside(
     soon = None
     while len(results) < len(functions) and not failures:
         if soon is None and any(is_enough(result) for result in tuple(results.values())):
-            # Not all that is left: the first answer is there to be used.
+            # Half of the time that is left at the most: the rest is for using the answer that is there.
             remaining = waiter.deadline.remaining
             soon = Deadline(_GRACE_SECONDS if remaining is None else min(_GRACE_SECONDS, remaining / 2))
         if soon is not None and soon.is_expired:

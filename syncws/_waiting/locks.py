@@ -97,7 +97,7 @@ class Latch:
     def set(self) -> None:
         """Set it, and let everybody who waits go on. Only one thread sets it."""
         if not self._is_set:
-            # In this order: whoever makes the lock looks at this afterwards.
+            # Set first: whoever makes the lock asks for this afterwards.
             self._is_set = True
             lock = self._made.get(None)
             if lock is not None:

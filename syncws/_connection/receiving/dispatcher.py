@@ -77,7 +77,7 @@ def _end_reading(session: Session) -> None:
     delivery = session.delivery
     while not session.is_over:
         if delivery.ticket:
-            # There is none.
+            # No thread could be started to read, so none will end the connection.
             delivery.ticket.pop()
             session.end()
         else:

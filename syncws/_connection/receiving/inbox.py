@@ -196,12 +196,12 @@ class Inbox:
 
     def _make_signal(self) -> threading.Lock:
         """Return what is released at the next change; requires the lock."""
-        # Nothing is here, and so there is room: an interruption may have kept the reader from hearing of it.
+        # The inbox is empty, so there is room; an interruption may have kept the reader from hearing of it.
         if self._must_tell and self._has_room:
             self._tell_of_room()
         signal = threading.Lock()
         signal.acquire()
-        # Not before: a signal handler may release it at once.
+        # Shown only when it is held: a signal handler may release it at once.
         self._signal = signal
         return signal
 
@@ -212,7 +212,7 @@ class Inbox:
             OperationTimedOutError: the deadline has passed (0x80072EE2).
         """
         puller = self.puller
-        # Asked after the signal stands, which that thread looks for after it has given way.
+        # Asked after the signal stands: a thread that gives way does that first, and releases the signal then.
         if puller is not None and puller.is_free:
             return
         if deadline.is_expired:

@@ -110,7 +110,7 @@ class MessageInbox(Inbox):
                 return
             must_fit = False
             if not self._messages:
-                # With room to spare, whatever they weigh.
+                # As heavy as they may be at the most: where there is room even for that, nobody need count.
                 count = len(messages)
                 most = sum(map(_length_of, messages)) * _WEIGHT_OF_BYTE + count * _WEIGHT_OF_MESSAGE
                 must_fit = most < self.capacity and count < self._max_count
@@ -121,7 +121,7 @@ class MessageInbox(Inbox):
                 for message in messages:
                     self._bytes += message._length
                     self._weight += _weight(message)
-            # One step.
+            # One step, which an interruption does not split.
             self._messages.extend(messages if rest is None else rest)
             if self._is_counted and (self._weight >= self.capacity or len(self._messages) >= self._max_count):
                 self._note_full()
@@ -137,7 +137,7 @@ class MessageInbox(Inbox):
         """See Inbox.fileno."""
         with self._lock:
             number = super().fileno()
-            # From here on nobody takes without showing it; what was taken at the last moment is shown by this.
+            # From here on nobody takes without the lock; what was taken so at the last moment is shown by this.
             self.at_hand.messages = NOTHING
             self._show_state()
             return number
@@ -269,7 +269,7 @@ class MessageInbox(Inbox):
             if not (self._is_counted or self._must_tell or self._descriptor is not None):
                 first = messages.popleft()
                 if self.is_pulled:
-                    # Not before: the call that has pulled them may have looked at the first.
+                    # Behind the first only: the call that has pulled them has looked at that one, and takes it.
                     self.at_hand.messages = messages
                 return first
             return self._take_counted(messages)

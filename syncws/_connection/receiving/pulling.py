@@ -103,7 +103,7 @@ class Puller:
             self._torn_by = exc.__class__
             raise
         finally:
-            # No call before the role is given back: an interruption can come after each.
+            # Without a call before the role is given back: an interruption can come after each call.
             try:
                 if holders[None] is operation:
                     del holders[None]
@@ -175,7 +175,7 @@ class Puller:
             if role.is_asked or event.handlers:
                 message = None
             elif message is not None:
-                # The step that takes.
+                # This is the step that takes the message.
                 reader.undecoded.clear()
                 decoder.tally.whole += 1
         elif reader.is_at_end:
@@ -206,7 +206,7 @@ class Puller:
                         # Taken away in a signal handler: from then on others read, and wake nobody who waits here.
                         return BUSY
                     continue
-            # First this, and then whether a signal handler has taken the role away: from here on it does not.
+            # Set first: from here on no signal handler takes the role away. One may have done so just before.
             operation.is_busy = True
             if role.holders.get(None) is not operation:
                 return BUSY
@@ -221,7 +221,7 @@ class Puller:
             reads += 1
             turn = turn or Deadline(_MOST_SECONDS)
             if has_controls or ready & WOKEN or reads == _MOST_READS or turn.is_expired:
-                # Under a peer that sends no more than pings, and never pauses, too.
+                # The time is looked at here too: a peer may send pings alone, and never pause.
                 return LATE if deadline.is_expired else LOOK
         return BUSY
 
@@ -297,7 +297,7 @@ class Puller:
             session = reader.session
             why = self._torn_by.__name__
             session.loss = ConnectionLostError(f"receiving was interrupted in the middle of a message, by {why}")
-            # First of all: what the system still holds does not fit to what came before, and is not to be read.
+            # Set first: what the system still holds does not fit to what came before, and is not to be read.
             reader.is_at_end = session.role.is_asked = True
             session.transport.abort()
             reader.undecoded.clear()

@@ -43,7 +43,7 @@ _SMALL_READ_BYTES = 4096
 _SMALL_READS = 16
 # A large read that brings no more frames than these is followed by the largest there is.
 _FEW_FRAMES = 64
-# How many of these the inbox must have room for.
+# The inbox must have room for so many of the largest reads.
 _MOST_READS_WAITING = 4
 # A reader thread that was started for something that came, and that nobody needs, ends after so much silence.
 _IDLE_SECONDS = 1.0
@@ -91,7 +91,7 @@ class Reader:
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
         self._is_lasting = False
-        # Without a reader thread: when this turn is over, see turn.py.
+        # When this turn is over, of a thread that reads for a moment only, in the place of a reader thread: see turn.py.
         self.until: Deadline | None = None
         # How long the peer has to end TCP, once it is waited for that: by as many turns as there are.
         self._lingers_until: Deadline | None = None
@@ -160,7 +160,7 @@ class Reader:
         """Take the role, read until the connection is over, then finish the session; or give way."""
         session = self.session
         hold = Hold()
-        # First this: whoever needs a reader after the attempt starts another thread.
+        # Before the attempt: whoever needs a reader after it starts another thread.
         session.role.starting = None
         if not session.role.take(hold):
             # A caller reads, and looks when it is done; or the connect was interrupted, and has given everything back.
@@ -243,7 +243,7 @@ class Reader:
             # Held by nobody from the decoding on: the memory is the next read's, of whichever connection.
             self._process(self.decode(self.undecoded.popleft()))
             if self.until is not None:
-                # Here too: a peer may never pause.
+                # Asked here too: a peer may never pause.
                 self._check_time()
         if self.decoder.is_dead or session.is_failed:
             self._linger()

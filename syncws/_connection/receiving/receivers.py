@@ -52,7 +52,7 @@ def call_handlers_in_python(
         handler any more, or closing discards.
     """
     while (handlers := event.handlers) and not closing.is_discarding:
-        # None in the batch is none.
+        # A batch holds no None: that is its end.
         incoming = next(batch, None)
         if type(incoming) is not message_class:
             return True if incoming is None else incoming
@@ -107,7 +107,7 @@ class MessageReceiver(Reader):
             and self._last_event is None
         ):
             return
-        # A handler that is added in the meantime gets it by _deliver_waiting: what came first goes first.
+        # What goes to the inbox here, a handler that is added in the meantime gets by _deliver_waiting.
         self._finish_batch()
 
     def _deliver(self, owner: MessageOwner) -> bool:
@@ -118,7 +118,8 @@ class MessageReceiver(Reader):
         """
         session = self.session
         delivery = session.delivery
-        # Before the ticket lies there: who takes that goes on with reads of its own, from which nothing is to be taken.
+        # Fetched before the ticket lies there: whoever takes that puts batches of its own here, which are not this
+        # thread's.
         batch = self._batch
         delivery.begin(self)
         try:
@@ -164,7 +165,7 @@ class MessageReceiver(Reader):
             self._last_event = events[-1]
         message_class = self._message_class
         messages, controls = events, []
-        # One event, in a conversation; many, in a stream of them.
+        # A conversation brings one event at a time, a stream many.
         is_plain = type(events[0]) is message_class if len(events) == 1 else set(map(type, events)) == {message_class}
         if not is_plain:
             messages = [event for event in events if isinstance(event, message_class)]

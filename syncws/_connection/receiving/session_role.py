@@ -27,9 +27,9 @@ _logger = logging.getLogger("syncws.reader")
 
 # How long a thread reads at a time for a connection that can have no reader thread.
 _STEP_SECONDS = 0.01
-# How long who waits for a reader leaves it at that, before it looks whether there is one.
+# Whoever waits for a reader looks so often whether there is one.
 _LOOK_SECONDS = 0.5
-# The same, where there is none, and another call reads at the moment.
+# The same where no thread is to be had, and another call reads at the moment.
 _TURN_SECONDS = 0.01
 
 
@@ -79,7 +79,7 @@ class SessionRole(ReadingRole):
         starts_timers = self._starts_timers = may_begin_later(session.settings)
         self._monitor.rounds.add(self)
         if self.is_asked:
-            # In a handler of opened.
+            # A handler of opened has brought what needs a reader.
             self.settle()
         return starts_timers
 
@@ -147,7 +147,7 @@ class SessionRole(ReadingRole):
             start(thread)
         except RuntimeError as exc:
             self.is_short_of_threads = True
-            # Once, for it is tried again and again; while the interpreter ends there is nobody left to tell.
+            # Told once, though it is tried again and again; while the interpreter ends there is nobody left to tell.
             if not was_short and threading.main_thread().is_alive():
                 _logger.warning("no thread to read for connection %d: %s", reader.session.number, exc)
         else:

@@ -163,7 +163,7 @@ class Outbox(Turns):
             self._drain(Patience(timeout))
             writer.is_torn = False
             if writer.shut_reason is not None:
-                # Maybe in the middle of it.
+                # Sending was ended, maybe in the middle of this frame.
                 raise writer.canceled_error()
         except BaseException as exc:  # of any kind, as in send()
             if self._owner == own:
@@ -181,7 +181,7 @@ class Outbox(Turns):
             self._tell_of_leftover()
 
     def _tell_of_leftover(self) -> None:
-        # What was posted meanwhile; and this may have been the last sender.
+        # What was posted meanwhile has to go: there may be no other sender.
         if not self.flush_without_waiting():
             self._on_leftover()
 
@@ -254,7 +254,7 @@ class Outbox(Turns):
         self.tally.begun += 1
         if message.is_last:
             self.tally.ended += 1
-            # Whoever has found it open a moment ago asks what it waits for.
+            # A sender that found it open a moment ago looks at this.
             message.state = MessageState.OVER
             self._open = None
             message.wake()
@@ -350,7 +350,7 @@ class Outbox(Turns):
             all is out, or whoever holds the role will do it.
         """
         is_out = self._flush()
-        # Whoever retired it may have found the role taken, just now.
+        # retire() may have found the role taken by this flush, and left the closing to it.
         return is_out if self._retire is None else self._flush()
 
     def _flush(self) -> bool:

@@ -67,7 +67,7 @@ class Posted:
 
     def post_close(self, frame: bytes) -> None:
         """Leave the Close frame."""
-        # First this: whoever takes the frame looks at it then.
+        # Set first: whoever takes the frame asks for this then.
         self.is_closing = True
         self.close_frame = frame
 
