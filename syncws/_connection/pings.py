@@ -149,6 +149,11 @@ class Pings:
         for ping in tuple(self._sent):
             ping.bell.ring()
 
+    def let_go_in_child(self, error: WebSocketError) -> None:
+        """In a forked child: whoever waits for a pong gets `error`, and another thread may have held the lock."""
+        self._lock = locks.RLock()
+        self.end(error)
+
     def _check_not_ended(self) -> None:
         if self._end_reason is not None:
             raise fresh(self._end_reason)

@@ -301,7 +301,7 @@ class Session(Sending, Telling):
         self.role.let_go_in_child()
         self.outbox.let_go_in_child(error)
         self.inbox.let_go_in_child()
-        self.pings.end(error)
+        self.pings.let_go_in_child(error)
         if not self.finished.is_set():
             self.loss = error
         self.is_aborted = True

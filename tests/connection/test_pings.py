@@ -1,7 +1,9 @@
 """Pings that wait for their pongs: which pong answers what, and how a wait ends."""
 
+import threading
+
 import pytest
-from support import LIMIT
+from support import LIMIT, wait
 from support.doubles import Call, frames_of
 from support.fakes import interrupt_at
 from support.scripts import FIN, PING
@@ -131,6 +133,30 @@ def test_the_end_is_told_to_whoever_waits_and_whoever_comes(pings, transport, re
         pings.ping(None, Deadline(None))
     assert not pings._sent
     assert len(transport.sends) == 1
+
+
+def test_a_ping_that_waits_at_a_fork_ends_in_the_child_whoever_held_the_lock(pings):
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold(lock):
+        with lock:
+            held.set()
+            wait(go_on)
+
+    holders = []
+
+    def fork(deadline):
+        holders.append(Call(hold, pings._lock))
+        wait(held)
+        pings.let_go_in_child(ConnectionLostError("it is the parent's"))
+        return deadline
+
+    try:
+        with pytest.raises(ConnectionLostError, match="it is the parent's"):
+            pings.ping(b"a", Deadline(LIMIT), fork)
+    finally:
+        go_on.set()
+    assert holders[0].end() is None
 
 
 def test_without_a_time_limit_it_waits_for_ever(pings, transport):
