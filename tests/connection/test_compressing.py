@@ -112,6 +112,14 @@ def test_a_write_tells_its_progress_between_the_fragments(rig):
     assert inflated(rig) == [(BINARY, LARGE, True)]
 
 
+def test_what_goes_in_fragments_is_compressed_from_the_same_size_on(rigs):
+    size = 2 * CHUNK_BYTES
+    rig = rigs(agreement=WHOLE, compression=Deflate(minimum_size=size))
+    for payload in (LARGE[: size - 1], LARGE[:size]):
+        rig.session.write(BINARY, payload, None, may_split=True)
+    assert inflated(rig) == [(BINARY, LARGE[: size - 1], False), (BINARY, LARGE[:size], True)]
+
+
 def test_pongs_and_the_close_frame_pass_between_the_fragments(rig):
     pong = encode_frame(PONG, b"p")
 

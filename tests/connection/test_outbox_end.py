@@ -393,3 +393,11 @@ def test_what_is_posted_to_a_transport_that_broke_after_the_end_raises_nothing(o
     transport.takes.extend([1, BrokenPipeError(errno.EPIPE, "broken")])
     outbox.post_close(b"close", ConnectionClosedError("the connection is closing"))
     assert outbox.is_idle
+
+
+def test_in_a_forked_child_nothing_is_given_to_the_transport(outbox, transport):
+    outbox.let_go_in_child(ConnectionLostError("it is the parent's"))
+    with pytest.raises(ConnectionLostError, match="it is the parent's"):
+        outbox.send(b"x", None, LIMIT)
+    outbox.post_pong(b"pong")
+    assert transport.sends == []

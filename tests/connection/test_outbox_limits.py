@@ -9,6 +9,7 @@ from support.fakes import PieceList
 
 from syncws._connection.sending import frame_writer as frame_writer_module
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, Patience
+from syncws._connection.sending.outbox import Outbox
 from syncws._wire.frames import BINARY
 from syncws._wire.large import PIECE_BYTES, FrameChunks
 from syncws.errors import ConnectionLostError, OperationTimedOutError
@@ -203,6 +204,18 @@ def test_a_slow_peer_that_goes_on_taking_is_waited_for_however_long_it_takes(out
     outbox.send(b"0123456789", None, 5.0)
     assert transport.sent == b"0123456789"
     assert waits.limits == [5.0] * 9
+
+
+def test_before_each_wait_for_the_peer_somebody_is_asked_to_read(transport, leftovers, waits):
+    asked = []
+    outbox = Outbox(transport, leftovers, lambda: asked.append(len(waits.limits)))
+    transport.takes.extend([5, 0, 0, 0])
+    waits.actions.extend([lambda: None] * 3)
+    outbox.send(b"0123456789", None, LIMIT)
+    # Asked first: what the server has said may be why it takes nothing.
+    assert asked == [0, 1, 2]
+    outbox.shut(ConnectionLostError("the test is over"))
+    outbox.retire(transport.close)
 
 
 def test_a_wait_in_which_nothing_was_taken_shortens_the_next(outbox, transport, waits, clock):
