@@ -108,13 +108,7 @@ class MessageInbox(Inbox):
         with self._lock:
             if self._is_ended:
                 return
-            must_fit = False
-            if not self._messages:
-                # As heavy as they may be at the most: where there is room even for that, nobody need count.
-                count = len(messages)
-                most = sum(map(_length_of, messages)) * _WEIGHT_OF_BYTE + count * _WEIGHT_OF_MESSAGE
-                must_fit = most < self.capacity and count < self._max_count
-            if must_fit:
+            if not self._messages and self._fit_in_any_case(messages):
                 self._is_counted = False
             else:
                 self._count()
@@ -127,6 +121,12 @@ class MessageInbox(Inbox):
                 self._note_full()
             if self._signal is not None or self._descriptor is not None:
                 self._wake_taker()
+
+    def _fit_in_any_case(self, messages: list[Message]) -> bool:
+        """Tell whether there is room for all of them in an empty inbox, however much they weigh."""
+        count = len(messages)
+        most = sum(map(_length_of, messages)) * _WEIGHT_OF_BYTE + count * _WEIGHT_OF_MESSAGE
+        return most < self.capacity and count < self._max_count
 
     def stop_pulling(self) -> None:
         """See Inbox.stop_pulling."""

@@ -67,7 +67,7 @@ class Puller:
         self._main = threading.main_thread().ident
         # For the main thread, whose waits a signal must end; made when that reads.
         self._sliced: Readiness | None = None
-        # What the last read has brought, until it is in the inbox: see Reader.sort.
+        # What the last read has brought, until it is in the inbox: see Reader.separate.
         self._decoded: tuple[Any, list[Ping | Pong]] | None = None
         # The decoder's checkpoint before the read under way.
         self._resume_from: Checkpoint | tuple[()] | None = None
@@ -264,7 +264,7 @@ class Puller:
                     undecoded.append(b"")
                 elif not reader.fetch():
                     return False, False
-            decoded = self._decoded = reader.sort(reader.decode(undecoded[0]))
+            decoded = self._decoded = reader.separate(reader.decode(undecoded[0]))
             undecoded.clear()
         return self._give_out(decoded)
 
@@ -289,16 +289,23 @@ class Puller:
         reader = self._reader
         reader.may_have_more = True
         if self._decoded is not None:
+            # All is decoded, and the bytes are done with.
             reader.undecoded.clear()
         elif reader.undecoded and self._resume_from is not None:
+            # The bytes are there, and the decoder can be set back to before them.
             if self._resume_from:
                 reader.decoder.restart(self._resume_from)
         elif reader.undecoded or reader.decoder.room is not None or reader.session.transport.is_torn:
-            session = reader.session
-            why = self._torn_by.__name__
-            session.loss = ConnectionLostError(f"receiving was interrupted in the middle of a message, by {why}")
-            # Set first: what the system still holds does not fit to what came before, and is not to be read.
-            reader.is_at_end = session.role.is_asked = True
-            session.transport.abort()
-            reader.undecoded.clear()
+            # Nobody knows how much of a message has been taken.
+            self._cut()
         self.is_torn = False
+
+    def _cut(self) -> None:
+        reader = self._reader
+        session = reader.session
+        why = self._torn_by.__name__
+        session.loss = ConnectionLostError(f"receiving was interrupted in the middle of a message, by {why}")
+        # Set first: what the system still holds does not fit to what came before, and is not to be read.
+        reader.is_at_end = session.role.is_asked = True
+        session.transport.abort()
+        reader.undecoded.clear()

@@ -114,7 +114,7 @@ class Reader:
         """On the reader thread: deliver messages and answer control frames, in order."""
         raise NotImplementedError
 
-    def sort(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
+    def separate(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
         """On a caller's thread: return what put() takes, and pings and pongs; an end is left for the reader thread."""
         raise NotImplementedError
 

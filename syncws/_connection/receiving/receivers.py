@@ -159,7 +159,7 @@ class MessageReceiver(Reader):
                 self._is_answer_due = True
         super()._finish_batch()
 
-    def sort(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
+    def separate(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
         self._is_answer_due = False
         if self.decoder.is_dead:
             self._last_event = events[-1]
@@ -248,7 +248,7 @@ class StreamReceiver(Reader):
         if data and not self.session.closing.is_discarding:
             self.session.inbox.put(data)
 
-    def sort(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
+    def separate(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
         if self.decoder.is_dead:
             self._last_event = events[-1]
         data = b"".join(event.payload or b"" for event in events if isinstance(event, MessagePiece))
