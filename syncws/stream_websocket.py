@@ -9,8 +9,8 @@ from syncws._connection.receiving.receivers import StreamReceiver
 from syncws._connection.stream_session import StreamSession
 from syncws._net.connector import Connect
 from syncws._net.opening import Reached
-from syncws._streams.byte_source import Operation
 from syncws._streams.input_stream import InputStream
+from syncws._streams.operation import Operation
 from syncws._streams.output_stream import Progress
 from syncws._waiting.readiness import Waker
 from syncws._wire.frames import BINARY

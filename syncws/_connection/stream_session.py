@@ -7,7 +7,7 @@ from syncws._connection.owner import Owner
 from syncws._connection.receiving.byte_inbox import ByteInbox
 from syncws._connection.session import Session
 from syncws._net.opening import Reached
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws.control import StreamWebSocketControl

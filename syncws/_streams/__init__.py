@@ -9,6 +9,7 @@ get_ident alone. All code runs on the thread that calls it; what blocks is a cal
     texts          text to bytes and back in the three encodings
     input_stream   InputStream, MemoryInputStream
     output_stream  OutputStream
+    operation      one call that takes, from an InputStream or a socket's inbox
     byte_source    what an InputStream reads from
     reading        one read of an InputStream, piece by piece
     memory_stream  InMemoryRandomAccessStream

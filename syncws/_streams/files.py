@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from syncws._streams.buffer import as_bytes_view, as_writable_view
-from syncws._streams.byte_source import ByteSource, Operation
+from syncws._streams.byte_source import ByteSource
+from syncws._streams.operation import Operation
 from syncws._streams.reading import WHOLE_PIECE, Filling, Gathering
 from syncws.enums import InputStreamOptions
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self
 from syncws._arguments.checks import as_input_stream_options, check_count
 from syncws._copying import NotCopied
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
-from syncws._streams.byte_source import ByteSource, MemorySource, Operation
+from syncws._streams.byte_source import ByteSource, MemorySource
 from syncws._streams.files import InputFile
+from syncws._streams.operation import Operation
 from syncws._streams.reading import Filling
 from syncws.cancellation import CancellationToken, check_token
 from syncws.enums import InputStreamOptions

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from syncws._streams.buffer import Buffer
-from syncws._streams.byte_source import ENDINGS, ByteSource, Operation
+from syncws._streams.byte_source import ENDINGS, ByteSource
 from syncws._streams.input_stream import IInputStream
+from syncws._streams.operation import Operation
 from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.texts import Formatted
 from syncws._wire.accelerated import speedups

@@ -5,7 +5,8 @@ Runs on the thread that reads.
 
 from collections.abc import Callable
 
-from syncws._streams.byte_source import ENDINGS, ByteSource, Operation
+from syncws._streams.byte_source import ENDINGS, ByteSource
+from syncws._streams.operation import Operation
 from syncws.cancellation import CancellationToken
 from syncws.enums import InputStreamOptions
 

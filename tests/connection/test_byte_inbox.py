@@ -12,7 +12,7 @@ from support.doubles import Call, Rooms
 from support.fakes import interrupt_at
 
 from syncws._connection.receiving.byte_inbox import ByteInbox
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.errors import (
     InvalidOperationError,

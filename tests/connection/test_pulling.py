@@ -15,7 +15,7 @@ from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
 from syncws._connection.receiving.reading_role import Hold
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload

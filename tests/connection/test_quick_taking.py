@@ -10,7 +10,7 @@ from syncws._connection.receiving import message_inbox as module
 from syncws._connection.receiving.inbox import BUSY, LOOK
 from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._connection.receiving.pull import content_of
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import FOREVER
 from syncws._wire.incoming import Message
 from syncws.errors import InvalidOperationError

@@ -6,7 +6,7 @@ from support.doubles import Call
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection.receiving import reader as module
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._wire.frames import close_payload
 from syncws.errors import (
     ConnectionLostError,

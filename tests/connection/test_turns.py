@@ -10,7 +10,7 @@ from support.fakes import interrupt_at
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection.receiving.reading_role import Hold
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload
 from syncws.errors import InvalidOperationError, OperationTimedOutError, ProtocolViolationError

@@ -27,7 +27,7 @@ from syncws import (
 )
 from syncws._connection.receiving import pull
 from syncws._connection.receiving.message_inbox import MessageInbox
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 
 
 def text(content):

@@ -20,7 +20,7 @@ from syncws import HResult, InputStream, InvalidOperationError, MessageWebSocket
 from syncws._connection.receiving.byte_inbox import ByteInbox
 from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._connection.sending.outbox import Outbox
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
 from syncws.errors import ConnectionLostError, ObjectClosedError, OperationCanceledError, OperationTimedOutError

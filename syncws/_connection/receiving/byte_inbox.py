@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.errors import ObjectClosedError, OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult

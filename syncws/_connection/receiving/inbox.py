@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from syncws._connection.receiving.descriptor import ReadyDescriptor
 from syncws._locks import locks
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.at_fork import forked_error
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.locks import acquire_within

@@ -20,7 +20,7 @@ from typing import Any
 
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
 from syncws.errors import OperationTimedOutError

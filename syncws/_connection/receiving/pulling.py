@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncws._connection.receiving.answers import answer
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import READABLE, SLICE_SECONDS, WOKEN, WRITABLE, Readiness, make_readiness
 from syncws._wire.decoder import Decoder

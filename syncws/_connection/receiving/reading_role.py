@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from syncws._connection.monitor import LONGEST_TICKS
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 
 __all__ = ["CONNECTING", "ENDED", "Hold", "ReadingRole"]
 

@@ -11,7 +11,7 @@ from syncws._connection.keep_alive import may_begin_later
 from syncws._connection.receiving.pulling import Puller
 from syncws._connection.receiving.reading_role import ENDED, Hold, ReadingRole
 from syncws._connection.receiving.turn import take_turn
-from syncws._streams.byte_source import Operation
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.helper_threads import start, start_thread
 from syncws._waiting.readiness import SLICE_SECONDS
