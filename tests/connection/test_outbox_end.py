@@ -195,6 +195,17 @@ def test_an_interruption_inside_a_later_send_of_the_frame_gives_the_connection_u
     assert transport.sent == b"fr"
 
 
+def test_an_interruption_inside_the_rest_of_a_small_frame_gives_the_connection_up(outbox, transport):
+    # As send_at_once() leaves it, of which the system took a part.
+    outbox._writer.begin(b"frame", 2, None)
+    outbox.has_posted = True
+    transport.takes.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        outbox._finish(LIMIT)
+    assert transport.aborts == 1
+    assert isinstance(outbox.given_up, ConnectionLostError)
+
+
 def test_an_interruption_while_a_piece_is_made_gives_the_connection_up(outbox, transport):
     with pytest.raises(KeyboardInterrupt):
         outbox.send(b"one", PieceList([b"two", KeyboardInterrupt()]), LIMIT)
