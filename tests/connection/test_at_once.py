@@ -13,7 +13,8 @@ import types
 
 import pytest
 from support import LIMIT, tls_line, wait
-from support.doubles import Call, Leftovers
+from support.calls import Call
+from support.doubles import Leftovers
 from support.fakes import ScriptedTransport
 from support.tls_line import connected_pair
 from support.wire import naive_mask, parse_all

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import join
-from support.doubles import Call, Rooms
+from support.calls import Call
+from support.doubles import Rooms
 from support.fakes import interrupt_at
 
 from syncws._connection.receiving.byte_inbox import ByteInbox

@@ -7,7 +7,8 @@ import zlib
 
 import pytest
 from support import LIMIT
-from support.doubles import Call, messages_of, run_together, stuck_sender
+from support.calls import Call
+from support.doubles import messages_of, run_together, stuck_sender
 from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT, server_frame
 
 from syncws import Deflate

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from support import wait
-from support.doubles import Call
+from support.calls import Call
 from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT
 
 from syncws._connection.sending.open_message import OpenMessage

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 from support import LIMIT
-from support.doubles import Call, messages_of, run_together
+from support.calls import Call
+from support.doubles import messages_of, run_together
 from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT
 
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES

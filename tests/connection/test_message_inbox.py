@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 from support import LIMIT, join
-from support.doubles import Call
+from support.calls import Call
 from support.fakes import interrupt_at
 
 from syncws._connection.receiving.message_inbox import MessageInbox

@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 from support import LIMIT, join, wait
-from support.scripts import Call
+from support.calls import Call
 
 from syncws._connection import monitor as module
 from syncws._connection.monitor import Monitor, Timer

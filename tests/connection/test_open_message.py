@@ -3,7 +3,8 @@
 import threading
 
 from support import join
-from support.doubles import Call, frames_of
+from support.calls import Call
+from support.doubles import frames_of
 
 from syncws._connection.sending.open_message import MessageState, OpenMessage
 from syncws._wire.frames import BINARY, CHUNK_BYTES

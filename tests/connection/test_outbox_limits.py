@@ -4,7 +4,8 @@ import errno
 
 import pytest
 from support import LIMIT, wait
-from support.doubles import Call, Sender, frames_of, stuck_sender
+from support.calls import Call
+from support.doubles import Sender, frames_of, stuck_sender
 from support.fakes import PieceList
 
 from syncws._connection.sending import frame_writer as frame_writer_module

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 from support import LIMIT, wait
-from support.doubles import Call, frames_of
+from support.calls import Call
+from support.doubles import frames_of
 from support.fakes import interrupt_at
 from support.scripts import FIN, PING
 
@@ -23,18 +24,10 @@ class Pinging(Call):
     """A thread that pings, and has sent its ping."""
 
     def __init__(self, pings, transport, payload, timeout=LIMIT):
-        self.value = None
         count = len(transport.sends)
-        super().__init__(self._ping, pings, payload, timeout)
+        super().__init__(pings.ping, payload, Deadline(timeout))
         while len(transport.sends) == count:
             pass
-
-    def _ping(self, pings, payload, timeout):
-        self.value = pings.ping(payload, Deadline(timeout))
-
-    def result(self):
-        assert self.end() is None
-        return self.value
 
 
 def test_a_pong_brings_the_round_trip(pings, transport, clock):

@@ -4,7 +4,7 @@ import random
 import select
 
 import pytest
-from support.doubles import Call
+from support.calls import Call
 
 from syncws._connection.receiving import message_inbox as module
 from syncws._connection.receiving.inbox import BUSY, LOOK

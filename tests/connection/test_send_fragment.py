@@ -1,7 +1,8 @@
 """A message that the application sends frame by frame: its type, its text, its turns, and what a timeout leaves."""
 
 import pytest
-from support.doubles import Call, messages_of
+from support.calls import Call
+from support.doubles import messages_of
 from support.scripts import BINARY, CLOSE, CONTINUATION, FIN, PONG, TEXT
 
 from syncws._wire.frames import CHUNK_BYTES, encode_frame

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, join, read_to_end, scripted_server, server_frame, wait
-from support.scripts import BINARY, CLOSE, TEXT, Call
+from support.calls import Call
+from support.scripts import BINARY, CLOSE, TEXT
 
 import syncws
 from syncws._connection.link import read_statistics
@@ -142,31 +143,18 @@ def test_abort_wakes_a_sender_that_is_stuck(rigs):
     rig = rigs(send_timeout=None)
     rig.start()
     rig.transport.block()
-    errors = []
-
-    def body():
-        try:
-            rig.session.send_message(TEXT, b"x")
-        except OSError as exc:
-            errors.append(exc)
-
-    sender = threading.Thread(target=body)
-    sender.start()
+    sender = Call(rig.session.send_message, TEXT, b"x")
     wait(rig.transport.refused)
     rig.session.abort()
-    join(sender)
-    assert isinstance(errors[0], OperationCanceledError | ConnectionLostError)
+    assert isinstance(sender.end(), OperationCanceledError | ConnectionLostError)
 
 
 def test_abort_wakes_who_receives(rigs):
     rig = rigs()
     rig.start()
-    results = []
-    receiver = threading.Thread(target=lambda: results.append(rig.session.receive(FOREVER)))
-    receiver.start()
+    receiver = Call(rig.session.receive, FOREVER)
     rig.session.abort()
-    join(receiver)
-    assert results == [None]
+    assert receiver.result() is None
 
 
 def test_receive_ends_when_its_time_is_over(rigs):

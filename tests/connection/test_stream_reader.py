@@ -2,7 +2,7 @@
 
 import pytest
 from support import LIMIT, server_frame
-from support.doubles import Call
+from support.calls import Call
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection.receiving import reader as module

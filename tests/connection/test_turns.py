@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from support import LIMIT, server_frame
-from support.doubles import Call
+from support.calls import Call
 from support.fakes import interrupt_at
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 from support import LIMIT, server_frame, wait
-from support.scripts import BINARY, EMPTY_CLOSE, TEXT, Call, connected, noting, sends_and_closes
+from support.calls import Call
+from support.scripts import BINARY, EMPTY_CLOSE, TEXT, connected, noting, sends_and_closes
 
 from syncws import MessageWebSocketReceiveMode
 from syncws._connection.receiving.message_inbox import MAX_WAITING_MESSAGES

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from support import LIMIT, echo, read_to_end, running_server, scripted_server, settings_with, wait
-from support.scripts import Call
+from support.calls import Call
 from support.server_certificates import CLIENT, LONG_AGO, make, make_authority
 from support.tls_engine import ServerEngine
 

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, read_frame, server_frame, wait
+from support.calls import Call
 from support.handlers import Slow, be_impatient
 from support.scripts import (
     BINARY,
     TEXT,
-    Call,
     close_frame,
     connected,
     on_closed,

@@ -15,13 +15,8 @@ from support import (
     server_frame,
     wait,
 )
-from support.scripts import (
-    BINARY,
-    TEXT,
-    Call,
-    connected,
-    only_reads,
-)
+from support.calls import Call
+from support.scripts import BINARY, TEXT, connected, only_reads
 
 from syncws import (
     CloseCause,

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 from support import LIMIT, echo, handshake, read_frame, running_server, server_frame, wait
+from support.calls import Call
 from support.doubles import messages_of
-from support.scripts import BINARY, CONTINUATION, FIN, PONG, TEXT, Call, connected, only_reads, read_until_close, sends
+from support.scripts import BINARY, CONTINUATION, FIN, PONG, TEXT, connected, only_reads, read_until_close, sends
 
 from syncws import (
     CloseCause,
@@ -171,7 +172,7 @@ def test_whoever_keeps_the_frames_of_a_receive_that_is_over_refuses_no_other_one
         receiver = Call(socket.receive, LIMIT)
         kept = []
         while not kept or kept[0].f_code.co_name not in ("acquire_within", "wait"):
-            kept[:] = [frame for ident, frame in sys._current_frames().items() if ident == receiver.thread.ident]
+            kept[:] = [frame for ident, frame in sys._current_frames().items() if ident == receiver.ident]
         for text in ("one", "two", "three"):
             socket.send(text)
         assert receiver.result() == "one"

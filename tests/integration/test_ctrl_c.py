@@ -15,8 +15,9 @@ from support import (
     server_frame,
     wait,
 )
+from support.calls import Call
 from support.programs import assert_quiet, run
-from support.scripts import BINARY, TEXT, Call, connected, read_until_close
+from support.scripts import BINARY, TEXT, connected, read_until_close
 
 from syncws import IllegalMethodCallError
 

@@ -6,7 +6,8 @@ import traceback
 
 import pytest
 from support import LIMIT, handshake, read_frame, read_request, read_to_end, reset, scripted_server, server_frame, wait
-from support.scripts import CLOSE, Call, close_frame, read_until_close
+from support.calls import Call
+from support.scripts import CLOSE, close_frame, read_until_close
 from support.stream_websocket import waiting  # noqa: F401 - a fixture
 
 import syncws

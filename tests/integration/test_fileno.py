@@ -9,9 +9,10 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, scripted_server, server_frame, wait
+from support.calls import Call
 from support.fakes import interrupt_at
 from support.programs import assert_quiet, run
-from support.scripts import BINARY, TEXT, Call, connected, read_until_close, sends, sends_and_closes, sends_and_ends
+from support.scripts import BINARY, TEXT, connected, read_until_close, sends, sends_and_closes, sends_and_ends
 
 import syncws
 from syncws import (

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import LIMIT, handshake, read_exactly, read_frame, running_server, wait
+from support.calls import Call
 from support.scripts import (
     BINARY,
     CLOSE,
@@ -15,7 +16,6 @@ from support.scripts import (
     FIN,
     PONG,
     TEXT,
-    Call,
     close_frame,
     connected,
     noting,

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from support import LIMIT, echo, read_request, read_to_end, running_server, running_unix_server, scripted_server
-from support.scripts import Call
+from support.calls import Call
 
 import syncws
 from syncws import (

@@ -8,7 +8,6 @@ import pytest
 from support import (
     LIMIT,
     handshake,
-    join,
     read_exactly,
     read_frame,
     read_request,
@@ -18,6 +17,7 @@ from support import (
     server_frame,
     wait,
 )
+from support.calls import Call
 
 import syncws
 from syncws._connection import closing
@@ -32,7 +32,6 @@ from syncws.errors import (
     OperationTimedOutError,
     ProtocolViolationError,
     TlsError,
-    WebSocketError,
 )
 from syncws.hresult import HResult
 
@@ -120,21 +119,11 @@ def test_a_server_that_never_reads_does_not_hold_a_close_of_another_thread(serve
 
     with serve(script) as uri:
         socket = sockets(uri, send_timeout=None, close_timeout=SHORT)
-        errors = []
-
-        def send():
-            try:
-                socket.send(BIG)
-            except WebSocketError as exc:
-                errors.append(exc)
-
-        sender = threading.Thread(target=send)
-        sender.start()
+        sender = Call(socket.send, BIG)
         while socket._session.outbox._writer._waker is None:
             pass  # Until the sender has to wait.
         ends_soon(socket.close)
-        join(sender)
-        assert isinstance(errors[0], OperationCanceledError | ConnectionLostError)
+        assert isinstance(sender.end(), OperationCanceledError | ConnectionLostError)
         assert socket.log == [1006]
         left.set()
 
@@ -247,21 +236,12 @@ def test_a_cancellation_of_a_connect_that_hangs(serve, sockets, client_tls):
     with serve(script) as uri:
         socket = syncws.MessageWebSocket()
         socket.control.ssl_context = client_tls
-        errors = []
-
-        def connect():
-            try:
-                socket.connect(uri)
-            except WebSocketError as exc:
-                errors.append(exc)
-
-        connecting = threading.Thread(target=connect)
-        connecting.start()
+        connecting = Call(socket.connect, uri)
         wait(asked)
         socket.close()
-        join(connecting)
-        assert isinstance(errors[0], OperationCanceledError)
-        assert errors[0].hresult == HResult.ERROR_CANCELLED
+        error = connecting.end()
+        assert isinstance(error, OperationCanceledError)
+        assert error.hresult == HResult.ERROR_CANCELLED
 
 
 def test_headers_without_end(serve, sockets):

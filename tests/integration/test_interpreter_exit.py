@@ -7,8 +7,9 @@ import threading
 
 import pytest
 from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
+from support.calls import Call
 from support.programs import assert_quiet, run
-from support.scripts import CLOSE, FIN, TEXT, Call, read_until_close
+from support.scripts import CLOSE, FIN, TEXT, read_until_close
 from websockets.exceptions import ConnectionClosed
 
 SCRIPTS = {

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, server_frame, wait
+from support.calls import Call
 from support.scripts import (
     BINARY,
     CLOSE,
@@ -13,7 +14,6 @@ from support.scripts import (
     PING,
     PONG,
     TEXT,
-    Call,
     close_frame,
     connected,
     on_closed,

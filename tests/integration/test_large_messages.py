@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 from support import LIMIT, handshake, read_exactly, read_frame, running_server, server_frame, wait
+from support.calls import Call
 from support.scripts import (
     BINARY,
     CLOSE,
@@ -14,7 +15,6 @@ from support.scripts import (
     FIN,
     PONG,
     TEXT,
-    Call,
     connected,
     noting,
     pings_in_between,

@@ -9,22 +9,11 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, read_frame, read_to_end, server_frame, wait
+from support.calls import Call
 from support.floods import MIB, Cuttable, peak_below
 from support.handlers import be_impatient
 from support.message_websocket import Record
-from support.scripts import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    FIN,
-    PING,
-    PONG,
-    TEXT,
-    Call,
-    connected,
-    on_message,
-    read_until_close,
-)
+from support.scripts import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, connected, on_message, read_until_close
 
 from syncws import (
     MessageTooBigError,

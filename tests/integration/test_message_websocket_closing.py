@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, read_frame, read_to_end, reset, server_frame, wait
+from support.calls import Call
 from support.message_websocket import (
     MID_FRAME,
     THREE,
@@ -21,7 +22,6 @@ from support.scripts import (
     EMPTY_CLOSE,
     FIN,
     TEXT,
-    Call,
     close_frame,
     connected,
     noting,

@@ -7,13 +7,14 @@ import threading
 
 import pytest
 from support import LIMIT, echo, read_request, read_to_end, request_headers, running_server, scripted_server, wait
+from support.calls import Call
 from support.message_websocket import (
     Record,
     assert_hresult,
     unheard_listener,
     wss_fixture,  # noqa: F401 - the fixture wss
 )
-from support.scripts import Call, connected, noting, noting_request, only_reads, sends_and_closes, uri_of_nobody
+from support.scripts import connected, noting, noting_request, only_reads, sends_and_closes, uri_of_nobody
 
 import syncws
 from syncws import (

@@ -6,6 +6,7 @@ from collections import deque
 
 import pytest
 from support import LIMIT, handshake, read_frame, server_frame, wait
+from support.calls import Call
 from support.message_websocket import (
     MID_FRAME,
     THREE,
@@ -20,7 +21,6 @@ from support.scripts import (
     BINARY,
     CONTINUATION,
     TEXT,
-    Call,
     close_frame,
     connected,
     noting,

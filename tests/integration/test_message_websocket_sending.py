@@ -6,8 +6,9 @@ import threading
 
 import pytest
 from support import LIMIT, scripted_server
+from support.calls import Call
 from support.message_websocket import USES, assert_hresult, lost_script
-from support.scripts import BINARY, EMPTY_CLOSE, FIN, TEXT, Call, connected, noting, sends_and_closes
+from support.scripts import BINARY, EMPTY_CLOSE, FIN, TEXT, connected, noting, sends_and_closes
 
 from syncws import (
     ConnectionLostError,

@@ -5,12 +5,13 @@ import threading
 
 import pytest
 from support import read_to_end, scripted_server, wait
+from support.calls import Call
 from support.message_websocket import (
     HandlerError,
     assert_hresult,
     wss_fixture,  # noqa: F401 - the fixture wss
 )
-from support.scripts import Call, connected, noting
+from support.scripts import connected, noting
 
 from syncws import CertificateError, HResult, MessageWebSocket, OperationCanceledError, SocketSslErrorSeverity
 

@@ -9,8 +9,8 @@ import dns.name
 import dns.rcode
 import pytest
 from support import LIMIT, join, request_headers, scripted_server, wait
+from support.calls import Call
 from support.dns_server import NO_DATA, chain, code, dns_server, held, ipv4, records, silence, together, truncated
-from support.scripts import Call
 
 from syncws import (
     CancellationTokenSource,

@@ -9,7 +9,8 @@ import types
 
 import pytest
 from support import LIMIT, handshake, running_server, scripted_server, server_frame, wait
-from support.scripts import BINARY, TEXT, Call, close_frame, connected, read_until_close, sends, sends_and_closes
+from support.calls import Call
+from support.scripts import BINARY, TEXT, close_frame, connected, read_until_close, sends, sends_and_closes
 
 import syncws
 from syncws import (

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, read_frame, read_to_end, running_server, server_frame, wait
-from support.scripts import BINARY, PING, PONG, TEXT, Call, close_frame, connected, read_until_close
+from support.calls import Call
+from support.scripts import BINARY, PING, PONG, TEXT, close_frame, connected, read_until_close
 
 import syncws
 from syncws import StreamWebSocket

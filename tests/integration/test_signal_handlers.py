@@ -12,8 +12,9 @@ from itertools import count
 
 import pytest
 from support import LIMIT, handshake, join, read_request, read_to_end, scripted_server, server_frame, wait
+from support.calls import Call
 from support.fakes import ScriptedTransport, call_at, interrupt_at
-from support.scripts import BINARY, Call, connected, noting, read_until_close, sends
+from support.scripts import BINARY, connected, noting, read_until_close, sends
 
 import syncws
 from syncws import HResult, InputStream, InvalidOperationError, MessageWebSocket, StreamWebSocket, WebSocketError

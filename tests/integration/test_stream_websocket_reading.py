@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, read_frame, reset, scripted_server, server_frame, wait
+from support.calls import Call
 from support.scripts import (
     BINARY,
     CLOSE,
@@ -13,7 +14,6 @@ from support.scripts import (
     PING,
     PONG,
     TEXT,
-    Call,
     close_frame,
     noting,
     on_closed,

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, server_frame, wait
+from support.calls import Call
 from support.scripts import (
     BINARY,
     CLOSE,
@@ -14,7 +15,6 @@ from support.scripts import (
     FIN,
     PING,
     PONG,
-    Call,
     noting,
     on_closed,
     read_until_close,

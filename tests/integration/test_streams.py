@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import LIMIT, echo, handshake, read_frame, running_server, server_frame
-from support.scripts import BINARY, CLOSE, CONTINUATION, FIN, PING, Call, close_frame
+from support.calls import Call
+from support.scripts import BINARY, CLOSE, CONTINUATION, FIN, PING, close_frame
 from support.stream_websocket import connected_stream
 
 from syncws import DataReader, InputStreamOptions, OperationTimedOutError

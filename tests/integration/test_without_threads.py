@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from support import LIMIT, echo, handshake, read_to_end, running_server, server_frame, wait
-from support.doubles import Call
+from support.calls import Call
 from support.handlers import Slow, be_impatient
 from support.scripts import (
     BINARY,

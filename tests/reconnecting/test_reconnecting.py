@@ -5,8 +5,9 @@ import urllib.parse
 
 import pytest
 from support import black_hole, handshake, read_frame, request_headers, reset, scripted_server
+from support.calls import Call
 from support.reconnecting import QUICK, answers, closes, one_after_the_other, sends, stays
-from support.scripts import BINARY, FIN, TEXT, Call
+from support.scripts import BINARY, FIN, TEXT
 from support.servers import server_frame
 
 import syncws

@@ -12,9 +12,10 @@ from functools import partial
 
 import pytest
 from support import LIMIT, join, reset, wait
+from support.calls import Call
 from support.programs import assert_quiet, run
 from support.reconnecting import QUICK, answers, closes, one_after_the_other, sends, stays
-from support.scripts import Call, read_until_close, uri_of_nobody
+from support.scripts import read_until_close, uri_of_nobody
 
 from syncws import (
     CancellationTokenSource,

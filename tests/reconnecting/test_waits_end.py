@@ -4,8 +4,9 @@ import time
 
 import pytest
 from support import LIMIT, black_hole
+from support.calls import Call
 from support.programs import assert_quiet, run
-from support.scripts import Call, uri_of_nobody
+from support.scripts import uri_of_nobody
 
 import syncws
 from syncws import Backoff, CancellationTokenSource, OperationCanceledError, ReconnectingWebSocket

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.scripts import Call
+from support.calls import Call
 from support.stream_doubles import Gate, Loading, Pieces, loaded, over, over_text, splits, untimed
 
 from syncws._streams.byte_source import ENDINGS

@@ -1,9 +1,9 @@
 """Sessions over a scripted transport, with an owner that notes what it is told; threads that send; the wire, parsed."""
 
-import threading
 import weakref
 from collections import deque
 
+from support.calls import Call
 from support.fakes import ScriptedTransport
 from support.servers import LIMIT, join, settings_with, wait
 from syncws._connection.message_session import MessageSession
@@ -207,28 +207,6 @@ class Waits:
         else:
             self.clock.advance(deadline.remaining)
         return WRITABLE
-
-
-class Call(threading.Thread):
-    """A thread with one call in it."""
-
-    def __init__(self, function, *arguments, **options):
-        super().__init__(name=f"call-{function.__name__}")
-        self.error = None
-        self._call = (function, arguments, options)
-        self.start()
-
-    def run(self):
-        function, arguments, options = self._call
-        try:
-            function(*arguments, **options)
-        except BaseException as exc:  # noqa: BLE001 - looked at by the test
-            self.error = exc
-
-    def end(self):
-        """Wait for the end of the call; return what it raised."""
-        join(self)
-        return self.error
 
 
 class Sender(Call):

@@ -1,4 +1,4 @@
-"""Scripts of peers for `scripted_server`, a socket that is connected to one, and calls on threads of their own.
+"""Scripts of peers for `scripted_server`, and a socket that is connected to one.
 
 A script is called with the TCP connection. Those that return frames of the client return first bytes and payloads.
 """
@@ -6,45 +6,13 @@ A script is called with the TCP connection. Those that return frames of the clie
 import atexit
 import contextlib
 import socket
-import threading
 
-from support.servers import handshake, join, read_frame, read_to_end, scripted_server, server_frame, wait
+from support.servers import handshake, read_frame, read_to_end, scripted_server, server_frame, wait
 from syncws import MessageWebSocket
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FIN = 0x80
 EMPTY_CLOSE = (FIN | CLOSE, b"")
-
-
-class Call:
-    """A call on a thread of its own.
-
-    Attributes:
-        done: set when the call is over.
-        value, error: what it returned and what it raised; None as long as there is none.
-    """
-
-    def __init__(self, function, *arguments, **options):
-        self.error = self.value = None
-        self.done = threading.Event()
-
-        def body():
-            try:
-                self.value = function(*arguments, **options)
-            except Exception as exc:  # noqa: BLE001 - handed to the test
-                self.error = exc
-            finally:
-                self.done.set()
-
-        self.thread = threading.Thread(target=body, name="test-call")
-        self.thread.start()
-
-    def result(self):
-        """Wait for the end of the call; return what it returned or raise what it raised."""
-        join(self.thread)
-        if self.error is not None:
-            raise self.error
-        return self.value
 
 
 # Parts of scripts.

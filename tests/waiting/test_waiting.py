@@ -1,7 +1,7 @@
 """Waiting for a lock: in slices on the main thread, where Ctrl-C comes; at once elsewhere."""
 
 import pytest
-from support.scripts import Call
+from support.calls import Call
 
 from syncws._waiting.locks import acquire_within
 from syncws._waiting.readiness import SLICE_SECONDS
