@@ -253,3 +253,15 @@ def test_what_refuses_a_take_that_waits_leaves_the_message_to_others(inbox):
     assert isinstance(taker.end(), IllegalMethodCallError)
     assert inbox.take_now().payload == b"for the handler"
     assert not inbox.is_being_taken
+
+
+@pytest.mark.parametrize("take", [lambda inbox, check: inbox.take(FOREVER, check), MessageInbox.take_all])
+def test_whoever_may_have_no_message_takes_none(inbox, take):
+    def check():
+        raise IllegalMethodCallError("there are handlers")
+
+    sent = [message(), message()]
+    inbox.put(sent)
+    with pytest.raises(IllegalMethodCallError):
+        take(inbox, check)
+    assert [inbox.take(FOREVER) for _ in sent] == sent
