@@ -265,3 +265,11 @@ def test_whoever_may_have_no_message_takes_none(inbox, take):
     with pytest.raises(IllegalMethodCallError):
         take(inbox, check)
     assert [inbox.take(FOREVER) for _ in sent] == sent
+
+
+def test_a_receive_that_waits_at_a_fork_ends_in_the_child(inbox):
+    taker = Call(inbox.take, FOREVER)
+    while not inbox.is_waited_for:
+        pass
+    inbox.let_go_in_child()
+    assert taker.result() is None
