@@ -91,7 +91,7 @@ class Reader:
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
         self._is_lasting = False
-        # When this turn is over, of a thread that reads for a moment only, in the place of a reader thread: see turn.py.
+        # When the turn is over of a thread that reads in the place of a reader thread, see turn.py.
         self.until: Deadline | None = None
         # How long the peer has to end TCP, once it is waited for that: by as many turns as there are.
         self._lingers_until: Deadline | None = None
