@@ -138,6 +138,8 @@ class Rounds(Timer):
     def run(self) -> float | None:
         """See Timer.run."""
         tick = self._tick
+        # Where this fails, the next member that is added sets the time.
+        self._runs_at = math.inf
         due = [(reference, reference()) for reference, at in tuple(self._members.items()) if at <= tick]
         readable = readable_of(member.descriptor for _, member in due if member is not None)
         for reference, member in due:
@@ -153,6 +155,8 @@ class Rounds(Timer):
             self._tick = max(tick + 1, min(self._members.values()))
             seconds = (self._tick - tick) * _TICK_SECONDS
             self._runs_at = now() + seconds
+            # It was closed where somebody looked while the only member was taken out.
+            self._is_closed = False
             # Within the lock: a member that is added behind it may set an earlier time.
             self.set(seconds)
             return None

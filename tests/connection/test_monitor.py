@@ -303,17 +303,54 @@ def test_without_a_thread_to_be_had_it_is_tried_again_with_the_next_timer(real, 
     timer.close()
 
 
-def test_without_a_thread_to_be_had_it_is_tried_again_for_the_next_that_is_looked_at(real, monkeypatch):
-    class Looked:
-        descriptor = -1
+class Looked:
+    descriptor = -1
 
-        def __init__(self):
-            self.was_looked_at = threading.Event()
+    def __init__(self):
+        self.was_looked_at = threading.Event()
+
+    def look(self, is_readable):
+        self.was_looked_at.set()
+        return 0
+
+
+def test_what_is_looked_at_stays_when_another_is_removed_in_the_middle_of_it(sub):
+    class Staying(Looked):
+        number = 0
 
         def look(self, is_readable):
-            self.was_looked_at.set()
-            return 0
+            self.number += 1
+            sub.rounds.remove(other)
+            if self.number == 3:
+                super().look(is_readable)
+            return 3 - self.number
 
+    other, staying = Looked(), Staying()
+    sub.rounds.add(staying)
+    wait(staying.was_looked_at)
+    sub.wait_ended(Deadline(LIMIT))
+    assert threads() == []
+
+
+def test_a_round_that_failed_is_not_the_last(real, monkeypatch, caplog):
+    failed = threading.Event()
+
+    def fail(_):
+        monkeypatch.setattr(module, "readable_of", readable_of)
+        failed.set()
+        raise ValueError("a defect")
+
+    readable_of = module.readable_of
+    monkeypatch.setattr(module, "readable_of", fail)
+    first, second = Looked(), Looked()
+    real.rounds.add(first)
+    wait(failed)
+    real.rounds.add(second)
+    for looked in (first, second):
+        wait(looked.was_looked_at)
+
+
+def test_without_a_thread_to_be_had_it_is_tried_again_for_the_next_that_is_looked_at(real, monkeypatch):
     def refuse(_):
         raise RuntimeError("can't start new thread")
 
