@@ -65,6 +65,8 @@ class Session(Sending, Telling):
     handler_failures = discarded_messages = 0
     # `is_exiting` when the program ends: nobody is told of anything any more.
     is_aborted = is_abandoned = is_failed = is_exiting = False
+    # True when end() has come to its end.
+    _is_given_back = False
     # True when abort() has ended all waits: nobody is left to be given a reason for the end.
     _has_told_all = False
     # True while the reader stops because the inbox is full; and when this side last began to read again.
@@ -308,7 +310,7 @@ class Session(Sending, Telling):
         self.ended = self.ended or now()
         # The fork may have been in a slow handler: the reader that its thread would wait for is not here.
         self.over, self.finished = Latch(), Latch()
-        self.is_over = True
+        self.is_over = self._is_given_back = True
         self.over.set()
         self.owner = _nobody
         self.reader = self.dispatcher = None
@@ -373,7 +375,7 @@ class Session(Sending, Telling):
         Args:
             may_wait: False when senders, which have been woken, are not to be waited for.
         """
-        if self.over.is_set():
+        if self._is_given_back:
             return
         # After an abort nobody is told any more, so the state, which takes a lock, need not be asked for.
         state = _OPEN if self._has_told_all else self.closing.state
@@ -400,6 +402,7 @@ class Session(Sending, Telling):
                 self._close_timers()
                 self.delivery.bell.ring()
                 self.over.set()
+                self._is_given_back = True
 
     def finish(self) -> None:
         """Raise Closed; the last act of the thread that calls the handlers."""

@@ -6,7 +6,7 @@ and holds in its locals what the application has given: headers, passwords, quer
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -48,10 +48,8 @@ def without_frames(error: ErrorT) -> ErrorT:
     A frame holds those of all its callers, the application's too, with whatever stands in them: the socket object among
     the rest, which would never be dropped as long as its connection keeps the error.
     """
-    link: BaseException | None = error
-    while link is not None:
+    for link in _chain_of(error):
         link.__traceback__ = link.__context__ = None
-        link = link.__cause__
     return error
 
 
@@ -59,11 +57,21 @@ def _strip(error: BaseException, handled: BaseException | None) -> None:
     """Take our frames out of an error and its causes; `handled` is what the application is busy with, its own."""
     # The context is an error of the library's, which has been told already, or stands behind it.
     error.__context__ = handled
-    link: BaseException | None = error
-    while link is not None and link is not handled:
+    for link in _chain_of(error):
+        if link is handled:
+            break
         link.__traceback__ = _of_others(link.__traceback__)
         if link is not error:
             link.__context__ = None
+
+
+def _chain_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes, each once: those of the application may go in a circle."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
         link = link.__cause__
 
 

@@ -289,7 +289,8 @@ class SocketTransport:
             # The system (short of memory, say) has not ended the connection: but what has gone is not known any more.
             self.abort()
         lost = lost_connection(error)
-        lost.__cause__ = error
+        if lost is not error:
+            lost.__cause__ = error
         return lost
 
     def flush(self) -> bool:

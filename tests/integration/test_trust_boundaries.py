@@ -133,6 +133,19 @@ def test_what_a_resolver_of_one_s_own_raises_is_told_as_an_error_of_connect(reso
     assert isinstance(raised.value.__cause__, Exception)
 
 
+def test_an_error_of_the_applications_that_is_its_own_cause_is_told():
+    class Resolver:
+        lifetime = LIMIT
+
+        def resolve(self, *_, **__):
+            error = ValueError("mine")
+            error.__cause__ = error
+            raise error
+
+    with pytest.raises(HostNameNotResolvedError, match=r"control\.resolver raised ValueError"):
+        syncws.connect("ws://server.test/", resolver=Resolver())
+
+
 def test_a_resolver_without_a_lifetime_is_told_too():
     with pytest.raises(HostNameNotResolvedError, match=r"control\.resolver raised AttributeError"):
         connect("ws://name.test/", resolver=WithoutLifetime())
