@@ -3,6 +3,8 @@
 Runs on the thread that reads the lines.
 """
 
+from collections.abc import Callable
+
 from syncws import InvalidArgumentError, MessageWebSocket, OperationTimedOutError, ReconnectingWebSocket
 from syncws.cli.screen import Screen, hexadecimal
 
@@ -81,4 +83,9 @@ def _help(socket: MessageWebSocket, text: str, screen: Screen) -> None:
         screen.note(line)
 
 
-COMMANDS = {"/binary": _binary, "/ping": _ping, "/close": close, "/help": _help}
+COMMANDS: dict[str, Callable[[MessageWebSocket, str, Screen], None]] = {
+    "/binary": _binary,
+    "/ping": _ping,
+    "/close": close,
+    "/help": _help,
+}
