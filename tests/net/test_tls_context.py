@@ -71,6 +71,9 @@ def test_the_default_context_is_the_same_where_urllib3_makes_those_of_pyopenssl(
         def __init__(self, protocol):
             assert protocol == ssl.PROTOCOL_TLS_CLIENT
 
+        def set_ciphers(self, _):
+            """Called by urllib3 1.26."""
+
     def shown(context):
         return type(context), {
             name: getattr(context, name)
