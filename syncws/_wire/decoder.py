@@ -21,10 +21,11 @@ from syncws._wire.scanning import (
     FRAGMENTED_BYTES,
     SCANNED_BYTES,
     long_header,
+    message_of,
     scan,
     scan_fragmented,
 )
-from syncws._wire.utf8 import TextAssembler, decode_utf8
+from syncws._wire.utf8 import TextAssembler
 
 __all__ = ["MAX_FRAGMENTS", "Decoder"]
 
@@ -191,8 +192,7 @@ class Decoder(FrameDecoder):
             length = data[position + 1]
             start = position + 2
             if length == 126:
-                start += 2
-                length = int.from_bytes(data[position + 2 : start], "big")
+                start, length = long_header(data, position)
                 if length < 126:
                     break
             elif length > 126:
@@ -204,8 +204,12 @@ class Decoder(FrameDecoder):
             # One byte beyond the limit shows that there is more, as in _inflate().
             content = inflater.read(min(INFLATED_PIECE_BYTES, self._max_message_size + 1))
             if inflater.is_drained and len(content) <= self._max_message_size:
-                is_text = first == _COMPRESSED_TEXT
-                self._append_message(content, events, is_text=is_text)
+                try:
+                    message = message_of(content, self._message_class, is_text=first == _COMPRESSED_TEXT)
+                except UnicodeDecodeError as exc:
+                    raise bad_text(exc) from None
+                events.append(message)
+                self.tally.whole += 1
             else:
                 # It goes on as what has come in pieces.
                 self._begin_frame(first, first & 0x0F, 0)
@@ -215,20 +219,6 @@ class Decoder(FrameDecoder):
                     return end
             position = stop
         return position
-
-    def _append_message(self, content: bytes, events: list[Incoming], *, is_text: bool) -> None:
-        message = _new(self._message_class)
-        message._length = len(content)
-        message._payload = message._text = message._error = None
-        if is_text:
-            try:
-                message._text = decode_utf8(content, True)[0]
-            except UnicodeDecodeError as exc:
-                raise bad_text(exc) from None
-        else:
-            message._payload = content
-        events.append(message)
-        self.tally.whole += 1
 
     def _begin_message(self, opcode: int) -> None:
         self._fragments = 0

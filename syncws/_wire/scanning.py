@@ -7,6 +7,7 @@ includes whatever is wrong: that is for the decoder. The thread that holds the r
 from syncws._wire.accelerated import speedups
 from syncws._wire.frames import BINARY, CONTINUATION, TEXT
 from syncws._wire.incoming import Incoming, Message
+from syncws._wire.utf8 import decode_utf8
 
 __all__ = [
     "FIN_BINARY",
@@ -15,6 +16,7 @@ __all__ = [
     "FRAGMENTED_BYTES",
     "SCANNED_BYTES",
     "long_header",
+    "message_of",
     "scan",
     "scan_fragmented",
 ]
@@ -87,20 +89,25 @@ def scan_fragmented_in_python(
         pieces, stop = _fragments_at(data, position, limit)
         if stop < 0:
             return position, count, stop == _UNFINISHED and position < len(data)
-        content = b"".join(pieces)
-        message = _new(message_class)
-        message._length = len(content)
-        message._payload = message._text = message._error = None
-        if data[position] == BINARY:
-            message._payload = content
-        else:
-            try:
-                message._text = content.decode()
-            except UnicodeDecodeError:
-                return position, count, False
-        events.append(message)
+        try:
+            events.append(message_of(b"".join(pieces), message_class, is_text=data[position] == TEXT))
+        except UnicodeDecodeError:
+            return position, count, False
         count += len(pieces)
         position = stop
+
+
+def message_of(content: bytes, message_class: type[Message], *, is_text: bool) -> Message:
+    """Return a message of that content.
+
+    Raises:
+        UnicodeDecodeError: text is not UTF-8.
+    """
+    message = _new(message_class)
+    message._length = len(content)
+    message._payload, message._text = (None, decode_utf8(content, True)[0]) if is_text else (content, None)
+    message._error = None
+    return message
 
 
 def _fragments_at(data: bytes | memoryview, position: int, limit: int) -> tuple[list[bytes | memoryview], int]:
