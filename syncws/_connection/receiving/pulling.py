@@ -305,7 +305,5 @@ class Puller:
         session = reader.session
         why = self._torn_by.__name__
         session.loss = ConnectionLostError(f"receiving was interrupted in the middle of a message, by {why}")
-        # Set first: what the system still holds does not fit to what came before, and is not to be read.
-        reader.is_at_end = session.role.is_asked = True
-        session.transport.abort()
-        reader.undecoded.clear()
+        session.role.is_asked = True
+        reader.cut()

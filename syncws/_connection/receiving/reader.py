@@ -223,6 +223,13 @@ class Reader:
         """True on a caller's thread, which may be interrupted: then others go on."""
         return self.until is not None and not self.session.is_exiting
 
+    def cut(self) -> None:
+        """End the stream here: after an interruption what the system holds may not fit to what came before."""
+        # Set first: from here on nothing more is read.
+        self.is_at_end = True
+        self.session.transport.abort()
+        self.undecoded.clear()
+
     def run(self) -> None:
         """Read, decode and deliver until the peer or we are done.
 

@@ -49,7 +49,9 @@ def take_turn(reader: "Reader", seconds: float) -> bool:
             role.is_drained = not reader.has_leftover
     except BaseException as exc:
         if role.is_held_by(operation):
-            _cut(reader, exc)
+            if session.loss is None and not session.closing.is_discarding:
+                session.loss = ConnectionLostError(f"receiving was interrupted by {type(exc).__name__}")
+            reader.cut()
         raise
     finally:
         # No call before the role is given back: an interruption can come after each.
@@ -67,14 +69,3 @@ def take_turn(reader: "Reader", seconds: float) -> bool:
                 role.settle()
             session.inbox.wake()
     return True
-
-
-def _cut(reader: "Reader", why: BaseException) -> None:
-    """End the stream here: after an interruption what the system holds may not fit to what came before."""
-    session = reader.session
-    if session.loss is None and not session.closing.is_discarding:
-        session.loss = ConnectionLostError(f"receiving was interrupted by {type(why).__name__}")
-    reader.is_at_end = True
-    reader.may_have_more = False
-    reader.undecoded.clear()
-    session.transport.abort()
