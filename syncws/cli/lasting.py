@@ -12,6 +12,7 @@ from typing import Any
 from syncws import (
     ConnectionOverError,
     DisconnectedEventArgs,
+    InvalidArgumentError,
     MessageWebSocket,
     ReconnectingEventArgs,
     ReconnectingWebSocket,
@@ -80,17 +81,16 @@ class Lasting:
     def execute(self, line: str) -> None:
         """Do what a typed line asks for, if there is a connection at the moment."""
         word, _, rest = line.partition(" ")
-        if word == "/close":
-            # This connection and those to come.
-            close(self._socket, rest.strip(), self._screen)
-            return
         socket = self._socket.socket
-        if socket is None:
-            self._screen.fault("there is no connection at the moment")
-            return
         try:
-            execute(socket, line, self._screen)
-        except ConnectionOverError as error:
+            if word == "/close":
+                # This connection and those to come.
+                close(self._socket, rest.strip(), self._screen)
+            elif socket is None:
+                self._screen.fault("there is no connection at the moment")
+            else:
+                execute(socket, line, self._screen)
+        except (ConnectionOverError, InvalidArgumentError) as error:
             self._screen.fault(error.message)
 
     def close(self) -> None:

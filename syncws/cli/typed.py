@@ -67,15 +67,16 @@ def _ping(socket: MessageWebSocket, text: str, screen: Screen) -> None:
 
 
 def close(socket: MessageWebSocket | ReconnectingWebSocket, text: str, screen: Screen) -> None:
-    """Close as a line says, which has `text` behind /close."""
+    """Close as a line says, which has `text` behind /close.
+
+    Raises:
+        InvalidArgumentError: the code or the reason is not allowed (0x80070057).
+    """
     code, _, reason = text.partition(" ")
     if code and not code.isdecimal():
         screen.fault("/close takes a number and then a reason, as in /close 1000 good bye")
         return
-    try:
-        socket.close(int(code or "1000"), reason.strip())
-    except InvalidArgumentError as error:
-        screen.fault(error.message)
+    socket.close(int(code or "1000"), reason.strip())
 
 
 def _help(socket: MessageWebSocket, text: str, screen: Screen) -> None:
