@@ -9,7 +9,8 @@ thread held at that moment stays held for ever. So each object that has descript
 descriptors, which the parent's copies do not notice, makes new locks, and refuses to be used.
 
 The interpreter has a lock for each module that is being imported, and OpenSSL has locks that it holds while it makes a
-context. Nobody can make those anew, so a fork waits while a connect imports a module or has a context made.
+context and in the midst of a handshake. Nobody can make those anew, so a fork waits while a connect imports a module,
+has a context made, or is in a call of a handshake; in the waits between those calls it does not.
 """
 
 # Before our own hooks are registered: a fork takes loading() first and logging's lock then, as an import does that
@@ -36,7 +37,7 @@ _made: dict[None, AbstractContextManager[object]] = {}
 
 
 def loading() -> AbstractContextManager[object]:
-    """Return what a connect holds while it imports a module that takes long or has a TLS context made.
+    """Return what a connect holds while it imports a module that takes long, or OpenSSL works with locks of its own.
 
     A fork waits for it. Its thread may take it again: a signal handler may fork while its thread imports, and the child
     then goes on.

@@ -84,6 +84,29 @@ def test_a_fork_waits_for_what_a_plain_connect_loads(module, more):
         assert_quiet(run(program(module, more), uri))
 
 
+# OpenSSL holds locks of the whole process in the midst of a handshake, in the first one most of all.
+HANDSHAKE = """
+import ssl
+do_handshake = ssl.SSLObject.do_handshake
+in_its_midst = []
+
+def slow_handshake(engine):
+    if not loading.is_set():
+        loading.set()
+        assert forking.wait(LIMIT)
+        in_its_midst.append(forked.wait(0.3))
+    return do_handshake(engine)
+
+ssl.SSLObject.do_handshake = slow_handshake
+"""
+
+
+def test_a_fork_waits_for_what_openssl_does_in_a_connect(server_tls, authority_file):
+    with running_server(echo, ssl_context=server_tls) as uri:
+        source = program("", HANDSHAKE) + "assert in_its_midst == [False]\n"
+        assert_quiet(run(source, uri, authority=authority_file))
+
+
 @pytest.mark.parametrize("module", ["urllib3.util.ssl_", "encodings.idna"])
 def test_a_fork_waits_for_what_a_connect_over_tls_loads(server_tls, authority_file, module):
     with running_server(echo, ssl_context=server_tls) as uri:

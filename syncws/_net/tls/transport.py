@@ -16,10 +16,11 @@ import errno
 import ssl
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from syncws._net.transport import MANY_BYTES, Transport
+from syncws._waiting.at_fork import loading
 from syncws._waiting.readiness import READABLE, WRITABLE
 
 __all__ = ["MAX_ANSWER_BYTES", "TlsTransport", "next_plaintext"]
@@ -145,9 +146,11 @@ class TlsTransport:
             ssl.SSLError: OpenSSL's reason, certificate verification included.
             OSError: the transport's.
         """
+        # An engine of the application's own may wait in there, and a connect of another thread's must not wait for it.
+        midst: AbstractContextManager[object] = loading() if type(self._ssl) is ssl.SSLObject else nullcontext()
         while True:
             try:
-                with self.lock:
+                with midst, self.lock:
                     self._ssl.do_handshake()
                     self._note_rest(is_full=True)
             except ssl.SSLWantReadError:
