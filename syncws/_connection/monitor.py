@@ -233,7 +233,7 @@ class Monitor:
                 thread = None if self._open else self._thread or self._former
             if thread is None or not thread.is_alive():
                 return
-            thread.join(deadline.earlier(_LOOK_SECONDS).remaining)
+            thread.join(deadline.within(_LOOK_SECONDS).remaining)
 
     def _set(self, timer: Timer, seconds: float) -> None:
         with self._lock:

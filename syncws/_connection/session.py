@@ -196,7 +196,7 @@ class Session(Sending, Telling):
         if not self.over.wait_until(deadline, self.role.read_while_waiting):
             self.abort()
             deadline = Deadline(closing.ABORT_SECONDS)
-        self.wait_finished(deadline.earlier(closing.HANDLERS_SECONDS))
+        self.wait_finished(deadline.within(closing.HANDLERS_SECONDS))
 
     def _post_close(self, frame: bytes | None) -> None:
         if frame is not None:
@@ -334,7 +334,7 @@ class Session(Sending, Telling):
 
         It is over in `timeout` seconds: whoever is gone answers no Close frame.
         """
-        frame = self.closing.take_silence(reason, Deadline(timeout).earlier(self.settings.close_timeout))
+        frame = self.closing.take_silence(reason, Deadline(timeout).within(self.settings.close_timeout))
         if frame is None:
             return False
         self.is_failed = True

@@ -292,7 +292,7 @@ class Connect(Opening):
         except OSError as exc:
             connected.close()
             raise CannotConnectError(exc.strerror or str(exc)) from exc
-        deadline = self._waiter.deadline.earlier(settings._connect_timeout)
+        deadline = self._waiter.deadline.within(settings._connect_timeout)
         dialed = Dialed(connected, address, now(), deadline)
         try:
             return self._open_on(dialed, None, uri, settings)

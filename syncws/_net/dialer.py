@@ -167,10 +167,10 @@ class Dialer:
         up what the others need.
         """
         whole = self._waiter.deadline
-        limit = whole.earlier(self._settings._connect_timeout)
+        limit = whole.within(self._settings._connect_timeout)
         if count == 1 or (remaining := whole.remaining) is None:
             return limit
-        return limit.earlier(max(remaining / count, _SHORTEST_SHARE_SECONDS))
+        return limit.within(max(remaining / count, _SHORTEST_SHARE_SECONDS))
 
     def _wait(self) -> Dialed | None:
         """Wait until an address answers, its time is over, or the next one's turn comes."""

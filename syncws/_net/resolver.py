@@ -110,7 +110,7 @@ def _first_with_addresses(first: Callable[[], list[Answer]], second: Callable[[]
 
 def _half(deadline: Deadline) -> Deadline:
     remaining = deadline.remaining
-    return deadline if remaining is None else deadline.earlier(remaining / 2)
+    return deadline if remaining is None else deadline.within(remaining / 2)
 
 
 def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) -> Answer:

@@ -61,14 +61,14 @@ class Deadline:
         """True once the time is over."""
         return self._at is not None and clock() >= self._at
 
-    def earlier(self, timeout: float | None) -> "Deadline":
-        """Return the earlier of this deadline and one `timeout` seconds from now."""
+    def within(self, timeout: float | None) -> "Deadline":
+        """Return this deadline, or one `timeout` seconds from now when that comes sooner."""
         if timeout is None or (self._at is not None and self._at <= clock() + timeout):
             return self
         return Deadline(timeout)
 
     def sooner(self, other: "Deadline") -> "Deadline":
-        """Return the earlier of two deadlines."""
+        """Return the one of two deadlines that comes sooner."""
         if other._at is None or (self._at is not None and self._at <= other._at):
             return self
         return other

@@ -58,7 +58,7 @@ class Waiter:
 
     def within(self, seconds: float) -> "Waiter":
         """Return a waiter for the same socket that gives up after `seconds` at the latest."""
-        return self.for_descriptor(self._descriptor, self.deadline.earlier(seconds))
+        return self.for_descriptor(self._descriptor, self.deadline.within(seconds))
 
     def wait(self, interest: int, until: Deadline = FOREVER) -> int:
         """Wait for READABLE, WRITABLE, or with 0 for a wake-up, until `until` at the latest, and possibly less.

@@ -65,11 +65,11 @@ def test_for_ever_has_no_end(clock):
         (None, None, None),
     ],
 )
-def test_earlier_gives_the_one_that_comes_first(clock, own, other, remaining):
-    assert Deadline(own).earlier(other).remaining == remaining
+def test_within_gives_the_one_that_comes_first(clock, own, other, remaining):
+    assert Deadline(own).within(other).remaining == remaining
 
 
-def test_earlier_leaves_the_deadline_as_it_is(clock):
+def test_within_leaves_the_deadline_as_it_is(clock):
     deadline = Deadline(10.0)
-    deadline.earlier(1.0)
+    deadline.within(1.0)
     assert deadline.remaining == 10.0

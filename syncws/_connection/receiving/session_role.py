@@ -218,11 +218,11 @@ class SessionRole(ReadingRole):
         session = self._session
         puller = None if session is None else session.inbox.puller
         if session is None or puller is None or not self.is_short_of_threads:
-            return deadline.earlier(_LOOK_SECONDS)
+            return deadline.within(_LOOK_SECONDS)
         if self.read_without_thread():
             return Deadline(0.0)
         if self.holders or session.inbox.is_full:
-            return deadline.earlier(_TURN_SECONDS)
+            return deadline.within(_TURN_SECONDS)
         # As a receive would: an interruption loses nothing.
         puller.pull(Operation(), deadline)
         session.inbox.wake()
