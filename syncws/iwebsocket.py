@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
-from syncws._connection.closing import HURRIED_SECONDS, Closing
+from syncws._connection.closing import Closing, time_on_exit
 from syncws._connection.dropping import close_when_dropped, keep_when_dropped
 from syncws._connection.link import SessionLink, ShownSocket
 from syncws._connection.notices import ask_about_server, raise_opened
@@ -445,11 +445,8 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
-        """Close; quickly when the block is left by an exception, whose news should not wait for the peer."""
-        timeout = self._control.close_timeout
-        if exc_type is not None:
-            timeout = HURRIED_SECONDS if timeout is None else min(timeout, HURRIED_SECONDS)
-        self._close(None, "", timeout)
+        """Close; quickly when the block is left by an exception."""
+        self._close(None, "", time_on_exit(self._control.close_timeout, exc_type))
 
     def _wake_reader(self) -> None:
         # It may be waiting with a full inbox, which a first handler empties.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from syncws._arguments.checks import check_timeout
 from syncws._arguments.other_names import RECONNECTING_ARGUMENTS, RECONNECTING_EVENTS, check_attribute
 from syncws._arguments.setting import settings_of
-from syncws._connection.closing import HURRIED_SECONDS
+from syncws._connection.closing import time_on_exit
 from syncws._errors.bare import raising_bare
 from syncws._reconnecting.attempts import Headers, is_worth_another, make_plan
 from syncws._reconnecting.backoff import Backoff
@@ -434,10 +434,7 @@ class ReconnectingWebSocket:
 
     def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
         """Close; quickly when the block is left by an exception."""
-        timeout = self._close_timeout
-        if exc_type is not None:
-            timeout = HURRIED_SECONDS if timeout is None else min(timeout, HURRIED_SECONDS)
-        self._close(None, "", timeout)
+        self._close(None, "", time_on_exit(self._close_timeout, exc_type))
 
     def __repr__(self) -> str:
         worker = self._reconnecting_worker

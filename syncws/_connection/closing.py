@@ -21,6 +21,7 @@ __all__ = [
     "LEAVE_SECONDS",
     "LINGER_SECONDS",
     "Closing",
+    "time_on_exit",
 ]
 
 # What an end waits for beside control.close_timeout.
@@ -40,6 +41,14 @@ HANDLERS_SECONDS = 1.0
 HURRIED_SECONDS = 0.3
 # A dropped socket object's connection is closed with 1001; this is how long its server has to answer.
 ABANDON_SECONDS = 1.0
+
+
+def time_on_exit(timeout: float | None, exc_type: type[BaseException] | None) -> float | None:
+    """Return how long the end of a `with` block may take to close: the news of an exception should not wait for it."""
+    if exc_type is None:
+        return timeout
+    return HURRIED_SECONDS if timeout is None else min(timeout, HURRIED_SECONDS)
+
 
 _TEXTS = {
     # Asked for by a call that finds the socket closed: another thread has just begun that, and not yet noted how.

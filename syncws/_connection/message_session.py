@@ -217,7 +217,7 @@ class MessageSession(Session):
         owner = self.owner()
         try:
             if owner is not None and self.loss is not None:
-                self.handler_failures += owner._raise_message_received(_error_message(self._told(self.loss)))
+                self.handler_failures += owner._raise_message_received(_error_message(self.with_end(self.loss)))
         finally:
             super()._raise_last_events()
 

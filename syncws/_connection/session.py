@@ -185,7 +185,9 @@ class Session(Sending, Telling):
         may_wait = not (self.is_on_reader or self.outbox.is_interrupted_here or self.role.is_held_here)
         try:
             self._post_close(self.closing.start(code, reason, deadline, self._cause_unless_lost(CloseCause.LOCAL)))
-            self._end_waits(self._told(ConnectionClosedError("the socket was closed: no pong is waited for any more")))
+            self._end_waits(
+                self.with_end(ConnectionClosedError("the socket was closed: no pong is waited for any more"))
+            )
             deadline = deadline.sooner(self.closing.deadline or deadline)
             if may_wait:
                 self.role.read_to_end(deadline)
@@ -211,7 +213,7 @@ class Session(Sending, Telling):
         self.is_aborted = True
         reasons: Sequence[WebSocketError] = ABORT_REASONS
         if not is_first or cause is not _ABORTED:
-            reasons = [self._told(fresh(reason)) for reason in reasons]
+            reasons = [self.with_end(fresh(reason)) for reason in reasons]
         for_pings, for_senders = reasons
         self._end_waits(for_pings)
         self.outbox.shut(for_senders)

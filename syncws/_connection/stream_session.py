@@ -56,7 +56,7 @@ class StreamSession(Session):
             if self.inbox.is_kept or not self.closing.is_discarding:
                 # Only the stream was closed.
                 raise
-            raise self._told(CanceledByCloseError(f"the read was ended: {self.describe_end()}")) from None
+            raise self.with_end(CanceledByCloseError(f"the read was ended: {self.describe_end()}")) from None
         if not view:
             self._check_not_lost()
         return view

@@ -59,22 +59,26 @@ class Telling:
 
     def closed_error(self, what: str) -> ConnectionClosedError:
         """Return the error of a call that finds the connection over, or closing."""
-        return self._told(ConnectionClosedError(f"{what}: {self.describe_end()}"))
+        return self.with_end(ConnectionClosedError(f"{what}: {self.describe_end()}"))
 
-    def _told(self, error: ErrorT) -> ErrorT:
-        """Fill in how the connection ended."""
+    def with_end(self, error: ErrorT) -> ErrorT:
+        """Fill in how the connection ended, where the error has a place for that; return it."""
         if isinstance(error, ConnectionOverError):
             error.close_cause = self.close_cause
             if self.is_close_known:
                 error.close_code, error.close_reason = self.closing.code, self.closing.reason
         return error
 
+    def end_error(self) -> WebSocketError:
+        """Return the error that says why the connection is over: how it was lost, or who closed it."""
+        return self.closed_error("the connection is over") if self.loss is None else self.with_end(fresh(self.loss))
+
     def _check_not_lost(self) -> None:
         """Raise how the connection was lost, for a receive that finds nothing more; not when this side closed first."""
         if self.loss is not None and self.inbox.is_kept:
-            raise self._told(fresh(self.loss))
+            raise self.end_error()
 
     def _reason_for_senders(self, state: CloseState) -> WebSocketError:
         if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:
-            return self._told(ConnectionLostError(self.loss.message, hresult=self.loss.hresult))
+            return self.with_end(ConnectionLostError(self.loss.message, hresult=self.loss.hresult))
         return self.closed_error("the connection is closed, nothing can be sent any more")

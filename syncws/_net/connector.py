@@ -149,7 +149,7 @@ class Connect(Opening):
             self._take_cookies()
             return self._open_following_redirects()
         except WebSocketError as exc:
-            raise self._told(exc) from exc.__cause__
+            raise self._as_raised(exc) from exc.__cause__
         finally:
             # They lead to the socket object, which must not be held by what its information shows.
             self._validate = self._prepare = None
@@ -164,18 +164,18 @@ class Connect(Opening):
             # As above: what cannot be sent is told before anything is.
             self._cookies.header_for(self._uri, has_own=False)
 
-    def _told(self, error: WebSocketError) -> WebSocketError:
+    def _as_raised(self, error: WebSocketError) -> WebSocketError:
         """Return what is raised for an error: one that connect() met says of which URI, and what became of each try."""
-        told = error
+        raised = error
         if isinstance(error, OperationTimedOutError):
-            told = ConnectTimedOutError(error.message)
+            raised = ConnectTimedOutError(error.message)
         elif type(error) is ConnectionLostError and error.close_cause is not CloseCause.FORKED:
-            told = ConnectAbortedError(error.message, hresult=error.hresult)
-        if isinstance(told, ConnectFailedError):
+            raised = ConnectAbortedError(error.message, hresult=error.hresult)
+        if isinstance(raised, ConnectFailedError):
             led = "" if self._redirected_to is None else f", redirected to {self._redirected_to.shown}"
-            told._reword(f"cannot connect to {self._uri.shown}{led}: {told.message}")
-        told.attempts = tuple(self.attempts)
-        return told
+            raised._reword(f"cannot connect to {self._uri.shown}{led}: {raised.message}")
+        raised.attempts = tuple(self.attempts)
+        return raised
 
     def _open_following_redirects(self) -> Opened:
         uri, settings = self._uri, self._settings

@@ -29,7 +29,6 @@ from syncws.errors import (
     OperationCanceledError,
     OperationTimedOutError,
     WebSocketError,
-    fresh,
 )
 from syncws.message_websocket import MessageWebSocket
 from syncws.uri import Uri, uri_text
@@ -292,6 +291,4 @@ def how_it_ended(socket: MessageWebSocket) -> WebSocketError:
     """Return the error that says why the connection of a socket is over."""
     session = socket._session
     assert session is not None
-    return (
-        session.closed_error("the connection is over") if session.loss is None else session._told(fresh(session.loss))
-    )
+    return session.end_error()

@@ -58,11 +58,10 @@ class Script:
 class ScriptedSession:
     def __init__(self, socket):
         self._socket = socket
-        self.loss = None
         self.finished = Latch()
 
-    def closed_error(self, what):
-        error = ConnectionClosedError(what)
+    def end_error(self):
+        error = ConnectionClosedError("the connection is over")
         error.close_cause = CloseCause.CONNECTION_LOST if self._socket.lost else CloseCause.LOCAL
         return error
 

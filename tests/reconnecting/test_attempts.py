@@ -176,7 +176,7 @@ def test_what_the_program_did_itself_is_no_reason_to_end(script, waits, cause):
     sockets = reconnecting(policy=lambda error: pytest.fail("asked"))
     error = ConnectionClosedError("closed")
     error.close_cause = cause
-    next(sockets)._session.closed_error = lambda what: error
+    next(sockets)._session.end_error = lambda: error
     assert next(sockets) is script.sockets[1]
 
 
