@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syncws._arguments.checks import Default, check_timeout
+from syncws._connection.json_messages import as_json, from_json
 from syncws._connection.message_session import MessageSession, check_whole_text
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
-from syncws._connection.receiving.pull import MessageIterator, as_json, content_of, from_json, receive_until_canceled
+from syncws._connection.receiving.pull import MessageIterator, receive_until_canceled
 from syncws._connection.receiving.receivers import make_message_reader
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.short_way import short_way
@@ -23,7 +24,7 @@ from syncws._streams.output_stream import Progress, check_progress
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._wire.frames import BINARY, TEXT
-from syncws._wire.incoming import Message
+from syncws._wire.incoming import Message, content_of
 from syncws._wire.uri import WebSocketUri
 from syncws._wire.utf8 import utf8_of
 from syncws.cancellation import CancellationToken, check_token

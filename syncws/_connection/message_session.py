@@ -10,14 +10,13 @@ from typing import Any, Protocol
 from syncws._connection.notices import tell_waiting
 from syncws._connection.owner import Owner
 from syncws._connection.receiving.message_inbox import MessageInbox
-from syncws._connection.receiving.pull import content_of
 from syncws._connection.sending.open_message import OpenMessage
 from syncws._connection.session import Session
 from syncws._net.opening import Reached
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, TEXT, encode_frame
-from syncws._wire.incoming import Message
+from syncws._wire.incoming import Message, content_of
 from syncws._wire.large import FrameChunks
 from syncws._wire.utf8 import NotUtf8Error, check_text
 from syncws.control import MessageWebSocketControl

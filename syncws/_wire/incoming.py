@@ -9,7 +9,7 @@ from syncws._wire.accelerated import speedups
 from syncws.enums import SocketMessageType
 from syncws.errors import WebSocketError
 
-__all__ = ["CloseFrame", "Incoming", "Message", "MessagePiece", "Ping", "Pong", "Violation"]
+__all__ = ["CloseFrame", "Incoming", "Message", "MessagePiece", "Ping", "Pong", "Violation", "content_of"]
 
 
 class MessageFields:
@@ -65,6 +65,15 @@ class Message(MessageFields):
         Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
         """
         return SocketMessageType.BINARY if self._text is None else SocketMessageType.UTF8
+
+
+def content_of(message: Message) -> str | bytes:
+    """Return the text of a text message, the bytes of a binary one."""
+    text, payload = message._text, message._payload
+    if text is not None:
+        return text
+    assert payload is not None
+    return payload
 
 
 class MessagePiece(Message):

@@ -9,10 +9,9 @@ from support.calls import Call
 from syncws._connection.receiving import message_inbox as module
 from syncws._connection.receiving.inbox import BUSY, LOOK
 from syncws._connection.receiving.message_inbox import MessageInbox
-from syncws._connection.receiving.pull import content_of
 from syncws._streams.operation import Operation
 from syncws._waiting.deadline import FOREVER
-from syncws._wire.incoming import Message
+from syncws._wire.incoming import Message, content_of
 from syncws.errors import InvalidOperationError
 
 CAPACITY = 10_000

@@ -26,7 +26,7 @@ from syncws import (
     OperationTimedOutError,
     StreamWebSocket,
 )
-from syncws._connection.receiving import pull
+from syncws._connection import json_messages
 from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._streams.operation import Operation
 
@@ -42,9 +42,9 @@ def binary(content):
 @pytest.fixture
 def unsought():
     """Have orjson not been looked for, before the test and after it."""
-    pull._orjson.cache_clear()
+    json_messages._orjson.cache_clear()
     yield
-    pull._orjson.cache_clear()
+    json_messages._orjson.cache_clear()
 
 
 @pytest.fixture(params=["json", "orjson"])

@@ -1,30 +1,22 @@
-"""Receiving by pull beside the plain call: with a token, in a loop, and what JSON stands for.
+"""Receiving by pull beside the plain call: in a loop, and with a token.
 
-Runs on the thread that receives or sends.
+Runs on the thread that receives.
 """
 
-import functools
-import importlib
 from collections.abc import Callable
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from syncws._waiting.deadline import Deadline
-from syncws._wire.incoming import Message
+from syncws._wire.incoming import Message, content_of
 from syncws.cancellation import CancellationToken
-from syncws.errors import (
-    InvalidArgumentError,
-    InvalidArgumentTypeError,
-    OperationCanceledError,
-    OperationTimedOutError,
-)
+from syncws.errors import OperationCanceledError, OperationTimedOutError
 
 if TYPE_CHECKING:
     from syncws._connection.message_session import MessageSession
     from syncws._connection.receiving.at_hand import AtHand
     from syncws.events import Event
 
-__all__ = ["MessageIterator", "as_json", "content_of", "from_json", "receive_until_canceled"]
+__all__ = ["MessageIterator", "receive_until_canceled"]
 
 
 class MessageIterator:
@@ -55,15 +47,6 @@ class MessageIterator:
         if taken is None:
             raise StopIteration
         return content_of(taken)
-
-
-def content_of(message: Message) -> str | bytes:
-    """Return the text of a text message, the bytes of a binary one."""
-    text, payload = message._text, message._payload
-    if text is not None:
-        return text
-    assert payload is not None
-    return payload
 
 
 class _TokenChanged(Exception):
@@ -113,65 +96,3 @@ def receive_until_canceled(
                     raise
     finally:
         token._remove_listener(key)
-
-
-def as_json(value: object) -> str:
-    """Return the JSON text for a value.
-
-    Raises:
-        InvalidArgumentTypeError: it has none (0x80070057).
-        InvalidArgumentError: it holds itself, a NaN or an infinity (0x80070057).
-    """
-    # Not loaded before a program has JSON to send or receive.
-    import json
-
-    dumps = _of_orjson("dumps")
-    if dumps is not None:
-        try:
-            return bytes(dumps(value)).decode()
-        except TypeError:
-            pass  # json knows what it does not: keys that are numbers, integers of any size.
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except TypeError as exc:
-        raise InvalidArgumentTypeError(f"the value has no JSON: {exc}") from None
-    except (ValueError, RecursionError) as exc:
-        raise InvalidArgumentError(f"the value has no JSON: {exc}") from None
-
-
-def from_json(content: str | bytes) -> Any:
-    """Return what a JSON text stands for.
-
-    Raises:
-        json.JSONDecodeError: it is none, or its bytes are no UTF-8, or it is nested too deeply.
-    """
-    import json
-
-    loads = _of_orjson("loads") or json.loads
-    try:
-        # RFC 8259 8.1: UTF-8, where the standard library would guess.
-        text = content if isinstance(content, str) else content.decode()
-    except UnicodeDecodeError as exc:
-        raise json.JSONDecodeError(
-            f"no UTF-8 ({exc.reason})", exc.object.decode("utf-8", "replace"), exc.start
-        ) from None
-    try:
-        return loads(text)
-    except RecursionError:
-        raise json.JSONDecodeError("nested too deeply", text, 0) from None
-
-
-def _of_orjson(name: str) -> Callable[[Any], Any] | None:
-    """Return a function of orjson, None where it is not installed."""
-    orjson = _orjson()
-    function: Callable[[Any], Any] | None = getattr(orjson, name, None)
-    return function
-
-
-@functools.cache
-def _orjson() -> ModuleType | None:
-    """Return orjson, which is looked for once: a search that finds nothing costs more than reading a message."""
-    try:
-        return importlib.import_module("orjson")
-    except ImportError:
-        return None
