@@ -190,7 +190,7 @@ def test_of_threads_that_start_it_at_the_same_time_one_does(monkeypatch):
             return both.wait(LIMIT)
 
     # Each call asks for a number behind its first checks.
-    monkeypatch.setattr(sys.modules["syncws.reconnecting"], "_numbers", Numbers())
+    monkeypatch.setattr(sys.modules["syncws.reconnecting_websocket"], "_numbers", Numbers())
     with one_after_the_other(sends(then=stays)) as uri:
         socket = ReconnectingWebSocket(uri)
         calls = [Call(socket.start) for _ in range(2)]
@@ -210,7 +210,7 @@ def test_a_start_that_is_interrupted_leaves_no_thread(monkeypatch):
         thread.start()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["syncws.reconnecting"], "start_thread", start_and_interrupt)
+    monkeypatch.setattr(sys.modules["syncws.reconnecting_websocket"], "start_thread", start_and_interrupt)
     socket = ReconnectingWebSocket(uri_of_nobody())
     with pytest.raises(KeyboardInterrupt):
         socket.start()
@@ -227,7 +227,7 @@ def test_a_start_for_which_there_is_no_thread_may_be_tried_again(monkeypatch):
     with one_after_the_other(sends(then=stays)) as uri:
         socket = ReconnectingWebSocket(uri)
         with monkeypatch.context() as patch:
-            patch.setattr(sys.modules["syncws.reconnecting"], "start_thread", refuse)
+            patch.setattr(sys.modules["syncws.reconnecting_websocket"], "start_thread", refuse)
             with pytest.raises(CannotConnectError):
                 socket.start()
         with socket:

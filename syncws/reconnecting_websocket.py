@@ -1,0 +1,378 @@
+"""ReconnectingWebSocket: a MessageWebSocket that connects again when its connection is over, with events.
+
+It has a daemon thread of its own, `syncws-reconnecting-N`, which connects, waits, and raises its events; the handlers
+of message_received run on the reader of each connection, as those of a MessageWebSocket do. Any thread may call its
+methods.
+"""
+
+import itertools
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from syncws._arguments.checks import check_timeout
+from syncws._arguments.other_names import RECONNECTING_ARGUMENTS, RECONNECTING_EVENTS, check_attribute
+from syncws._arguments.setting import settings_of
+from syncws._connection.closing import time_on_exit
+from syncws._errors.bare import raising_bare
+from syncws._reconnecting.attempts import Headers, make_plan
+from syncws._reconnecting.backoff import Backoff
+from syncws._reconnecting.event_args import ConnectedEventArgs, DisconnectedEventArgs, ReconnectingEventArgs
+from syncws._reconnecting.worker import Worker
+from syncws._waiting.at_fork import forked_error, watch
+from syncws._waiting.deadline import Deadline
+from syncws._waiting.helper_threads import start_thread
+from syncws._wire.closing import check_close
+from syncws.cancellation import CancellationToken
+from syncws.control import MessageWebSocketControl, MessageWebSocketSettings
+from syncws.errors import (
+    CannotConnectError,
+    ConnectionClosedError,
+    ConnectionLostError,
+    IllegalMethodCallError,
+    ObjectClosedError,
+    WebSocketError,
+)
+from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
+from syncws.events import Event, EventMember, Handler, events_of
+from syncws.message_websocket import MessageWebSocket
+from syncws.uri import Uri
+
+if TYPE_CHECKING:
+    import os
+
+    from _typeshed import ReadableBuffer
+
+__all__ = ["ReconnectingWebSocket"]
+
+_numbers = itertools.count(1)
+
+
+class _MessageEvent(Event["ReconnectingWebSocket", MessageWebSocketMessageReceivedEventArgs]):
+    """message_received; tells when there is a handler."""
+
+    __slots__ = ("_on_add",)
+
+    def __init__(self, on_add: Callable[[], object]) -> None:
+        super().__init__("message_received")
+        self._on_add = on_add
+
+    def add(self, handler: Handler["ReconnectingWebSocket", MessageWebSocketMessageReceivedEventArgs]) -> Any:
+        token = super().add(handler)
+        self._on_add()
+        return token
+
+
+class ReconnectingWebSocket:
+    """A MessageWebSocket that connects again when its connection is over; event-driven, and a context manager.
+
+    Example::
+
+        socket = syncws.ReconnectingWebSocket("wss://example.com/ticker")
+        socket.connected += lambda sender, args: sender.send("subscribe")
+        socket.message_received += lambda sender, args: print(args.text)
+        with socket:
+            socket.wait_closed()
+
+    Handlers stay over all connections. The order is promised: connected, then the messages of that connection, then
+    disconnected, then reconnecting once for each wait, and from the beginning. connected, disconnected and reconnecting
+    are raised on this object's thread, messages on the connection's reader; no two handlers run at the same time, and
+    a handler that does not return holds up the next connection.
+
+    Each message that arrives is given out once. A send() that returned has handed its message to the system; when the
+    connection breaks after that it may be lost, and disconnected says so. Nothing is kept to be sent later.
+
+    It gives up when the policy calls an error final, or after max_attempts; wait_closed() and wait_connected() raise
+    that error then, and it is logged at ERROR. An object that is dropped without close() is closed, with a
+    ResourceWarning.
+    """
+
+    _connected_event: Event["ReconnectingWebSocket", ConnectedEventArgs]
+    _disconnected_event: Event["ReconnectingWebSocket", DisconnectedEventArgs]
+    _reconnecting_event: Event["ReconnectingWebSocket", ReconnectingEventArgs]
+
+    @raising_bare
+    def __init__(
+        self,
+        uri: str | Uri | Callable[[], str | Uri],
+        *,
+        headers: Headers | Callable[[], Headers] = (),
+        subprotocols: Iterable[str] | None = None,
+        timeout: float | None = None,
+        cancellation_token: CancellationToken | None = None,
+        backoff: Backoff | None = None,
+        policy: Callable[[Exception], object] | None = None,
+        max_attempts: int | None = None,
+        on_connecting: Callable[[MessageWebSocket], object] | None = None,
+        on_connected: Callable[[MessageWebSocket], object] | None = None,
+        unix_path: "str | os.PathLike[str] | None" = None,
+        **settings: Unpack[MessageWebSocketSettings],
+    ) -> None:
+        """Make it; nothing is connected before start().
+
+        Args, Raises: as reconnecting(). The cancellation token closes this object; uri, headers, policy,
+        on_connecting and on_connected are called on its thread.
+
+        Source: beyond WinRT.
+        """
+        plan = make_plan(
+            uri=uri,
+            headers=headers,
+            subprotocols=subprotocols,
+            timeout=timeout,
+            cancellation_token=cancellation_token,
+            backoff=backoff,
+            policy=policy,
+            max_attempts=max_attempts,
+            on_connecting=on_connecting,
+            on_connected=on_connected,
+            unix_path=unix_path,
+            settings=settings,
+        )
+        self._close_timeout = plan.model.control.close_timeout
+        self._reconnecting_worker = Worker(plan, weakref.ref(self))
+        self._message_received_event = _MessageEvent(self._reconnecting_worker.attempts.ring)
+        self._finalizer: weakref.finalize[..., Any] | None = None
+        watch(self, ReconnectingWebSocket._let_go_in_child)
+
+    connected: EventMember["ReconnectingWebSocket", ConnectedEventArgs] = EventMember(
+        """Raised when there is a connection, after on_connected and before its first message."""
+    )
+
+    disconnected: EventMember["ReconnectingWebSocket", DisconnectedEventArgs] = EventMember(
+        """Raised once for each connected, when that connection is over and its last message was handled."""
+    )
+
+    reconnecting: EventMember["ReconnectingWebSocket", ReconnectingEventArgs] = EventMember(
+        """Raised before each wait for another attempt, also after the first connect has failed."""
+    )
+
+    message_received: EventMember["ReconnectingWebSocket", MessageWebSocketMessageReceivedEventArgs] = EventMember(
+        """Raised for each message, of every connection; a handler is called as handler(this object, args).
+
+        Unlike a MessageWebSocket's it does not stand for failures: disconnected tells of them. What came before the
+        first handler of all waits for it.
+        """
+    )
+
+    if not TYPE_CHECKING:
+        # Type checkers know the attributes, and would take this for leave to set any.
+        def __setattr__(self, name: str, value: object) -> None:
+            """Refuse what is nearly a name of ours, an event's elsewhere or a keyword; a subclass may have its own."""
+            if not name.startswith("_"):
+                check_attribute(self, name, _names_elsewhere)
+            object.__setattr__(self, name, value)
+
+    # Beginning and ending.
+
+    @raising_bare
+    def start(self) -> None:
+        """Begin to connect, on a thread of this object's; returns at once. Ctrl-C in it closes the object.
+
+        Raises:
+            IllegalMethodCallError: it was started before (0x8000000E).
+            ObjectClosedError: it was closed (0x80000013).
+            CannotConnectError: the system gives no thread (0x80072EFD).
+        """
+        worker = self._reconnecting_worker
+        if worker.is_finished or worker.attempts.is_stopped:
+            raise ObjectClosedError("the ReconnectingWebSocket was closed: make a new one")
+        thread = threading.Thread(target=worker.run, name=f"syncws-reconnecting-{next(_numbers)}", daemon=True)
+        is_begun = False
+        try:
+            # One step, so that of two threads that call this one is refused.
+            if worker.starting.setdefault(None, thread) is not thread:
+                raise IllegalMethodCallError("start was called already")
+            start_thread(thread)
+            worker.thread = thread
+            # Weakly: after the worker's end its error may lead back to this object.
+            self._finalizer = weakref.finalize(self, _close_dropped, weakref.ref(worker))
+            # At interpreter exit it goes with the process.
+            self._finalizer.atexit = False
+            is_begun = True
+        except CannotConnectError:
+            worker.starting.clear()
+            raise
+        finally:
+            if not is_begun and worker.starting.get(None) is thread:
+                # Interrupted: the thread may run, and nobody would end it.
+                worker.attempts.stop()
+                worker.finish(None)
+
+    @raising_bare
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """End it: a wait or connect at once, a connection by a closing handshake of control.close_timeout at most.
+
+        Any thread, several times; in a handler it only begins.
+
+        Args:
+            code, reason: for the Close frame, as MessageWebSocket.close.
+
+        Raises:
+            InvalidArgumentError, InvalidArgumentTypeError: as MessageWebSocket.close (0x80070057).
+        """
+        checked, text = check_close(code, reason)
+        self._close(checked, text, self._close_timeout)
+
+    def _close(self, code: int | None, reason: str, timeout: float | None) -> None:
+        deadline = Deadline(timeout)
+        worker = self._reconnecting_worker
+        worker.farewell = (code, reason)
+        worker.attempts.stop()
+        socket = worker.attempts.socket
+        if socket is not None:
+            # Here too: the worker may be inside on_connected, which waits for an answer.
+            socket._close(code, reason, timeout)
+        if worker.thread is None:
+            worker.finish(None)
+        elif not worker.is_own_thread:
+            worker.wait_until(lambda: worker.is_finished, deadline)
+            worker.thread.join(deadline.remaining)
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Wait until it was closed, or has given up; return whether it has ended, False when the time was over.
+
+        Args:
+            timeout: seconds; None (the default) for ever.
+
+        Raises:
+            InvalidArgumentError: a bad timeout (0x80070057).
+            IllegalMethodCallError: not started, or called in a handler (0x8000000E).
+            OperationCanceledError: its cancellation token is cancelled (0x800704C7).
+            Exception: the error for which it gave up; see policy and max_attempts.
+        """
+        deadline = Deadline(check_timeout(timeout, "timeout"))
+        worker = self._waitable("wait_closed")
+        is_closed = worker.wait_until(lambda: worker.is_finished, deadline)
+        worker.fail_if_given_up()
+        return is_closed
+
+    def wait_connected(self, timeout: float | None = None) -> bool:
+        """Wait until there is a connection; return whether there is, False when the time was over or it was closed.
+
+        Args:
+            timeout: seconds; None (the default) for ever.
+
+        Raises: as wait_closed.
+        """
+        deadline = Deadline(check_timeout(timeout, "timeout"))
+        worker = self._waitable("wait_connected")
+        is_connected = worker.wait_until(lambda: self.is_connected, deadline)
+        worker.fail_if_given_up()
+        return is_connected
+
+    def _waitable(self, what: str) -> Worker:
+        worker = self._reconnecting_worker
+        if worker.thread is None and not worker.is_finished:
+            raise IllegalMethodCallError(f"{what} waits for what start() begins: call that first")
+        if worker.is_own_thread and not worker.is_finished:
+            raise IllegalMethodCallError(f"{what} cannot wait inside a handler: it would wait for its own thread")
+        return worker
+
+    # The connection.
+
+    def send(self, message: "str | ReadableBuffer", /) -> None:
+        """Send one message over the connection that there is: str as text, any buffer as binary.
+
+        Raises:
+            IllegalMethodCallError: not started (0x8000000E).
+            ConnectionOverError: there is no connection at the moment, or it breaks; nothing is kept to be sent later.
+                wait_connected() waits for the next one (0x80072EFE; after close 0x80000013).
+
+        As for the rest: as MessageWebSocket.send.
+        """
+        self._current_socket().send(message)
+
+    def send_json(self, value: Any, /) -> None:
+        """Send what JSON stands for a value, as one text message.
+
+        Raises: as send and MessageWebSocket.send_json.
+        """
+        self._current_socket().send_json(value)
+
+    def _current_socket(self) -> MessageWebSocket:
+        worker = self._reconnecting_worker
+        socket = worker.socket
+        if socket is not None:
+            return socket
+        if worker.is_finished or worker.attempts.is_stopped:
+            raise ConnectionClosedError("the ReconnectingWebSocket was closed, or has given up")
+        if worker.thread is None:
+            raise IllegalMethodCallError("there is no connection yet: call start first")
+        raise ConnectionLostError("there is no connection at the moment: wait_connected() waits for the next one")
+
+    @property
+    def socket(self) -> MessageWebSocket | None:
+        """The socket of the connection that there is, for its information or ping(); None while there is none."""
+        return self._reconnecting_worker.socket
+
+    @property
+    def is_connected(self) -> bool:
+        """True while there is a connection, as far as is known: a next call may still find it lost."""
+        socket = self._reconnecting_worker.socket
+        return socket is not None and socket.is_open
+
+    # What the worker calls.
+
+    @property
+    def _has_message_handlers(self) -> bool:
+        return bool(self._message_received_event.handlers)
+
+    def _raise_connected(self, socket: MessageWebSocket, attempt: int) -> None:
+        self._connected_event(self, ConnectedEventArgs(socket, attempt))
+
+    def _raise_message(self, args: MessageWebSocketMessageReceivedEventArgs) -> None:
+        self._message_received_event(self, args)
+
+    def _raise_disconnected(self, error: WebSocketError, socket: MessageWebSocket) -> None:
+        self._disconnected_event(self, DisconnectedEventArgs(error, socket))
+
+    def _raise_reconnecting(self, attempt: int, delay: float, error: Exception) -> None:
+        self._reconnecting_event(self, ReconnectingEventArgs(attempt, delay, error))
+
+    def _let_go_in_child(self) -> None:
+        """In a forked child: the thread is not here; see _waiting.at_fork."""
+        for event in events_of(self):
+            event._let_go_in_child()
+        if self._reconnecting_worker.thread is not None and not self._reconnecting_worker.is_finished:
+            self._reconnecting_worker.attempts.is_stopped = True
+            self._reconnecting_worker.finish(forked_error())
+
+    def __enter__(self) -> Self:
+        """Start it, if it was not; add handlers before."""
+        if self._reconnecting_worker.thread is None:
+            self.start()
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        """Close; quickly when the block is left by an exception."""
+        self._close(None, "", time_on_exit(self._close_timeout, exc_type))
+
+    def __repr__(self) -> str:
+        worker = self._reconnecting_worker
+        if worker.is_finished or worker.attempts.is_stopped:
+            state = "closed"
+        elif worker.thread is None:
+            state = "not started"
+        else:
+            state = "connected" if self.is_connected else f"connecting attempt={worker.attempts.attempt}"
+        return f"<ReconnectingWebSocket {state}>"
+
+
+def _names_elsewhere() -> dict[str, str]:
+    keywords = (*settings_of(MessageWebSocketControl), *RECONNECTING_ARGUMENTS)
+    return {**RECONNECTING_EVENTS, **{name: f"{name}= of ReconnectingWebSocket()" for name in keywords}}
+
+
+def _close_dropped(still_there: Callable[[], Worker | None]) -> None:
+    """Close what an object that was dropped has left; the garbage collector calls it."""
+    worker = still_there()
+    if worker is None or worker.is_finished or worker.attempts.is_stopped:
+        return
+    try:
+        warnings.warn("a ReconnectingWebSocket was dropped without close()", ResourceWarning, stacklevel=2)
+    finally:
+        worker.farewell = (1001, "")
+        worker.attempts.stop()
