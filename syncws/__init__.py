@@ -7,7 +7,6 @@ each class.
 
 import typing as _typing
 
-from syncws._arguments.version import __version__
 from syncws._certificates.fields import CertificateKeyUsages, SubjectAlternativeNameInfo
 from syncws._streams.buffer import Buffer, IBuffer
 from syncws._streams.data_reader import DataReader
@@ -15,6 +14,7 @@ from syncws._streams.data_writer import DataWriter
 from syncws._streams.input_stream import IInputStream, InputStream
 from syncws._streams.memory_stream import InMemoryRandomAccessStream
 from syncws._streams.output_stream import IOutputStream, OutputStream
+from syncws._version import __version__
 from syncws._wire.accelerated import accelerated
 from syncws.cancellation import CancellationToken, CancellationTokenSource
 from syncws.certificates import Certificate

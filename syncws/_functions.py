@@ -1,6 +1,6 @@
 """What may stand for a function that is called: anything that can be, but what does nothing then.
 
-Imports the standard library only. Pure functions: any thread may call them.
+Pure functions: any thread may call them.
 """
 
 import functools

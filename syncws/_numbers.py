@@ -1,6 +1,6 @@
 """What may stand for a number: int and float, and what has __index__ or __float__, as numpy's numbers; no bool.
 
-Imports the standard library only. Pure functions: any thread may call them.
+Pure functions: any thread may call them.
 """
 
 import operator

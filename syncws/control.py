@@ -33,9 +33,9 @@ from syncws._arguments.setting_checks import (
     shown_subprotocols,
 )
 from syncws._arguments.socket_options import LocalAddress, SocketOption, check_local_address, check_socket_options
-from syncws._arguments.version import __version__
 from syncws._certificates.errors import check_ignorable_errors
 from syncws._errors.bare import raising_bare
+from syncws._version import __version__
 from syncws._wire.frame_decoder import NO_LIMIT
 from syncws._wire.headers import check_subprotocols
 from syncws._wire.shown import shown_url

@@ -1,6 +1,6 @@
 """The headers of an HTTP answer, as the information object and HttpStatusError show them.
 
-Imports only the standard library. Immutable: any thread may read.
+Immutable: any thread may read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,6 +1,6 @@
 """Uri: an absolute ws or wss URI (Windows.Foundation.Uri).
 
-May import _waiting, _wire and errors. A plain value that never changes: any thread may use it.
+A plain value that never changes: any thread may use it.
 """
 
 from syncws._waiting.at_fork import loading

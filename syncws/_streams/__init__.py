@@ -1,8 +1,7 @@
 """Memory only: buffers, the two stream classes over callables, and the reader and writer of typed values.
 
-The rule of this room: nothing here opens, waits or runs a thread. Its modules may import _arguments, _wire, the
-cancellation token, the value modules below them and the standard library, but not socket, ssl or time, and of threading
-get_ident alone. All code runs on the thread that calls it; what blocks is a callable that was handed in.
+The rule of this room: nothing here opens, waits or runs a thread. All code runs on the thread that calls it; what
+blocks is a callable that was handed in.
 
     buffer         Buffer, and as_bytes_view, through which every function takes "a buffer"
     layouts        bytes of numbers, GUIDs, dates and time spans

@@ -1,6 +1,6 @@
 """InMemoryRandomAccessStream: bytes in memory that are written and read as a stream, from any position.
 
-May import errors and this room. Never waits. One thread at a time uses a stream and those made from it.
+Never waits. One thread at a time uses a stream and those made from it.
 """
 
 from syncws._arguments.checks import check_integer

@@ -1,7 +1,7 @@
 """What becomes of a stream whose DataReader or DataWriter is dropped without close() or detach_stream().
 
-May import nothing of the package but this room. Runs where the object is dropped: on any thread, by the garbage
-collector too, so it takes no lock that a thread may hold while it makes objects.
+Runs where the object is dropped: on any thread, by the garbage collector too, so it takes no lock that a thread may
+hold while it makes objects.
 """
 
 import sys

@@ -1,4 +1,4 @@
 """All that can end a wait: deadlines, readiness and the waker, locks that Ctrl-C ends, fork, the end of the program.
 
-Nothing here opens a connection. It may import errors and enumerations only.
+Nothing here opens a connection.
 """

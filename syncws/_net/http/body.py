@@ -1,6 +1,6 @@
 """How far the body of an HTTP answer goes (RFC 9112 6, 7), and the beginning of it; the way of frames in _wire.
 
-May import http_headers. No I/O: whoever reads hands in what came. One thread at a time.
+No I/O: its caller hands in what was read. One thread at a time.
 """
 
 import re
