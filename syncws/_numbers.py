@@ -5,7 +5,7 @@ Pure functions: any thread may call them.
 
 import operator
 
-__all__ = ["as_float", "as_integer"]
+__all__ = ["as_float", "as_integer", "as_number_of"]
 
 
 def as_integer(value: object) -> int | None:
@@ -16,6 +16,15 @@ def as_integer(value: object) -> int | None:
         return operator.index(value)  # type: ignore[arg-type] # what it refuses is caught
     except TypeError:
         return None
+
+
+def as_number_of(kind: type, value: object) -> int | None:
+    """Return the int of a member of the enumeration `kind`, or of a plain number; None for whatever else.
+
+    Members of other enumerations are a mistake, although they are numbers.
+    """
+    is_other = isinstance(value, int) and type(value) not in (kind, int)
+    return None if is_other else as_integer(value)
 
 
 def as_float(value: object) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncws._arguments.checks import check_integer, check_timeout
 from syncws._functions import why_refused
-from syncws._numbers import as_integer
+from syncws._numbers import as_number_of
 from syncws._wire.headers import check_request_header, is_token
 from syncws._wire.proxy_url import parse_proxy_url
 from syncws._wire.shown import HIDDEN, shown_protocol
@@ -87,8 +87,7 @@ def _own_member(value: object, kind: type[MemberT], what: str) -> MemberT:
     # Most values; to look through an enumeration takes several times as long as all the rest of setting one.
     if isinstance(value, kind):
         return value
-    is_other = isinstance(value, int) and type(value) is not int
-    number = None if is_other else as_integer(value)
+    number = as_number_of(kind, value)
     if number not in list(kind):
         raise InvalidArgumentTypeError(f"{what} must be a {kind.__name__}, not {value!r}")
     return kind(number)

@@ -5,7 +5,7 @@ Pure functions over plain values: any thread may call them.
 
 from collections.abc import Iterable
 
-from syncws._numbers import as_integer
+from syncws._numbers import as_number_of
 from syncws.enums import ChainValidationResult, SocketSslErrorSeverity
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 from syncws.hresult import HResult
@@ -50,9 +50,7 @@ def check_ignorable_errors(errors: Iterable[object]) -> list[ChainValidationResu
         )
     checked: list[ChainValidationResult] = []
     for error in errors:
-        # Members of other enumerations are a mistake, although they are numbers.
-        is_other = isinstance(error, int) and type(error) not in (ChainValidationResult, int)
-        number = None if is_other else as_integer(error)
+        number = as_number_of(ChainValidationResult, error)
         if number is None:
             raise InvalidArgumentTypeError(
                 f"a certificate error must be a ChainValidationResult, not {type(error).__name__}"

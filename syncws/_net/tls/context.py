@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from syncws._net.tls.trust import bare_context, shared_context, trusting_context
+from syncws._net.tls.trust import PROTOCOLS, bare_context, shared_context, trusting_context
 from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
 from syncws.errors import InvalidArgumentError, WebSocketError
@@ -108,7 +108,7 @@ def _like(original: ssl.SSLContext) -> ssl.SSLContext:
     # TLS 1.3's suites are not set by set_ciphers, and are the same for all contexts.
     names = ":".join(cipher["name"] for cipher in original.get_ciphers() if cipher["protocol"] != "TLSv1.3")
     context.set_ciphers(f"{names or 'DEFAULT'}:@SECLEVEL={original.security_level}")
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(PROTOCOLS)
     context.post_handshake_auth = original.post_handshake_auth
     if original.keylog_filename is not None:
         context.keylog_filename = original.keylog_filename

@@ -14,7 +14,10 @@ from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import now
 from syncws.errors import InvalidArgumentError, WebSocketError
 
-__all__ = ["bare_context", "shared_context", "trusting_context"]
+__all__ = ["PROTOCOLS", "bare_context", "shared_context", "trusting_context"]
+
+PROTOCOLS = ("http/1.1",)
+"""What a server is offered by ALPN (RFC 7301): the opening handshake is HTTP/1.1."""
 
 # Of a certificate in a folder, by which OpenSSL finds it.
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
@@ -130,7 +133,7 @@ def bare_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A server that began to renegotiate could make sending wait for receiving.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(PROTOCOLS)
     return context
 
 
