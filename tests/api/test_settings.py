@@ -4,9 +4,9 @@ import datetime as dt
 import inspect
 import os
 import ssl
-from collections.abc import Iterable, MutableSequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from http.cookiejar import CookieJar
-from typing import get_args, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 from support import echo, running_server, settings_with
@@ -28,6 +28,7 @@ from syncws import (
     StreamWebSocket,
     StreamWebSocketControl,
 )
+from syncws._arguments.kept_settings import KeptSettings
 from syncws._arguments.setting import ListSetting, Setting, settings_of
 from syncws.control import MessageWebSocketSettings, StreamWebSocketSettings
 
@@ -111,6 +112,19 @@ def test_the_keywords_are_the_settings_with_their_types(control_class):
             types[name] = get_type_hints(setting.check, localns=LOADED_LATE)["return"]
     assert keywords == types
     assert not KEYWORDS[control_class].__required_keys__
+
+
+def test_each_attribute_that_keeps_a_setting_has_its_type():
+    keywords = get_type_hints(MessageWebSocketSettings, localns=LOADED_LATE)
+    settings = settings_of(MessageWebSocketControl)
+    kept = get_type_hints(KeptSettings, localns={**vars(syncws), **LOADED_LATE, "dt": dt})
+    for attribute in kept.keys() - {"_default_inbox_size"}:
+        name = attribute.removeprefix("_")
+        if isinstance(settings[name], ListSetting):
+            assert get_origin(kept[attribute]) is Sequence
+        else:
+            # None where the default depends on the control.
+            assert kept[attribute] in (keywords[name], keywords[name] | None)
 
 
 @each_setting
