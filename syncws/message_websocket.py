@@ -4,7 +4,7 @@ Its methods run on the caller's thread and may be called on any thread; handlers
 connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -287,7 +287,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         limit = self._control._receive_timeout if timeout is _TIMEOUT else timeout
         session = self._session
         if session is None or self._socket_state is not _CONNECTED or cancellation_token is not None:
-            return content_of(self._await_message(limit, cancellation_token))
+            return content_of(self._await_message(self._connected_session(to_read=True), limit, cancellation_token))
         taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received_event)
         if taken is None:
             raise session.closed_error("the connection is closed")
@@ -303,7 +303,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Args, Raises: as receive.
         """
-        message = self._await_message(self._limit(timeout), cancellation_token)
+        limit, session = self._limit(timeout), self._connected_session(to_read=True)
+        message = self._await_message(session, limit, cancellation_token)
         assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
         return message
 
@@ -320,9 +321,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         Raises: as receive; and IllegalMethodCallError when the message is binary: it stays, for receive() or
             receive_bytes() (0x8000000E).
         """
-        text = self._await_message(self._limit(timeout), cancellation_token, self._check_is_text).text
-        assert text is not None
-        return text
+        limit, session = self._limit(timeout), self._connected_session(to_read=True)
+        return session.take_as(partial(self._await_message, session, limit, cancellation_token), _as_text)
 
     def receive_bytes(
         self,
@@ -353,10 +353,10 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             IllegalMethodCallError: control.receive_mode is PARTIAL_MESSAGE, whose pieces are no JSON (0x8000000E).
             json.JSONDecodeError, a ValueError: the message, which is taken and is its `doc`, is no JSON.
         """
-        if self._control.receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
+        if self._control._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
             raise IllegalMethodCallError("receive_json needs whole messages, and receive_mode is PARTIAL_MESSAGE")
-        take = partial(self._await_message, self._limit(timeout), cancellation_token)
-        return self._connected_session(to_read=True).take_as(take, from_json)
+        limit, session = self._limit(timeout), self._connected_session(to_read=True)
+        return session.take_as(partial(self._await_message, session, limit, cancellation_token), from_json)
 
     def receive_all_waiting(self) -> list[str | bytes]:
         """Return, without waiting, the messages that have come; [] for none (beyond WinRT).
@@ -398,32 +398,26 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     def _limit(self, timeout: float | Default | None) -> float | None:
         return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
 
-    def _await_message(
-        self,
-        limit: float | None,
-        token: CancellationToken | None,
-        check: Callable[[], object] | None = None,
-    ) -> Message:
+    def _await_message(self, session: MessageSession, limit: float | None, token: CancellationToken | None) -> Message:
         check_token(token)
-        session = self._connected_session(to_read=True)
-        message = self._take_message(session, limit, token, check)
+        message = self._take_message(session, limit, token)
         if message is None:
             raise session.closed_error("the connection is closed")
         return message
 
     def _take_message(
-        self,
-        session: MessageSession,
-        limit: float | None,
-        token: CancellationToken | None = None,
-        check: Callable[[], object] | None = None,
+        self, session: MessageSession, limit: float | None, token: CancellationToken | None = None
     ) -> Message | None:
+        messages = self._at_hand.messages
+        if messages and not self._message_received_event.handlers and not (token and token.is_cancellation_requested):
+            # As in receive().
+            try:
+                return messages.popleft()
+            except IndexError:
+                pass
         deadline = Deadline(limit)
         if token is not None:
-            may_take = check or self._check_no_handlers
-            return receive_until_canceled(session, deadline, token, may_take, self._wake_reader)
-        if check is not None:
-            return session.receive(deadline, check)
+            return receive_until_canceled(session, deadline, token, self._check_no_handlers, self._wake_reader)
         return session.receive(deadline, self._check_no_handlers, self._message_received_event)
 
     def _check_no_handlers(self) -> None:
@@ -433,13 +427,6 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             raise IllegalMethodCallError(
                 "receive is for sockets without message_received handlers: they get the messages"
             )
-
-    def _check_is_text(self) -> None:
-        self._check_no_handlers()
-        session = self._session
-        first = None if session is None else session.inbox.first
-        if first is not None and first.text is None:
-            raise IllegalMethodCallError("the next message is binary: receive() and receive_bytes() take it")
 
     def _take_session(self, connect: Connect, session: MessageSession, text: str, target: WebSocketUri) -> None:
         super()._take_session(connect, session, text, target)
@@ -475,3 +462,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session = MessageSession(reached, settings, waker, self)
         session.role.reader = make_message_reader(session)
         return session
+
+
+def _as_text(content: str | bytes) -> str:
+    if isinstance(content, str):
+        return content
+    raise IllegalMethodCallError("the next message is binary: receive() and receive_bytes() take it")

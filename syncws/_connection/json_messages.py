@@ -6,7 +6,6 @@ By orjson where that is installed, else by json. Runs on the thread that sends o
 import functools
 import importlib
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -24,7 +23,7 @@ def as_json(value: object) -> str:
     # Not loaded before a program has JSON to send or receive.
     import json
 
-    dumps = _of_orjson("dumps")
+    dumps, _ = _library()
     if dumps is not None:
         try:
             return bytes(dumps(value)).decode()
@@ -44,33 +43,34 @@ def from_json(content: str | bytes) -> Any:
     Raises:
         json.JSONDecodeError: it is none, or its bytes are no UTF-8, or it is nested too deeply.
     """
-    import json
-
-    loads = _of_orjson("loads") or json.loads
     try:
         # RFC 8259 8.1: UTF-8, where the standard library would guess.
         text = content if isinstance(content, str) else content.decode()
     except UnicodeDecodeError as exc:
+        import json
+
         raise json.JSONDecodeError(
             f"no UTF-8 ({exc.reason})", exc.object.decode("utf-8", "replace"), exc.start
         ) from None
     try:
+        _, loads = _library()
         return loads(text)
     except RecursionError:
+        import json
+
         raise json.JSONDecodeError("nested too deeply", text, 0) from None
 
 
-def _of_orjson(name: str) -> Callable[[Any], Any] | None:
-    """Return a function of orjson, None where it is not installed."""
-    orjson = _orjson()
-    function: Callable[[Any], Any] | None = getattr(orjson, name, None)
-    return function
-
-
 @functools.cache
-def _orjson() -> ModuleType | None:
-    """Return orjson, which is looked for once: a search that finds nothing costs more than reading a message."""
+def _library() -> tuple[Callable[[Any], Any] | None, Callable[[Any], Any]]:
+    """Return orjson's `dumps`, None where that is not installed, and the `loads` of the one or the other.
+
+    It is looked for once: a search that finds nothing costs more than reading a message.
+    """
+    import json
+
     try:
-        return importlib.import_module("orjson")
+        orjson = importlib.import_module("orjson")
     except ImportError:
-        return None
+        orjson = None
+    return getattr(orjson, "dumps", None), getattr(orjson, "loads", None) or json.loads

@@ -5,7 +5,7 @@ Each method says who may call it.
 
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from syncws._connection.notices import tell_waiting
 from syncws._connection.owner import Owner
@@ -29,6 +29,8 @@ from syncws.errors import (
 from syncws.events import Event
 
 __all__ = ["MessageOwner", "MessageSession", "check_whole_text"]
+
+ResultT = TypeVar("ResultT")
 
 
 class MessageOwner(Owner, Protocol):
@@ -90,13 +92,16 @@ class MessageSession(Session):
             self._check_not_lost()
         return message
 
-    def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], Any]) -> Any:
-        """Take a message and return what `convert` makes of its content; where that is interrupted it waits again."""
+    def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], ResultT]) -> ResultT:
+        """Take a message and return what `convert` makes of its content.
+
+        Where it refuses the message, or is interrupted, that waits again; but a ValueError is about the message itself,
+        which is done with then.
+        """
         message = take()
         try:
             return convert(content_of(message))
-        except (ValueError, RecursionError):
-            # About the message itself.
+        except ValueError:
             raise
         except BaseException:
             self.inbox.put_back([message])

@@ -42,9 +42,9 @@ def binary(content):
 @pytest.fixture
 def unsought():
     """Have orjson not been looked for, before the test and after it."""
-    json_messages._orjson.cache_clear()
+    json_messages._library.cache_clear()
     yield
-    json_messages._orjson.cache_clear()
+    json_messages._library.cache_clear()
 
 
 @pytest.fixture(params=["json", "orjson"])
@@ -69,6 +69,40 @@ def library(request, monkeypatch, unsought):
 def test_receive_text_and_receive_bytes_return_what_they_say():
     with connected(sends(text("a"), binary(b"b"), text("ü"))) as socket:
         assert (socket.receive_text(), socket.receive_bytes(), socket.receive_bytes()) == ("a", b"b", "ü".encode())
+
+
+def with_a_token(socket):
+    with CancellationTokenSource() as source:
+        return socket.receive(cancellation_token=source.token)
+
+
+@pytest.mark.parametrize(
+    ("receive", "expected"),
+    [
+        (lambda socket: socket.receive_text(), "2"),
+        (lambda socket: socket.receive_bytes(), b"2"),
+        (lambda socket: socket.receive_args().text, "2"),
+        (lambda socket: socket.receive_json(), 2),
+        (with_a_token, "2"),
+        (lambda socket: next(socket.messages(LIMIT, cancellation_token=CancellationTokenSource().token)), "2"),
+    ],
+    ids=["text", "bytes", "args", "json", "a token", "messages with a token"],
+)
+def test_what_came_with_the_last_message_is_taken_without_a_look_at_the_session(monkeypatch, receive, expected):
+    with connected(sends(text("1") + text("2"))) as socket:
+        assert socket.receive() == "1"
+        monkeypatch.setattr(type(socket._session), "receive", None)
+        assert receive(socket) == expected
+        monkeypatch.undo()
+
+
+def test_a_canceled_token_refuses_what_is_at_hand():
+    with connected(sends(text("1") + text("2"))) as socket, CancellationTokenSource() as source:
+        assert socket.receive() == "1"
+        source.cancel()
+        with pytest.raises(OperationCanceledError):
+            socket.receive(cancellation_token=source.token)
+        assert socket.receive() == "2"
 
 
 def test_a_binary_message_stays_when_text_is_wanted():
