@@ -485,10 +485,16 @@ def test_the_end_of_sending_ends_its_wait(line):
     waiting = threading.Event()
     line.outbox.during = waiting.set
 
-    sender = Call(line.send_to_a_part, None)
+    def send_for_ever():
+        # The system may make room after all, and what was begun then goes.
+        while True:
+            line.send_to_a_part(None)
+
+    sender = Call(send_for_ever)
     wait(waiting)
     line.outbox.shut(ObjectClosedError("over"))
-    assert isinstance(sender.end(), OperationCanceledError)
+    # The latter when it comes between two frames.
+    assert isinstance(sender.end(), OperationCanceledError | ObjectClosedError)
 
 
 def test_a_shut_before_its_wait_is_no_success(line):
