@@ -4,6 +4,7 @@ Its methods run on the caller's thread and may be called on any thread: one may 
 """
 
 import weakref
+from collections.abc import Callable
 
 from syncws._connection.receiving.receivers import StreamReceiver
 from syncws._connection.stream_session import StreamSession
@@ -111,12 +112,14 @@ class _SocketSource:
 
     def __init__(self, socket: StreamWebSocket) -> None:
         self._socket = socket
+        # The one that it reads from; the socket may lose it again, when its connect fails in the end.
         self._session: StreamSession | None = None
 
     @property
     def position(self) -> int:
         """See ByteSource.position."""
-        return 0 if self._session is None else self._session.inbox.position
+        session = self._session or self._look_for_session()
+        return 0 if session is None else session.inbox.position
 
     def begin(self, operation: Operation) -> None:
         """See ByteSource.begin."""
@@ -130,6 +133,11 @@ class _SocketSource:
     def advance(self, count: int) -> None:
         """See ByteSource.advance."""
         self._begun().inbox.advance(count)
+
+    def take_at_hand(self, count: int, stop: bytes = b"", put: Callable[[bytes], object] | None = None) -> bytes | None:
+        """See ByteSource.take_at_hand."""
+        session = self._session or self._look_for_session()
+        return None if session is None else session.inbox.take_at_hand(count, stop, put)
 
     def put_back(self, data: bytes) -> None:
         """See ByteSource.put_back."""
@@ -145,4 +153,8 @@ class _SocketSource:
 
     def _begun(self) -> StreamSession:
         assert self._session is not None
+        return self._session
+
+    def _look_for_session(self) -> StreamSession | None:
+        self._session = self._socket._session
         return self._session

@@ -6,7 +6,7 @@ By orjson where that is installed, else by json. Runs on the thread that sends o
 import functools
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
@@ -20,17 +20,14 @@ def as_json(value: object) -> str:
         InvalidArgumentTypeError: it has none (0x80070057).
         InvalidArgumentError: it holds itself, a NaN or an infinity (0x80070057).
     """
-    # Not loaded before a program has JSON to send or receive.
-    import json
-
-    dumps, _ = _library()
-    if dumps is not None:
+    library = _library()
+    if library.orjson_dumps is not None:
         try:
-            return bytes(dumps(value)).decode()
+            return library.orjson_dumps(value).decode()
         except TypeError:
             pass  # json knows what it does not: keys that are numbers, integers of any size.
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return library.dumps(value)
     except TypeError as exc:
         raise InvalidArgumentTypeError(f"the value has no JSON: {exc}") from None
     except (ValueError, RecursionError) as exc:
@@ -53,24 +50,34 @@ def from_json(content: str | bytes) -> Any:
             f"no UTF-8 ({exc.reason})", exc.object.decode("utf-8", "replace"), exc.start
         ) from None
     try:
-        _, loads = _library()
-        return loads(text)
+        return _library().loads(text)
     except RecursionError:
         import json
 
         raise json.JSONDecodeError("nested too deeply", text, 0) from None
 
 
-@functools.cache
-def _library() -> tuple[Callable[[Any], Any] | None, Callable[[Any], Any]]:
-    """Return orjson's `dumps`, None where that is not installed, and the `loads` of the one or the other.
+class _Library(NamedTuple):
+    """What writes JSON, orjson where it is installed and else json, and what reads it, the one or the other."""
 
-    It is looked for once: a search that finds nothing costs more than reading a message.
-    """
+    orjson_dumps: Callable[[object], bytes] | None
+    dumps: Callable[[object], str]
+    loads: Callable[[str], Any]
+
+
+@functools.cache
+def _library() -> _Library:
+    """Return what there is. It is looked for once: a search that finds nothing costs more than reading a message."""
+    # Not loaded before a program has JSON to send or receive.
     import json
 
     try:
         orjson = importlib.import_module("orjson")
     except ImportError:
         orjson = None
-    return getattr(orjson, "dumps", None), getattr(orjson, "loads", None) or json.loads
+    return _Library(
+        getattr(orjson, "dumps", None),
+        # dumps() of json would make one of these for each value.
+        json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode,
+        getattr(orjson, "loads", json.loads),
+    )

@@ -7,15 +7,20 @@ to `position`. So whatever interrupts a reading thread, `position` says exactly 
 still there.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from syncws._streams.operation import Operation
 from syncws.errors import ConnectionLostError, MessageTooBigError, ProtocolViolationError
 
-__all__ = ["ENDINGS", "ByteSource", "MemorySource"]
+__all__ = ["ENDINGS", "MOST_AT_HAND", "ByteSource", "MemorySource"]
 
 ENDINGS = (ConnectionLostError, ProtocolViolationError, MessageTooBigError)
 """Errors that say how the bytes ended: raised for good, after all that had arrived was given out."""
+
+
+MOST_AT_HAND = 4096
+"""Bytes for which it is worth while to copy them once more than peek() does, to be spared the rest of a read."""
 
 
 class ByteSource(Protocol):
@@ -52,6 +57,16 @@ class ByteSource(Protocol):
 
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""
+
+    def take_at_hand(self, count: int, stop: bytes = b"", put: Callable[[bytes], object] | None = None) -> bytes | None:
+        """Take `count` bytes where they lie together already, without begin(); None, and nothing, where they do not.
+
+        Args:
+            count: how many.
+            stop: take up to and with the first of these bytes, which is to be among so many.
+            put: is called with them before they count as taken.
+        """
+        ...
 
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken."""
@@ -91,6 +106,10 @@ class MemorySource:
     def advance(self, count: int) -> None:
         """See ByteSource.advance."""
         self.position += count
+
+    def take_at_hand(self, count: int, stop: bytes = b"", put: Callable[[bytes], object] | None = None) -> bytes | None:
+        """See ByteSource.take_at_hand; to begin a read costs little here."""
+        return None
 
     def put_back(self, data: bytes) -> None:
         """See ByteSource.put_back."""

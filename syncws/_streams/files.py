@@ -37,7 +37,10 @@ class InputFile(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read `size` bytes, fewer only at the end; None or a negative number reads to the end (io)."""
-        return self._gather(Gathering(self._source, self._begin, _limit(size)))
+        self._check_open()
+        limit = _limit(size)
+        data = self._source.take_at_hand(limit) if limit else None
+        return self._gather(Gathering(self._source, self._begin, limit)) if data is None else data
 
     def read1(self, size: int = -1, /) -> bytes:
         """Wait for at least one byte and read what is there, up to `size`; b"" at the end (io)."""
@@ -55,7 +58,10 @@ class InputFile(io.BufferedIOBase):
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Read up to and with the next newline byte, up to `size` bytes, or to the end (io)."""
-        return self._gather(Gathering(self._source, self._begin, _limit(size), is_line=True))
+        self._check_open()
+        limit = _limit(size)
+        line = self._source.take_at_hand(WHOLE_PIECE if limit is None else limit, b"\n")
+        return self._gather(Gathering(self._source, self._begin, limit, is_line=True)) if line is None else line
 
     def _fill(self, filling: Filling, buffer: "WriteableBuffer", options: InputStreamOptions) -> int:
         self._check_open()
@@ -103,6 +109,8 @@ class OutputFile(io.RawIOBase):
         """Write all of a buffer as one message, an empty one not at all; return the number of bytes (io)."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
+        if type(buffer) is bytes:
+            return self._write(buffer) if buffer else 0
         with as_bytes_view(buffer, "buffer") as view:
             is_empty = not view
         return 0 if is_empty else self._write(buffer)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from syncws._streams.buffer import Buffer
-from syncws._streams.byte_source import ENDINGS, ByteSource
+from syncws._streams.byte_source import ENDINGS, MOST_AT_HAND, ByteSource
 from syncws._streams.input_stream import IInputStream
 from syncws._streams.operation import Operation
 from syncws._streams.ownership import OwnedInputStream
@@ -106,6 +106,8 @@ class ReaderCore(Formatted, ReaderFields):
 
     def _fill(self, stream: IInputStream, count: int, token: CancellationToken | None) -> int:
         source = stream._source
+        if token is None and count <= MOST_AT_HAND and self._take_at_hand(source, count):
+            return count
         operation = Operation(token)
         try:
             stream._begin(operation)
@@ -125,6 +127,14 @@ class ReaderCore(Formatted, ReaderFields):
             operation.is_over = True
             operation.stop_listening()
 
+    def _take_at_hand(self, source: ByteSource, count: int) -> bool:
+        start, unread = source.position, self._unread
+        try:
+            return source.take_at_hand(count, put=self._append) is not None
+        finally:
+            # As in _fill().
+            self._unread = 0 if self._is_closed else unread + source.position - start
+
     def _append_from(self, source: ByteSource, count: int) -> None:
         loaded = 0
         while loaded < count:
@@ -139,7 +149,7 @@ class ReaderCore(Formatted, ReaderFields):
             if self._options & InputStreamOptions.PARTIAL:
                 return
 
-    def _append(self, arrived: memoryview) -> None:
+    def _append(self, arrived: bytes | memoryview) -> None:
         data = self._data
         if not isinstance(data, bytearray):
             raise ObjectClosedError("the DataReader was closed")

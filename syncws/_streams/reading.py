@@ -4,8 +4,9 @@ Runs on the thread that reads.
 """
 
 from collections.abc import Callable
+from functools import partial
 
-from syncws._streams.byte_source import ENDINGS, ByteSource
+from syncws._streams.byte_source import ENDINGS, MOST_AT_HAND, ByteSource
 from syncws._streams.operation import Operation
 from syncws.cancellation import CancellationToken
 from syncws.enums import InputStreamOptions
@@ -68,9 +69,14 @@ class Filling(_Reading):
 
     def fill(self, target: memoryview, options: InputStreamOptions) -> int:
         """Fill `target`; return the number of bytes."""
+        count = len(target)
+        if self._token is None and 0 < count <= MOST_AT_HAND:
+            put = partial(target.__setitem__, slice(count))
+            if self._source.take_at_hand(count, put=put) is not None:
+                return count
         self._target = target
         self._options = options
-        return self._run() if len(target) else 0
+        return self._run() if count else 0
 
     def _take(self) -> None:
         source = self._source

@@ -374,3 +374,110 @@ def test_room_is_told_of_at_the_next_read_when_an_interruption_kept_the_reader_f
     with pytest.raises(OperationTimedOutError):
         inbox.peek(1)
     assert told == [False, False]
+
+
+# What lies at hand.
+
+
+@pytest.fixture
+def pulled(inbox):
+    """An inbox of a program that reads the socket itself, with some bytes."""
+    inbox.is_pulled = True
+    inbox.put(b"abc\ndef")
+    return inbox
+
+
+def test_bytes_that_lie_there_are_taken_at_once(pulled):
+    assert [pulled.take_at_hand(2), pulled.take_at_hand(10, b"\n"), pulled.take_at_hand(3)] == [b"ab", b"c\n", b"def"]
+    assert pulled.position == 7
+    assert pulled.size == 0
+
+
+@pytest.mark.parametrize("arguments", [(8,), (10, b"x"), (3, b"\n"), (0,)], ids=["count", "stop", "too far", "none"])
+def test_what_does_not_lie_there_is_not_taken_at_once(pulled, arguments):
+    assert pulled.take_at_hand(*arguments) is None
+    assert take_all(pulled) == b"abc\ndef"
+
+
+def let_a_thread_read(inbox):
+    inbox.stop_pulling()
+
+
+def let_another_take(inbox):
+    inbox.begin(Operation(), FOREVER)
+
+
+def fill(inbox):
+    inbox.put(b"123")
+
+
+@pytest.mark.parametrize("happen", [let_a_thread_read, let_another_take, ByteInbox.fileno, fill, ByteInbox.drop])
+def test_nothing_is_taken_at_once_when_somebody_is_to_be_told_or_refused(pulled, happen):
+    happen(pulled)
+    assert pulled.take_at_hand(2) is None
+    assert pulled.position == 0
+
+
+def test_another_read_is_refused_while_bytes_are_taken_at_once(pulled):
+    refused = []
+
+    def read(_):
+        refused.append(pulled.take_at_hand(1))
+        with pytest.raises(InvalidOperationError):
+            begin(pulled, FOREVER)
+
+    assert pulled.take_at_hand(2, put=read) == b"ab"
+    assert refused == [None]
+    begin(pulled, FOREVER)
+
+
+@pytest.mark.parametrize("happen", [fill, ByteInbox.drop])
+def test_what_is_full_or_dropped_in_the_midst_is_not_taken_at_once(pulled, happen):
+    assert pulled.take_at_hand(2, put=lambda _: happen(pulled)) is None
+    assert pulled.position == 0
+    assert not pulled.is_being_taken
+
+
+@pytest.mark.parametrize("size", [9, 20000], ids=["small chunk", "large chunk"])
+def test_an_interruption_takes_all_at_once_or_nothing(size):
+    for place in range(30):
+        inbox = ByteInbox(2 * size, lambda: None)
+        inbox.is_pulled = True
+        inbox.put(BYTES[:size])
+        put = []
+        if not interrupt_at(place, inbox.take_at_hand, 5, b"", put.append):
+            break
+        assert inbox.position == 0, f"place {place}"
+        assert put in ([], [BYTES[:5]])
+        begin(inbox, FOREVER)
+    assert 5 < place < 29
+    assert inbox.position == 5
+
+
+@given(
+    st.lists(st.integers(1, 40_000), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(1, 3000), st.booleans()), max_size=80),
+)
+def test_what_is_taken_at_once_and_what_is_not_come_in_order(puts, takes):
+    inbox = ByteInbox(1 << 20, lambda: None)
+    inbox.is_pulled = True
+    expected = bytearray()
+    for size in puts:
+        data = BYTES[len(expected) : len(expected) + size]
+        expected += data
+        inbox.put(data)
+    got = bytearray()
+    for count, is_line in takes:
+        data = inbox.take_at_hand(count, b"\n" if is_line else b"")
+        if data is None:
+            reading = begin(inbox, Deadline(0.0))
+            data = take(inbox, count) if inbox.size else b""
+            reading.is_over = True
+        elif is_line:
+            assert data.endswith(b"\n")
+            assert data.count(b"\n") == 1
+        else:
+            assert len(data) == count
+        got += data
+    assert got == expected[: len(got)]
+    assert inbox.position == len(got)

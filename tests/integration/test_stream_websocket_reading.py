@@ -79,6 +79,39 @@ def test_messages_are_read_as_one_stream_of_bytes(frames):
         assert read(socket, 6) == b""
 
 
+def load_and_read(socket):
+    return load(socket, 4)
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda socket: socket.input_stream.as_file().readline(),
+        lambda socket: socket.input_stream.as_file().read(4),
+        lambda socket: read(socket, 4),
+        load_and_read,
+    ],
+    ids=["readline", "file", "read", "load"],
+)
+def test_bytes_that_came_with_others_are_taken_without_a_look_at_the_session(monkeypatch, take):
+    with connected_stream(sends(server_frame(BINARY, b"one\ntwo\nthree"))) as socket:
+        assert take(socket) == b"one\n"
+        with monkeypatch.context() as patch:
+            patch.setattr(type(socket._session), "begin_read", None)
+            assert take(socket) == b"two\n"
+        assert read(socket, 5) == b"three"
+
+
+def test_a_file_of_a_closed_stream_gives_nothing_although_bytes_are_there():
+    with connected_stream(sends(server_frame(BINARY, b"one\ntwo\n"))) as socket:
+        file = socket.input_stream.as_file()
+        assert file.readline() == b"one\n"
+        socket.input_stream.close()
+        for call in (file.readline, lambda: file.read(1)):
+            with pytest.raises(ObjectClosedError):
+                call()
+
+
 def test_bytes_that_came_with_the_handshake_are_read():
     def script(connection):
         handshake(connection, behind=server_frame(BINARY, b"early"))

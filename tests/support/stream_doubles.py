@@ -66,6 +66,9 @@ class Pieces:
         if not self.pieces[0]:
             self.pieces.pop(0)
 
+    def take_at_hand(self, count, stop=b"", put=None):
+        return None
+
     def put_back(self, data):
         self.position -= len(data)
         self.pieces.insert(0, data)

@@ -29,7 +29,7 @@ class ByteInbox(Inbox):
         position (int): bytes taken since the beginning.
     """
 
-    __slots__ = ("_chunks", "_deadline", "_growing", "_is_dropping", "position")
+    __slots__ = ("_at_hand", "_chunks", "_deadline", "_growing", "_is_dropping", "position")
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """See Inbox."""
@@ -40,6 +40,9 @@ class ByteInbox(Inbox):
         self._growing: bytearray | None = None
         self._is_dropping = False
         self._deadline = FOREVER
+        # Stands for a call of take_at_hand().
+        self._at_hand = Operation()
+        self._at_hand.is_over = True
         self.position = 0
 
     @property
@@ -173,6 +176,48 @@ class ByteInbox(Inbox):
                 # Asked again: the reader may have filled it in the meantime.
                 if self._has_room:
                     self._tell_of_room()
+
+    def take_at_hand(self, count: int, stop: bytes = b"", put: Callable[[bytes], object] | None = None) -> bytes | None:
+        """See ByteSource.take_at_hand; for a program that reads the socket itself, where nobody is to be told.
+
+        After the lock is released there is no call but `put`, so an interruption finds all taken, or nothing.
+        """
+        operation = self._at_hand
+        is_begun = False
+        try:
+            with self._lock:
+                running = self._operation
+                if not self.is_pulled or self._descriptor is not None or not (running is None or running.is_over):
+                    return None
+                operation.is_over = False
+                is_begun = True
+                self._operation = operation
+                position = self.position
+                data = self._find_at_hand(position, count, stop)
+            if data is None:
+                return None
+            if put is not None:
+                put(data)
+            if self._must_tell or self._is_dropping:
+                return None
+            self.position = position + len(data)
+            return data
+        finally:
+            if is_begun:
+                operation.is_over = True
+
+    def _find_at_hand(self, position: int, count: int, stop: bytes) -> bytes | None:
+        try:
+            begin, chunk = self._chunks[0]
+        except IndexError:
+            return None
+        start = position - begin
+        end = start + count
+        if stop:
+            end = chunk.find(stop, start, end) + 1
+        if not start < end <= len(chunk):
+            return None
+        return bytes(chunk[start:end])
 
     @property
     def _has_something(self) -> bool:
