@@ -148,43 +148,43 @@ class DataReader(ReaderCore):
 
     def read_byte(self) -> int:
         """Take 1 byte, 0 to 255 (DataReader.ReadByte); errors: see the class."""
-        return self._read_integer(layouts.BYTE)
+        return self._read_number(layouts.BYTE)
 
     def read_boolean(self) -> bool:
         """Take 1 byte; any that is not 0 is True (DataReader.ReadBoolean); errors: see the class."""
-        return self._read_integer(layouts.BYTE) != 0
+        return self._read_number(layouts.BYTE) != 0
 
     def read_int16(self) -> int:
         """Take 2 bytes in `byte_order` as a signed number (DataReader.ReadInt16); errors: see the class."""
-        return self._read_integer(layouts.INT16)
+        return self._read_number(layouts.INT16)
 
     def read_uint16(self) -> int:
         """Take 2 bytes in `byte_order` as an unsigned number (DataReader.ReadUInt16); errors: see the class."""
-        return self._read_integer(layouts.UINT16)
+        return self._read_number(layouts.UINT16)
 
     def read_int32(self) -> int:
         """Take 4 bytes in `byte_order` as a signed number (DataReader.ReadInt32); errors: see the class."""
-        return self._read_integer(layouts.INT32)
+        return self._read_number(layouts.INT32)
 
     def read_uint32(self) -> int:
         """Take 4 bytes in `byte_order` as an unsigned number (DataReader.ReadUInt32); errors: see the class."""
-        return self._read_integer(layouts.UINT32)
+        return self._read_number(layouts.UINT32)
 
     def read_int64(self) -> int:
         """Take 8 bytes in `byte_order` as a signed number (DataReader.ReadInt64); errors: see the class."""
-        return self._read_integer(layouts.INT64)
+        return self._read_number(layouts.INT64)
 
     def read_uint64(self) -> int:
         """Take 8 bytes in `byte_order` as an unsigned number (DataReader.ReadUInt64); errors: see the class."""
-        return self._read_integer(layouts.UINT64)
+        return self._read_number(layouts.UINT64)
 
     def read_single(self) -> float:
         """Take 4 bytes in `byte_order` as IEEE 754 single (DataReader.ReadSingle); errors: see the class."""
-        return self._read_float(layouts.SINGLE)
+        return self._read_number(layouts.SINGLE)
 
     def read_double(self) -> float:
         """Take 8 bytes in `byte_order` as IEEE 754 double (DataReader.ReadDouble); errors: see the class."""
-        return self._read_float(layouts.DOUBLE)
+        return self._read_number(layouts.DOUBLE)
 
     def read_guid(self) -> "uuid.UUID":
         """Take 16 bytes in `byte_order` as a uuid.UUID (DataReader.ReadGuid); errors: see the class."""
@@ -360,14 +360,6 @@ class DataReader(ReaderCore):
         encoding = self._encoding
         size = check_count(count, "count") * CODE_UNIT_SIZES[encoding]
         return self._read(size, lambda data, start: decode_text(copy_bytes(data, start, size), encoding))
-
-    def _read_integer(self, layout: layouts.IntegerLayout) -> int:
-        value: int = self._read(layout.size, layout.structs[self._byte_order].unpack_from)[0]
-        return value
-
-    def _read_float(self, layout: layouts.FloatLayout) -> float:
-        value: float = self._read(layout.size, layout.structs[self._byte_order].unpack_from)[0]
-        return value
 
 
 class MessageReader(DataReader):

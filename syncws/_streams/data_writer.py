@@ -46,6 +46,9 @@ class DataWriter(Formatted, WriterFields):
 
     __slots__ = ()
 
+    # A subclass may have a write_bytes() of its own.
+    _append = WriterFields.write_bytes
+
     @property
     def unstored_buffer_length(self) -> int:
         """Bytes that are written and not stored yet; 0 after close (DataWriter.UnstoredBufferLength)."""
@@ -206,13 +209,6 @@ class DataWriter(Formatted, WriterFields):
         """Show the bytes not stored, and what becomes of them."""
         where = "closed" if self._is_closed else "in memory" if self._stream is None else "over a stream"
         return f"<DataWriter {where} unstored={self._length}>"
-
-    def _append(self, data: bytes) -> None:
-        if self._is_closed or not self._turn:
-            refuse(self)
-        if data:
-            self._parts.append(data)
-            self._length += len(data)
 
     def _drop(self) -> None:
         self._parts = []

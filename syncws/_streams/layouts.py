@@ -114,8 +114,9 @@ def pack_integer(value: SupportsIndex, layout: IntegerLayout, byte_order: ByteOr
 
     Source: DataWriter.WriteByte, WriteInt16, WriteUInt16 and so on.
     """
-    number = check_integer(value, layout.name, layout.minimum, layout.maximum)
-    return layout.structs[byte_order].pack(number)
+    if type(value) is not int or not layout.minimum <= value <= layout.maximum:
+        value = check_integer(value, layout.name, layout.minimum, layout.maximum)
+    return layout.structs[byte_order].pack(value)
 
 
 def pack_float(value: SupportsFloat | SupportsIndex, layout: FloatLayout, byte_order: ByteOrder) -> bytes:
@@ -133,7 +134,7 @@ def pack_float(value: SupportsFloat | SupportsIndex, layout: FloatLayout, byte_o
     Source: DataWriter.WriteSingle, WriteDouble.
     """
     try:
-        number = as_float(value)
+        number = value if type(value) is float else as_float(value)
         if number is None:
             raise InvalidArgumentTypeError(f"{layout.name} must be a float or an int, not {type(value).__name__}")
         return layout.structs[byte_order].pack(number)

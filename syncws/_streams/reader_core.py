@@ -5,11 +5,12 @@ Runs on the thread that calls it; only `_fill` can block, in the stream.
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from syncws._streams.buffer import Buffer
 from syncws._streams.byte_source import ENDINGS, MOST_AT_HAND, ByteSource
 from syncws._streams.input_stream import IInputStream
+from syncws._streams.layouts import FloatLayout, IntegerLayout
 from syncws._streams.operation import Operation
 from syncws._streams.ownership import OwnedInputStream
 from syncws._streams.texts import Formatted
@@ -176,6 +177,25 @@ class ReaderCore(Formatted, ReaderFields):
             return value
         finally:
             self._finish()
+
+    @overload
+    def _read_number(self, layout: IntegerLayout) -> int: ...
+
+    @overload
+    def _read_number(self, layout: FloatLayout) -> float: ...
+
+    def _read_number(self, layout: IntegerLayout | FloatLayout) -> Any:
+        data, size = self._data, layout.size
+        unpack = layout.structs[self._byte_order].unpack_from
+        if not isinstance(data, bytes) or size > self._unread:
+            return self._read(size, unpack)[0]
+        # As in _read_copy().
+        start = self._position
+        (value,) = unpack(data, start)
+        self._text = None
+        self._position = start + size
+        self._unread -= size
+        return value
 
     def _read_copy(self, count: int) -> bytes:
         data = self._data
