@@ -23,7 +23,7 @@ def why_refused(value: object, otherwise: str = "") -> str | None:
     if not callable(value):
         return f"must be callable{otherwise}, not {type(value).__name__}"
     if _runs_later(value):
-        return "must be a plain function: an async one, or a generator, does nothing when it is called"
+        return "must be a plain function: an async function or a generator does nothing when it is called"
     return None
 
 

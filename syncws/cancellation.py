@@ -32,7 +32,7 @@ class CancellationToken:
         Raises:
             TypeError: always.
         """
-        raise TypeError("CancellationToken cannot be made: it is CancellationTokenSource.token")
+        raise TypeError("CancellationToken cannot be made: use CancellationTokenSource.token")
 
     @classmethod
     def _create(cls) -> Self:

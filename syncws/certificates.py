@@ -59,7 +59,7 @@ class Certificate:
         except ValueError as error:
             raise InvalidArgumentError(f"a certificate is made from DER bytes: {error}") from None
         if not self._blob:
-            raise InvalidArgumentError("a certificate is made from DER bytes; these are none")
+            raise InvalidArgumentError("a certificate is made from DER bytes, and these are empty")
         self._friendly_name = ""
         self._intermediates: tuple[Certificate, ...] = ()
         self._parsed: Parsed | None = None
@@ -284,7 +284,7 @@ class Certificate:
             TypeError: there is a private key, which would go along.
         """
         if self.has_private_key:
-            raise TypeError("a Certificate with a private key cannot be pickled: its key would go along")
+            raise TypeError("a Certificate with a private key cannot be pickled: its key would go with it")
         return (_rebuild, (type(self), self._blob, self._friendly_name))
 
     def __eq__(self, other: object) -> bool:

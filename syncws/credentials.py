@@ -34,7 +34,7 @@ class PasswordCredential:
             if password == "":
                 # Of two arguments the first was meant as the user name, and the second is a secret.
                 raise InvalidArgumentError(
-                    "the password is missing: it is PasswordCredential(resource, user_name, password), "
+                    "the password is missing: the arguments are PasswordCredential(resource, user_name, password), "
                     'and the resource may be ""'
                 )
             self.user_name = user_name
@@ -98,7 +98,7 @@ class PasswordCredential:
         Raises:
             TypeError: always.
         """
-        raise TypeError("a PasswordCredential cannot be pickled or copied, for its password would go along")
+        raise TypeError("a PasswordCredential cannot be pickled or copied: its password would go with it")
 
     def __repr__(self) -> str:
         return f"<PasswordCredential resource={self._resource!r} user_name={self._user_name!r}>"

@@ -36,7 +36,7 @@ class EventRegistrationToken(int):
         Raises:
             TypeError: always.
         """
-        raise TypeError("an EventRegistrationToken comes from adding a handler, it cannot be made")
+        raise TypeError("an EventRegistrationToken comes from adding a handler; it cannot be made")
 
     @property
     def value(self) -> int:
@@ -146,7 +146,7 @@ class Event(Generic[SenderT, ArgsT]):
             TypeError: always.
         """
         raise TypeError(
-            f"the event {self.name} is neither true nor false: ask the socket's is_open or state whether it is "
+            f"the event {self.name} is neither true nor false: the socket's is_open or state tells whether it is "
             "connected, and handlers whether the event has any"
         )
 

@@ -29,7 +29,9 @@ class HostName:
         if not isinstance(host_name, str):
             raise InvalidArgumentTypeError(f"a host name must be str, not {type(host_name).__name__}")
         if not host_name or any(character.isspace() or not character.isprintable() for character in host_name):
-            raise InvalidArgumentError(f"{host_name!r} is no host name: it is empty or holds white space or controls")
+            raise InvalidArgumentError(
+                f"{host_name!r} is not a host name: it is empty, or holds white space or control characters"
+            )
         self._raw_name = host_name
         bare = host_name[1:-1] if host_name.startswith("[") and host_name.endswith("]") else host_name
         try:

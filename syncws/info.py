@@ -375,7 +375,7 @@ class MessageWebSocketInformation(WebSocketInformation):
         Raises:
             TypeError: always.
         """
-        raise TypeError("MessageWebSocketInformation cannot be made: it is MessageWebSocket.information")
+        raise TypeError("MessageWebSocketInformation cannot be made: use MessageWebSocket.information")
 
 
 class StreamWebSocketInformation(WebSocketInformation):
@@ -392,4 +392,4 @@ class StreamWebSocketInformation(WebSocketInformation):
         Raises:
             TypeError: always.
         """
-        raise TypeError("StreamWebSocketInformation cannot be made: it is StreamWebSocket.information")
+        raise TypeError("StreamWebSocketInformation cannot be made: use StreamWebSocket.information")

@@ -55,7 +55,7 @@ class PartialTextReader:
             return self._decoder.decode(piece, args.is_message_complete)
         except UnicodeDecodeError as exc:
             self._decoder.reset()
-            raise NoUnicodeTranslationError(f"the message is no {exc.encoding} text: {exc.reason}") from exc
+            raise NoUnicodeTranslationError(f"the message is not {exc.encoding} text: {exc.reason}") from exc
         except WebSocketError:
             # After a lost connection the next one begins afresh.
             self._decoder.reset()

@@ -138,16 +138,16 @@ SETTINGS: Mapping[str, str] = {
 """Keywords that other clients have for what is a setting here, or an argument of connect()."""
 
 NEEDLESS: Mapping[str, str] = {
-    "autoclose": "a Close is answered by itself",
-    "autoping": "pings are answered by themselves",
-    "class_": "make a socket of your class, and have that connect",
+    "autoclose": "a Close is answered automatically",
+    "autoping": "pings are answered automatically",
+    "class_": "make a socket of your own class, and call its connect()",
     "dispatcher": "no loop is needed, and other loops may wait on fileno()",
     "enable_multithread": "any thread may send, always",
     "get_mask_key": "mask keys are random, always",
     "keep_running": "close() ends it, on any thread",
     "logger": "the loggers are syncws, syncws.connect, syncws.handshake, syncws.frames and syncws.reconnecting",
     "ping_payload": "keep-alive needs none, and ping() takes one",
-    "receive_bytes": "nobody need say how much is read at a time",
+    "receive_bytes": "there is no need to say how much to read at a time",
     "skip_utf8_validation": "text is checked, always",
     "suppress_origin": "no Origin is sent, unless headers= has one",
 }

@@ -29,7 +29,7 @@ class Settable:
         Raises:
             TypeError: always.
         """
-        raise TypeError(f"{cls.__name__} cannot be made: it is {cls.__name__.removesuffix('Control')}.control")
+        raise TypeError(f"{cls.__name__} cannot be made: use {cls.__name__.removesuffix('Control')}.control")
 
     def __reduce_ex__(self, protocol: object) -> str:
         """Refuse to be pickled or copied: copy_from() hands the settings on, and passwords stay in the process.

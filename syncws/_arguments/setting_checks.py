@@ -235,7 +235,7 @@ def check_authorities(value: Any, what: str) -> str | os.PathLike[str] | None:
             f"{what} must be a path as str or os.PathLike, or None, not {type(path).__name__}"
         )
     if not path:
-        raise InvalidArgumentError(f"{what} must not be empty: None is the system's authorities alone")
+        raise InvalidArgumentError(f"{what} must not be empty: None stands for the system's authorities alone")
     return value  # type: ignore[no-any-return]
 
 
@@ -268,7 +268,7 @@ def check_cookies(value: Any, what: str) -> "CookieJar | Mapping[str, str] | Non
     if value is None or (hasattr(value, "add_cookie_header") and hasattr(value, "extract_cookies")):
         return value  # type: ignore[no-any-return]
     if not isinstance(value, Mapping):
-        hint = "; text as it is goes into a header, Cookie" if isinstance(value, str) else ""
+        hint = "; to send text as it is, set a Cookie header" if isinstance(value, str) else ""
         raise InvalidArgumentTypeError(
             f"{what} must be a mapping of names to values, an http.cookiejar.CookieJar or None, not "
             f"{type(value).__name__}{hint}"
@@ -280,10 +280,12 @@ def check_cookies(value: Any, what: str) -> "CookieJar | Mapping[str, str] | Non
                 f"{what} must have names and values of str, not {type(name).__name__} and {type(text).__name__}"
             )
         if not is_token(name):
-            raise InvalidArgumentError(f"{what} has a name that is no token: ASCII letters, digits or !#$%&'*+-.^_`|~")
+            raise InvalidArgumentError(
+                f"{what} has a name that is not a token: ASCII letters, digits or !#$%&'*+-.^_`|~"
+            )
         if any(character in ";\x7f" or character < " " or "\ud800" <= character <= "\udfff" for character in text):
             raise InvalidArgumentError(
-                f"{what} has a value, of {name!r}, with a semicolon, a control character or a lone surrogate in it"
+                f"{what} has a value for {name!r} with a semicolon, a control character or a lone surrogate in it"
             )
     return MappingProxyType(dict(value))
 

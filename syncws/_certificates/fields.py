@@ -128,7 +128,7 @@ def missing_extra(error: ImportError) -> WebSocketError:
         why = 'is not installed: pip install "syncws[certificates]"'
     else:
         why = f"cannot be loaded here: {error}"
-    return WebSocketError(f"looking into certificates and loading keys needs cryptography, which {why}")
+    return WebSocketError(f"reading certificates and loading keys needs cryptography, which {why}")
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def parse(blob: bytes) -> Parsed:
         from cryptography import x509
     except ImportError as exc:
         raise missing_extra(exc) from exc
-    with reading("these bytes are no DER certificate of a known version"):
+    with reading("these bytes are not a DER certificate of a known version"):
         return x509.load_der_x509_certificate(blob)
 
 
@@ -220,7 +220,7 @@ def _text(der: bytes) -> str:
     try:
         return der[start:].decode(_ENCODING_OF_TAG[der[0]])
     except (KeyError, UnicodeDecodeError) as exc:
-        raise InvalidArgumentError("the certificate's principal name is no text") from exc
+        raise InvalidArgumentError("the certificate's principal name is not text") from exc
 
 
 def enhanced_key_usages(certificate: Parsed) -> tuple[str, ...]:

@@ -126,12 +126,12 @@ def _content(source: object, what: str) -> bytes:
         raise InvalidArgumentTypeError(f"{what} must be a path (str or os.PathLike) or bytes, not {kind}")
     # The system's error for a file that is missing would show it.
     if isinstance(source, str) and "-----BEGIN" in source:
-        raise InvalidArgumentError(f"{what} is the text of a PEM file: hand it over as bytes; a str is a path")
+        raise InvalidArgumentError(f"{what} is the text of a PEM file: pass it as bytes; a str is a path")
     try:
         with open(source, "rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except ValueError:
-        raise InvalidArgumentError(f"{what} is no path that the system can open") from None
+        raise InvalidArgumentError(f"{what} is not a path that the system can open") from None
     if len(content) > _MAX_BYTES:
         raise InvalidArgumentError(f"{what} is a file of more than {_MAX_BYTES} bytes: {os.fsdecode(source)}")
     return content
@@ -157,7 +157,7 @@ def _blocks(pem: bytes) -> list[tuple[str, bytes]]:
 def _parse_block(block: bytes) -> Parsed:
     from cryptography import x509
 
-    with reading("certificate holds a PEM block that is no certificate of a known version"):
+    with reading("certificate holds a PEM block that is not a certificate of a known version"):
         return x509.load_pem_x509_certificate(block)
 
 
@@ -195,7 +195,7 @@ def _load_bundle(content: bytes, password: bytes | None) -> "PKCS12KeyAndCertifi
 
 def _refuse_bundle(password: bytes | None, *, is_about_password: bool) -> NoReturn:
     if not is_about_password:
-        raise InvalidArgumentError("data_or_path holds no PKCS #12 data, or damaged ones") from None
+        raise InvalidArgumentError("data_or_path holds no PKCS #12 data, or damaged data") from None
     if not password:
         raise InvalidArgumentError("the PKCS #12 data are encrypted: they need a password") from None
     raise InvalidArgumentError("the password of the PKCS #12 data is wrong, or they are damaged") from None

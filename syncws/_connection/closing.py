@@ -62,12 +62,12 @@ _TEXTS = {
     CloseCause.PROTOCOL_ERROR: "the server broke the protocol",
     CloseCause.MESSAGE_TOO_BIG: "a message was too big",
     CloseCause.FORKED: "it belongs to the parent process",
-    CloseCause.HANDLER: "a handler raised what is no Exception, and ended its thread",
+    CloseCause.HANDLER: "a handler raised something other than an Exception, which ended its thread",
 }
 
 
 ABORT_REASONS = (
-    ConnectionClosedError("the connection was aborted: no pong is waited for any more"),
+    ConnectionClosedError("the connection was aborted: no pong will come"),
     CanceledByCloseError("the connection was aborted"),
 )
 """Why waits end by an abort() of an open connection: those for a pong, and those of senders. Each gets a copy."""

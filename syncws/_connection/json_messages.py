@@ -29,9 +29,9 @@ def as_json(value: object) -> str:
     try:
         return library.dumps(value)
     except TypeError as exc:
-        raise InvalidArgumentTypeError(f"the value has no JSON: {exc}") from None
+        raise InvalidArgumentTypeError(f"the value cannot be written as JSON: {exc}") from None
     except (ValueError, RecursionError) as exc:
-        raise InvalidArgumentError(f"the value has no JSON: {exc}") from None
+        raise InvalidArgumentError(f"the value cannot be written as JSON: {exc}") from None
 
 
 def from_json(content: str | bytes) -> Any:
@@ -47,7 +47,7 @@ def from_json(content: str | bytes) -> Any:
         import json
 
         raise json.JSONDecodeError(
-            f"no UTF-8 ({exc.reason})", exc.object.decode("utf-8", "replace"), exc.start
+            f"not UTF-8 ({exc.reason})", exc.object.decode("utf-8", "replace"), exc.start
         ) from None
     try:
         return _library().loads(text)

@@ -81,7 +81,8 @@ class MessageSession(Session):
         """
         if self.reader is not None and self.is_on_reader:
             raise IllegalMethodCallError(
-                "receive cannot wait inside a handler, for it would wait for its own thread: use args there"
+                "receive cannot wait inside a handler: it would wait for its own thread. A handler gets the message in "
+                "its args"
             )
         if self.is_exiting:
             self._check_program_goes_on()

@@ -185,9 +185,7 @@ class Session(Sending, Telling):
         may_wait = not (self.is_on_reader or self.outbox.is_interrupted_here or self.role.is_held_here)
         try:
             self._post_close(self.closing.start(code, reason, deadline, self._cause_unless_lost(CloseCause.LOCAL)))
-            self._end_waits(
-                self.with_end(ConnectionClosedError("the socket was closed: no pong is waited for any more"))
-            )
+            self._end_waits(self.with_end(ConnectionClosedError("the socket was closed: no pong will come")))
             deadline = deadline.sooner(self.closing.deadline or deadline)
             if may_wait:
                 self.role.read_to_end(deadline)

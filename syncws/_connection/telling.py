@@ -81,4 +81,4 @@ class Telling:
     def _reason_for_senders(self, state: CloseState) -> WebSocketError:
         if state in (CloseState.OPEN, CloseState.FAILED) and self.loss is not None:
             return self.with_end(ConnectionLostError(self.loss.message, hresult=self.loss.hresult))
-        return self.closed_error("the connection is closed, nothing can be sent any more")
+        return self.closed_error("the connection is closed, and nothing more can be sent")

@@ -100,7 +100,7 @@ class Connect(Opening):
         try:
             self.waker = Waker(locks.RLock())
         except OSError as exc:
-            raise CannotConnectError(f"the system gives no descriptors for the connection: {exc}") from exc
+            raise CannotConnectError(f"the system has no file descriptors for the connection: {exc}") from exc
         limit = None if token is None else token._limit
         self._waiter = Waiter(self.waker, self._is_over, deadline, limit=limit)
 

@@ -257,8 +257,8 @@ def _bind(connecting: socket.socket, remote: Address, given: LocalAddress) -> No
     local = parse_address(text)
     assert local is not None, "control has checked it"
     if local.family != remote.family:
-        raise OSError(errno.EAFNOSUPPORT, f"control.local_address {text} is of the other family")
+        raise OSError(errno.EAFNOSUPPORT, f"control.local_address {text} is of the other address family")
     try:
         connecting.bind(local.at_port(port))
     except OSError as exc:
-        raise OSError(exc.errno, f"control.local_address {text} port {port} cannot be had: {exc.strerror}") from exc
+        raise OSError(exc.errno, f"control.local_address {text} port {port} cannot be used: {exc.strerror}") from exc

@@ -125,14 +125,14 @@ class Opening:
             # It had begun to answer: that is no TLS.
             raise
         except ConnectionLostError as exc:
-            hint = "" if uri.is_secure else "; a server that wants TLS does so: is it wss://?"
+            hint = "" if uri.is_secure else "; a server that wants TLS may do this: should it be wss://?"
             raise ConnectAbortedError(f"{exc.message} ({waiter.phase}){hint}", hresult=exc.hresult) from exc.__cause__
         except WebSocketError:
             raise
         except OSError as exc:
             # First, because the imports below want descriptors.
             if exc.errno in (errno.EMFILE, errno.ENFILE):
-                raise CannotConnectError(f"the system gives no descriptor: {exc.strerror}") from exc
+                raise CannotConnectError(f"the system has no file descriptor left: {exc.strerror}") from exc
             if is_tls_error(exc):
                 with loading():
                     from syncws._net.tls.failure import tls_error

@@ -121,7 +121,7 @@ def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) ->
             import dns.exception
             import dns.resolver
     except OSError as exc:
-        raise CannotConnectError(f"the system gives no descriptor to look up names: {exc}") from exc
+        raise CannotConnectError(f"the system has no file descriptor to look up names: {exc}") from exc
 
     asked = resolver
     if asked is None:
@@ -187,5 +187,5 @@ def _answer(texts: Sequence[str]) -> Answer:
     if usable:
         return Answer(usable)
     if texts:
-        return Answer(problem=f"the answer {texts[0]} is no address to connect to")
-    return Answer(problem="the name exists, and has no address of this kind")
+        return Answer(problem=f"the answer {texts[0]} is not an address to connect to")
+    return Answer(problem="the name exists but has no address of this kind")

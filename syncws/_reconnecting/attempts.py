@@ -174,7 +174,7 @@ class Attempts:
         own = threading.get_ident()
         # One step, and it knows its owner: what an interruption leaves here is this thread's own.
         if self._user.setdefault(None, own) != own:
-            raise InvalidOperationError("another thread waits for the next connection: one at a time")
+            raise InvalidOperationError("another thread is waiting for the next connection: one at a time")
         error: Exception | None = None
         try:
             error = self._end_previous()

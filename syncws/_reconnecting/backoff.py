@@ -54,8 +54,8 @@ class Backoff:
         self.held_after: float = _number(held_after, "held_after")
         if self.initial <= 0:
             raise InvalidArgumentError(
-                f"initial must be more than 0 seconds, got {initial!r}: without a pause a server that is down is "
-                "asked without end"
+                f"initial must be more than 0 seconds, got {initial!r}: without a pause a server that is down would "
+                "be asked without end"
             )
         if self.maximum < self.initial:
             raise InvalidArgumentError(f"maximum must be at least initial ({initial!r} seconds), got {maximum!r}")

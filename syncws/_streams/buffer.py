@@ -193,9 +193,9 @@ def as_bytes_view(data: object, what: str) -> memoryview:
 def _flat(view: memoryview, what: str) -> memoryview:
     if view.format != "B" and "O" in "".join(view.format.split(":")[::2]):
         # Between the colons are names of fields. numpy's arrays of objects are such buffers.
-        raise InvalidArgumentError(f"{what} holds Python objects, of which a buffer has nothing but the addresses")
+        raise InvalidArgumentError(f"{what} holds Python objects: a buffer has nothing but their addresses")
     if not view.c_contiguous:
-        raise InvalidArgumentError(f"{what} must be contiguous: take a copy with bytes() first")
+        raise InvalidArgumentError(f"{what} must be contiguous: copy it with bytes() first")
     if view.nbytes == 0:
         # cast() refuses a shape with a zero in it.
         return memoryview(b"") if view.readonly else memoryview(bytearray())

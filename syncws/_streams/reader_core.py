@@ -82,7 +82,7 @@ class ReaderCore(Formatted, ReaderFields):
         if turn is not None:
             own = threading.get_ident()
             if turn.setdefault(None, own) != own:
-                raise InvalidOperationError("another operation runs on this DataReader")
+                raise InvalidOperationError("another operation is running on this DataReader")
 
     def _finish(self) -> None:
         turn = self._turn
@@ -93,7 +93,9 @@ class ReaderCore(Formatted, ReaderFields):
         owned = self._stream
         stream = None if owned is None else owned.stream
         if stream is None:
-            raise IllegalMethodCallError("the DataReader has no stream: made over a buffer or message, or detached")
+            raise IllegalMethodCallError(
+                "the DataReader has no stream: it was made over a buffer or message, or the stream was detached"
+            )
         return stream
 
     def _disown(self) -> IInputStream | None:

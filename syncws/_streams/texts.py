@@ -56,7 +56,7 @@ def decode_text(data: bytes, encoding: UnicodeEncoding) -> str:
     try:
         return data.decode(CODECS[encoding])
     except UnicodeDecodeError as error:
-        what = f"no {CODECS[encoding]} text: {error.reason} at byte {error.start}"
+        what = f"not {CODECS[encoding]} text: {error.reason} at byte {error.start}"
         raise NoUnicodeTranslationError(what) from None
 
 

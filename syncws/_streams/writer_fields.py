@@ -26,7 +26,7 @@ __all__ = ["BUSY", "IN_PYTHON", "WriterFields", "refuse", "refuse_without_stream
 
 _UTF8 = UnicodeEncoding.UTF8
 _BIG_ENDIAN = ByteOrder.BIG_ENDIAN
-BUSY = "another operation runs on this DataWriter"
+BUSY = "another operation is running on this DataWriter"
 
 
 class WriterFields:
@@ -219,7 +219,7 @@ def refuse(writer: WriterFields) -> NoReturn:
 
 def refuse_without_stream() -> NoReturn:
     """Raise that there is no stream."""
-    raise IllegalMethodCallError("the DataWriter has no stream: made without one, or detached")
+    raise IllegalMethodCallError("the DataWriter has no stream: it was made without one, or the stream was detached")
 
 
 def _check_stream(output_stream: object) -> None:

@@ -63,7 +63,7 @@ def watch(holder: HolderT, let_go: Callable[[HolderT], None]) -> None:
 def forked_error() -> ConnectionLostError:
     """Return the error for every use in the child."""
     error = ConnectionLostError(
-        "the connection belongs to the parent process: after a fork the child must connect anew"
+        "the connection belongs to the parent process: after a fork the child must make its own"
     )
     error.close_cause = CloseCause.FORKED
     return error

@@ -98,4 +98,4 @@ def start_thread(thread: threading.Thread) -> None:
     try:
         start(thread)
     except RuntimeError as exc:
-        raise CannotConnectError(f"the system gives no thread for the connection: {exc}") from exc
+        raise CannotConnectError(f"the system cannot start a thread for the connection: {exc}") from exc

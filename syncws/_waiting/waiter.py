@@ -107,4 +107,4 @@ class Waiter:
         # is_expired spelled out, for this is asked at each step.
         at = self.deadline._at
         if at is not None and now() >= at:
-            raise OperationTimedOutError(f"connect took longer than it may ({self.phase})")
+            raise OperationTimedOutError(f"connect took longer than its time limit ({self.phase})")

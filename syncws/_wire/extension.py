@@ -83,12 +83,12 @@ def read_answer(value: str, wanted: Agreement) -> Agreement:
                 asked = wanted.server_max_window_bits
                 raise BadAnswerError(f"chose {name}={server_bits}, where at most {asked} was offered")
         else:
-            raise BadAnswerError(f"gave {EXTENSION} the parameter {shown_text(name, 40)}, which there is not")
+            raise BadAnswerError(f"gave {EXTENSION} the unknown parameter {shown_text(name, 40)}")
     # What was asked of the server is granted only if it says so (7.1.1.1, 7.1.2.1).
     if not wanted.server_context_takeover and "server_no_context_takeover" not in taken:
-        raise BadAnswerError("took permessage-deflate without server_no_context_takeover, which was asked for")
+        raise BadAnswerError("accepted permessage-deflate without server_no_context_takeover, which was asked for")
     if wanted.server_max_window_bits < 15 and "server_max_window_bits" not in taken:
-        raise BadAnswerError("took permessage-deflate without server_max_window_bits, which was asked for")
+        raise BadAnswerError("accepted permessage-deflate without server_max_window_bits, which was asked for")
     return Agreement(
         client_bits,
         wanted.client_context_takeover and "client_no_context_takeover" not in taken,
@@ -103,7 +103,7 @@ def _parse(value: str) -> list[tuple[str, str | None]]:
     value = value.strip(" \t,")
     match = _NAME.match(value)
     if match is None:
-        raise BadAnswerError(f"sent a malformed header Sec-WebSocket-Extensions: {shown_text(value, 80)}")
+        raise BadAnswerError(f"sent a malformed Sec-WebSocket-Extensions header: {shown_text(value, 80)}")
     if match[1] != EXTENSION:
         raise BadAnswerError(f"turned on the extension {shown_text(match[1], 40)}, which was not offered")
     given: list[tuple[str, str | None]] = []
@@ -115,11 +115,13 @@ def _parse(value: str) -> list[tuple[str, str | None]]:
     if rest.startswith(","):
         raise BadAnswerError(f"turned on more than the one extension that was offered: {shown_text(value, 80)}")
     if rest:
-        raise BadAnswerError(f"sent a malformed header Sec-WebSocket-Extensions: {shown_text(value, 80)}")
+        raise BadAnswerError(f"sent a malformed Sec-WebSocket-Extensions header: {shown_text(value, 80)}")
     return given
 
 
 def _bits(name: str, argument: str | None) -> int:
     if argument not in _WINDOW_BITS:
-        raise BadAnswerError(f"gave {name} no number from 8 to 15: {shown_text(argument or '', 40)!r}")
+        raise BadAnswerError(
+            f"gave {name} something other than a number from 8 to 15: {shown_text(argument or '', 40)!r}"
+        )
     return int(argument)

@@ -17,7 +17,7 @@ _TOKEN = re.compile(TOKEN)
 
 # They belong to the handshake; a second value would contradict it. Value: what to use instead.
 _OWN_HEADERS = {
-    "sec-websocket-extensions": "extensions are not set by header",
+    "sec-websocket-extensions": "extensions are not set by a header",
     "sec-websocket-protocol": "use control.supported_protocols",
     "sec-websocket-key": "the handshake makes it",
     "sec-websocket-version": "the handshake makes it",
@@ -53,7 +53,7 @@ def check_request_header(name: str, value: str) -> None:
         start = shown_text(name.partition(":")[0], 40)
         raise InvalidArgumentError(
             f"header name {start!r} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~; the value is "
-            "an argument of its own"
+            "a separate argument"
         )
     instead = _OWN_HEADERS.get(name.lower())
     if instead is not None:
@@ -66,7 +66,8 @@ def check_request_header(name: str, value: str) -> None:
         if (character < " " and character != "\t") or "\x7f" <= character < "\xa0" or character > "\xff":
             # The value may be a secret, so only the character is shown.
             raise InvalidArgumentError(
-                f"value of header {name!r} holds {character!r}: allowed are tab and the printable characters of Latin-1"
+                f"value of header {name!r} holds {character!r}: only tab and the printable characters of Latin-1 are "
+                "allowed"
             )
 
 
@@ -87,7 +88,7 @@ def check_subprotocol(protocol: object, others: Sequence[str] = ()) -> str:
         )
     if protocol in others:
         raise InvalidArgumentError(
-            f"subprotocol number {len(others) + 1} is in the list already: each stands there once"
+            f"subprotocol number {len(others) + 1} is in the list already: each may be there only once"
         )
     return protocol
 

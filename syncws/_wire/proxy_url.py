@@ -88,11 +88,11 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
     scheme = scheme.lower()
     shown = f"{what} '{shown_url(text)}'"
     if not separator or scheme not in _DEFAULT_PORTS:
-        raise InvalidArgumentError(f"{shown} has no scheme that can be used: {_ALLOWED}")
+        raise InvalidArgumentError(f"{shown} has no usable scheme: {_ALLOWED}")
     user_info, at_sign, address = rest.rpartition("@")
     address = address.removesuffix("/")
     if any(mark in user_info + address for mark in "/?#"):
-        raise InvalidArgumentError(f"{shown} has something behind host and port: {_ALLOWED}")
+        raise InvalidArgumentError(f"{shown} has something after host and port: {_ALLOWED}")
     host, port, _ = read_http_url(f"http://{address}", shown)
     login = _read_login(user_info, shown) if at_sign else None
     if login is not None:
@@ -108,7 +108,7 @@ def _read_login(user_info: str, shown: str) -> Login:
     parts = [unquote_to_bytes(part) for part in (user_name, password)]
     # Not by the error of decode(), which holds what it could not read.
     if any("\ufffd" in part.decode("utf-8", "replace") and b"\xef\xbf\xbd" not in part for part in parts):
-        raise InvalidArgumentError(f"the user info of {shown} is no percent-encoded UTF-8")
+        raise InvalidArgumentError(f"the user info of {shown} is not percent-encoded UTF-8")
     login = Login(*(part.decode("utf-8") for part in parts))
     if any(character < " " or character == "\x7f" for character in login.user_name + login.password):
         raise InvalidArgumentError(f"the user info of {shown} must not hold control characters")
@@ -130,5 +130,5 @@ def check_login(login: Login, scheme: str, what: str) -> None:
         longest = max(len(login.user_name.encode()), len(login.password.encode()))
         if longest > _MAX_SOCKS5_BYTES:
             raise InvalidArgumentError(
-                f"{what} must have at most {_MAX_SOCKS5_BYTES} bytes of user name and of password (RFC 1929 2)"
+                f"{what} must have at most {_MAX_SOCKS5_BYTES} bytes each of user name and password (RFC 1929 2)"
             )

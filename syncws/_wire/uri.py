@@ -118,7 +118,7 @@ def _made_of(is_secure: bool, found: tuple[str, int | None, str]) -> WebSocketUr
 def _read_any(text: str) -> tuple[bool, tuple[str, int | None, str]]:
     """Check a URI; return whether it is secure, and as read_http_url()."""
     if text != text.strip():
-        raise InvalidArgumentError("uri begins or ends with white space: take it away, with uri.strip()")
+        raise InvalidArgumentError("uri begins or ends with white space: remove it with uri.strip()")
     shown = f"uri '{shown_url(text)}'"
     check_characters(text, "uri")
     scheme, colon, rest = text.partition(":")
@@ -128,12 +128,12 @@ def _read_any(text: str) -> tuple[bool, tuple[str, int | None, str]]:
     if scheme not in ("ws", "wss"):
         instead = WEBSOCKET_SCHEMES.get(scheme)
         hint = f": write {instead}:// for {scheme}://" if instead else ""
-        raise InvalidArgumentError(f"{shown} has another scheme than ws and wss{hint}")
+        raise InvalidArgumentError(f"{shown} has a scheme other than ws and wss{hint}")
     if "#" in text:
         raise InvalidArgumentError(f"{shown} has a fragment: a WebSocket URI has none (RFC 6455 3)")
     if "@" in _authority(rest):
         raise InvalidArgumentError(
-            f"{shown} holds user info: give name and password by control.server_credential, or an Authorization header"
+            f"{shown} holds user info: pass name and password in control.server_credential or an Authorization header"
         )
     return scheme == "wss", read_http_url(f"{_HTTP_SCHEMES[scheme]}:{rest}", shown)
 
@@ -216,7 +216,7 @@ def check_characters(text: str, what: str) -> None:
         if character <= " " or "\x7f" <= character <= "\xa0" or character == "\\" or "\ud800" <= character <= "\udfff":
             raise InvalidArgumentError(
                 f"{what} holds {character!r}: white space, control characters, lone surrogates and backslashes "
-                "are not allowed, percent-encode them"
+                "are not allowed; percent-encode them"
             )
 
 
@@ -243,7 +243,7 @@ def _bare_host(host: str, shown: str) -> str:
     name = host.removesuffix(".")
     if len(name) > 253 or any(not 1 <= len(label) <= 63 for label in name.split(".")):
         raise InvalidArgumentError(
-            f"{shown} has the host {host!r}: each part of a name has 1 to 63 characters, all 253"
+            f"{shown} has the host {host!r}: each part of a name has 1 to 63 characters, the whole at most 253"
         )
     return _ipv4_address(name, shown) if _NUMBER.fullmatch(name.rpartition(".")[2]) else host
 
@@ -254,8 +254,8 @@ def _ipv4_address(name: str, shown: str) -> str:
         return _plain_ipv4(name)
     except ValueError:
         raise InvalidArgumentError(
-            f"{shown} has the host {name!r}, which ends in a number and is no IPv4 address: four decimal "
-            "numbers of 0 to 255 without leading zeros"
+            f"{shown} has the host {name!r}, which ends in a number and is not an IPv4 address: that is four "
+            "decimal numbers of 0 to 255 without leading zeros"
         ) from None
 
 
@@ -273,7 +273,7 @@ def _ipv6_address(host: str, shown: str) -> str:
         address += percent + unquote(zone, errors="strict")
         ipaddress.IPv6Address(address)
     except ValueError as exc:
-        raise InvalidArgumentError(f"{shown} has the host {host!r}, which is no IPv6 address") from exc
+        raise InvalidArgumentError(f"{shown} has the host {host!r}, which is not an IPv6 address") from exc
     if not address.isprintable() or " " in address:
-        raise InvalidArgumentError(f"{shown} has the host {host!r}, whose zone id is no interface's name")
+        raise InvalidArgumentError(f"{shown} has the host {host!r}, whose zone id cannot be the name of an interface")
     return address

@@ -157,13 +157,13 @@ def _text_of(content: bytes, path: Path, *, is_json: bool) -> str:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise CommandError(f"{path} is no UTF-8: use --binary to send it as it is", ExitCode.USAGE) from None
+        raise CommandError(f"{path} is not UTF-8: use --binary to send it as it is", ExitCode.USAGE) from None
     return _checked_json(text, str(path)) if is_json else text
 
 
 def _checked_json(text: str, where: str) -> str:
     if not lines.is_json(text):
-        raise CommandError(f"{where} is no JSON", ExitCode.USAGE)
+        raise CommandError(f"{where} is not JSON", ExitCode.USAGE)
     return text
 
 

@@ -56,7 +56,7 @@ def _text(line: bytes, number: int) -> str:
         return line.removesuffix(b"\r").decode()
     except UnicodeDecodeError:
         raise CommandError(
-            f"line {number} of stdin is no UTF-8: use --binary to send stdin as it is", ExitCode.USAGE
+            f"line {number} of stdin is not UTF-8: use --binary to send stdin as it is", ExitCode.USAGE
         ) from None
 
 

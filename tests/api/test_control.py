@@ -130,7 +130,7 @@ SOCKETS = [(MessageWebSocket, MessageWebSocketControl), (StreamWebSocket, Stream
 
 @pytest.mark.parametrize(("socket_class", "control_class"), SOCKETS)
 def test_a_control_cannot_be_made(socket_class, control_class):
-    with pytest.raises(TypeError, match=rf"it is {socket_class.__name__}\.control"):
+    with pytest.raises(TypeError, match=rf"use {socket_class.__name__}\.control"):
         control_class()
 
 

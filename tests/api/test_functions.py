@@ -76,7 +76,7 @@ def test_a_handler_that_runs_later_is_refused(name, function):
         event += function
     assert caught.value.hresult == HResult.E_INVALIDARG
     assert caught.value.message == (
-        f"a handler of {name} must be a plain function: an async one, or a generator, does nothing when it is called"
+        f"a handler of {name} must be a plain function: an async function or a generator does nothing when it is called"
     )
     assert event.handlers == ()
 

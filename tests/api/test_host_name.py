@@ -42,14 +42,14 @@ def test_what_is_no_str_is_refused(value):
 
 @pytest.mark.parametrize("text", ["", " ", "a b", "a\tb", "a\r\nb", "a\x00b", "a\x7fb", " a", "a "])
 def test_an_empty_name_white_space_and_controls_are_refused(text):
-    with pytest.raises(InvalidArgumentError, match="is no host name") as raised:
+    with pytest.raises(InvalidArgumentError, match="is not a host name") as raised:
         HostName(text)
     assert raised.value.hresult == HResult.E_INVALIDARG
 
 
 @pytest.mark.parametrize("text", ["a\x85b", "a\xa0b", "a\u2003b", "a\u3000b"])
 def test_white_space_and_controls_beyond_ascii_are_refused_too(text):
-    with pytest.raises(InvalidArgumentError, match="is no host name"):
+    with pytest.raises(InvalidArgumentError, match="is not a host name"):
         HostName(text)
 
 

@@ -106,7 +106,7 @@ BEFORE = {
 
 @pytest.mark.parametrize("cls", [MessageWebSocketInformation, StreamWebSocketInformation])
 def test_an_information_object_cannot_be_made(cls):
-    with pytest.raises(TypeError, match=rf"it is {cls.__name__.removesuffix('Information')}\.information"):
+    with pytest.raises(TypeError, match=rf"use {cls.__name__.removesuffix('Information')}\.information"):
         cls()
 
 

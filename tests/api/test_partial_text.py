@@ -136,11 +136,11 @@ def test_what_is_no_encoding_is_refused(encoding):
 @pytest.mark.parametrize(
     ("encoding", "payload", "message"),
     [
-        (UnicodeEncoding.UTF8, b"a\xff", "the message is no utf-8 text: invalid start byte"),
-        (UnicodeEncoding.UTF8, b"a\xe2\x82", "the message is no utf-8 text: unexpected end of data"),
-        (UnicodeEncoding.UTF16_L_E, b"a", "the message is no utf-16-le text: truncated data"),
-        (UnicodeEncoding.UTF16_L_E, b"\x3d\xd8", "the message is no utf-16-le text: unexpected end of data"),
-        (UnicodeEncoding.UTF16_B_E, b"\xde\x00\x00a", "the message is no utf-16-be text: illegal encoding"),
+        (UnicodeEncoding.UTF8, b"a\xff", "the message is not utf-8 text: invalid start byte"),
+        (UnicodeEncoding.UTF8, b"a\xe2\x82", "the message is not utf-8 text: unexpected end of data"),
+        (UnicodeEncoding.UTF16_L_E, b"a", "the message is not utf-16-le text: truncated data"),
+        (UnicodeEncoding.UTF16_L_E, b"\x3d\xd8", "the message is not utf-16-le text: unexpected end of data"),
+        (UnicodeEncoding.UTF16_B_E, b"\xde\x00\x00a", "the message is not utf-16-be text: illegal encoding"),
     ],
 )
 def test_a_message_that_is_no_text_is_refused_and_the_next_one_is_read(encoding, payload, message):

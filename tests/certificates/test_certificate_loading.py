@@ -191,7 +191,7 @@ def test_a_certificate_in_der_form_is_no_pem(client):
 
 def test_a_damaged_certificate_is_told(client):
     damaged = client.pem.replace(b"\nMII", b"\nAAA")
-    refused(lambda: Certificate.from_pem(damaged, client.key_pem()), "a PEM block that is no certificate")
+    refused(lambda: Certificate.from_pem(damaged, client.key_pem()), "a PEM block that is not a certificate")
 
 
 def test_a_damaged_key_is_told_and_not_shown(client):
@@ -343,7 +343,7 @@ def test_the_text_of_a_pem_file_is_no_path_and_not_shown(client):
 
 
 def test_a_path_with_a_null_character_is_refused():
-    refused(lambda: Certificate.from_pem("a\0b"), "certificate is no path that")
+    refused(lambda: Certificate.from_pem("a\0b"), "certificate is not a path that")
 
 
 def test_a_missing_file_is_the_system_s_error_which_names_it(client, tmp_path):
@@ -376,7 +376,7 @@ def test_repr_shows_nothing_of_the_key(client):
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_certificate_with_a_key_cannot_be_pickled(client, protocol):
     certificate = Certificate.from_pem(client.pem, client.key_pem())
-    with pytest.raises(TypeError, match="its key would go along"):
+    with pytest.raises(TypeError, match="its key would go with it"):
         pickle.dumps(certificate, protocol)
 
 

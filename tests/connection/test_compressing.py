@@ -200,7 +200,7 @@ def test_of_a_buffer_that_may_change_the_rest_is_copied_or_only_closing_is_left(
             assert inflated(rig) == [(BINARY, plain, True), (TEXT, TEXTS[0], True)]
         else:
             for compress in (True, False):
-                with pytest.raises(IllegalMethodCallError, match="only closing is left"):
+                with pytest.raises(IllegalMethodCallError, match="can only be closed"):
                     rig.session.send_message(TEXT, TEXTS[0], compress)
 
 
@@ -210,7 +210,7 @@ def test_a_progress_callback_that_raises_leaves_only_closing(rig):
 
     with pytest.raises(KeyError):
         rig.session.write(BINARY, LARGE, progress, may_split=True)
-    with pytest.raises(IllegalMethodCallError, match="only closing is left"):
+    with pytest.raises(IllegalMethodCallError, match="can only be closed"):
         rig.session.send_message(TEXT, TEXTS[0])
     rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
     assert rig.frames[-1] == (FIN | CLOSE, b"\x03\xe8")

@@ -317,7 +317,9 @@ def test_a_connect_whose_reader_cannot_be_started_leaves_nothing_behind(monkeypa
         socket = syncws.MessageWebSocket()
         # Without handlers no thread is needed so early.
         socket.message_received += print
-        with pytest.raises(CannotConnectError, match="no thread for the connection: can't start new thread"):
+        with pytest.raises(
+            CannotConnectError, match="cannot start a thread for the connection: can't start new thread"
+        ):
             socket.connect(uri)
         session = socket._session
         socket.close()

@@ -134,7 +134,7 @@ def test_a_file_without_certificates_is_told(tmp_path):
 
 
 def test_a_folder_without_hashed_names_is_told(bundle):
-    assert "no file has a hashed name: openssl rehash" in refused(ca_file=bundle.parent)
+    assert "no file has a hashed name: run openssl rehash" in refused(ca_file=bundle.parent)
 
 
 def test_a_path_that_no_system_takes_is_told():

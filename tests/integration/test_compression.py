@@ -151,9 +151,9 @@ def test_a_storm_of_threads_over_one_context():
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ("permessage-deflate; client_max_window_bits=16", "no number from 8 to 15"),
+        ("permessage-deflate; client_max_window_bits=16", "other than a number from 8 to 15"),
         ("permessage-deflate; server_max_window_bits=8; server_max_window_bits=8", "twice"),
-        ("permessage-deflate; mode=fast", "mode, which there is not"),
+        ("permessage-deflate; mode=fast", "unknown parameter mode"),
         ("permessage-bzip2", "permessage-bzip2, which was not offered"),
         ("permessage-deflate, permessage-deflate", "more than the one"),
     ],

@@ -199,14 +199,14 @@ def test_a_mapping_is_copied_and_a_jar_is_not():
 @pytest.mark.parametrize(
     ("value", "error", "text"),
     [
-        ("a=b", InvalidArgumentTypeError, "must be a mapping .* text as it is goes into a header, Cookie"),
+        ("a=b", InvalidArgumentTypeError, "must be a mapping .* to send text as it is, set a Cookie header"),
         ([("a", "b")], InvalidArgumentTypeError, "must be a mapping"),
         ({"a": 1}, InvalidArgumentTypeError, "names and values of str"),
         ({b"a": "b"}, InvalidArgumentTypeError, "names and values of str"),
         (http.cookies.SimpleCookie("a=b"), InvalidArgumentTypeError, "names and values of str, not str and Morsel"),
-        ({"a b": "secret"}, InvalidArgumentError, "a name that is no token"),
-        ({"": "secret"}, InvalidArgumentError, "a name that is no token"),
-        ({"a": "secret; c=d"}, InvalidArgumentError, "a value, of 'a', with a semicolon"),
+        ({"a b": "secret"}, InvalidArgumentError, "a name that is not a token"),
+        ({"": "secret"}, InvalidArgumentError, "a name that is not a token"),
+        ({"a": "secret; c=d"}, InvalidArgumentError, "a value for 'a' with a semicolon"),
         ({"a": "secret\r\nX: y"}, InvalidArgumentError, "a control character"),
         ({"a": "secret\x7f"}, InvalidArgumentError, "a control character"),
         ({"a": "secret\ud800"}, InvalidArgumentError, "a lone surrogate"),

@@ -252,7 +252,7 @@ def test_a_server_that_hangs_up_in_the_middle_of_tls_may_do_better_later():
     with scripted_server(lambda connection: connection.recv(1 << 16)) as uri:
         error = failure_of_connect(uri.replace("ws:", "wss:"))
     assert "TLS handshake" in error.message
-    assert "is it ws://?" in error.message
+    assert "should it be ws://?" in error.message
     assert error.is_transient
 
 
@@ -290,7 +290,7 @@ def test_a_refusal_says_which_schemes_are_asked_for_and_what_answers_basic():
 def test_two_upgrade_headers_are_told():
     answer = "HTTP/1.1 101 Switching Protocols\nUpgrade: websocket\nUpgrade: h2c\nConnection: Upgrade\n\n"
     with scripted_server(answers(answer)) as uri:
-        assert "2 headers Upgrade" in failure_of_connect(uri).message
+        assert "2 Upgrade headers" in failure_of_connect(uri).message
 
 
 def test_a_server_that_chooses_none_of_the_subprotocols_is_logged(caplog):

@@ -156,7 +156,7 @@ def test_without_descriptors_connect_fails_and_may_be_tried_again(monkeypatch):
         socket.control.close_timeout = 0.5
         with monkeypatch.context() as patch:
             patch.setattr("syncws._net.connector.Waker", refuse)
-            with pytest.raises(CannotConnectError, match="no descriptors for the connection") as raised:
+            with pytest.raises(CannotConnectError, match="no file descriptors for the connection") as raised:
                 socket.connect(uri)
         assert_hresult(raised, HResult.WININET_E_CANNOT_CONNECT)
         socket.connect(uri)

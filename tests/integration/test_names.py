@@ -212,7 +212,7 @@ FAILURES = {
     "name error": (code(dns.rcode.NXDOMAIN), HostNameNotResolvedError, "the name does not exist"),
     "server failure": (code(dns.rcode.SERVFAIL), HostNameNotResolvedError, "the name servers failed: .*SERVFAIL"),
     "refused": (code(dns.rcode.REFUSED), HostNameNotResolvedError, "the name servers failed: .*REFUSED"),
-    "no data": (NO_DATA, HostNameNotResolvedError, "the name exists, and has no address of this kind"),
+    "no data": (NO_DATA, HostNameNotResolvedError, "the name exists but has no address of this kind"),
     "CNAME loop": (chain("one.test.", "server.test."), HostNameNotResolvedError, "the name servers failed: .*CNAME"),
     "silence": (silence, OperationTimedOutError, "the name servers did not answer in time"),
 }

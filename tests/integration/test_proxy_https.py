@@ -84,7 +84,10 @@ def answers_in_plain(connection):
 
 @pytest.mark.parametrize("script", [answers_in_plain, lambda connection: connection.recv(1 << 16)])
 def test_an_https_proxy_that_speaks_no_tls_is_asked_after_as_http(script):
-    with scripted_proxy(script, scheme="https") as proxy, pytest.raises(TlsError, match=r"is it http://\?") as caught:
+    with (
+        scripted_proxy(script, scheme="https") as proxy,
+        pytest.raises(TlsError, match=r"should it be http://\?") as caught,
+    ):
         connect(proxy)
     assert "TLS handshake" in caught.value.message
     assert "the proxy 127.0.0.1" in caught.value.message

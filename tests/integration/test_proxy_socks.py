@@ -197,7 +197,7 @@ def test_a_socks4_proxy_s_words_are_kept(names, code, words, is_authentication):
     ("options", "user_info", "words"),
     [
         ({"method": 0xFF}, "", "it wants a user name and a password"),
-        ({"method": 0xFF}, "name:secret@", "it wants something else than a user name and a password"),
+        ({"method": 0xFF}, "name:secret@", "it wants something other than a user name and a password"),
         ({"method": 2, "verdict": b"\x01\x01"}, "name:secret@", "it refuses the user name or the password"),
     ],
 )
@@ -288,7 +288,7 @@ def test_garbage_is_a_handshake_error_that_names_the_proxy(names, case):
     scheme, user_info, steps = GARBAGE[case]
     with scripted_proxy(answers(*steps), scheme=scheme) as proxy, pytest.raises(HandshakeError) as caught:
         connect(proxy, user_info=user_info)
-    assert f": the answer of the proxy {proxy} is no {scheme}: " in caught.value.message
+    assert f": the answer of the proxy {proxy} is not {scheme}: " in caught.value.message
     assert caught.value.hresult == HResult.WININET_E_INVALID_SERVER_RESPONSE
     assert "secret" not in str(caught.value)
 

@@ -230,7 +230,7 @@ def test_a_location_is_read_from_where_it_stands(base, location, target):
     ["mailto:a@b", "ftp://host/", "ws://user:secret@host/", "ws://[::1/", "wss:///", "ws://host:0/", "ws://a b/"],
 )
 def test_a_location_that_is_no_web_socket_uri_is_refused(location):
-    with pytest.raises(RedirectError, match="leads to no WebSocket URI") as caught:
+    with pytest.raises(RedirectError, match="does not lead to a WebSocket URI") as caught:
         redirected(answer(302, location), parse_uri("ws://host/"), settings_with())
     assert caught.value.hresult == HResult.WININET_E_REDIRECT_FAILED
     assert caught.value.location == location

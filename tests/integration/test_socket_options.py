@@ -57,7 +57,7 @@ def test_the_way_to_a_proxy_comes_from_it_too():
 def test_an_address_of_the_other_family_is_passed_over():
     with running_server(echo) as uri, pytest.raises(CannotConnectError) as caught:
         syncws.connect(uri.replace("localhost", "127.0.0.1"), local_address="::1")
-    assert "control.local_address ::1 is of the other family" in str(caught.value)
+    assert "control.local_address ::1 is of the other address family" in str(caught.value)
     assert caught.value.hresult == HResult.WININET_E_SERVER_UNREACHABLE
     # localhost has addresses of both.
     with pytest.raises(CannotConnectError) as caught:
@@ -68,14 +68,14 @@ def test_an_address_of_the_other_family_is_passed_over():
 def test_an_address_that_this_machine_does_not_have_is_named():
     with running_server(echo) as uri, pytest.raises(CannotConnectError) as caught:
         syncws.connect(uri.replace("localhost", "127.0.0.1"), local_address="192.0.2.1")
-    assert "control.local_address 192.0.2.1 port 0 cannot be had: " in str(caught.value)
+    assert "control.local_address 192.0.2.1 port 0 cannot be used: " in str(caught.value)
     assert caught.value.attempts[0].error.errno == errno.EADDRNOTAVAIL
 
 
 def test_a_port_that_is_taken_is_named_and_reuseaddr_shares_it_with_what_is_over():
     with sockets.create_server(("127.0.0.9", 0)) as listener, running_server(echo) as uri:
         port = listener.getsockname()[1]
-        with pytest.raises(CannotConnectError, match=rf"local_address 127\.0\.0\.9 port {port} cannot be had"):
+        with pytest.raises(CannotConnectError, match=rf"local_address 127\.0\.0\.9 port {port} cannot be used"):
             syncws.connect(uri, local_address=("127.0.0.9", port))
     with running_server(echo) as first, running_server(echo) as second:
         # Two servers: the same two ends would have to wait for the system's clock to move on.

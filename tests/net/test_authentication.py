@@ -298,20 +298,30 @@ def test_a_password_that_was_good_before_is_not_sent_again_by_basic():
 @pytest.mark.parametrize(
     ("side", "challenges", "credential", "text"),
     [
-        (SERVER, ['Basic realm="x"'], None, "it asks for Basic; control.server_credential answers that"),
-        (PROXY, ["Basic"], None, "it asks for Basic; control.proxy_credential answers that"),
-        (SERVER, [DIGEST % "n"], CREDENTIAL, "Digest (auth); what control.server_credential holds was refused"),
-        (SERVER, ["Negotiate", "NTLM"], CREDENTIAL, "Negotiate, NTLM; control.server_credential answers Basic, "),
-        (SERVER, ["Negotiate"], None, "send a token of your own by set_request_header('Authorization', ...)"),
-        (PROXY, ["Negotiate", "NTLM"], None, "have a local proxy log in, px or cntlm, and set control.proxy to it"),
+        (SERVER, ['Basic realm="x"'], None, "it asks for Basic; set control.server_credential"),
+        (PROXY, ["Basic"], None, "it asks for Basic; set control.proxy_credential"),
+        (SERVER, [DIGEST % "n"], CREDENTIAL, "Digest (auth); control.server_credential was refused"),
+        (SERVER, ["Negotiate", "NTLM"], CREDENTIAL, "Negotiate, NTLM; control.server_credential can answer Basic, "),
+        (SERVER, ["Negotiate"], None, "send a token of your own with set_request_header('Authorization', ...)"),
+        (
+            PROXY,
+            ["Negotiate", "NTLM"],
+            None,
+            "let a local proxy such as px or cntlm log in, and set control.proxy to it",
+        ),
         (
             SERVER,
             [RFC_CHALLENGE % "SHA-512-256"],
             None,
             "Digest (SHA-512-256 auth, auth-int); control.",
         ),
-        (SERVER, [], None, "it does not say which scheme it wants; send a token of your own by set_request_header("),
-        (PROXY, [], None, "it does not say which scheme it wants; have a local proxy log in, px or cntlm, and set "),
+        (SERVER, [], None, "it does not say which scheme it wants; send a token of your own with set_request_header("),
+        (
+            PROXY,
+            [],
+            None,
+            "it does not say which scheme it wants; let a local proxy such as px or cntlm log in, and set ",
+        ),
     ],
 )
 def test_the_advice_says_what_is_asked_for_and_what_to_do(side, challenges, credential, text):

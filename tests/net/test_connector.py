@@ -220,7 +220,7 @@ def test_descriptors_that_run_out_in_the_handshake_are_not_the_server_s_fault(co
         raise OSError(number, "Too many open files")
 
     monkeypatch.setattr("syncws._net.opening.open_websocket", short)
-    with scripted_server(read_to_end) as uri, pytest.raises(CannotConnectError, match="no descriptor"):
+    with scripted_server(read_to_end) as uri, pytest.raises(CannotConnectError, match="no file descriptor"):
         connect(uri)
 
 

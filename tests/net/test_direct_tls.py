@@ -541,7 +541,7 @@ def test_answers_that_nobody_takes_are_bounded(records_line, monkeypatch, data, 
     line.wait_readable()
     received = line.transport.receive_into(room) if into else line.transport.receive(100)
     assert bytes(received or b"") == data * 10
-    with pytest.raises(ConnectionAbortedError, match="makes TLS answer and does not read"):
+    with pytest.raises(ConnectionAbortedError, match="makes TLS send answers and does not read them"):
         line.transport.receive_into(room) if into else line.transport.receive(100)
 
 

@@ -374,8 +374,8 @@ def test_an_answer_is_refused_that_is_no_handshake(peer, make):
 @pytest.mark.parametrize(
     ("extra", "text"),
     [
-        ("Sec-WebSocket-Accept: {accept}", "it has 2 headers Sec-WebSocket-Accept, where one is allowed"),
-        ("Upgrade: websocket", "it has 2 headers Upgrade, where one is allowed"),
+        ("Sec-WebSocket-Accept: {accept}", "it has 2 Sec-WebSocket-Accept headers, where one is allowed"),
+        ("Upgrade: websocket", "it has 2 Upgrade headers, where one is allowed"),
         ("Nonsense", "it has a header line that cannot be read, 'Nonsense'"),
     ],
 )
@@ -494,9 +494,9 @@ def test_a_refusal_carries_headers_and_body(peer):
 @pytest.mark.parametrize(
     ("answer", "advice"),
     [
-        (b"200 No", ": that is ordinary HTTP and no WebSocket; are path and port right?"),
-        (b"404 No", ": that is ordinary HTTP and no WebSocket; are path and port right?"),
-        (b"426 No", ": that is ordinary HTTP and no WebSocket; are path and port right?"),
+        (b"200 No", ": that is ordinary HTTP, not a WebSocket; are path and port right?"),
+        (b"404 No", ": that is ordinary HTTP, not a WebSocket; are path and port right?"),
+        (b"426 No", ": that is ordinary HTTP, not a WebSocket; are path and port right?"),
         (b"400 No", ": are path, headers and subprotocols what it expects? error.body may tell"),
         (b"403 No", ": it may want an Origin, a cookie or a token; error.body may tell"),
         (b"307 No\r\nLocation: /", ": that leads elsewhere; control.max_redirects says how far to follow"),
@@ -515,8 +515,8 @@ def test_a_refusal_says_what_to_do(peer, answer, advice):
     [
         (["13"], ""),
         (["8, 13"], ""),
-        (["8", "7"], ": it speaks version 8, 7 of the protocol, and this client 13"),
-        (["\u202e8"], ": it speaks version \\u202e8 of the protocol, and this client 13"),
+        (["8", "7"], ": it speaks version 8, 7 of the protocol, this client version 13"),
+        (["\u202e8"], ": it speaks version \\u202e8 of the protocol, this client version 13"),
     ],
 )
 def test_a_refusal_that_names_versions_comes_from_a_websocket_server(peer, status, lines, advice):

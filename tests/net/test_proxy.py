@@ -171,7 +171,7 @@ def test_without_a_socks_proxy_the_library_is_not_imported():
 
 
 def test_socks4_to_an_ipv6_address_is_refused():
-    with pytest.raises(InvalidArgumentError, match="socks4://proxy:1080 reaches no IPv6 address"):
+    with pytest.raises(InvalidArgumentError, match="socks4://proxy:1080 cannot reach an IPv6 address"):
         chosen("ws://[::1]/", proxy="socks4://proxy")
     assert chosen("ws://[::1]/", proxy="socks4a://proxy") == "socks4a://proxy:1080"
 

@@ -192,8 +192,8 @@ FAILURES = {
     "name error": (code(dns.rcode.NXDOMAIN), HostNameNotResolvedError, "the name does not exist"),
     "server failure": (code(dns.rcode.SERVFAIL), HostNameNotResolvedError, "the name servers failed: .*SERVFAIL"),
     "refused": (code(dns.rcode.REFUSED), HostNameNotResolvedError, "the name servers failed: .*REFUSED"),
-    "no data": (NO_DATA, HostNameNotResolvedError, "the name exists, and has no address of this kind"),
-    "CNAME of nothing": (chain("one.test."), HostNameNotResolvedError, "the name exists, and has no address"),
+    "no data": (NO_DATA, HostNameNotResolvedError, "the name exists but has no address of this kind"),
+    "CNAME of nothing": (chain("one.test."), HostNameNotResolvedError, "the name exists but has no address"),
     "CNAME loop": (chain("one.test.", "example.test."), HostNameNotResolvedError, "the name servers failed: .*CNAME"),
     "silence": (silence, OperationTimedOutError, "the name servers did not answer in time"),
     "silence over TCP": (truncated(silence), HostNameNotResolvedError, "the name servers failed"),
@@ -218,7 +218,7 @@ def test_failures_are_told_apart(names, system, script, error, words):
 def test_a_name_that_the_name_server_blocks_has_no_address(names, kind, text):
     names.scripts["example.test."] = NO_DATA
     names.scripts["example.test.", kind] = records(text)
-    with pytest.raises(HostNameNotResolvedError, match=f"the answer {text} is no address to connect to"):
+    with pytest.raises(HostNameNotResolvedError, match=f"the answer {text} is not an address to connect to"):
         look_up("example.test", names.resolver())
 
 
@@ -248,7 +248,7 @@ def test_what_a_resolver_brings_must_be_addresses():
         def resolve(self, host, kind, **_):
             return ["other.example"]
 
-    with pytest.raises(HostNameNotResolvedError, match=r"the answer other\.example is no address"):
+    with pytest.raises(HostNameNotResolvedError, match=r"the answer other\.example is not an address"):
         look_up("example.test", Odd())
 
 
@@ -340,7 +340,7 @@ def test_descriptors_that_run_out_when_the_resolver_is_loaded_are_told(monkeypat
 
     monkeypatch.delitem(sys.modules, "dns.exception")
     monkeypatch.setattr(sys, "meta_path", [NoFile()])
-    with pytest.raises(CannotConnectError, match=r"no descriptor.*Too many open files"):
+    with pytest.raises(CannotConnectError, match=r"no file descriptor.*Too many open files"):
         module.ask_name_servers("example.test", "A", FOREVER, None)
 
 

@@ -79,7 +79,7 @@ def test_binary_that_comes_unasked_is_a_line_of_digits(run):
 def test_json_is_checked_on_the_way_out_and_one_line_on_the_way_in(run, echo_uri):
     assert run(echo_uri, "--json", *answers(2), stdin=b'{"a": [1,\t2]}\n\n"x"\n')[:2] == (0, b'{"a": [1,\t2]}\n"x"\n')
     code, _, errors = run(echo_uri, "--json", *QUICK, stdin=b'{"a": 1}\nnope\n')
-    assert (code, errors) == (2, "syncws: line 2 of stdin is no JSON\n")
+    assert (code, errors) == (2, "syncws: line 2 of stdin is not JSON\n")
 
 
 def test_json_of_a_server_stays_on_its_line(run):
@@ -106,8 +106,8 @@ def test_messages_and_files_take_the_place_of_stdin(run, echo_uri, tmp_path):
     ("arguments", "stdin", "told"),
     [
         (("--json", "--binary"), b"", "exclude each other"),
-        (("--json", "--message", "nope"), b"", "--message is no JSON"),
-        (QUICK, b"fine\n\xff\n", "line 2 of stdin is no UTF-8: use --binary"),
+        (("--json", "--message", "nope"), b"", "--message is not JSON"),
+        (QUICK, b"fine\n\xff\n", "line 2 of stdin is not UTF-8: use --binary"),
         (("--pin", "00" * 32), b"", "--pin needs a wss:// URL"),
         (("--key", "key.pem"), b"", "--key needs --cert"),
         (("--cert", "a.p12", "--key", "key.pem"), b"", "--key is not for PKCS #12"),

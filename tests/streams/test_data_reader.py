@@ -346,7 +346,7 @@ def test_a_byte_order_mark_is_kept(encoding, codec, unit):
 def test_undecodable_text_is_refused_and_not_consumed(make, encoding, data, count):
     reader = make(data)
     reader.unicode_encoding = encoding
-    with pytest.raises(NoUnicodeTranslationError, match=r"no utf-.* text: .* at byte \d") as caught:
+    with pytest.raises(NoUnicodeTranslationError, match=r"not utf-.* text: .* at byte \d") as caught:
         reader.read_string(count)
     assert caught.value.hresult == HResult.ERROR_NO_UNICODE_TRANSLATION
     assert reader.read_bytes(len(data)) == data

@@ -144,7 +144,7 @@ def test_a_thread_that_cannot_be_had_is_an_error_of_the_connect(waker, monkeypat
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with pytest.raises(CannotConnectError, match="no thread for the connection: can't start new thread"):
+    with pytest.raises(CannotConnectError, match="cannot start a thread for the connection: can't start new thread"):
         run_aside([lambda: 5], Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
 
 

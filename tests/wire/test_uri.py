@@ -115,11 +115,11 @@ BAD = {
     "ws://[v1.a]/": "host or port",
     "ws://[fe80::1%25]eth0/": "host or port",
     "ws://[fe80::1%]/": "host or port",
-    "ws://[fe80::1%25eth%2F0]/": "no IPv6 address",
-    "ws://[fe80::1%25eth%25]/": "no IPv6 address",
-    "ws://[fe80::1%25eth%FF]/": "no IPv6 address",
-    "ws://[fe80::1%25eth%200]/": "no interface's name",
-    "ws://[fe80::1%25eth%C2%A00]/": "no interface's name",
+    "ws://[fe80::1%25eth%2F0]/": "not an IPv6 address",
+    "ws://[fe80::1%25eth%25]/": "not an IPv6 address",
+    "ws://[fe80::1%25eth%FF]/": "not an IPv6 address",
+    "ws://[fe80::1%25eth%200]/": "cannot be the name of an interface",
+    "ws://[fe80::1%25eth%C2%A00]/": "cannot be the name of an interface",
     "ws://[fe80::1%25eth%000]/": "host or port|zone id",
     "ws://a%00b/": "host",
 }
@@ -246,7 +246,7 @@ def test_an_error_that_is_not_idna_s_says_so(text):
     ["2130706433", "127.1", "0x7f.1", "0X7F000001", "0177.0.0.1", "127.0.0.256", "1.2.3.4.5", "a.1", "1.2.3", "0x"],
 )
 def test_what_some_resolvers_take_for_an_ipv4_address_is_refused(host):
-    with pytest.raises(InvalidArgumentError, match=f"(?i){host!r}, which ends in a number and is no IPv4 address"):
+    with pytest.raises(InvalidArgumentError, match=f"(?i){host!r}, which ends in a number and is not an IPv4 address"):
         parse_uri(f"ws://{host}/")
 
 
@@ -270,7 +270,7 @@ def test_a_percent_sign_in_a_name_does_not_change_whose_certificate_is_checked(t
     ids=["empty part", "dot", "long part", "long part between", "255 characters"],
 )
 def test_a_name_that_no_name_server_can_hold_is_refused(host):
-    with pytest.raises(InvalidArgumentError, match="each part of a name has 1 to 63 characters, all 253"):
+    with pytest.raises(InvalidArgumentError, match="each part of a name has 1 to 63 characters, the whole at most 253"):
         parse_uri(f"ws://{host}/")
 
 
@@ -284,7 +284,7 @@ def test_a_name_may_have_253_characters_and_a_dot_behind_them(dot):
 def test_a_name_of_254_characters_without_a_dot_behind_them_is_refused():
     host = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 62])
     assert len(host) == 254
-    with pytest.raises(InvalidArgumentError, match="all 253"):
+    with pytest.raises(InvalidArgumentError, match="the whole at most 253"):
         parse_uri(f"ws://{host}/")
 
 

@@ -121,7 +121,7 @@ class ByteInbox(Inbox):
             InvalidOperationError: another read runs (0x800710DD).
             ObjectClosedError: nothing can be read any more, because this side has closed (0x80000013).
         """
-        self._begin(operation, "another read runs on this stream: one at a time")
+        self._begin(operation, "another read is running on this stream: one at a time")
         if self._is_dropping:
             raise ObjectClosedError("the input stream was closed, or its socket")
         self._deadline = deadline
@@ -136,7 +136,7 @@ class ByteInbox(Inbox):
         """
         operation = self._operation
         assert operation is not None
-        what = "the bytes did not come within control.receive_timeout (None: for ever)"
+        what = "the bytes did not arrive within control.receive_timeout (None waits for ever)"
         outcome = LOOK
         while True:
             with self._lock:

@@ -38,7 +38,7 @@ _BYTES_EACH = 512
 _WEIGHT_OF_BYTE = 5
 _WEIGHT_OF_MESSAGE = 256
 
-_BUSY = "another receive runs on this socket: one at a time"
+_BUSY = "another receive is running on this socket: one at a time"
 _length_of = attrgetter("_length")
 
 
@@ -183,7 +183,7 @@ class MessageInbox(Inbox):
             InvalidOperationError: another thread is taking (0x800710DD).
         """
         operation = Operation()
-        what = "no message came within timeout or receive_timeout (None: for ever)"
+        what = "no message arrived within timeout or receive_timeout (None waits for ever)"
         outcome = LOOK
         try:
             self.at_hand.messages = NOTHING

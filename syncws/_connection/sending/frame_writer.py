@@ -261,7 +261,7 @@ class FrameWriter:
         reason = self.shut_reason
         if reason is None:
             error = fresh(self.closing_reason)
-            error._reword(f"nothing can be sent any more, {error.message}")
+            error._reword(f"nothing more can be sent, {error.message}")
             return error
         error = fresh(reason)
         error.__cause__ = reason

@@ -88,7 +88,7 @@ class OpenMessage:
         if self.state is MessageState.APPLICATION:
             raise IllegalMethodCallError("a message that send_nonfinal_frame began must be finished first")
         if self.state is MessageState.BROKEN:
-            raise IllegalMethodCallError("a message was given up in the middle of it: only closing is left")
+            raise IllegalMethodCallError("a message was given up part-way: the connection can only be closed now")
         if self.owner == threading.get_ident():
             raise InvalidOperationError("a write cannot send from its own progress callback")
 

@@ -52,14 +52,14 @@ SERVER = Side(
     "www-authenticate",
     "Authorization",
     "control.server_credential",
-    "send a token of your own by set_request_header('Authorization', ...), for Negotiate one that pyspnego makes",
+    "send a token of your own with set_request_header('Authorization', ...); pyspnego makes one for Negotiate",
 )
 PROXY = Side(
     407,
     "proxy-authenticate",
     "Proxy-Authorization",
     "control.proxy_credential",
-    "have a local proxy log in, px or cntlm, and set control.proxy to it",
+    "let a local proxy such as px or cntlm log in, and set control.proxy to it",
 )
 
 
@@ -132,10 +132,12 @@ class Authentication:
             return f": it does not say which scheme it wants; {self._side.otherwise}"
         asks = f": it asks for {schemes}"
         if _best(challenges) is None:
-            return f"{asks}; {self._side.setting} answers Basic, and Digest by MD5 or SHA-256: {self._side.otherwise}"
+            return (
+                f"{asks}; {self._side.setting} can answer Basic, and Digest with MD5 or SHA-256: {self._side.otherwise}"
+            )
         if self._credential is None:
-            return f"{asks}; {self._side.setting} answers that"
-        return f"{asks}; what {self._side.setting} holds was refused"
+            return f"{asks}; set {self._side.setting}"
+        return f"{asks}; {self._side.setting} was refused"
 
 
 UNAUTHENTICATED = Authentication(SERVER, None)

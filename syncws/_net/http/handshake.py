@@ -162,7 +162,7 @@ def _unknown_host() -> str:
 
 
 def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPONSE) -> HandshakeError:
-    return HandshakeError(f"the server's answer is no valid WebSocket handshake: {message}", hresult=hresult)
+    return HandshakeError(f"the server's answer is not a valid WebSocket handshake: {message}", hresult=hresult)
 
 
 def _accept_for(key: str) -> str:
@@ -182,7 +182,7 @@ def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
         # Neither theirs nor ours is shown: a subprotocol may be a bearer token.
         what = f"{len(chosen)} subprotocols" if len(chosen) > 1 else "a subprotocol that was not among those offered"
         raise _refusal(
-            f"it chose {what}; offered were {len(offered)} by control.supported_protocols",
+            f"it chose {what}; control.supported_protocols offered {len(offered)}",
             HResult.E_SUBPROTOCOL_NOT_SUPPORTED,
         )
     return chosen[0]
@@ -193,7 +193,7 @@ def _agreed_compression(head: Head, offered: Agreement | None) -> Agreement | No
     answer = ", ".join(filter(None, head.all_of("sec-websocket-extensions")))
     if not answer:
         if offered is not None:
-            _logger.info("the server does not compress: it did not take permessage-deflate")
+            _logger.info("the server does not compress: it did not accept permessage-deflate")
         return None
     try:
         if offered is None:
@@ -262,18 +262,18 @@ def _check_answer(head: Head, key: str, expected: str) -> None:
     # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
     upgrades = head.all_of("upgrade")
     if len(upgrades) > 1:
-        raise _refusal(f"it has {len(upgrades)} headers Upgrade, where one is allowed")
+        raise _refusal(f"it has {len(upgrades)} Upgrade headers, where one is allowed")
     if not upgrades or upgrades[0].encode().lower() != b"websocket":
-        raise _refusal("it has no header Upgrade: websocket")
+        raise _refusal("it has no header 'Upgrade: websocket'")
     connection = ",".join(head.all_of("connection"))
     options = connection.encode().lower()
     if options != b"upgrade" and b"upgrade" not in [token.strip(b" \t") for token in options.split(b",")]:
-        raise _refusal("it has no header Connection: Upgrade")
+        raise _refusal("it has no header 'Connection: Upgrade'")
     accept = head.all_of("sec-websocket-accept")
     if len(accept) > 1:
-        raise _refusal(f"it has {len(accept)} headers Sec-WebSocket-Accept, where one is allowed")
+        raise _refusal(f"it has {len(accept)} Sec-WebSocket-Accept headers, where one is allowed")
     if not accept or (accept != [expected] and not _is_base64(accept[0])):
-        raise _refusal("it has no valid header Sec-WebSocket-Accept")
+        raise _refusal("it has no valid Sec-WebSocket-Accept header")
     library, _ = _library()
     # Only what the library checks: what it does not see it cannot carry to another connection.
     seen = {"upgrade": "websocket", "connection": connection, "sec-websocket-accept": accept[0]}
@@ -288,9 +288,9 @@ def _advice_for(head: Head) -> str:
     spoken = ", ".join(head.all_of("sec-websocket-version"))
     if spoken:
         is_ours = "13" in [version.strip(" \t") for version in spoken.split(",")]
-        return "" if is_ours else f": it speaks version {shown_text(spoken)} of the protocol, and this client 13"
+        return "" if is_ours else f": it speaks version {shown_text(spoken)} of the protocol, this client version 13"
     if head.status_code < 300 or head.status_code in (404, 405, 426):
-        return ": that is ordinary HTTP and no WebSocket; are path and port right?"
+        return ": that is ordinary HTTP, not a WebSocket; are path and port right?"
     # WebSocket servers too answer so, `websockets` a client without a subprotocol where it wants one.
     if head.status_code == 400:
         return ": are path, headers and subprotocols what it expects? error.body may tell"

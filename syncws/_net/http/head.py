@@ -126,7 +126,7 @@ class HeadReader:
                 if not buffer.startswith(b"HTTP/"[: len(buffer)]):
                     # 0x15 is how an alert of TLS begins.
                     raise self._refusal(
-                        "it is TLS: is it wss://?" if buffer.startswith(b"\x15\x03") else "it is not HTTP"
+                        "it is TLS: should it be wss://?" if buffer.startswith(b"\x15\x03") else "it is not HTTP"
                     )
                 end = _end_of_head(buffer, searched)
                 if 0 <= end <= MAX_HEAD_BYTES:

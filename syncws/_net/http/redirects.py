@@ -59,7 +59,7 @@ def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
     except (InvalidArgumentError, ValueError) as exc:
         reason = exc.message if isinstance(exc, InvalidArgumentError) else "its Location cannot be read"
         raise RedirectError(
-            f"the server's redirect leads to no WebSocket URI: {reason}", location=answer.location
+            f"the server's redirect does not lead to a WebSocket URI: {reason}", location=answer.location
         ) from exc
 
 

@@ -51,7 +51,9 @@ def _choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | N
     if proxy is None:
         return None
     if proxy.scheme == "socks4" and ":" in uri.host:
-        raise InvalidArgumentError(f"the proxy {proxy.shown} reaches no IPv6 address: socks4a:// and socks5:// do")
+        raise InvalidArgumentError(
+            f"the proxy {proxy.shown} cannot reach an IPv6 address: socks4a:// and socks5:// can"
+        )
     if proxy.is_socks and not _has_socksio():
         raise WebSocketError(f'the proxy {proxy.shown} needs an extra: pip install "syncws[socks]"')
     credential = settings.proxy_credential

@@ -82,7 +82,7 @@ class _Talk:
         return data
 
     def garbage(self, why: str) -> HandshakeError:
-        return HandshakeError(f"the answer of the proxy {self.proxy.shown} is no {self.proxy.scheme}: {why}")
+        return HandshakeError(f"the answer of the proxy {self.proxy.shown} is not {self.proxy.scheme}: {why}")
 
     def not_let_in(self, why: str) -> ProxyError:
         return ProxyError(
@@ -160,7 +160,7 @@ def _log_in(talk: _Talk, connection: "socksio.SOCKS5Connection") -> None:
     connection.receive_data(answer)
     method = socksio.SOCKS5AuthMethod(answer[1:2])
     if method is socksio.SOCKS5AuthMethod.NO_ACCEPTABLE_METHODS:
-        wanted = "a user name and a password" if login is None else "something else than a user name and a password"
+        wanted = "a user name and a password" if login is None else "something other than a user name and a password"
         raise talk.not_let_in(f"it wants {wanted}")
     if method not in methods:
         raise talk.garbage(f"it chose the method {answer[1]}, which was not offered")

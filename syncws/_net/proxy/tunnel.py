@@ -209,7 +209,7 @@ class _Connect:
         return 200 <= head.status_code < 300
 
     def refusal(self, why: str) -> HandshakeError:
-        return HandshakeError(f"the answer of the proxy {self.proxy.shown} to CONNECT is no valid HTTP: {why}")
+        return HandshakeError(f"the answer of the proxy {self.proxy.shown} to CONNECT is not valid HTTP: {why}")
 
     def silence(self, failure: ConnectionLostError | None) -> WebSocketError:
         return ProxyError(f"the proxy {self.proxy.shown} ended the connection before it answered")
@@ -221,7 +221,11 @@ class _Connect:
 def _advice_for(head: Head) -> str:
     """Return what to do about an answer that is not 2xx; begins with a colon or is empty."""
     # Of these 501 is for a method that is not known (RFC 9110 15.6.2).
-    return ": so does a web server that is no proxy; is it one?" if head.status_code in (400, 404, 405, 501) else ""
+    return (
+        ": a web server that is not a proxy answers like this; is it one?"
+        if head.status_code in (400, 404, 405, 501)
+        else ""
+    )
 
 
 def _ask_http(transport: Transport, waiter: Waiter, question: _Connect) -> None:

@@ -62,7 +62,7 @@ def _new_plan(settings: WebSocketControl) -> TlsPlan:
     if own is not None and (settings.ca_file is not None or not settings.trusts_system_authorities):
         raise InvalidArgumentError(
             "control.ca_file and trusts_system_authorities cannot be used together with an ssl_context, which has "
-            "authorities of its own: its load_verify_locations() adds some"
+            "authorities of its own: add more with its load_verify_locations()"
         )
     if own is not None and (lets_pass or certificate is not None):
         _check_replaceable(own)
@@ -87,7 +87,7 @@ def _checked_rules(own: ssl.SSLContext) -> ssl.SSLContext:
     if own.minimum_version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.MAXIMUM_SUPPORTED):
         raise InvalidArgumentError(
             "an ssl_context without TLS 1.2 cannot be used together with client_certificate or "
-            "ignorable_server_certificate_errors: lower its minimum_version, or set up all in the context"
+            "ignorable_server_certificate_errors: lower its minimum_version, or set everything up in the context"
         )
     return own
 
@@ -124,7 +124,7 @@ def _check_replaceable(original: ssl.SSLContext) -> None:
     if makes_its_own:
         raise InvalidArgumentError(
             "an ssl_context with its own sslobject_class or wrap_bio cannot be used together with client_certificate "
-            "or ignorable_server_certificate_errors: set up all in the context"
+            "or ignorable_server_certificate_errors: set everything up in the context"
         )
 
 
@@ -145,5 +145,5 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: Certificate) 
         reason = exc.reason or exc.strerror or "no reason given"
         raise InvalidArgumentError(f"control.client_certificate cannot be used: OpenSSL says {reason}") from exc
     except OSError as exc:
-        message = f"control.client_certificate needs a temporary file, which cannot be had: {exc.strerror or exc}"
+        message = f"control.client_certificate needs a temporary file, which cannot be made: {exc.strerror or exc}"
         raise WebSocketError(message) from exc

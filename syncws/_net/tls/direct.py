@@ -180,7 +180,7 @@ class DirectTlsTransport(_Engine):
     def _check_answers(self) -> None:
         """See to it that what receiving wants sent is bounded, under a peer that does not read."""
         if self.unsent_bytes > MAX_ANSWER_BYTES:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS send answers and does not read them")
 
     def _error(self, failure: _Failure) -> OSError:
         """Return what to raise for what an engine's call has met."""

@@ -37,7 +37,9 @@ def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -
     """
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         # TLS's own farewell is of one that speaks it.
-        hint = f", as one without TLS may: is it {plain_scheme}://?" if isinstance(error, ssl.SSLEOFError) else ""
+        hint = (
+            f", as one without TLS may: should it be {plain_scheme}://?" if isinstance(error, ssl.SSLEOFError) else ""
+        )
         hung_up = TlsError(f"{server_name} ended the connection during the TLS handshake{hint}")
         # As every server that hangs up: a later try may find it in a better state.
         hung_up._is_transient = True
@@ -46,7 +48,7 @@ def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -
     alert = _ALERT.match(reason)
     if alert is not None:
         return _alert_error(alert[1].lower(), server_name)
-    hint = f"; no TLS is spoken there: is it {plain_scheme}://?" if reason in _NO_TLS else ""
+    hint = f"; it does not speak TLS: should it be {plain_scheme}://?" if reason in _NO_TLS else ""
     return TlsError(f"TLS handshake with {server_name} failed: {reason}{hint}")
 
 

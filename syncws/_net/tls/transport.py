@@ -335,7 +335,7 @@ class TlsTransport:
     def _begin_reading(self) -> None:
         """Give the engine what was taken in for it; requires the lock."""
         if self.has_unsent and self._outgoing.pending > MAX_ANSWER_BYTES:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS answer and does not read")
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS send answers and does not read them")
         if self._ciphertext:
             # In C from one to the other, as in SocketTransport.keep.
             next(map(self._incoming.write, map(deque.popleft, (self._ciphertext,))))

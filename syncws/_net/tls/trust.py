@@ -84,7 +84,7 @@ def trusting_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_sys
     """
     if ca_file is None and not trusts_system:
         raise InvalidArgumentError(
-            "with control.trusts_system_authorities False control.ca_file must say whom to trust"
+            "control.ca_file must say whom to trust when control.trusts_system_authorities is False"
         )
     context = bare_context()
     if trusts_system:
@@ -103,7 +103,7 @@ def _load(context: ssl.SSLContext, path: str) -> None:
             context.load_verify_locations(capath=path)
         else:
             raise InvalidArgumentError(
-                f"control.ca_file is the folder {path!r}, in which no file has a hashed name: openssl rehash gives them"
+                f"control.ca_file is the folder {path!r}, in which no file has a hashed name: run openssl rehash on it"
             )
     except ssl.SSLError as exc:
         raise InvalidArgumentError(f"control.ca_file {path!r} has no certificate in PEM form") from exc
@@ -125,7 +125,7 @@ def bare_context() -> ssl.SSLContext:
             context = _context_of_urllib3()
     except OSError as exc:
         raise WebSocketError(
-            f"no TLS settings can be made, perhaps for the file that SSLKEYLOGFILE names: {exc}"
+            f"the TLS settings cannot be made, perhaps because of the file that SSLKEYLOGFILE names: {exc}"
         ) from exc
     # urllib3 2 does these three too; 1.26 leaves the host name to code of its own, and the version to the system.
     context.check_hostname = True
