@@ -21,8 +21,9 @@ from syncws.cli.typed import COMMANDS, execute
 __all__ = ["add_to", "run"]
 
 _DESCRIPTION = """\
-Connect to a server. On a terminal you type messages, and see what comes with its time; /help says what else there is.
-Otherwise each line of stdin is a message, each message that comes is a line of stdout, and the end of stdin closes.
+Connect to a server. On a terminal you type messages, and see what comes with its time; /help says what else can be
+typed. Otherwise each line of stdin is a message, each message that comes is a line of stdout, and the end of stdin
+closes the connection.
 `syncws URL` is the same. History and colours come with the extra cli: pip install "syncws[cli]".
 """
 _WAIT = 2.0
@@ -34,7 +35,7 @@ _Talk: TypeAlias = Callable[[Callable[[str], object]], None]
 def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "connect", "talk to a server, on a terminal or through pipes", _DESCRIPTION)
-    group = parser.add_argument_group("messages; with -m, -f, --json or -b nothing is typed, on a terminal neither")
+    group = parser.add_argument_group("messages; with -m, -f, --json or -b nothing is typed, even on a terminal")
     group.add_argument(
         "-m", "--message", action="append", default=[], metavar="TEXT", help="send this, not stdin; may be repeated"
     )
@@ -50,7 +51,7 @@ def add_to(commands: Commands) -> None:
     group.add_argument(
         "--first", action="append", default=[], metavar="TEXT", help="send this before all others; may be repeated"
     )
-    group.add_argument("--json", action="store_true", help="a line is a JSON value, each way; others are refused")
+    group.add_argument("--json", action="store_true", help="each line is a JSON value, both ways; others are refused")
     group.add_argument(
         "-b",
         "--binary",
@@ -63,17 +64,17 @@ def add_to(commands: Commands) -> None:
         type=seconds,
         default=_WAIT,
         metavar="SECONDS",
-        help="after the last message was sent, go on until none has come for so long (default: %(default)g)",
+        help="after the last message is sent, go on until none has come for this long (default: %(default)g)",
     )
-    group.add_argument("-n", "--count", type=whole(1), metavar="N", help="close after so many messages have come")
-    group.add_argument("-P", "--pings", action="store_true", help="on a terminal: show Pings and Pongs that come")
+    group.add_argument("-n", "--count", type=whole(1), metavar="N", help="close after this many messages have come")
+    group.add_argument("-P", "--pings", action="store_true", help="on a terminal: show the Pings and Pongs that come")
     group.add_argument(
         "--reconnect",
         action="store_true",
-        help="connect again when the connection is over, as long as that has a chance; --first is sent to each",
+        help="connect again when the connection is over, as long as that has a chance; --first is sent on each",
     )
     group.add_argument(
-        "--max-size", type=whole(0, 0xFFFFFFFF), metavar="BYTES", help="of a message that comes (default: 67108864)"
+        "--max-size", type=whole(0, 0xFFFFFFFF), metavar="BYTES", help="largest message to accept (default: 67108864)"
     )
     parser.set_defaults(run=run)
 
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     """Talk until stdin or the server ends it; return 0.
 
     Raises:
-        CommandError: wrong options or lines, or the server has closed with a code that is no orderly end.
+        CommandError: wrong options or lines, or the server has closed with a code that is not an orderly end.
         WebSocketError: the library's.
         OSError: a file cannot be read, or nobody reads the output.
     """
@@ -203,7 +204,7 @@ def _over_and_over(options: argparse.Namespace, *, is_on_terminal: bool) -> None
 
 
 def _terminal(options: argparse.Namespace) -> tuple[Screen, Conversation, _Talk]:
-    """Return a screen, a conversation that it shows, and what gives typed lines to a function until that is over."""
+    """Return a screen, the conversation that it shows, and a function that passes typed lines on until that is over."""
     if not _has_prompt():
         screen = Screen()
         plain = Conversation(screen.received, options.count)

@@ -1,4 +1,4 @@
-"""A connection's messages going to a place to show them, while a function of yours sends: what connect does piped.
+"""Shows a connection's messages while a function sends: what connect does through pipes.
 
 Messages are shown on the connection's reader thread; what sends runs on a thread of its own, so that a server which
 waits for us to read never waits for what it makes us wait for; the main thread waits for the end.
@@ -114,5 +114,5 @@ class Conversation:
             self._failure = failure
             self._changed.notify()
         with contextlib.suppress(RuntimeError):
-            # Whoever is to be told may have left meanwhile.
+            # The one to be told may have left meanwhile.
             self._ended()

@@ -82,7 +82,7 @@ def _socket_for(servers: DemoServers, uri: str) -> MessageWebSocket:
 
 
 def _trusting(socket: _Socket, servers: DemoServers, uri: str) -> _Socket:
-    # All of it is on this machine; what the environment names as a proxy need not know.
+    # All of it is on this machine: a proxy that the environment names has no part in it.
     socket.control.proxy = ""
     if uri.startswith("wss:"):
         socket.control.ssl_context = servers.client_context

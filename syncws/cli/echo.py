@@ -32,17 +32,17 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=whole(0, 65535), help=f"0 for any that is free (default: {_PORT}, with --tls {_TLS_PORT})"
+        "--port", type=whole(0, 65535), help=f"0 for any free one (default: {_PORT}, with --tls {_TLS_PORT})"
     )
     parser.add_argument(
         "--tls",
         action="store_true",
-        help="wss, with a certificate made for this run; the second line is the file of the authority to trust",
+        help="wss, with a certificate made for this run; the second line names the file of the authority to trust",
     )
     parser.add_argument(
         "--client-certificate",
         action="store_true",
-        help="with --tls: insist on a client certificate; the third line is the file of one, with its key",
+        help="with --tls: insist on a client certificate; the third line names a file with one and its key",
     )
     parser.add_argument(
         "--subprotocol", action="append", default=[], metavar="NAME", help="a subprotocol to speak; may be repeated"

@@ -31,7 +31,7 @@ _FILE_PIECE_BYTES = 65536
 
 
 def echo(connection: "ServerConnection") -> None:
-    """Send every message back, text as text and binary as binary, each fragment when it comes: no size is too large."""
+    """Send every message back, text as text and binary as binary, each fragment as it comes: none is too large."""
     while True:
         fragments = connection.recv_streaming()
         first = next(fragments)
@@ -76,7 +76,7 @@ class _Connections:
             self._handler(connection)
             connection.close()
         except ConnectionClosed:
-            # Which tells that the client has closed, or is gone.
+            # The client has closed, or is gone.
             pass
         finally:
             with self._lock:
@@ -148,7 +148,7 @@ def running_server(
             # For a client that offers it.
             compression="deflate",
             max_size=None,
-            # Who debugs a client stops it, and answers no pings then.
+            # A client that is stopped in a debugger answers no pings.
             ping_interval=None,
             open_timeout=5,
             close_timeout=1,

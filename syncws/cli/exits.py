@@ -56,22 +56,22 @@ class ExitCode(enum.IntEnum):
 
 EXIT_CODES_HELP = """\
 exit codes:
-  0    all went well
-  1    something did not hold: a step of the demo, a ping without an answer, a file that cannot be read or written
+  0    success
+  1    something failed: a step of the demo, a ping without an answer, a file that cannot be read or written
   2    wrong arguments, or an extra is missing
   3    the host name was not found
   4    nobody accepted the connection
   5    the proxy cannot be reached, or refuses
   6    TLS failed, or the certificate did not pass
   7    the server refused the handshake, or answered wrongly
-  8    the time was over
+  8    a time limit was reached
   9    the connection was lost, or the server broke the protocol
   10   the server closed it with a code other than 1000 and 1001, or while something was still to be sent
   130  Ctrl-C
   141  nobody reads the output any more
 """
 
-# Of one that was lost come several errors in turn; the first in this order says most.
+# An error may be of several of these kinds; the first in this order says most.
 _KINDS: tuple[tuple[type[WebSocketError], ExitCode], ...] = (
     (HostNameNotResolvedError, ExitCode.NAME),
     (ProxyError, ExitCode.PROXY),
@@ -81,12 +81,12 @@ _KINDS: tuple[tuple[type[WebSocketError], ExitCode], ...] = (
     (ConnectFailedError, ExitCode.CONNECT),
 )
 
-# Without a code counts as 1000, as a server that says nothing found nothing wrong.
+# No code (1005) counts as 1000: a server that says nothing found nothing wrong.
 _ORDERLY_CODES = (1000, 1001, 1005)
 
 
 class CommandError(Exception):
-    """A command cannot go on; its text is for people, without a traceback."""
+    """A command cannot go on; people see its text, without a traceback."""
 
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)
@@ -100,15 +100,15 @@ def exit_code_of(error: WebSocketError) -> ExitCode:
         return ExitCode.CLOSED if cause is CloseCause.PEER else ExitCode.LOST
     if isinstance(error, HttpStatusError) and error.is_from_proxy:
         return ExitCode.PROXY
-    # What is left is an argument that the library does not take, or an extra that it needs.
+    # That leaves an argument that the library does not take, or an extra that it needs.
     return next((code for kind, code in _KINDS if isinstance(error, kind)), ExitCode.USAGE)
 
 
 def print_error(error: Exception) -> None:
-    """Say on stderr what went wrong, with what became of each address."""
+    """Say on stderr what went wrong, with what happened to each address."""
     print(f"syncws: {error}", file=sys.stderr)
     attempts = getattr(error, "attempts", ())
-    # A single one stands in the text already.
+    # A single one is in the text already.
     for attempt in attempts if len(attempts) > 1 else ():
         print(f"  {attempt.address}: {attempt.error} (after {attempt.seconds:.2f} s)", file=sys.stderr)
     for note in getattr(error, "__notes__", ()):
@@ -116,10 +116,10 @@ def print_error(error: Exception) -> None:
 
 
 def check_how_it_ended(socket: MessageWebSocket | StreamWebSocket) -> None:
-    """See to it that a server which has closed had nothing to complain of.
+    """Check that a server that has closed the connection had nothing to complain of.
 
     Raises:
-        CommandError: it closed with a code that is no orderly end.
+        CommandError: it closed with a code that is not an orderly end.
     """
     information = socket.information
     if information.close_cause is CloseCause.PEER and information.close_code not in _ORDERLY_CODES:

@@ -1,4 +1,4 @@
-"""`syncws info URL`: all that can be known about a connection, as a table or as JSON, also when it cannot be made.
+"""`syncws info URL`: all that can be known about a connection, as a table or as JSON, even when it cannot be made.
 
 Runs on the main thread.
 """
@@ -15,12 +15,12 @@ from syncws.cli.screen import printable
 __all__ = ["add_to", "run"]
 
 _DESCRIPTION = """\
-Connect, say what is to know about the server and the way to it, and close. When it cannot be connected to, what is
-known is said nevertheless, and the exit code tells the kind of failure.
+Connect, show what is known about the server and the way to it, and close. If the connection cannot be made, what is
+known by then is shown all the same, and the exit code tells the kind of failure.
 """
 _ANSWER = 5.0
 
-# A heading, and what stands below it: names and values, of which a float is seconds.
+# A heading, and what is below it: names and values, of which a float is seconds.
 Table = dict[str, dict[str, str | float]]
 
 
@@ -89,7 +89,7 @@ def _table(options: argparse.Namespace, socket: MessageWebSocket, failure: WebSo
 def _times(socket: MessageWebSocket) -> dict[str, str | float]:
     times = socket.information.connect_times
     phases = {} if times is None else times._asdict()
-    # A phase that there was not has no time.
+    # A phase that did not take place has no time.
     told = {name: round(taken, 6) for name, taken in phases.items() if taken is not None}
     return told | {"round trip of a ping": _ping(socket)}
 
@@ -111,7 +111,7 @@ def _certificate(socket: MessageWebSocket, certificate: Certificate) -> dict[str
             "signature": f"{certificate.signature_algorithm_name} {certificate.signature_hash_algorithm_name}".strip(),
         }
     except WebSocketError as error:
-        # Without `cryptography`, or one that it cannot read.
+        # Without `cryptography`, or a certificate that it cannot read.
         found["fields"] = error.message
     for number, came_with in enumerate(information.server_intermediate_certificates, 1):
         found[f"with it, {number}"] = came_with.get_hash_value("SHA256").hex()

@@ -1,6 +1,6 @@
 """A conversation that goes on over one connection after the other: what connect --reconnect does.
 
-Notes of losses are shown on the thread of the ReconnectingWebSocket; one more waits for the end of it all.
+Losses are shown on the thread of the ReconnectingWebSocket; one more thread waits for the final end.
 """
 
 import argparse
@@ -69,7 +69,7 @@ class Lasting:
         """Send over this connection or, when it turns out to be over, the next.
 
         Raises:
-            WebSocketError: there will be none any more.
+            WebSocketError: there will not be another.
         """
         while self._socket.wait_connected():
             try:

@@ -36,7 +36,7 @@ def read_lines() -> Iterator[str]:
     """Yield the lines of stdin, without their ends; the last may have none.
 
     Raises:
-        CommandError: a line is no UTF-8.
+        CommandError: a line is not UTF-8.
     """
     number = 0
     begun: list[bytes] = []

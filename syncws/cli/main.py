@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _all_streams() -> Iterator[None]:
-    """Let something stand for stdin, stdout and stderr where they were closed, or are not there, as under pythonw."""
+    """Supply stdin, stdout and stderr where they are closed or missing, as under pythonw."""
     with contextlib.ExitStack() as stack:
         for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
             if getattr(sys, name) is None:
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:
-    """Put the command before arguments that have none, but a URL, or what was meant as one."""
+    """Put the command in front of arguments that begin with a URL, or with what was meant as one."""
     words = list(arguments)
     first = words[0] if words else ""
     if first in _COMMANDS:

@@ -1,6 +1,6 @@
-"""What all commands that connect have in common: their options, and a socket made by them.
+"""What all commands that connect have in common: their options, and the socket made from them.
 
-Runs on the main thread; the look at a pinned certificate too, while it connects.
+Runs on the main thread, as does the check of a pinned certificate while it connects.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def add_command(commands: Commands, name: str, text: str, description: str) -> a
     _add_request(parser.add_argument_group("the request"))
     _add_way(parser.add_argument_group("the way to the server"))
     _add_tls(parser.add_argument_group("TLS"))
-    _add_times(parser.add_argument_group("time limits, in seconds; inf is for ever"))
+    _add_times(parser.add_argument_group("time limits, in seconds; inf means for ever"))
     parser.add_argument("-v", "--verbose", action="store_true", help="show handshakes and frames on stderr")
     return parser
 
@@ -84,12 +84,12 @@ def _add_request(group: argparse._ArgumentGroup) -> None:
         default=[],
         type=_header,
         metavar="'NAME: VALUE'",
-        help="a header to add; @FILE reads them from a file, a line each; may be repeated",
+        help="a header to add; @FILE reads headers from a file, one a line; may be repeated",
     )
     group.add_argument("--origin", metavar="ORIGIN", help="the header Origin")
     group.add_argument("--user-agent", metavar="TEXT", help="the header User-Agent; empty sends none")
     group.add_argument(
-        "-s", "--subprotocol", action="append", default=[], metavar="NAME", help="to offer, best first; may be repeated"
+        "-s", "--subprotocol", action="append", default=[], metavar="NAME", help="offer it; may be repeated, best first"
     )
     group.add_argument(
         "-u",
@@ -113,23 +113,23 @@ def _add_request(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_way(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--proxy", metavar="URL", help='http, https or socks; "" is none (default: the environment\'s)')
+    group.add_argument("--proxy", metavar="URL", help='http, https or socks; "" for none (default: the environment\'s)')
     group.add_argument(
         "--proxy-user",
         metavar="NAME",
         help="user name for the proxy; the password comes from SYNCWS_PROXY_PASSWORD or a prompt",
     )
-    group.add_argument("--unix", type=Path, metavar="PATH", help="connect to a Unix socket; the URL says what to ask")
+    group.add_argument("--unix", type=Path, metavar="PATH", help="connect to a Unix socket; the URL is what to request")
 
 
 def _add_tls(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--ca-file", metavar="FILE", help="authorities to trust beside the system's, PEM")
+    group.add_argument("--ca-file", metavar="FILE", help="authorities to trust in addition to the system's, PEM")
     group.add_argument("--only-ca-file", action="store_true", help="do not trust the system's authorities")
     group.add_argument("--cert", metavar="FILE", help="a client certificate: PEM, or PKCS #12 as .p12 or .pfx")
     group.add_argument(
         "--key",
         metavar="FILE",
-        help="its key, when it stands apart; a password comes from SYNCWS_KEY_PASSWORD or a prompt",
+        help="its key, if in a file of its own; a password comes from SYNCWS_KEY_PASSWORD or a prompt",
     )
     group.add_argument(
         "--pin",
@@ -137,7 +137,7 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
         default=[],
         type=_pin,
         metavar="SHA256",
-        help="the only certificate that is taken, besides all checks; may be repeated",
+        help="accept only this certificate, which must pass all checks too; may be repeated",
     )
     group.add_argument(
         "--ignore",
@@ -145,18 +145,18 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
         default=[],
         type=_errors,
         metavar="LIST",
-        help=f"errors of the certificate that may pass, by commas: {', '.join(_MAY_PASS)}",
+        help=f"errors of the certificate to let pass, separated by commas: {', '.join(_MAY_PASS)}",
     )
 
 
 def _add_times(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--timeout", type=seconds, default=_TIMEOUT, metavar="T", help="of connecting, in all (default: %(default)g)"
+        "--timeout", type=seconds, default=_TIMEOUT, metavar="T", help="for all of connecting (default: %(default)g)"
     )
     for option, name, text in (
-        ("--send-timeout", "send_timeout", "that the server takes nothing (default: 30)"),
-        ("--close-timeout", "close_timeout", "of closing (default: 10)"),
-        ("--keep-alive", "keep_alive_interval", "of silence before a ping; 0 is never (default: 20)"),
+        ("--send-timeout", "send_timeout", "for a send in which the server takes nothing (default: 30)"),
+        ("--close-timeout", "close_timeout", "for closing (default: 10)"),
+        ("--keep-alive", "keep_alive_interval", "of silence before a ping; 0 for no pings (default: 20)"),
     ):
         # Left out when it is not given: None is for ever.
         group.add_argument(option, dest=name, type=seconds, default=argparse.SUPPRESS, metavar="T", help=text)
@@ -201,7 +201,7 @@ def connect(options: argparse.Namespace, socket: MessageWebSocket | StreamWebSoc
 
 
 def add_advice(error: Exception, socket: MessageWebSocket | StreamWebSocket) -> None:
-    """Add to an error about a certificate what may be done, with the hash of the one that `socket` was shown."""
+    """Add to an error about a certificate what can be done, with the hash of the one that `socket` was shown."""
     certificate = socket.information.server_certificate
     if isinstance(error, CertificateError) and certificate is not None:
         error.add_note(f"its SHA-256 is {certificate.get_hash_value('SHA256').hex()}")
@@ -220,8 +220,8 @@ def seconds(text: str) -> float | None:
 
 
 def whole(lowest: int, highest: int | None = None) -> Callable[[str], int]:
-    """Return what reads a whole number of that range."""
-    allowed = f"a number from {lowest} on" if highest is None else f"from {lowest} to {highest}"
+    """Return a function that reads a whole number in that range."""
+    allowed = f"at least {lowest}" if highest is None else f"from {lowest} to {highest}"
 
     def read(text: str) -> int:
         # Python reads no integers of thousands of digits.
@@ -278,10 +278,10 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def pin_check(options: argparse.Namespace) -> _Check | None:
-    """Return a handler of server_custom_validation_requested that lets only what --pin names pass; None without it.
+    """Return a handler of server_custom_validation_requested that accepts only what --pin names; None without it.
 
     Raises:
-        CommandError: the URL is none with TLS.
+        CommandError: the URL does not begin with wss.
     """
     if not options.pin:
         return None
@@ -368,6 +368,6 @@ def _errors(text: str) -> list[ChainValidationResult]:
     for name in text.split(","):
         result = _MAY_PASS.get(name.strip().lower().replace("-", "_"))
         if result is None:
-            raise argparse.ArgumentTypeError(f"{name.strip()!r} is none of {', '.join(_MAY_PASS)}")
+            raise argparse.ArgumentTypeError(f"must be among {', '.join(_MAY_PASS)}, not {name.strip()}")
         found.append(result)
     return found

@@ -1,4 +1,4 @@
-"""`syncws ping URL`: round trips by Ping and Pong (RFC 6455 5.5.2), told as ping(8) tells them.
+"""`syncws ping URL`: round trips by Ping and Pong (RFC 6455 5.5.2), shown as ping(8) shows them.
 
 Runs on the main thread.
 """
@@ -14,8 +14,8 @@ from syncws.cli.options import Commands, add_command, connect, made, seconds, wh
 __all__ = ["add_to", "run"]
 
 _DESCRIPTION = """\
-Send Pings, and say how long each answer took, until Ctrl-C, the count or the end of the connection. Returns 0 when at
-least one was answered, 1 when none was.
+Send Pings and say how long each answer took, until Ctrl-C, the count, or the end of the connection. The exit code is
+0 if at least one was answered, and 1 if none was.
 """
 _INTERVAL = 1.0
 _ANSWER = 10.0
@@ -24,14 +24,14 @@ _ANSWER = 10.0
 def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "ping", "measure round trips", _DESCRIPTION)
-    parser.add_argument("-c", "--count", type=whole(1), metavar="N", help="pings to send (default: no end)")
+    parser.add_argument("-c", "--count", type=whole(1), metavar="N", help="pings to send (default: no limit)")
     parser.add_argument(
         "-i",
         "--interval",
         type=seconds,
         default=_INTERVAL,
         metavar="SECONDS",
-        help="between two (default: %(default)g)",
+        help="between two pings (default: %(default)g)",
     )
     parser.add_argument(
         "-W",
@@ -39,7 +39,7 @@ def add_to(commands: Commands) -> None:
         type=seconds,
         default=_ANSWER,
         metavar="SECONDS",
-        help="to wait for one (default: %(default)g)",
+        help="to wait for an answer (default: %(default)g)",
     )
     parser.set_defaults(run=run)
 
@@ -77,7 +77,7 @@ class _Pings:
         self.round_trips: list[float] = []
 
     def run(self, count: int | None, interval: float | None, answer: float | None) -> None:
-        """Send so many, or without end.
+        """Send `count` of them, or go on without end.
 
         Raises:
             WebSocketError: the connection is over.

@@ -1,4 +1,4 @@
-"""How far a transfer has come, on stderr: a bar by rich, or a line without it; nothing where no person looks.
+"""How far a transfer has come, on stderr: a bar by rich, or a line without it; nothing where nobody watches.
 
 Called on the thread that moves the bytes.
 """

@@ -1,6 +1,6 @@
 """The line that a person types on, by prompt_toolkit: history, editing, and what comes shown above it.
 
-Runs on the main thread; the end of the connection is told by its reader thread.
+Runs on the main thread; its reader thread reports the end of the connection.
 """
 
 import os
@@ -65,7 +65,7 @@ def _history() -> History:
     if not path:
         return InMemoryHistory()
     try:
-        # Nobody else's business: what was typed may hold secrets.
+        # Readable by the user alone: what was typed may hold secrets.
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
     except OSError:
         return InMemoryHistory()

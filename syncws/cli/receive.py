@@ -19,15 +19,15 @@ from syncws.cli.progress import moved, progress
 __all__ = ["add_to", "run"]
 
 _DESCRIPTION = """\
-Write the bytes of all messages into a file, one after the other, until the server closes. What has come before the
-connection is lost stays in the file.
+Write the bytes of all messages into a file, one after the other, until the server closes. What came before a connection
+is lost stays in the file.
 """
 
 
 def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "receive", "write what a server sends into a file", _DESCRIPTION)
-    parser.add_argument("file", metavar="FILE", help="- is stdout; one that exists is replaced")
+    parser.add_argument("file", metavar="FILE", help="- is stdout; an existing file is replaced")
     parser.set_defaults(run=run)
 
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Receive until the server closes; return 0.
 
     Raises:
-        CommandError: it has closed with a code that is no orderly end.
+        CommandError: it has closed with a code that is not an orderly end.
         WebSocketError: the library's.
         OSError: the file cannot be written.
     """

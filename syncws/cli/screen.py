@@ -14,24 +14,24 @@ _MAX_SHOWN_BYTES = 64
 
 
 class Screen:
-    """Writes plain lines, to stdout or, where nobody types, to another file; what was typed stands there already."""
+    """Writes plain lines, to stdout or, where nobody types, to another file; what was typed is there already."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file
 
     def line(self, sign: str, text: str, style: str = "") -> None:
-        """Show something: `>` what was sent, `<` what came, `-` what there is to know, `!` what went wrong."""
+        """Show something: `>` what was sent, `<` what came, `-` a note, `!` what went wrong."""
         print(f"{_now()} {sign} {printable(text)}", file=self._file, flush=True)
 
     def sent(self, text: str) -> None:
         """Show what was typed and sent."""
 
     def note(self, text: str) -> None:
-        """Show something to know."""
+        """Show a note."""
         self.line("-", text, "cyan")
 
     def fault(self, text: str) -> None:
-        """Show something that went wrong, and does not end the conversation."""
+        """Show something that went wrong but does not end the conversation."""
         self.line("!", text, "red")
 
     def received(self, args: MessageWebSocketMessageReceivedEventArgs) -> None:
@@ -46,7 +46,7 @@ class Screen:
         self.note(f"{what} {hexadecimal(payload)}" if payload else what)
 
     def connected(self, socket: MessageWebSocket) -> None:
-        """Say with whom we talk and, to whoever types, what can be typed."""
+        """Say who is at the other end and, to a person who types, what can be typed."""
         information = socket.information
         protocol = f", subprotocol {information.protocol}" if information.protocol else ""
         # Over a Unix socket nobody has an address.
@@ -87,7 +87,7 @@ class RichScreen(Screen):
 
 
 def printable(text: str) -> str:
-    """Return a text that does nothing to a terminal: what is no character to see is escaped."""
+    """Return a text that does nothing to a terminal: characters that cannot be seen are escaped."""
     if text.isprintable():
         return text
     return "".join(

@@ -21,8 +21,8 @@ from syncws.cli.progress import moved, progress
 __all__ = ["add_to", "run"]
 
 _DESCRIPTION = """\
-Send a file as one binary message, whatever its size: it is mapped, not read, and leaves in fragments. stdin, as -, is
-sent as it comes, each piece a message. What the server sends is thrown away, or with --wait written to stdout.
+Send a file as one binary message, whatever its size: it is mapped, not read, and sent in fragments. stdin, as -, is
+sent as it comes, each piece a message. What the server sends is thrown away or, with --wait, written to stdout.
 """
 
 
@@ -36,7 +36,7 @@ def add_to(commands: Commands) -> None:
         type=seconds,
         metavar="SECONDS",
         default=0.0,
-        help="write what the server sends to stdout, until nothing has come for so long after the end",
+        help="write what the server sends to stdout; after the end, wait until nothing has come for this long",
     )
     parser.set_defaults(run=run)
 
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Send the file and close; return 0.
 
     Raises:
-        CommandError: the server has closed with a code that is no orderly end.
+        CommandError: the server has closed with a code that is not an orderly end.
         WebSocketError: the library's.
         OSError: the file cannot be read.
     """
@@ -97,7 +97,7 @@ def _send_stdin(socket: StreamWebSocket) -> int:
 
 
 class _Answers:
-    """Reads what comes, so that a server which waits for its reader goes on reading itself."""
+    """Reads what comes: a server that waits for its reader would read no further itself."""
 
     def __init__(self, socket: StreamWebSocket, *, is_shown: bool) -> None:
         self._socket = socket
@@ -109,7 +109,7 @@ class _Answers:
         self._thread.start()
 
     def wait_quiet(self, wait: float | None) -> None:
-        """Wait until nothing has come for so many seconds, or the server has closed."""
+        """Wait until nothing has come for `wait` seconds, or the server has closed."""
         start = time.monotonic()
         while not self._ended.is_set():
             remaining = LOOK_SECONDS if wait is None else max(start, self._latest) + wait - time.monotonic()
@@ -118,7 +118,7 @@ class _Answers:
             self._ended.wait(min(remaining, LOOK_SECONDS))
 
     def join(self) -> None:
-        """Wait for its end, which that of the connection is; raise what it failed with.
+        """Wait for its end, which is that of the connection; raise what it failed with.
 
         Raises:
             OSError: nobody reads the output.

@@ -22,7 +22,7 @@ Ctrl-C                 the same, and exit with 130"""
 
 
 def execute(socket: MessageWebSocket, line: str, screen: Screen) -> None:
-    """Do what a line asks for; a line that asks for nothing that there is says so on the screen.
+    """Do what a line asks for; for an unknown command, say so on the screen.
 
     Raises:
         WebSocketError: sending failed, which ends the conversation.
@@ -67,7 +67,7 @@ def _ping(socket: MessageWebSocket, text: str, screen: Screen) -> None:
 
 
 def close(socket: MessageWebSocket | ReconnectingWebSocket, text: str, screen: Screen) -> None:
-    """Close as a line says, which has `text` behind /close.
+    """Close as a line says that has `text` after /close.
 
     Raises:
         InvalidArgumentError: the code or the reason is not allowed (0x80070057).

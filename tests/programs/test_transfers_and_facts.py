@@ -178,7 +178,7 @@ def test_a_count_of_pings_that_is_none_is_refused(capsys, count):
     with pytest.raises(SystemExit) as caught:
         main(["ping", "ws://localhost/", "--count", count])
     assert caught.value.code == 2
-    assert f"must be a number from 1 on, not {count}" in capsys.readouterr().err
+    assert f"must be at least 1, not {count}" in capsys.readouterr().err
 
 
 def test_a_server_that_answers_no_ping_is_told_by_the_exit_code(run):
