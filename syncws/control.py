@@ -61,14 +61,14 @@ __all__ = [
 
 _MAX_UINT32 = 0xFFFF_FFFF
 _LARGEST_MESSAGE = 64 * 1024 * 1024
-# A heartbeat that is faster than this helps nobody.
+# A faster heartbeat than this helps nobody.
 _SHORTEST_PONG_INTERVAL = dt.timedelta(milliseconds=100)
 
 
 class WebSocketControl(KeptSettings, Settable):
     """Settings of either socket class; what WinRT calls IWebSocketControl2, and more. Not for use by itself.
 
-    Times are in seconds; None is for ever.
+    Times are in seconds; None means for ever.
     """
 
     # Read by _net, because a MessageWebSocket never delays.
@@ -84,7 +84,7 @@ class WebSocketControl(KeptSettings, Settable):
     happy_eyeballs_delay: Setting[float | None] = Setting(
         None,
         check_timeout,
-        """Seconds after which the next address is tried beside the ones before it (beyond WinRT, RFC 8305).
+        """Seconds after which the next address is tried along with those before it (beyond WinRT, RFC 8305).
 
         None, the default: an address is given up before the next is tried. RFC 8305 recommends 0.25. The first to
         accept is taken, the others are dropped.
@@ -96,8 +96,8 @@ class WebSocketControl(KeptSettings, Settable):
         """The address of this machine to connect from: "192.0.2.1", or with a port ("192.0.2.1", 5000) (beyond WinRT).
 
         None, the default: the system chooses. Servers, or proxies, of the other family cannot be reached from it. With
-        a port of your own only one connection at a time may be tried, and SO_REUSEADDR lets the next one have it soon.
-        Of no effect on a socket that connect() is given, and on Unix sockets.
+        a port of your own only one connection at a time can be tried; SO_REUSEADDR makes the port free again soon.
+        Has no effect on a socket that connect() is given, or on Unix sockets.
         """,
     )
     socket_options: ListSetting[SocketOption] = ListSetting(
@@ -105,14 +105,14 @@ class WebSocketControl(KeptSettings, Settable):
         """Options of the socket, set before it connects and after our own; edit the sequence (beyond WinRT).
 
         Triples as setsockopt takes them, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1); or pairs by name, as in
-        ("SO_KEEPALIVE", 1) and ("TCP_USER_TIMEOUT", 30_000), for what begins with `SO_`, `TCP_`, `IP_` or `IPV6_`. One
-        that the system refuses makes the connect fail, and is named.
+        ("SO_KEEPALIVE", 1) and ("TCP_USER_TIMEOUT", 30_000), for names that begin with `SO_`, `TCP_`, `IP_` or `IPV6_`.
+        An option that the system refuses makes the connect fail; the error names it.
         """,
     )
     outbound_buffer_size_in_bytes: Setting[int] = Setting(
         0,
         number_from(0, 0x7FFF_FFFF),
-        """Size of the socket's send buffer, SO_SNDBUF; 0 is the system's.
+        """Size of the socket's send buffer, SO_SNDBUF; 0 leaves it to the system.
 
         Source: IWebSocketControl.OutboundBufferSizeInBytes, which does nothing after connect.
         """,
@@ -120,22 +120,22 @@ class WebSocketControl(KeptSettings, Settable):
     resolver: Setting[Any] = Setting(
         None,
         check_resolver,
-        """Your own dns.resolver.Resolver of dnspython, which alone is then asked (beyond WinRT).
+        """A dns.resolver.Resolver of dnspython, which is then the only one asked (beyond WinRT).
 
-        None, the default: the system's name servers, and when those find nothing the system's own resolver, which is
-        asked first for names under .local. IP addresses, localhost and names in the hosts file are never asked for. Its
-        `lifetime` bounds each lookup, besides the connect's own limits.
+        None, the default: the system's name servers are asked and, when those find nothing, the system's own resolver,
+        which is asked first for names under .local. IP addresses, localhost and names in the hosts file are never asked
+        for. Its `lifetime` bounds each lookup, in addition to the limits of the connect.
         """,
     )
     max_redirects: Setting[int] = Setting(
         0,
         number_from(0, 100),
-        """How many redirects of the server are followed (beyond WinRT).
+        """How many of the server's redirects are followed (beyond WinRT).
 
         A redirect that is not followed is an HttpStatusError with its status and `location`. One that is followed may
-        lead to http and https, which stand for ws and wss, but never from wss to ws. To another scheme, host or port go
-        no credentials, no client certificate, and of the request headers only Origin, User-Agent and Accept-Language;
-        what an ssl_context of your own holds stays in it.
+        lead to http and https, which stand for ws and wss, but never from wss to ws. Another scheme, host or port is
+        sent no credentials and no client certificate, and of the request headers only Origin, User-Agent and
+        Accept-Language; but what an ssl_context of your own holds stays in it.
         """,
     )
     supported_protocols: ListSetting[str] = ListSetting(
@@ -146,9 +146,9 @@ class WebSocketControl(KeptSettings, Settable):
     user_agent: Setting[str | None] = Setting(
         f"syncws/{__version__}",
         check_user_agent,
-        """What the opening handshake says of the program, in the header User-Agent (beyond WinRT); None sends none.
+        """What the opening handshake says about the program, in the header User-Agent (beyond WinRT); None sends none.
 
-        A User-Agent that set_request_header sets is sent instead. No proxy is told it.
+        A User-Agent that set_request_header sets is sent instead. No proxy sees it.
         """,
     )
     cookies: "Setting[CookieJar | Mapping[str, str] | None]" = Setting(
@@ -156,66 +156,67 @@ class WebSocketControl(KeptSettings, Settable):
         check_cookies,
         """Cookies to send: names and values, or a jar of http.cookiejar, which the server fills (beyond WinRT).
 
-        A mapping is for the URI's host alone, and what the server sets stays with this connect. A jar is sent and
-        filled by the standard library's rules (domain, path, Secure, for which wss is https), by redirects and refused
-        answers too. It is shared with whatever else has it; hand one over to several sockets to have them share it.
+        A mapping is for the URI's host only, and what the server sets is kept for this connect only. A jar is sent and
+        filled by the standard library's rules (domain, path, Secure, for which wss counts as https), also by redirects
+        and refusals. Give one jar to several sockets and they share it.
 
-        With None, the default, only what a redirect or a 401 sets is sent on, in the same connect. A header Cookie that
-        set_request_header sets is sent instead of these.
+        With None, the default, only what a redirect or a 401 sets is sent, and only in the same connect. A header
+        Cookie that set_request_header sets is sent instead of these.
         """,
         show=shown_cookies,
     )
     server_credential: Setting[PasswordCredential | None] = Setting(
         None,
         check_credential,
-        """Credential for the server's HTTP challenge; None, the default, is none (….ServerCredential).
+        """Credential for the server's HTTP challenge; None, the default, for none (….ServerCredential).
 
         Sent after a 401 that asks for it: by Digest (RFC 7616; SHA-256 or MD5, qop auth) where that is offered, else by
-        Basic, which over ws anybody on the way can read. On the same connection if the answer lets it go on, else on a
-        new one, within the same time. What was refused is not sent again. Negotiate and NTLM are not answered: set a
-        header Authorization for them. Not sent beside such a header, nor to another origin.
+        Basic, which over ws anybody on the way can read. It goes over the same connection if the answer allows that,
+        else over a new one, within the same time. What was refused is not sent again. Negotiate and NTLM are not
+        answered: set a header Authorization for them. Not sent along with such a header, or to another origin.
         """,
     )
     proxy: Setting[str | None] = Setting(
         None,
         check_proxy,
-        """URL of the proxy to go through; "" is no proxy; None, the default, is the environment's (beyond WinRT).
+        """URL of the proxy to go through; "" for none; None, the default, for the environment's (beyond WinRT).
 
         http://, https:// (TLS to the proxy), socks4://, socks4a://, socks5:// or socks5h://, with host and port (80,
-        443 and 1080 when left out), and user_name:password@ before them if the proxy asks for that. socks4 and socks5
-        have names looked up here, the others by the proxy. SOCKS needs an extra: pip install "syncws[socks]".
+        443 and 1080 when left out), and user_name:password@ before them if the proxy asks for that. With socks4 and
+        socks5 names are looked up here, with the others by the proxy. SOCKS needs an extra: pip install
+        "syncws[socks]".
 
-        None takes for wss the first of the environment variables wss_proxy, https_proxy and all_proxy, for ws that of
-        ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals. When none of these
-        is set, Windows' and macOS' own settings. An entry of no_proxy that cannot be read exempts nothing, and is
-        logged once, at WARNING on `syncws.connect`.
+        None takes for wss the first of the environment variables wss_proxy, https_proxy and all_proxy, and for ws the
+        first of ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals. When none
+        of these is set, it takes the settings of Windows or macOS. An entry of no_proxy that cannot be read exempts
+        nothing, and is logged once, at WARNING on `syncws.connect`.
         """,
         show=lambda proxy: proxy and shown_url(proxy),
     )
     proxy_credential: Setting[PasswordCredential | None] = Setting(
         None,
         check_credential,
-        """Credential for the proxy; None, the default, is the user info of the proxy's URL (….ProxyCredential).
+        """Credential for the proxy; None, the default, for the user info of the proxy's URL (….ProxyCredential).
 
-        Sent to an HTTP proxy after its 407, as server_credential is; to a SOCKS5 proxy by RFC 1929, of a SOCKS4 proxy's
-        only the user name. Never sent to the server, nor to another proxy that a redirect leads through. For a proxy
-        that wants Negotiate or NTLM, a local one such as px or cntlm can log in.
+        Sent to an HTTP proxy after its 407, as server_credential is; to a SOCKS5 proxy as RFC 1929 has it; a SOCKS4
+        proxy gets only the user name. Never sent to the server, or to another proxy that a redirect leads through. For
+        a proxy that wants Negotiate or NTLM, a local one such as px or cntlm can log in.
         """,
     )
     proxy_ssl_context: "Setting[ssl.SSLContext | None]" = Setting(
         None,
         check_ssl_context,
-        """TLS settings of your own for an https proxy; None, the default, is as for ssl_context (beyond WinRT).
+        """TLS settings of your own for an https proxy; None, the default, means as for ssl_context (beyond WinRT).
 
-        For the proxy only: ssl_context is for the server, also behind a proxy.
+        For the proxy only: ssl_context is for the server, behind a proxy too.
         """,
     )
     ssl_context: "Setting[ssl.SSLContext | None]" = Setting(
         None,
         check_ssl_context,
-        """TLS settings of your own for wss; None, the default, is as ca_file says (beyond WinRT).
+        """TLS settings of your own for wss; None, the default, means as ca_file says (beyond WinRT).
 
-        For the server only, also behind a proxy: proxy_ssl_context is for an https proxy.
+        For the server only, behind a proxy too: proxy_ssl_context is for an https proxy.
         """,
     )
     ca_file: "Setting[str | os.PathLike[str] | None]" = Setting(
@@ -223,10 +224,10 @@ class WebSocketControl(KeptSettings, Settable):
         check_authorities,
         """Path of authorities to trust: a file with certificates in PEM form, or a folder of them (beyond WinRT).
 
-        None, the default: the system's alone. Beside those, unless trusts_system_authorities is False. A folder's files
-        must have the hashed names that `openssl rehash FOLDER` gives. Read by each connect to wss, before anything is
-        sent: connect() raises InvalidArgumentError (0x80070057) for what cannot be read. For the server only, and not
-        together with an ssl_context, which has authorities of its own.
+        They are trusted in addition to the system's, unless trusts_system_authorities is False. None, the default, for
+        the system's alone. A folder's files must have the hashed names that `openssl rehash FOLDER` gives them. Read by
+        each connect to wss, before anything is sent: connect() raises InvalidArgumentError (0x80070057) for what cannot
+        be read. For the server only, and not together with an ssl_context, which has authorities of its own.
         """,
     )
     trusts_system_authorities: Setting[bool] = Setting(
@@ -234,38 +235,39 @@ class WebSocketControl(KeptSettings, Settable):
         check_bool,
         """Whether the system's authorities are trusted; False leaves only those of ca_file (beyond WinRT).
 
-        The environment variables SSL_CERT_FILE and SSL_CERT_DIR stand for the system's where they are set.
+        The environment variables SSL_CERT_FILE and SSL_CERT_DIR replace the system's where they are set.
         """,
     )
     client_certificate: Setting[Certificate | None] = Setting(
         None,
         check_client_certificate,
-        """Certificate to show to a server that asks by TLS; None, the default, is none (….ClientCertificate).
+        """Certificate to show to a server that asks by TLS; None, the default, for none (….ClientCertificate).
 
         Shown to the server only, never to a proxy, together with its intermediate_certificates. Make one with
         Certificate.from_pem or Certificate.from_pkcs12. Over ws it has no effect.
 
         With an ssl_context the connection is made with a copy of its versions, ciphers and options that has this
-        certificate. The server is checked by the ssl_context's own rules before it is shown. That context must allow
-        TLS 1.2, and have no sslobject_class or wrap_bio of its own: connect() raises InvalidArgumentError (0x80070057).
+        certificate. The server is checked by the ssl_context's own rules before it sees the certificate. That context
+        must allow TLS 1.2, and have no sslobject_class or wrap_bio of its own: connect() raises InvalidArgumentError
+        (0x80070057).
         """,
     )
     ignorable_server_certificate_errors: ListSetting[ChainValidationResult] = ListSetting(
         check_ignorable_errors,
-        """Errors of the server's certificate that are let pass; edit the sequence (….IgnorableServerCertificateErrors).
+        """Errors of the server's certificate to let pass; edit the sequence (….IgnorableServerCertificateErrors).
 
         Each entry relaxes its own check and no other: a certificate that is self-signed and for another name needs
-        UNTRUSTED and INVALID_NAME. These may be let pass: UNTRUSTED, EXPIRED (also not yet valid), INCOMPLETE_CHAIN,
+        UNTRUSTED and INVALID_NAME. These can be let pass: UNTRUSTED, EXPIRED (also not yet valid), INCOMPLETE_CHAIN,
         WRONG_USAGE (of the server's own certificate, not of an authority's), INVALID_NAME,
         REVOCATION_INFORMATION_MISSING and REVOCATION_FAILURE. When the issuer of the last certificate that came is not
-        known, nobody can tell whether a certificate is missing or the authority is a strange one: that counts as
-        UNTRUSTED and INCOMPLETE_CHAIN, and either entry lets it pass. What was found, passed or not, stands in
-        information.server_certificate_errors; OTHER_ERRORS there, which nothing lets pass, may say that not all could
-        be looked at.
+        known, nobody can tell whether a certificate is missing or the authority is unknown: that counts as UNTRUSTED
+        and INCOMPLETE_CHAIN, and either entry lets it pass. information.server_certificate_errors has all errors that
+        were found, ignored or not; OTHER_ERRORS, which nothing lets pass, may mean that not everything could be
+        checked.
 
         With an ssl_context that checks revocation, only two errors pass: EXPIRED, and, when it asks about the server's
-        certificate alone (VERIFY_CRL_CHECK_LEAF), REVOCATION_INFORMATION_MISSING. Behind any other one the certificate
-        may be revoked, which Python cannot ask any more. So REVOCATION_FAILURE passes never.
+        certificate alone (VERIFY_CRL_CHECK_LEAF), REVOCATION_INFORMATION_MISSING. Behind any other error the
+        certificate may be revoked, which Python can no longer ask. So REVOCATION_FAILURE never passes.
 
         With an ssl_context that verifies, the connection is made with a copy of its versions, ciphers and options; a
         client certificate that it holds is not in that copy: set client_certificate. It must allow TLS 1.2, and have
@@ -275,10 +277,10 @@ class WebSocketControl(KeptSettings, Settable):
     send_timeout: Setting[float | None] = Setting(
         30.0,
         check_timeout,
-        """Seconds that a peer which takes nothing may hold a send (beyond WinRT, where it is fixed).
+        """Seconds that a send may wait while the peer takes nothing (beyond WinRT, where it is fixed).
 
-        It bounds the wait for other senders, and then begins anew whenever the peer takes something: a large message on
-        a slow line may take longer in all.
+        It bounds the wait for other senders, and then starts again whenever the peer takes something: in all, a large
+        message on a slow line may take longer.
         """,
     )
     receive_timeout: Setting[float | None] = Setting(
@@ -286,7 +288,7 @@ class WebSocketControl(KeptSettings, Settable):
         check_timeout,
         """Seconds that one receive(), read or load may take (beyond WinRT, where it is fixed).
 
-        A time-out loses nothing: what has arrived, and what comes later, is there for the next call. It never ends a
+        A timeout loses nothing: what has arrived, and what comes later, is there for the next call. It never ends a
         quiet connection.
         """,
     )
@@ -296,18 +298,18 @@ class WebSocketControl(KeptSettings, Settable):
     inbox_size_in_bytes: Setting[int] = Setting[int].depending(
         lambda control: control._inbox_size(),
         number_from(1, _MAX_UINT32),
-        """Bytes that may have arrived and wait to be taken before reading stops, as memory counts (beyond WinRT).
+        """Bytes of memory that may wait to be taken before reading stops (beyond WinRT).
 
-        Default: 16 MiB for the messages of a MessageWebSocket, and 1 MiB for a StreamWebSocket. Of messages at most one
-        for each 512 bytes of it may wait besides (32,768 by default), though always 1,024. Reading goes on when half of
-        it is free again; while it stops, TCP holds the peer, and its pings are not answered. A single message may be
-        larger. With handlers of message_received nothing waits, except while one of them takes long.
+        Default: 16 MiB for the messages of a MessageWebSocket, and 1 MiB for a StreamWebSocket. The number of messages
+        that may wait is bounded too: one for each 512 bytes of it (32,768 by default), but at least 1,024. Reading goes
+        on when half of it is free again; until then TCP holds the peer back, and its pings are not answered. A single
+        message may be larger. With handlers of message_received nothing waits, except while one of them takes long.
         """,
     )
     keep_alive_interval: Setting[float | None] = Setting(
         20.0,
         check_timeout,
-        """Seconds without a byte from the server after which it is pinged; 0 or None is never (beyond WinRT).
+        """Seconds without a byte from the server after which it is pinged; 0 or None for never (beyond WinRT).
 
         Time during which this side does not read, because inbox_size_in_bytes is used up, does not count.
         """,
@@ -315,17 +317,17 @@ class WebSocketControl(KeptSettings, Settable):
     keep_alive_timeout: Setting[float | None] = Setting(
         20.0,
         check_keep_alive_timeout,
-        """Seconds that the server has to answer that ping; None is for ever (beyond WinRT).
+        """Seconds that the server has to answer that ping; None for ever (beyond WinRT).
 
-        Any byte will do. When none comes receiving raises ConnectionLostError, and closed has 1011 and the reason.
+        Any byte will do. When none comes, receiving raises ConnectionLostError, and closed has 1011 and the reason.
         """,
     )
     desired_unsolicited_pong_interval: Setting[dt.timedelta] = Setting(
         dt.timedelta(),
         check_interval,
-        """Time between Pong frames that nobody asked for, a heartbeat (….DesiredUnsolicitedPongInterval).
+        """Time between unsolicited Pong frames, a heartbeat (….DesiredUnsolicitedPongInterval).
 
-        timedelta(0) is none. Any time above it is at least 100 ms. See RFC 6455 5.5.3.
+        timedelta(0) for none. Any time above that is taken as at least 100 ms. See RFC 6455 5.5.3.
         """,
     )
     compression: Setting[Deflate | bool | None] = Setting(
@@ -336,7 +338,7 @@ class WebSocketControl(KeptSettings, Settable):
 
     @property
     def actual_unsolicited_pong_interval(self) -> dt.timedelta:
-        """The interval in use since connect: the desired one, but at least 100 ms; timedelta(0) before and for none.
+        """The interval in use since connect: the desired one, but at least 100 ms; timedelta(0) before, and for none.
 
         Source: ….ActualUnsolicitedPongInterval.
         """
@@ -359,8 +361,9 @@ class WebSocketControl(KeptSettings, Settable):
 class MessageWebSocketControl(WebSocketControl):
     """Settings of a MessageWebSocket (Windows.Networking.Sockets.MessageWebSocketControl).
 
-    Comes from `MessageWebSocket.control`; cannot be made. Set everything before connect: afterwards every property but
-    message_type raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set again.
+    Comes from `MessageWebSocket.control`; cannot be made. Set everything before connect: afterwards setting any
+    property but message_type raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set
+    again.
     """
 
     _message_type: SocketMessageType
@@ -371,7 +374,7 @@ class MessageWebSocketControl(WebSocketControl):
         as_message_type,
         """Type of the messages that are written (MessageWebSocketControl.MessageType).
 
-        May change at any time. What counts is the value when the data is stored, not when it is put into a DataWriter.
+        May be changed at any time. The value when the data is stored counts, not that when it is put into a DataWriter.
         """,
         is_settable_after_connect=True,
     )
@@ -380,29 +383,29 @@ class MessageWebSocketControl(WebSocketControl):
         as_receive_mode,
         """Whether events carry whole messages or pieces (MessageWebSocketControl.ReceiveMode).
 
-        With PARTIAL_MESSAGE message_received is raised for each piece as it arrives, also inside a frame; see
+        With PARTIAL_MESSAGE message_received is raised for each piece as it arrives, even in the middle of a frame; see
         is_message_complete of its args. Messages of any size then take no memory.
         """,
     )
     max_message_size: Setting[int] = Setting[int].depending(
         lambda control: _MAX_UINT32 if control._receive_mode else _LARGEST_MESSAGE,
-        number_from(0, _MAX_UINT32, "0xFFFFFFFF is no limit"),
-        """Bytes that an incoming message may have; 0xFFFFFFFF is no limit (MessageWebSocketControl.MaxMessageSize).
+        number_from(0, _MAX_UINT32, "0xFFFFFFFF for no limit"),
+        """Bytes that an incoming message may have; 0xFFFFFFFF for no limit (MessageWebSocketControl.MaxMessageSize).
 
         Default: 64 MiB; no limit, as always in WinRT, when receive_mode is PARTIAL_MESSAGE, where messages take no
-        memory. A larger message raises MessageReceived, whose get_data_reader() raises MessageTooBigError, and the
-        connection is closed with 1009.
+        memory. For a larger message message_received is raised, whose args raise MessageTooBigError, and the connection
+        is closed with 1009.
         """,
     )
     discard_unclaimed_messages: Setting[bool] = Setting(
         False,
         check_bool,
-        """Whether messages that nobody wants when they arrive are thrown away, as Windows does (beyond WinRT).
+        """Whether messages that nobody takes when they arrive are thrown away, as Windows does (beyond WinRT).
 
         True, for a program that only sends: what arrives while there is no message_received handler and no receive()
-        runs is dropped and counted in information.discarded_messages. So reading never stops, pings are answered and
-        the server's Close is noticed. What comes between two calls of receive() is dropped too, and pieces of a message
-        with PARTIAL_MESSAGE. False, the default: messages wait, see inbox_size_in_bytes.
+        runs is dropped, and counted in information.discarded_messages. So reading never stops, pings are answered and
+        the server's Close is noticed. What comes between two calls of receive() is dropped too, as are pieces of a
+        message with PARTIAL_MESSAGE. False, the default: messages wait; see inbox_size_in_bytes.
         """,
     )
 
@@ -429,7 +432,7 @@ class MessageWebSocketControl(WebSocketControl):
 class StreamWebSocketControl(WebSocketControl):
     """Settings of a StreamWebSocket (Windows.Networking.Sockets.StreamWebSocketControl).
 
-    Comes from `StreamWebSocket.control`; cannot be made. Set everything before connect: afterwards every property
+    Comes from `StreamWebSocket.control`; cannot be made. Set everything before connect: afterwards setting any property
     raises IllegalMethodCallError (0x8000000E). After a connect that failed they may be set again.
     """
 
@@ -440,7 +443,7 @@ class StreamWebSocketControl(WebSocketControl):
         check_bool,
         """Whether small writes leave at once (StreamWebSocketControl.NoDelay).
 
-        It is TCP_NODELAY: False turns Nagle's algorithm on, which waits for the peer to acknowledge what has gone.
+        It is TCP_NODELAY: False turns on Nagle's algorithm, which waits for the peer to acknowledge what was sent.
         """,
     )
 

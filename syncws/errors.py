@@ -1,6 +1,6 @@
 """Exceptions, each with an HRESULT; WebSocketError.get_status turns an HRESULT into a WebErrorStatus.
 
-Plain values: any thread may use them. The tree, most general first; beside each class what else it is in Python, and
+Plain values: any thread may use them. The tree, most general first; next to each class, what else it is in Python and
 the HRESULT it carries::
 
     WebSocketError                     OSError                  any
@@ -31,8 +31,8 @@ the HRESULT it carries::
         ├── ProtocolViolationError                              0x83760002 E_INVALID_PROTOCOL_FORMAT
         └── MessageTooBigError         ValueError               0x80072738 WSAEMSGSIZE
 
-ConnectFailedError and ConnectionOverError together are what a program catches in order to connect again; `is_transient`
-of either tells whether that has a chance. A connect() that is cancelled raises OperationCanceledError.
+A program that reconnects catches ConnectFailedError and ConnectionOverError; `is_transient` of either tells whether
+another attempt has a chance. A connect() that is cancelled raises OperationCanceledError.
 """
 
 import copy
@@ -78,11 +78,11 @@ __all__ = [
 
 
 class ConnectAttempt(NamedTuple):
-    """What became of one address during a connect() (beyond WinRT).
+    """What happened to one address during a connect() (beyond WinRT).
 
     Attributes:
         address (str): the IP address, or the path of a Unix socket.
-        error (OSError): why it failed: the system's error, or one of this module.
+        error (OSError): why it failed: the system's error, or one from this module.
         seconds (float): how long it was tried.
     """
 
@@ -95,11 +95,11 @@ class WebSocketError(OSError):
     """Base of every error of this library; an OSError that carries an HRESULT.
 
     Attributes:
-        hresult (int): the signed 32-bit HRESULT, also as `winerror`, as PyWinRT's errors have it.
+        hresult (int): the signed 32-bit HRESULT; also as `winerror`, as in PyWinRT's errors.
         status (WebErrorStatus): what WebSocketError.get_status gives for it.
         message (str): what went wrong, for people; also as `strerror`.
         errno (int | None): the nearest POSIX number, None where there is none.
-        attempts (tuple[ConnectAttempt, ...]): of connect(), what became of each address that was tried; else empty.
+        attempts (tuple[ConnectAttempt, ...]): from connect(), what happened to each address that was tried; else empty.
     """
 
     args: tuple[Any, ...]
@@ -135,10 +135,10 @@ class WebSocketError(OSError):
 
     @staticmethod
     def get_status(hresult: int, /) -> WebErrorStatus:
-        """Return the WebErrorStatus of an HRESULT, signed or unsigned; UNKNOWN for every number that has none.
+        """Return the WebErrorStatus of an HRESULT, signed or unsigned; UNKNOWN for a number that has none.
 
         Raises:
-            InvalidArgumentTypeError, InvalidArgumentError: no int, or one that does not fit 32 bits (0x80070057).
+            InvalidArgumentTypeError, InvalidArgumentError: not an int, or one that does not fit 32 bits (0x80070057).
 
         Source: Windows.Networking.Sockets.WebSocketError.GetStatus.
         """
@@ -153,7 +153,7 @@ class WebSocketError(OSError):
 
 
 def fresh(error: WebSocketError) -> WebSocketError:
-    """Return a copy to raise: an error that is raised twice keeps the frames of both, and what their locals hold."""
+    """Return a copy to raise: an error raised twice keeps the frames of both times, and what their locals hold."""
     made = copy.copy(error)
     made.__cause__ = error.__cause__
     return made
@@ -185,7 +185,7 @@ class IllegalMethodCallError(WebSocketError, RuntimeError):
 
 
 class InvalidOperationError(WebSocketError, RuntimeError):
-    """A second operation while one runs on the same reader or writer: 0x800710DD."""
+    """A second operation while another runs on the same reader or writer: 0x800710DD."""
 
     _default_hresult = HResult.ERROR_INVALID_OPERATION
     _default_errno = errno_module.EBUSY
@@ -205,7 +205,7 @@ class OutOfBoundsError(WebSocketError, IndexError):
 
 
 class NoUnicodeTranslationError(WebSocketError, UnicodeError):
-    """Bytes that are no text in the chosen encoding: ERROR_NO_UNICODE_TRANSLATION 0x80070459."""
+    """Bytes that are not text in the chosen encoding: ERROR_NO_UNICODE_TRANSLATION 0x80070459."""
 
     _default_hresult = HResult.ERROR_NO_UNICODE_TRANSLATION
     _default_errno = errno_module.EILSEQ
@@ -222,8 +222,8 @@ class OperationTimedOutError(WebSocketError, TimeoutError):
     """The operation's deadline passed: WININET_E_TIMEOUT 0x80072EE2.
 
     Attributes:
-        is_queued (bool): only of a send: True when part of the message had left already and the rest is kept, so that
-            all of it may still arrive; False when it will not arrive.
+        is_queued (bool): only for a send: True when part of the message had already left and the rest is kept, so all
+            of it may still arrive; False when it will not arrive.
     """
 
     _default_hresult = HResult.WININET_E_TIMEOUT
@@ -237,16 +237,16 @@ class OperationTimedOutError(WebSocketError, TimeoutError):
 class ConnectFailedError(WebSocketError, ConnectionError):
     """Base of the errors with which connect() fails for a reason of the network or the server."""
 
-    # Of a class, or of one error.
+    # Set for a class, or for one error.
     _is_transient = True
 
     @property
     def is_transient(self) -> bool:
         """True when the same connect() would have a chance later (beyond WinRT).
 
-        True when the name was not found, nobody accepted, time was over, the server or a proxy hung up, and for the
-        HTTP statuses 408, 425, 429 and 5xx. False for every other status, for a user name or password that a proxy does
-        not take, for TLS and certificates, and for an answer that is no valid handshake.
+        True when the name was not found, nobody accepted, the time ran out, or the server or a proxy hung up, and for
+        the HTTP statuses 408, 425, 429 and 5xx. False for every other status, for a user name or password that a proxy
+        does not accept, for TLS and certificates, and for an answer that is not a valid handshake.
         """
         return self._is_transient
 
@@ -267,7 +267,7 @@ class CannotConnectError(ConnectFailedError):
 class ProxyError(CannotConnectError):
     """The proxy cannot be reached, or refuses: WININET_E_PROXY_SERVER_UNREACHABLE 0x80072F85 (beyond WinRT).
 
-    A SOCKS proxy that does not take our user name and password: 0x80190197, as an HTTP proxy's 407 has it. One that
+    A SOCKS proxy that does not accept our user name and password: 0x80190197, as for an HTTP proxy's 407. One that
     says why it did not reach the server: refused 0x80072EFD, unreachable 0x80072F84.
 
     Attributes:
@@ -286,8 +286,8 @@ class TlsError(ConnectFailedError):
     """The TLS handshake failed: WININET_E_SECURITY_CHANNEL_ERROR 0x80072F7D.
 
     0x80072F0C (WININET_E_CLIENT_AUTH_CERT_NEEDED) when the server says that it wants a client certificate and got none.
-    Only TLS 1.3 has an alert for that; before it servers answer with others, which stand in the message by their names,
-    as do those about a client certificate that is not accepted (unknown_ca, certificate_expired …).
+    Only TLS 1.3 has an alert for that; in older versions servers send others, which the message names, as it does those
+    about a client certificate that is not accepted (unknown_ca, certificate_expired …).
     """
 
     _is_transient = False
@@ -314,9 +314,9 @@ class CertificateError(TlsError):
 
 
 class HandshakeError(ConnectFailedError):
-    """The server's answer is no valid WebSocket handshake: 0x80072F78, 0x83760003 or 0x83760004.
+    """The server's answer is not a valid WebSocket handshake: 0x80072F78, 0x83760003 or 0x83760004.
 
-    Or a proxy answers something else than its protocol allows: 0x80072F78.
+    Or a proxy's answer is one that its protocol does not allow: 0x80072F78.
     """
 
     _is_transient = False
@@ -325,13 +325,14 @@ class HandshakeError(ConnectFailedError):
 
 
 class HttpStatusError(HandshakeError):
-    """The server answered with another status than 101: 0x80190000 + status, or 0x80190001 … 5.
+    """The server answered with a status other than 101: 0x80190000 + status, or 0x80190001 … 5.
 
-    Or the proxy answered CONNECT with another status than 2xx; 407 is PROXY_AUTHENTICATION_REQUIRED.
+    Or the proxy answered CONNECT with a status other than 2xx; 407 is PROXY_AUTHENTICATION_REQUIRED.
 
     Attributes:
         status_code (int): the HTTP status code.
-        headers (HttpHeaders): the answer's headers; repeated ones joined by ", ", and apart by `get_all(name)`.
+        headers (HttpHeaders): the answer's headers; repeated ones are joined by ", ", and `get_all(name)` has them
+            apart.
         body (bytes): the first bytes of the answer's body, at most 4,096.
         location (str | None): the Location header of a redirect, which is not followed.
         is_from_proxy (bool): the answer came from the proxy, not from the server.
@@ -355,14 +356,14 @@ class HttpStatusError(HandshakeError):
 
     @property
     def location(self) -> str | None:
-        """Value of the Location header; None when there is none, or it is a proxy's, which must lead nobody away."""
+        """Value of the Location header; None when there is none, or it is a proxy's, which must not lead us away."""
         return None if self.is_from_proxy else self.headers.get("location")
 
 
 class RedirectError(HandshakeError):
     """A redirect that is not followed although control.max_redirects allows some: WININET_E_REDIRECT_FAILED 0x80072F7C.
 
-    There were too many, or it leads to no WebSocket URI; from wss to ws it is 0x80072F08.
+    There were too many, or it does not lead to a WebSocket URI; from wss to ws it is 0x80072F08.
 
     Attributes:
         location (str | None): where it leads.
@@ -380,12 +381,12 @@ class ConnectTimedOutError(ConnectFailedError, OperationTimedOutError):
 
 
 class ConnectionOverError(WebSocketError):
-    """Base of the errors that say that an open connection is over, or is closing.
+    """Base of the errors of an open connection that is over, or closing.
 
     Attributes:
         close_cause (CloseCause): who or what ended it; NONE where that is not known.
         close_code (int | None): the close code, as information.close_code has it; None where it is not known.
-        close_reason (str): the reason that goes with it.
+        close_reason (str): the reason that goes with close_code.
     """
 
     close_cause: CloseCause = CloseCause.NONE
@@ -396,8 +397,8 @@ class ConnectionOverError(WebSocketError):
     def is_transient(self) -> bool:
         """True when connecting again would have a chance (beyond WinRT).
 
-        True when the connection was lost or went silent, and when the server closed it with a code that does not blame
-        this side. False after 1002, 1003 and 1007 to 1010, when this side has closed, and when the server broke the
+        True when the connection was lost or went silent, or when the server closed it with a code that does not blame
+        this side. False after 1002, 1003 and 1007 to 1010, when this side closed it, and when the server broke the
         protocol or sent too much.
         """
         if self.close_cause is CloseCause.PEER:
@@ -426,7 +427,7 @@ class MessageTooBigError(ConnectionOverError, ValueError):
 
 
 class ProtocolViolationError(ConnectionOverError):
-    """The server broke RFC 6455, and got the close code 1002 or 1007: E_INVALID_PROTOCOL_FORMAT 0x83760002."""
+    """The server broke RFC 6455, and was sent the close code 1002 or 1007: E_INVALID_PROTOCOL_FORMAT 0x83760002."""
 
     _default_hresult = HResult.E_INVALID_PROTOCOL_FORMAT
     _default_errno = errno_module.EPROTO

@@ -67,16 +67,16 @@ class BandwidthStatistics(NamedTuple):
 
 
 class ConnectTimes(NamedTuple):
-    """Seconds that the phases of connect() took (beyond WinRT); None for a phase that there was not.
+    """Seconds that the phases of connect() took (beyond WinRT); None for a phase that did not take place.
 
-    All but `lookup` and `total` are those of the connection that stands: redirects, addresses that failed and
+    All but `lookup` and `total` are for the connection that was made in the end: redirects, addresses that failed and
     challenges are only in `total`.
 
     Attributes:
         lookup (float | None): name lookups, all of them.
         tcp (float | None): TCP, to the server or the proxy.
-        proxy (float | None): what the proxy asks for, TLS with it included.
-        tls (float | None): TLS with the server, its check and handlers of custom validation included.
+        proxy (float | None): the exchange with the proxy, including TLS with it.
+        tls (float | None): TLS with the server, including its checks and handlers of custom validation.
         handshake (float | None): the opening handshake, from the request to the answer.
         total (float): all of connect().
     """
@@ -94,7 +94,7 @@ class ConnectTimes(NamedTuple):
 
 
 class ConnectFacts(NamedTuple):
-    """What a connect has found out, besides what the handshake settled; made by it."""
+    """What a connect has found out, apart from what the handshake settled; made by it."""
 
     connected_at: dt.datetime | None = None
     times: ConnectTimes | None = None
@@ -152,17 +152,17 @@ class WebSocketInformation:
 
     @property
     def local_address(self) -> HostName | None:
-        """Our IP address; None before connect, and over a socket that has none, AF_UNIX (….LocalAddress)."""
+        """Our IP address; None before connect, and over a Unix socket, which has none (….LocalAddress)."""
         return self._take_snapshot().local_address
 
     @property
     def remote_address(self) -> HostName | None:
-        """IP address of the server, or of the proxy; None as local_address is (beyond WinRT)."""
+        """IP address of the server, or of the proxy; None when local_address is (beyond WinRT)."""
         return self._take_snapshot().remote_address
 
     @property
     def proxy(self) -> str | None:
-        """The proxy that the connection goes through; None before connect and when it goes straight (beyond WinRT).
+        """The proxy that the connection goes through; None before connect, and when there is none (beyond WinRT).
 
         Scheme, host and port, as in "http://proxy.example:3128"; never a user name or a password.
         """
@@ -170,20 +170,20 @@ class WebSocketInformation:
 
     @property
     def protocol(self) -> str:
-        """The subprotocol that the server chose; "" before connect and when none (….Protocol)."""
+        """The subprotocol that the server chose; "" before connect, and when it chose none (….Protocol)."""
         return self._take_snapshot().protocol
 
     @property
     def response_headers(self) -> HttpHeaders:
         """The headers of the server's answer to the opening handshake; empty before connect (beyond WinRT).
 
-        Of an answer that was a refusal they stand on the HttpStatusError.
+        The headers of a refusal are on the HttpStatusError.
         """
         return self._take_snapshot().response_headers
 
     @property
     def server_certificate(self) -> Certificate | None:
-        """The server's certificate, also one that was refused; None before connect and over ws.
+        """The server's certificate, even one that was refused; None before connect and over ws.
 
         Source: ….ServerCertificate.
         """
@@ -199,10 +199,10 @@ class WebSocketInformation:
 
     @property
     def server_certificate_errors(self) -> tuple[ChainValidationResult, ...]:
-        """All that was wrong with the server's certificate, let pass or not; empty when it passed the usual checks.
+        """All that was wrong with the server's certificate, ignored or not; empty when it passed the usual checks.
 
-        Filled also after a connect that failed because of it, until the next one. When the issuer is not known it
-        holds UNTRUSTED and INCOMPLETE_CHAIN. Behind an error that nobody can let pass nothing more is looked for.
+        After a connect that failed because of it, it is there until the next connect. When the issuer is not known it
+        holds UNTRUSTED and INCOMPLETE_CHAIN. After an error that cannot be ignored nothing more is looked for.
 
         Source: ….ServerCertificateErrors.
         """
@@ -210,7 +210,7 @@ class WebSocketInformation:
 
     @property
     def server_certificate_error_severity(self) -> SocketSslErrorSeverity:
-        """NONE, IGNORABLE when all the errors may be let pass, or FATAL (….ServerCertificateErrorSeverity)."""
+        """NONE, IGNORABLE when all the errors can be ignored, or FATAL (….ServerCertificateErrorSeverity)."""
         return severity_of(self._take_snapshot().server_certificate_errors)
 
     @property
@@ -235,7 +235,7 @@ class WebSocketInformation:
 
     @property
     def tls_version(self) -> str | None:
-        """TLS's version with the server, as in "TLSv1.3"; None before connect and over ws (beyond WinRT)."""
+        """The version of TLS with the server, as in "TLSv1.3"; None before connect and over ws (beyond WinRT)."""
         return self._take_snapshot().facts.tls_version
 
     @property
@@ -250,7 +250,7 @@ class WebSocketInformation:
 
     @property
     def messages_sent(self) -> int:
-        """Messages whose last frame has gone, or has begun to go (beyond WinRT)."""
+        """Messages whose last frame has been sent, or has begun to be (beyond WinRT)."""
         return self._take_snapshot().messages_sent
 
     @property
@@ -260,60 +260,60 @@ class WebSocketInformation:
 
     @property
     def frames_sent(self) -> int:
-        """Frames that have gone, or have begun to go, of every kind (beyond WinRT)."""
+        """Frames of every kind that have been sent, or have begun to be (beyond WinRT)."""
         return self._take_snapshot().frames_sent
 
     @property
     def compression(self) -> CompressionStatistics | None:
-        """What was agreed about compression and what it has come to; None before connect and without (beyond WinRT).
+        """What was agreed about compression and what it has achieved; None before connect and without (beyond WinRT).
 
-        It is None too when control.compression was set and the server does not compress.
+        It is also None when control.compression was set but the server does not compress.
         """
         return self._take_snapshot().compression
 
     @property
     def bytes_received(self) -> int:
-        """Bytes that came over TCP since connect, TLS and frame headers included (beyond WinRT)."""
+        """Bytes that have come over TCP since connect, including TLS and frame headers (beyond WinRT)."""
         return self._take_snapshot().bytes_received
 
     @property
     def bytes_sent(self) -> int:
-        """Bytes that went over TCP since connect, TLS and frame headers included (beyond WinRT)."""
+        """Bytes that have gone over TCP since connect, including TLS and frame headers (beyond WinRT)."""
         return self._take_snapshot().bytes_sent
 
     @property
     def bytes_buffered_in(self) -> int:
         """Bytes of payload that have arrived and wait to be taken (beyond WinRT).
 
-        At most control.inbox_size_in_bytes, and beyond it one message or one read: of 64 KiB, and where the inbox is
-        that of a default MessageWebSocket, of 256 KiB. Of whole messages only complete ones count. What a read that
-        timed out has put back counts too.
+        At most control.inbox_size_in_bytes, plus one message or one read: 64 KiB or, where the inbox has the default
+        size of a MessageWebSocket, 256 KiB. With receive_mode FULL_MESSAGE only complete messages count. What a read
+        that timed out has put back counts too.
         """
         return self._take_snapshot().bytes_buffered_in
 
     @property
     def bytes_pending_out(self) -> int:
-        """Bytes that sending threads have given and the system has not taken yet, the waiting ones' included.
+        """Bytes given by sending threads, waiting ones too, that the system has not taken yet (beyond WinRT).
 
-        They lie in the buffers that were handed to send and write, not in copies (beyond WinRT).
+        They are in the buffers that were passed to send and write, not in copies.
         """
         return self._take_snapshot().bytes_pending_out
 
     @property
     def discarded_messages(self) -> int:
-        """Messages, or pieces, that control.discard_unclaimed_messages threw away (beyond WinRT); 0 of a stream."""
+        """Messages, or pieces, that control.discard_unclaimed_messages threw away (beyond WinRT); 0 for a stream."""
         return self._take_snapshot().discarded_messages
 
     @property
     def handler_failures(self) -> int:
-        """How many times a handler raised; each is on the logger `syncws` with its traceback (beyond WinRT)."""
+        """How many times a handler raised; each time is logged on `syncws` with its traceback (beyond WinRT)."""
         return self._take_snapshot().handler_failures
 
     @property
     def round_trip_time(self) -> float | None:
-        """Seconds from the latest ping that was answered to its pong, ping()'s or keep-alive's (beyond WinRT).
+        """Seconds from the latest answered ping, of ping() or keep-alive, to its pong (beyond WinRT).
 
-        None as long as there is none. Time that a handler took before the pong was read is part of it.
+        None until there is one. Time that a handler took before the pong was read is part of it.
         """
         return self._take_snapshot().round_trip_time
 
@@ -321,26 +321,26 @@ class WebSocketInformation:
     def close_cause(self) -> CloseCause:
         """Why the connection is over, or closing; CloseCause.NONE while it is open (beyond WinRT).
 
-        What came first counts: after close() it is LOCAL, also when the server never answered. It is set before
-        receive, a read, wait_closed or closed tells of the end.
+        What came first counts: after close() it is LOCAL, even if the server never answered. It is set before
+        receive, a read, wait_closed or closed reports the end.
         """
         return self._take_snapshot().close_cause
 
     @property
     def close_code(self) -> int | None:
-        """The code that closed tells or will tell; None as long as it is not known (beyond WinRT)."""
+        """The code that the event closed has, or will have; None until it is known (beyond WinRT)."""
         return self._take_snapshot().close_code
 
     @property
     def close_reason(self) -> str:
-        """The reason that goes with close_code; "" as long as there is none (beyond WinRT)."""
+        """The reason that goes with close_code; "" until there is one (beyond WinRT)."""
         return self._take_snapshot().close_reason
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it at one moment as plain values, which JSON takes (beyond WinRT).
+        """Return all of it, as of one moment, in plain values that JSON takes (beyond WinRT).
 
-        Enumerations by name, times as ISO 8601, certificates by hash. What may be a secret is left out: the values of
-        headers that are not known to hold none, and a subprotocol whose name is not known.
+        Enumerations by name, times as ISO 8601, certificates by hash. What may be secret is left out: the values of
+        headers that are not known to be harmless, and a subprotocol whose name is not known.
         """
         snapshot = self._take_snapshot()
         still = self._over(lambda: snapshot)

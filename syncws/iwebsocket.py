@@ -1,4 +1,4 @@
-"""IWebSocket: what both socket classes share: connecting, closing, sending, the events and what belongs to them.
+"""IWebSocket, what both socket classes share: connecting, closing, sending, events.
 
 Methods run on the caller's thread and may be called on any thread; handlers of closed run on the connection's reader
 thread, those of server_custom_validation_requested on the connecting thread.
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IWebSocket"]
 
-# As in message_websocket: to ask an enumeration for a member takes long.
+# As in message_websocket: asking an enumeration for a member takes long.
 _NEW, _CONNECTING, _CONNECTED, _CLOSED = State
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """
         if type(self) is IWebSocket:
             raise TypeError("IWebSocket cannot be made: make a MessageWebSocket or a StreamWebSocket")
-        # Here and wherever a connect sets what stands here: past __setattr__, which looks at each name.
+        # Here, and wherever a connect sets these, past __setattr__, which checks each name.
         vars(self).update(
             _socket_lock=locks.RLock(), _link=SessionLink(), _request_headers={}, _latest_stream=LatestStream()
         )
@@ -102,7 +102,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             self._socket_state = _NEW
             self._control._thaw()
 
-    # What a socket class brings.
+    # What each socket class supplies.
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
         """Send what came through the output stream."""
@@ -113,7 +113,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         raise NotImplementedError
 
     def _make_session(self, settings: ControlT, reached: Reached, waker: Waker) -> SessionT:
-        """Make a session and its reader, which must not hold the socket; while the server answers."""
+        """Make a session and its reader, which must not hold the socket; called while the server answers."""
         raise NotImplementedError
 
     # Before connect.
@@ -125,9 +125,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         Host and Origin may be set; what belongs to the handshake (Sec-WebSocket-…, Upgrade, Connection) may not.
 
         Raises:
-            InvalidArgumentTypeError: name or value is no str (0x80070057).
-            InvalidArgumentError: the name is no token or belongs to the handshake; the value holds control characters
-                or ones beyond Latin-1 (0x80070057).
+            InvalidArgumentTypeError: name or value is not a str (0x80070057).
+            InvalidArgumentError: the name is not a token or belongs to the handshake; or the value holds control
+                characters or some beyond Latin-1 (0x80070057).
             IllegalMethodCallError: connect was called (0x8000000E).
 
         Source: MessageWebSocket.SetRequestHeader.
@@ -154,34 +154,35 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
         Args:
             uri: text or Uri, without fragment and user info.
-            timeout: seconds for all of it: name, addresses, proxy, TLS, handshake. None (the default) leaves the 60
-                seconds of control.connect_timeout for each of at most five addresses.
+            timeout: seconds for all of it: name, addresses, proxy, TLS, handshake. With None (the default) there are
+                only the 60 seconds of control.connect_timeout for each of at most five addresses.
             cancellation_token: ends it when its source is cancelled; the socket may then be connected again. None (the
-                default) when only close() and abort() can.
+                default) if only close() and abort() may.
             socket: a connected stream socket to use, AF_UNIX too, instead of the URI's host and the proxy (beyond
-                WinRT). It belongs to this object from then on, also when connecting fails. Only its descriptor is used:
+                WinRT). It belongs to this object from then on, even if connecting fails. Only its descriptor is used:
                 what a subclass of socket.socket overrides is not called. Redirects are not followed. None (the default)
                 to find the server by the URI.
 
         Raises:
             InvalidArgumentError: a bad URI, timeout, token or socket, a bad proxy in the environment, or a
                 client_certificate that TLS cannot use, before any I/O (0x80070057).
-            WebSocketError: a SOCKS proxy, and the extra for it is not installed, before any I/O (0x80004005).
+            WebSocketError: a SOCKS proxy is to be used and the extra for it is not installed, before any I/O
+                (0x80004005).
             IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
             ObjectClosedError: the socket was closed (0x80000013).
             HostNameNotResolvedError: the name has no address (0x80072EE7).
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84); or the system
-                gives no thread or no descriptor, or the subinterpreter allows no threads (0x80072EFD).
+                has no thread or descriptor left, or the subinterpreter allows no threads (0x80072EFD).
             ProxyError: the proxy cannot be reached, or refuses (0x80072F85, 0x80190197, 0x80072EFD, 0x80072F84).
             CertificateError: the server's certificate did not pass (0x80072F05, …06, …0D, …17, …19, …89, …8A), or a
                 handler refused it (0x800C000E).
             TlsError: TLS failed otherwise (0x80072F7D), or the server wants a client certificate (0x80072F0C).
-            HttpStatusError: another status than 101, or of a proxy than 2xx (0x80190000 + status, for a status without
-                a number of its own 0x80190001, …03, …04, …05).
+            HttpStatusError: a status other than 101, or from a proxy other than 2xx (0x80190000 + status, for a status
+                without a number of its own 0x80190001, …03, …04, …05).
             RedirectError: too many redirects, or one that cannot be followed (0x80072F7C, 0x80072F08).
-            HandshakeError: the answer, or a proxy's, is none that is valid (0x80072F78, 0x83760003, 0x83760004).
+            HandshakeError: the answer, or a proxy's, is not valid (0x80072F78, 0x83760003, 0x83760004).
             ConnectAbortedError: the server hung up (0x80072EFE, 0x80072EFF).
-            ConnectTimedOutError: the time was over (0x80072EE2).
+            ConnectTimedOutError: the time ran out (0x80072EE2).
             OperationCanceledError: close() or abort() was called meanwhile, or the token cancelled (0x800704C7).
 
         Source: MessageWebSocket.ConnectAsync.
@@ -223,7 +224,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
                 raise ObjectClosedError("the socket was closed: make a new one to connect")
             if self._socket_state is not _NEW:
                 raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
-            # First this, which tells whose the rest is when an interruption comes in between.
+            # First this, which tells whose the rest is if an interruption comes in between.
             self._link.connect = connect
             vars(self).update(_socket_connecting=connect, _socket_state=_CONNECTING)
             self._control._freeze()
@@ -238,7 +239,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             close_when_dropped(self, session, target)
 
     def _end_failed_connect(self, connect: Connect) -> None:
-        """Make the socket as it was before `connect`, if that was not refused; give back what it has."""
+        """Make the socket as it was before `connect`, unless that was refused; give back what it has."""
         session = None
         with self._socket_lock:
             if self._link.connect is connect:
@@ -261,7 +262,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def output_stream(self) -> OutputStream:
         """The stream for a DataWriter, or for write(); exists before connect (….OutputStream).
 
-        One write is one message: of a MessageWebSocket of control.message_type, of a StreamWebSocket binary. A
+        One write is one message: of control.message_type with a MessageWebSocket, binary with a StreamWebSocket. A
         DataWriter that is closed with the stream attached closes the stream: later use raises ObjectClosedError
         (0x80000013). It keeps the socket object alive.
         """
@@ -309,16 +310,16 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
         Any number of threads may ping at the same time, whatever else is sent or received. A pong that answers a later
         ping answers the earlier ones too; pings with the same payload cannot be told apart, and one pong answers them
-        all. As long as the inbox is full, and so nothing is read, no pong is seen.
+        all. While the inbox is full nothing is read, and so no pong is seen.
 
         Args:
             payload: at most 125 bytes; None (the default) for bytes that no other ping has.
-            timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes the
+            timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes, the
                 connection goes on.
 
         Raises:
-            InvalidArgumentTypeError: `payload` is no bytes, bytearray or memoryview (0x80070057).
-            InvalidArgumentError: more than 125 bytes, a memoryview that was released, or a bad timeout (0x80070057).
+            InvalidArgumentTypeError: `payload` is not bytes, a bytearray or a memoryview (0x80070057).
+            InvalidArgumentError: more than 125 bytes, a released memoryview, or a bad timeout (0x80070057).
             IllegalMethodCallError: not connected yet, or called in a handler (0x8000000E).
             OperationTimedOutError: no answer in time (0x80072EE2).
             ObjectClosedError: closed, or closing (0x80000013).
@@ -331,13 +332,13 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     # Closing.
 
     def close(self, code: int | None = None, reason: str | None = "") -> None:
-        """Close the connection, and wait for it no longer than control.close_timeout (10 s).
+        """Close the connection, and wait for that no longer than control.close_timeout (10 s).
 
         Without arguments an empty Close frame is sent. It may be called at any time, on any thread, several times, and
-        inside a handler, where it only begins and does not wait. During a connect it cancels that. Messages and
-        bytes that nobody has taken are dropped; but once the peer has closed, or the connection was lost, receive() and
+        inside a handler, where it begins closing but does not wait. During a connect it cancels that. Messages and
+        bytes that nobody has taken are dropped; but if the peer closed or the connection was lost before, receive() and
         reads still get them. Unlike in WinRT it waits until the connection is over, and then a second at most for
-        handlers that run. Ctrl-C ends the wait, and may cut the connection.
+        running handlers. Ctrl-C ends the wait, and may cut the connection.
 
         Args:
             code: 1000 to 1003, 1005 (sends none), 1007 to 1010, or 3000 to 4999.
@@ -345,7 +346,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
         Raises:
             InvalidArgumentError: a code or reason that is not allowed, before anything is done (0x80070057).
-            InvalidArgumentTypeError: code is no int or reason no str (0x80070057).
+            InvalidArgumentTypeError: code is not an int or reason not a str (0x80070057).
 
         Source: MessageWebSocket.Close, IClosable.Close.
         """
@@ -360,7 +361,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def abort(self) -> None:
         """Cut the connection at once, without a Close frame; closed is raised with 1006 (beyond WinRT).
 
-        Takes no lock that a stuck thread can hold; on any thread, at any time. During a connect it cancels that.
+        It takes no lock that a stuck thread can hold. On any thread, at any time; during a connect it cancels that.
         """
         session = self._end()
         if session is not None:
@@ -382,7 +383,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             timeout: seconds to wait; None (the default) for ever.
 
         Returns:
-            True when it is over, False when the time was.
+            True when it is over, False when the time ran out first.
 
         Raises:
             InvalidArgumentError: a bad timeout (0x80070057).
@@ -422,7 +423,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         return self.state is _CONNECTED
 
     def fileno(self) -> int:
-        """Return what select, selectors and event loops may wait on, and nobody may read from (beyond WinRT).
+        """Return a descriptor that select, selectors and event loops can wait on; nobody may read it (beyond WinRT).
 
         Readable while a receive, or a read of one byte, would not block. It lives as long as this object.
 
@@ -432,7 +433,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """
         session = self._session or self._connected_session()
         number = session.inbox.fileno()
-        # From now on somebody reads although nobody receives.
+        # From now on the library must read even while nobody receives.
         session.role.call()
         return number
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageWebSocket"]
 
-# To ask an enumeration for a member costs as much as all of a function that does so for each message (Python 3.11).
+# Asking an enumeration for a member costs as much as the rest of a function that runs for each message (Python 3.11).
 _CONNECTED = State.CONNECTED
 _UTF8 = SocketMessageType.UTF8
 _TIMEOUT = Default.TIMEOUT
@@ -66,7 +66,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     _information: MessageWebSocketInformation
     _message_received_event: Event["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
-    # The session's, while it is connected; the latter where it may send at once.
+    # The session's, while it is connected; _outbox only where it may send at once.
     _at_hand = AtHand(NOTHING)
     _outbox: Outbox | None = None
 
@@ -89,10 +89,10 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return self._information
 
     message_received: EventMember["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs] = ReaderEvent(
-        """Raised for each message, and for a failure of receiving, whose reader raises (….MessageReceived).
+        """Raised for each message, and for a failure of receiving, whose args raise it (….MessageReceived).
 
         Handlers are called as handler(socket, args). Add them with `+=` or add_message_received, remove them with `-=`
-        or remove_message_received; unlike in WinRT at any time. What came before the first handler goes to it first.
+        or remove_message_received; unlike in WinRT at any time. The first handler first gets what came before it.
         """
     )
 
@@ -116,7 +116,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     def send(self, message: "str | ReadableBuffer", /, *, compress: bool = True) -> None:
         """Send one message: str as text, any buffer as binary, whatever control.message_type says (beyond WinRT).
 
-        With `compress` False it goes plain where control.compression was agreed, as a secret should.
+        With `compress` False it is not compressed even where compression was agreed, as suits a secret.
 
         Raises:
             InvalidArgumentTypeError: another type (0x80070057).
@@ -153,7 +153,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         session.send_message(opcode, payload, compress)
 
     def send_json(self, value: Any, /) -> None:
-        """Send what JSON stands for a value, as one text message (beyond WinRT).
+        """Send a value as JSON, in one text message (beyond WinRT).
 
         Written without spaces, by orjson where that is installed and knows all of the value, else by json.
 
@@ -170,8 +170,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Send one frame of a message, with more of it to follow.
 
         The message is of the type that control.message_type has at its first frame. Until send_final_frame has ended
-        it nothing else can be written; pings are answered, and closing is possible. Text may be cut anywhere, also
-        inside a character. It goes plain, whatever control.compression says.
+        it nothing else can be written; pings are still answered, and closing is possible. Text may be cut anywhere,
+        even inside a character. It is not compressed, whatever control.compression says.
 
         Args:
             data: bytes, any object with the buffer protocol, or a Buffer; may be empty.
@@ -181,15 +181,15 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             The number of bytes sent.
 
         Raises:
-            InvalidArgumentTypeError: `data` is no buffer, `progress` not callable (0x80070057).
-            InvalidArgumentError: the message is text, and this frame does not go on with UTF-8; it was not sent
+            InvalidArgumentTypeError: `data` is not a buffer, or `progress` not callable (0x80070057).
+            InvalidArgumentError: the message is text, and with this frame it is not UTF-8; it was not sent
                 (0x80070057).
             IllegalMethodCallError: not connected yet (0x8000000E).
             InvalidOperationError: another thread is sending a frame in this way (0x800710DD).
             ObjectClosedError: closed, or closing (0x80000013).
-            OperationTimedOutError: the peer does not read; when `is_queued` the frame follows and counts as sent, else
-                it can be sent again, unless over 1 MiB of a buffer that may change was broken off: that ends the
-                connection (0x80072EE2).
+            OperationTimedOutError: the peer does not read (0x80072EE2). If `is_queued`, the frame follows and counts as
+                sent; else it can be sent again, unless more than 1 MiB of a buffer that may change was broken off: that
+                ends the connection.
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
 
@@ -224,7 +224,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             check_whole_text(data)
             opcode = TEXT
         if progress is not None:
-            # Not one frame: progress can only be told between frames.
+            # Not as one frame: progress can only be reported between frames.
             return session.write(opcode, data, progress, may_split=True)
         session.send_message(opcode, data)
         return len(data)
@@ -248,17 +248,19 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Only without handlers of message_received, or when the connection is over. Messages that came before the
         peer's Close can still be received. With control.receive_mode PARTIAL_MESSAGE it returns the next piece: text as
-        far as it is complete, so that a str may be empty; receive_args tells where messages end.
+        far as its characters are complete, so a str may be empty; receive_args tells where messages end.
 
         When a handler is added while a call waits, that call is refused as a later one would be, and the handler gets
-        the messages. Ctrl-C, or what a signal handler raises, ends the wait and loses no message; in the few byte codes
-        between the taking of a message and the return of this method it can lose that one, and ends the connection
-        while this, not waiting, takes in a part of a message that lies across several reads, as a large one does, or is
-        compressed.
+        the messages.
+
+        Ctrl-C, or what a signal handler raises, ends the wait and loses no message. There are two exceptions. In the
+        few byte codes between taking a message and returning, that message can be lost. And if the call is interrupted
+        not while it waits but while it takes in part of a message that is compressed or lies across several reads, as a
+        large one does, the connection ends.
 
         Args:
-            timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes nothing
-                is lost: a message that comes later is there for the next call.
+            timeout: seconds to wait, None for ever; control.receive_timeout (30) when not given. When it passes,
+                nothing is lost: a message that comes later is there for the next call.
             cancellation_token: ends the wait when its source is cancelled, and loses no message either; None (the
                 default) for none.
 
@@ -318,8 +320,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Args: as receive.
 
-        Raises: as receive; and IllegalMethodCallError when the message is binary: it stays, for receive() or
-            receive_bytes() (0x8000000E).
+        Raises: as receive; and IllegalMethodCallError when the message is binary (0x8000000E): it stays, for receive()
+            or receive_bytes().
         """
         limit, session = self._limit(timeout), self._connected_session(to_read=True)
         return session.take_as(partial(self._await_message, session, limit, cancellation_token), _as_text)
@@ -330,7 +332,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         *,
         cancellation_token: CancellationToken | None = None,
     ) -> bytes:
-        """Wait for the next message and return its bytes; a text message's are its UTF-8 (beyond WinRT).
+        """Wait for the next message and return its bytes, which for text are UTF-8 (beyond WinRT).
 
         Args, Raises: as receive.
         """
@@ -344,14 +346,14 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     ) -> Any:
         """Wait for the next message, text or binary, and return what its JSON stands for (beyond WinRT).
 
-        Read by orjson where that is installed, else by json. orjson makes floats of integers of more than 64 bits. An
-        interruption of the reading leaves the message to the next call.
+        Read by orjson where that is installed, else by json. orjson turns integers of more than 64 bits into floats. If
+        reading the JSON is interrupted, the message is left for the next call.
 
         Args: as receive.
 
         Raises: as receive; and
-            IllegalMethodCallError: control.receive_mode is PARTIAL_MESSAGE, whose pieces are no JSON (0x8000000E).
-            json.JSONDecodeError, a ValueError: the message, which is taken and is its `doc`, is no JSON.
+            IllegalMethodCallError: control.receive_mode is PARTIAL_MESSAGE, whose pieces are not JSON (0x8000000E).
+            json.JSONDecodeError, a ValueError: the message is not JSON; it has been taken, and is the error's `doc`.
         """
         if self._control._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
             raise IllegalMethodCallError("receive_json needs whole messages, and receive_mode is PARTIAL_MESSAGE")
@@ -359,9 +361,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return session.take_as(partial(self._await_message, session, limit, cancellation_token), from_json)
 
     def receive_all_waiting(self) -> list[str | bytes]:
-        """Return, without waiting, the messages that have come; [] for none (beyond WinRT).
+        """Return the messages that have come, without waiting; [] for none (beyond WinRT).
 
-        Raises: as receive, when nothing waits and the connection is over.
+        Raises: as receive, when there are none and the connection is over.
         """
         session = self._connected_session(to_read=True)
         try:
@@ -384,7 +386,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     ) -> Iterator[str | bytes]:
         """Return an iterator over the messages, each waited for as receive() does (beyond WinRT).
 
-        When an error of a time limit or a token has come out of it, the iteration may go on: nothing is lost.
+        After an error from a time limit or a token the iteration may go on: nothing is lost.
 
         Args: as receive, for each message.
 
@@ -421,7 +423,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         return session.receive(deadline, self._check_no_handlers, self._message_received_event)
 
     def _check_no_handlers(self) -> None:
-        # When the connection is over no handler gets what still waits.
+        # Once the connection is over, no handler gets what still waits.
         session = self._session
         if self._message_received_event.handlers and not (session is not None and session.finished.is_set()):
             raise IllegalMethodCallError(
@@ -436,12 +438,12 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         if session.outbox.direct is not None:
             own["_outbox"] = session.outbox
         if self._is_output_closed:
-            # Looked at last: another thread may close it in that moment.
+            # Checked last: another thread may close it at that moment.
             own.pop("_outbox", None)
 
     def _close_output(self) -> bool:
         could_send = super()._close_output()
-        # No short way past the check that it is closed; send() takes its time, too.
+        # No short way around the check that it is closed; send() takes the long way too.
         vars(self).pop("_outbox", None)
         return could_send
 
@@ -455,7 +457,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     # What the session calls on the reader thread.
 
     def _raise_message_received(self, message: Message) -> int:
-        """Raise message_received with what stands for a failure; for the session."""
+        """Raise message_received with a message that stands for a failure; for the session."""
         return self._message_received_event(self, MessageWebSocketMessageReceivedEventArgs._over(message))
 
     def _make_session(self, settings: MessageWebSocketControl, reached: Reached, waker: Waker) -> MessageSession:

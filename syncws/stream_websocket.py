@@ -1,4 +1,4 @@
-"""StreamWebSocket: bytes in both directions, of any number (Windows.Networking.Sockets.StreamWebSocket).
+"""StreamWebSocket: any number of bytes in both directions (Windows.Networking.Sockets.StreamWebSocket).
 
 Its methods run on the caller's thread and may be called on any thread: one may read while others write.
 """
@@ -29,11 +29,11 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
 
     Set `control`, add a handler of closed if wanted, then connect(). A socket connects once; after a connect that
     failed it may be tried again. Read from `input_stream` and write to `output_stream`, each on a thread of its own if
-    both are to go on at the same time. Neither takes memory for what passes, however much it is: what has arrived and
-    was not read is bounded by control.inbox_size_in_bytes.
+    both are to go on at the same time. Neither takes memory for what passes, however much that is: what has arrived and
+    was not read yet is bounded by control.inbox_size_in_bytes.
 
-    Each write is one binary message. Where the server's messages begin and end, and whether they are text, cannot be
-    seen: their bytes come one after the other.
+    Each write is one binary message. You cannot see where the server's messages begin and end, or whether they are
+    text: their bytes come one after another.
 
     A socket object that is dropped without close() is closed, with a ResourceWarning; closed is not raised then.
     """
@@ -63,14 +63,14 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
         """The stream for a DataReader, or for read(); exists before connect (StreamWebSocket.InputStream).
 
         A DataReader that is closed with the stream attached closes the stream: later use raises ObjectClosedError
-        (0x80000013), and what still comes is thrown away. After the server's Close what had come before it can be
-        read, then the stream is at its end; after a lost connection the error is raised instead. It keeps the socket
-        object alive.
+        (0x80000013), and what still comes is thrown away. After the server's Close, what came before it can be
+        read, and then the stream is at its end; after a lost connection the error is raised instead. The stream keeps
+        the socket object alive.
         """
         stream = self._input_stream() if self._input_stream is not None else None
         if stream is None:
             stream = InputStream(_SocketSource(self))
-            # Weakly, as the output stream: a cycle would put off the closing of a dropped socket.
+            # Weakly, like the output stream: a cycle would put off the closing of a dropped socket.
             self._input_stream = weakref.ref(stream)
         return stream
 
@@ -87,7 +87,7 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
         return not self._is_over
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
-        # In fragments, so that pongs and the Close frame need not wait for the end of a message without bounds.
+        # In fragments, so that pongs and the Close frame need not wait for the end of an endless message.
         return self._output_session().write(BINARY, data, progress, may_split=True)
 
     def _write_text(self, data: bytes | memoryview) -> int:
@@ -100,7 +100,7 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
 
     def _take_session(self, connect: Connect, session: StreamSession, text: str, target: WebSocketUri) -> None:
         super()._take_session(connect, session, text, target)
-        # In this order: whoever closes the input sets this, and then looks for a session.
+        # In this order: a thread that closes the input sets this first, and then looks for a session.
         if self._is_input_closed:
             session.inbox.drop()
 

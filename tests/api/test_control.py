@@ -352,7 +352,7 @@ def test_a_context_of_a_server_is_refused_when_it_is_set(control, name):
 
 
 def test_who_wants_no_limit_of_messages_is_told_how(control):
-    with pytest.raises(InvalidArgumentTypeError, match="must be an int, not NoneType; 0xFFFFFFFF is no limit"):
+    with pytest.raises(InvalidArgumentTypeError, match="must be an int, not NoneType; 0xFFFFFFFF for no limit"):
         control.max_message_size = None
 
 
