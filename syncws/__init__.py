@@ -1,8 +1,8 @@
 """syncws: a blocking WebSocket client with the object model of Windows.Networking.Sockets.
 
 Everything that a program needs is importable from here; names are PyWinRT's with the suffix `_async` dropped, because
-every call blocks. Errors are in `syncws.errors`, whose docstring shows their tree. What any thread may do stands with
-each class.
+every call blocks. Errors are in `syncws.errors`, whose docstring shows their tree. What any thread may do is said
+with each class.
 """
 
 import typing as _typing
@@ -196,8 +196,8 @@ __all__ = [
 if not _typing.TYPE_CHECKING:
     # Type checkers know the names, and would let every other pass.
     def __getattr__(name: str) -> object:
-        """Say what a name stands for here that is another client's, or misspelt."""
-        # Here and not above: importing it is for who needs it.
+        """Say what a misspelt name, or another client's, is called here."""
+        # Here and not above: it is imported only when needed.
         from syncws._arguments.other_names import CLIENTS, nearest
 
         meant = "" if name.startswith("_") else nearest(name, __all__, CLIENTS)

@@ -9,7 +9,7 @@ __all__ = ["as_float", "as_integer", "as_number_of"]
 
 
 def as_integer(value: object) -> int | None:
-    """Return the int that `value` stands for; None when it is no whole number, or a bool."""
+    """Return the int that `value` stands for; None when it is not a whole number, or is a bool."""
     if isinstance(value, int):
         return None if isinstance(value, bool) else value
     try:
@@ -28,7 +28,7 @@ def as_number_of(kind: type, value: object) -> int | None:
 
 
 def as_float(value: object) -> float | None:
-    """Return the int or float that `value` stands for; None when it is no number, or a bool.
+    """Return the int or float that `value` stands for; None when it is not a number, or is a bool.
 
     Raises:
         OverflowError: it does not fit a float.

@@ -1,7 +1,7 @@
 """CancellationTokenSource and CancellationToken: ending an operation that waits from outside.
 
-Any thread may use them; nothing here waits, and there is no timer thread: whoever waits keeps to the token's deadline
-himself.
+Any thread may use them; nothing here waits, and there is no timer thread: an operation that waits keeps to the token's
+deadline itself.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ __all__ = ["CancellationToken", "CancellationTokenSource", "check_token"]
 
 
 class CancellationToken:
-    """What an operation looks at to see whether it is cancelled; comes from `CancellationTokenSource.token`.
+    """Tells an operation whether it is cancelled; comes from `CancellationTokenSource.token`.
 
     Source: .NET's CancellationToken, as the WinRT guide's connect example uses it.
     """
@@ -54,7 +54,7 @@ class CancellationToken:
         return deadline.sooner(self._deadline)
 
     def _add_listener(self, key: object, wake: Callable[[], None]) -> None:
-        """Have `wake` called when the token changes; whoever adds looks at it afterwards."""
+        """Have `wake` called when the token changes; after adding, the caller looks at the token once more."""
         self._listeners[key] = wake
 
     def _remove_listener(self, key: object) -> None:
@@ -77,7 +77,7 @@ class CancellationTokenSource:
         source.cancel_after(5)
         socket.connect(uri, cancellation_token=source.token)
 
-    Cancelling after the operation has completed has no effect on it. One source may serve several operations, also at
+    Cancelling after the operation has completed has no effect on it. One source may serve several operations, even at
     the same time; what is cancelled stays cancelled.
 
     Source: .NET's CancellationTokenSource, as the WinRT guide's connect example uses it.

@@ -27,11 +27,11 @@ FieldT = TypeVar("FieldT")
 class Certificate:
     """An X.509 certificate, with its private key or without.
 
-    Certificates are equal when their DER bytes are, whatever else belongs to them. Bytes that are no certificate, or a
-    field that cannot be read, raise InvalidArgumentError (0x80070057) when a field is asked for. On a machine for which
-    `cryptography` has no wheel fields raise WebSocketError (0x80004005), which names the extra that builds it.
+    Certificates are equal when their DER bytes are, whatever else belongs to them. Bytes that are not a certificate, or
+    a field that cannot be read, raise InvalidArgumentError (0x80070057) when a field is asked for. On a machine for
+    which `cryptography` has no wheel, fields raise WebSocketError (0x80004005), which names the extra that builds it.
 
-    The private key cannot be got out again. A copy by the module copy shares it; pickling a certificate that has one
+    The private key cannot be taken out again. A copy by the module copy shares it; pickling a certificate that has one
     raises TypeError, because the key would go along: pickle `Certificate(certificate.get_certificate_blob())`.
     """
 
@@ -41,11 +41,11 @@ class Certificate:
         """Take a certificate in DER form, without a private key; see from_pem and from_pkcs12 for those with one.
 
         Args:
-            cert_blob: any object with the buffer protocol, as a Buffer has it.
+            cert_blob: any object with the buffer protocol, such as a Buffer.
 
         Raises:
-            InvalidArgumentTypeError: `cert_blob` is no such object (0x80070057).
-            InvalidArgumentError: it is empty, or a memoryview that was released (0x80070057). What else is wrong with
+            InvalidArgumentTypeError: `cert_blob` is not such an object (0x80070057).
+            InvalidArgumentError: it is empty, or a released memoryview (0x80070057). Anything else that is wrong with
                 it shows when a field is asked for.
 
         Source: Certificate(IBuffer).
@@ -76,15 +76,15 @@ class Certificate:
         """Make a certificate with its private key from PEM (beyond WinRT, where it comes from Windows' store).
 
         Args:
-            certificate: a path (str or os.PathLike), or the content as bytes. Holds the certificate that the key fits;
-                others in it become intermediate_certificates, in the chain's order whatever theirs was.
-            private_key: the same for the key; None (the default) when it stands with the certificate.
-            password: of an encrypted key; None (the default) without. Not looked at when the key is not encrypted.
+            certificate: a path (str or os.PathLike), or the content as bytes. Holds the certificate that the key
+                belongs to; others in it become intermediate_certificates, in the order of the chain.
+            private_key: the same for the key; None (the default) when it is in the same file as the certificate.
+            password: of an encrypted key; None (the default) for none. Ignored when the key is not encrypted.
 
         Raises:
             InvalidArgumentError: no certificate, none or several keys, a wrong password, a key that does not fit, or
                 something that cannot be read; the message says which (0x80070057).
-            InvalidArgumentTypeError: an argument of another type (0x80070057).
+            InvalidArgumentTypeError: an argument has the wrong type (0x80070057).
             WebSocketError: this machine has no wheel of `cryptography` (0x80004005); see Certificate.
             OSError: the system's, for a file that cannot be read.
         """
@@ -97,8 +97,8 @@ class Certificate:
 
         Args:
             data_or_path: a path (str or os.PathLike), or the content as bytes. Other certificates in it become
-                intermediate_certificates, its name for the certificate friendly_name.
-            password: None (the default) and "" when there is none.
+                intermediate_certificates, its name for the certificate becomes friendly_name.
+            password: None (the default) or "" when there is none.
 
         Raises: as from_pem.
         """
@@ -157,7 +157,7 @@ class Certificate:
 
     @property
     def valid_to(self) -> dt.datetime:
-        """When it ceases to be valid, in UTC (Certificate.ValidTo)."""
+        """When it stops being valid, in UTC (Certificate.ValidTo)."""
         return self._read(lambda certificate: certificate.not_valid_after_utc)
 
     @property
@@ -165,7 +165,7 @@ class Certificate:
         """A name for people; "" unless PKCS #12 gave one or it was set (Certificate.FriendlyName).
 
         Raises:
-            InvalidArgumentTypeError: set to something that is no str (0x80070057).
+            InvalidArgumentTypeError: set to something that is not a str (0x80070057).
         """
         return self._friendly_name
 
@@ -177,15 +177,15 @@ class Certificate:
 
     @property
     def subject_alternative_name(self) -> SubjectAlternativeNameInfo:
-        """The subject's further names, by kind; without any all are empty (Certificate.SubjectAlternativeName)."""
+        """The subject's further names, by kind; all empty when it has none (Certificate.SubjectAlternativeName)."""
         return self._read(fields.subject_alternative_name)
 
     @property
     def enhanced_key_usages(self) -> tuple[str, ...]:
         """What it may be used for, as OIDs (Certificate.EnhancedKeyUsages).
 
-        1.3.6.1.5.5.7.3.1 is a TLS server, 1.3.6.1.5.5.7.3.2 a TLS client. Empty when it does not say: nothing is
-        excluded then.
+        1.3.6.1.5.5.7.3.1 is a TLS server, 1.3.6.1.5.5.7.3.2 a TLS client. Empty when it does not say: then nothing is
+        excluded.
         """
         return self._read(fields.enhanced_key_usages)
 
@@ -193,7 +193,7 @@ class Certificate:
     def key_usages(self) -> CertificateKeyUsages:
         """What the key may be used for (Certificate.KeyUsages).
 
-        All are False when the certificate does not say: nothing is excluded then.
+        All are False when the certificate does not say: then nothing is excluded.
         """
         return self._read(fields.key_usages)
 
@@ -204,14 +204,14 @@ class Certificate:
 
     @property
     def intermediate_certificates(self) -> tuple["Certificate", ...]:
-        """What from_pem and from_pkcs12 found besides, each before its issuer; else none (beyond WinRT)."""
+        """The other certificates that from_pem or from_pkcs12 found, each before its issuer (beyond WinRT)."""
         return self._intermediates
 
     @property
     def key_algorithm_name(self) -> str:
         """The key's algorithm: RSA, ECDSA_P256, ECDSA_P384, ECDSA_P521, Ed25519 … (Certificate.KeyAlgorithmName).
 
-        ECDSA on other curves; of an algorithm without a name here the OID.
+        ECDSA for other curves; the OID of an algorithm that has no name here.
         """
         return self._read(fields.key_algorithm_name)
 
@@ -219,7 +219,7 @@ class Certificate:
     def signature_algorithm_name(self) -> str:
         """The issuer's signature: RSA, RSASSA-PSS, ECDSA, Ed25519 … (Certificate.SignatureAlgorithmName).
 
-        Of an algorithm without a name here the OID.
+        The OID of an algorithm that has no name here.
         """
         return self._read(fields.signature_algorithm_name)
 
@@ -227,7 +227,7 @@ class Certificate:
     def signature_hash_algorithm_name(self) -> str:
         """The hash function of the issuer's signature: SHA256 … (Certificate.SignatureHashAlgorithmName).
 
-        "" where it has none of its own, as Ed25519, or one that is not known.
+        "" where it has none of its own, like Ed25519, or one that is not known.
         """
         return self._read(fields.signature_hash_algorithm_name)
 
@@ -238,12 +238,12 @@ class Certificate:
 
     @property
     def is_security_device_bound(self) -> bool:
-        """False: the key is in memory, in no security device (Certificate.IsSecurityDeviceBound)."""
+        """False: the key is in memory, not in a security device (Certificate.IsSecurityDeviceBound)."""
         return False
 
     @property
     def is_per_user(self) -> bool:
-        """False: it is in no user's store (Certificate.IsPerUser)."""
+        """False: it is not in a user's store (Certificate.IsPerUser)."""
         return False
 
     @property
@@ -253,7 +253,7 @@ class Certificate:
 
     @property
     def store_name(self) -> str:
-        """Empty: it is in no store (Certificate.StoreName)."""
+        """Empty: it is not in a store (Certificate.StoreName)."""
         return ""
 
     def _read(self, look: Callable[[Parsed], FieldT]) -> FieldT:

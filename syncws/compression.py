@@ -1,4 +1,4 @@
-"""Deflate: how messages are compressed, the value of control.compression; and what has come of it.
+"""Deflate, how messages are compressed: the value of control.compression; and what that has achieved.
 
 Plain values that never change: any thread may use them.
 """
@@ -34,32 +34,32 @@ _NAMES = (
 class Deflate:
     """Compression of messages by permessage-deflate (RFC 7692), for control.compression; it cannot be changed.
 
-    It pays for text of some size on a line that is slow or paid for, least for what is compressed already. It is off by
-    default for two reasons. Where a secret and what an attacker chooses go into the same messages, or with context
-    takeover over the same connection, their sizes tell of the secret, TLS or not (as in CRIME and BREACH); and it takes
-    memory, some 300 KiB for a connection with the defaults.
+    It pays for text of some size on a line that is slow or charged by volume, and not for what is already compressed.
+    It is off by default for two reasons. Where a secret and text chosen by an attacker go into the same messages, or
+    with context takeover over the same connection, their sizes betray the secret, TLS or not (as in CRIME and BREACH);
+    and it takes memory, some 300 KiB for a connection with the defaults.
 
     The names are those of .NET's WebSocketDeflateOptions, as far as that has them. A window is how far back a
-    compressor looks for repetitions: 2**bits bytes, 32 KiB at most. Context takeover means that it also looks into the
-    messages before, which is what makes small messages small; without it nothing is kept between two messages.
+    compressor looks for repetitions: 2**bits bytes, 32 KiB at most. Context takeover means that it also looks into
+    earlier messages, which is what makes small messages small; without it nothing is kept between two messages.
 
-    What a connection holds in memory, from its first compressed message on (see benchmarks/memory.py): a compressor
-    256 KiB at 15 bits and memory_level 8, half of it for the window; an inflater about 40 KiB. Smaller windows and
-    memory levels take less, and a direction without context takeover takes nothing between two messages.
+    What a connection holds in memory from its first compressed message on (see benchmarks/memory.py): a compressor
+    takes 256 KiB at 15 bits and memory_level 8, half of it for the window, and an inflater about 40 KiB. Smaller
+    windows and memory levels take less, and a direction without context takeover takes nothing between two messages.
 
     The server has the last word: information.compression tells what was agreed, and is None when the server does not
     compress.
 
     Attributes:
         client_max_window_bits (int): window of what is sent, 8 to 15.
-        client_context_takeover (bool): whether what is sent refers to the messages before.
+        client_context_takeover (bool): whether what is sent refers to earlier messages.
         server_max_window_bits (int): the largest window that the server may use, 8 to 15. A server that cannot keep to
             less than 15 refuses compression.
-        server_context_takeover (bool): whether the server may refer to the messages before.
+        server_context_takeover (bool): whether the server may refer to earlier messages.
         level (int): zlib's level, 0 (none) to 9 (smallest and slowest).
-        memory_level (int): zlib's memory level, 1 to 9: more is faster and a little smaller. With a smaller window no
-            more than suits it is used.
-        minimum_size (int): bytes that a message must have to be compressed; a shorter one goes plain.
+        memory_level (int): zlib's memory level, 1 to 9: more is faster and compresses a little better. With a smaller
+            window no more is used than suits it.
+        minimum_size (int): bytes that a message must have to be compressed.
     """
 
     __slots__ = _NAMES
@@ -84,11 +84,11 @@ class Deflate:
         memory_level: int = 8,
         minimum_size: int = 64,
     ) -> None:
-        """Make one; see the attributes. By default all of zlib's window, contexts kept, level 6, from 64 bytes on.
+        """Make one; see the attributes. By default zlib's whole window, contexts kept, level 6, from 64 bytes on.
 
         Raises:
-            InvalidArgumentTypeError: a number is no int, or a flag no bool (0x80070057).
-            InvalidArgumentError: a number out of its range (0x80070057).
+            InvalidArgumentTypeError: a number is not an int, or a flag not a bool (0x80070057).
+            InvalidArgumentError: a number is out of range (0x80070057).
 
         Source: System.Net.WebSockets.WebSocketDeflateOptions; level and what follows are beyond it.
         """
@@ -161,19 +161,19 @@ def _number(value: object, name: str) -> int:
 
 
 class CompressionStatistics(NamedTuple):
-    """What was agreed about compression, and what it has come to so far (beyond WinRT, RFC 7692).
+    """What was agreed about compression, and what it has achieved so far (beyond WinRT, RFC 7692).
 
-    Bytes are of messages that went or came compressed, without frame headers; messages that went plain do not count.
+    Bytes are those of messages sent or received compressed, without frame headers; other messages do not count.
 
     Attributes:
         client_max_window_bits (int): window of what is sent, 8 to 15.
-        client_context_takeover (bool): whether what is sent refers to the messages before.
+        client_context_takeover (bool): whether what is sent refers to earlier messages.
         server_max_window_bits (int): window of what comes, 8 to 15.
-        server_context_takeover (bool): whether what comes refers to the messages before.
+        server_context_takeover (bool): whether what comes refers to earlier messages.
         bytes_to_compress (int): bytes of messages before they were compressed.
-        bytes_compressed (int): what went in their place.
+        bytes_compressed (int): what was sent in their place.
         bytes_to_inflate (int): bytes of messages as they came.
-        bytes_inflated (int): what was inflated of them.
+        bytes_inflated (int): the bytes that these were inflated to.
     """
 
     client_max_window_bits: int

@@ -19,12 +19,12 @@ class PasswordCredential:
 
     @raising_bare
     def __init__(self, resource: str = "", user_name: str = "", password: str = "", /) -> None:
-        """Make a credential, of three strings or empty.
+        """Make a credential from three strings, or an empty one.
 
         Raises:
-            InvalidArgumentTypeError: an argument is no str (0x80070057).
-            InvalidArgumentError: a resource is given, and user name or password is empty; or as the properties
-                (0x80070057).
+            InvalidArgumentTypeError: an argument is not a str (0x80070057).
+            InvalidArgumentError: a resource is given, and user name or password is empty; or as for the
+                properties (0x80070057).
 
         Source: PasswordCredential(), PasswordCredential(String, String, String).
         """
@@ -32,7 +32,7 @@ class PasswordCredential:
         self.resource = resource
         if resource or user_name or password:
             if password == "":
-                # Of two arguments the first was meant as the user name, and the second is a secret.
+                # When two arguments are given, the first was meant as the user name, and the second is a secret.
                 raise InvalidArgumentError(
                     "the password is missing: the arguments are PasswordCredential(resource, user_name, password), "
                     'and the resource may be ""'
@@ -45,7 +45,7 @@ class PasswordCredential:
         """A label; "" at first (PasswordCredential.Resource).
 
         Raises:
-            InvalidArgumentTypeError: set to something that is no str (0x80070057).
+            InvalidArgumentTypeError: set to something that is not a str (0x80070057).
         """
         return self._resource
 
@@ -58,7 +58,7 @@ class PasswordCredential:
         """The user name; "" at first (PasswordCredential.UserName).
 
         Raises:
-            InvalidArgumentTypeError: set to something that is no str (0x80070057).
+            InvalidArgumentTypeError: set to something that is not a str (0x80070057).
             InvalidArgumentError: set to an empty one, or one with a colon, which HTTP's Basic scheme cannot carry
                 (0x80070057).
         """
@@ -76,7 +76,7 @@ class PasswordCredential:
         """The password; "" at first (PasswordCredential.Password).
 
         Raises:
-            InvalidArgumentTypeError: set to something that is no str (0x80070057).
+            InvalidArgumentTypeError: set to something that is not a str (0x80070057).
             InvalidArgumentError: set to an empty one (0x80070057).
         """
         return self._password
@@ -87,7 +87,7 @@ class PasswordCredential:
         self._password = _checked(value, "password", may_be_empty=False)
 
     def retrieve_password(self) -> None:
-        """Do nothing: the password is there; on Windows it fetches one from the vault.
+        """Do nothing: the password is there already; on Windows this fetches it from the vault.
 
         Source: PasswordCredential.RetrievePassword.
         """

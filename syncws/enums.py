@@ -20,7 +20,7 @@ __all__ = [
 
 
 class NamedNumber(enum.IntEnum):
-    """Base of the enumerations: an int whose str() is its name on every Python, and repr() both."""
+    """Base of the enumerations: an int whose str() is its name on every Python, and whose repr() shows both."""
 
     def __str__(self) -> str:
         return self.name
@@ -106,7 +106,7 @@ class ChainValidationResult(NamedNumber):
 
 
 class CloseCause(NamedNumber):
-    """Why a connection is over, or ending: whoever began it (beyond WinRT)."""
+    """Why a connection is over, or ending: who or what began it (beyond WinRT)."""
 
     NONE = 0
     """It is open, or was never connected."""
@@ -121,7 +121,7 @@ class CloseCause(NamedNumber):
     CONNECTION_LOST = 5
     """TCP or TLS ended or broke, without a Close frame."""
     KEEP_ALIVE = 6
-    """The server was silent for longer than keep-alive bears."""
+    """The server was silent for longer than keep-alive allows."""
     PROTOCOL_ERROR = 7
     """The server broke RFC 6455."""
     MESSAGE_TOO_BIG = 8
@@ -129,11 +129,11 @@ class CloseCause(NamedNumber):
     FORKED = 9
     """This is a forked child, and the connection is its parent's."""
     HANDLER = 10
-    """A handler raised what is no Exception, such as SystemExit, and so ended the thread that calls handlers."""
+    """A handler raised something that is not an Exception, such as SystemExit, and so ended the handlers' thread."""
 
 
 class WebErrorStatus(NamedNumber):
-    """Kind of a failed operation (Windows.Web.WebErrorStatus); 55 values, HTTP answers by their own number."""
+    """What kind of failure it was (Windows.Web.WebErrorStatus); 55 values, HTTP answers by their own number."""
 
     UNKNOWN = 0
     CERTIFICATE_COMMON_NAME_IS_INCORRECT = 1

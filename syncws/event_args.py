@@ -1,4 +1,4 @@
-"""What handlers receive: a message, how the connection ended, a server's certificate to look at.
+"""What handlers receive: a message, how the connection ended, a server's certificate to check.
 
 Made by the connection's reader thread, or, for a server's certificate, on the connecting thread; usable on any thread
 and after the handler has returned.
@@ -34,11 +34,11 @@ __all__ = [
 class MessageWebSocketMessageReceivedEventArgs(Message, NotCopied):
     """A received message (Windows.Networking.Sockets.MessageWebSocketMessageReceivedEventArgs); cannot be made.
 
-    It may also stand for a failure, the last of a connection: then get_data_reader() and get_data_stream() raise it.
-    Its properties can be read only, as those of all event args: setting one raises AttributeError.
+    It may also stand for a failure, the last event of a connection: then get_data_reader() and get_data_stream() raise
+    that. Like all event args it is read-only: setting a property raises AttributeError.
     """
 
-    # The decoder makes the very object that the handlers receive: one allocation for each message.
+    # The decoder makes the very object that handlers receive: one allocation for each message.
     __slots__ = ()
 
     def __new__(cls) -> Self:
@@ -61,8 +61,8 @@ class MessageWebSocketMessageReceivedEventArgs(Message, NotCopied):
     def get_data_reader(self) -> DataReader:
         """Return a reader that holds the whole message, or the piece of it: no load() is needed.
 
-        Each call gives a fresh reader over the same bytes. A piece of a text may end inside a character, which
-        read_string refuses: PartialTextReader reads text across events.
+        Each call gives a new reader over the same bytes. A piece of text may end inside a character, which read_string
+        refuses: PartialTextReader reads text across events.
 
         Raises:
             ConnectionLostError: the connection broke (0x80072EFE, after a reset 0x80072EFF).
@@ -161,14 +161,14 @@ class WebSocketClosedEventArgs:
         """The peer's close code (….Code).
 
         1005 when its Close frame had none, 1006 when there was no Close frame (RFC 6455 7.1.5). When this side ended
-        the connection because of the server, the code that it was told: 1002 or 1007 after a violation, 1009 after a
-        message that is too big, 1011 when it was silent for longer than keep-alive bears.
+        the connection because of the server, the code that the server was sent: 1002 or 1007 after a violation, 1009
+        after a message that was too big, 1011 when it was silent for longer than keep-alive allows.
         """
         return self._code
 
     @property
     def reason(self) -> str:
-        """Text of the Close frame, "" when none (….Reason)."""
+        """Text of the Close frame; "" for none (….Reason)."""
         return self._reason
 
     def _repr_html_(self) -> str:
@@ -179,7 +179,7 @@ class WebSocketClosedEventArgs:
 
 
 class WebSocketPingReceivedEventArgs(NamedTuple):
-    """A Ping of the server's, which has been answered (beyond WinRT, RFC 6455 5.5.2).
+    """A Ping from the server, which has been answered (beyond WinRT, RFC 6455 5.5.2).
 
     Attributes:
         payload (bytes): at most 125 bytes.
@@ -189,11 +189,11 @@ class WebSocketPingReceivedEventArgs(NamedTuple):
 
 
 class WebSocketPongReceivedEventArgs(NamedTuple):
-    """A Pong of the server's (beyond WinRT, RFC 6455 5.5.3).
+    """A Pong from the server (beyond WinRT, RFC 6455 5.5.3).
 
     Attributes:
         payload (bytes): at most 125 bytes.
-        round_trip_time (float | None): seconds since the Ping that it answers, ping()'s or keep-alive's; None when it
+        round_trip_time (float | None): seconds since the Ping that it answers, of ping() or keep-alive; None when it
             answers none.
     """
 
@@ -202,10 +202,10 @@ class WebSocketPongReceivedEventArgs(NamedTuple):
 
 
 class WebSocketServerCustomValidationRequestedEventArgs:
-    """A server's certificate that has passed the usual checks, for one more; cannot be made.
+    """A server's certificate that has passed the usual checks, for one more check; cannot be made.
 
     Windows.Networking.Sockets.WebSocketServerCustomValidationRequestedEventArgs. The connection goes on unless a
-    handler calls reject() or raises. The server waits meanwhile, and connect's deadline runs.
+    handler calls reject() or raises. Meanwhile the server waits, and connect's deadline runs.
     """
 
     __slots__ = ("_certificates", "_errors", "_is_rejected", "_lock", "_on_change", "_open_deferrals")
@@ -248,12 +248,12 @@ class WebSocketServerCustomValidationRequestedEventArgs:
 
     @property
     def server_intermediate_certificates(self) -> Sequence[Certificate]:
-        """What else the server sent (….ServerIntermediateCertificates)."""
+        """The other certificates that the server sent (….ServerIntermediateCertificates)."""
         return self._certificates[1:]
 
     @property
     def server_certificate_errors(self) -> Sequence[ChainValidationResult]:
-        """Errors of the certificate that control.ignorable_server_certificate_errors let pass; mostly none.
+        """Errors of the certificate that control.ignorable_server_certificate_errors let pass; usually none.
 
         Source: ….ServerCertificateErrors.
         """
@@ -261,7 +261,7 @@ class WebSocketServerCustomValidationRequestedEventArgs:
 
     @property
     def server_certificate_error_severity(self) -> SocketSslErrorSeverity:
-        """NONE, or IGNORABLE when errors were let pass (….ServerCertificateErrorSeverity)."""
+        """NONE, or IGNORABLE when errors were ignored (….ServerCertificateErrorSeverity)."""
         return severity_of(self._errors)
 
     def reject(self) -> None:

@@ -40,7 +40,7 @@ class EventRegistrationToken(int):
 
     @property
     def value(self) -> int:
-        """The number itself (the struct's one field; PyWinRT keeps the name but prefers the int)."""
+        """The number itself (the struct's only field; PyWinRT keeps the name but prefers the int)."""
         return int(self)
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ class Event(Generic[SenderT, ArgsT]):
     """One event of one object.
 
     `add` and `remove` are what the owner's methods `add_…` and `remove_…` call; `+=` takes the handler itself, `-=` the
-    handler or its token. Adding one handler twice calls it twice; `-=` takes out its latest registration.
+    handler or its token. A handler that is added twice is called twice; `-=` removes its latest registration.
     """
 
     __slots__ = ("_lock", "_registrations", "handlers", "name")
@@ -63,7 +63,7 @@ class Event(Generic[SenderT, ArgsT]):
     def __init__(self, name: str) -> None:
         self.name: str = name
         self._lock = locks.RLock()
-        # Replaced, never changed, so that whoever is calling the handlers sees one state of it.
+        # Replaced, never changed, so that a thread that calls the handlers sees one state of it.
         self._registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...] = ()
         self.handlers: tuple[Handler[SenderT, ArgsT], ...] = ()
 
@@ -85,7 +85,7 @@ class Event(Generic[SenderT, ArgsT]):
         """Remove the handler that `token` was given for; an unknown token does nothing, as in WinRT.
 
         Raises:
-            InvalidArgumentTypeError: it is no int; `-=` is for removing a handler itself (0x80070057).
+            InvalidArgumentTypeError: it is not an int; `-=` is for removing a handler itself (0x80070057).
         """
         if (number := as_integer(token)) is None:
             raise InvalidArgumentTypeError(
@@ -110,7 +110,7 @@ class Event(Generic[SenderT, ArgsT]):
         return self
 
     def _let_go_in_child(self) -> None:
-        """In a forked child: another thread may have held the lock at that moment."""
+        """In a forked child: another thread may have held the lock when it forked."""
         self._lock = locks.RLock()
 
     def _set(self, registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...]) -> None:
@@ -122,10 +122,10 @@ class Event(Generic[SenderT, ArgsT]):
         return self.call(self.handlers, sender, args)
 
     def call(self, handlers: tuple[Handler[SenderT, ArgsT], ...], sender: SenderT, args: ArgsT) -> int:
-        """Call the handlers that `handlers` gave at some time, one after the other.
+        """Call handlers that `self.handlers` once gave, one after the other.
 
-        A handler's exception is logged at ERROR with its traceback on the logger `syncws` and does not keep the next
-        handler from running; what is not an Exception (KeyboardInterrupt, SystemExit) goes through.
+        A handler's exception is logged at ERROR with its traceback on the logger `syncws`, and the next handler still
+        runs; what is not an Exception (KeyboardInterrupt, SystemExit) is raised.
 
         Returns:
             How many handlers raised.
@@ -140,7 +140,7 @@ class Event(Generic[SenderT, ArgsT]):
         return failures
 
     def __bool__(self) -> bool:
-        """Refuse: an event is no state.
+        """Refuse: an event is not a state.
 
         Raises:
             TypeError: always.
@@ -155,7 +155,7 @@ class Event(Generic[SenderT, ArgsT]):
 
 
 class _UnusedEvent(Event[SenderT, ArgsT]):
-    """Stands, for all objects of a class, for an event that nobody has asked for: it has no handlers, nor gets any."""
+    """Stands in all objects of a class for an event that nobody has asked for: it never has handlers."""
 
     __slots__ = ()
 
@@ -165,11 +165,11 @@ class _UnusedEvent(Event[SenderT, ArgsT]):
 
 
 class EventMember(Generic[SenderT, ArgsT]):
-    """The attribute through which an object shows one of its events, which is made when it is asked for.
+    """The attribute through which an object shows one of its events, which is made when first asked for.
 
-    `+=` and `-=` work on it, because they set the very event that they got; to assign anything else is an error. The
-    event itself stands in the object, under a name that no subclass has for something else (a flag `_closed`); before,
-    there is one without handlers.
+    `+=` and `-=` work on it, because they set the very event that they got; assigning anything else is an error. The
+    event itself is in the object, under a name that no subclass uses for something else (a flag `_closed`); until it is
+    made, the class's event without handlers stands for it.
     """
 
     def __init__(self, doc: str) -> None:
@@ -226,7 +226,7 @@ class Deferral:
             handler: called once, without arguments, on the thread that completes.
 
         Raises:
-            InvalidArgumentTypeError: it is not callable, or would not run, as Event.add (0x80070057).
+            InvalidArgumentTypeError: it is not callable, or would not run, as for Event.add (0x80070057).
         """
         if (why := why_refused(handler)) is not None:
             raise InvalidArgumentTypeError(f"a deferral's handler {why}")
@@ -245,7 +245,7 @@ class Deferral:
             raise IllegalMethodCallError("the deferral was completed already")
 
     def close(self) -> None:
-        """Complete if that has not been done; may be called again. Source: Deferral.Close."""
+        """Complete, if it is not completed yet; may be called again. Source: Deferral.Close."""
         self._complete_once()
 
     def _complete_once(self) -> bool:

@@ -23,7 +23,7 @@ class HostName:
         """Take a host name or an IP literal; IPv6 with or without brackets.
 
         Raises:
-            InvalidArgumentTypeError: it is no str (0x80070057).
+            InvalidArgumentTypeError: it is not a str (0x80070057).
             InvalidArgumentError: it is empty, or holds white space or control characters (0x80070057).
         """
         if not isinstance(host_name, str):

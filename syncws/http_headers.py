@@ -22,9 +22,9 @@ class HttpHeaders(Mapping[str, str]):
     __slots__ = ("_values",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = (), /) -> None:
-        """Take a mapping, or pairs of name and value, of which a name may stand in several."""
+        """Take a mapping, or pairs of name and value, in which a name may occur several times."""
         collected: dict[str, list[str]] = {}
-        # A list first, as a connect gives: to ask what is a Mapping takes longer than all the rest.
+        # A list first, as a connect gives: asking whether it is a Mapping takes longer than all the rest.
         if not isinstance(fields, list) and isinstance(fields, Mapping):
             fields = cast("Mapping[str, str]", fields).items()
         for name, value in fields:
@@ -44,14 +44,14 @@ class HttpHeaders(Mapping[str, str]):
     def get_all(self, name: str, failobj: object = None) -> object:
         """Return every value of a header, in the order in which they came; `failobj` when there is none.
 
-        As email.message.Message.get_all. Of Set-Cookie it is the only way to tell the values apart, because a value may
-        hold a comma itself (RFC 9110 5.3).
+        As email.message.Message.get_all. For Set-Cookie it is the only way to tell the values apart, because a value
+        may itself hold a comma (RFC 9110 5.3).
         """
         values = self._values.get(name.lower())
         return failobj if values is None else list(values)
 
     def __getitem__(self, name: str) -> str:
-        # Whatever else is no name of a header, as of any mapping.
+        # Anything but a str is simply not there, as in any mapping.
         return ", ".join(self._values[name.lower() if isinstance(name, str) else name])
 
     def __iter__(self) -> Iterator[str]:

@@ -34,7 +34,7 @@ class PartialTextReader:
             unicode_encoding: how the text is encoded; text messages are always UTF8.
 
         Raises:
-            InvalidArgumentError, InvalidArgumentTypeError: it is no UnicodeEncoding (0x80070057).
+            InvalidArgumentError, InvalidArgumentTypeError: it is not a UnicodeEncoding (0x80070057).
         """
         self._encoding = as_unicode_encoding(unicode_encoding)
         self._decoder = codecs.getincrementaldecoder(CODECS[self._encoding])()
@@ -43,7 +43,7 @@ class PartialTextReader:
         """Return the text that this event completes; "" while a character is still incomplete.
 
         Raises:
-            NoUnicodeTranslationError: the bytes are no text in the encoding, or the message ends inside a character;
+            NoUnicodeTranslationError: the bytes are not text in the encoding, or the message ends inside a character;
                 what comes next is read from a fresh start (0x80070459).
             ConnectionLostError, MessageTooBigError, ProtocolViolationError: what args.get_data_reader raises.
 
@@ -57,7 +57,7 @@ class PartialTextReader:
             self._decoder.reset()
             raise NoUnicodeTranslationError(f"the message is not {exc.encoding} text: {exc.reason}") from exc
         except WebSocketError:
-            # After a lost connection the next one begins afresh.
+            # After a lost connection the next one starts afresh.
             self._decoder.reset()
             raise
 

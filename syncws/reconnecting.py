@@ -1,7 +1,7 @@
-"""reconnecting(): an iterator over connected sockets; and whatever else belongs to staying connected.
+"""reconnecting(): an iterator over connected sockets; and everything else for staying connected.
 
 The iterator connects and waits on the thread that iterates. ReconnectingWebSocket, which has events and a thread of its
-own, stands in reconnecting_websocket.py.
+own, is in reconnecting_websocket.py.
 """
 
 from collections.abc import Callable, Iterable
@@ -60,8 +60,8 @@ def reconnecting(
             except syncws.ConnectionOverError as error:
                 print("lost:", error)
 
-    Each step closes the socket before, waits, and connects. What a socket has received is given out once; what was sent
-    and not yet received by the server when a connection broke is lost, and nothing is sent again by itself.
+    Each step closes the previous socket, waits, and connects. What a socket has received is returned once; what was
+    sent but not yet received by the server when a connection broke is lost, and nothing is sent again automatically.
 
     Args:
         uri: absolute ws or wss URI; or a callable that returns it, asked for each attempt.
@@ -69,20 +69,20 @@ def reconnecting(
         subprotocols: to offer, best first.
         timeout: seconds for each connect; None (the default) leaves the limits of the settings.
         cancellation_token: ends the iteration's own waits; give it to receive() as well. None (the default) for none.
-        backoff: how long to wait between attempts; None (the default) is Backoff(). A Retry-After of the server's is
-            waited for besides, an hour at most.
-        policy: called with the error for which there is no connection: true to go on. None (the default) is
-            is_worth_another, that is `error.is_transient`. A connection that the program itself closed or aborted is
-            replaced without asking.
-        max_attempts: connects without a connection that held, after which the last error is raised; None (the
-            default) for any number.
-        on_connecting: called with each new socket before it connects: adds handlers, as of opened, of ping_received or
-            of server_custom_validation_requested. When it raises, that is as if the connect had. None (the default) for
+        backoff: how long to wait between attempts; None (the default) is Backoff(). A Retry-After from the server is
+            honoured as well, up to an hour.
+        policy: called with the error because of which there is no connection; returns whether to go on. None (the
+            default) for is_worth_another, that is `error.is_transient`. A connection that the program itself closed or
+            aborted is replaced without asking.
+        max_attempts: number of connects in a row without a connection that lasted, after which the last error is
+            raised; None (the default) for any number.
+        on_connecting: called with each new socket before it connects, to add handlers, say for opened, ping_received or
+            server_custom_validation_requested. If it raises, that counts as if the connect had. None (the default) for
             nothing.
-        on_connected: called with each new socket before it is given out: sends what a connection begins with, and may
-            receive. When it raises, that is as if the connect had. None (the default) for nothing.
-        unix_path: of a Unix socket to connect to, as in unix_connect(); uri says what to ask for. None (the default)
-            connects over the network.
+        on_connected: called with each new socket before it is returned, to send what a connection begins with; it may
+            also receive. If it raises, that counts as if the connect had. None (the default) for nothing.
+        unix_path: path of a Unix socket to connect to, as in unix_connect(); uri says what to request. None (the
+            default) to connect over the network.
         settings: any setting of MessageWebSocketControl, described there.
 
     Raises:

@@ -1,7 +1,7 @@
 """ReconnectingWebSocket: a MessageWebSocket that connects again when its connection is over, with events.
 
 It has a daemon thread of its own, `syncws-reconnecting-N`, which connects, waits, and raises its events; the handlers
-of message_received run on the reader of each connection, as those of a MessageWebSocket do. Any thread may call its
+of message_received run on the reader of each connection, like those of a MessageWebSocket. Any thread may call its
 methods.
 """
 
@@ -76,16 +76,16 @@ class ReconnectingWebSocket:
         with socket:
             socket.wait_closed()
 
-    Handlers stay over all connections. The order is promised: connected, then the messages of that connection, then
-    disconnected, then reconnecting once for each wait, and from the beginning. connected, disconnected and reconnecting
-    are raised on this object's thread, messages on the connection's reader; no two handlers run at the same time, and
-    a handler that does not return holds up the next connection.
+    Handlers stay across all connections. The order is guaranteed: connected, then the messages of that connection, then
+    disconnected, then reconnecting once for each wait, and so on from the beginning. connected, disconnected and
+    reconnecting are raised on this object's thread, messages on the connection's reader; no two handlers run at the
+    same time, and a handler that does not return holds up the next connection.
 
-    Each message that arrives is given out once. A send() that returned has handed its message to the system; when the
-    connection breaks after that it may be lost, and disconnected says so. Nothing is kept to be sent later.
+    Each message that arrives is delivered once. A send() that returned has handed its message to the system; if the
+    connection breaks after that, it may be lost, and disconnected says so. Nothing is kept to be sent later.
 
-    It gives up when the policy calls an error final, or after max_attempts; wait_closed() and wait_connected() raise
-    that error then, and it is logged at ERROR. An object that is dropped without close() is closed, with a
+    It gives up when the policy calls an error final, or after max_attempts; then wait_closed() and wait_connected()
+    raise that error, and it is logged at ERROR. An object that is dropped without close() is closed, with a
     ResourceWarning.
     """
 
@@ -112,7 +112,7 @@ class ReconnectingWebSocket:
     ) -> None:
         """Make it; nothing is connected before start().
 
-        Args, Raises: as reconnecting(). The cancellation token closes this object; uri, headers, policy,
+        Args, Raises: as for reconnecting(). The cancellation token closes this object; uri, headers, policy,
         on_connecting and on_connected are called on its thread.
 
         Source: beyond WinRT.
@@ -146,21 +146,21 @@ class ReconnectingWebSocket:
     )
 
     reconnecting: EventMember["ReconnectingWebSocket", ReconnectingEventArgs] = EventMember(
-        """Raised before each wait for another attempt, also after the first connect has failed."""
+        """Raised before each wait for another attempt, even after a first connect that failed."""
     )
 
     message_received: EventMember["ReconnectingWebSocket", MessageWebSocketMessageReceivedEventArgs] = EventMember(
         """Raised for each message, of every connection; a handler is called as handler(this object, args).
 
-        Unlike a MessageWebSocket's it does not stand for failures: disconnected tells of them. What came before the
-        first handler of all waits for it.
+        Unlike a MessageWebSocket's it does not stand for failures: disconnected reports them. What comes before any
+        handler was added waits for the first one.
         """
     )
 
     if not TYPE_CHECKING:
-        # Type checkers know the attributes, and would take this for leave to set any.
+        # Type checkers know the attributes, and would take this as permission to set any.
         def __setattr__(self, name: str, value: object) -> None:
-            """Refuse what is nearly a name of ours, an event's elsewhere or a keyword; a subclass may have its own."""
+            """Refuse a name close to ours, another client's event or a keyword; a subclass may have its own."""
             if not name.startswith("_"):
                 check_attribute(self, name, _names_elsewhere)
             object.__setattr__(self, name, value)
@@ -169,12 +169,12 @@ class ReconnectingWebSocket:
 
     @raising_bare
     def start(self) -> None:
-        """Begin to connect, on a thread of this object's; returns at once. Ctrl-C in it closes the object.
+        """Begin to connect, on this object's own thread, and return at once. Ctrl-C during it closes the object.
 
         Raises:
             IllegalMethodCallError: it was started before (0x8000000E).
             ObjectClosedError: it was closed (0x80000013).
-            CannotConnectError: the system gives no thread (0x80072EFD).
+            CannotConnectError: no thread can be started (0x80072EFD).
         """
         worker = self._reconnecting_worker
         if worker.is_finished or worker.attempts.is_stopped:
@@ -203,12 +203,12 @@ class ReconnectingWebSocket:
 
     @raising_bare
     def close(self, code: int | None = None, reason: str = "") -> None:
-        """End it: a wait or connect at once, a connection by a closing handshake of control.close_timeout at most.
+        """End it: a wait or connect at once, a connection by a closing handshake within control.close_timeout.
 
-        Any thread, several times; in a handler it only begins.
+        On any thread, several times; in a handler it begins closing but does not wait.
 
         Args:
-            code, reason: for the Close frame, as MessageWebSocket.close.
+            code, reason: for the Close frame, as for MessageWebSocket.close.
 
         Raises:
             InvalidArgumentError, InvalidArgumentTypeError: as MessageWebSocket.close (0x80070057).
@@ -232,7 +232,7 @@ class ReconnectingWebSocket:
             worker.thread.join(deadline.remaining)
 
     def wait_closed(self, timeout: float | None = None) -> bool:
-        """Wait until it was closed, or has given up; return whether it has ended, False when the time was over.
+        """Wait until it is closed or has given up; return True then, and False when the time ran out.
 
         Args:
             timeout: seconds; None (the default) for ever.
@@ -241,7 +241,7 @@ class ReconnectingWebSocket:
             InvalidArgumentError: a bad timeout (0x80070057).
             IllegalMethodCallError: not started, or called in a handler (0x8000000E).
             OperationCanceledError: its cancellation token is cancelled (0x800704C7).
-            Exception: the error for which it gave up; see policy and max_attempts.
+            Exception: the error because of which it gave up; see policy and max_attempts.
         """
         deadline = Deadline(check_timeout(timeout, "timeout"))
         worker = self._waitable("wait_closed")
@@ -250,7 +250,7 @@ class ReconnectingWebSocket:
         return is_closed
 
     def wait_connected(self, timeout: float | None = None) -> bool:
-        """Wait until there is a connection; return whether there is, False when the time was over or it was closed.
+        """Wait until there is a connection; return True then, and False when the time ran out or it was closed.
 
         Args:
             timeout: seconds; None (the default) for ever.
@@ -274,19 +274,19 @@ class ReconnectingWebSocket:
     # The connection.
 
     def send(self, message: "str | ReadableBuffer", /) -> None:
-        """Send one message over the connection that there is: str as text, any buffer as binary.
+        """Send one message over the current connection: str as text, any buffer as binary.
 
         Raises:
             IllegalMethodCallError: not started (0x8000000E).
-            ConnectionOverError: there is no connection at the moment, or it breaks; nothing is kept to be sent later.
-                wait_connected() waits for the next one (0x80072EFE; after close 0x80000013).
+            ConnectionOverError: there is no connection at the moment, or it breaks; nothing is kept to be sent later
+                (0x80072EFE; after close 0x80000013). wait_connected() waits for the next one.
 
         As for the rest: as MessageWebSocket.send.
         """
         self._current_socket().send(message)
 
     def send_json(self, value: Any, /) -> None:
-        """Send what JSON stands for a value, as one text message.
+        """Send a value as JSON, in one text message.
 
         Raises: as send and MessageWebSocket.send_json.
         """
@@ -305,7 +305,7 @@ class ReconnectingWebSocket:
 
     @property
     def socket(self) -> MessageWebSocket | None:
-        """The socket of the connection that there is, for its information or ping(); None while there is none."""
+        """The socket of the current connection, for its information or ping(); None while there is none."""
         return self._reconnecting_worker.socket
 
     @property

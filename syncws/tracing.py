@@ -27,9 +27,9 @@ class _TextFile(Protocol):
 def enable_trace(file: _TextFile | None = None) -> logging.Handler:
     """Write what goes over the wire to a file: handshakes, addresses, and a line for each frame (beyond WinRT).
 
-    It sets the logger `syncws` to DEBUG and gives it a handler; a call more puts another one in its place. Frames are
-    told of connections that are made afterwards, with the ends of their payloads: these are your data, and may be
-    secret. Of handshakes the values that may be secrets are left out::
+    It sets the logger `syncws` to DEBUG and gives it a handler; another call replaces that. Frames are shown for
+    connections that are made afterwards, with the ends of their payloads: these are your data, and may be secret.
+    Values in handshakes that may be secrets are left out::
 
         syncws.enable_trace()
 

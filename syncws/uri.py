@@ -11,19 +11,19 @@ __all__ = ["Uri", "uri_text"]
 
 
 class Uri:
-    """A checked URI, for connect() beside str. Equal are those that connect to the same and ask for the same.
+    """A checked URI, which connect() takes as well as str. Two are equal that connect to the same and ask for the same.
 
-    Of WinRT's members it has those that say something about ws and wss, which have no fragment and no user info; what
-    takes URIs further apart is in urllib.parse.
+    It has those of WinRT's members that mean something for ws and wss, which have no fragment and no user info; to take
+    URIs apart further, use urllib.parse.
     """
 
     __slots__ = ("_parsed", "_text")
 
     def __init__(self, uri: str, relative_uri: str | None = None, /) -> None:
-        """Take an absolute ws or wss URI, or one relative to such a one.
+        """Take an absolute ws or wss URI; `relative_uri` is resolved against it.
 
         Raises:
-            InvalidArgumentTypeError: it is no str (0x80070057).
+            InvalidArgumentTypeError: it is not a str (0x80070057).
             InvalidArgumentError: connect() would refuse it (0x80070057).
 
         Source: Uri(String), Uri(String, String).
@@ -33,7 +33,7 @@ class Uri:
         if relative_uri is not None:
             if not isinstance(relative_uri, str):
                 raise InvalidArgumentTypeError(f"relative_uri must be str, not {type(relative_uri).__name__}")
-            # Here and not above: importing it takes time, and few need it. It joins http URIs by the rules of ws.
+            # Here and not above: importing it takes time, and few need it. It joins ws URIs by the rules of http.
             with loading():
                 from urllib.parse import urljoin
 
@@ -61,7 +61,7 @@ class Uri:
 
     @property
     def display_uri(self) -> str:
-        """As absolute_uri, its query included (Uri.DisplayUri)."""
+        """As absolute_uri, including the query (Uri.DisplayUri)."""
         return self.absolute_uri
 
     @property
@@ -92,7 +92,7 @@ class Uri:
 
     @property
     def extension(self) -> str:
-        """What the path's last part has behind its last dot, with the dot; "" when nothing (Uri.Extension)."""
+        """What follows the last dot of the path's last part, with the dot; "" for nothing (Uri.Extension)."""
         _, dot, extension = self.path.rpartition("/")[2].rpartition(".")
         return dot + extension if dot else ""
 

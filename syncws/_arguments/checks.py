@@ -32,7 +32,7 @@ MAXIMUM_COUNT = 0xFFFF_FFFF
 
 
 def check_integer(value: object, what: str, minimum: int, maximum: int) -> int:
-    """Return `value` when it is an int or has __index__, and is no bool, from `minimum` to `maximum`.
+    """Return `value` when it is an int or has __index__, and is not a bool, from `minimum` to `maximum`.
 
     Args:
         value: what the caller gave.
@@ -41,7 +41,7 @@ def check_integer(value: object, what: str, minimum: int, maximum: int) -> int:
         maximum: the largest int allowed.
 
     Raises:
-        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentTypeError: it is not an int, or is a bool (0x80070057).
         InvalidArgumentError: it is out of range (0x80070057).
 
     Source: beyond WinRT, whose integers have a width of their own.
@@ -70,7 +70,7 @@ def check_count(value: object, what: str) -> int:
         what: name of the argument, for the message.
 
     Raises:
-        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentTypeError: it is not an int, or is a bool (0x80070057).
         InvalidArgumentError: it is negative or over 4,294,967,295 (0x80070057).
 
     Source: the UInt32 arguments of WinRT.
@@ -84,7 +84,7 @@ def as_byte_order(value: object) -> ByteOrder:
     """Return `value`, a ByteOrder or its number, as a ByteOrder.
 
     Raises:
-        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentTypeError: it is not an int, or is a bool (0x80070057).
         InvalidArgumentError: no ByteOrder has that number (0x80070057).
 
     Source: DataReader.ByteOrder, DataWriter.ByteOrder.
@@ -96,7 +96,7 @@ def as_unicode_encoding(value: object) -> UnicodeEncoding:
     """Return `value`, a UnicodeEncoding or its number, as a UnicodeEncoding.
 
     Raises:
-        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
+        InvalidArgumentTypeError: it is not an int, or is a bool (0x80070057).
         InvalidArgumentError: no UnicodeEncoding has that number (0x80070057).
 
     Source: DataReader.UnicodeEncoding, DataWriter.UnicodeEncoding.
@@ -108,8 +108,8 @@ def as_input_stream_options(value: object, what: str) -> InputStreamOptions:
     """Return `value`, flags of InputStreamOptions or their number, as InputStreamOptions; `what` is for the message.
 
     Raises:
-        InvalidArgumentTypeError: it is no int, or a bool (0x80070057).
-        InvalidArgumentError: it has a bit that is no flag (0x80070057).
+        InvalidArgumentTypeError: it is not an int, or is a bool (0x80070057).
+        InvalidArgumentError: it has a bit that is not a flag (0x80070057).
 
     Source: DataReader.InputStreamOptions, IInputStream.ReadAsync.
     """

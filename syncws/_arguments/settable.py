@@ -53,7 +53,7 @@ class Settable:
         What was not set there goes back to its default here. Request headers are no settings.
 
         Raises:
-            InvalidArgumentTypeError: `other` is no control (0x80070057).
+            InvalidArgumentTypeError: `other` is not a control (0x80070057).
             IllegalMethodCallError: connect was called (0x8000000E).
         """
         if not isinstance(other, Settable):

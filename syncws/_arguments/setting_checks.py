@@ -144,7 +144,7 @@ def check_bool(value: object, what: str) -> bool:
     """Check a bool.
 
     Raises:
-        InvalidArgumentTypeError: it is no bool (0x80070057).
+        InvalidArgumentTypeError: it is not a bool (0x80070057).
     """
     if not isinstance(value, bool):
         raise InvalidArgumentTypeError(f"{what} must be a bool, not {type(value).__name__}")
@@ -261,7 +261,7 @@ def check_cookies(value: Any, what: str) -> "CookieJar | Mapping[str, str] | Non
     Raises:
         InvalidArgumentTypeError: neither a mapping of str to str, nor an http.cookiejar.CookieJar, nor None
             (0x80070057).
-        InvalidArgumentError: a name is no token, or a value holds a semicolon, control characters or lone surrogates
+        InvalidArgumentError: a name is not a token, or a value holds a semicolon, control characters or lone surrogates
             (0x80070057).
     """
     # By its methods, and first: the class takes long to import, and the jar of requests is a mapping too.

@@ -57,8 +57,8 @@ def check_socket_options(options: Iterable[object]) -> list[SocketOption]:
     """Check a whole list of socket options; an entry by name is kept as the triple that it stands for.
 
     Raises:
-        InvalidArgumentTypeError: no sequence, or an entry that is neither a triple of level, option and value nor a
-            pair of name and value; a value that is neither int nor bytes (0x80070057).
+        InvalidArgumentTypeError: it is not a sequence, or has an entry that is neither a triple of level, option and
+            value nor a pair of name and value; a value that is neither int nor bytes (0x80070057).
         InvalidArgumentError: a name that this system or Python does not have, or a number beyond 32 bits (0x80070057).
     """
     if isinstance(options, str | bytes) or not isinstance(options, Iterable):

@@ -41,7 +41,7 @@ def check_ignorable_errors(errors: Iterable[object]) -> list[ChainValidationResu
     """Check a whole list of errors that are to be let pass.
 
     Raises:
-        InvalidArgumentTypeError: an entry is no ChainValidationResult, nor its number (0x80070057).
+        InvalidArgumentTypeError: an entry is not a ChainValidationResult, nor its number (0x80070057).
         InvalidArgumentError: an entry can never be let pass (0x80070057).
     """
     if not isinstance(errors, Iterable):

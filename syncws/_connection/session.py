@@ -363,7 +363,7 @@ class Session(Sending, Telling):
         return False
 
     def give_up(self) -> None:
-        """Note that the handlers' thread ends, because a handler raised something that is no Exception."""
+        """Note that the handlers' thread ends, because a handler raised something that is not an Exception."""
         self.closing.note(CloseCause.HANDLER)
         self.closing.is_discarding = True
 

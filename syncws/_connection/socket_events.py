@@ -30,7 +30,7 @@ ValidationMember = EventMember[Any, WebSocketServerCustomValidationRequestedEven
 
 
 class ReaderEvent(EventMember[SenderT, ArgsT]):
-    """The attribute of an event whose handlers need somebody who reads, also while nobody receives."""
+    """The attribute of an event whose handlers need a reader even while nobody receives."""
 
     def __set__(self, instance: object, value: Event[SenderT, ArgsT]) -> None:
         super().__set__(instance, value)
@@ -50,8 +50,8 @@ class SocketEvents:
     closed: EventMember[Any, WebSocketClosedEventArgs] = EventMember(
         """Raised once, last, when the connection is over, however it ended (….Closed).
 
-        Unlike in WinRT it is raised too when the connection was lost: with code 1006. It is not for a socket
-        object that was dropped without close(): nobody is left to get it, and a ResourceWarning tells of it.
+        Unlike in WinRT it is also raised when the connection was lost: with code 1006. It is not raised for a socket
+        object that was dropped without close(): nobody is left to receive it, and a ResourceWarning says so.
         """
     )
 
@@ -59,22 +59,22 @@ class SocketEvents:
         """Raised by connect() before it returns, and before the first message (beyond WinRT).
 
         A handler is called as handler(socket, information) on the connecting thread, and may send. Nothing is read
-        until it returns. The order of all events is promised: opened once, then messages, pings and pongs, then closed
-        once; never two at a time.
+        until it returns. The order of all events is guaranteed: opened once, then messages, pings and pongs, then
+        closed once; never two at a time.
         """
     )
 
     ping_received: EventMember[Any, WebSocketPingReceivedEventArgs] = ReaderEvent(
-        """Raised for each Ping of the server's, which is answered by itself (beyond WinRT).
+        """Raised for each Ping from the server, which is answered automatically (beyond WinRT).
 
-        In the order in which pings, pongs and the messages for handlers came; behind a slow handler only the latest
-        1,024 wait, and messages may pass them. Messages that wait for receive() are passed. Without handlers of
-        message_received nothing is read while a handler runs, so let it return soon.
+        In the order in which pings, pongs and the messages for handlers came. Behind a slow handler only the latest
+        1,024 wait, and messages may overtake them; messages that wait for receive() are themselves overtaken. Without
+        handlers of message_received nothing is read while a handler runs, so let it return soon.
         """
     )
 
     pong_received: EventMember[Any, WebSocketPongReceivedEventArgs] = ReaderEvent(
-        """Raised for each Pong of the server's, those that answer keep-alive too (beyond WinRT); see ping_received."""
+        """Raised for each Pong from the server, even for keep-alive (beyond WinRT); see ping_received."""
     )
 
     server_custom_validation_requested: ValidationMember = EventMember(
@@ -85,9 +85,9 @@ class SocketEvents:
     )
 
     if not TYPE_CHECKING:
-        # Type checkers know the attributes, and would take this for leave to set any.
+        # Type checkers know the attributes, and would take this as permission to set any.
         def __setattr__(self, name: str, value: object) -> None:
-            """Refuse what is nearly a name of ours, an event's elsewhere or a setting; a subclass may have its own."""
+            """Refuse a name close to ours, another client's event or a setting; a subclass may have its own."""
             if not name.startswith("_"):
                 check_attribute(self, name, self._names_elsewhere)
             object.__setattr__(self, name, value)
@@ -97,7 +97,7 @@ class SocketEvents:
             return {**EVENTS, **CONNECT_ARGUMENTS, **settings}
 
     def _wake_reader(self) -> None:
-        """Have whoever reads look at what has changed, or somebody begin to."""
+        """Have the thread that reads look at what has changed, or have one begin to read."""
         raise NotImplementedError
 
     def add_closed(self, handler: ClosedHandler, /) -> EventRegistrationToken:

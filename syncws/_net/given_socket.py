@@ -18,7 +18,7 @@ def check_connected_socket(value: object) -> socket.socket | None:
 
     Raises:
         InvalidArgumentTypeError: neither a socket.socket nor None, or one with TLS of its own (0x80070057).
-        InvalidArgumentError: it is no stream socket, or not connected, or closed (0x80070057).
+        InvalidArgumentError: it is not a stream socket, or not connected, or closed (0x80070057).
     """
     if value is None:
         return None

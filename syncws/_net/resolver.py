@@ -103,7 +103,7 @@ def look_up(
 
 
 def _first_with_addresses(first: Callable[[], list[Answer]], second: Callable[[], list[Answer]]) -> list[Answer]:
-    """Return what the first way found; if that is no address, what both said."""
+    """Return what the first way found; if that is not an address, what both said."""
     answers = first()
     return answers if any(answer.addresses for answer in answers) else [*answers, *second()]
 

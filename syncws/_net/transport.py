@@ -76,7 +76,7 @@ class Transport(Protocol):
 
         Raises:
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF); so do send and flush.
-            ssl.SSLError: what came is no valid TLS.
+            ssl.SSLError: what came is not valid TLS.
         """
         ...
 
@@ -107,7 +107,7 @@ class Transport(Protocol):
         ...
 
     def abort(self) -> None:
-        """Cut the connection now; whoever waits for it finds out. Any thread may call it, also after close()."""
+        """Cut the connection now; a thread that waits for it finds out. Any thread may call it, even after close()."""
 
     def close(self) -> None:
         """Give the descriptor back; nobody may be using it any more."""
@@ -117,7 +117,7 @@ class Transport(Protocol):
 
 
 def _is_plain(connected: object) -> "TypeGuard[socket.socket]":
-    """Tell whether it is no subclass or object that may do something of its own, nor gevent's; and not Windows'."""
+    """Tell whether it is the plain class, not a subclass or gevent's with methods of its own; never on Windows."""
     return os.name == "posix" and type(connected) is socket.socket and _calls_of(type(connected)) == _PLAIN
 
 
@@ -143,7 +143,7 @@ def direct_way(transport: Transport) -> "tuple[object, BandwidthMeter] | tuple[N
 
 
 def is_tls_error(error: OSError) -> "TypeGuard[ssl.SSLError]":
-    """Tell whether it is an ssl.SSLError: what came is no valid TLS, or the handshake failed."""
+    """Tell whether it is an ssl.SSLError: what came is not valid TLS, or the handshake failed."""
     # Here and not above: importing it takes milliseconds, and a plain connection that does not fail needs none of it.
     import ssl
 

@@ -40,12 +40,12 @@ _logger = logging.getLogger("syncws.reconnecting")
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 _MOST_ATTEMPTS = 1 << 62
-# What the program itself did, which is no reason not to go on; a forked child connects anew.
+# What the program itself did is no reason to stop; a forked child makes a new connection.
 _OWN_CAUSES = (CloseCause.LOCAL, CloseCause.ABORTED, CloseCause.FORKED)
 
 
 class Plan(NamedTuple):
-    """What is connected to, how, and when again; checked."""
+    """What to connect to, how, and when to try again; checked."""
 
     uri: str | Uri | Callable[[], str | Uri]
     headers: list[tuple[str, str]] | Callable[[], Headers]
@@ -62,10 +62,10 @@ class Plan(NamedTuple):
 
 
 def is_worth_another(error: Exception) -> bool:
-    """Tell whether to connect again after `error`: the policy that is used when none is given.
+    """Tell whether to connect again after `error`: the policy when none is given.
 
-    What `error.is_transient` says; of other errors only a time limit that has passed, as in an on_connected that waits
-    for an answer, is.
+    True if `error.is_transient`; of errors without that, only a time limit that has passed counts, as in an
+    on_connected that waits for an answer.
     """
     return bool(getattr(error, "is_transient", isinstance(error, OperationTimedOutError)))
 

@@ -19,15 +19,15 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 class Backoff:
     """How long to wait before connecting again: exponential, with full jitter (beyond WinRT).
 
-    The wait before an attempt is any time from 0 to a limit, each as likely as the other, so that the clients of a
-    server that was restarted do not come all at once. The limit is `initial` for the first attempt, `factor` times as
-    much for each further one, and never over `maximum`. It begins anew after a connection that held for `held_after`.
+    The wait before an attempt is any time from 0 to a limit, all equally likely, so that the clients of a server that
+    was restarted do not all come at once. The limit is `initial` for the first attempt, `factor` times as
+    much for each further one, and never over `maximum`. It starts over after a connection that lasted for `held_after`.
 
     Attributes:
-        initial (float): limit in seconds for the first attempt; none is to be changed.
+        initial (float): limit in seconds for the first attempt.
         maximum (float): the largest limit, in seconds.
         factor (float): how many times as large each further limit is.
-        held_after (float): seconds after which a connection counts as one that held.
+        held_after (float): seconds after which a connection counts as one that lasted.
     """
 
     __slots__ = ("factor", "held_after", "initial", "maximum")
@@ -41,11 +41,11 @@ class Backoff:
             initial: seconds, more than 0; default 1.
             maximum: seconds, not less than `initial`; default 60.
             factor: 1 or more; default 2.
-            held_after: seconds for which a connection is open before it counts as one that held; 0 for every
+            held_after: seconds for which a connection must be open to count as one that lasted; 0 for every
                 connection; default 10.
 
         Raises:
-            InvalidArgumentTypeError: one is no number (0x80070057).
+            InvalidArgumentTypeError: one is not a number (0x80070057).
             InvalidArgumentError: one is out of range (0x80070057).
         """
         self.initial: float = _number(initial, "initial")
@@ -63,15 +63,15 @@ class Backoff:
             raise InvalidArgumentError(f"factor must be 1 or more, got {factor!r}")
 
     def longest(self, attempt: int) -> float:
-        """Return the seconds that are waited at most before the attempt of that number, 1 for the first."""
+        """Return the longest wait in seconds before the attempt of that number, 1 for the first."""
         try:
             return min(self.maximum, self.initial * self.factor ** (attempt - 1))
         except OverflowError:
             return self.maximum
 
     def delay(self, attempt: int) -> float:
-        """Return the seconds to wait before the attempt of that number, at random from 0 to longest(attempt)."""
-        # Not from the module random, which a program may have seeded on all its machines alike.
+        """Return the seconds to wait before the attempt of that number: at random, from 0 to longest(attempt)."""
+        # Not from the module random, which a program may have seeded alike on all its machines.
         return self.longest(attempt) * int.from_bytes(os.urandom(4), "big") / 0xFFFF_FFFF
 
     def __repr__(self) -> str:
@@ -91,13 +91,13 @@ def _number(value: object, what: str) -> float:
 def retry_after(error: BaseException) -> float:
     """Return the seconds for which the server that answered with `error` wants to be left alone; 0 when it says none.
 
-    A date counts from the answer's own Date, so that the clocks need not agree, and else from ours (RFC 9110 10.2.3).
+    A date counts from the answer's own Date, so that the clocks need not agree, otherwise from ours (RFC 9110 10.2.3).
     """
     if not isinstance(error, HttpStatusError):
         return 0.0
     value = error.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        # Of endless digits only the first count: the number is far over the limit with them.
+        # Only the first of endless digits count: with these the number is far over the limit.
         return min(float(value[:20]), LONGEST_RETRY_AFTER_SECONDS)
     until = _date(value)
     if until is None:
@@ -107,7 +107,7 @@ def retry_after(error: BaseException) -> float:
 
 
 def _date(text: str) -> dt.datetime | None:
-    """Read an HTTP date; None when it is none."""
+    """Read an HTTP date; None when it is not one."""
     # Not loaded before a server names a date.
     import email.utils
 

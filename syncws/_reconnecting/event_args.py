@@ -1,4 +1,4 @@
-"""What the handlers of a ReconnectingWebSocket receive, but for messages.
+"""What the handlers of a ReconnectingWebSocket receive, except for messages.
 
 Plain values; made on the object's own thread.
 """
@@ -16,7 +16,7 @@ class ConnectedEventArgs(NamedTuple):
 
     Attributes:
         socket (MessageWebSocket): the new connection's, with its information.
-        attempt (int): number of the connect that made it, counted since the last connection that held; 1 for the very
+        attempt (int): number of the connect that made it, counted since the last connection that lasted; 1 for the very
             first.
     """
 
@@ -40,7 +40,7 @@ class ReconnectingEventArgs(NamedTuple):
     """What handlers of reconnecting receive (beyond WinRT).
 
     Attributes:
-        attempt (int): number of the connect to come, counted since the last connection that held.
+        attempt (int): number of the next connect, counted since the last connection that lasted.
         delay (float): seconds until then.
         error (Exception): why there is no connection.
     """

@@ -28,12 +28,12 @@ class ReconnectingIterator:
 
     @raising_bare
     def __next__(self) -> MessageWebSocket:
-        """Close the socket before, and return the next one, connected.
+        """Close the previous socket, and return the next one, connected.
 
         Raises:
             StopIteration: close() was called, or an error was raised before.
             OperationCanceledError: the cancellation token is cancelled (0x800704C7).
-            InvalidOperationError: another thread waits for the next socket (0x800710DD).
+            InvalidOperationError: another thread is waiting for the next socket (0x800710DD).
             Exception: what the policy calls final, most often a ConnectFailedError or ConnectionOverError; or the last
                 error when max_attempts were made.
         """
@@ -43,9 +43,9 @@ class ReconnectingIterator:
         return socket
 
     def close(self) -> None:
-        """End the iteration, a wait or connect at once, and close the socket that was given out last.
+        """End the iteration, a wait or connect at once, and close the socket that was returned last.
 
-        Waits for that no longer than control.close_timeout. Any thread; may be repeated.
+        Waits for that no longer than control.close_timeout. On any thread; may be repeated.
         """
         self._attempts.stop()
         socket = self._attempts.socket

@@ -1,7 +1,7 @@
-"""The thread of a ReconnectingWebSocket: connects, watches over the connection, tells the object.
+"""The thread of a ReconnectingWebSocket: connects, watches the connection, reports to the object.
 
-`run` is the thread; the rest may be called on any. It holds the application's object only weakly, so that one that the
-program has dropped can be closed.
+`run` is the thread; the rest may be called on any. It holds the application's object only weakly, so that a dropped one
+can be closed.
 """
 
 import logging
@@ -24,7 +24,7 @@ _logger = logging.getLogger("syncws.reconnecting")
 
 
 class Owner(Protocol):
-    """What the worker needs of the application's object: to raise its events."""
+    """What the worker needs from the application's object: raising its events."""
 
     @property
     def _has_message_handlers(self) -> bool: ...
@@ -45,10 +45,10 @@ class Worker:
         attempts (Attempts): its connects.
         socket: the one that is connected, between connected and disconnected; None when there is none.
         farewell: code and reason with which a connection is closed when this ends.
-        is_finished (bool): True when nothing will come any more.
+        is_finished (bool): True when nothing more will come.
         error: why it gave up; None after close().
         thread: which runs this; None before it was started.
-        starting (dict): one entry, the thread that start() has chosen: of several it is the one that came first.
+        starting (dict): one entry, the thread that start() has chosen: the first of several calls wins.
     """
 
     def __init__(self, plan: Plan, owner: Callable[[], Owner | None]) -> None:
@@ -64,14 +64,14 @@ class Worker:
         # Set when the latest connection is over, its last handler of closed included.
         self._over = Latch()
         self._is_forwarding = False
-        # Of the threads that wait for a change.
+        # One for each thread that waits for a change.
         self._bells: set[Bell] = set()
 
     # Any thread.
 
     @property
     def is_own_thread(self) -> bool:
-        """True in a handler: on the worker's thread, or on those of the connection."""
+        """True in a handler: on the worker's thread, or on one of the connection's."""
         session = None if self.attempts.socket is None else self.attempts.socket._session
         return threading.current_thread() is self.thread or (session is not None and session.is_on_reader)
 
@@ -87,16 +87,16 @@ class Worker:
             self._bells.discard(bell)
 
     def fail_if_given_up(self) -> None:
-        """Raise the error for which it gave up, if it did."""
+        """Raise the error because of which it gave up, if it did."""
         error = self.error
         if isinstance(error, WebSocketError):
             raise fresh(error)
         if error is not None:
-            # Without the frames of those who were told before, which it would gather.
+            # Without the frames of earlier callers, which it would gather.
             raise error.with_traceback(self._error_frames)
 
     def finish(self, error: BaseException | None) -> None:
-        """Say that nothing will come any more."""
+        """Note that nothing more will come."""
         self.error = error
         self._error_frames = None if error is None else error.__traceback__
         self.is_finished = True
@@ -109,7 +109,7 @@ class Worker:
     # The worker's thread.
 
     def run(self) -> None:
-        """Connect and serve until stopped, or nothing more is worth it."""
+        """Connect and serve until stopped, or until it gives up."""
         error: BaseException | None = None
         try:
             while (socket := self.attempts.next_socket(self._tell_of_wait)) is not None:
@@ -120,7 +120,7 @@ class Worker:
             error = exc
             _logger.error("a ReconnectingWebSocket gives up: %s", exc)
         finally:
-            # SystemExit of a handler too.
+            # After SystemExit from a handler too.
             self.attempts.stop()
             self._end_connection()
             self.finish(error)
@@ -129,7 +129,7 @@ class Worker:
     def _prepare(self, socket: MessageWebSocket) -> None:
         self._over = Latch()
         self._is_forwarding = False
-        # A late end of the connection before rings too, and sets its own latch.
+        # A late end of the previous connection rings too, but sets its own latch.
         socket.closed += partial(self._note_over, self._over)
 
     def _note_over(self, over: Latch, *_: Any) -> None:
@@ -150,11 +150,11 @@ class Worker:
         self._end_connection()
 
     def _look(self) -> bool:
-        """Tell whether the connection is over; begin to hand on its messages when there is a handler for them."""
+        """Tell whether the connection is over; begin to forward its messages once there is a handler for them."""
         owner = self._owner()
         socket = self.socket
         if not self._is_forwarding and owner is not None and socket is not None and owner._has_message_handlers:
-            # Only here, on one thread: two forwarders would give out each message twice.
+            # Only here, on one thread: two forwarders would deliver each message twice.
             self._is_forwarding = True
             socket.message_received += self._forward
         return self._over.is_set()
@@ -165,7 +165,7 @@ class Worker:
             owner._raise_message(args)
 
     def _give_out_rest(self, socket: MessageWebSocket) -> None:
-        """Give out what came with the end of a connection that was over before its messages were handed on."""
+        """Deliver what came with the end of a connection that was over before its messages were forwarded."""
         session = socket._session
         owner = self._owner()
         while session is not None and owner is not None and owner._has_message_handlers:
@@ -176,7 +176,7 @@ class Worker:
             owner._raise_message(message)
 
     def _end_connection(self) -> None:
-        """Close the connection if it is not over, and say that there is none."""
+        """Close the connection if it is not over, and report that there is none."""
         socket = self.socket
         if socket is None:
             return

@@ -41,7 +41,8 @@ class IBuffer:
     def length(self) -> int:
         """Bytes in use, 0 to `capacity`; 0 at first (IBuffer.Length).
 
-        Setting raises InvalidArgumentTypeError for no int, InvalidArgumentError for one out of range (0x80070057).
+        Setting it to something that is not an int raises InvalidArgumentTypeError, and to an int out of range
+        InvalidArgumentError (0x80070057).
         """
         return self._length
 
@@ -62,8 +63,8 @@ class Buffer(IBuffer, Exporter):
 
     The first `length` bytes are the content: `len()`, `bytes()`, `==`, `view()` and the buffer protocol see only
     them. `memoryview(buffer)`, `hashlib`, `file.write` and whatever else takes bytes take a Buffer as it is; only on
-    Python 3.11 where the package was installed without a compiled wheel or a compiler they need `buffer.view()`. This
-    library's own functions take a Buffer everywhere. Not hashable, because the content can change.
+    Python 3.11, if the package was installed without a compiled wheel or a compiler, they need `buffer.view()`. This
+    library's own functions all take a Buffer. Not hashable, because the content can change.
     """
 
     __slots__ = ("_length", "_memory")
@@ -75,7 +76,7 @@ class Buffer(IBuffer, Exporter):
             capacity: bytes, 0 to 4,294,967,295; checked before memory is taken.
 
         Raises:
-            InvalidArgumentTypeError: `capacity` is no int (0x80070057).
+            InvalidArgumentTypeError: `capacity` is not an int (0x80070057).
             InvalidArgumentError: `capacity` is out of range (0x80070057).
 
         Source: Buffer(UInt32).
@@ -102,7 +103,7 @@ class Buffer(IBuffer, Exporter):
             A writable Buffer; its capacity and length are the size of the content.
 
         Raises:
-            InvalidArgumentTypeError: `memory_buffer` is no buffer (0x80070057).
+            InvalidArgumentTypeError: `memory_buffer` is not a buffer (0x80070057).
 
         Source: Buffer.CreateCopyFromMemoryBuffer.
         """
@@ -119,7 +120,7 @@ class Buffer(IBuffer, Exporter):
             A memoryview, which stands for WinRT's MemoryBuffer; read-only when the Buffer is.
 
         Raises:
-            InvalidArgumentTypeError: `buffer` is no Buffer (0x80070057).
+            InvalidArgumentTypeError: `buffer` is not a Buffer (0x80070057).
 
         Source: Buffer.CreateMemoryBufferOverIBuffer.
         """
@@ -171,8 +172,8 @@ def as_bytes_view(data: object, what: str) -> memoryview:
         A flat view of single bytes; read-only when `data` is.
 
     Raises:
-        InvalidArgumentTypeError: `data` is no buffer; for text the message says to encode it (0x80070057).
-        InvalidArgumentError: its bytes do not lie side by side, it holds Python objects, or it was released
+        InvalidArgumentTypeError: `data` is not a buffer; for text the message says to encode it (0x80070057).
+        InvalidArgumentError: its bytes are not contiguous, it holds Python objects, or it was released
             (0x80070057).
 
     Source: IBuffer and byte[] arguments.
@@ -213,7 +214,7 @@ def as_writable_view(data: "WriteableBuffer", what: str) -> memoryview:
         A flat, writable view of single bytes.
 
     Raises:
-        InvalidArgumentTypeError: `data` is no buffer (0x80070057).
+        InvalidArgumentTypeError: `data` is not a buffer (0x80070057).
         InvalidArgumentError: it is read-only, or as for `as_bytes_view` (0x80070057).
 
     Source: IBuffer and byte[] arguments that are filled.

@@ -37,8 +37,8 @@ class DataReader(ReaderCore):
 
     Over a stream the reader owns the stream: closing the reader closes it, unless `detach_stream` gave it back. So does
     dropping it, with a ResourceWarning.
-    Every `read_*` takes its bytes from those that `load` fetched, and never waits. Each of them raises, and consumes
-    nothing then:
+    Every `read_*` takes its bytes from those that `load` fetched, and never waits. Each of these errors means that
+    nothing was consumed:
 
         OutOfBoundsError: fewer bytes are loaded than it needs (0x8000000B).
         ObjectClosedError: the reader was closed (0x80000013).
@@ -56,7 +56,7 @@ class DataReader(ReaderCore):
             input_stream: the stream, such as a StreamWebSocket's `input_stream`.
 
         Raises:
-            InvalidArgumentTypeError: `input_stream` is no IInputStream (0x80070057).
+            InvalidArgumentTypeError: `input_stream` is not an IInputStream (0x80070057).
 
         Source: DataReader(IInputStream).
         """
@@ -82,7 +82,7 @@ class DataReader(ReaderCore):
                 changes to it show until they are read.
 
         Raises:
-            InvalidArgumentTypeError: `buffer` is no buffer (0x80070057).
+            InvalidArgumentTypeError: `buffer` is not a buffer (0x80070057).
 
         Source: DataReader.FromBuffer.
         """
@@ -95,7 +95,7 @@ class DataReader(ReaderCore):
     def input_stream_options(self) -> InputStreamOptions:
         """When `load` is complete; NONE at first (DataReader.InputStreamOptions).
 
-        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is no such flag.
+        Setting it to anything else raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057).
         """
         return self._options
 
@@ -109,11 +109,11 @@ class DataReader(ReaderCore):
         return self._unread
 
     def load(self, count: int, /, *, cancellation_token: CancellationToken | None = None) -> int:
-        """Fetch more bytes from the stream, behind those that are still unread. The only member that waits.
+        """Fetch more bytes from the stream, to follow those that are still unread. The only member that waits.
 
         Args:
             count: bytes to fetch, 0 to 4,294,967,295; 0 does not touch the stream.
-            cancellation_token: ends the wait when its source is cancelled, as the end of the time does; None (the
+            cancellation_token: ends the wait when its source is cancelled, just as the time limit does; None (the
                 default) for none.
 
         Returns:
@@ -123,14 +123,14 @@ class DataReader(ReaderCore):
             arrived is loaded first, as a short load; the next load raises.
 
         Raises:
-            IllegalMethodCallError: the reader has no stream: made over a buffer or message, or detached; the socket is
-                not connected yet; or called in a handler of it (0x8000000E).
+            IllegalMethodCallError: the reader has no stream, because it was made over a buffer or message, or detached;
+                the socket is not connected yet; or called in one of its handlers (0x8000000E).
             ObjectClosedError: the reader, the stream or the socket was closed (0x80000013).
             InvalidOperationError: an operation runs on this reader or stream in another thread (0x800710DD).
-            InvalidArgumentTypeError: `count` is no int (0x80070057).
+            InvalidArgumentTypeError: `count` is not an int (0x80070057).
             InvalidArgumentError: `count` is out of range (0x80070057).
-            OperationTimedOutError: control.receive_timeout passed for the load as a whole; the bytes that came are
-                loaded and can be read, and the next load goes on behind them (0x80072EE2).
+            OperationTimedOutError: control.receive_timeout passed for the load as a whole (0x80072EE2). The bytes that
+                came are loaded and can be read, and the next load goes on after them.
             OperationCanceledError: the socket was closed meanwhile (0x80072EF1), or the token is cancelled
                 (0x800704C7).
             ConnectionLostError, ProtocolViolationError: how the connection was lost.
@@ -257,7 +257,7 @@ class DataReader(ReaderCore):
             read-only; otherwise it is a copy.
 
         Raises:
-            InvalidArgumentTypeError: `length` is no int (0x80070057).
+            InvalidArgumentTypeError: `length` is not an int (0x80070057).
             InvalidArgumentError: `length` is out of range (0x80070057).
             OutOfBoundsError, ObjectClosedError, InvalidOperationError: see the class.
 
@@ -273,8 +273,8 @@ class DataReader(ReaderCore):
             count: code units to take, 0 to 4,294,967,295: bytes for UTF8, units of 2 bytes for the UTF-16 encodings.
 
         Raises:
-            NoUnicodeTranslationError: the bytes are no text in the encoding; nothing is consumed (0x80070459).
-            InvalidArgumentTypeError: `count` is no int (0x80070057).
+            NoUnicodeTranslationError: the bytes are not text in the encoding; nothing is consumed (0x80070459).
+            InvalidArgumentTypeError: `count` is not an int (0x80070057).
             InvalidArgumentError: `count` is out of range (0x80070057).
             OutOfBoundsError, ObjectClosedError, InvalidOperationError: see the class.
 
@@ -363,9 +363,9 @@ class DataReader(ReaderCore):
 
 
 class MessageReader(DataReader):
-    """A DataReader over a message, whose bytes are all there; a class of its own, so that making one takes one call.
+    """A DataReader over a message, all of whose bytes are there; its own class, so that making one is a single call.
 
-    What a handler calls on it has a compiled form, which the class is given below.
+    What a handler calls on it has a compiled form, which the class gets below.
     """
 
     __slots__ = ()

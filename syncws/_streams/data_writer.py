@@ -1,7 +1,7 @@
 """DataWriter: typed values into memory, and from there into a stream.
 
 Runs on the thread that calls it; only `store` and `flush` can block, in the stream. On the hot path of sending: one
-part is stored as it is, without a join and without a copy. Its other methods on that path stand in writer_fields.
+part is stored as it is, without a join or a copy. Its other methods on that path are in writer_fields.
 """
 
 from datetime import datetime, timedelta
@@ -33,10 +33,10 @@ class DataWriter(Formatted, WriterFields):
 
     Over a stream the writer owns the stream: closing the writer closes it, unless `detach_stream` gave it back. So does
     dropping it, with a ResourceWarning that names the bytes not stored.
-    Every `write_*` only adds to the writer's memory; nothing leaves before `store`. Each of them raises, and writes
-    nothing then:
+    Every `write_*` only adds to the writer's memory; nothing leaves before `store`. Each of these errors means that
+    nothing was written:
 
-        InvalidArgumentTypeError: the value has the wrong type; a bool is no number (0x80070057).
+        InvalidArgumentTypeError: the value has the wrong type; a bool is not a number (0x80070057).
         InvalidArgumentError: the value is out of range (0x80070057).
         ObjectClosedError: the writer was closed (0x80000013).
         InvalidOperationError: an operation runs on this writer, such as a store in another thread (0x800710DD).
@@ -145,7 +145,7 @@ class DataWriter(Formatted, WriterFields):
             value: the text.
 
         Raises:
-            InvalidArgumentTypeError: `value` is no str (0x80070057).
+            InvalidArgumentTypeError: `value` is not a str (0x80070057).
             InvalidArgumentError: `value` holds a lone surrogate (0x80070057).
             ObjectClosedError: the writer was closed (0x80000013).
 
@@ -206,7 +206,7 @@ class DataWriter(Formatted, WriterFields):
             stream.close()
 
     def __repr__(self) -> str:
-        """Show the bytes not stored, and what becomes of them."""
+        """Show the bytes not stored, and where they will go."""
         where = "closed" if self._is_closed else "in memory" if self._stream is None else "over a stream"
         return f"<DataWriter {where} unstored={self._length}>"
 
@@ -215,13 +215,13 @@ class DataWriter(Formatted, WriterFields):
         self._length = 0
 
     def _forget_queued(self, error: BaseException, count: int = 1) -> None:
-        """Drop the parts that are on their way although `error` came of storing them."""
+        """Drop the parts that are on their way although storing them raised `error`."""
         if isinstance(error, OperationTimedOutError) and error.is_queued:
             self._forget(count)
 
     def _forget(self, count: int) -> None:
         """Drop the parts that were stored."""
-        # By number, so that a part which another thread wrongly added at the last moment is not lost unsent.
+        # By number, so that a part that another thread wrongly added at the last moment is not lost.
         del self._parts[:count]
         self._length = sum(map(len, self._parts)) if self._parts else 0
 

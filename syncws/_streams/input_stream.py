@@ -27,8 +27,8 @@ _CLOSED = "the input stream was closed, by close() or by a DataReader that was n
 class IInputStream:
     """Bytes that come in (Windows.Storage.Streams.IInputStream); a context manager that closes on exit.
 
-    The type for annotations and isinstance; the streams of this library are of it, and users make none. One thread at a
-    time may read from one; a second one is refused.
+    For annotations and isinstance; the library's streams are of this type, and users make none. One thread at a time
+    may read from a stream; a second one is refused.
     """
 
     __slots__ = ()
@@ -57,13 +57,13 @@ class IInputStream:
         Returns:
             The Buffer that holds the bytes, `buffer` itself or a new one over the memory of another object. Its
             `length` is the number of bytes read, 0 at the end of the stream. When the connection is lost, what had
-            arrived is given out first, as a short read; the next read raises.
+            arrived is returned first, as a short read; the next read raises.
 
         Raises:
             ObjectClosedError: the stream was closed, or its socket (0x80000013).
             InvalidArgumentTypeError: an argument has the wrong type (0x80070057).
             InvalidArgumentError: `count` is over the capacity, or `buffer` is read-only (0x80070057).
-            IllegalMethodCallError: the socket is not connected yet; or called in a handler of it (0x8000000E).
+            IllegalMethodCallError: the socket is not connected yet; or called in one of its handlers (0x8000000E).
             InvalidOperationError: another read or load runs on the stream (0x800710DD).
             OperationTimedOutError: control.receive_timeout passed for the read as a whole (0x80072EE2).
             OperationCanceledError: the stream or the socket was closed meanwhile (0x80072EF1), or the token was
@@ -146,10 +146,12 @@ class InputStream(NotCopied, IInputStream):
 
         It is an io.BufferedIOBase that keeps nothing back: what it has not returned can still be read from the stream.
         Its read(n) waits for all n bytes or the end of the stream, read1() for one. Closing it does not close the
-        stream. Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing, as long
-        as no other object (an io.TextIOWrapper, say) gathers what it returns. That holds for any amount: read() and
-        readline() without a size gather as much as the server sends within the time, and put it back when they fail, so
-        give them a size where the server is not trusted. An io.BufferedReader around it would wait until its own buffer
+        stream.
+
+        Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing, as long as no
+        other object (an io.TextIOWrapper, say) gathers what it returns. That holds for any amount: read() and
+        readline() without a size gather as much as the server sends within the time, and put it back if they fail, so
+        give them a size if you do not trust the server. An io.BufferedReader around it would wait until its own buffer
         is full.
 
         Raises:
@@ -172,7 +174,7 @@ class MemoryInputStream(InputStream):
             content: the bytes; not copied, and held until the stream is closed.
 
         Raises:
-            InvalidArgumentTypeError: `content` is no buffer (0x80070057).
+            InvalidArgumentTypeError: `content` is not a buffer (0x80070057).
 
         Source: beyond WinRT (its InMemoryRandomAccessStream is more than this).
         """

@@ -109,7 +109,7 @@ def pack_integer(value: SupportsIndex, layout: IntegerLayout, byte_order: ByteOr
         byte_order: the order of the bytes.
 
     Raises:
-        InvalidArgumentTypeError: `value` is no int, or a bool (0x80070057).
+        InvalidArgumentTypeError: `value` is not an int, or is a bool (0x80070057).
         InvalidArgumentError: `value` is out of range (0x80070057).
 
     Source: DataWriter.WriteByte, WriteInt16, WriteUInt16 and so on.
@@ -128,7 +128,7 @@ def pack_float(value: SupportsFloat | SupportsIndex, layout: FloatLayout, byte_o
         byte_order: the order of the bytes.
 
     Raises:
-        InvalidArgumentTypeError: `value` is no float or int, or a bool (0x80070057).
+        InvalidArgumentTypeError: `value` is not a float or int, or is a bool (0x80070057).
         InvalidArgumentError: `value` is finite and too great for the type (0x80070057).
 
     Source: DataWriter.WriteSingle, WriteDouble.
@@ -154,7 +154,7 @@ def pack_guid(value: "uuid.UUID", byte_order: ByteOrder) -> bytes:
             64-bit number, Data4, so that it is not `UUID.bytes`.
 
     Raises:
-        InvalidArgumentTypeError: `value` is no uuid.UUID (0x80070057).
+        InvalidArgumentTypeError: `value` is not a uuid.UUID (0x80070057).
 
     Source: DataWriter.WriteGuid.
     """
@@ -191,7 +191,7 @@ def pack_date_time(value: datetime, byte_order: ByteOrder) -> bytes:
         byte_order: the order of the bytes.
 
     Raises:
-        InvalidArgumentTypeError: `value` is no datetime (0x80070057).
+        InvalidArgumentTypeError: `value` is not a datetime (0x80070057).
         InvalidArgumentError: a local time that has no UTC time from year 1 to 9999 (0x80070057).
 
     Source: DataWriter.WriteDateTime; naive values as PyWinRT takes them.
@@ -236,7 +236,7 @@ def pack_time_span(value: timedelta, byte_order: ByteOrder) -> bytes:
         byte_order: the order of the bytes.
 
     Raises:
-        InvalidArgumentTypeError: `value` is no timedelta (0x80070057).
+        InvalidArgumentTypeError: `value` is not a timedelta (0x80070057).
         InvalidArgumentError: `value` is out of range (0x80070057).
 
     Source: DataWriter.WriteTimeSpan.

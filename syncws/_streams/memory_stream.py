@@ -102,7 +102,7 @@ class InMemoryRandomAccessStream(IInputStream, IOutputStream):
         """Set where the next read or write begins; it may lie behind the end (….Seek).
 
         Raises:
-            InvalidArgumentTypeError: it is no int (0x80070057).
+            InvalidArgumentTypeError: it is not an int (0x80070057).
             InvalidArgumentError: it is negative (0x80070057).
             ObjectClosedError: the stream was closed (0x80000013).
         """

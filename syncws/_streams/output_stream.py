@@ -25,10 +25,10 @@ Progress = Callable[[int], object]
 
 
 def check_progress(progress: object) -> None:
-    """Refuse what cannot be told of progress.
+    """Refuse what cannot be called with progress.
 
     Raises:
-        InvalidArgumentTypeError: it is neither callable nor None, or would not run, as Event.add (0x80070057).
+        InvalidArgumentTypeError: it is neither callable nor None, or would not run, as for Event.add (0x80070057).
     """
     if progress is not None and (why := why_refused(progress, " or None")) is not None:
         raise InvalidArgumentTypeError(f"progress {why}")
@@ -38,10 +38,10 @@ class ByteSink(Protocol):
     """What takes the bytes of an output stream. A socket is one, so none of it is public."""
 
     def _write(self, data: memoryview | bytes, progress: Progress | None, /) -> int:
-        """Send one buffer, also an empty one, and return the number of bytes.
+        """Send one buffer, even an empty one, and return the number of bytes.
 
-        It gets bytes as they are, anything else as a flat view, which is released when it returns; and what to tell of
-        its progress.
+        It gets bytes as they are, and anything else as a flat view, which is released when it returns; and a function
+        to call with its progress.
         """
         ...
 
@@ -59,7 +59,7 @@ class ByteSink(Protocol):
 
 
 class _Closed:
-    """The sink of a stream that was closed: so a write has nothing to check."""
+    """The sink of a closed stream: with it, a write has nothing to check."""
 
     def _refuse(self, *_: object) -> NoReturn:
         raise ObjectClosedError("the output stream was closed, by close() or by a DataWriter that was not detached")
@@ -76,7 +76,7 @@ _CLOSED = _Closed()
 class IOutputStream:
     """Bytes that go out (Windows.Storage.Streams.IOutputStream); a context manager that closes on exit.
 
-    The type for annotations and isinstance; the streams of this library are of it, and users make none.
+    For annotations and isinstance; the library's streams are of this type, and users make none.
     """
 
     __slots__ = ()
@@ -87,15 +87,15 @@ class IOutputStream:
     def write(self, buffer: "ReadableBuffer", /, progress: Progress | None = None) -> int:
         """Write all bytes of a buffer as one message; an empty one sends an empty message.
 
-        Nothing is copied as a whole: a buffer of any size, also a mapped file, is masked and sent piece by piece. It
+        Nothing is copied as a whole: a buffer of any size, even a mapped file, is masked and sent piece by piece. It
         must not change until the call returns.
 
         Args:
             buffer: bytes, any object with the buffer protocol, or a Buffer.
-            progress: called with the bytes sent so far after each piece of 64 KiB, the last time with all of them. A
-                MessageWebSocket's message of more than 64 KiB goes out in fragments then, otherwise in one frame. What
-                it raises ends the write; in the midst of a message that is never finished then, so that nothing more
-                can be sent, but receiving and closing go on.
+            progress: called with the bytes sent so far after each piece of 64 KiB, the last time with all of them. With
+                it, a MessageWebSocket's message of more than 64 KiB goes out in fragments, otherwise in one frame. What
+                it raises ends the write; in the middle of a message, that is then never finished, so that nothing more
+                can be sent, but receiving and closing still work.
 
         Returns:
             The number of bytes written.
@@ -104,8 +104,8 @@ class IOutputStream:
             ObjectClosedError: the stream was closed, or its socket (0x80000013).
             IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished, or
                 one was given up in the middle of it (0x8000000E).
-            InvalidOperationError: called by `progress` of a write that is not over (0x800710DD).
-            InvalidArgumentTypeError: `buffer` is no buffer, `progress` not callable (0x80070057).
+            InvalidOperationError: called by the `progress` of a write that is not over (0x800710DD).
+            InvalidArgumentTypeError: `buffer` is not a buffer, or `progress` not callable (0x80070057).
             InvalidArgumentError: control.message_type is UTF8 and the bytes are not; nothing was sent (0x80070057).
             OperationTimedOutError: the peer took nothing for control.send_timeout (0x80072EE2).
             OperationCanceledError: closed meanwhile (0x80072EF1).
@@ -116,7 +116,7 @@ class IOutputStream:
         check_progress(progress)
         if type(buffer) is bytes:
             return self._sink._write(buffer, progress)
-        # Released at once, also when an exception holds this frame: else a mapped file could not be closed.
+        # Released at once, even if an exception holds this frame: else a mapped file could not be closed.
         with as_bytes_view(buffer, "buffer") as view:
             return self._sink._write(view, progress)
 
@@ -177,7 +177,7 @@ if not TYPE_CHECKING and speedups is not None:
 class OutputStream(StreamFields, NotCopied, IOutputStream):
     """The output stream of a connection: a socket's `output_stream`.
 
-    Each `write` is one message: on a MessageWebSocket of control.message_type, on a StreamWebSocket binary.
+    Each `write` is one message: of control.message_type on a MessageWebSocket, binary on a StreamWebSocket.
     """
 
     __slots__ = ()
@@ -185,14 +185,14 @@ class OutputStream(StreamFields, NotCopied, IOutputStream):
     def as_file(self) -> OutputFile:
         """Return the stream as a binary file object for writing (beyond WinRT).
 
-        It is an io.RawIOBase: each write() is one message, an empty one none; wrap it in an io.BufferedWriter to gather
-        small writes. Closing it does not close the stream. Errors are those of write().
+        It is an io.RawIOBase: each write() is one message, unless it is empty; wrap it in an io.BufferedWriter to
+        gather small writes. Closing it does not close the stream. Errors are those of write().
         """
         return OutputFile(self.write)
 
 
 class LatestStream:
-    """Gives out one output stream as long as somebody holds it; what has a compiled form.
+    """Gives the same output stream for as long as somebody holds it; this has a compiled form.
 
     Weakly: the stream holds the socket, and a cycle would put off the closing of a dropped socket.
     """

@@ -24,11 +24,11 @@ def encode_text(value: str, encoding: UnicodeEncoding) -> bytes | memoryview:
     """Encode text; large text that is ASCII lends its memory, see utf8_of.
 
     Args:
-        value: the text; without lone surrogates, which are no text in any encoding.
+        value: the text; without lone surrogates, which are not text in any encoding.
         encoding: what to encode to.
 
     Raises:
-        InvalidArgumentTypeError: `value` is no str (0x80070057).
+        InvalidArgumentTypeError: `value` is not a str (0x80070057).
         InvalidArgumentError: `value` holds a lone surrogate (0x80070057).
 
     Source: DataWriter.WriteString, MeasureString.
@@ -49,7 +49,7 @@ def decode_text(data: bytes, encoding: UnicodeEncoding) -> str:
         encoding: what they are encoded in.
 
     Raises:
-        NoUnicodeTranslationError: the bytes are no text in `encoding`; a lone surrogate is none (0x80070459).
+        NoUnicodeTranslationError: the bytes are not text in `encoding`; a lone surrogate is none (0x80070459).
 
     Source: DataReader.ReadString.
     """
@@ -72,7 +72,7 @@ class Formatted(NotCopied):
     def unicode_encoding(self) -> UnicodeEncoding:
         """Encoding of strings that are read, written or measured; UTF8 at first.
 
-        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is no such value.
+        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is not such a value.
 
         Source: DataReader.UnicodeEncoding, DataWriter.UnicodeEncoding.
         """
@@ -86,7 +86,7 @@ class Formatted(NotCopied):
     def byte_order(self) -> ByteOrder:
         """Order of the bytes of numbers, GUIDs, dates and spans; BIG_ENDIAN at first.
 
-        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is no such value.
+        Setting raises InvalidArgumentTypeError or InvalidArgumentError (0x80070057) for what is not such a value.
 
         Source: DataReader.ByteOrder, DataWriter.ByteOrder.
         """

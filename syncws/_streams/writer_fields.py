@@ -30,7 +30,7 @@ BUSY = "another operation is running on this DataWriter"
 
 
 class WriterFields:
-    """The base of DataWriter; a compiled writer calls these functions, too, for what is not the common case."""
+    """The base of DataWriter; a compiled writer calls these functions too, in all but the common case."""
 
     __slots__ = ("_byte_order", "_encoding", "_is_closed", "_length", "_parts", "_stream", "_text", "_turn")
 
@@ -60,7 +60,7 @@ class WriterFields:
             output_stream: the stream to own, such as a socket's `output_stream`; None (default) for memory only.
 
         Raises:
-            InvalidArgumentTypeError: `output_stream` is no IOutputStream (0x80070057).
+            InvalidArgumentTypeError: `output_stream` is not an IOutputStream (0x80070057).
 
         Source: DataWriter(), DataWriter(IOutputStream).
         """
@@ -79,7 +79,7 @@ class WriterFields:
         """Add all bytes of a buffer, as they are now.
 
         Args:
-            value: bytes, which are not copied, or any object with the buffer protocol or a Buffer, which are.
+            value: bytes, which are not copied; or a Buffer or any object with the buffer protocol, which is.
 
         Raises:
             InvalidArgumentTypeError, ObjectClosedError, InvalidOperationError: see the class.
@@ -104,7 +104,7 @@ class WriterFields:
             The number of bytes it takes.
 
         Raises:
-            InvalidArgumentTypeError: `value` is no str (0x80070057).
+            InvalidArgumentTypeError: `value` is not a str (0x80070057).
             InvalidArgumentError: `value` holds a lone surrogate (0x80070057).
             ObjectClosedError, InvalidOperationError: see the class.
 
@@ -142,15 +142,15 @@ class WriterFields:
         """Give everything written to the stream in one write: on a MessageWebSocket one whole message.
 
         Returns:
-            The number of bytes stored; 0 when nothing was written, and the stream is not touched then.
+            The number of bytes stored; 0 when nothing was written: then the stream is not touched.
 
         Raises:
             IllegalMethodCallError: the writer has no stream: made without one, or detached (0x8000000E).
             ObjectClosedError: the writer, the stream or its socket was closed (0x80000013).
             InvalidOperationError: an operation runs on this writer, such as another store (0x800710DD).
-            OperationTimedOutError: the stream took no more. With `is_queued` True the bytes are on their way and no
-                longer in the writer; otherwise they still are (0x80072EE2).
-            WebSocketError: what else the stream raises; the bytes stay in the writer.
+            OperationTimedOutError: the stream took no more (0x80072EE2). If `is_queued`, the bytes are on their way and
+                no longer in the writer; otherwise they still are.
+            WebSocketError: any other error of the stream; the bytes stay in the writer.
 
         Source: DataWriter.StoreAsync.
         """
@@ -211,7 +211,7 @@ class WriterFields:
 
 
 def refuse(writer: WriterFields) -> NoReturn:
-    """Raise why a writer cannot be used now."""
+    """Raise the reason why a writer cannot be used now."""
     if writer._is_closed:
         raise ObjectClosedError("the DataWriter was closed")
     raise InvalidOperationError(BUSY)

@@ -105,7 +105,7 @@ def check_close(code: int | None, reason: str | None) -> tuple[int | None, str]:
         The code to send, None for an empty Close frame, and the reason.
 
     Raises:
-        InvalidArgumentTypeError: code is no int or reason no str (0x80070057).
+        InvalidArgumentTypeError: code is not an int or reason not a str (0x80070057).
         InvalidArgumentError: a code outside the list, a reason without a code, with a lone surrogate, or of more than
             123 bytes (0x80070057).
     """

@@ -40,8 +40,8 @@ def check_request_header(name: str, value: str) -> None:
     """Check a header that an application adds to the opening handshake.
 
     Raises:
-        InvalidArgumentTypeError: name or value is no str (0x80070057).
-        InvalidArgumentError: the name is no token or belongs to the handshake, or the value holds control or
+        InvalidArgumentTypeError: name or value is not a str (0x80070057).
+        InvalidArgumentError: the name is not a token or belongs to the handshake, or the value holds control or
             non-Latin-1 characters (0x80070057).
     """
     if not isinstance(name, str) or not isinstance(value, str):
@@ -77,8 +77,8 @@ def check_subprotocol(protocol: object, others: Sequence[str] = ()) -> str:
     No message shows it: it may be a bearer token.
 
     Raises:
-        InvalidArgumentTypeError: it is no str (0x80070057).
-        InvalidArgumentError: it is no token, or there already (0x80070057).
+        InvalidArgumentTypeError: it is not a str (0x80070057).
+        InvalidArgumentError: it is not a token, or there already (0x80070057).
     """
     if not isinstance(protocol, str):
         raise InvalidArgumentTypeError(f"a subprotocol must be str, not {type(protocol).__name__}")
@@ -97,8 +97,8 @@ def check_subprotocols(protocols: Iterable[object]) -> list[str]:
     """Check a whole list of subprotocols.
 
     Raises:
-        InvalidArgumentTypeError: no sequence, or an entry that is no str (0x80070057).
-        InvalidArgumentError: an entry that is no token, or is there already (0x80070057).
+        InvalidArgumentTypeError: it is not a sequence, or has an entry that is not a str (0x80070057).
+        InvalidArgumentError: an entry that is not a token, or is there already (0x80070057).
     """
     if isinstance(protocols, str) or not isinstance(protocols, Iterable):
         raise InvalidArgumentTypeError(f"subprotocols must be a sequence of str, not {type(protocols).__name__}")

@@ -108,7 +108,7 @@ class FrameChunks(PayloadChunks):
             if room is not None:
                 _rooms.append(room)
             raise StopIteration
-        assert room is not None, "there is no piece behind the end"
+        assert room is not None, "there is no piece after the end"
         # The header goes with the first piece: alone it would be a packet of its own.
         return memoryview(room)[: mask_into(room, self._take(), self._mask, header)]
 

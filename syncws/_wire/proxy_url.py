@@ -76,7 +76,7 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
         what: whose value it is, for the messages.
 
     Raises:
-        InvalidArgumentTypeError: it is no str (0x80070057).
+        InvalidArgumentTypeError: it is not a str (0x80070057).
         InvalidArgumentError: another scheme, no host, a bad port, a path, query or fragment, user info that cannot be
             sent, or white space, control characters, lone surrogates or a backslash in it (0x80070057).
     """

@@ -95,7 +95,7 @@ def parse_uri(text: str) -> WebSocketUri:
     """Check and take apart an absolute ws or wss URI.
 
     Raises:
-        InvalidArgumentTypeError: it is no str (0x80070057).
+        InvalidArgumentTypeError: it is not a str (0x80070057).
         InvalidArgumentError: it is not absolute, has another scheme, a fragment, user info, no host, a port outside
             1 to 65535, or white space, control characters, lone surrogates or a backslash in it (0x80070057).
     """

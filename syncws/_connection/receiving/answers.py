@@ -17,7 +17,7 @@ __all__ = ["answer"]
 
 
 def answer(session: "Session", event: Incoming) -> None:
-    """Deal with what is no message: a Ping, a Pong, a Close frame or a violation."""
+    """Deal with what is not a message: a Ping, a Pong, a Close frame or a violation."""
     if isinstance(event, Ping):
         session.outbox.post_pong(encode_frame(PONG, event.payload))
         _tell_of(session, event, None)

@@ -37,7 +37,7 @@ class Relieved(Exception):
     """Raised on the thread that called handlers when another has the reading role.
 
     Attributes:
-        interruption: what a handler raised that is no Exception, None when it has returned.
+        interruption: what a handler raised that is not an Exception, None when it has returned.
     """
 
     def __init__(self, interruption: BaseException | None = None) -> None:

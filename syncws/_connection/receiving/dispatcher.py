@@ -44,7 +44,7 @@ def dispatch(session: Session, interruption: BaseException | None) -> "Reader | 
 
     Args:
         session: the connection's.
-        interruption: what a handler has raised that is no Exception: then the connection is ended, and it is raised.
+        interruption: what a handler has raised that is not an Exception: it ends the connection, and is raised.
 
     Returns:
         The ticket, when no thread could be started that reads; None at the end.

@@ -78,7 +78,7 @@ class BodyDecoder:
             return True
         size = line.partition(b";")[0].strip(b" \t")
         self._left = int(size, 16) if _HEXADECIMAL.fullmatch(size) else 0
-        # The last chunk, of no bytes: what may follow it is no part of the body. Or no size at all.
+        # The last chunk, of no bytes: what may follow it is not part of the body. Or no size at all.
         self.is_over = self._left == 0
         return True
 

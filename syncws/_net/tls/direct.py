@@ -143,7 +143,7 @@ class DirectTlsTransport(_Engine):
         """See Transport.keep. An end without TLS's own farewell is an end like any other, as of a TlsTransport.
 
         Raises:
-            ssl.SSLError: what came is no valid TLS.
+            ssl.SSLError: what came is not valid TLS.
         """
         if self.has_unsent:
             self._check_answers()

@@ -209,7 +209,7 @@ class TlsTransport:
         """See Transport.keep. An end without TLS's own farewell is an end like any other: WebSocket has its own.
 
         Raises:
-            ssl.SSLError: what came is no valid TLS.
+            ssl.SSLError: what came is not valid TLS.
         """
         ciphertext = self._ciphertext
         piece = _SMALL_BYTES if size <= _SMALL_BYTES else min(size, _PIECE_BYTES)

@@ -82,7 +82,7 @@ look(PyObject *object, Py_ssize_t slot, PyObject *name)
     return found != NULL ? Py_NewRef(found) : PyObject_GetAttr(object, name);
 }
 
-/* call_handlers(batch, message_class, sender, event, closing, failed) -> what is no message, or True, or False */
+/* call_handlers(batch, message_class, sender, event, closing, failed) -> what is not a message, or True, or False */
 PyObject *
 syncws_call_handlers(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {

@@ -125,8 +125,8 @@ static PyMemberDef message_members[] = {
 PyDoc_STRVAR(get_data_reader_doc,
 "get_data_reader($self, /)\n--\n\n"
 "Return a reader that holds the whole message, or the piece of it: no load() is needed.\n\n"
-"Each call gives a fresh reader over the same bytes. A piece of a text may end inside a character, which\n"
-"read_string refuses: PartialTextReader reads text across events.\n\n"
+"Each call gives a new reader over the same bytes. A piece of text may end inside a character, which read_string\n"
+"refuses: PartialTextReader reads text across events.\n\n"
 "Raises:\n"
 "    ConnectionLostError: the connection broke (0x80072EFE, after a reset 0x80072EFF).\n"
 "    MessageTooBigError: the message is over control.max_message_size (0x80072738).\n"

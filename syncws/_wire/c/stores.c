@@ -96,7 +96,7 @@ forget_part(Writer *self, const State *state, PyObject *released[2])
     return 1;
 }
 
-/* Call a method, with the exception that is set if `takes_error`. That exception stays; but what is no Exception, as of
+/* Call a method, with the exception that is set if `takes_error`. That exception stays; but what is not an Exception, as of
  * Ctrl-C, and comes of the call, must not be lost: it takes its place. */
 void
 syncws_call_aside(PyObject *object, const char *name, int takes_error)
