@@ -36,6 +36,9 @@ os.register_at_fork(before=forking.set, after_in_parent=forked.set)
 pid = os.fork()
 if not pid:
     signal.alarm(10)
+    # A new thread gets the number of one that was the parent's, and with it the locks that this one held. Not here.
+    for _ in range(5):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
     connect()
     os._exit(0)
 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -56,11 +59,13 @@ settings["resolver"] = Resolver()
 """
 
 
-# A name that the system's resolver is asked for, which then looks up another one: both are given to the IDNA codec.
+# A name that the system's resolver is asked for, which then looks up an address: both are given to the IDNA codec. No
+# name, for which glibc takes locks: the fork comes at once after the import, and a child that asks for one, too, would
+# wait for a lock that the other thread held, in a program without this library as well.
 SYSTEM = """
 import socket
 asked = socket.getaddrinfo
-socket.getaddrinfo = lambda host, *rest, **options: asked("localhost", *rest, **options)
+socket.getaddrinfo = lambda host, *rest, **options: asked("127.0.0.1", *rest, **options)
 uri = uri.replace("localhost", "server.local")
 """
 
