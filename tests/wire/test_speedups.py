@@ -352,6 +352,26 @@ def test_what_the_end_of_a_writers_field_runs_finds_it_whole():
     assert seen == [([b"abc"], 3, b"abc"), ([], 0, None)]
 
 
+def call_without_memory(function, argument):
+    """Call a function of the compiled part, whose first allocation fails."""
+    testcapi = pytest.importorskip("_testcapi", reason="this Python has no _testcapi")
+    testcapi.set_nomemory(0, 1)
+    try:
+        function(argument)
+    finally:
+        testcapi.remove_mem_hooks()
+
+
+def test_a_part_that_there_is_no_memory_for_is_not_added():
+    writer = DataWriter()
+    writer.write_bytes(b"first")
+    parts = writer._parts
+    with pytest.raises(MemoryError):
+        call_without_memory(writer.write_bytes, b"more")
+    assert parts == [b"first"]
+    assert writer.unstored_buffer_length == 5
+
+
 def test_a_writer_in_a_cycle_is_collected():
     writer = DataWriter()
     writer._text = [writer]

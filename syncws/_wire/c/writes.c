@@ -24,7 +24,10 @@ add_part(Writer *self, PyObject *data)
     if (syncws_writer_parts(self) == NULL) {
         return -1;
     }
-    return PyList_CheckExact(self->parts) ? PyList_Append(self->parts, data) + 1 : 0;
+    if (!PyList_CheckExact(self->parts)) {
+        return 0;
+    }
+    return PyList_Append(self->parts, data) < 0 ? -1 : 1;
 }
 
 /* Add bytes, and note them as text where `is_text`: 1 when that was done, 0 when it is not the common case. */
