@@ -204,10 +204,11 @@ class ReaderCore(Formatted, ReaderFields):
         if isinstance(data, bytes) and count <= self._unread:
             # The short way for a binary message: bytes mean that there is no stream, and that the reader is open.
             start = self._position
+            value = data[start : start + count]
             self._text = None
             self._position = start + count
             self._unread -= count
-            return data[start : start + count]
+            return value
         return self._read(count, lambda data, start: copy_bytes(data, start, count))
 
     def _bytes(self) -> Data:

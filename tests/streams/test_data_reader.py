@@ -166,6 +166,19 @@ def test_read_bytes_of_a_whole_message_does_not_copy():
     assert over(payload).read_bytes(6) is payload
 
 
+def test_bytes_that_there_is_no_memory_for_are_not_consumed():
+    class Large(bytes):
+        def __getitem__(self, item):
+            raise MemoryError
+
+    reader = over(Large(b"abcdef"))
+    with pytest.raises(MemoryError):
+        reader.read_bytes(4)
+    assert reader.unconsumed_buffer_length == 6
+    reader._data = b"abcdef"
+    assert reader.read_bytes(6) == b"abcdef"
+
+
 @KINDS
 @pytest.mark.parametrize("target", [bytearray(3), memoryview(bytearray(3)), Buffer._over(bytearray(3))])
 def test_read_bytes_fills_a_writable_buffer(make, target):
