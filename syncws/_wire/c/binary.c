@@ -219,11 +219,11 @@ static int
 assembler_get_buffer(PyObject *object, Py_buffer *view, int flags)
 {
     Assembler *self = (Assembler *)object;
-    char *start = self->memory == NULL ? "" : PyBytes_AS_STRING(self->memory);
     int failed;
 
     Py_BEGIN_CRITICAL_SECTION(object);
-    failed = PyBuffer_FillInfo(view, object, start, capacity(self), self->memory == NULL, flags);
+    failed = PyBuffer_FillInfo(view, object, self->memory == NULL ? "" : PyBytes_AS_STRING(self->memory), capacity(self),
+        self->memory == NULL, flags);
     if (!failed) {
         self->views++;
     }
