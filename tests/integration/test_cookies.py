@@ -116,6 +116,13 @@ def test_bytes_beyond_ascii_go_back_as_they_came():
     assert server.headers("cookie")[1].encode("latin-1").decode() == "a=Grüße €"
 
 
+def test_a_tab_goes_back_as_it_came():
+    server = Answers(("302 Found", "Location: /", "Set-Cookie: a=b\tc"), ACCEPTED)
+    with server.running() as uri:
+        connect(uri, max_redirects=1)
+    assert server.headers("cookie") == [None, "a=b\tc"]
+
+
 # Filled.
 
 

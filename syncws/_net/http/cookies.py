@@ -64,7 +64,8 @@ class Cookies:
             encoded = value.encode("utf-8")
         except UnicodeEncodeError:
             encoded = b"\0"
-        if any(byte < 0x20 or byte == 0x7F for byte in encoded):
+        # A tab may stand in a header (RFC 9110 5.5), and a server may set one.
+        if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in encoded):
             raise InvalidArgumentError(
                 f"control.cookies has a cookie for {uri.shown} with a control character or a lone surrogate in it"
             )
