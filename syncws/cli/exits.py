@@ -21,6 +21,7 @@ from syncws import (
     TlsError,
     WebSocketError,
 )
+from syncws.cli.screen import printable
 
 __all__ = [
     "EXIT_CODES_HELP",
@@ -123,5 +124,5 @@ def check_how_it_ended(socket: MessageWebSocket | StreamWebSocket) -> None:
     """
     information = socket.information
     if information.close_cause is CloseCause.PEER and information.close_code not in _ORDERLY_CODES:
-        reason = f" {information.close_reason}" if information.close_reason else ""
+        reason = f" {printable(information.close_reason)}" if information.close_reason else ""
         raise CommandError(f"the server closed the connection: {information.close_code}{reason}", ExitCode.CLOSED)

@@ -62,6 +62,12 @@ def test_without_a_number_of_answers_they_are_waited_for(run, echo_uri):
     assert run(echo_uri, "--wait", "1", stdin=b"one\ntwo\n") == (0, b"one\ntwo\n", "")
 
 
+def test_a_reason_to_close_does_nothing_to_the_terminal_that_stderr_may_be(run):
+    with running_server(lambda connection: connection.close(1011, "so long\x1b[2J")) as uri:
+        code, _, told = run(uri, "--wait", "inf")
+    assert (code, told) == (10, "syncws: the server closed the connection: 1011 so long\\x1b[2J\n")
+
+
 def test_the_command_can_be_named(run, echo_uri):
     assert run("connect", echo_uri, *answers(1), stdin=b"named\n") == (0, b"named\n", "")
 
