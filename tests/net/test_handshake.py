@@ -427,6 +427,26 @@ def test_another_subprotocol_is_refused(peer, offered, lines):
     assert unsigned(caught.value.hresult) == 0x83760004
 
 
+@pytest.mark.parametrize(
+    ("offered", "lines", "text"),
+    [
+        ([], ["xmpp.v2"], "it chose the subprotocol 'xmpp.v2', and none was offered: control.supported_protocols"),
+        ([], [""], "its header Sec-WebSocket-Protocol is empty"),
+        (["Token"], ["token"], "differs from an offered one in upper and lower case; offered were 1 by control.sup"),
+        (["a", "b"], ["secret"], "not among those offered; offered were 2 by control.supported_protocols"),
+        (["a", "b"], ["a", "secret"], "it chose 2 subprotocols; offered were 2 by control.supported_protocols"),
+    ],
+)
+def test_the_refusal_of_a_subprotocol_tells_what_to_offer(peer, offered, lines, text):
+    peer.answer = lambda accept: [good(accept, *(f"Sec-WebSocket-Protocol: {line}" for line in lines))]
+    with pytest.raises(HandshakeError) as caught:
+        peer.open(subprotocols=offered)
+    assert text in caught.value.message
+    # Once some were offered, one of them may be a bearer token.
+    assert "token'" not in caught.value.message
+    assert "secret" not in caught.value.message
+
+
 def test_headers_over_the_limit_are_refused(peer):
     peer.answer = lambda accept: [good(accept)[:-2], b"X-A: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n"]
     with pytest.raises(HandshakeError, match="65536"):

@@ -179,13 +179,26 @@ def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
             _logger.info("the server chose none of the %d subprotocols that were offered", len(offered))
         return ""
     if len(chosen) > 1 or chosen[0] not in offered:
-        # Neither theirs nor ours is shown: a subprotocol may be a bearer token.
-        what = f"{len(chosen)} subprotocols" if len(chosen) > 1 else "a subprotocol that was not among those offered"
-        raise _refusal(
-            f"it chose {what}; control.supported_protocols offered {len(offered)}",
-            HResult.E_SUBPROTOCOL_NOT_SUPPORTED,
-        )
+        raise _refusal(_about_subprotocols(chosen, offered), HResult.E_SUBPROTOCOL_NOT_SUPPORTED)
     return chosen[0]
+
+
+def _about_subprotocols(chosen: Sequence[str], offered: Sequence[str]) -> str:
+    """Say what is wrong with the server's choice."""
+    # Among those offered may be a bearer token, which is not shown; neither is then what the server made of them.
+    among = f"; offered were {len(offered)} by control.supported_protocols"
+    if len(chosen) > 1:
+        return f"it chose {len(chosen)} subprotocols{among}"
+    if not chosen[0]:
+        return "its header Sec-WebSocket-Protocol is empty"
+    if not offered:
+        return (
+            f"it chose the subprotocol '{shown_text(chosen[0])}', and none was offered: "
+            "control.supported_protocols offers it"
+        )
+    if chosen[0].lower() in map(str.lower, offered):
+        return f"it chose a subprotocol that differs from an offered one in upper and lower case{among}"
+    return f"it chose a subprotocol that was not among those offered{among}"
 
 
 def _agreed_compression(head: Head, offered: Agreement | None) -> Agreement | None:
