@@ -130,7 +130,9 @@ def _read_any(text: str) -> tuple[bool, tuple[str, int | None, str]]:
         hint = f": write {instead}:// for {scheme}://" if instead else ""
         raise InvalidArgumentError(f"{shown} has a scheme other than ws and wss{hint}")
     if "#" in text:
-        raise InvalidArgumentError(f"{shown} has a fragment: a WebSocket URI has none (RFC 6455 3)")
+        raise InvalidArgumentError(
+            f"{shown} has a fragment: a WebSocket URI has none (RFC 6455 3); a # in its path or query is written %23"
+        )
     if "@" in _authority(rest):
         raise InvalidArgumentError(
             f"{shown} holds user info: pass name and password in control.server_credential or an Authorization header"

@@ -72,9 +72,13 @@ def test_a_header_of_the_handshake_is_refused_in_any_case(name, change):
     assert raised.value.hresult == HResult.E_INVALIDARG
 
 
-def test_the_refusal_of_subprotocols_as_header_names_the_right_property():
-    with pytest.raises(InvalidArgumentError, match=r"control\.supported_protocols"):
-        check_request_header("Sec-WebSocket-Protocol", "chat")
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("Sec-WebSocket-Protocol", "supported_protocols"), ("Sec-WebSocket-Extensions", "compression")],
+)
+def test_the_refusal_of_a_header_names_the_right_property(name, instead):
+    with pytest.raises(InvalidArgumentError, match=rf"control\.{instead}"):
+        check_request_header(name, "chat")
 
 
 @pytest.mark.parametrize("name", BAD_TOKENS)

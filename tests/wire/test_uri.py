@@ -86,7 +86,7 @@ BAD = {
     "file:///etc/passwd": "scheme",
     "ws://example.org#": "fragment",
     "ws://example.org/#part": r"#\*\*\*' has a fragment",
-    "ws://example.org/?a#b": "fragment",
+    "ws://example.org/?a#b": "its path or query is written %23",
     "ws://#": "fragment",
     "ws://user:secret@example.org/": "user info",
     "ws://user@example.org/": "user info",
