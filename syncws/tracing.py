@@ -5,7 +5,7 @@ Any thread may call it.
 
 import logging
 import sys
-from typing import Protocol
+from typing import Any, Protocol
 
 from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentTypeError
@@ -21,6 +21,16 @@ class _TextFile(Protocol):
 
     def flush(self) -> object:
         """Push it out."""
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes the lines of the trace, whatever characters the file's encoding has."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        # On Windows a file that was opened without an encoding has the system's, and a payload any character.
+        text = super().format(record)
+        encoding = getattr(self.stream, "encoding", None)
+        return text.encode(encoding, "backslashreplace").decode(encoding) if isinstance(encoding, str) else text
 
 
 @raising_bare
@@ -42,7 +52,7 @@ def enable_trace(file: _TextFile | None = None) -> logging.Handler:
     `syncws.connect`.
 
     Args:
-        file: an open text file; None (the default) is sys.stderr as it is now.
+        file: an open text file; None (the default) is sys.stderr as it is now. What its encoding lacks is escaped.
 
     Returns:
         The handler, which `logging.getLogger("syncws").removeHandler(...)` takes to end the trace.
@@ -52,7 +62,7 @@ def enable_trace(file: _TextFile | None = None) -> logging.Handler:
     """
     if file is not None and not (callable(getattr(file, "write", None)) and callable(getattr(file, "flush", None))):
         raise InvalidArgumentTypeError(f"file must be an open text file or None, not {type(file).__name__}")
-    handler = logging.StreamHandler(sys.stderr if file is None else file)
+    handler = _Handler(sys.stderr if file is None else file)
     handler.set_name(_NAME)
     handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("syncws")

@@ -282,6 +282,21 @@ def test_it_writes_to_standard_error_and_once(restored, monkeypatch):
     assert second.getvalue().count("> TEXT 'hello' [5 bytes]") == 1
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8", "utf-16"])
+def test_a_file_takes_what_its_encoding_lacks(restored, capfd, encoding):
+    file = io.TextIOWrapper(io.BytesIO(), encoding)
+    syncws.enable_trace(file)
+    with running_server(echo) as uri, syncws.connect(uri) as socket:
+        socket.send("é \u4f60 \U0001f648")
+        socket.receive(LIMIT)
+    file.seek(0)
+    written = file.read()
+    shown = "é \u4f60 \U0001f648".encode(encoding, "backslashreplace").decode(encoding)
+    assert f"> TEXT '{shown}' [11 bytes]" in written
+    assert f"< TEXT '{shown}' [11 bytes]" in written
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("file", ["trace.log", 2, print])
 def test_what_is_no_file_is_refused(restored, file):
     with pytest.raises(InvalidArgumentTypeError, match="file must be an open text file"):
