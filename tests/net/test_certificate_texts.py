@@ -1,7 +1,11 @@
 """Tests of what the text of a certificate's error advises."""
 
+import os
+from datetime import datetime
+
 import pytest
 
+from syncws._net.tls import verification
 from syncws._net.tls.verification import CertificateReport, certificate_error
 from syncws.enums import ChainValidationResult as Result
 
@@ -32,6 +36,46 @@ def test_what_only_the_strict_check_refuses_can_pass_without_it():
     assert "VERIFY_X509_STRICT" in certificate_error(report, [Result.OTHER_ERRORS], "localhost").message
 
 
-def test_a_certificate_that_is_too_old_is_no_matter_of_trust():
-    message = certificate_error(CertificateReport(words=("certificate has expired",)), [Result.EXPIRED], "x").message
+class Stopped(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2000, 1, 2, 3, 4, 5, tzinfo=tz)
+
+
+def test_a_certificate_that_is_not_valid_now_is_no_matter_of_trust_but_of_the_clock(monkeypatch):
+    monkeypatch.setattr(verification, "datetime", Stopped)
+    report = CertificateReport(words=("certificate is not yet valid",))
+    message = certificate_error(report, [Result.EXPIRED], "x").message
     assert "ca_file" not in message
+    assert message.endswith("; this computer's clock says 2000-01-02 03:04 UTC")
+
+
+@pytest.fixture
+def untrusted(monkeypatch):
+    """Return the text for an authority that is not known, where the environment has such variables alone."""
+
+    def text(**variables):
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return certificate_error(CertificateReport(), [Result.UNTRUSTED], "x").message
+
+    return text
+
+
+def test_what_stands_for_the_system_s_authorities_is_told(untrusted, tmp_path):
+    file, missing = tmp_path / "authority.pem", tmp_path / "missing.pem"
+    file.touch()
+    plain = untrusted()
+    assert untrusted(SSL_CERT_FILE=str(file)) == f"{plain}; SSL_CERT_FILE is {str(file)!r}"
+    assert untrusted(SSL_CERT_FILE=str(missing)) == f"{plain}; SSL_CERT_FILE is {str(missing)!r}, which is not there"
+    assert untrusted(SSL_CERT_FILE="").endswith("; SSL_CERT_FILE is '', which is not there")
+
+
+def test_one_of_several_folders_may_be_missing(untrusted, tmp_path):
+    several = os.pathsep.join([str(tmp_path / "missing"), str(tmp_path)])
+    assert untrusted(SSL_CERT_DIR=several).endswith(f"; SSL_CERT_DIR is {several!r}")
+    assert untrusted(SSL_CERT_DIR=str(tmp_path / "missing")).endswith("missing', which is not there")

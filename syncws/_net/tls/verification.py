@@ -1,6 +1,6 @@
 """All that is wrong with a server's certificate, where OpenSSL tells only the first thing.
 
-Pure functions over memory: any thread may call them.
+Functions over memory, but for an error's text, which tells of the environment and the clock: any thread may call them.
 
 OpenSSL is asked again and again (chain_judge), each time less the checks that have failed (relaxed_context), until it
 says that the chain passes, or names something that cannot be left out. Each answer is about the very chain that it
@@ -8,9 +8,11 @@ built by the application's own rules: an answer about another one counts for not
 can let pass: it is reported as OTHER_ERRORS.
 """
 
+import os
 import ssl
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from syncws._certificates.errors import IGNORABLE_ERRORS, hresult_of
@@ -196,6 +198,18 @@ def not_forgiven(
     return left
 
 
+def _given_authorities() -> str:
+    """Say what the environment puts in the place of the system's authorities, for it may be what is wrong."""
+    told = ""
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        path = os.environ.get(variable)
+        if path is not None:
+            # Of what is not there OpenSSL says nothing. Folders may be several.
+            is_there = any(map(os.path.exists, (path, *path.split(os.pathsep))))
+            told += f"; {variable} is {path!r}{'' if is_there else ', which is not there'}"
+    return told
+
+
 def certificate_error(
     report: CertificateReport, left: Sequence[ChainValidationResult], server_name: str, *, is_proxy: bool = False
 ) -> CertificateError:
@@ -204,9 +218,13 @@ def certificate_error(
     names = ", ".join(error.name for error in left)
     advice = ""
     if not _NO_ISSUER.isdisjoint(left):
-        advice = f"; to trust its authority set {_PROXY_AUTHORITIES if is_proxy else _AUTHORITIES}"
+        settings = _PROXY_AUTHORITIES if is_proxy else _AUTHORITIES
+        advice = f"; to trust its authority set {settings}{_given_authorities()}"
     elif any(strict in words for strict in _STRICT_WORDS):
         advice = "; without ssl.VERIFY_X509_STRICT in the verify_flags of control.ssl_context it may pass"
+    elif ChainValidationResult.EXPIRED in left:
+        # Many a small computer has no clock of its own, and begins in the past.
+        advice = f"; this computer's clock says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     return CertificateError(
         f"the certificate of {server_name} did not pass: {words} [{names}]{advice}",
         hresult=hresult_of(left),
