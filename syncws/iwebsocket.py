@@ -411,8 +411,16 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
     @property
     def state(self) -> State:
-        """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT)."""
-        return _CLOSED if self._is_over else self._socket_state
+        """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT).
+
+        CLOSED as soon as a call has raised how the connection ended, or a handler is told: also inside closed. What
+        came before the end and was not received keeps it CONNECTED, until the connection is over.
+        """
+        session = self._session
+        # Not only at the end of all: a loop that asks would call again and again until the server ends TCP.
+        if self._is_over or (session is not None and session.inbox.is_exhausted):
+            return _CLOSED
+        return self._socket_state
 
     @property
     def is_open(self) -> bool:

@@ -1,12 +1,15 @@
 """Tests of what errors say about the end of a connection: the same as `information` says, wherever they come from."""
 
+import contextlib
 import threading
 
 import pytest
-from support import running_server, wait
+from support import LIMIT, read_to_end, running_server, wait
+from support.scripts import BINARY, TEXT, close_frame, connected
+from support.servers import handshake, server_frame
 
 import syncws
-from syncws import CloseCause, ConnectionClosedError, ConnectionLostError, ConnectionOverError
+from syncws import CloseCause, ConnectionClosedError, ConnectionLostError, ConnectionOverError, State, StreamWebSocket
 
 
 def send_for_ever(socket):
@@ -94,3 +97,58 @@ def test_a_send_at_the_very_beginning_of_a_close_is_not_told_that_the_connection
 
         monkeypatch.setattr(session, end, send_first)
         getattr(socket, end)()
+
+
+ENDS = {"a Close": close_frame(1000), "a violation": b"\x83\x00", "half a frame": b"\x81"}
+
+
+def ends_by(name, *before):
+    """Return a script that ends its side of the connection so, and of TCP only where that is the end."""
+
+    def script(connection):
+        handshake(connection)
+        connection.sendall(b"".join(before) + ENDS[name])
+        if name == "half a frame":
+            connection.shutdown(1)
+        read_to_end(connection)
+
+    return script
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_socket_is_not_open_once_a_call_has_told_of_the_end(end):
+    # The server does not end TCP, so the connection itself goes on for a while.
+    with connected(ends_by(end)) as socket:
+        with pytest.raises(ConnectionOverError):
+            socket.receive(LIMIT)
+        assert (socket.state, socket.is_open) == (State.CLOSED, False)
+    with connected(ends_by(end), socket_class=StreamWebSocket) as socket:
+        with contextlib.suppress(ConnectionOverError):
+            assert socket.input_stream.as_file().read(1) == b""
+        assert (socket.state, socket.is_open) == (State.CLOSED, False)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_socket_is_not_open_in_the_handlers_that_are_told_of_the_end(end):
+    seen = []
+
+    def prepare(socket):
+        socket.message_received += lambda sender, args: seen.append((args.error is None, sender.is_open))
+        socket.closed += lambda sender, args: seen.append(("closed", sender.is_open))
+
+    with connected(ends_by(end, server_frame(TEXT, b"x")), prepare) as socket:
+        assert socket.wait_closed(LIMIT)
+    assert seen[0][0] is True
+    assert seen[1:] == [(False, False)] * (end != "a Close") + [("closed", False)]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_loop_that_asks_whether_a_socket_is_open_misses_no_message(end):
+    before = [server_frame(BINARY, bytes([number])) for number in range(3)]
+    came = []
+    with connected(ends_by(end, *before)) as socket:
+        with contextlib.suppress(ConnectionOverError):
+            while socket.is_open:
+                came.append(socket.receive(LIMIT))
+        assert not socket.is_open
+    assert came == [b"\0", b"\1", b"\2"]

@@ -1,5 +1,7 @@
 """What the tests of reconnecting share: waits that only turn the clock."""
 
+import types
+
 import pytest
 
 from syncws import CloseCause, ConnectionClosedError, MessageWebSocket
@@ -59,6 +61,7 @@ class ScriptedSession:
     def __init__(self, socket):
         self._socket = socket
         self.finished = Latch()
+        self.inbox = types.SimpleNamespace(is_exhausted=False)
 
     def end_error(self):
         error = ConnectionClosedError("the connection is over")

@@ -96,6 +96,11 @@ class Inbox:
         return self._is_ended
 
     @property
+    def is_exhausted(self) -> bool:
+        """True when nothing more will come and nothing waits; asked without the lock, so true a moment ago."""
+        return self._is_ended and not self._has_something
+
+    @property
     def is_being_taken(self) -> bool:
         """True while a receive or read runs."""
         operation = self._operation
