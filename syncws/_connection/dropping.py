@@ -43,8 +43,9 @@ def _look_at_dropped(watched: dict[int, _Watched], number: int, name: str, _: ob
 def close_dropped(session: Session, what: str) -> None:
     """Close the connection of a socket object that was dropped."""
     try:
-        # Not for one whose close() was interrupted, or has not come to its end.
-        if not session.closing.is_discarding:
+        # Not for one whose close() was interrupted, or has not come to its end; nor for one that the server has closed
+        # and of which only the end of TCP is left.
+        if not (session.closing.is_discarding or session.inbox.is_exhausted):
             warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
     finally:
         session.abandon()

@@ -8,9 +8,21 @@ import warnings
 import weakref
 
 import pytest
-from support import LIMIT, echo, handshake, read_frame, reset, running_server, scripted_server, server_frame, wait
-from support.scripts import CLOSE, FIN, PING, TEXT, connected, read_until_close, sends
+from support import (
+    LIMIT,
+    echo,
+    handshake,
+    read_frame,
+    read_to_end,
+    reset,
+    running_server,
+    scripted_server,
+    server_frame,
+    wait,
+)
+from support.scripts import BINARY, CLOSE, FIN, PING, TEXT, close_frame, connected, read_until_close, sends
 
+import syncws
 from syncws import ConnectionOverError, DataReader, DataWriter, MessageWebSocket, StreamWebSocket
 from syncws._waiting.deadline import Deadline
 
@@ -89,6 +101,28 @@ def test_closed_is_not_raised_for_an_object_that_was_dropped(kind):
             gc.collect()
         assert session.wait_closed(Deadline(LIMIT))
     assert raised == []
+
+
+def test_an_object_of_which_only_the_server_s_end_of_tcp_is_left_is_dropped_without_a_warning():
+    frames = []
+
+    def script(connection):
+        handshake(connection)
+        connection.sendall(server_frame(BINARY, b"last") + close_frame(1000))
+        frames.append(read_frame(connection))
+        read_to_end(connection)
+
+    with scripted_server(script) as uri:
+        socket = syncws.connect(uri)
+        session = socket._session
+        assert list(socket) == [b"last"]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ResourceWarning)
+            del socket
+            gc.collect()
+        assert not caught
+        assert session.wait_closed(Deadline(LIMIT))
+    assert frames == [(FIN | CLOSE, b"\x03\xe8")]
 
 
 # How a program may hold a StreamWebSocket's ends, and whether that holds the socket.
