@@ -283,6 +283,11 @@ def test_an_object_shows_what_it_is(make):
     [
         ("create_connection", "; did you mean connect?"),
         ("WebSocketApp", "; did you mean MessageWebSocket, or ReconnectingWebSocket?"),
+        # Another name of ours is nearer to each of these than what is meant.
+        ("reconnect", "; did you mean reconnecting, or ReconnectingWebSocket?"),
+        ("TimeoutError", "; did you mean OperationTimedOutError?"),
+        ("WebSocketPayloadException", "; did you mean ProtocolViolationError?"),
+        ("WebSocketState", "; did you mean State, or is_open?"),
         ("MessageWebsocket", "; did you mean MessageWebSocket?"),
         ("zzz", ""),
         ("_zzz", ""),
