@@ -280,6 +280,26 @@ def test_failures_of_receiving_are_for_disconnected_alone():
     assert causes == [CloseCause.CONNECTION_LOST, CloseCause.LOCAL]
 
 
+@pytest.mark.parametrize("how", ["close", "abort"])
+@pytest.mark.parametrize("is_in_handler", [True, False])
+def test_a_connection_that_the_program_gives_up_is_followed_by_the_next(is_in_handler, how):
+    def give_up(sender, args):
+        if args.text == "a":
+            getattr(sender.socket, how)()
+
+    with one_after_the_other(sends("a", then=stays), sends("b", then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK)
+        log = Log(socket)
+        if is_in_handler:
+            socket.message_received += give_up
+        with socket:
+            log.wait_for("message", "a")
+            if not is_in_handler:
+                getattr(socket.socket, how)()
+            log.wait_for("message", "b")
+    assert ("disconnected", "ABORTED" if how == "abort" else "LOCAL") in log.entries
+
+
 def test_its_token_closes_it():
     source = CancellationTokenSource()
     with (
