@@ -146,12 +146,20 @@ def _library() -> "tuple[Any, Callable[[bytes], hashlib._Hash]]":
 
     Of the module the two functions are called that make and check; not handshake() around them, which asks a socket for
     the answer byte by byte: that takes longer than all the rest of the handshake.
+
+    Raises:
+        WebSocketError: there is no such module, or another one that has the name (0x80004005).
     """
     # Here and not above: importing it takes longer than all the rest of this package, and most of a program's start.
     with loading():
         from hashlib import sha1
 
-        from websocket import _handshake
+        try:
+            from websocket import _handshake
+        except ImportError as exc:
+            # The name that a first program about WebSockets gets, and that a package of another kind has, too.
+            why = f"{exc.path!r} is found in its place: rename or uninstall that" if exc.path else exc
+            raise WebSocketError(f"the opening handshake needs websocket-client, module websocket: {why}") from exc
     return _handshake, sha1
 
 
