@@ -186,8 +186,7 @@ def _read_with_urllib3(url: str, shown: str) -> tuple[str, int | None, str]:
     try:
         parsed = parse_url(url)
     except LocationParseError:
-        why = _idna_problem(_authority(url.partition(":")[2]))
-        raise InvalidArgumentError(f"{shown} has a host or port that cannot be read{why}") from None
+        raise InvalidArgumentError(f"{shown} has {_unreadable_part(_authority(url.partition(':')[2]))}") from None
     if not parsed.host:
         raise InvalidArgumentError(f"{shown} has no host")
     return parsed.host, parsed.port, parsed.request_uri
@@ -220,6 +219,19 @@ def check_characters(text: str, what: str) -> None:
                 f"{what} holds {character!r}: white space, control characters, lone surrogates and backslashes "
                 "are not allowed; percent-encode them"
             )
+
+
+def _unreadable_part(authority: str) -> str:
+    """Return what cannot be read in an authority, as far as that can be told, and what is allowed."""
+    # What may be a password is not looked at.
+    name, colon, port = authority.rpartition("@")[2].rpartition(":")
+    is_bare = "[" not in name
+    if is_bare and ":" in name:
+        return "more than one colon: an IPv6 address stands in brackets, as in [::1]:8080"
+    is_number = port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535
+    if colon and not is_number and (is_bare or name.endswith("]")):
+        return "a port that is no number from 1 to 65535"
+    return f"a host or port that cannot be read{_idna_problem(authority)}"
 
 
 def _idna_problem(authority: str) -> str:
