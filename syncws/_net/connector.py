@@ -173,9 +173,15 @@ class Connect(Opening):
             raised = ConnectAbortedError(error.message, hresult=error.hresult)
         if isinstance(raised, ConnectFailedError):
             led = "" if self._redirected_to is None else f", redirected to {self._redirected_to.shown}"
-            raised._reword(f"cannot connect to {self._uri.shown}{led}: {raised.message}")
-        raised.attempts = tuple(self.attempts)
-        return raised
+            told._reword(f"cannot connect to {self._uri.shown}{led}{self._unsaid_port(told)}: {told.message}")
+        told.attempts = tuple(self.attempts)
+        return told
+
+    def _unsaid_port(self, told: ConnectFailedError) -> str:
+        """Return the port that nobody answered on, where the URI has none: it may have been forgotten."""
+        uri = self._redirected_to or self._uri
+        is_meant = type(told) is CannotConnectError and self._over is None
+        return f" (port {uri.port})" if is_meant and not uri.host_header.endswith(f":{uri.port}") else ""
 
     def _open_following_redirects(self) -> Opened:
         uri, settings = self._uri, self._settings

@@ -16,6 +16,7 @@ from syncws._net.connector import Connect
 from syncws._net.transport import lost_connection
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.waiter import Waiter
+from syncws._wire import uri as uris
 from syncws._wire.uri import parse_uri
 from syncws.control import StreamWebSocketControl
 from syncws.errors import (
@@ -125,9 +126,22 @@ def test_the_send_buffer_is_as_the_settings_say(connect):
 
 
 def test_a_refused_connection_names_the_address_and_the_reason(connect, closed_port):
-    with pytest.raises(CannotConnectError, match=r"127\.0\.0\.1: Connection refused") as caught:
+    with pytest.raises(CannotConnectError, match=rf":{closed_port}/: 127\.0\.0\.1: Connection refused") as caught:
         connect(f"ws://127.0.0.1:{closed_port}/")
     assert caught.value.hresult == HResult.WININET_E_CANNOT_CONNECT
+
+
+@pytest.mark.parametrize("uri", ["ws://127.0.0.1/", "ws://[::1]/"])
+def test_a_refusal_names_the_port_that_the_uri_leaves_out(connect, closed_port, monkeypatch, uri):
+    monkeypatch.setitem(uris._DEFAULT_PORTS, False, closed_port)
+    with pytest.raises(CannotConnectError) as caught:
+        connect(uri, [LOOPBACK])
+    assert f"cannot connect to {uri} (port {closed_port}): 127.0.0.1: Connection refused" in str(caught.value)
+
+
+def test_a_unix_socket_has_no_port_to_name(connect, tmp_path):
+    with pytest.raises(CannotConnectError, match="cannot connect to ws://localhost/: "):
+        connect("ws://localhost/", over=str(tmp_path / "nobody"))
 
 
 def test_the_next_address_is_tried_after_a_refusal(connect):
