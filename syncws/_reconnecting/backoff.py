@@ -7,8 +7,8 @@ import datetime as dt
 import math
 import os
 
-from syncws._arguments.checks import check_timeout
-from syncws.errors import HttpStatusError, InvalidArgumentError
+from syncws._numbers import as_float
+from syncws.errors import HttpStatusError, InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["LONGEST_RETRY_AFTER_SECONDS", "Backoff", "retry_after"]
 
@@ -61,6 +61,8 @@ class Backoff:
             raise InvalidArgumentError(f"maximum must be at least initial ({initial!r} seconds), got {maximum!r}")
         if self.factor < 1:
             raise InvalidArgumentError(f"factor must be 1 or more, got {factor!r}")
+        if self.held_after < 0:
+            raise InvalidArgumentError(f"held_after must be 0 or more seconds, got {held_after!r}")
 
     def longest(self, attempt: int) -> float:
         """Return the longest wait in seconds before the attempt of that number, 1 for the first."""
@@ -82,9 +84,16 @@ class Backoff:
 
 
 def _number(value: object, what: str) -> float:
-    number = check_timeout(value, what)
-    if number is None:
-        raise InvalidArgumentError(f"{what} must be a number that is not infinite, got {value!r}")
+    # Not check_timeout, which would offer None.
+    try:
+        given = as_float(value)
+        if given is None:
+            raise InvalidArgumentTypeError(f"{what} must be a number, not {type(value).__name__}")
+        number = float(given)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise InvalidArgumentError(f"{what} must be a number that is not infinite, got {number!r}")
     return number
 
 

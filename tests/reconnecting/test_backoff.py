@@ -36,17 +36,22 @@ def test_waits_are_spread_over_the_whole_time():
     ("arguments", "error", "text"),
     [
         ({"initial": 0}, InvalidArgumentError, "initial must be more than 0"),
-        ({"initial": "1"}, InvalidArgumentTypeError, "initial"),
-        ({"initial": None}, InvalidArgumentError, "initial"),
-        ({"maximum": float("inf")}, InvalidArgumentError, "maximum"),
+        ({"initial": -1}, InvalidArgumentError, "initial must be more than 0"),
+        ({"initial": "1"}, InvalidArgumentTypeError, "initial must be a number, not str"),
+        ({"initial": None}, InvalidArgumentTypeError, "initial must be a number, not NoneType"),
+        ({"initial": 10**400}, InvalidArgumentError, "initial must be a number that is not infinite"),
+        ({"maximum": float("inf")}, InvalidArgumentError, "maximum must be a number that is not infinite"),
+        ({"maximum": float("nan")}, InvalidArgumentError, "maximum"),
         ({"initial": 5, "maximum": 4}, InvalidArgumentError, "maximum must be at least initial"),
         ({"factor": 0.5}, InvalidArgumentError, "factor must be 1 or more"),
-        ({"held_after": -1}, InvalidArgumentError, "held_after"),
+        ({"factor": "2"}, InvalidArgumentTypeError, "factor must be a number, not str"),
+        ({"held_after": -1}, InvalidArgumentError, "held_after must be 0 or more seconds, got -1"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(arguments, error, text):
-    with pytest.raises(error, match=text):
+    with pytest.raises(error, match=text) as raised:
         Backoff(**arguments)
+    assert "None for ever" not in raised.value.message
 
 
 def test_its_repr_shows_the_numbers():
