@@ -11,7 +11,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syncws._arguments.checks import check_integer, check_timeout
+from syncws._arguments.checks import check_integer, check_timeout, shown_number
 from syncws._functions import why_refused
 from syncws._numbers import as_number_of
 from syncws._wire.headers import check_request_header, is_token
@@ -89,7 +89,8 @@ def _own_member(value: object, kind: type[MemberT], what: str) -> MemberT:
         return value
     number = as_number_of(kind, value)
     if number not in list(kind):
-        raise InvalidArgumentTypeError(f"{what} must be a {kind.__name__}, not {value!r}")
+        shown = type(value).__name__ if number is None else shown_number(number)
+        raise InvalidArgumentTypeError(f"{what} must be a {kind.__name__} ({', '.join(kind.__members__)}), not {shown}")
     return kind(number)
 
 

@@ -101,7 +101,8 @@ def check_subprotocols(protocols: Iterable[object]) -> list[str]:
         InvalidArgumentError: an entry that is not a token, or is there already (0x80070057).
     """
     if isinstance(protocols, str) or not isinstance(protocols, Iterable):
-        raise InvalidArgumentTypeError(f"subprotocols must be a sequence of str, not {type(protocols).__name__}")
+        given = type(protocols).__name__
+        raise InvalidArgumentTypeError(f'subprotocols must be a sequence of str, as in ["chat"], not {given}')
     checked: list[str] = []
     for protocol in protocols:
         checked.append(check_subprotocol(protocol, checked))

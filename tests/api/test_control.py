@@ -202,7 +202,9 @@ def test_message_type_takes_a_member_or_its_number(control, value):
 
 @pytest.mark.parametrize("value", [2, -1, None, "UTF8", "binary", [], object()])
 def test_message_type_refuses_everything_else(control, value):
-    with pytest.raises(InvalidArgumentTypeError, match="message_type must be a SocketMessageType") as raised:
+    shown = value if isinstance(value, int) else type(value).__name__
+    wanted = rf"message_type must be a SocketMessageType \(BINARY, UTF8\), not {shown}"
+    with pytest.raises(InvalidArgumentTypeError, match=wanted) as raised:
         control.message_type = value
     assert_refused(raised)
     assert control.message_type is SocketMessageType.BINARY
@@ -456,7 +458,8 @@ def test_a_slice_may_swap_entries(protocols):
 
 @pytest.mark.parametrize("value", ["chat", 5, None])
 def test_what_is_no_sequence_of_str_is_refused_in_the_place_of_a_slice(protocols, value):
-    with pytest.raises(InvalidArgumentTypeError, match="must be a sequence of str") as raised:
+    wanted = rf'must be a sequence of str, as in \["chat"\], not {type(value).__name__}'
+    with pytest.raises(InvalidArgumentTypeError, match=wanted) as raised:
         protocols[:] = value
     assert_refused(raised)
     assert list(protocols) == ["a", "b"]
