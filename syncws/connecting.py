@@ -27,7 +27,7 @@ def connect(
     uri: str | Uri,
     *,
     timeout: float | None = None,
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = (),
     subprotocols: Iterable[str] | None = None,
     cancellation_token: CancellationToken | None = None,
     socket: "socket.socket | None" = None,
@@ -39,9 +39,9 @@ def connect(
 
     Args:
         uri: absolute ws or wss URI, as text or Uri.
-        timeout: seconds for all of it; None (the default) for the limits of the settings only.
-        headers: request headers to add.
-        subprotocols: to offer, best first; the setting supported_protocols, under the name that other clients use.
+        timeout: seconds for all of it; None (the default) leaves the limits of the settings.
+        headers: request headers to add; None adds none.
+        subprotocols: to offer, best first; the setting supported_protocols by the name that other clients have.
         cancellation_token: ends it when its source is cancelled.
         socket: a connected stream socket to use; see MessageWebSocket.connect.
         settings: any setting of MessageWebSocketControl, described there; a list may be any iterable.
@@ -64,7 +64,7 @@ def unix_connect(
     uri: str | Uri = "ws://localhost/",
     *,
     timeout: float | None = None,
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = (),
     subprotocols: Iterable[str] | None = None,
     cancellation_token: CancellationToken | None = None,
     **settings: Unpack[MessageWebSocketSettings],
@@ -96,7 +96,7 @@ def unix_connect(
 
 
 def _made_with(
-    headers: Mapping[str, str] | Iterable[tuple[str, str]],
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None,
     subprotocols: Iterable[str] | None,
     settings: MessageWebSocketSettings,
 ) -> MessageWebSocket:

@@ -163,14 +163,14 @@ def check_header_pairs(headers: object) -> list[tuple[str, str]]:
     """Return request headers as pairs of name and value; what these may be is checked elsewhere.
 
     Raises:
-        InvalidArgumentTypeError: neither a mapping nor an iterable of pairs (0x80070057).
+        InvalidArgumentTypeError: neither a mapping nor an iterable of pairs, nor None (0x80070057).
     """
-    if isinstance(headers, tuple) and not headers:
+    if headers is None or (isinstance(headers, tuple) and not headers):
         return []
     if isinstance(headers, Mapping):
         return list(headers.items())
     pairs = list(headers) if isinstance(headers, Iterable) and not isinstance(headers, str) else None
     if pairs is None or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
         # The values may be secrets, so none is shown.
-        raise InvalidArgumentTypeError('headers must be a mapping, or pairs as in [("X-Name", "value")]')
+        raise InvalidArgumentTypeError('headers must be a mapping, pairs as in [("X-Name", "value")], or None')
     return [(name, value) for name, value in pairs]

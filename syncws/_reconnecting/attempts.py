@@ -37,7 +37,7 @@ __all__ = ["Attempts", "Headers", "Plan", "how_it_ended", "is_worth_another", "m
 
 _logger = logging.getLogger("syncws.reconnecting")
 
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+Headers = Mapping[str, str] | Iterable[tuple[str, str]] | None
 
 _MOST_ATTEMPTS = 1 << 62
 # What the program itself did is no reason to stop; a forked child makes a new connection.

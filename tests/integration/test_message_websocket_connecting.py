@@ -320,6 +320,11 @@ def test_the_function_connect_passes_its_settings_on(headers):
     assert sent["sec-websocket-protocol"] == "a, b"
 
 
+def test_a_program_may_hand_on_the_headers_that_it_was_not_given():
+    with running_server(echo) as uri, syncws.connect(uri, headers=None, subprotocols=None) as socket:
+        assert socket.is_open
+
+
 def test_the_function_connect_takes_a_tls_context(wss, client_tls):
     with syncws.connect(wss, ssl_context=client_tls) as socket:
         socket.send(b"hi")

@@ -117,6 +117,13 @@ def test_a_fresh_token_is_asked_for_each_attempt(script, waits):
     ]
 
 
+@pytest.mark.parametrize("headers", [None, lambda: None])
+def test_no_headers_are_needed_for_an_attempt(script, waits, headers):
+    script.steps = [0]
+    next(reconnecting(headers=headers))
+    assert script.connects == [(URI, {})]
+
+
 def test_what_a_callable_raises_is_the_policys_to_judge(script, waits):
     script.steps = [0]
 

@@ -79,6 +79,7 @@ def several(control: MessageWebSocketControl, stream: StreamWebSocketControl) ->
 def connect(settings: MessageWebSocketSettings) -> None:
     assert_type(syncws.connect("ws://localhost/", **settings), MessageWebSocket)
     syncws.connect("ws://localhost/", timeout=5, subprotocols={"a"}, keep_alive_interval=0, headers={"X": "y"})
+    syncws.connect("ws://localhost/", headers=None)
     syncws.connect("ws://localhost/", ignorable_server_certificate_errors=[ChainValidationResult.EXPIRED])
     syncws.connect("ws://localhost/", cookies={"a": "b"}, socket_options=[("SO_KEEPALIVE", 1)], ca_file="x.pem")
     syncws.connect("ws://localhost/", max_message_size="5")  # type: ignore[arg-type]
