@@ -10,6 +10,7 @@ __all__ = [
     "CONNECT_ARGUMENTS",
     "EVENTS",
     "NEEDLESS",
+    "OF_MESSAGES",
     "RECONNECTING_ARGUMENTS",
     "RECONNECTING_EVENTS",
     "SETTINGS",
@@ -137,6 +138,12 @@ SETTINGS: Mapping[str, str] = {
 }
 """Keywords that other clients have for what is a setting here, or an argument of connect()."""
 
+OF_MESSAGES: Mapping[str, str] = {
+    name: f"{name} of a MessageWebSocket"
+    for name in ("discard_unclaimed_messages", "max_message_size", "message_type", "receive_mode")
+}
+"""Settings that a StreamWebSocket has not, for it has no messages."""
+
 NEEDLESS: Mapping[str, str] = {
     "autoclose": "a Close is answered automatically",
     "autoping": "pings are answered automatically",
@@ -146,6 +153,7 @@ NEEDLESS: Mapping[str, str] = {
     "get_mask_key": "mask keys are random, always",
     "keep_running": "close() ends it, on any thread",
     "logger": "the loggers are syncws, syncws.connect, syncws.handshake, syncws.frames and syncws.reconnecting",
+    "no_delay": "it is a StreamWebSocket's, and messages are never held back",
     "ping_payload": "keep-alive needs none, and ping() takes one",
     "receive_bytes": "there is no need to say how much to read at a time",
     "skip_utf8_validation": "text is checked, always",

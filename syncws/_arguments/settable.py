@@ -6,7 +6,7 @@ Any thread may read and set, as far as the control is not frozen.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from syncws._arguments.other_names import NEEDLESS, SETTINGS, nearest
+from syncws._arguments.other_names import NEEDLESS, OF_MESSAGES, SETTINGS, nearest
 from syncws._arguments.setting import list_keys_of, settings_of
 from syncws._arguments.showing import as_html, shown_value
 from syncws._errors.bare import raising_bare
@@ -75,7 +75,10 @@ class Settable:
             settings[name].store(self, value)
 
     def _unknown(self, name: str) -> str:
-        told = f"; {NEEDLESS[name]}" if name in NEEDLESS else nearest(name, settings_of(type(self)), SETTINGS)
+        if name in NEEDLESS:
+            told = f"; {NEEDLESS[name]}"
+        else:
+            told = nearest(name, settings_of(type(self)), {**SETTINGS, **OF_MESSAGES})
         return f"{type(self).__name__} has no setting {name}{told}"
 
     @classmethod

@@ -79,6 +79,16 @@ def test_a_setting_by_the_name_that_it_has_elsewhere_is_told_with_ours(name, mea
             syncws.connect("ws://localhost:1/", **{name: 1})
 
 
+def test_a_setting_of_the_other_socket_is_told_as_one():
+    of_messages, of_streams = settings_of(MessageWebSocketControl), settings_of(syncws.StreamWebSocketControl)
+    for name in of_messages.keys() - of_streams.keys():
+        with pytest.raises(AttributeError, match=f"no setting {name}; did you mean {name} of a MessageWebSocket"):
+            setattr(StreamWebSocket().control, name, 1)
+    for name in of_streams.keys() - of_messages.keys():
+        with pytest.raises(AttributeError, match=f"no setting {name}; it is a StreamWebSocket's"):
+            setattr(MessageWebSocket().control, name, 1)
+
+
 @pytest.mark.parametrize(
     "meant", sorted({*SETTINGS.values(), *RECONNECTING_EVENTS.values(), *CONNECT_ARGUMENTS.values()})
 )
