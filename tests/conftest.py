@@ -29,6 +29,8 @@ settings.load_profile("suite")
 def pytest_configure() -> None:
     """Have Python's own handling of Ctrl-C, which it leaves out in a process that a shell starts in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The programs that tests start shall keep their output back as a user's do, whatever the machine is set to.
+    os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

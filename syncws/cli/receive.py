@@ -43,17 +43,15 @@ def run(options: argparse.Namespace) -> int:
         socket.control.receive_timeout = None
         connect(options, socket)
         # Not before: a file that is there is replaced only by a server that answers.
-        file: BinaryIO
-        if options.file == "-":
-            file = sys.stdout.buffer
-            stack.callback(file.flush)
-        else:
-            file = stack.enter_context(Path(options.file).open("wb"))
+        is_stdout = options.file == "-"
+        file: BinaryIO = sys.stdout.buffer if is_stdout else stack.enter_context(Path(options.file).open("wb"))
         show = stack.enter_context(progress(f"receiving {os.path.basename(options.file)}", None))
         start, count = time.monotonic(), 0
         source = socket.input_stream.as_file()
         while piece := source.read1():
             file.write(piece)
+            # Whoever reads behind a pipe, or follows the file, sees it when it comes.
+            file.flush()
             count += len(piece)
             show(count)
         check_how_it_ended(socket)

@@ -9,7 +9,7 @@ import sys
 import threading
 
 import pytest
-from support import LIMIT, echo, read_to_end, running_server, scripted_server
+from support import LIMIT, echo, join, read_to_end, running_server, scripted_server
 from support.commands import on_terminal
 from support.programs import ROOT
 from support.servers import handshake, read_frame, reset, server_frame
@@ -109,6 +109,29 @@ def test_what_a_server_sends_goes_into_a_file(run, tmp_path):
         assert "received 3,000,007 bytes in " in errors
         assert (tmp_path / "received").read_bytes() == CONTENT + "Grüße".encode()
         assert run("receive", uri, "-")[:2] == (0, CONTENT + "Grüße".encode())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a file that tells when something comes")
+def test_what_has_come_is_in_the_file_while_the_server_has_more(run, tmp_path):
+    os.mkfifo(tmp_path / "received")
+    has_arrived, was_seen = threading.Event(), []
+
+    def follow():
+        with open(tmp_path / "received", "rb", buffering=0) as file:
+            file.read(1)
+            has_arrived.set()
+            file.read()
+
+    def send(connection):
+        connection.send("first")
+        was_seen.append(has_arrived.wait(LIMIT))
+
+    reader = threading.Thread(target=follow)
+    reader.start()
+    with running_server(send) as uri:
+        assert run("receive", uri, str(tmp_path / "received"))[0] == 0
+    join(reader)
+    assert was_seen == [True]
 
 
 def test_what_came_before_a_loss_is_in_the_file(run, tmp_path):
