@@ -39,9 +39,9 @@ def connect(
 
     Args:
         uri: absolute ws or wss URI, as text or Uri.
-        timeout: seconds for all of it; None (the default) leaves the limits of the settings.
+        timeout: seconds for all of it; None (the default) for the limits of the settings only.
         headers: request headers to add; None adds none.
-        subprotocols: to offer, best first; the setting supported_protocols by the name that other clients have.
+        subprotocols: to offer, best first; the setting supported_protocols, under the name that other clients use.
         cancellation_token: ends it when its source is cancelled.
         socket: a connected stream socket to use; see MessageWebSocket.connect.
         settings: any setting of MessageWebSocketControl, described there; a list may be any iterable.

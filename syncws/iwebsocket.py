@@ -166,8 +166,8 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         Raises:
             InvalidArgumentError: a bad URI, timeout, token or socket, a bad proxy in the environment, or a
                 client_certificate that TLS cannot use, before any I/O (0x80070057).
-            WebSocketError: a SOCKS proxy is to be used and the extra for it is not installed, before any I/O; or another
-                module has the name `websocket`, which is websocket-client's (0x80004005).
+            WebSocketError: a SOCKS proxy is to be used and the extra for it is not installed, before any I/O; or
+                another module has the name `websocket`, which is websocket-client's (0x80004005).
             IllegalMethodCallError: connect was called already, and has not failed (0x8000000E).
             ObjectClosedError: the socket was closed (0x80000013).
             HostNameNotResolvedError: the name has no address (0x80072EE7).

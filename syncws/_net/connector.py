@@ -173,9 +173,9 @@ class Connect(Opening):
             raised = ConnectAbortedError(error.message, hresult=error.hresult)
         if isinstance(raised, ConnectFailedError):
             led = "" if self._redirected_to is None else f", redirected to {self._redirected_to.shown}"
-            told._reword(f"cannot connect to {self._uri.shown}{led}{self._unsaid_port(told)}: {told.message}")
-        told.attempts = tuple(self.attempts)
-        return told
+            raised._reword(f"cannot connect to {self._uri.shown}{led}{self._unsaid_port(raised)}: {raised.message}")
+        raised.attempts = tuple(self.attempts)
+        return raised
 
     def _unsaid_port(self, told: ConnectFailedError) -> str:
         """Return the port that nobody answered on, where the URI has none: it may have been forgotten."""

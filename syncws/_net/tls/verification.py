@@ -78,10 +78,10 @@ _AUTHORITIES = (
 _PROXY_AUTHORITIES = "control.proxy_ssl_context, or SSL_CERT_FILE or SSL_CERT_DIR in the environment"
 # The names themselves would take `cryptography`, which the program may have no other use for.
 _NAMES = (
-    "syncws info shows the names that it is for; INVALID_NAME in control.ignorable_server_certificate_errors lets any "
-    "pass"
+    "`syncws info` shows the names it is valid for; INVALID_NAME in control.ignorable_server_certificate_errors "
+    "accepts any name"
 )
-_PROXY_NAMES = "control.proxy needs a name that it is for"
+_PROXY_NAMES = "control.proxy needs a name that it is valid for"
 # How OpenSSL words what only VERIFY_X509_STRICT refuses, which Python 3.13 turned on by default.
 _STRICT_WORDS = ("Missing Authority Key Identifier", "Missing Subject Key Identifier", "does not include key usage")
 _ABOUT_TRUST = (_UNTRUSTED, _NO_ISSUER)
@@ -228,6 +228,9 @@ def certificate_error(
         advice = f"; to trust its authority set {settings}{_given_authorities()}"
     elif any(strict in words for strict in _STRICT_WORDS):
         advice = "; without ssl.VERIFY_X509_STRICT in the verify_flags of control.ssl_context it may pass"
+    elif ChainValidationResult.EXPIRED in left:
+        # Many a small computer has no clock of its own, and begins in the past.
+        advice = f"; this computer's clock says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     if not _INVALID_NAME.isdisjoint(left):
         advice += f"; {_PROXY_NAMES if is_proxy else _NAMES}"
     return CertificateError(
