@@ -34,15 +34,15 @@ def test_a_proxy_s_authority_has_settings_of_its_own():
 @pytest.mark.parametrize("left", [[Result.INVALID_NAME], [Result.UNTRUSTED, Result.INVALID_NAME]])
 def test_the_names_that_it_is_for_can_be_seen_and_the_one_that_it_is_not_for_let_pass(left):
     message = certificate_error(CertificateReport(words=("Hostname mismatch",)), left, "localhost").message
-    assert "syncws info shows the names" in message
+    assert "`syncws info` shows the names" in message
     for error in left:
-        assert f"{error.name} in control.ignorable_server_certificate_errors lets any pass" in message
+        assert f"{error.name} in control.ignorable_server_certificate_errors accepts any" in message
 
 
 def test_a_proxy_s_name_is_set_with_its_url():
     report = CertificateReport(words=("Hostname mismatch",))
     message = certificate_error(report, [Result.INVALID_NAME], "the proxy x", is_proxy=True).message
-    assert message.endswith("control.proxy needs a name that it is for")
+    assert message.endswith("control.proxy needs a name that it is valid for")
 
 
 def test_what_only_the_strict_check_refuses_can_pass_without_it():

@@ -73,7 +73,7 @@ _ERRORS_OF_CODE = {
 # What to set to trust an authority.
 _AUTHORITIES = (
     "control.ca_file (or an ssl_context: truststore makes one that asks the system's own store), or SSL_CERT_FILE or "
-    "SSL_CERT_DIR in the environment; UNTRUSTED in control.ignorable_server_certificate_errors lets any pass"
+    "SSL_CERT_DIR in the environment; UNTRUSTED in control.ignorable_server_certificate_errors accepts any authority"
 )
 _PROXY_AUTHORITIES = "control.proxy_ssl_context, or SSL_CERT_FILE or SSL_CERT_DIR in the environment"
 # The names themselves would take `cryptography`, which the program may have no other use for.
