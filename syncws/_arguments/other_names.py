@@ -63,7 +63,7 @@ CONNECT_ARGUMENTS: Mapping[str, str] = {
     "subprotocols": "control.supported_protocols",
     "timeout": "timeout= of connect() or of receive(), or control.receive_timeout",
 }
-"""What connect() takes beside the settings, as attributes of a socket."""
+"""What connect() takes in addition to the settings, as attributes of a socket."""
 
 RECONNECTING_ARGUMENTS = (
     "uri",
@@ -77,7 +77,7 @@ RECONNECTING_ARGUMENTS = (
     "on_connecting",
     "unix_path",
 )
-"""What ReconnectingWebSocket() takes beside the settings; on_connected as an attribute is most likely an event."""
+"""What ReconnectingWebSocket() takes beyond the settings; on_connected as an attribute is most likely an event."""
 
 SETTINGS: Mapping[str, str] = {
     **EVENTS,
@@ -202,7 +202,7 @@ CLIENTS: Mapping[str, str] = {
 
 
 def nearest(name: str, names: Iterable[str], others: Mapping[str, str]) -> str:
-    """Return what a message about an unknown name ends with: what was meant, if that can be told.
+    """Return the end of a message about an unknown name: what was meant, if that can be guessed.
 
     Args:
         name: what was written.

@@ -1,6 +1,6 @@
 """Objects as plain values, and as a table for notebooks.
 
-Pure functions: any thread may call them. What may be a secret is left out by whoever calls.
+Pure functions: any thread may call them. The caller leaves out what may be a secret.
 """
 
 import datetime as dt

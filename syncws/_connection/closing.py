@@ -24,12 +24,12 @@ __all__ = [
     "time_on_exit",
 ]
 
-# What an end waits for beside control.close_timeout.
+# What an end waits for in addition to control.close_timeout.
 # Both Close frames have gone by, or the peer broke the protocol: how long it has to end TCP, which is its part.
 LINGER_SECONDS = 1.0
 # How long the reader lets a sender, which has been woken, leave before it goes on without it.
 LEAVE_SECONDS = 1.0
-# After its deadline a close() lets the reader this long to finish what abort() has told it.
+# After its deadline a close() gives the reader this long to finish what abort() asked for.
 ABORT_SECONDS = 0.2
 # The peer broke the protocol: how long a program that receives and sends in turn has to answer what came before that.
 # In slices, because nothing tells when it has.

@@ -86,7 +86,7 @@ class SessionLink:
         )
 
 
-# For whoever ends a cell with a socket: IPython's Out then keeps the object, and so the connection, for ever. No
+# For a cell that ends in a socket: IPython's Out then keeps the object, and so the connection, for ever. No
 # representation keeps it out of there.
 _KEPT_HINT = "open; what a cell shows stays in Out, so end it with close()"
 

@@ -115,7 +115,7 @@ class Rounds(Timer):
                 self.set(_TICK_SECONDS)
 
     def forget_time(self) -> None:
-        """Have the next member set the time anew; requires the lock."""
+        """Have the next member set the time again; requires the lock."""
         self._runs_at = math.inf
 
     def remove(self, member: Looked) -> None:

@@ -1,4 +1,4 @@
-"""What handlers are told besides messages: a server's certificate, that the connection is open, pings and pongs.
+"""What handlers get other than messages: a server's certificate, that the connection is open, pings and pongs.
 
 `ask_about_server` and `raise_opened` run on the connecting thread, `tell` on the one that reads,
 `tell_waiting` on the dispatcher.
@@ -73,7 +73,7 @@ def raise_opened(session: "Session", event: Event[Any, Any], owner: object, args
 
 
 def tell(session: "Session", event: Event[Any, Any], args: object) -> None:
-    """Call the handlers of a ping or pong; when another thread calls handlers at the time, leave it to that one."""
+    """Call the handlers of a ping or pong; if another thread is calling handlers now, leave it to that one."""
     owner = session.owner()
     if owner is None or session.closing.is_discarding:
         return

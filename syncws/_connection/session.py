@@ -295,7 +295,7 @@ class Session(Sending, Telling):
             raise ConnectionClosedError("the connection is closed: the program ends")
 
     def let_go_in_child(self) -> None:
-        """In a forked child: the connection is over here, and nobody but who uses it is told."""
+        """In a forked child: the connection is over here, and only those who use it find out."""
         error = forked_error()
         self.transport.let_go_in_child()
         self.waker.let_go_in_child()

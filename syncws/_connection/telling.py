@@ -1,4 +1,4 @@
-"""How a connection ended, as calls and the information object are told. The half of a session that tells.
+"""How a connection ended, as calls and the information object report it: the half of a session that reports.
 
 Any thread.
 """

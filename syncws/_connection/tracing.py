@@ -65,7 +65,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._entries: deque[_Entry] = deque()
-        # Who has it writes. It is never waited for: whoever has it looks again before it leaves.
+        # The thread that has it writes. Nobody waits for it: that thread looks again before it leaves.
         self._role = locks.RLock()
 
     def begin(self, direction: str) -> _Entry:

@@ -55,7 +55,7 @@ def without_frames(error: ErrorT) -> ErrorT:
 
 def _strip(error: BaseException, handled: BaseException | None) -> None:
     """Take our frames out of an error and its causes; `handled` is what the application is busy with, its own."""
-    # The context is an error of the library's, which has been told already, or stands behind it.
+    # The context is an error of the library's that has already been shown, or the cause of it.
     error.__context__ = handled
     for link in _chain_of(error):
         if link is handled:

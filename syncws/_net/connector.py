@@ -79,7 +79,7 @@ class Connect(Opening):
             uri: where to.
             settings: what control said.
             deadline: bounds all of it.
-            token: cancels it, besides cancel().
+            token: cancels it, as cancel() does.
             over: a connected socket to use, which belongs to this object from run() on, or the path of a Unix socket;
                 None to find the addresses of the URI's host.
             validate: shows the server's certificate to the application.
@@ -123,7 +123,7 @@ class Connect(Opening):
         self.waker.close()
 
     def let_go_in_child(self) -> None:
-        """In a forked child: whoever goes on connecting there is told that the connection is the parent's."""
+        """In a forked child: a connect that goes on there raises that the connection is the parent's."""
         self.is_canceled = True
         self.waker.let_go_in_child()
         if self._dialer is not None:
@@ -161,11 +161,11 @@ class Connect(Opening):
     def _take_cookies(self) -> None:
         self._cookies = Cookies(self._settings._cookies, self._uri)
         if self._cookies.jar is not None:
-            # As above: what cannot be sent is told before anything is.
+            # As above: what cannot be sent is reported before anything is sent.
             self._cookies.header_for(self._uri, has_own=False)
 
     def _as_raised(self, error: WebSocketError) -> WebSocketError:
-        """Return what is raised for an error: one that connect() met says of which URI, and what became of each try."""
+        """Return what is raised for an error: one from connect() says for which URI, and what happened to each try."""
         raised = error
         if isinstance(error, OperationTimedOutError):
             raised = ConnectTimedOutError(error.message)
@@ -308,7 +308,7 @@ class Connect(Opening):
 
 
 def _is_silence(error: WebSocketError) -> bool:
-    """True when whoever accepted has hung up or said nothing in time: another address may do better."""
+    """True when the one that accepted hung up or said nothing in time: another address may do better."""
     if isinstance(error, ProxyError):
         return not error.is_about_server and error.hresult == HResult.WININET_E_PROXY_SERVER_UNREACHABLE
     if isinstance(error, TlsError) and error.__cause__ is not None:
@@ -319,7 +319,7 @@ def _is_silence(error: WebSocketError) -> bool:
 
 
 def _server_credential(settings: WebSocketControl) -> PasswordCredential | None:
-    """Return what answers the server; nothing does beside a header of the application's own."""
+    """Return what answers the server; nothing does if the application set a header of its own."""
     credential = settings._server_credential
     if credential is not None and any(name.lower() == "authorization" for name, _ in settings._request_headers):
         return None

@@ -108,7 +108,7 @@ class Dialer:
             self._pending.clear()
         if not self._waiting:
             return dialed
-        # Of those that are tried beside each other only this one goes on: it is in turn with the others from now on.
+        # Of those tried at the same time only this one goes on: from now on it takes turns with the others.
         return dialed._replace(deadline=dialed.deadline.sooner(self._share(1 + len(self._waiting))))
 
     def _first_connected(self) -> Dialed:
@@ -126,7 +126,7 @@ class Dialer:
     def _start_next(self) -> Dialed | None:
         """Begin with the next address; return it when it is connected at once."""
         delay = self._settings._happy_eyeballs_delay
-        # Those that are tried beside each other use up nothing of each other's time as long as none has accepted.
+        # Those tried at the same time use up none of each other's time as long as none has accepted.
         limit = self._share(len(self._waiting) if delay is None else 1)
         address = self._waiting.popleft()
         is_ip = address.family in IP_FAMILIES
@@ -209,7 +209,7 @@ class Dialer:
         return f"{address.text} port {self._port}" if address.family in IP_FAMILIES else address.text
 
     def _error(self) -> WebSocketError:
-        """Return the one error for all the addresses; it names each and what became of it."""
+        """Return the one error for all the addresses; it names each and what happened to it."""
         errors = [attempt.error for attempt in self.attempts]
         message = "; ".join(
             f"{attempt.address}: {attempt.error.strerror or attempt.error}" for attempt in self.attempts

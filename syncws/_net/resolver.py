@@ -1,4 +1,4 @@
-"""From a host name to addresses: literals, localhost, the hosts file, dnspython, and at last the system's resolver.
+"""From a host name to addresses: literals, localhost, the hosts file, dnspython, and finally the system's resolver.
 
 Runs on the connecting thread as far as it cannot wait; ask_name_servers and ask_system, which can, on helper threads.
 """
@@ -171,7 +171,7 @@ def ask_system(host: str) -> Answer:
 
 
 def _text(found: tuple[Any, ...]) -> str:
-    """Return a socket address's IP address; its zone is a number beside it, for which mDNS has a use."""
+    """Return a socket address's IP address; its zone is a number next to it, which mDNS can use."""
     is_scoped = len(found) == 4 and found[3]
     return f"{found[0]}%{found[3]}" if is_scoped else str(found[0])
 

@@ -35,7 +35,7 @@ def run_aside(
         functions: what to run.
         waiter: bounds the wait.
         waker: the waiter's.
-        is_enough: tells of a result that it would do; the others are then waited for only a moment longer.
+        is_enough: tells whether a result will do; the others are then waited for only a moment longer.
 
     Returns:
         The results that there are, in the order of the functions: all of them, unless one was enough.

@@ -47,12 +47,12 @@ def check_threads_allowed() -> None:
 def _allows_daemons() -> bool:
     if sys.version_info >= (3, 12):
         return _thread.daemon_threads_allowed()
-    # Python 3.11 says so only to whoever tries.
+    # Python 3.11 says so only when one tries.
     thread = threading.Thread(target=int, name="syncws-trial", daemon=True)
     try:
         thread.start()
     except RuntimeError as exc:
-        # Or the system gives none: the connect itself tells of that.
+        # Or the system gives none: the connect itself reports that.
         return "isolated" not in str(exc)
     thread.join()
     return True

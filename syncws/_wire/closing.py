@@ -16,7 +16,7 @@ _ABNORMAL = 1006
 
 
 class CloseState(enum.Enum):
-    """How far the closing handshake has come: OPEN, from there one of the others, and at last CLOSED or FAILED."""
+    """How far the closing handshake has come: OPEN, from there one of the others, and finally CLOSED or FAILED."""
 
     OPEN = enum.auto()
     # Ours has gone first, the peer's is to come.

@@ -154,8 +154,8 @@ class Decoder(FrameDecoder):
     def _is_left(self, data: bytes | memoryview, position: int, end: int) -> bool:
         """Tell whether the unfinished message at `position` is left to the next call, to be taken whole then.
 
-        No more is left than this call has taken: so each byte is copied once at most, and who sends little by little
-        is told at once of what is wrong.
+        No more is left than this call has taken: so each byte is copied once at most, and a peer that sends little by
+        little is told at once what is wrong.
         """
         size = end - position
         if not _LEFT_BYTES <= size <= position:

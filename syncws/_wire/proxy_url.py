@@ -64,7 +64,7 @@ class ProxyUrl(NamedTuple):
 
     @property
     def shown_with_origin(self) -> str:
-        """The same, and where it came from: who has not set it may not know that there is one."""
+        """The same, and where it came from: a user who has not set it may not know that there is one."""
         return f"{self.shown} (from {self.origin})" if self.origin else self.shown
 
 

@@ -40,7 +40,7 @@ class SeenFrame:
         opcode (int): the message's, where the frame continues one.
         length (int): bytes of payload on the wire.
         is_deflated (bool): True where its message is compressed, which only the first frame of it says (RFC 7692 6).
-        plain_length (int | None): bytes before they were compressed, or inflated; None while nobody has told.
+        plain_length (int | None): bytes before they were compressed, or inflated; None until that is known.
     """
 
     __slots__ = ("_head", "_mask", "_tail", "first", "is_deflated", "length", "opcode", "plain_length")

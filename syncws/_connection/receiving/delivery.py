@@ -120,7 +120,7 @@ class Delivery(Timer):
 
     def _relieve(self) -> float | None:
         try:
-            # If another delivery has begun just now it is that one which is relieved, to no harm.
+            # If another delivery has just begun, that one is relieved instead, which does no harm.
             reader = self.ticket.pop()
         except IndexError:
             return _LOOK_SECONDS

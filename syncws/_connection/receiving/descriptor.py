@@ -30,7 +30,7 @@ class ReadyDescriptor:
     def show(self, is_ready: bool) -> None:
         """Make it readable or not; one thread at a time.
 
-        In this order, so that an interruption in between leaves it readable: then somebody looks in vain, once.
+        In this order, so that an interruption in between leaves it readable: then somebody looks once for nothing.
         """
         if is_ready and not self._is_ready:
             self._waker.wake()

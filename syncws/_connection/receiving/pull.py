@@ -50,7 +50,7 @@ class MessageIterator:
 
 
 class _TokenChanged(Exception):
-    """Raised in the middle of a receive that is to begin anew; nothing has been taken."""
+    """Raised in the middle of a receive that is to start over; nothing has been taken."""
 
 
 def receive_until_canceled(

@@ -151,7 +151,7 @@ class Reader:
 
     @property
     def has_leftover(self) -> bool:
-        """True when what was received is not all dealt with, or TLS may hold more; asked by who has the role."""
+        """True when what was received is not all dealt with, or TLS may hold more; asked by the holder of the role."""
         return bool(self.undecoded) or self.may_have_more or self.decoder.has_more
 
     # The reader thread.

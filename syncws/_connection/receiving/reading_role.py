@@ -46,7 +46,7 @@ class ReadingRole:
         is_wanted (bool): True when a caller would read itself; the reader thread gives way when nothing else needs it.
         descriptor (int): the socket's; -1 before the connection is read.
         is_drained (bool): True when all that was received and decoded has been dealt with, so that only the socket can
-            bring more. Written by who has the token.
+            bring more. Written by the holder of the token.
         pulls (int): how often callers have read themselves.
         waiters (dict[object, None]): calls that wait for something only a reader brings: a pong, the end.
     """

@@ -24,7 +24,7 @@ class GivesWay(Exception):
 def take_turn(reader: "Reader", seconds: float) -> bool:
     """Do as the reader thread if nobody reads, for so many seconds at most; return whether nobody did.
 
-    An interruption cuts the connection, and leaves the rest to who reads next.
+    An interruption cuts the connection, and leaves the rest to the next reader.
     """
     session = reader.session
     role = session.role

@@ -33,7 +33,7 @@ MAX_KEPT_BYTES = 1 << 20
 
 
 class Patience:
-    """The time limit of a peer that takes nothing; it starts anew with every byte the peer takes."""
+    """The time limit of a peer that takes nothing; it starts again with every byte the peer takes."""
 
     __slots__ = ("_deadline", "_timeout", "_unsent")
 

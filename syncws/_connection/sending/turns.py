@@ -70,7 +70,7 @@ class Turns(AtOnce):
         return self._posted.is_closing or self._writer.shut_reason is not None
 
     def _wait_for_role(self, size: int, deadline: Deadline) -> None:
-        # Who waits for a lock cannot be woken; but whoever holds this one can, and gives it back.
+        # A thread that waits for a lock cannot be woken; but the one that holds this lock can, and gives it back.
         own = threading.get_ident()
         role = self._role
         try:

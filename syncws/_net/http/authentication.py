@@ -1,4 +1,4 @@
-"""How one peer, a server or a proxy, is told who we are: its challenges are answered by Digest or Basic.
+"""How one peer, a server or a proxy, learns who we are: its challenges are answered by Digest or Basic.
 
 Runs on the connecting thread. Nothing is sent before the peer has asked: else a password would go in the clear to a
 peer that wants Digest.

@@ -20,7 +20,7 @@ class BodyDecoder:
     Attributes:
         body (bytearray): the beginning of the body, without the marks of chunks.
         is_over (bool): True when nothing more is wanted: the body has ended, is long enough, or is damaged.
-        is_at_end (bool): True when the body's length was told and all of it has come, and nothing else.
+        is_at_end (bool): True when the body's length was given and all of it has come, and nothing else.
     """
 
     def __init__(self, status_code: int, headers: HttpHeaders, limit: int) -> None:

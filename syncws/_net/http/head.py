@@ -61,7 +61,7 @@ class Head:
 
     @property
     def is_persistent(self) -> bool:
-        """True when the connection goes on behind the answer, if it can be told where that ends (RFC 9112 9.3)."""
+        """True when the connection goes on after the answer, provided it is clear where that ends (RFC 9112 9.3)."""
         options = ",".join(self.all_of("connection") + self.all_of("proxy-connection")).lower().split(",")
         return self.version == "HTTP/1.1" and "close" not in [option.strip(" \t") for option in options]
 

@@ -25,7 +25,7 @@ _VARIABLES = {True: ("wss_proxy", "https_proxy", "all_proxy"), False: ("ws_proxy
 _PORT = re.compile(r"[0-9]{1,5}")
 # 127/8, as macOS and BSD shorten 127.0.0.0/8.
 _SHORT_RANGE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){0,2}/[0-9]{1,2}")
-# Systems that keep proxy settings besides the environment, and for which the standard library reads them.
+# Systems with proxy settings other than the environment's, which the standard library reads.
 _HAS_SYSTEM_SETTINGS = sys.platform in ("win32", "darwin")
 
 _logger = logging.getLogger("syncws.connect")
@@ -135,7 +135,7 @@ def is_exempt(host: str, port: int, no_proxy: str, what: str = "no_proxy") -> bo
     """
     name = host.partition("%")[0].lower().rstrip(".")
     entries = [entry for entry in re.split(r"[\s,;]+", no_proxy.lower()) if entry]
-    # A list: a bad entry is told whatever stands before it.
+    # A list: a bad entry is logged whatever is before it.
     return any([_matches(entry, name, port, what) for entry in entries])  # noqa: C419
 
 
@@ -148,7 +148,7 @@ def _matches(entry: str, name: str, port: int, what: str) -> bool:
         return False
 
 
-# Its memory is what was told: a program that connects often would fill its log.
+# It remembers what was logged: a program that connects often would fill its log.
 @functools.lru_cache(maxsize=256)
 def _tell_once(what: str, entry: str) -> None:
     _logger.warning("%s has the entry %r, which cannot be read and exempts nothing", what, shown_text(entry))

@@ -44,7 +44,7 @@ class Route(NamedTuple):
 
     Attributes:
         proxy: what the connection goes through.
-        host: what the proxy is told to connect to: the server's name, or an address of it; no zone id.
+        host: what the proxy is to connect to: the server's name, or an address of it; no zone id.
         port: the server's.
     """
 

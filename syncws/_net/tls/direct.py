@@ -38,7 +38,7 @@ _Failure: TypeAlias = int | tuple[str | None, str | None] | None
 
 
 class _Engine:
-    """What has a compiled form only, `TlsEngine` of _wire/c/tls.c; here for who reads or checks this.
+    """What has a compiled form only, `TlsEngine` of _wire/c/tls.c; here for readers and type checkers.
 
     Attributes:
         outbound: what counts the bytes that are sent.

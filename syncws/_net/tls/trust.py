@@ -21,7 +21,7 @@ PROTOCOLS = ("http/1.1",)
 
 # Of a certificate in a folder, by which OpenSSL finds it.
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-# How long a context is shared: what Windows trusts has no file that would tell of a change.
+# How long a context is shared: for what Windows trusts there is no file that would show a change.
 _SHARED_SECONDS = 300.0
 _MOST_SHARED = 8
 # By what was asked for and how the files were: until when, and the context. Of two threads that make one the latter's
