@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # What an end waits for in addition to control.close_timeout.
-# Both Close frames have gone by, or the peer broke the protocol: how long it has to end TCP, which is its part.
+# How long the peer has to end TCP, which is its part, once both Close frames have passed or it broke the protocol.
 LINGER_SECONDS = 1.0
 # How long the reader lets a sender, which has been woken, leave before it goes on without it.
 LEAVE_SECONDS = 1.0
@@ -51,7 +51,7 @@ def time_on_exit(timeout: float | None, exc_type: type[BaseException] | None) ->
 
 
 _TEXTS = {
-    # Asked for by a call that finds the socket closed: another thread has just begun that, and not yet noted how.
+    # For a call that finds the socket closed: another thread has just begun that, and not yet noted how.
     CloseCause.NONE: "close() or abort() was called",
     CloseCause.PEER: "the server closed it",
     CloseCause.LOCAL: "close() was called",

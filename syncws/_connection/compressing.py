@@ -1,4 +1,4 @@
-"""What one connection compresses and inflates with, once that was agreed; and what it has come to.
+"""What one connection compresses and inflates with, once that was agreed; and what that has achieved.
 
 Made by the connecting thread. The deflater belongs to the writer role, the inflater to the reading role, and any thread
 may ask for the figures.

@@ -38,7 +38,7 @@ def from_json(content: str | bytes) -> Any:
     """Return what a JSON text stands for.
 
     Raises:
-        json.JSONDecodeError: it is none, or its bytes are no UTF-8, or it is nested too deeply.
+        json.JSONDecodeError: it is not JSON, or its bytes are not UTF-8, or it is nested too deeply.
     """
     try:
         # RFC 8259 8.1: UTF-8, where the standard library would guess.

@@ -76,7 +76,7 @@ class MessageSession(Session):
         Raises:
             OperationTimedOutError: none in time (0x80072EE2).
             InvalidOperationError: another thread receives (0x800710DD).
-            IllegalMethodCallError: called in a handler, which the messages would have to come past (0x8000000E).
+            IllegalMethodCallError: called in a handler, behind which the messages would wait (0x8000000E).
             WebSocketError: how the connection was lost.
         """
         if self.reader is not None and self.is_on_reader:
@@ -93,12 +93,8 @@ class MessageSession(Session):
             self._check_not_lost()
         return message
 
-    def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], ResultT]) -> ResultT:
-        """Take a message and return what `convert` makes of its content.
-
-        Where it refuses the message, or is interrupted, that waits again; but a ValueError is about the message itself,
-        which is done with then.
-        """
+    def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], Any]) -> Any:
+        """Take a message and return what `convert` makes of its content; if that is interrupted, it waits again."""
         message = take()
         try:
             return convert(content_of(message))
@@ -109,7 +105,7 @@ class MessageSession(Session):
             raise
 
     def take_waiting(self, take: Callable[[], Message | None], check: Callable[[], object]) -> list[str | bytes]:
-        """Return the contents of all that waits, the first by `take`; where that is interrupted it waits again."""
+        """Return the contents of all that waits, the first by `take`; if that is interrupted, they wait again."""
         first = take()
         if first is None:
             raise self.closed_error("the connection is closed")

@@ -32,9 +32,9 @@ _logger = logging.getLogger("syncws.monitor")
 # How long the thread stays after the last timer was closed: a program that makes one connection after the other needs
 # no new thread for each.
 _LINGER_SECONDS = 1.0
-# So often wait_ended() looks whether a timer was set meanwhile, for which the thread stays.
+# How often wait_ended() looks whether a timer was set meanwhile, for which the thread stays.
 _LOOK_SECONDS = 0.1
-# A connection whose program has just read itself is looked at so soon; one that rests, every eighth time. Two of these
+# How soon a connection is looked at whose program has just read itself; one at rest, every eighth time. Two of these
 # longer waits, and the start of a thread, take less than the second for which a ping may wait for its answer.
 _TICK_SECONDS = 0.05
 LONGEST_TICKS = 8
@@ -191,7 +191,7 @@ class Monitor:
         self.rounds = Rounds(self)
 
     def let_go_in_child(self) -> None:
-        """See _waiting.at_fork: in the child the thread is not, and the parent's timers are not its own."""
+        """See _waiting.at_fork: the child does not have the thread, and the parent's timers are not its own."""
         parents = [timer for reference in self._open.copy() if (timer := reference()) is not None]
         self._reset()
         for timer in parents:

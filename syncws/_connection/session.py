@@ -46,7 +46,7 @@ from syncws.errors import (
 
 __all__ = ["Session"]
 
-# As in message_websocket: to ask an enumeration for a member takes long.
+# As in message_websocket: asking an enumeration for a member takes long.
 _NONE, _LOST, _ABORTED = CloseCause.NONE, CloseCause.CONNECTION_LOST, CloseCause.ABORTED
 _OPEN = CloseState.OPEN
 
@@ -118,7 +118,7 @@ class Session(Sending, Telling):
         """Let the connection be read, by what role.reader says.
 
         Raises:
-            CannotConnectError: the system gives no thread (0x80072EFD).
+            CannotConnectError: no thread can be started (0x80072EFD).
         """
         if not self.role.begin():
             self.start_timers()

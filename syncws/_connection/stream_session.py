@@ -31,7 +31,7 @@ class StreamSession(Session):
 
         Raises:
             InvalidOperationError: another thread reads (0x800710DD).
-            IllegalMethodCallError: called in a handler, which the bytes would have to come past (0x8000000E).
+            IllegalMethodCallError: called in a handler, behind which the bytes would wait (0x8000000E).
             ObjectClosedError: the stream or the socket was closed (0x80000013).
         """
         if self.is_on_reader and not self.inbox.is_ended:

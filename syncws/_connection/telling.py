@@ -15,14 +15,14 @@ from syncws.errors import ConnectionClosedError, ConnectionLostError, Connection
 
 __all__ = ["Telling"]
 
-# As in message_websocket: to ask an enumeration for a member takes long.
+# As in message_websocket: asking an enumeration for a member takes long.
 _NONE = CloseCause.NONE
 
 ErrorT = TypeVar("ErrorT", bound=WebSocketError)
 
 
 class Telling:
-    """The base of Session that tells.
+    """The part of Session that reports the end.
 
     Attributes:
         is_over (bool): True when the connection is over, though handlers may still run.

@@ -1,11 +1,11 @@
 """The debug log of frames, on the logger `syncws.frames`: a line for each one that has gone or come.
 
-A connection that is made while that logger is at DEBUG gets the classes below in the place of the plain ones; any other
+A connection that is made while that logger is at DEBUG gets the classes below in place of the plain ones; any other
 pays nothing. Lines are written by the threads that send and read, and by nobody who holds the writer role: a handler of
 the log may wait, or send.
 
-A compressed frame is told with both of its sizes, so one that comes has its line when it has been inflated: for a
-stream, and for messages in pieces, that is when there was room for what came of it.
+A compressed frame is shown with both of its sizes, so one that comes gets its line only when it has been inflated: for
+a stream, and for messages in pieces, when there was room for what came of it.
 """
 
 import logging
@@ -31,14 +31,14 @@ _logger = logging.getLogger("syncws.frames")
 
 
 def make_outbox(transport: Transport, on_leftover: Callable[[], object], on_wait: Callable[[], object]) -> Outbox:
-    """Return the outbox of a connection, which tells of its frames if the log is to have them."""
+    """Return the outbox of a connection, which logs its frames if the log wants them."""
     if _logger.isEnabledFor(logging.DEBUG):
         return _TracedOutbox(transport, on_leftover, on_wait)
     return Outbox(transport, on_leftover, on_wait)
 
 
 def traced(outbox: Outbox, decoder: FrameDecoder, compression: Compression | None) -> _Decode:
-    """Return what decodes the bytes of a connection, and tells of its frames if its outbox does."""
+    """Return what decodes the bytes of a connection, and logs its frames if its outbox does."""
     if not isinstance(outbox, _TracedOutbox):
         return decoder.receive_data
     if compression is not None:
@@ -87,7 +87,7 @@ class _Lines:
 
 
 class _NotingInflater:
-    """An inflater that notes how much had come of what it was fed before, each time that it is fed."""
+    """An inflater that notes, each time it is fed, how much came of what it was fed before."""
 
     __slots__ = ("_inflater", "_marks", "_told", "_told_plain")
 

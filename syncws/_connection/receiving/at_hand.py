@@ -1,6 +1,6 @@
-"""Messages that whoever receives may take by one step, without a look at anything else: what has a compiled form.
+"""Messages that a receiving thread may take by one step, without checking anything else: this has a compiled form.
 
-The inbox says what lies there (message_inbox.py); any thread may take.
+The inbox says what is there (message_inbox.py); any thread may take.
 """
 
 from collections import deque
@@ -30,7 +30,7 @@ class AtHand:
         self.messages = messages
 
     def take(self, handlers: tuple[Handler[Any, Any], ...], /) -> str | bytes | None:
-        """Take the first message and return its content; None when there is none, or there are handlers it is for."""
+        """Take the first message and return its content; None when there is none, or handlers want it."""
         messages = self.messages
         if not messages or handlers:
             return None

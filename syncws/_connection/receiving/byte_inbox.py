@@ -2,7 +2,7 @@
 
 The reader puts in, the user's thread takes out.
 
-Nothing is counted but positions in the stream: each chunk knows where it begins, and taking bytes is one assignment to
+Only positions in the stream are counted: each chunk knows where it begins, and taking bytes is one assignment to
 `position`. So whatever interrupts a read, `position` says what was taken.
 """
 
@@ -71,8 +71,8 @@ class ByteInbox(Inbox):
 
         Args:
             data: the bytes.
-            position: what `end_position` was, for a thread that an interruption may meet: bytes that are there already
-                are not added once more.
+            position: what `end_position` was, for a thread that may be interrupted: bytes that are there already are
+                not added once more.
         """
         with self._lock:
             if self._is_ended or self._is_dropping or (position is not None and position != self._end):
@@ -104,7 +104,7 @@ class ByteInbox(Inbox):
             self._wake_taker()
 
     def _clear(self) -> None:
-        # Whoever takes meanwhile may finish with the chunk that it has; nothing is behind that.
+        # A thread that is taking may finish with the chunk that it has; nothing comes after that.
         self._is_dropping = True
         self._forget_all()
 

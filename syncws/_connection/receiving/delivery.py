@@ -5,7 +5,7 @@ What stands here is shared by a connection's reader, the monitor and, once a han
 The plan. The reader calls the handlers itself. Around them it lays out a ticket, which is the reader object, and takes
 it back afterwards. Both are single steps, and they are done once for all that one read has brought. Whoever takes the
 ticket has the reading role. When the same delivery has lasted a second the monitor takes it, and starts a thread that
-goes on reading. The first thread, when its handler returns at last, finds no ticket, and is the dispatcher from then
+goes on reading. The first thread, when its handler finally returns, finds no ticket, and is the dispatcher from then
 on: it takes messages from the inbox and calls the handlers, to the end.
 
 The monitor looks twice a second as long as there are deliveries, and then rests until the next one. So messages cost no

@@ -1,7 +1,7 @@
 """The descriptor of fileno(): what select, selectors and event loops may wait on, which know nothing of an inbox.
 
 A socket pair that holds a byte while receiving would not block. Made at the first fileno(), on the program's thread;
-who changes the inbox shows it here, under the inbox's lock.
+a thread that changes the inbox shows it here, under the inbox's lock.
 """
 
 import weakref

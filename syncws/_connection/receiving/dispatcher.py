@@ -20,7 +20,7 @@ _logger = logging.getLogger("syncws.reader")
 
 
 def start_another_reader(session: Session, run: Callable[[], object]) -> bool:
-    """Start a thread that reads, beside the one that is in a handler; return whether that was possible."""
+    """Start a thread that reads, in addition to the one that is in a handler; return whether that was possible."""
     former = session.reader
     assert former is not None
     reader = threading.Thread(target=run, name=f"syncws-reader-{session.number}", daemon=True)

@@ -4,8 +4,8 @@ The reader puts in, the user's thread takes out, one at a time.
 
 The lock is entered by `with` only: that is one step, which a KeyboardInterrupt cannot split. A Condition is Python code
 around such a lock, and an interruption inside it would leave the lock held for ever. It is reentrant, because a signal
-handler may close the socket in the middle of a read of the same thread: what is done under the lock must bear that the
-queue is cleared at any call.
+handler may close the socket in the middle of a read of the same thread: what is done under the lock must cope with the
+queue being cleared during any call.
 """
 
 import threading

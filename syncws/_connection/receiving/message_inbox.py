@@ -6,7 +6,7 @@ A message is taken by one step under the lock. What interrupts the wait for it l
 byte codes between that step and the return of receive() can lose it.
 
 As long as the program reads the socket itself nobody asks how much waits: what one read has brought is taken before the
-next. So it is counted when somebody asks, and until then the messages lie at hand: each is taken by one step without
+next. So it is counted when somebody asks, and until then the messages are at hand: each is taken by one step without
 the lock. Whoever needs more than that (a count, a full inbox, another call that takes) takes that way away first. One
 message may be taken by it a moment later, and then the counts are too high until nothing waits.
 """
@@ -31,8 +31,8 @@ __all__ = ["MAX_WAITING_MESSAGES", "MessageInbox"]
 MAX_WAITING_MESSAGES = 1024
 """Messages that may wait before reading stops, however small they are; more in a large inbox, see _BYTES_EACH."""
 
-# About what a waiting message takes of memory besides its payload, and some more: of so many bytes of the bound each
-# message needs one part, however small it is.
+# About the memory that a waiting message takes besides its payload, and some more: however small it is, each message
+# needs this many bytes of the bound.
 _BYTES_EACH = 512
 # At the most: for a text, whose characters take up to four times the bytes that came, and for the objects around it.
 _WEIGHT_OF_BYTE = 5
@@ -102,8 +102,8 @@ class MessageInbox(Inbox):
 
         Args:
             messages: to be added.
-            rest: an iterator over them, for a thread that an interruption may meet: it says which are to be added
-                still, when this is called once more. The counts may be too high then, until nothing waits.
+            rest: an iterator over them, for a thread that may be interrupted: it says which are still to be added when
+                this is called once more. The counts may be too high then, until nothing waits.
         """
         with self._lock:
             if self._is_ended:
@@ -152,7 +152,7 @@ class MessageInbox(Inbox):
     def take_turn(self, deadline: Deadline, event: Event[Any, Any]) -> Message | None:
         """Take the answer in a conversation: nothing waits, nobody reads, and a single small message comes next.
 
-        None for whatever else: then take() does it, within the same deadline.
+        None for anything else: then take() does it, within the same deadline.
 
         Args:
             deadline: of the wait.

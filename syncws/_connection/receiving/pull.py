@@ -1,4 +1,4 @@
-"""Receiving by pull beside the plain call: in a loop, and with a token.
+"""Receiving by pull in other ways than the plain call: in a loop, and with a token.
 
 Runs on the thread that receives.
 """

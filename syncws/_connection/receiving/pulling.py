@@ -1,11 +1,11 @@
 """A caller that reads itself: receive(), or a stream's read, that has found the inbox empty and the reading role free.
 
-Everything here runs on the thread that receives, but finish(), which whoever reads next calls. It receives, decodes,
+Everything here runs on the thread that receives, except finish(), which the next reader calls. It receives, decodes,
 puts messages into the inbox and answers pings; handlers and the end of the connection are the reader thread's.
 
 The rule for interruptions, which come on a thread of the application's only. What came from the socket is put into the
 reader's `undecoded` by one step, and what was decoded into `_decoded` by another; `is_torn` is true from the first step
-until all is in the inbox. Whoever reads next goes on from there. Decoding is begun anew where no message was under way
+until all is in the inbox. The next reader goes on from there. Decoding starts over where no message was under way
 before it; where one was, an interruption in the middle of decoding ends the connection.
 """
 
@@ -118,8 +118,8 @@ class Puller:
     def pull_one(self, operation: Operation, deadline: Deadline, event: Event[Any, Any]) -> Message | None:
         """Read once, if nobody else does, and return the message when a single small one is all that came.
 
-        So goes a conversation, turn by turn, without the detour through the inbox. Whatever else came or happened is
-        left for pull().
+        This is how a conversation goes, turn by turn, without the detour through the inbox. Whatever else came or
+        happened is left for pull().
 
         Args:
             operation, deadline: of the wait.

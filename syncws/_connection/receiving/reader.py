@@ -39,13 +39,13 @@ _logger = logging.getLogger("syncws.reader")
 # A connection of small messages reads this much at a time. Python makes room for all that is asked for, and gives back
 # what did not come: of 64 KiB for a small message that leaves the C library's heap in holes, and it grows for long.
 _SMALL_READ_BYTES = 4096
-# Reads that fill less than that, in a row, before the next one asks for no more.
+# After this many reads in a row that fill less than that, the next one asks for no more.
 _SMALL_READS = 16
-# A large read that brings no more frames than these is followed by the largest there is.
+# A large read that brings at most this many frames is followed by one of the largest size.
 _FEW_FRAMES = 64
-# The inbox must have room for so many of the largest reads.
+# The inbox must have room for this many reads of the largest size.
 _MOST_READS_WAITING = 4
-# A reader thread that was started for something that came, and that nobody needs, ends after so much silence.
+# A reader thread that was started for something that came, and that nobody needs, ends after this much silence.
 _IDLE_SECONDS = 1.0
 
 
@@ -79,7 +79,7 @@ class Reader:
         # True when a receive may give data although poll has not been asked: then that call is spared.
         self.may_have_more = False
         self.is_at_end = False
-        # How many of the next reads are large; another full one begins the count anew.
+        # How many of the next reads are large; another full one starts the count again.
         self._large_reads = 0
         # The decoder's count of frames before the latest large one.
         self._told_frames = 0
@@ -91,7 +91,7 @@ class Reader:
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
         self._is_lasting = False
-        # When the turn is over of a thread that reads in the place of a reader thread, see turn.py.
+        # When the turn of a thread that reads in place of a reader thread is over; see turn.py.
         self.until: Deadline | None = None
         # How long the peer has to end TCP, once it is waited for that: by as many turns as there are.
         self._lingers_until: Deadline | None = None
@@ -224,7 +224,7 @@ class Reader:
         return self.until is not None and not self.session.is_exiting
 
     def cut(self) -> None:
-        """End the stream here: after an interruption what the system holds may not fit to what came before."""
+        """End the stream here: after an interruption what the system holds may not fit what came before."""
         # Set first: from here on nothing more is read.
         self.is_at_end = True
         self.session.transport.abort()
@@ -409,7 +409,7 @@ class Reader:
     def _large_size(self) -> int:
         """Return how much to ask for, when much has come.
 
-        For small frames less: all that one read brings is handed out before anything else is looked at.
+        Less for small frames: all that one read brings is delivered before anything else is checked.
         """
         tally = self.decoder.tally
         count = tally.whole + tally.begun + tally.controls

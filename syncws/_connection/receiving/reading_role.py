@@ -25,7 +25,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Hold:
-    """Stands for a holder that is no call of the application's; each reader thread makes one of its own."""
+    """Stands for a holder that is not a call of the application; each reader thread makes its own."""
 
     __slots__ = ()
 
@@ -104,7 +104,7 @@ class ReadingRole:
     # The token.
 
     def take(self, holder: object) -> bool:
-        """Take the token if the role is parked; return whether it was. `holder` is of one taker, and for one time."""
+        """Take the token if the role is parked; return whether it was. `holder` belongs to one taker, for one time."""
         return self.holders.setdefault(None, holder) is holder
 
     def give_back(self, holder: object) -> None:

@@ -27,9 +27,9 @@ _logger = logging.getLogger("syncws.reader")
 
 # How long a thread reads at a time for a connection that can have no reader thread.
 _STEP_SECONDS = 0.01
-# Whoever waits for a reader looks so often whether there is one.
+# How often a thread that waits for a reader looks whether there is one.
 _LOOK_SECONDS = 0.5
-# The same where no thread is to be had, and another call reads at the moment.
+# The same where no thread can be started, and another call is reading.
 _TURN_SECONDS = 0.01
 
 
@@ -37,9 +37,9 @@ class SessionRole(ReadingRole):
     """Who reads for a session; holds it until the connection is over.
 
     Attributes:
-        reader (Reader | None): what reads, to the end of the connection; set by who connects, before begin().
+        reader (Reader | None): what reads, to the end of the connection; set by the connecting thread, before begin().
         starting (Thread | None): a thread that was started and has not tried to take the token yet.
-        is_short_of_threads (bool): True when the last one that was wanted was not to be had.
+        is_short_of_threads (bool): True when the last one that was wanted could not be started.
     """
 
     __slots__ = ("_monitor", "_session", "_starts_timers", "is_short_of_threads", "reader", "starting")
@@ -62,7 +62,7 @@ class SessionRole(ReadingRole):
             True when the monitor starts the session's timers, at its first look.
 
         Raises:
-            CannotConnectError: the system gives no thread (0x80072EFD).
+            CannotConnectError: no thread can be started (0x80072EFD).
         """
         reader = self.reader
         assert reader is not None
@@ -199,7 +199,7 @@ class SessionRole(ReadingRole):
             pass
 
     def read_without_thread(self) -> bool:
-        """Do a moment's part of what is the reader thread's on the thread that waits, where no other was to be had.
+        """Do a little of the reader thread's work on the thread that waits, where no other could be started.
 
         Returns:
             False when there is nothing of the kind to do, or another does it.
@@ -210,7 +210,7 @@ class SessionRole(ReadingRole):
         )
 
     def read_while_waiting(self, deadline: Deadline) -> Deadline:
-        """Read on the thread that waits for what only a reader brings, where no other was to be had.
+        """Read on the thread that waits for what only a reader brings, where no other could be started.
 
         Returns:
             Until when to wait before this is called again; at once when something was read.

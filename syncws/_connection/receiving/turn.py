@@ -1,6 +1,6 @@
 """A turn at reading in the reader thread's place: on the main thread while the program ends, and on a caller's.
 
-A caller takes one where there is no thread to be had, or none worth having: for the rest of a close().
+A caller takes one where no thread can be started, or it is not worth starting one: for the rest of a close().
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Sending a small frame by one call, which is the common case: what of an outbox has a compiled form.
+"""Sending a small frame by one call, which is the common case: the part of an outbox that has a compiled form.
 
 Whoever sends may call it. In plain Python there is nothing shorter than Outbox.send(), so nothing is sent in this way.
 """
@@ -35,7 +35,7 @@ class AtOnce:
     def send_at_once(self, payload: object, first: int = 0, /) -> bool:
         """Send one whole message as one frame if nobody is in the midst of sending, and nothing must go before it.
 
-        In C that is one step: from the looks to the system's answer no other thread runs, and no signal handler. So it
+        In C that is one step: from the checks to the system's answer no other thread runs, and no signal handler. So it
         takes no lock.
 
         Args:
@@ -44,7 +44,7 @@ class AtOnce:
                 says.
 
         Returns:
-            False when it is to be sent by send(): nothing has gone then.
+            False when it is to be sent by send(): then nothing was sent.
 
         Raises: as Outbox.send.
         """

@@ -70,7 +70,7 @@ class FrameWriter:
         is_torn (bool): True while an interruption would leave the number of bytes sent unknown.
         shut_reason (WebSocketError | None): why nothing can be sent any more; None while something can.
         closing_reason (WebSocketError): why closing began, for the senders that it keeps out.
-        is_quiet (bool): True when the program ends: who waits is not woken, and daemon threads do not raise.
+        is_quiet (bool): True when the program ends: waiting senders are not woken, and daemon threads do not raise.
     """
 
     __slots__ = (
@@ -123,7 +123,7 @@ class FrameWriter:
     ) -> None:
         """Take over a frame of which `sent` bytes have gone, and the chunks that follow it.
 
-        With `must_follow` it cannot be taken back, also when nothing has gone.
+        With `must_follow` it cannot be taken back, even when nothing of it was sent.
         """
         self._rest = memoryview(frame)[sent:]
         self._chunks = chunks
@@ -204,8 +204,8 @@ class FrameWriter:
         try:
             waker = Waker(locks.RLock())
         except OSError:
-            # Descriptors are short, which is no reason to end a connection that is well. Each wait lasts a tenth of a
-            # second at most, so that shut() is noticed also without.
+            # To be short of descriptors is no reason to end a healthy connection. Each wait lasts a tenth of a
+            # second at most, so that shut() is noticed without a waker too.
             return make_readiness(self.transport.fileno(), -1, SLICE_SECONDS)
         self._waker = waker
         return make_readiness(self.transport.fileno(), waker.fileno(), SLICE_SECONDS)

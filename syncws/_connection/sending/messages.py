@@ -2,8 +2,8 @@
 
 Any number of threads may send; see outbox for their turns.
 
-A message is compressed in its turn, for all of them share one context: the outbox is given what to compress and how,
-and has it done when it has the writer role. What was compressed goes, whatever becomes of its sender.
+A message is compressed in its turn, because all of them share one context: the outbox is given what to compress and
+how, and has it done when it has the writer role. What was compressed is sent, whatever happens to its sender.
 """
 
 from collections.abc import Callable
@@ -85,7 +85,7 @@ class Sending:
     def write(
         self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None, *, may_split: bool
     ) -> int:
-        """Send one message, in fragments if it is large and `may_split`; tell `progress`, and return, the bytes sent.
+        """Send one message, in fragments if it is large and `may_split`; give `progress`, and return, the bytes sent.
 
         Raises: as Outbox.send, and what `progress` raises.
         """

@@ -16,8 +16,8 @@ before it looks at what was posted, and asks it once more when the role is given
 A small frame goes without the lock where nobody has the role and nothing was posted, in one step of the compiled part
 (at_once.py): whoever takes the role notes itself as `_owner` before it looks at what must go first.
 
-The rule for interruptions: a wait may be interrupted, for all that has gone is noted then. Whatever else escapes while
-`is_torn` is true ends the connection, for nobody knows how much of a frame has gone.
+The rule for interruptions: a wait may be interrupted, because all that was sent is noted by then. Any other
+interruption while `is_torn` is true ends the connection, because nobody knows how much of a frame was sent.
 """
 
 import threading
@@ -95,8 +95,8 @@ class Outbox(Turns):
             frame: the frame, or its first chunk.
             chunks: the rest of it, None when there is none.
             timeout: seconds to wait for other senders, and again for a peer that takes nothing; None for ever.
-            message: the message of several frames that it belongs to, None when it is one by itself.
-            encode: makes of `frame` what is sent, under the role; from then on it cannot be taken back.
+            message: the message of several frames that it belongs to, None when it is a whole message.
+            encode: turns `frame` into what is sent, under the role; after that it cannot be taken back.
 
         Raises:
             OperationTimedOutError: the peer did not read in time (0x80072EE2); `is_queued` tells whether part of the
@@ -152,7 +152,7 @@ class Outbox(Turns):
     # What send_at_once() leaves to Python.
 
     def _finish(self, timeout: float | None) -> None:
-        """Wait until the frame that was begun is out; raises as send(), and the rest follows then."""
+        """Wait until the frame that was begun is out; when it raises, as send() does, the rest follows later."""
         own = threading.get_ident()
         writer = self._writer
         try:
@@ -186,7 +186,7 @@ class Outbox(Turns):
             self._on_leftover()
 
     def _break_off(self, error: OSError) -> NoReturn:
-        """Raise what a sender is told of an error of the system's; another one may have the role by now."""
+        """Raise what a sender gets for an error of the system; another sender may have the role by now."""
         told = self._writer.note_lost(error)
         self.has_posted = True
         raise told
@@ -194,7 +194,7 @@ class Outbox(Turns):
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None, timeout: float | None) -> None:
         """Wait for the writer role and for the end of another open message, then send what is left of earlier frames.
 
-        Raises: as send. The role is held or not held then.
+        Raises: as send. Then the role may be held or not.
         """
         deadline = Deadline(timeout)
         while True:
@@ -291,7 +291,7 @@ class Outbox(Turns):
         self._writer.is_torn = False
 
     def leave(self, message: OpenMessage, error: OperationTimedOutError) -> None:
-        """Give an open message up after the time-out that `error` tells; only its sender calls it.
+        """Give an open message up after the timeout that `error` reports; only its sender calls it.
 
         What remains is kept, where that is possible; otherwise the message will never be finished.
         """
@@ -309,7 +309,7 @@ class Outbox(Turns):
     # Posting: any thread.
 
     def post_pong(self, frame: bytes) -> None:
-        """Leave a Pong for the next frame boundary, in the place of one that has not gone yet (RFC 6455 5.5.3)."""
+        """Leave a Pong for the next frame boundary, in place of one that was not sent yet (RFC 6455 5.5.3)."""
         self._posted.post_pong(frame)
         self.has_posted = True
         self.flush_without_waiting()

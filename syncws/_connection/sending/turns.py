@@ -1,6 +1,6 @@
 """Waiting for the writer role, and for the end of a message that another thread sends in several frames.
 
-What of an outbox the threads that send share; see outbox.py for what the role is.
+The part of an outbox that sending threads share; see outbox.py for what the role is.
 """
 
 import threading
