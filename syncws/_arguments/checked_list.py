@@ -1,6 +1,6 @@
 """The lists behind properties of the control objects: they check what goes in, and are frozen with the rest.
 
-They may be read and edited on any thread, as far as the control object allows.
+They may be read and edited on any thread, as long as the control object allows it.
 """
 
 from collections.abc import Callable, Iterable, MutableSequence

@@ -117,9 +117,7 @@ def as_input_stream_options(value: object, what: str) -> InputStreamOptions:
 
 
 def _member_by_number(kind: type[MemberT], value: object, highest: int, what: str) -> MemberT:
-    """Return the member, or the flags, of a number from 0 to `highest`, whatever brings the number."""
-    if type(value) is kind and 0 <= value <= highest:
-        return value
+    """Return the member, or the flags, of a number from 0 to `highest`, whatever type the number has."""
     number = as_integer(value)
     if number is None or not 0 <= number <= highest:
         refused = InvalidArgumentTypeError if number is None else InvalidArgumentError
@@ -155,7 +153,7 @@ def check_timeout(value: object, what: str) -> float | None:
         raise InvalidArgumentError(f"{what} must be seconds that fit a float, or None for ever") from None
     if math.isnan(seconds) or seconds < 0:
         raise InvalidArgumentError(f"{what} must be 0 or more seconds, or None for ever; got {value!r}")
-    # Infinity is for ever as well.
+    # Infinity means for ever too.
     return None if math.isinf(seconds) else seconds
 
 

@@ -1,7 +1,7 @@
 """The settings that are read at each connect or each receive(), as the attributes that keep them: see Setting.
 
-Types, which the checks in syncws.control bring about, and little else; any thread may read. A descriptor takes a few
-times as long as an attribute, which a connect that reads twenty of them would notice.
+Types, which the checks in syncws.control ensure, and little else; any thread may read. A descriptor takes a few times
+as long as an attribute, which a connect that reads twenty of them would notice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ __all__ = ["KeptSettings"]
 
 
 class KeptSettings:
-    """What a control keeps, or its class; lists are there in a snapshot only, as tuples."""
+    """What a control keeps, or its class; lists are here only in a snapshot, as tuples."""
 
     _connect_timeout: float | None
     _max_connect_addresses: int

@@ -70,7 +70,7 @@ class StreamWebSocketSettings(WebSocketSettings, total=False):
 
 
 def add_subprotocols(settings: MessageWebSocketSettings, subprotocols: Iterable[str] | None) -> None:
-    """Put the argument `subprotocols` of a connect, unless it is None, where its setting stands.
+    """Put the argument `subprotocols` of a connect, unless it is None, in the place of its setting.
 
     Raises:
         TypeError: the setting was given too.

@@ -1,4 +1,4 @@
-"""What a name that is not there was meant for: one of other libraries, or one of ours that is misspelt.
+"""What an unknown name was meant for: another library's name, or a misspelt one of ours.
 
 Pure functions over plain values: any thread may call them.
 """
@@ -218,12 +218,12 @@ def nearest(name: str, names: Iterable[str], others: Mapping[str, str]) -> str:
 
 
 def check_attribute(owner: object, name: str, others: Callable[[], Mapping[str, str]]) -> None:
-    """Refuse to set what is nearly a name of the owner's, or stands for something else; a subclass may have its own.
+    """Refuse to set a name close to one of the owner's, or one from elsewhere; a subclass may have its own.
 
     Args:
         owner: the object whose attribute is set.
         name: of the attribute.
-        others: gives the names that stand for something else, as nearest takes them.
+        others: gives the names from elsewhere and what they are here, as nearest takes them.
 
     Raises:
         AttributeError: says which is meant.

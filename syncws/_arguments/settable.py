@@ -1,6 +1,6 @@
 """What every control object does with its settings: they are set, frozen, copied, and handed to a connection.
 
-Any thread may read and set, as far as the control is not frozen.
+Any thread may read and set, unless the control is frozen.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ __all__ = ["Settable"]
 
 
 class Settable:
-    """The base of a control class; see syncws.control, where the settings stand. Not for use by itself."""
+    """The base of a control class; see syncws.control, which has the settings. Not for use by itself."""
 
     _is_frozen = False
     # Of a snapshot: what set_request_header said, and what _net/tls/context.py made, by client certificate.
@@ -50,7 +50,7 @@ class Settable:
     def copy_from(self, other: "Settable", /) -> None:
         """Take over every setting of another control; of the other class's, those that both have (beyond WinRT).
 
-        What was not set there goes back to its default here. Request headers are no settings.
+        What was not set there goes back to its default here. Request headers are not settings.
 
         Raises:
             InvalidArgumentTypeError: `other` is not a control (0x80070057).

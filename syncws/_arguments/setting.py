@@ -1,4 +1,4 @@
-"""Settings as descriptors: a setting stands once, as one assignment in the body of its control class.
+"""Settings as descriptors: a setting is defined once, as one assignment in the body of its control class.
 
 Any thread may read and set one, as far as the control allows.
 """
@@ -30,7 +30,7 @@ class Setting(Generic[T]):
     """A typed property of a control: its default, its check and its docstring.
 
     The control keeps the value as `_<name>`, and its class the default under the same name: where the time of a read
-    counts, read that.
+    matters, read that.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
         """Describe a list.
 
         Args:
-            check_all: takes an iterable; returns the entries to keep, or raises. Its docstring is as that of a check.
+            check_all: takes an iterable; returns the entries to keep, or raises. Its docstring is like that of a check.
             doc: what the list means.
             show: returns what people may see of it, without secrets.
         """

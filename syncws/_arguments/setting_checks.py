@@ -54,7 +54,7 @@ def as_compression(value: object, what: str) -> Deflate | bool | None:
     """Return a Deflate, or None for no compression; True stands for a Deflate of defaults, False for None.
 
     Raises:
-        InvalidArgumentTypeError: no Deflate, bool or None (0x80070057).
+        InvalidArgumentTypeError: neither a Deflate, nor a bool, nor None (0x80070057).
     """
     if isinstance(value, bool):
         # Never kept as it is; the annotation is the setting's, to which True may be assigned.
@@ -68,7 +68,7 @@ def as_message_type(value: object, what: str) -> SocketMessageType:
     """Return a SocketMessageType or its number as a SocketMessageType.
 
     Raises:
-        InvalidArgumentTypeError: no SocketMessageType, nor the number of one (0x80070057).
+        InvalidArgumentTypeError: neither a SocketMessageType nor the number of one (0x80070057).
     """
     return _own_member(value, SocketMessageType, what)
 
@@ -77,14 +77,14 @@ def as_receive_mode(value: object, what: str) -> MessageWebSocketReceiveMode:
     """Return a MessageWebSocketReceiveMode or its number as a MessageWebSocketReceiveMode.
 
     Raises:
-        InvalidArgumentTypeError: no MessageWebSocketReceiveMode, nor the number of one (0x80070057).
+        InvalidArgumentTypeError: neither a MessageWebSocketReceiveMode nor the number of one (0x80070057).
     """
     return _own_member(value, MessageWebSocketReceiveMode, what)
 
 
 def _own_member(value: object, kind: type[MemberT], what: str) -> MemberT:
     """Return a member of `kind`, or the one of a plain number: a setting takes no member of another enumeration."""
-    # Most values; to look through an enumeration takes several times as long as all the rest of setting one.
+    # Most values; searching an enumeration takes several times as long as all the rest of setting one.
     if isinstance(value, kind):
         return value
     number = as_number_of(kind, value)
@@ -131,7 +131,7 @@ def check_interval(value: object, what: str) -> dt.timedelta:
     """Check a timedelta that is a time to wait.
 
     Raises:
-        InvalidArgumentTypeError: no timedelta (0x80070057).
+        InvalidArgumentTypeError: not a timedelta (0x80070057).
         InvalidArgumentError: negative (0x80070057).
     """
     if not isinstance(value, dt.timedelta):
@@ -188,8 +188,8 @@ def check_resolver(value: Any, what: str) -> Any:
     """Check a resolver.
 
     Raises:
-        InvalidArgumentTypeError: neither None nor an object with a method `resolve`, which must not be async, as of
-            dns.asyncresolver (0x80070057).
+        InvalidArgumentTypeError: neither None nor an object with a method `resolve`, which must not be async, like that
+            of dns.asyncresolver (0x80070057).
     """
     if value is not None:
         resolve = getattr(value, "resolve", None)
@@ -207,7 +207,7 @@ def check_ssl_context(value: object, what: str) -> "ssl.SSLContext | None":
 
     Raises:
         InvalidArgumentTypeError: neither an ssl.SSLContext nor None (0x80070057).
-        InvalidArgumentError: one of a server, made with ssl.PROTOCOL_TLS_SERVER (0x80070057).
+        InvalidArgumentError: one for a server, made with ssl.PROTOCOL_TLS_SERVER (0x80070057).
     """
     if value is None:
         return None

@@ -19,7 +19,7 @@ _LONGEST = 200
 def plain(value: Any) -> Any:
     """Return a value of an information object as JSON knows them: numbers, text, None, lists and dicts of these.
 
-    Headers go without the values that may be secrets, as in the log; what has no form of its own as its str().
+    Headers are without the values that may be secrets, as in the log; what has no other form is its str().
     """
     if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, enum.Enum)):
         return value
@@ -45,7 +45,7 @@ def shown_value(value: object) -> str:
 
 def as_html(title: str, rows: Mapping[str, object]) -> str:
     """Return a table for notebooks, everything in it escaped."""
-    # Here and not above: notebooks alone need it.
+    # Here and not above: only notebooks need it.
     from html import escape
 
     cells = "".join(

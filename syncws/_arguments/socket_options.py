@@ -1,6 +1,6 @@
 """The checks of settings for the socket beneath a connection: its own address, and its options.
 
-Pure functions: any thread may call them. Their docstrings are as those in setting_checks.py.
+Pure functions: any thread may call them. Their docstrings are like those in setting_checks.py.
 """
 
 import ipaddress
@@ -34,7 +34,7 @@ def check_local_address(value: Any, what: str) -> LocalAddress | None:
 
     Raises:
         InvalidArgumentTypeError: neither a str, nor a pair of str and int, nor None (0x80070057).
-        InvalidArgumentError: no IP address, or a port that is not from 0 to 65,535 (0x80070057).
+        InvalidArgumentError: not an IP address, or a port that is not from 0 to 65,535 (0x80070057).
     """
     if value is None:
         return None

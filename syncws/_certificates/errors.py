@@ -1,4 +1,4 @@
-"""What may be wrong with a server's certificate: what may be let pass, how bad it is, which HRESULT it gets.
+"""What may be wrong with a server's certificate: what can be let pass, how bad it is, which HRESULT it gets.
 
 Pure functions over plain values: any thread may call them.
 """

@@ -1,7 +1,7 @@
 """What a certificate's fields say: names, usages, algorithms, and the two structures that hold them.
 
 `cryptography` is imported when a field is first asked for, because that takes longer than all of syncws. Where it has
-no wheel it is not there without the extra `certificates`. Plain values: any thread may use them.
+no wheel it is missing without the extra `certificates`. Plain values: any thread may use them.
 """
 
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ _SIGNATURE_ALGORITHMS |= {
 
 
 class SubjectAlternativeNameInfo(NamedTuple):
-    """Further names of a certificate's subject (….Certificates.SubjectAlternativeNameInfo); each () without any.
+    """Further names of a certificate's subject (….Certificates.SubjectAlternativeNameInfo); each () for none.
 
     Attributes:
         dns_name (tuple[str, ...]): host names, international ones as xn--….

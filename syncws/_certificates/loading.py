@@ -168,7 +168,7 @@ def _load_key(label: str, block: bytes, password: bytes | None) -> PrivateKey:
     is_encrypted = label == "ENCRYPTED PRIVATE KEY" or b"\nProc-Type: 4,ENCRYPTED" in block
     if is_encrypted and not password:
         raise InvalidArgumentError("the private key is encrypted: it needs a password")
-    # As everywhere, a password that is not needed is not looked at.
+    # As everywhere, a password that is not needed is ignored.
     try:
         return serialization.load_pem_private_key(block, password if is_encrypted else None)
     except UnsupportedAlgorithm:

@@ -1,7 +1,7 @@
 """Errors as the application gets them: without the library's frames.
 
-Where in the library an error was found says nothing to the application, makes a traceback of sixty lines of one of ten,
-and holds in its locals what the application has given: headers, passwords, queries. Any thread may use it.
+Where in the library an error was found means nothing to the application, turns a traceback of ten lines into one of
+sixty, and holds in its locals what the application has passed in: headers, passwords, queries. Any thread may use it.
 """
 
 import functools
@@ -54,7 +54,7 @@ def without_frames(error: ErrorT) -> ErrorT:
 
 
 def _strip(error: BaseException, handled: BaseException | None) -> None:
-    """Take our frames out of an error and its causes; `handled` is what the application is busy with, its own."""
+    """Take our frames out of an error and its causes; `handled` is the error that the application is handling."""
     # The context is an error of the library's that has already been shown, or the cause of it.
     error.__context__ = handled
     for link in _chain_of(error):

@@ -41,8 +41,8 @@ class Address(NamedTuple):
     def at_port(self, port: int) -> str | tuple[str, int] | tuple[str, int, int, int]:
         """Return what socket.connect takes, the zone id as a number; a path has no port.
 
-        A zone id that is left in the text does not reach the kernel, and has the text pass through the system's
-        resolver, on this thread.
+        A zone id that is left in the text does not reach the kernel, and sends the text through the system's resolver,
+        on this thread.
 
         Raises:
             OSError: this system has no such network interface (errno.ENODEV).
@@ -57,7 +57,7 @@ class Address(NamedTuple):
 
 @lru_cache(maxsize=64)
 def parse_address(text: str) -> Address | None:
-    """Read an address; None when the text is none.
+    """Read an address; None when the text is not one.
 
     An IPv4-mapped IPv6 address becomes the IPv4 address that it stands for (RFC 4291 2.5.5.2): that one works without
     IPv6 too, and is then not tried twice.

@@ -86,7 +86,7 @@ class Connect(Opening):
             prepare: makes what it can of a connection while the server answers.
 
         Raises:
-            CannotConnectError: the system gives no descriptors, or the interpreter allows no threads (0x80072EFD).
+            CannotConnectError: there are no more descriptors, or the interpreter allows no threads (0x80072EFD).
         """
         check_threads_allowed()
         super().__init__(validate, prepare)
@@ -207,7 +207,7 @@ class Connect(Opening):
                 followed += 1
 
     def _open(self, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
-        """Connect to one URI: over what was given, straight, or through the proxy that is chosen for it."""
+        """Connect to one URI: over the given socket, directly, or through the proxy that is chosen for it."""
         if isinstance(self._over, socket.socket):
             return self._open_over(self._over, uri, settings)
         if self._over is not None:
@@ -234,7 +234,7 @@ class Connect(Opening):
                 host, self._waiter.deadline, self._settings.resolver, self._ask_aside
             )
         finally:
-            # Also when that fails: of several lookups another may do.
+            # Even when that fails: of several lookups another may succeed.
             self._phases.add("lookup", began)
 
     def _ask_aside(self, functions: Sequence[Callable[[], Answer]]) -> list[Answer]:
@@ -259,7 +259,7 @@ class Connect(Opening):
     def _open_at_some_address(
         self, route: Route | None, addresses: list[Address], uri: WebSocketUri, settings: WebSocketControl
     ) -> Opened:
-        """Try addresses until one has answered, and be it with a refusal; one that says nothing is no answer."""
+        """Try addresses until one has answered, even if by a refusal; silence is not an answer."""
         port = uri.port if route is None else route.proxy.port
         dialer = self._dialer = Dialer(addresses, port, settings, self._waiter)
         silence: WebSocketError | None = None
@@ -270,7 +270,7 @@ class Connect(Opening):
                 except WebSocketError:
                     if silence is None or self._is_at_end:
                         raise
-                    # An address that accepted says more than those behind it that did not.
+                    # An address that accepted says more than those after it that did not.
                     raise silence from silence.__cause__
                 try:
                     return self._open_on(dialed, route, uri, settings)

@@ -33,10 +33,10 @@ _logger = logging.getLogger("syncws.connect")
 
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _PENDING = (errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK, errno.EINTR)
-# Linux says on a second call how far the first has come. A server nearby has accepted by then: that spares a wait, and
-# the question what came of it.
+# Linux says on a second call how far the first has come. A server nearby has accepted by then: that saves a wait, and
+# asking for the result.
 _SAYS_AGAIN = sys.platform == "linux"
-# What an address gets of the time that is left, at least: less would be no try (Go's dialer has the same floor).
+# The least that an address gets of the time that is left: with less there is no point in trying (as in Go's dialer).
 _SHORTEST_SHARE_SECONDS = 2.0
 
 
@@ -59,7 +59,7 @@ class Dialed(NamedTuple):
 class Dialer:
     """The addresses of one way to the server, tried until one of them has answered.
 
-    A connection that dial() has returned may still turn out to be of no use, because nobody speaks on it: then fail()
+    A connection that dial() has returned may still turn out to be useless, because nobody answers on it: then fail()
     notes that, and dial() goes on with the next address.
 
     Attributes:
@@ -91,7 +91,7 @@ class Dialer:
 
         Raises:
             CannotConnectError: no address accepts (0x80072EFD), or none can be reached (0x80072F84).
-            OperationTimedOutError: the time was over, of the operation or of each address (0x80072EE2).
+            OperationTimedOutError: the time ran out, for the operation or for each address (0x80072EE2).
             OperationCanceledError: see Waiter.check (0x800704C7).
         """
         try:
@@ -235,7 +235,7 @@ def set_options(connected: socket.socket, settings: WebSocketControl, *, is_ip: 
     """Give a socket the options of a connection: it does not block, and has what control says; `is_ip` for TCP.
 
     Raises:
-        OSError: the system refuses one; its text names that.
+        OSError: the system refuses one; its text says which.
     """
     connected.setblocking(False)
     if is_ip:

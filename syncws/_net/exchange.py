@@ -52,12 +52,12 @@ def _flush(transport: Transport) -> bool:
     try:
         return transport.flush()
     except ConnectionLostError:
-        # It hung up, perhaps behind an answer that is still to be read.
+        # It hung up, perhaps after an answer that is still to be read.
         return True
 
 
 def receive_exactly(transport: Transport, waiter: Waiter, size: int) -> bytes:
-    """Return `size` bytes, fewer only at the end of the stream; leaves what comes behind them where it is.
+    """Return `size` bytes, fewer only at the end of the stream; leaves what comes after them where it is.
 
     Raises: as send_all.
     """

@@ -58,7 +58,7 @@ def take_over(given: socket.socket) -> socket.socket:
 
 
 def address_of(connected: socket.socket) -> Address:
-    """Return whom a socket is connected to; what has neither an IP address nor a path is shown by its family."""
+    """Return what a socket is connected to; where that has neither an IP address nor a path, its family is shown."""
     peer = connected.getpeername()
     if connected.family in IP_FAMILIES:
         return Address(connected.family, str(peer[0]))

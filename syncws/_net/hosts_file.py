@@ -13,7 +13,7 @@ from syncws._net.address import Address, parse_address
 
 __all__ = ["find_in_hosts_file", "hosts_file"]
 
-# Lists of names to block have some hundred thousand lines, 6 MB. What lies behind the limit is not read: it would take
+# Lists of names to block have some hundred thousand lines, 6 MB. What comes after the limit is not read: it would take
 # longer than the deadline of a connect may allow.
 _MAX_BYTES = 8 * 1024 * 1024
 # Lines with one host's name in them; a connect tries no more than a few addresses.

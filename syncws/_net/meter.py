@@ -1,7 +1,8 @@
 """How much moves through a connection, and how fast: the figures behind Information.bandwidth_statistics.
 
-Each meter is fed by one thread at a time (whoever receives, or whoever sends), but that small frames are sent without a
-lock: then another one may come between the look at the clock and the counting. Other threads only read plain numbers.
+Each meter is fed by one thread at a time (the receiver, or the sender), except that small frames are sent without a
+lock: then another sender may come between the look at the clock and the counting. Other threads only read plain
+numbers.
 
 WinRT's figures are TCP's own estimates. Here the same kind of estimate is made from the bytes that really passed:
 samples of at least 100 ms during which bytes moved, smoothed as TCP smooths round trips (RFC 6298: 1/8 for the mean,

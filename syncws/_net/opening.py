@@ -1,4 +1,4 @@
-"""Opening one connection: what is done on a socket that is connected. The proxy's part, TLS, the WebSocket handshake.
+"""Opening one connection: what is done on a connected socket. The proxy's part, TLS, the WebSocket handshake.
 
 Runs on the connecting thread; which socket that is, and what follows when it fails, is the connector's.
 """
@@ -49,7 +49,7 @@ class Reached(NamedTuple):
         socket_transport: the TCP part of it, for the counters.
         local_address: our IP address, "" where the socket has none.
         remote_address: the IP address that accepted, the proxy's if there is one; "" where the socket has none.
-        proxy: what it goes through, as it may be shown; None when it goes straight.
+        proxy: what it goes through, as it may be shown; None when there is none.
     """
 
     transport: Transport
@@ -91,7 +91,7 @@ class Opening:
 
     Attributes:
         waker (Waker): ends its waits; the connection that comes of it goes on with it.
-        certificates (tuple[Certificate, ...]): what the server has shown, its own first; also one that was refused.
+        certificates (tuple[Certificate, ...]): what the server has shown, its own first; even one that was refused.
         certificate_errors (tuple[ChainValidationResult, ...]): what was wrong with it.
     """
 
@@ -122,7 +122,7 @@ class Opening:
             opened = self._shake_hands(dialed, bottom, waiter, route, uri, settings)
             is_open = True
         except ConnectAbortedError:
-            # It had begun to answer: that is no TLS.
+            # It had begun to answer: that is not TLS.
             raise
         except ConnectionLostError as exc:
             hint = "" if uri.is_secure else "; a server that wants TLS may do this: should it be wss://?"

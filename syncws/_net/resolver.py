@@ -76,7 +76,7 @@ def look_up(
     Raises:
         HostNameNotResolvedError: nobody knows the name, it has no address, or the name servers failed (0x80072EE7).
         OperationTimedOutError: nobody answered in time (0x80072EE2).
-        CannotConnectError: descriptors are short (0x80072EFD).
+        CannotConnectError: there are no more descriptors (0x80072EFD).
     """
 
     def ask_servers(until: Deadline) -> list[Answer]:
@@ -177,7 +177,7 @@ def _text(found: tuple[Any, ...]) -> str:
 
 
 def _answer(texts: Sequence[str]) -> Answer:
-    """Return what of an answer can be connected to.
+    """Return the part of an answer that can be connected to.
 
     0.0.0.0 and :: cannot: name servers give them for names that they block, and some systems would take them for
     themselves.

@@ -1,11 +1,11 @@
-"""The connections of this process, and what becomes of them when the program ends.
+"""The connections of this process, and what happens to them when the program ends.
 
 Any thread adds; close_all runs on the main thread, as an atexit function: all threads but daemons have ended then, and
-the readers still run. It is the last moment to use them, for when the interpreter has begun to take itself apart they
-stop wherever they are. A subinterpreter must not end before its threads: Python aborts the process then.
+the readers still run. It is the last moment to use them, because once the interpreter has begun to take itself apart
+they stop wherever they are. A subinterpreter must not end before its threads: Python aborts the process then.
 
-Nobody is told of this end, but by a ResourceWarning, which Python does not show by itself: an error raised in a daemon
-thread that waits for a message would only be a traceback on stderr. Threads of the application's that wait go on
+Nobody is told of this end except by a ResourceWarning, which Python does not show by default: an error raised in a
+daemon thread that waits for a message would only be a traceback on stderr. Threads of the application that wait go on
 waiting until the process is gone.
 """
 
@@ -95,7 +95,7 @@ def _wait(sessions: list[Ending], deadline: Deadline) -> None:
     while left:
         for session in left:
             session.read_at_exit()
-            # Of many whose servers never pause each turn takes its time.
+            # Where there are many whose servers never pause, each turn takes its time.
             if deadline.is_expired:
                 break
         left = [session for session in left if not session.finished.is_set()]

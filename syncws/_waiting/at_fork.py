@@ -1,7 +1,7 @@
 """What a forked child inherits of this library's objects, and lets go at once.
 
-Any thread of the parent may call watch(); the rest runs in the child, on its only thread, before anything else of it
-does.
+Any thread of the parent may call watch(); the rest runs in the child, on its only thread, before anything else
+there does.
 
 After os.fork() the child has a copy of every object and of every descriptor, but only one thread. The connections are
 the parent's: a byte, a TLS alert or a shutdown() by the child would break them for the parent, and a lock that another
@@ -9,8 +9,7 @@ thread held at that moment stays held for ever. So each object that has descript
 descriptors, which the parent's copies do not notice, makes new locks, and refuses to be used.
 
 The interpreter has a lock for each module that is being imported, and OpenSSL has locks that it holds while it makes a
-context and in the midst of a handshake. Nobody can make those anew, so a fork waits while a connect imports a module,
-has a context made, or is in a call of a handshake; in the waits between those calls it does not.
+context. Nobody can renew those, so a fork waits while a connect imports a module or has a context made.
 """
 
 # Before our own hooks are registered: a fork takes loading() first and logging's lock then, as an import does that

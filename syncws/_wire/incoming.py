@@ -1,4 +1,4 @@
-"""What the decoder makes of the bytes: messages, control frames, and the violation that ends it all.
+"""What the decoder makes of the bytes: messages, control frames, and the violation that ends everything.
 
 Plain values, made by the reader thread and handed on.
 """
@@ -30,7 +30,7 @@ if not TYPE_CHECKING and speedups is not None:
 
 
 class Message(MessageFields):
-    """A whole message, or the error that stands in the place of one.
+    """A whole message, or the error that stands in for one.
 
     For text `text` is the decoded text and `payload` may be None (bytes are made again from the text when somebody
     asks for them); for binary `text` is None and `payload` is the data, which nobody changes any more.
@@ -60,7 +60,7 @@ class Message(MessageFields):
 
     @property
     def message_type(self) -> SocketMessageType:
-        """Type on the wire; for information, any message can be read in any form.
+        """Type on the wire; only for information: any message can be read in any form.
 
         Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
         """

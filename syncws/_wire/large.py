@@ -1,6 +1,6 @@
 """Large payloads, masked piece by piece so that no masked copy of the whole is ever in memory.
 
-An object belongs to one sender; when that one gives up, to whoever goes on for it.
+An object belongs to one sender; when that gives up, to the one that goes on in its place.
 """
 
 from collections import deque
@@ -64,7 +64,7 @@ class PayloadChunks(Iterator[bytes | memoryview]):
         Bytes and text cannot change and are kept as they are; of anything else what remains is copied.
 
         Returns:
-            False when that copy would take more than `limit` bytes: nothing more can be sent then.
+            False when that copy would take more than `limit` bytes: then nothing more can be sent.
         """
         if type(self._payload.obj) not in _FIXED:
             if self.remaining > limit:
@@ -132,9 +132,9 @@ class FragmentFrames(PayloadChunks):
 
 
 class CompressedFrames(FragmentFrames):
-    """One message as compressed frames. Each is made under the writer role, for the context has the order of the wire.
+    """One message as compressed frames, each made under the writer role: the context follows the order of the wire.
 
-    What was made must go, and what remains of the message after it: the context holds it already.
+    What was made must be sent, and the rest of the message after it: the context already holds it.
     """
 
     __slots__ = ("_deflater",)

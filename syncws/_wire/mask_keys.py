@@ -1,7 +1,7 @@
 """A stock of mask keys (RFC 6455 5.3), so that not every small frame asks the system for four bytes.
 
-Any thread may take a key, and each key is taken once. A forked child begins with an empty stock: two processes that use
-the same keys would tell each other's.
+Any thread may take a key, and each key is taken once. A forked child begins with an empty stock: two processes that
+used the same keys would betray each other's.
 """
 
 import os

@@ -2,8 +2,8 @@
 
 Pure functions over bytes: any thread may call them.
 
-Python has no vector XOR. Its fastest plain form for little is an XOR of long integers; for much, a table for each of
-the mask's four bytes, through which every fourth byte of the payload goes.
+Python has no vector XOR. Its fastest plain form is an XOR of long integers for small payloads; for large ones, a table
+for each of the mask's four bytes, through which every fourth byte of the payload goes.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Pieces of messages: the payload is given on as it comes, also inside a frame, and nothing is gathered.
+"""Pieces of messages: the payload is passed on as it comes, even in the middle of a frame, and nothing is gathered.
 
 The thread that holds the reading role runs it; it needs no lock.
 """
@@ -19,8 +19,8 @@ _new = object.__new__
 class PieceDecoder(FrameDecoder):
     """Turns the server's bytes into pieces of messages, and the events of a FrameDecoder.
 
-    A piece ends where a frame ends or where the bytes do that have arrived. Text is checked: a piece whose bytes cannot
-    be UTF-8 is not given out. An empty frame gives a piece only when it ends the message.
+    A piece ends where a frame ends, or where the bytes that have arrived end. Text is checked: a piece whose bytes
+    cannot be UTF-8 is not returned. An empty frame gives a piece only when it ends the message.
     """
 
     __slots__ = ("_empty_fragments", "_has_ended", "_piece_class", "_text", "_type")

@@ -1,4 +1,4 @@
-"""URLs of proxies: which are allowed, taken apart; user info stands in no message.
+"""URLs of proxies: which are allowed, and their parts; no message shows user info.
 
 Pure functions over strings: any thread may call them.
 """
@@ -72,7 +72,7 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
     """Check and take apart the URL of a proxy.
 
     Args:
-        text: the URL; behind host and port only a slash may stand.
+        text: the URL; after host and port only a slash may follow.
         what: whose value it is, for the messages.
 
     Raises:
@@ -116,7 +116,7 @@ def _read_login(user_info: str, shown: str) -> Login:
 
 
 def check_login(login: Login, scheme: str, what: str) -> None:
-    """See to it that a proxy's protocol can carry a user name and a password.
+    """Check that a proxy's protocol can carry a user name and a password.
 
     Raises:
         InvalidArgumentError: no user name; over HTTP a colon in it (RFC 7617 2); over SOCKS5 one of the two longer

@@ -1,7 +1,7 @@
-"""Short ways through what was read: messages that are whole in it are found by a look at their headers.
+"""Short ways through what was read: messages that are whole in it are found by their headers.
 
-Leaves, each with a compiled form. They take what is right, and stop before the first frame that is not for them, which
-includes whatever is wrong: that is for the decoder. The thread that holds the reading role runs them.
+Leaf functions, each with a compiled form. They take what is right, and stop before the first frame that is not for
+them, which includes anything that is wrong: that is for the decoder. The thread that holds the reading role runs them.
 """
 
 from syncws._wire.accelerated import speedups
@@ -42,7 +42,7 @@ def scan_in_python(
 ) -> int:
     """Append a message for each small, whole, unfragmented message from `position` on; return where the next frame is.
 
-    That may be a message as well: of over `limit` bytes, or whatever is too large for the short way of this form.
+    That may be a message too: one of over `limit` bytes, or one that is too large for the short way of this form.
 
     Raises:
         UnicodeDecodeError: text is not UTF-8.
@@ -145,7 +145,7 @@ def _fragments_at(data: bytes | memoryview, position: int, limit: int) -> tuple[
 def long_header(data: bytes | memoryview, position: int) -> tuple[int, int]:
     """Return where the payload of the frame at `position` begins, and its length if that has a long form, else -1.
 
-    Of a header that is not whole the length is too small.
+    If the header is not whole, the length is too small.
     """
     form = data[position + 1]
     start = position + (4 if form == 126 else 10)

@@ -1,4 +1,4 @@
-"""Frames as people see them in the debug log: kind, the beginning and end of the payload, length.
+"""Frames as the debug log shows them: kind, the beginning and end of the payload, length.
 
 Bytes only; whoever reads or has the writer role feeds a scanner, one thread at a time.
 """

@@ -1,7 +1,7 @@
-"""What people may see of a text that holds secrets or comes from a stranger: URLs, headers, the peer's words.
+"""What may be shown of a text that holds secrets or comes from a stranger: URLs, headers, the peer's words.
 
 Pure functions over strings: any thread may call them. Whatever a message, a log line or a repr shows of a URL, of a
-header's value or of what the peer says goes through here.
+header's value or of what the peer says comes from here.
 """
 
 import re
@@ -81,9 +81,9 @@ def shown_text(text: str, longest: int = _LONGEST) -> str:
 
 
 def shown_url(text: str) -> str:
-    """Return a URL without user info, query and fragment, where secrets like to be.
+    """Return a URL without user info, query and fragment, where secrets tend to be.
 
-    What cannot be taken apart is hidden up to its last @: no message may show what may be a password.
+    What cannot be parsed is hidden up to its last @: no message may show what may be a password.
     """
     # First: a question mark before the last @ may be a part of a password.
     before, at_sign, after = text.rpartition("@")

@@ -23,7 +23,7 @@ if not TYPE_CHECKING and speedups is not None:
 
 
 class Tally(TallyFields):
-    """Counts in such a way that a message of one frame, the common case, is one step.
+    """Counts so that a message of one frame, the common case, takes one step.
 
     Attributes:
         whole (int): messages of one frame.

@@ -160,7 +160,7 @@ def read_http_url(url: str, shown: str) -> tuple[str, int | None, str]:
 
 
 def _read_plain(url: str) -> tuple[str, int | None, str] | None:
-    """Take apart a URL in which there is nothing to refuse, and urllib3 would change nothing; None for others.
+    """Parse a URL that has nothing to refuse and that urllib3 would not change; None for others.
 
     Most are of this kind, and importing urllib3 takes longer than connecting.
     """

@@ -83,7 +83,7 @@ class TextDecoder:
 
         Returns:
             The text of the character that an earlier piece began, and possibly of the next two, if this one finishes
-            it, and the text behind that.
+            it, and the text after that.
 
         Raises:
             UnicodeDecodeError: the bytes so far are not the beginning of any UTF-8 text.
@@ -149,7 +149,7 @@ class TextAssembler(TextDecoder):
         """Add the next piece, after which `remaining` bytes of the same frame come.
 
         Returns:
-            Where these may be put; the filled part of that very view is the next piece then, and is released. None to
+            Where these may be put: then the filled part of that very view is the next piece, and is released. None to
             take them as they come.
 
         Raises:
@@ -216,7 +216,7 @@ class TextAssembler(TextDecoder):
 
 
 def check_text(data: bytes | bytearray | memoryview, tail: bytes = b"", *, is_last: bool = True) -> bytes:
-    """Check text that is to be sent; no text of the whole is made.
+    """Check text that is to be sent, without making a str of the whole.
 
     Args:
         data: the text, or its next part.

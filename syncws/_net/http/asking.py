@@ -1,4 +1,4 @@
-"""One request of HTTP and its answer, on a connection that is being made; the credential on the same one if it may be.
+"""One HTTP request and its answer, on a connection that is being made; the credential goes over the same one if it can.
 
 Runs on the connecting thread.
 """
@@ -23,7 +23,7 @@ class Question(Protocol):
 
     Attributes:
         authentication: answers what the peer asks for.
-        is_exact: what comes behind the answer's head is not HTTP's.
+        is_exact: what comes after the answer's head is not HTTP.
     """
 
     @property
@@ -40,7 +40,7 @@ class Question(Protocol):
         """Do what is to be done while the answer is on its way; called each time that it was asked."""
 
     def is_granted(self, head: Head) -> bool:
-        """Take an answer; tell whether it is the one that was hoped for, behind which another protocol begins."""
+        """Take an answer; tell whether it is the one that was hoped for, after which another protocol begins."""
         ...
 
     def refusal(self, why: str) -> WebSocketError:
@@ -62,7 +62,7 @@ class Answer(NamedTuple):
     Attributes:
         head: its head.
         is_granted: as the question says.
-        rest: what came behind the head when it is granted, else the beginning of its body.
+        rest: what came after the head when it is granted, else the beginning of its body.
     """
 
     head: Head

@@ -1,7 +1,7 @@
 """How one peer, a server or a proxy, learns who we are: its challenges are answered by Digest or Basic.
 
-Runs on the connecting thread. Nothing is sent before the peer has asked: else a password would go in the clear to a
-peer that wants Digest.
+Runs on the connecting thread. Nothing is sent before the peer has asked: otherwise a password would go in the clear to
+a peer that wants Digest.
 """
 
 import base64
@@ -37,7 +37,7 @@ class Side(NamedTuple):
         challenge: the header that asks.
         authorization: the header that answers.
         setting: where the credential comes from.
-        otherwise: what to do when the schemes are none of ours.
+        otherwise: what to do when none of the schemes is ours.
     """
 
     status_code: int
@@ -154,7 +154,7 @@ def _best(challenges: list[Challenge]) -> Challenge | None:
 
 
 def _shown(challenge: Challenge) -> str:
-    """Return a scheme as people write it, and what of a Digest may be the reason why it is not answered."""
+    """Return a scheme as people write it, and for a Digest what may be the reason why it is not answered."""
     name = {"ntlm": "NTLM"}.get(challenge.scheme, challenge.scheme.capitalize())
     if challenge.scheme != "digest":
         return name

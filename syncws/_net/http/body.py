@@ -1,4 +1,4 @@
-"""How far the body of an HTTP answer goes (RFC 9112 6, 7), and the beginning of it; the way of frames in _wire.
+"""How far the body of an HTTP answer goes (RFC 9112 6, 7), and the beginning of it; done as frames are in _wire.
 
 No I/O: its caller hands in what was read. One thread at a time.
 """
@@ -15,7 +15,7 @@ _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]+")
 
 
 class BodyDecoder:
-    """Takes the bytes behind an answer's head, in whatever pieces.
+    """Takes the bytes after an answer's head, in pieces of any size.
 
     Attributes:
         body (bytearray): the beginning of the body, without the marks of chunks.
@@ -84,7 +84,7 @@ class BodyDecoder:
 
 
 def _content_length(headers: HttpHeaders) -> int | None:
-    """Return what Content-Length says, several times the same included; None when it says nothing that can be used."""
+    """Return what Content-Length says, even if repeated alike; None when it says nothing that can be used."""
     said = {value.strip(" \t") for value in headers.get("content-length", "").split(",")}
     text = said.pop()
     if said or not (text.isascii() and text.isdigit()):

@@ -34,7 +34,7 @@ class Challenge(NamedTuple):
 
 
 def parse_challenges(header: str) -> list[Challenge]:
-    """Read a WWW-Authenticate or Proxy-Authenticate header, all its lines joined by commas; leave out what is none."""
+    """Read a WWW-Authenticate or Proxy-Authenticate header, lines joined by commas; leave out what is none."""
     challenges: list[tuple[str, dict[str, str]]] = []
     for part in _parts(header):
         scheme = _SCHEME.match(part)

@@ -1,6 +1,6 @@
 """The cookies of one connect, by the rules of http.cookiejar: what a request carries, and what an answer sets.
 
-Runs on the connecting thread. A jar that the application hands over has a lock of its own, so sockets may share it.
+Runs on the connecting thread. A jar from the application has a lock of its own, so sockets may share it.
 """
 
 from collections.abc import Mapping, Sequence

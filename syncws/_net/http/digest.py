@@ -11,7 +11,7 @@ from syncws._net.http.challenges import Challenge, quoted
 
 __all__ = ["DigestAnswers", "digest_strength"]
 
-# Worst first. SHA-512-256 is left out: hardly a server has it, and not every OpenSSL does.
+# Worst first. SHA-512-256 is left out: hardly any server has it, and not every OpenSSL does.
 _ALGORITHMS = ("MD5", "MD5-SESS", "SHA-256", "SHA-256-SESS")
 _DEFAULT_ALGORITHM = "MD5"
 
@@ -19,7 +19,8 @@ _DEFAULT_ALGORITHM = "MD5"
 def digest_strength(challenge: Challenge) -> int | None:
     """Return how good a Digest challenge is, the more the better; None when it cannot be answered.
 
-    Without `qop` it is RFC 2069's, which has no session. A body is not protected (`auth-int`): a handshake has none.
+    Without `qop` it is as in RFC 2069, which has no session. A body is not protected (`auth-int`): a handshake has
+    none.
     """
     parameters = challenge.parameters
     algorithm = parameters.get("algorithm", _DEFAULT_ALGORITHM).upper()

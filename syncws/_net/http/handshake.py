@@ -2,8 +2,8 @@
 
 Runs on the connecting thread.
 
-In between is what the library does not see to: the one deadline, a cap on what the server may send, and the bytes
-behind the answer, which are the decoder's. The request target and the application's headers are kept away from it, and
+The part in between is what the library does not do: the one deadline, a cap on what the server may send, and the bytes
+after the answer, which are the decoder's. The request target and the application's headers are kept away from it, and
 Set-Cookie from its process-wide cookie jar. The answer is read strictly before the library sees it (head.py).
 """
 
@@ -81,7 +81,7 @@ class HandshakeResult(NamedTuple):
     Attributes:
         subprotocol: the one that the server chose, "" when none.
         headers: the answer's headers.
-        remainder: bytes that came behind the answer: the first frames.
+        remainder: bytes that came after the answer: the first frames.
         agreement: what was agreed about compression, None when there is none.
     """
 
@@ -101,8 +101,8 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
 
     Raises:
         InvalidArgumentError: as Cookies.header_for.
-        HttpStatusError: another status than 101 (0x80190000 + status).
-        HandshakeError: no HTTP, or an answer that RFC 6455 4.1 refuses (0x80072F78, 0x83760003, 0x83760004).
+        HttpStatusError: a status other than 101 (0x80190000 + status).
+        HandshakeError: not HTTP, or an answer that RFC 6455 4.1 refuses (0x80072F78, 0x83760003, 0x83760004).
         ConnectionLostError: the server hung up (0x80072EFE).
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
@@ -210,7 +210,7 @@ def _about_subprotocols(chosen: Sequence[str], offered: Sequence[str]) -> str:
 
 
 def _agreed_compression(head: Head, offered: Agreement | None) -> Agreement | None:
-    """Return what the server made of the offer (RFC 6455 4.1 item 5, RFC 7692 7.1); it may leave it be."""
+    """Return what the server made of the offer (RFC 6455 4.1 item 5, RFC 7692 7.1); it may ignore it."""
     answer = ", ".join(filter(None, head.all_of("sec-websocket-extensions")))
     if not answer:
         if offered is not None:
@@ -279,7 +279,7 @@ class _Question:
 
 
 def _check_answer(head: Head, key: str, expected: str) -> None:
-    """Check what RFC 6455 4.1 asks of the answer, but subprotocol and extensions; `expected` answers the key."""
+    """Check what RFC 6455 4.1 asks of the answer, except subprotocol and extensions; `expected` answers the key."""
     # As bytes: to str.lower() and str.strip() there are letters and spaces beyond ASCII that pass for these.
     upgrades = head.all_of("upgrade")
     if len(upgrades) > 1:
@@ -312,7 +312,7 @@ def _advice_for(head: Head) -> str:
         return "" if is_ours else f": it speaks version {shown_text(spoken)} of the protocol, this client version 13"
     if head.status_code < 300 or head.status_code in (404, 405, 426):
         return ": that is ordinary HTTP, not a WebSocket; are path and port right?"
-    # WebSocket servers too answer so, `websockets` a client without a subprotocol where it wants one.
+    # WebSocket servers answer like this too, such as `websockets` to a client without a subprotocol that it wants.
     if head.status_code == 400:
         return ": are path, headers and subprotocols what it expects? error.body may tell"
     if head.status_code == 403:

@@ -43,7 +43,7 @@ class Head:
 
     Attributes:
         status_code (int): its three digits.
-        reason (str): what stands behind them.
+        reason (str): what follows them.
         headers (HttpHeaders): as the application sees them.
         version (str): HTTP/1.1 or HTTP/1.0.
     """
@@ -75,7 +75,7 @@ class HeadReader:
 
     Attributes:
         has_begun: True when anything has come.
-        remainder: what came behind the head; of an exact reader nothing.
+        remainder: what came after the head; with an exact reader nothing.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class HeadReader:
             transport: where the answer comes from.
             waiter: holds the deadline and the cancellation.
             refusal: makes the error for an answer that is not as it must be; is given what is wrong with it.
-            is_exact: take no byte behind the head, because somebody else reads on from there.
+            is_exact: take no byte after the head, because somebody else reads on from there.
         """
         self._transport = transport
         self._waiter = waiter
@@ -184,7 +184,7 @@ class HeadReader:
 
 
 def _end_of_head(buffer: bytearray, start: int) -> int:
-    """Return the position behind the empty line, -1 when it is not there; a bare LF ends a line too (RFC 9112 2.2)."""
+    """Return the position after the empty line, -1 when it is not there; a bare LF ends a line too (RFC 9112 2.2)."""
     end = buffer.find(b"\n\r\n", start)
     bare = buffer.find(b"\n\n", start)
     if bare >= 0 and (end < 0 or bare < end):

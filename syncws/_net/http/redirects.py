@@ -28,11 +28,11 @@ def redirected(
 ) -> tuple[WebSocketUri, WebSocketControl]:
     """Return where an answer leads, and the settings for going there.
 
-    To another origin (scheme, host and port) go neither credentials nor the client certificate, and of the
+    Another origin (scheme, host and port) gets neither credentials nor the client certificate, and of the
     application's headers only Origin, User-Agent and Accept-Language.
 
     Raises:
-        RedirectError: it leads from wss to ws (0x80072F08), or to no WebSocket URI (0x80072F7C).
+        RedirectError: it leads from wss to ws (0x80072F08), or not to a WebSocket URI (0x80072F7C).
     """
     target = _target(answer, uri)
     if uri.is_secure and not target.is_secure:

@@ -1,1 +1,1 @@
-"""Proxies: which one a connection goes through, and how it is asked to lead on (CONNECT, SOCKS)."""
+"""Proxies: which one a connection goes through, and how it is asked to connect further (CONNECT, SOCKS)."""

@@ -109,7 +109,7 @@ def _from_system(uri: WebSocketUri) -> ProxyUrl | None:
 
 
 def _has_variables() -> bool:
-    """Tell whether some name could be one of a proxy. Most environments have none, and reading them whole is dear."""
+    """Tell whether any name could be a proxy's. Most environments have none, and reading all of one is slow."""
     # Its own dict where it has one, as in all versions so far: to go through the mapping takes ten times as long.
     names: Iterable[bytes] = vars(os.environb).get("_data", os.environb)
     return b"_proxy" in b"\0".join(names).lower()

@@ -38,12 +38,12 @@ _FINAL_SOCKS5_REPLIES = (2, 7, 8)
 
 
 def ask_socks(transport: Transport, waiter: Waiter, proxy: ProxyUrl, host: str, port: int) -> None:
-    """Have a SOCKS proxy connect to `host`; reads not one byte more than its answers.
+    """Have a SOCKS proxy connect to `host`; reads not a single byte beyond its answers.
 
     Raises:
         ProxyError: it hangs up (0x80072F85), does not let us in (0x80190197), or does not reach the host (0x80072EFD,
             0x80072F84, else 0x80072F85).
-        HandshakeError: its answer is no SOCKS (0x80072F78).
+        HandshakeError: its answer is not SOCKS (0x80072F78).
         OSError: the transport's; OperationTimedOutError and OperationCanceledError as the waiter says.
     """
     with loading():

@@ -1,7 +1,7 @@
 """Through a proxy: from a TCP connection to the proxy to a pipe that leads to the server.
 
-Runs on the connecting thread, within the connect's deadlines; nothing about the server but its host and port is told to
-a proxy.
+Runs on the connecting thread, within the connect's deadlines; a proxy learns nothing about the server but its host and
+port.
 """
 
 from collections.abc import Callable, Sequence
@@ -115,7 +115,7 @@ def open_tunnel(
     make_lock: Callable[[], AbstractContextManager[object]],
     authentication: Authentication,
 ) -> Transport:
-    """Have a proxy that is connected lead on to the server; return the pipe, which begins with the server's bytes.
+    """Have a connected proxy connect to the server; return the pipe, which begins with the server's bytes.
 
     Args:
         route: the proxy and the server.
@@ -126,10 +126,10 @@ def open_tunnel(
         authentication: answers an HTTP proxy's 407.
 
     Raises:
-        HttpStatusError: an HTTP proxy's other answer than 2xx (0x80190000 + status).
+        HttpStatusError: an HTTP proxy's answer other than 2xx (0x80190000 + status).
         ProxyError: it hung up, or refuses; see syncws.errors.
         TlsError, CertificateError: TLS with an https proxy failed.
-        HandshakeError: it answers something else than its protocol allows (0x80072F78).
+        HandshakeError: its answer is one that its protocol does not allow (0x80072F78).
         OperationTimedOutError, OperationCanceledError: as the waiter says.
     """
     proxy = route.proxy
@@ -153,7 +153,7 @@ def open_tunnel(
     return transport
 
 
-# Of _net.tls the functions below alone know, and import it themselves: most connects need none of it.
+# Only the functions below know of _net.tls, and import it themselves: most connects do not need it.
 
 
 def _tls_over(

@@ -24,7 +24,7 @@ UNJUDGED = -1
 
 _RECORD_BYTES = 16384
 _SERVER_HELLO, _CERTIFICATE = 2, 11
-# renegotiation_info, empty (RFC 5746): OpenSSL talks to no server without it.
+# renegotiation_info, empty (RFC 5746): OpenSSL does not talk to a server without it.
 _EXTENSIONS = b"\xff\x01\x00\x01\x00"
 
 
@@ -108,7 +108,7 @@ def _sized(data: bytes, length_bytes: int) -> bytes:
 
 
 def sent_chain(engine: ssl.SSLObject) -> tuple[bytes, ...]:
-    """Return the certificates that the server sent, in DER form, its own first; also after they were refused.
+    """Return the certificates that the server sent, in DER form, its own first; even after they were refused.
 
     Empty when none has come, or OpenSSL (before 3.0) keeps none that it has refused.
     """

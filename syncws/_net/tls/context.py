@@ -1,4 +1,4 @@
-"""With which TLS settings a connection is made, and by which ones the server's certificate is checked.
+"""The TLS settings with which a connection is made, and those by which the server's certificate is checked.
 
 Runs on the connecting thread, before anything is sent. A proxy never gets what make_plan() returns: a client
 certificate is for the server.
@@ -35,7 +35,7 @@ class TlsPlan(NamedTuple):
 def make_plan(settings: WebSocketControl) -> TlsPlan:
     """Return the contexts of a connect to a server.
 
-    They are kept with the settings, for those of a client certificate take their time.
+    They are kept with the settings, because those for a client certificate take their time.
 
     Raises:
         InvalidArgumentError: OpenSSL does not take the client certificate, or ca_file; or an ssl_context that no other
@@ -116,7 +116,7 @@ def _like(original: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def _check_replaceable(original: ssl.SSLContext) -> None:
-    """Refuse a context with code of the application's, a check of its own perhaps, that no other context would run."""
+    """Refuse a context with code of the application, perhaps a check of its own, that no other context would run."""
     makes_its_own = original.sslobject_class is not ssl.SSLObject or any(
         inspect.getattr_static(original, name) is not inspect.getattr_static(ssl.SSLContext, name)
         for name in ("wrap_bio", "_wrap_bio", "_encode_hostname")

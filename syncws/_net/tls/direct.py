@@ -1,11 +1,11 @@
-"""TLS that lies straight on a plain socket: OpenSSL reads and writes that itself, called from the compiled part.
+"""TLS directly on a plain socket: OpenSSL reads and writes that itself, called from the compiled part.
 
-A DirectTlsTransport follows the rules of Transport: one thread receives, one sends, and these may be two. It comes of
-a TlsTransport whose handshake is over; where the compiled part, OpenSSL or the socket is not what it needs, that stays.
+A DirectTlsTransport follows the rules of Transport: one thread receives, one sends, and these may be two. It is made
+from a TlsTransport whose handshake is over; where the compiled part, OpenSSL or the socket does not suit, that stays.
 
 The plan. The OpenSSL connection that Python's ssl has made, and all it has checked, goes on being used, with a BIO of
-ours in the place of Python's two. As with TlsTransport no two threads may be in it. A small call keeps the GIL, which
-no system call of it waits for; so no other thread is in it, and it takes no lock. A large one lets go of the GIL, under
+ours in place of Python's two. As with TlsTransport no two threads may be in it. A small call keeps the GIL, which
+no system call of it waits for; so no other thread is in it, and it takes no lock. A large one releases the GIL, under
 the lock; a small one that comes meanwhile is told BUSY, and takes the lock too. Only the sending thread sends: what
 receiving wants sent stays until it flushes, see `has_unsent`.
 """
@@ -178,7 +178,7 @@ class DirectTlsTransport(_Engine):
             raise self._error(self._reading_failure)
 
     def _check_answers(self) -> None:
-        """See to it that what receiving wants sent is bounded, under a peer that does not read."""
+        """Ensure that what receiving wants sent is bounded, with a peer that does not read."""
         if self.unsent_bytes > MAX_ANSWER_BYTES:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS send answers and does not read them")
 

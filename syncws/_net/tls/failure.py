@@ -1,4 +1,4 @@
-"""What an error of OpenSSL's in a handshake is called here; what is wrong with a certificate is verification.py's.
+"""How an OpenSSL error in a handshake is reported here; what is wrong with a certificate is in verification.py.
 
 A pure function: any thread may call it.
 """

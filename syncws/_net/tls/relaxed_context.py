@@ -1,4 +1,4 @@
-"""A context that checks a chain as another one does, less the checks that have failed already.
+"""A context that checks a chain as another one does, but without the checks that have already failed.
 
 Pure functions: any thread may call them; for a wrong usage a temporary file is written and read.
 

@@ -126,7 +126,7 @@ class TlsTransport:
         return self._ssl.version(), None if cipher is None else cipher[0]
 
     def take_rest(self) -> tuple[bytes, bytes]:
-        """Return ciphertext that has come, and that has not gone; for who goes on from here."""
+        """Return ciphertext that has come, and that was not sent yet; for the object that goes on from here."""
         return b"".join(self._ciphertext) + self._incoming.read(), bytes(self._unsent) + self._outgoing.read()
 
     def handshake(

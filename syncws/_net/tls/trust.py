@@ -1,4 +1,4 @@
-"""Whom a connection without an ssl_context trusts: the contexts that are made here.
+"""Which authorities a connection without an ssl_context trusts: the contexts that are made here.
 
 Runs on the connecting thread, before anything is sent.
 """
@@ -32,8 +32,8 @@ _shared: dict[tuple[Any, ...], tuple[float, ssl.SSLContext]] = {}
 def shared_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_system: bool = True) -> ssl.SSLContext:
     """Return what trusting_context() would; other connections use it too, so it must not be changed.
 
-    To read the system's authorities takes longer than all the rest of a connect. What has changed on disk or in the
-    environment is read anew, and all of it after five minutes.
+    Reading the system's authorities takes longer than all the rest of a connect. What has changed on disk or in the
+    environment is read again, and all of it after five minutes.
 
     Args, Raises: as trusting_context.
     """
@@ -75,7 +75,7 @@ def trusting_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_sys
     secrets are added.
 
     Args:
-        ca_file: authorities in PEM form, or a folder of them; None for none of one's own.
+        ca_file: authorities in PEM form, or a folder of them; None for none of your own.
         trusts_system: whether the system's authorities are trusted, too.
 
     Raises:

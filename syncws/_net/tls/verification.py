@@ -1,11 +1,11 @@
-"""All that is wrong with a server's certificate, where OpenSSL tells only the first thing.
+"""All that is wrong with a server's certificate, where OpenSSL reports only the first error.
 
 Functions over memory, but for an error's text, which tells of the environment and the clock: any thread may call them.
 
-OpenSSL is asked again and again (chain_judge), each time less the checks that have failed (relaxed_context), until it
-says that the chain passes, or names something that cannot be left out. Each answer is about the very chain that it
-built by the application's own rules: an answer about another one counts for nothing. What nobody can look at, nobody
-can let pass: it is reported as OTHER_ERRORS.
+OpenSSL is asked again and again (chain_judge), each time without the checks that have failed (relaxed_context), until
+it says that the chain passes, or names something that cannot be left out. Each answer is about the very chain that it
+built by the application's own rules: an answer about another one is ignored. What cannot be checked cannot be let pass:
+it is reported as OTHER_ERRORS.
 """
 
 import os
