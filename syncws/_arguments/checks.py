@@ -118,6 +118,8 @@ def as_input_stream_options(value: object, what: str) -> InputStreamOptions:
 
 def _member_by_number(kind: type[MemberT], value: object, highest: int, what: str) -> MemberT:
     """Return the member, or the flags, of a number from 0 to `highest`, whatever type the number has."""
+    if type(value) is kind and 0 <= value <= highest:
+        return value
     number = as_integer(value)
     if number is None or not 0 <= number <= highest:
         refused = InvalidArgumentTypeError if number is None else InvalidArgumentError

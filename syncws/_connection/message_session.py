@@ -93,8 +93,12 @@ class MessageSession(Session):
             self._check_not_lost()
         return message
 
-    def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], Any]) -> Any:
-        """Take a message and return what `convert` makes of its content; if that is interrupted, it waits again."""
+    def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], ResultT]) -> ResultT:
+        """Take a message and return what `convert` makes of its content.
+
+        If it refuses the message, or is interrupted, the message waits again; but a ValueError is about the message, which
+        is then done with.
+        """
         message = take()
         try:
             return convert(content_of(message))

@@ -8,8 +8,9 @@ the parent's: a byte, a TLS alert or a shutdown() by the child would break them 
 thread held at that moment stays held for ever. So each object that has descriptors or locks is told: it closes its
 descriptors, which the parent's copies do not notice, makes new locks, and refuses to be used.
 
-The interpreter has a lock for each module that is being imported, and OpenSSL has locks that it holds while it makes a
-context. Nobody can renew those, so a fork waits while a connect imports a module or has a context made.
+The interpreter has a lock for each module that is being imported, and OpenSSL has locks that it holds while it makes
+a context and in the middle of a handshake. Nobody can renew those, so a fork waits while a connect imports a module,
+has a context made, or is in a call of a handshake; it does not wait between those calls.
 """
 
 # Before our own hooks are registered: a fork takes loading() first and logging's lock then, as an import does that
