@@ -96,7 +96,7 @@ class MessageSession(Session):
     def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], ResultT]) -> ResultT:
         """Take a message and return what `convert` makes of its content.
 
-        If it refuses the message, or is interrupted, the message waits again; but a ValueError is about the message, which
+        If it refuses the message, or is interrupted, the message waits again. A ValueError is about the message, which
         is then done with.
         """
         message = take()
