@@ -170,11 +170,12 @@ def _checked_json(text: str, where: str) -> str:
 
 def _has_prompt() -> bool:
     try:
-        import prompt_toolkit
         import rich
+        from prompt_toolkit.utils import is_dumb_terminal
     except ImportError:
         return False
-    return bool(prompt_toolkit and rich)
+    # On a dumb one it reads by an application of its own, which Prompt.end() does not reach.
+    return bool(rich) and not is_dumb_terminal()
 
 
 def _typed(options: argparse.Namespace, socket: MessageWebSocket) -> None:

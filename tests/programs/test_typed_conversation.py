@@ -107,6 +107,17 @@ def test_the_servers_close_ends_it_while_a_line_is_awaited(is_plain, line, exit_
     assert "Traceback" not in output
 
 
+def test_a_terminal_that_can_do_nothing_gets_plain_lines_and_the_end_of_the_connection():
+    """There prompt_toolkit reads by another application than the one that can be ended."""
+    with running_server(close_at("stop")) as uri, on_terminal(uri, kind="dumb") as terminal:
+        terminal.wait_for(b"connected to ")
+        terminal.type("stop\r")
+        code, output = terminal.end()
+    assert code == 0
+    assert "the server closed: 1000 enough" in output
+    assert "\x1b" not in output
+
+
 def lose_first(connections):
     """Return a handler that closes the first connection when it gets a message, and echoes on the others."""
 

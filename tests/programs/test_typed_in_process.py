@@ -22,6 +22,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 LINES = "Hello\n//slash\n/ping\n/binary 00 ff\n/binary 0\n/close now\n/close 999\n/nonsense\n/help\n"
 
 
+@pytest.fixture(autouse=True)
+def capable_terminal(monkeypatch):
+    """Have a terminal that prompt_toolkit can edit a line on, whatever the tests are run on."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
 @contextlib.contextmanager
 def typed(text, monkeypatch):
     """Have a terminal on which a text was typed as stdin; what is written to stdout is for a person too.

@@ -74,20 +74,21 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def on_terminal(*arguments, is_plain=False, history=""):
+def on_terminal(*arguments, is_plain=False, history="", kind="xterm"):
     """Run the command line on a pseudo-terminal; gives the Terminal.
 
     Args:
         arguments: of the command line.
         is_plain: as if the extra `cli` was not installed.
         history: file of the lines typed before; none when empty.
+        kind: of terminal, as TERM names it.
     """
     import pty
 
     hidden = "sys.modules['prompt_toolkit'] = sys.modules['rich'] = None; " if is_plain else ""
     program = f"import sys; {hidden}from syncws.cli.main import main; sys.exit(main(sys.argv[1:]))"
     master, slave = pty.openpty()
-    environment = os.environ | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "SYNCWS_HISTORY": str(history)}
+    environment = os.environ | {"TERM": kind, "PROMPT_TOOLKIT_NO_CPR": "1", "SYNCWS_HISTORY": str(history)}
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, *arguments],
         cwd=ROOT,
