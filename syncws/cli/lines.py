@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from syncws import MessageWebSocketMessageReceivedEventArgs
 from syncws.cli.exits import CommandError, ExitCode
+from syncws.cli.screen import printable
 
 __all__ = ["is_json", "read_all", "read_lines", "read_pieces", "show_as_json", "show_as_text", "show_binary"]
 
@@ -61,8 +62,8 @@ def _text(line: bytes, number: int) -> str:
 
 
 def show_as_text(args: Args) -> None:
-    """Write a message as a line: a text as it is, binary as hexadecimal digits."""
-    _write((args.data.hex().encode() if args.text is None else args.data) + b"\n")
+    """Write a message as a line: a text, or binary as hexadecimal digits."""
+    _write_line(args.data.hex() if args.text is None else args.text)
 
 
 def show_binary(args: Args) -> None:
@@ -79,7 +80,7 @@ def show_as_json(args: Args) -> None:
         line = args.text.replace("\r", " ").replace("\n", " ")
     else:
         line = json.dumps(args.text, ensure_ascii=False)
-    _write(line.encode() + b"\n")
+    _write_line(line)
 
 
 def is_json(text: str) -> bool:
@@ -89,6 +90,11 @@ def is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _write_line(line: str) -> None:
+    """Write a line as it is, but to a terminal so that it does nothing there."""
+    _write((printable(line) if sys.stdout.isatty() else line).encode() + b"\n")
 
 
 def _write(data: bytes) -> None:

@@ -198,6 +198,23 @@ def test_nothing_that_a_server_sends_reaches_the_terminal_as_a_command(is_plain)
     assert "\x1b]0;" not in output
 
 
+def test_so_it_is_where_nobody_types():
+    def greet(connection):
+        connection.recv()
+        connection.send("\x1b]0;title\x07")
+        connection.send('"\x9b2J"')
+
+    with running_server(greet) as uri, on_terminal("-m", "hello", uri) as terminal:
+        terminal.wait_for(rb"\x1b]0;title\x07")
+        terminal.wait_for(rb"\x9b2J")
+        terminal.end()
+    with running_server(greet) as uri, on_terminal("-m", "{}", "--json", uri) as terminal:
+        terminal.wait_for(rb"]0;title")
+        terminal.wait_for(rb"\x9b2J")
+        _, output = terminal.end()
+    assert not {"\x1b", "\x07", "\x9b"} & set(output)
+
+
 def test_lines_that_were_typed_before_are_there_again(tmp_path):
     history = tmp_path / "history"
     with running_server(echo) as uri:
