@@ -174,6 +174,8 @@ class FakeTerminal(io.StringIO):
 
 @pytest.mark.parametrize("is_plain", [True, False])
 def test_progress_of_a_known_and_an_unknown_size(monkeypatch, is_plain):
+    # On a dumb terminal rich shows no bar.
+    monkeypatch.setenv("TERM", "xterm")
     if is_plain:
         monkeypatch.setitem(sys.modules, "rich", None)
         monkeypatch.setitem(sys.modules, "rich.console", None)
