@@ -126,7 +126,8 @@ def test_what_has_come_is_in_the_file_while_the_server_has_more(run, tmp_path):
         connection.send("first")
         was_seen.append(has_arrived.wait(LIMIT))
 
-    reader = threading.Thread(target=follow)
+    # If the program opens no file, this would wait in open() for good.
+    reader = threading.Thread(target=follow, daemon=True)
     reader.start()
     with running_server(send) as uri:
         assert run("receive", uri, str(tmp_path / "received"))[0] == 0
