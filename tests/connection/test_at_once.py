@@ -251,6 +251,16 @@ def test_a_stream_s_bytes_go_where_they_need_not_be_text(line):
     assert sink.entered == [(b"\xff", None)]
 
 
+def test_a_time_limit_is_not_sent(line):
+    """What is received has one, and the compiled part takes that by its name."""
+    sink = Sink(line.outbox, SocketMessageType.BINARY)
+    with pytest.raises(TypeError, match="timeout"):
+        sink._write_text(timeout=b"hello")
+    with pytest.raises(TypeError, match="timeout"):
+        sink._write(timeout=b"hello")
+    assert not line.outbox.tally.whole
+
+
 def test_what_a_stream_writes_otherwise_enters_the_method(line):
     sink = Sink(line.outbox, SocketMessageType.BINARY)
     view = memoryview(b"view")

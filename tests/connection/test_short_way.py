@@ -2,13 +2,16 @@
 
 import gc
 import inspect
+import math
 import weakref
 from collections import deque
+from fractions import Fraction
 from unittest.mock import create_autospec
 
 import pytest
 
 import syncws
+from syncws._arguments.checks import Default
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
 from syncws._connection.short_way import short_way
 from syncws._streams.output_stream import LatestStream, OutputStream
@@ -109,16 +112,32 @@ def test_a_plain_call_does_not_enter_the_method_as_long_as_something_lies_at_han
     assert receiver.entered == [(7, None)]
 
 
+@compiled
+@pytest.mark.parametrize("limit", [None, 0, 3, 2**40, 0.0, 1.5, math.inf])
+def test_nor_does_a_call_with_a_time_limit(limit):
+    receiver = Receiver("a", "b", "c")
+    assert [receiver.receive(limit), receiver.receive(timeout=limit), Receiver.receive(receiver, limit)] == [*"abc"]
+    assert receiver.entered == []
+
+
+@pytest.mark.parametrize("limit", [-1, -0.5, math.nan, 10**400, True, "1", Fraction(1), Default.TIMEOUT])
+def test_a_limit_that_is_to_be_looked_at_enters_it(limit):
+    receiver = Receiver("a", "b")
+    receiver.receive(limit)
+    receiver.receive(timeout=limit)
+    assert receiver.entered == [(limit, None), (limit, None)]
+
+
 def test_every_other_call_enters_it():
     receiver = Receiver("a")
-    receiver.receive(1)
-    receiver.receive(timeout=2)
     receiver.receive(token=3)
+    receiver.receive(timeout=2, token=4)
+    receiver.receive(1, token=5)
     receiver._message_received_event.add(print)
     receiver.receive()
     receiver._at_hand = None
     receiver.receive()
-    assert receiver.entered == [(1, None), (2, None), (7, 3), (7, None), (7, None)]
+    assert receiver.entered == [(7, 3), (2, 4), (1, 5), (7, None), (7, None)]
 
 
 def test_wrong_calls_raise_what_the_method_raises():
@@ -134,7 +153,7 @@ def test_a_subclass_may_call_it_by_super():
         def receive(self, timeout=7):
             return super().receive(timeout).upper()
 
-    assert Louder("a").receive() == "FROM THE METHOD"
+    assert Louder().receive() == "FROM THE METHOD"
 
 
 class Bare:

@@ -115,14 +115,29 @@ write_without(const ShortWay *self, PyObject *fields, PyObject *sender, PyObject
     return sent;
 }
 
+/* Tell whether a time limit needs no look: what lies at hand is not waited for. */
+static int
+is_plain_limit(PyObject *limit)
+{
+    int is_too_large = 0;
+
+    if (PyLong_CheckExact(limit)) {
+        return PyLong_AsLongAndOverflow(limit, &is_too_large) >= 0 && !is_too_large;
+    }
+    return limit == Py_None || (PyFloat_CheckExact(limit) && PyFloat_AS_DOUBLE(limit) >= 0);
+}
+
 /* Do it without the function by what the object has for it: as try_without(). */
 static PyObject *
-ask(const ShortWay *self, PyObject *fields, PyObject *object, PyObject *const *args, Py_ssize_t count)
+ask(const ShortWay *self, PyObject *fields, PyObject *object, PyObject *const *args, Py_ssize_t count, int has_limit)
 {
     State *state = self->state;
 
-    if (count == 1 && Py_TYPE(object) == state->at_hand_type) {
-        return take_for(fields, object, state);
+    if (Py_TYPE(object) == state->at_hand_type) {
+        return count == 1 || (count == 2 && is_plain_limit(args[1])) ? take_for(fields, object, state) : NULL;
+    }
+    if (has_limit) {
+        return NULL;
     }
     if (count == 1 && Py_TYPE(object) == state->latest_type) {
         return syncws_latest_stream(object, state, args[0]);
@@ -136,9 +151,10 @@ ask(const ShortWay *self, PyObject *fields, PyObject *object, PyObject *const *a
     return NULL;
 }
 
-/* Do it without the function: NULL with an exception; NULL without, None or False when it is for the function. */
+/* Do it without the function: NULL with an exception; NULL without, None or False when it is for the function. The last
+ * argument is a limit by its name where that is said, and not what is to be sent. */
 static PyObject *
-try_without(const ShortWay *self, PyObject *const *args, Py_ssize_t count)
+try_without(const ShortWay *self, PyObject *const *args, Py_ssize_t count, int has_limit)
 {
     PyObject *fields = PyObject_GenericGetDict(args[0], NULL), *object, *result;
 
@@ -147,19 +163,29 @@ try_without(const ShortWay *self, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     object = field_of(fields, self->name);
-    result = object == NULL ? NULL : ask(self, fields, object, args, count);
+    result = object == NULL ? NULL : ask(self, fields, object, args, count, has_limit);
     Py_XDECREF(object);
     Py_DECREF(fields);
     return result;
+}
+
+/* Tell whether a call is method(object, timeout=…). */
+static int
+has_limit_alone(PyObject *names, Py_ssize_t given)
+{
+    return given == 1 && PyTuple_GET_SIZE(names) == 1
+           && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "timeout") == 0;
 }
 
 static PyObject *
 way_call(PyObject *object, PyObject *const *args, size_t count, PyObject *names)
 {
     const ShortWay *self = (ShortWay *)object;
+    Py_ssize_t given = PyVectorcall_NARGS(count);
+    int has_names = names != NULL && PyTuple_GET_SIZE(names);
 
-    if (PyVectorcall_NARGS(count) > 0 && (names == NULL || !PyTuple_GET_SIZE(names))) {
-        PyObject *result = try_without(self, args, PyVectorcall_NARGS(count));
+    if (given > 0 && (!has_names || has_limit_alone(names, given))) {
+        PyObject *result = try_without(self, args, given + has_names, has_names);
 
         if (result == Py_True) {
             /* It was sent. */
