@@ -104,8 +104,8 @@ class Lasting:
         self._watching.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._socket.__exit__(None)
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        self._socket.__exit__(exc_type)
         self._watching.join()
 
     def _watch(self) -> None:

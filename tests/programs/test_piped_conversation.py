@@ -68,6 +68,23 @@ def test_a_reason_to_close_does_nothing_to_the_terminal_that_stderr_may_be(run):
     assert (code, told) == (10, "syncws: the server closed the connection: 1011 so long\\x1b[2J\n")
 
 
+@pytest.mark.parametrize("reconnect", [(), ("--reconnect",)])
+def test_an_error_does_not_wait_for_a_server_that_answers_no_close(run, reconnect):
+    """Ctrl-C neither: it leaves the same way."""
+
+    has_ended, in_time = threading.Event(), []
+
+    def ignore(connection):
+        handshake(connection)
+        in_time.append(has_ended.wait(LIMIT))
+
+    with scripted_server(ignore) as uri:
+        code, _, told = run(uri, *reconnect, "--close-timeout", "inf", stdin=b"sent\n\xff\n")
+        has_ended.set()
+    assert (code, in_time) == (2, [True])
+    assert "line 2 of stdin is no UTF-8" in told
+
+
 def test_the_command_can_be_named(run, echo_uri):
     assert run("connect", echo_uri, *answers(1), stdin=b"named\n") == (0, b"named\n", "")
 
