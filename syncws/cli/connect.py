@@ -197,6 +197,7 @@ def _over_and_over(options: argparse.Namespace, *, is_on_terminal: bool) -> None
         screen, conversation, talk = _terminal(options)
         with Lasting(options, conversation, screen, lambda socket: _begin(options, socket, screen)) as lasting:
             talk(lasting.execute)
+            lasting.close()
         return
     conversation = Conversation(_way_to_show(options), options.count)
     with Lasting(options, conversation, Screen(sys.stderr), lambda socket: _begin(options, socket)) as lasting:

@@ -75,8 +75,9 @@ def test_a_line_that_cannot_be_done_is_explained_and_ends_nothing(line, told):
         assert terminal.end()[0] == 0
 
 
-def test_the_end_of_input_closes(is_plain):
-    with running_server(echo) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
+@pytest.mark.parametrize("options", [(), ("--reconnect",)])
+def test_the_end_of_input_closes(is_plain, options):
+    with running_server(echo) as uri, on_terminal(*options, uri, is_plain=is_plain) as terminal:
         ready(terminal, is_plain)
         terminal.type("\x04")
         code, output = terminal.end()
