@@ -20,17 +20,17 @@ _PIECE_BYTES = 65536
 Args = MessageWebSocketMessageReceivedEventArgs
 
 
-def read_pieces() -> Iterator[bytes]:
-    """Yield what comes on stdin, as it comes."""
+def read_pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what comes in a file, as it comes."""
     # BufferedReader has it, and so has whatever else wraps a file.
-    source = cast("BinaryIO", getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
+    source = cast("BinaryIO", getattr(file, "raw", file))
     while piece := source.read(_PIECE_BYTES):
         yield piece
 
 
 def read_all() -> bytes:
     """Return all of stdin."""
-    return b"".join(read_pieces())
+    return b"".join(read_pieces(sys.stdin.buffer))
 
 
 def read_lines() -> Iterator[str]:
@@ -41,7 +41,7 @@ def read_lines() -> Iterator[str]:
     """
     number = 0
     begun: list[bytes] = []
-    for piece in read_pieces():
+    for piece in read_pieces(sys.stdin.buffer):
         first, *others = piece.split(b"\n")
         begun.append(first)
         for other in others:

@@ -7,10 +7,12 @@ import argparse
 import contextlib
 import mmap
 import os
+import stat
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 from syncws import StreamWebSocket, WebSocketError
 from syncws.cli import lines
@@ -21,8 +23,9 @@ from syncws.cli.progress import moved, progress
 __all__ = ["add_to", "run"]
 
 _DESCRIPTION = """\
-Send a file as one binary message, whatever its size: it is mapped, not read, and sent in fragments. stdin, as -, is
-sent as it comes, each piece a message. What the server sends is thrown away or, with --wait, written to stdout.
+Send a file as one binary message, whatever its size: it is mapped, not read, and leaves in fragments. stdin, as -, is
+sent as it comes, each piece a message, and so is a pipe or a device. What the server sends is thrown away, or with
+--wait written to stdout.
 """
 
 
@@ -59,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
         start = time.monotonic()
         try:
             if file is None:
-                count = _send_stdin(socket)
+                count = _send_pieces(socket, sys.stdin.buffer, "stdin")
             else:
-                count = _send_file(socket, file.fileno(), os.path.basename(options.file))
+                count = _send_file(socket, file, os.path.basename(options.file))
         except WebSocketError:
             answers.raise_failure()
             raise
@@ -76,21 +79,25 @@ def run(options: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _send_file(socket: StreamWebSocket, descriptor: int, name: str) -> int:
-    size = os.fstat(descriptor).st_size
-    if not size:
-        return socket.output_stream.write(b"")
+def _send_file(socket: StreamWebSocket, file: BinaryIO, name: str) -> int:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        # A pipe or a device: how long it is nobody knows.
+        return _send_pieces(socket, file, name)
+    if not status.st_size:
+        # It is empty, or tells no size, as in /proc.
+        return socket.output_stream.write(file.read())
     with (
-        mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content,
-        progress(f"sending {name}", size) as show,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        progress(f"sending {name}", status.st_size) as show,
     ):
         return socket.output_stream.write(content, show)
 
 
-def _send_stdin(socket: StreamWebSocket) -> int:
+def _send_pieces(socket: StreamWebSocket, file: BinaryIO, name: str) -> int:
     count = 0
-    with progress("sending stdin", None) as show:
-        for piece in lines.read_pieces():
+    with progress(f"sending {name}", None) as show:
+        for piece in lines.read_pieces(file):
             count += socket.output_stream.write(piece)
             show(count)
     return count

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from support import LIMIT, echo, join, read_to_end, running_server, scripted_server
@@ -55,6 +56,30 @@ def test_an_empty_file_is_an_empty_message(run, tmp_path):
         assert run("send", uri, str(tmp_path / "empty"))[0] == 0
         assert keeper.ended.wait(LIMIT)
     assert keeper.received == [b""]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_sent_as_it_comes(run, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(CONTENT,))
+    writer.start()
+    keeper = Keeper()
+    with running_server(keeper) as uri:
+        code, _, errors = run("send", uri, str(pipe))
+        assert keeper.ended.wait(LIMIT)
+    join(writer)
+    assert (code, b"".join(keeper.received)) == (0, CONTENT)
+    assert errors.startswith("sent 3,000,000 bytes in ")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="there is no such file here")
+def test_a_file_that_tells_no_size_is_sent_as_one_message(run):
+    keeper = Keeper()
+    with running_server(keeper) as uri:
+        assert run("send", uri, "/proc/version")[0] == 0
+        assert keeper.ended.wait(LIMIT)
+    assert keeper.received == [Path("/proc/version").read_bytes()]
 
 
 def test_stdin_is_sent_as_it_comes(run):
