@@ -24,8 +24,8 @@ __all__ = ["add_to", "run"]
 
 _DESCRIPTION = """\
 Send a file as one binary message, whatever its size: it is mapped, not read, and sent in fragments. stdin, as -, is
-sent as it comes, each piece a message, and so is a pipe or a device. What the server sends is thrown away or, with --wait,
-written to stdout.
+sent as it comes, each piece a message, and so is a pipe or a device. What the server sends is thrown away or, with
+--wait, written to stdout.
 """
 
 

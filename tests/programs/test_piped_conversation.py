@@ -82,7 +82,7 @@ def test_an_error_does_not_wait_for_a_server_that_answers_no_close(run, reconnec
         code, _, told = run(uri, *reconnect, "--close-timeout", "inf", stdin=b"sent\n\xff\n")
         has_ended.set()
     assert (code, in_time) == (2, [True])
-    assert "line 2 of stdin is no UTF-8" in told
+    assert "line 2 of stdin is not UTF-8" in told
 
 
 def test_the_command_can_be_named(run, echo_uri):
