@@ -1,4 +1,4 @@
-"""Connecting to a server with a certificate of its own making, recognised by its SHA-256 hash and nothing else.
+"""Connecting to a server with a self-signed certificate, recognised by its SHA-256 hash and nothing else.
 
     python -m syncws echo --tls
     python examples/certificate_pinning.py wss://127.0.0.1:8766/ SHA256

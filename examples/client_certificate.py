@@ -1,4 +1,4 @@
-"""Showing a client certificate to a server that asks for one, and looking at the server's.
+"""Showing a client certificate to a server that asks for one, and reading the server's.
 
     python -m syncws echo --tls --client-certificate
     SSL_CERT_FILE=authority.pem python examples/client_certificate.py wss://localhost:8766/ client.pem

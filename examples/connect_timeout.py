@@ -3,8 +3,8 @@
     python -m syncws echo
     python examples/connect_timeout.py ws://127.0.0.1:8765/ [SECONDS]
 
-Without a limit of one's own each of a name's addresses, five at most, has 60 seconds. Here a CancellationTokenSource
-ends the connect; `connect(uri, timeout=5)` does the same with one argument less, and with the status TIMEOUT.
+Without a limit of your own, each of a name's addresses, five at most, has 60 seconds. Here a CancellationTokenSource
+ends the connect; `connect(uri, timeout=5)` does the same more simply, and with the status TIMEOUT.
 """
 
 import sys
@@ -18,7 +18,7 @@ from syncws import (
 
 
 def main(uri: str, seconds: float) -> int:
-    """Connect, and tell what became of it."""
+    """Connect, and say what came of it."""
     with MessageWebSocket() as socket, CancellationTokenSource() as source:
         source.cancel_after(seconds)
         try:

@@ -39,7 +39,7 @@ def throw_away(socket: StreamWebSocket) -> None:
         while answers.read1():
             pass
     except WebSocketError:
-        # The sending tells it too.
+        # The sending reports it too.
         pass
 
 
@@ -47,7 +47,7 @@ def main(uri: str, path: str) -> int:
     """Connect, send the file, close."""
     try:
         with StreamWebSocket() as socket:
-            # What the system still holds at the end may take its time on a slow line.
+            # What the system still holds at the end may take a while on a slow line.
             socket.control.close_timeout = 60
             socket.control.receive_timeout = None
             socket.connect(uri, timeout=5)
@@ -64,7 +64,7 @@ def main(uri: str, path: str) -> int:
         return 1
     # A server may close before it has taken everything: with 1009 when the message is too big for it.
     if code != 1000:
-        print(f"the server has not taken the file: it closed with {code} {reason}".rstrip(), file=sys.stderr)
+        print(f"the server did not take the file: it closed with {code} {reason}".rstrip(), file=sys.stderr)
         return 1
     print(f"sent {size:,} bytes in {seconds:.2f} s: {size / max(seconds, 1e-9) / 2**20:,.1f} MiB/s")
     return 0

@@ -24,7 +24,7 @@ from syncws import (
 
 
 def explain(error: WebSocketError) -> str:
-    """Say whose fault it was: the proxy's, ours, or the server's."""
+    """Say where the fault lies: with the proxy, with us, or with the server."""
     if error.status is WebErrorStatus.PROXY_AUTHENTICATION_REQUIRED:
         return f"the proxy wants another user name and password: {error.message}"
     if isinstance(error, ProxyError) and error.is_about_server:
@@ -35,7 +35,7 @@ def explain(error: WebSocketError) -> str:
 
 
 def main(uri: str, proxy: str | None) -> int:
-    """Connect, send, receive, and tell the way that it went."""
+    """Connect, send, receive, and say which way it went."""
     with MessageWebSocket() as socket:
         socket.control.message_type = SocketMessageType.UTF8
         try:

@@ -1,7 +1,7 @@
-"""What the four scenarios share: looking at a URI that a person typed, telling an error, judging a
+"""What the four scenarios share: checking a URI that a person typed, reporting an error, judging a
 certificate, printing.
 
-Microsoft's sample has the like in its SampleConfiguration. See scenario1_utf8.py for how to run one.
+Microsoft's sample has the same in its SampleConfiguration. See scenario1_utf8.py for how to run one.
 """
 
 import sys
@@ -28,7 +28,7 @@ def append_output_line(text: str) -> None:
 
 
 def try_get_uri(text: str) -> Uri | None:
-    """Return the URI that somebody typed; None, with a word about it, when it is not one for a WebSocket."""
+    """Return the URI that somebody typed; None, with a message, when it is not one for a WebSocket."""
     try:
         return Uri(text.strip())
     except InvalidArgumentError as error:
@@ -37,7 +37,7 @@ def try_get_uri(text: str) -> Uri | None:
 
 
 def build_web_socket_error(error: WebSocketError) -> str:
-    """Tell an error by its HRESULT and its WebErrorStatus, as a program does that acts on them."""
+    """Report an error by its HRESULT and WebErrorStatus, as a program does that acts on them."""
     if error.hresult == HResult.INET_E_SECURITY_PROBLEM:
         return "Custom validation has rejected the server's certificate."
     status = WebSocketError.get_status(error.hresult)
@@ -75,7 +75,7 @@ def take_test_certificates(socket: MessageWebSocket | StreamWebSocket, issuer: s
 
 
 def _custom_validation(issuer: str) -> Callable[[object, WebSocketServerCustomValidationRequestedEventArgs], None]:
-    """Return a handler for server_custom_validation_requested that takes the certificates of one issuer.
+    """Return a handler for server_custom_validation_requested that accepts the certificates of one issuer.
 
     It judges on a thread of its own and puts the end of the event off for it, as a program does that asks elsewhere.
     connect() waits for the deferral meanwhile.

@@ -33,7 +33,7 @@ EDGES = {
 OTHER = Deflate(client_max_window_bits=9, server_context_takeover=False, level=1, minimum_size=0)
 
 
-def test_the_defaults():
+def test_a_deflate_has_the_documented_defaults():
     assert {name: getattr(Deflate(), name) for name in DEFAULTS} == DEFAULTS
 
 

@@ -161,7 +161,7 @@ def test_a_mistyped_property_is_no_new_attribute(control):
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-def test_defaults(control, name):
+def test_each_setting_has_its_default(control, name):
     value = getattr(control, name)
     assert value == DEFAULTS[name]
     assert type(value) is type(DEFAULTS[name])

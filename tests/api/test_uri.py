@@ -79,7 +79,7 @@ def test_what_is_no_text_is_a_type_error(arguments):
         Uri(*arguments)
 
 
-def test_connect_takes_it():
+def test_connect_takes_a_uri_object():
     with running_server(echo) as text:
         with MessageWebSocket() as socket:
             socket.connect(Uri(text))

@@ -92,7 +92,7 @@ def test_a_data_writer_s_messages_are_compressed_too():
             writer.detach_stream()
 
 
-def test_over_tls(tls):
+def test_messages_are_compressed_over_tls_too(tls):
     with connected(echo, run=compressing(), tls=tls, compression=True) as socket:
         for message in MESSAGES:
             socket.send(message)

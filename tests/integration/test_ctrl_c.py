@@ -100,7 +100,7 @@ OPEN = {
 
 
 @pytest.mark.parametrize(("kind", "call"), CALLS.values(), ids=CALLS.keys())
-def test_ctrl_c_ends(kind, call, tls, authority_file):
+def test_ctrl_c_ends_each_call_that_waits(kind, call, tls, authority_file):
     left = threading.Event()
 
     def serve(connection):

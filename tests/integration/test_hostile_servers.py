@@ -244,7 +244,7 @@ def test_a_cancellation_of_a_connect_that_hangs(serve, sockets, client_tls):
         assert error.hresult == HResult.ERROR_CANCELLED
 
 
-def test_headers_without_end(serve, sockets):
+def test_headers_without_end_fail_the_connect(serve, sockets):
     def script(connection):
         read_request(connection)
         connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\n")

@@ -43,7 +43,7 @@ def test_copyfileobj_in_both_directions(socket):
     assert is_same
 
 
-def test_lines_of_json(socket):
+def test_lines_of_json_come_back_as_they_were_written(socket):
     records = [{"number": number, "text": "ü" * number} for number in range(200)]
     with io.TextIOWrapper(io.BufferedWriter(socket.output_stream.as_file()), encoding="utf-8") as file:
         for record in records:

@@ -250,12 +250,12 @@ NOT_EXEMPT = [
 
 
 @pytest.mark.parametrize(("no_proxy", "host"), EXEMPT)
-def test_an_exception_holds(no_proxy, host):
+def test_an_entry_of_no_proxy_exempts_its_hosts(no_proxy, host):
     assert is_exempt(host, 443, no_proxy)
 
 
 @pytest.mark.parametrize(("no_proxy", "host"), NOT_EXEMPT)
-def test_an_exception_does_not_hold(no_proxy, host):
+def test_an_entry_of_no_proxy_exempts_no_other_host(no_proxy, host):
     assert not is_exempt(host, 443, no_proxy)
 
 

@@ -60,7 +60,7 @@ def test_a_chain_that_is_refused_and_need_not_be_is_counted(monkeypatch):
 
 
 @needs_same_openssl
-def test_the_command_runs():
+def test_the_command_finds_no_chain_that_passes_and_must_not():
     command = [sys.executable, "-m", "compliance.trust", "--cases", "3", "--seed", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == 0, done.stderr

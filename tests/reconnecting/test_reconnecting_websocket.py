@@ -168,7 +168,7 @@ def test_a_code_of_the_programs_goes_into_the_close_frame():
     assert frames[-1][1] == b"\x0f\xa0enough"
 
 
-def test_it_starts_once():
+def test_it_starts_once_and_waits_need_the_start():
     with ReconnectingWebSocket(uri_of_nobody()) as socket, pytest.raises(IllegalMethodCallError, match="already"):
         socket.start()
     with pytest.raises(ObjectClosedError):

@@ -31,7 +31,7 @@ KINDS = pytest.mark.parametrize("make", [over, DataReader.from_buffer, loaded, l
 
 
 @KINDS
-def test_the_defaults(make):
+def test_a_new_reader_is_utf8_big_endian_and_empty(make):
     reader = make(b"")
     assert reader.input_stream_options is NONE
     assert reader.unicode_encoding is UnicodeEncoding.UTF8

@@ -22,7 +22,7 @@ TEXT = "grüße, 世界 🎉"
 # Settings
 
 
-def test_the_defaults():
+def test_a_new_writer_is_utf8_big_endian_and_empty():
     writer = DataWriter()
     assert writer.unicode_encoding is UnicodeEncoding.UTF8
     assert writer.byte_order is ByteOrder.BIG_ENDIAN

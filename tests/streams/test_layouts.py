@@ -75,7 +75,7 @@ def test_what_is_no_int_is_refused(value):
         (1304, layouts.INT32, LITTLE, "18 05 00 00"),
     ],
 )
-def test_known_integers(value, layout, order, expected):
+def test_integers_have_their_known_bytes(value, layout, order, expected):
     assert layouts.pack_integer(value, layout, order) == bytes.fromhex(expected)
 
 
@@ -91,7 +91,7 @@ def test_known_integers(value, layout, order, expected):
         (3.4028234663852886e38, layouts.SINGLE, BIG, "7F 7F FF FF"),
     ],
 )
-def test_known_floats(value, layout, order, expected):
+def test_floats_have_their_known_bytes(value, layout, order, expected):
     assert layouts.pack_float(value, layout, order) == bytes.fromhex(expected)
 
 

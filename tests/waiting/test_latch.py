@@ -14,7 +14,7 @@ def test_it_is_not_set_at_first():
     assert not latch.wait(0)
 
 
-def test_it_stays_set():
+def test_a_latch_stays_set():
     latch = Latch()
     latch.set()
     latch.set()
