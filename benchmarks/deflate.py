@@ -1,4 +1,4 @@
-"""Compressed messages: syncws beside websockets, and aiohttp and picows where they are installed.
+"""Compressed messages: syncws next to websockets, and aiohttp and picows where they are installed.
 
     python benchmarks/deflate.py [--clients NAMES] [--rounds N] [--quick] [--cpu] [--write docs]
 

@@ -1,4 +1,4 @@
-"""syncws beside five other clients and a bare socket, in turn, on one raw-socket server process, plain and with TLS.
+"""syncws next to five other clients and a bare socket, in turn, on one raw-socket server process, plain and with TLS.
 
     python benchmarks/peers.py [--rounds N] [--rows WORDS] [--only plain|tls] [--write FOLDER] [--quick]
 

@@ -1,4 +1,4 @@
-"""Calls the socket classes in every order against a real server, beside a model of what each call must do.
+"""Calls the socket classes in every order against a real server, next to a model of what each call must do.
 
     python -m compliance.machine [--examples 500] [--steps 40] [--seed 1]
 
