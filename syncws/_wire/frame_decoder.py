@@ -47,6 +47,8 @@ NO_LIMIT = 1 << 63
 """A max_message_size that no message reaches: frames alone can say lengths up to it."""
 
 _RESERVED_BITS = 0x70
+# How an answer of HTTP begins; no frame does.
+_HTTP = tuple(b"HT")
 _MASK_BIT = 0x80
 
 # What the inflater gives out at a time.
@@ -248,7 +250,7 @@ class FrameDecoder:
 
     def _check_first_bytes(self, first: int, second: int, opcode: int) -> None:
         if first & _RESERVED_BITS:
-            self._check_reserved_bits(first, opcode)
+            self._check_reserved_bits(first, second, opcode)
         if second & _MASK_BIT:
             raise _protocol_error("the server sent a masked frame")
         if opcode > 0xA or 0x2 < opcode < CLOSE:
@@ -264,14 +266,17 @@ class FrameDecoder:
         elif self._is_under_way:
             raise _protocol_error("the server began a message before it had finished the last one")
 
-    def _check_reserved_bits(self, first: int, opcode: int) -> None:
+    def _check_reserved_bits(self, first: int, second: int, opcode: int) -> None:
         """Allow RSV1 alone, on the first frame of a message, where compression was agreed (RFC 7692 6)."""
         if self.inflater is None:
-            raise _protocol_error(f"the server set reserved bits (first byte 0x{first:02x}) without an extension")
-        if first & _RESERVED_BITS != RSV1 or opcode >= CLOSE or opcode == CONTINUATION:
-            raise _protocol_error(
-                f"the server set reserved bits where permessage-deflate has none (first byte 0x{first:02x})"
-            )
+            where = "without an extension"
+        elif first & _RESERVED_BITS != RSV1 or opcode >= CLOSE or opcode == CONTINUATION:
+            where = "where permessage-deflate has none"
+        else:
+            return
+        # Development servers, and proxies at their time limit, write an answer of HTTP on a connection that is open.
+        hint = "; it sent HTTP instead of a frame" if (first, second) == _HTTP else ""
+        raise _protocol_error(f"the server set reserved bits (first byte 0x{first:02x}) {where}{hint}")
 
     def _begin_frame(self, first: int, opcode: int, length: int) -> None:
         if opcode != CONTINUATION:

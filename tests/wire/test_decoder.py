@@ -29,6 +29,7 @@ from support.wire_vectors import ALL_VECTORS, BAD_TEXT, PROTOCOL_ERROR, TOO_BIG
 from syncws._wire import decoder as decoder_module
 from syncws._wire.accelerated import accelerated
 from syncws._wire.decoder import Decoder
+from syncws._wire.deflate import Inflater
 from syncws._wire.incoming import Message, Violation
 from syncws.enums import SocketMessageType
 from syncws.errors import MessageTooBigError
@@ -170,6 +171,13 @@ def test_a_limit_of_a_whole_64_bit_length_lets_the_largest_frame_begin():
 )
 def test_a_broken_rule_in_the_first_two_bytes_fails_before_more_comes(header):
     assert decode(bytes.fromhex(header)) == [PROTOCOL_ERROR]
+
+
+@pytest.mark.parametrize("make_inflater", [lambda: None, Inflater])
+@pytest.mark.parametrize(("data", "is_http"), [(b"HTTP/1.1 504 Gateway Time-out\r\n", True), (b"\xf1\x00", False)])
+def test_an_answer_of_http_instead_of_a_frame_is_called_so(make_inflater, data, is_http):
+    (violation,) = Decoder(LIMIT, inflater=make_inflater()).receive_data(data)
+    assert violation.error.message.endswith("; it sent HTTP instead of a frame") is is_http
 
 
 def test_a_length_in_a_longer_form_fails_before_the_payload_comes():
