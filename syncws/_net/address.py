@@ -38,6 +38,11 @@ class Address(NamedTuple):
         """True for 0.0.0.0 and ::, which are no host's (RFC 1122 3.2.1.3, RFC 4291 2.5.2)."""
         return ipaddress.ip_address(self.text).is_unspecified
 
+    @property
+    def needs_zone(self) -> bool:
+        """True for a link-local IPv6 address without a zone id, which most systems cannot find (RFC 4007 6)."""
+        return self.family == socket.AF_INET6 and "%" not in self.text and ipaddress.ip_address(self.text).is_link_local
+
     def at_port(self, port: int) -> str | tuple[str, int] | tuple[str, int, int, int]:
         """Return what socket.connect takes, the zone id as a number; a path has no port.
 

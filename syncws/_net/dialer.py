@@ -157,7 +157,7 @@ class Dialer:
             return dialed
         # A Unix socket is connected at once, or its server's queue is full; it never tells when there is room again.
         if error not in _PENDING or not is_ip:
-            self.fail(dialed, _system_error(error))
+            self.fail(dialed, _system_error(error, dialed.address))
         return None
 
     def _share(self, count: int) -> Deadline:
@@ -185,7 +185,7 @@ class Dialer:
             error = answered.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if not error:
                 return answered
-            self.fail(answered, _system_error(error))
+            self.fail(answered, _system_error(error, answered.address))
         for dialed in tuple(self._pending):
             if dialed.deadline.is_expired:
                 self.fail(dialed, OperationTimedOutError(f"no answer within {now() - dialed.started:.3g} s"))
@@ -225,10 +225,13 @@ class Dialer:
         return error
 
 
-def _system_error(number: int) -> OSError:
+def _system_error(number: int, address: Address) -> OSError:
     # C's library on Windows has no words for Winsock's numbers; there the module socket has a table of them.
     words: dict[int, str] = getattr(socket, "errorTab", {})
-    return OSError(number, words.get(number) or os.strerror(number))
+    text = words.get(number) or os.strerror(number)
+    if number == errno.EINVAL and address.needs_zone:
+        text += ": such an address needs its network interface, as in ws://[fe80::1%25eth0]/"
+    return OSError(number, text)
 
 
 def set_options(connected: socket.socket, settings: WebSocketControl, *, is_ip: bool) -> None:

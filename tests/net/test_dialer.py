@@ -13,8 +13,8 @@ from support.fakes import FakeClock
 
 from syncws._locks import locks
 from syncws._net import dialer as dialer_module
-from syncws._net.address import Address
-from syncws._net.dialer import Dialer
+from syncws._net.address import Address, parse_address
+from syncws._net.dialer import Dialer, _system_error
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting import waiter as waiter_module
 from syncws._waiting.deadline import Deadline
@@ -389,3 +389,19 @@ def test_with_a_delay_an_address_that_has_accepted_leaves_time_for_the_others(di
 @pytest.mark.usefixtures("silence")
 def test_without_a_total_time_each_address_has_connect_timeout(dial):
     assert tried(dial, 2, timeout=None, connect_timeout=60.0) == [60, 60]
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "is_told"),
+    [
+        ("fe80::1", errno.EINVAL, True),
+        ("fe80::1", errno.ECONNREFUSED, False),
+        ("fe80::1%lo", errno.EINVAL, False),
+        ("2001:db8::1", errno.EINVAL, False),
+        ("169.254.0.1", errno.EINVAL, False),
+    ],
+)
+def test_a_link_local_address_that_the_system_refuses_is_told_to_need_its_interface(text, number, is_told):
+    error = _system_error(number, parse_address(text))
+    assert error.errno == number
+    assert ("such an address needs its network interface, as in ws://[fe80::1%25eth0]/" in str(error)) is is_told
