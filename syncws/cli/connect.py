@@ -184,11 +184,12 @@ def _typed(options: argparse.Namespace, socket: MessageWebSocket) -> None:
     connect(options, socket)
     screen.connected(socket)
     try:
-        _begin(options, socket, screen)
-        talk(lambda line: execute(socket, line, screen))
+        # Which Ctrl-C leaves without waiting for the server for long.
+        with socket:
+            _begin(options, socket, screen)
+            talk(lambda line: execute(socket, line, screen))
+            socket.close(1000)
     finally:
-        # Ctrl-C comes by here too.
-        socket.close(1000)
         screen.ended(socket)
 
 

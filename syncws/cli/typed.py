@@ -18,7 +18,7 @@ TEXT                   send it
 /close [CODE [REASON]] close, with 1000 when no code is given
 /help                  this
 Ctrl-D                 close with 1000
-Ctrl-C                 the same, and exit with 130"""
+Ctrl-C                 close without waiting long, and exit with 130"""
 
 
 def execute(socket: MessageWebSocket, line: str, screen: Screen) -> None:

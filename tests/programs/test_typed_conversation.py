@@ -1,9 +1,10 @@
 """`syncws URL` on a pseudo-terminal: with prompt_toolkit and rich, and without them."""
 
 import sys
+import threading
 
 import pytest
-from support import LIMIT, echo, running_server
+from support import LIMIT, echo, handshake, running_server, scripted_server
 from support.commands import PROMPT, on_terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal of this kind")
@@ -95,6 +96,27 @@ def test_ctrl_c_ends_without_a_traceback(is_plain):
         code, output = terminal.end()
     assert code == 130
     assert "Traceback" not in output
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_answers_no_close(is_plain):
+    has_ended, in_time = threading.Event(), []
+
+    def ignore(connection):
+        handshake(connection)
+        in_time.append(has_ended.wait(LIMIT))
+
+    with (
+        scripted_server(ignore) as uri,
+        on_terminal("--close-timeout", "inf", uri, is_plain=is_plain) as terminal,
+    ):
+        ready(terminal, is_plain)
+        if is_plain:
+            terminal.interrupt()
+        else:
+            terminal.type("\x03")
+        code, _ = terminal.end()
+        has_ended.set()
+    assert (code, in_time) == (130, [True])
 
 
 @pytest.mark.parametrize(("line", "exit_code"), [("stop", 0), ("stop 4000", 10)])
