@@ -20,7 +20,7 @@ ENDINGS = (ConnectionLostError, ProtocolViolationError, MessageTooBigError)
 
 
 MOST_AT_HAND = 4096
-"""Bytes for which it is worth while to copy them once more than peek() does, to be spared the rest of a read."""
+"""Up to so many bytes, one copy more than peek() makes costs less than the rest of a read."""
 
 
 class ByteSource(Protocol):
@@ -59,12 +59,12 @@ class ByteSource(Protocol):
         """Take `count` bytes that peek() has shown."""
 
     def take_at_hand(self, count: int, stop: bytes = b"", put: Callable[[bytes], object] | None = None) -> bytes | None:
-        """Take `count` bytes where they lie together already, without begin(); None, and nothing, where they do not.
+        """Take `count` bytes that already lie together, without begin(); if they do not, take nothing and return None.
 
         Args:
-            count: how many.
-            stop: take up to and with the first of these bytes, which is to be among so many.
-            put: is called with them before they count as taken.
+            count: how many bytes.
+            stop: end with the first `stop` instead, which must be among these bytes.
+            put: called with the bytes before they count as taken.
         """
         ...
 
@@ -108,7 +108,7 @@ class MemorySource:
         self.position += count
 
     def take_at_hand(self, count: int, stop: bytes = b"", put: Callable[[bytes], object] | None = None) -> bytes | None:
-        """See ByteSource.take_at_hand; to begin a read costs little here."""
+        """See ByteSource.take_at_hand; beginning a read costs little here."""
         return None
 
     def put_back(self, data: bytes) -> None:

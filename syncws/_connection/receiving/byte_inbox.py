@@ -178,9 +178,10 @@ class ByteInbox(Inbox):
                     self._tell_of_room()
 
     def take_at_hand(self, count: int, stop: bytes = b"", put: Callable[[bytes], object] | None = None) -> bytes | None:
-        """See ByteSource.take_at_hand; for a program that reads the socket itself, where nobody is to be told.
+        """See ByteSource.take_at_hand; only for a program that reads the socket itself, and when nobody must be told.
 
-        After the lock is released there is no call but `put`, so an interruption finds all taken, or nothing.
+        No call comes between the last look and the assignment to `position`: an interruption finds all taken, or nothing,
+        and no other thread runs in between.
         """
         operation = self._at_hand
         is_begun = False
@@ -198,9 +199,10 @@ class ByteInbox(Inbox):
                 return None
             if put is not None:
                 put(data)
+            end = position + len(data)
             if self._must_tell or self._is_dropping:
                 return None
-            self.position = position + len(data)
+            self.position = end
             return data
         finally:
             if is_begun:

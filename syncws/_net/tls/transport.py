@@ -146,11 +146,11 @@ class TlsTransport:
             ssl.SSLError: OpenSSL's reason, certificate verification included.
             OSError: the transport's.
         """
-        # An engine of the application's own may wait in there, and a connect of another thread's must not wait for it.
-        midst: AbstractContextManager[object] = loading() if type(self._ssl) is ssl.SSLObject else nullcontext()
+        # A class of the application's own may wait in the call, and connects of other threads must not wait for that.
+        guard: AbstractContextManager[object] = loading() if type(self._ssl) is ssl.SSLObject else nullcontext()
         while True:
             try:
-                with midst, self.lock:
+                with guard, self.lock:
                     self._ssl.do_handshake()
                     self._note_rest(is_full=True)
             except ssl.SSLWantReadError:
