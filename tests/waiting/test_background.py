@@ -165,17 +165,19 @@ def test_what_interrupts_the_start_of_a_thread_comes_out_as_it_is():
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, TimeoutError])
 def test_so_does_what_interrupts_it_when_the_thread_runs_already(monkeypatch, raised):
-    start_new_thread = threading._start_new_thread
+    # What it is called from Python 3.13 on, and before.
+    name = "_start_joinable_thread" if hasattr(threading, "_start_joinable_thread") else "_start_new_thread"
+    start = getattr(threading, name)
 
-    def start_and_interrupt(function, arguments):
-        start_new_thread(function, arguments)
+    def start_and_interrupt(*arguments, **options):
+        start(*arguments, **options)
         wait(ran)
         # As a signal handler may in that moment.
         raise raised("in a signal handler")
 
     ran = threading.Event()
     thread = threading.Thread(target=ran.set, daemon=True)
-    monkeypatch.setattr(threading, "_start_new_thread", start_and_interrupt)
+    monkeypatch.setattr(threading, name, start_and_interrupt)
     with pytest.raises(raised, match="in a signal handler"):
         background.start(thread)
     monkeypatch.undo()
