@@ -180,8 +180,8 @@ class ByteInbox(Inbox):
     def take_at_hand(self, count: int, stop: bytes = b"", put: Callable[[bytes], object] | None = None) -> bytes | None:
         """See ByteSource.take_at_hand; only for a program that reads the socket itself, and when nobody must be told.
 
-        No call comes between the last look and the assignment to `position`: an interruption finds all taken, or nothing,
-        and no other thread runs in between.
+        No call comes between the last look and the assignment to `position`, so no other thread runs there, and an
+        interruption finds all taken, or nothing.
         """
         operation = self._at_hand
         is_begun = False
