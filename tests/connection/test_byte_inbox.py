@@ -416,6 +416,8 @@ def test_nothing_is_taken_at_once_when_somebody_is_to_be_told_or_refused(pulled,
     happen(pulled)
     assert pulled.take_at_hand(2) is None
     assert pulled.position == 0
+    if pulled.has_descriptor:
+        pulled._descriptor._waker.close()
 
 
 def test_another_read_is_refused_while_bytes_are_taken_at_once(pulled):
@@ -450,7 +452,7 @@ def test_an_interruption_takes_all_at_once_or_nothing(size):
         assert inbox.position == 0, f"place {place}"
         assert put in ([], [BYTES[:5]])
         begin(inbox, FOREVER)
-    assert 5 < place < 29
+    assert 3 < place < 29
     assert inbox.position == 5
 
 

@@ -139,6 +139,7 @@ def test_a_refusal_names_the_port_that_the_uri_leaves_out(connect, closed_port, 
     assert f"cannot connect to {uri} (port {closed_port}): 127.0.0.1: Connection refused" in str(caught.value)
 
 
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
 def test_a_unix_socket_has_no_port_to_name(connect, tmp_path):
     with pytest.raises(CannotConnectError, match="cannot connect to ws://localhost/: "):
         connect("ws://localhost/", over=str(tmp_path / "nobody"))
