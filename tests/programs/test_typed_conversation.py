@@ -34,6 +34,14 @@ def ready(terminal, is_plain):
         terminal.wait_for(PROMPT)
 
 
+def press_ctrl_c(terminal, is_plain):
+    """The prompt has the terminal give it as a character."""
+    if is_plain:
+        terminal.interrupt()
+    else:
+        terminal.type("\x03")
+
+
 def test_what_is_typed_is_sent_and_what_comes_is_shown(is_plain):
     with running_server(echo) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
         ready(terminal, is_plain)
@@ -89,10 +97,7 @@ def test_the_end_of_input_closes(is_plain, options):
 def test_ctrl_c_ends_without_a_traceback(is_plain):
     with running_server(echo) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
         ready(terminal, is_plain)
-        if is_plain:
-            terminal.interrupt()
-        else:
-            terminal.type("\x03")
+        press_ctrl_c(terminal, is_plain)
         code, output = terminal.end()
     assert code == 130
     assert "Traceback" not in output
@@ -110,10 +115,7 @@ def test_ctrl_c_does_not_wait_for_a_server_that_answers_no_close(is_plain):
         on_terminal("--close-timeout", "inf", uri, is_plain=is_plain) as terminal,
     ):
         ready(terminal, is_plain)
-        if is_plain:
-            terminal.interrupt()
-        else:
-            terminal.type("\x03")
+        press_ctrl_c(terminal, is_plain)
         code, _ = terminal.end()
         has_ended.set()
     assert (code, in_time) == (130, [True])
