@@ -249,14 +249,6 @@ class MessageInbox(Inbox):
             self._messages.extendleft(reversed(messages))
             self._show_state()
 
-    @property
-    def first(self) -> Message | None:
-        """The message that is taken next; None when nothing waits."""
-        try:
-            return self._messages[0]
-        except IndexError:
-            return None
-
     def take_now(self) -> Message | None:
         """Take the next message if there is one, for a handler that was added after it came; never waits."""
         with self._lock:
