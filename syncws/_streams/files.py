@@ -40,13 +40,14 @@ class InputFile(io.BufferedIOBase):
         self._check_open()
         limit = _limit(size)
         data = self._source.take_at_hand(limit) if limit else None
-        return self._gather(Gathering(self._source, self._begin, limit)) if data is None else data
+        return Gathering(self._source, self._begin, limit).gather() if data is None else data
 
     def read1(self, size: int = -1, /) -> bytes:
         """Wait for at least one byte and read what is there, up to `size`; b"" at the end (io)."""
+        self._check_open()
         limit = _limit(size)
         limit = WHOLE_PIECE if limit is None else limit
-        return self._gather(Gathering(self._source, self._begin, limit, is_partial=True))
+        return Gathering(self._source, self._begin, limit, is_partial=True).gather()
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill a buffer, less only at the end; return the number of bytes (io)."""
@@ -61,17 +62,13 @@ class InputFile(io.BufferedIOBase):
         self._check_open()
         limit = _limit(size)
         line = self._source.take_at_hand(WHOLE_PIECE if limit is None else limit, b"\n")
-        return self._gather(Gathering(self._source, self._begin, limit, is_line=True)) if line is None else line
+        return Gathering(self._source, self._begin, limit, is_line=True).gather() if line is None else line
 
     def _fill(self, filling: Filling, buffer: "WriteableBuffer", options: InputStreamOptions) -> int:
         self._check_open()
         # Released at once: an exception that is kept must not keep the caller's bytearray from growing.
         with as_writable_view(buffer, "buffer") as target:
             return filling.fill(target, options)
-
-    def _gather(self, gathering: Gathering) -> bytes:
-        self._check_open()
-        return gathering.gather()
 
     def _check_open(self) -> None:
         if self.closed:
