@@ -4,9 +4,9 @@ Its methods run on the caller's thread and may be called on any thread; handlers
 connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.json_messages import as_json, from_json
@@ -52,6 +52,7 @@ _CONNECTED = State.CONNECTED
 _UTF8 = SocketMessageType.UTF8
 _TIMEOUT = Default.TIMEOUT
 
+ResultT = TypeVar("ResultT")
 MessageHandler = Handler["MessageWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
 
@@ -289,7 +290,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         limit = self._control._receive_timeout if timeout is _TIMEOUT else timeout
         session = self._session
         if session is None or self._socket_state is not _CONNECTED or cancellation_token is not None:
-            return content_of(self._await_message(self._connected_session(to_read=True), limit, cancellation_token))
+            token = check_token(cancellation_token)
+            return content_of(self._await_message(self._connected_session(to_read=True), limit, token))
         taken = session.receive(Deadline(limit), self._check_no_handlers, self._message_received_event)
         if taken is None:
             raise session.closed_error("the connection is closed")
@@ -305,8 +307,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Args, Raises: as receive.
         """
-        limit, session = self._limit(timeout), self._connected_session(to_read=True)
-        message = self._await_message(session, limit, cancellation_token)
+        limit, token = self._limit(timeout), check_token(cancellation_token)
+        message = self._await_message(self._connected_session(to_read=True), limit, token)
         assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
         return message
 
@@ -323,8 +325,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         Raises: as receive; and IllegalMethodCallError when the message is binary (0x8000000E): it stays, for receive()
             or receive_bytes().
         """
-        limit, session = self._limit(timeout), self._connected_session(to_read=True)
-        return session.take_as(partial(self._await_message, session, limit, cancellation_token), _as_text)
+        return self._receive_as(_as_text, timeout, cancellation_token)
 
     def receive_bytes(
         self,
@@ -357,8 +358,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """
         if self._control._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
             raise IllegalMethodCallError("receive_json needs whole messages, and receive_mode is PARTIAL_MESSAGE")
-        limit, session = self._limit(timeout), self._connected_session(to_read=True)
-        return session.take_as(partial(self._await_message, session, limit, cancellation_token), from_json)
+        return self._receive_as(from_json, timeout, cancellation_token)
 
     def receive_all_waiting(self) -> list[str | bytes]:
         """Return the messages that have come, without waiting; [] for none (beyond WinRT).
@@ -400,8 +400,17 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     def _limit(self, timeout: float | Default | None) -> float | None:
         return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
 
+    def _receive_as(
+        self,
+        convert: Callable[[str | bytes], ResultT],
+        timeout: float | Default | None,
+        token: CancellationToken | None,
+    ) -> ResultT:
+        limit, token = self._limit(timeout), check_token(token)
+        session = self._connected_session(to_read=True)
+        return session.take_as(partial(self._await_message, session, limit, token), convert)
+
     def _await_message(self, session: MessageSession, limit: float | None, token: CancellationToken | None) -> Message:
-        check_token(token)
         message = self._take_message(session, limit, token)
         if message is None:
             raise session.closed_error("the connection is closed")
