@@ -125,12 +125,12 @@ class MessagePieceEventArgs(MessageWebSocketMessageReceivedEventArgs, MessagePie
     def get_data_reader(self) -> DataReader:
         """Return a reader that holds the piece; see the base class."""
         # Not over the text: that begins and ends where characters do.
-        return MessageReader(self._payload, None, self._length)
+        return MessageReader(self.payload, None, self._length)
 
     @property
     def is_message_complete(self) -> bool:
         """True when the piece ends its message; see the base class."""
-        return self._is_last
+        return self.is_last
 
 
 class WebSocketClosedEventArgs:

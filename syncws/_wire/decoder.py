@@ -19,7 +19,6 @@ from syncws._wire.scanning import (
     FIN_TEXT,
     FIRST_FRAGMENTS,
     FRAGMENTED_BYTES,
-    SCANNED_BYTES,
     long_header,
     message_of,
     scan,
@@ -46,7 +45,7 @@ class Decoder(FrameDecoder):
 
     takes_views = True
 
-    __slots__ = ("_binary", "_fragmented_limit", "_fragments", "_message_class", "_scan_limit", "_small_limit", "_text")
+    __slots__ = ("_binary", "_fragmented_limit", "_fragments", "_small_limit", "_text")
 
     def __init__(
         self, max_message_size: int, message_class: type[Message] = Message, inflater: Inflater | None = None
@@ -55,13 +54,9 @@ class Decoder(FrameDecoder):
 
         Args:
             max_message_size: bytes that a message may have; a larger one is refused when its header says so.
-            message_class: the class of the messages; made without calling its constructor, so that the object
-                decoded here can be the very one that an application's handler receives.
-            inflater: see FrameDecoder.
+            message_class, inflater: see FrameDecoder.
         """
-        super().__init__(max_message_size, inflater)
-        self._message_class = message_class
-        self._scan_limit = min(SCANNED_BYTES, max_message_size)
+        super().__init__(max_message_size, message_class, inflater)
         self._small_limit = min(125, max_message_size)
         self._fragmented_limit = min(FRAGMENTED_BYTES, max_message_size)
         # The message under way, if any: then exactly one of the two is set.
@@ -120,36 +115,10 @@ class Decoder(FrameDecoder):
         super()._die()
         self._text = self._binary = self.room = None
 
-    def _decode(self, data: bytes | memoryview, events: list[Incoming]) -> None:
-        position = 0
-        end = len(data)
-        if self._frame_remaining:
-            position = self._take_payload(data, 0, end, events)
-        while end - position >= 2:
-            # Whole small messages, unless one is under way: then nothing may take the short way.
-            if not self._is_under_way:
-                count = len(events)
-                try:
-                    # Views come only where scan() is compiled.
-                    position = scan(data, position, self._scan_limit, self._message_class, events)  # type: ignore[arg-type]
-                except UnicodeDecodeError as exc:
-                    raise bad_text(exc) from None
-                finally:
-                    self.tally.whole += len(events) - count
-                if end - position < 2:
-                    break
-                following = self._take_short_ways(data, position, end, events)
-                if following > position:
-                    position = following
-                    continue
-                if self._is_left(data, position, end):
-                    break
-            following = self._take_frame(data, position, end, events)
-            if following < 0 or self.is_dead:
-                break
-            position = following
-        if position < end and not self.is_dead:
-            self._unread = bytes(data[position:])
+    def _take_frame(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
+        if not self._is_under_way and self._is_left(data, position, end):
+            return -1
+        return super()._take_frame(data, position, end, events)
 
     def _is_left(self, data: bytes | memoryview, position: int, end: int) -> bool:
         """Tell whether the unfinished message at `position` is left to the next call, to be taken whole then.
@@ -168,7 +137,6 @@ class Decoder(FrameDecoder):
         return first in (FIN_TEXT, FIN_BINARY) and end - start < length <= self._scan_limit
 
     def _take_short_ways(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
-        """Take whole messages that scan() leaves; return where the next frame is."""
         first = data[position]
         if first in FIRST_FRAGMENTS:
             return self._take_fragmented(data, position, events)

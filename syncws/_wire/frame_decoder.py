@@ -25,7 +25,8 @@ from syncws._wire.frames import (
     RSV1,
     is_valid_received_close_code,
 )
-from syncws._wire.incoming import CloseFrame, Incoming, Ping, Pong, Violation
+from syncws._wire.incoming import CloseFrame, Incoming, Message, Ping, Pong, Violation
+from syncws._wire.scanning import SCANNED_BYTES, scan
 from syncws._wire.shown import shown_text
 from syncws._wire.tally import Tally
 from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketError
@@ -110,7 +111,9 @@ class FrameDecoder:
         "_is_compressed",
         "_is_under_way",
         "_max_message_size",
+        "_message_class",
         "_message_length",
+        "_scan_limit",
         "_unread",
         "has_more",
         "inflater",
@@ -119,14 +122,18 @@ class FrameDecoder:
         "tally",
     )
 
-    def __init__(self, max_message_size: int, inflater: Inflater | None = None) -> None:
+    def __init__(self, max_message_size: int, message_class: type[Message], inflater: Inflater | None) -> None:
         """Make a decoder.
 
         Args:
             max_message_size: in bytes; a larger message is refused when a header says so, or when it is inflated.
+            message_class: the class of what it makes; made without calling its constructor, so that the object
+                decoded here can be the very one that an application's handler receives.
             inflater: for what is compressed; None when that was not agreed.
         """
         self._max_message_size = max_message_size
+        self._scan_limit = min(SCANNED_BYTES, max_message_size)
+        self._message_class = message_class
         self.inflater = inflater
         # Where the inflater's count of bytes ends this call.
         self._inflated_limit = 0
@@ -217,12 +224,32 @@ class FrameDecoder:
         if self._frame_remaining:
             position = self._take_payload(data, 0, end, events)
         while end - position >= 2:
+            # Whole messages, unless one is under way: then nothing may take the short way.
+            if not self._is_under_way:
+                count = len(events)
+                try:
+                    # Views come only where scan() is compiled.
+                    position = scan(data, position, self._scan_limit, self._message_class, events)  # type: ignore[arg-type]
+                except UnicodeDecodeError as exc:
+                    raise bad_text(exc) from None
+                finally:
+                    self.tally.whole += len(events) - count
+                if end - position < 2:
+                    break
+                following = self._take_short_ways(data, position, end, events)
+                if following > position:
+                    position = following
+                    continue
             following = self._take_frame(data, position, end, events)
             if following < 0 or self.is_dead:
                 break
             position = following
         if position < end and not self.is_dead:
             self._unread = bytes(data[position:])
+
+    def _take_short_ways(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
+        """Take whole messages that scan() leaves, where there is a way; return where the next frame is."""
+        return position
 
     def _take_frame(self, data: bytes | memoryview, position: int, end: int, events: list[Incoming]) -> int:
         """Read the frame at `position`; return where the next one begins, or -1 when the header needs more bytes."""

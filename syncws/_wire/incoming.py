@@ -83,23 +83,23 @@ class MessagePiece(Message):
     it began is part of it, that of one which it leaves unfinished is not.
     """
 
-    __slots__ = ("_is_last", "_type")
+    __slots__ = ("_is_last",)
 
+    # Not set for what scan() has made, which is a whole message in one piece.
     _is_last: bool
-    _type: SocketMessageType
 
     @property
     def is_last(self) -> bool:
         """True for the piece that ends the message."""
-        return self._is_last
+        return getattr(self, "_is_last", True)
 
     @property
-    def message_type(self) -> SocketMessageType:
-        """Type of the message on the wire, the same for all of its pieces.
-
-        Source: MessageWebSocketMessageReceivedEventArgs.MessageType.
-        """
-        return self._type
+    def payload(self) -> bytes:
+        """The bytes of the piece."""
+        if self._payload is None:
+            assert self._text is not None
+            return self._text.encode()
+        return self._payload
 
 
 class Ping:

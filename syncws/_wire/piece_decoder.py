@@ -9,7 +9,6 @@ from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, bad_text, check_f
 from syncws._wire.frames import TEXT
 from syncws._wire.incoming import Incoming, MessagePiece
 from syncws._wire.utf8 import TextDecoder
-from syncws.enums import SocketMessageType
 
 __all__ = ["PieceDecoder"]
 
@@ -23,7 +22,9 @@ class PieceDecoder(FrameDecoder):
     cannot be UTF-8 is not returned. An empty frame gives a piece only when it ends the message.
     """
 
-    __slots__ = ("_empty_fragments", "_has_ended", "_piece_class", "_text", "_type")
+    __slots__ = ("_empty_fragments", "_has_ended", "_text")
+
+    _message_class: type[MessagePiece]
 
     def __init__(
         self,
@@ -35,12 +36,9 @@ class PieceDecoder(FrameDecoder):
 
         Args:
             max_message_size: bytes that a whole message may have; without a limit when not given.
-            piece_class: the class of the pieces; made without calling its constructor.
-            inflater: see FrameDecoder.
+            piece_class: the class of the pieces; see FrameDecoder, also for `inflater`.
         """
-        super().__init__(max_message_size, inflater)
-        self._piece_class = piece_class
-        self._type = SocketMessageType.BINARY
+        super().__init__(max_message_size, piece_class, inflater)
         # Set for a text message, also after its end.
         self._text: TextDecoder | None = None
         # Others bring payload, which costs the server as much as us.
@@ -50,12 +48,7 @@ class PieceDecoder(FrameDecoder):
     def _begin_message(self, opcode: int) -> None:
         self._empty_fragments = 0
         self._has_ended = False
-        if opcode == TEXT:
-            self._type = SocketMessageType.UTF8
-            self._text = TextDecoder()
-        else:
-            self._type = SocketMessageType.BINARY
-            self._text = None
+        self._text = TextDecoder() if opcode == TEXT else None
 
     def _count_fragment(self, length: int) -> None:
         if not length:
@@ -63,12 +56,11 @@ class PieceDecoder(FrameDecoder):
             check_fragments(self._empty_fragments, MAX_FRAGMENTS)
 
     def _add_payload(self, piece: bytes | memoryview, remaining: int, events: list[Incoming], *, is_last: bool) -> None:
-        event = _new(self._piece_class)
+        event = _new(self._message_class)
         event._text = None if self._text is None else self._decode_text(self._text, piece, is_last=is_last)
         event._payload = bytes(piece)
         event._length = len(piece)
         event._error = None
-        event._type = self._type
         event._is_last = self._has_ended = is_last
         events.append(event)
 

@@ -234,7 +234,7 @@ class StreamReceiver(Reader):
         arrived: list[bytes] = []
         for event in events:
             if isinstance(event, MessagePiece):
-                arrived.append(event.payload or b"")
+                arrived.append(event._payload or event.payload)
             else:
                 # What came before a violation or a Close frame is given out before it.
                 self._put_arrived(arrived)
@@ -251,7 +251,7 @@ class StreamReceiver(Reader):
     def separate(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
         if self.decoder.is_dead:
             self._last_event = events[-1]
-        data = b"".join(event.payload or b"" for event in events if isinstance(event, MessagePiece))
+        data = b"".join([event._payload or event.payload for event in events if isinstance(event, MessagePiece)])
         controls = [event for event in events if isinstance(event, Ping | Pong)]
         return (data, self.session.inbox.end_position), controls
 
