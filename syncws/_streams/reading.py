@@ -3,6 +3,7 @@
 Runs on the thread that reads.
 """
 
+import io
 from collections.abc import Callable
 from functools import partial
 
@@ -100,7 +101,7 @@ class Filling(_Reading):
 class Gathering(_Reading):
     """A read that returns bytes of its own."""
 
-    __slots__ = ("_is_line", "_is_partial", "_limit", "_parts")
+    __slots__ = ("_gathered", "_is_line", "_is_partial", "_limit")
 
     def __init__(
         self,
@@ -116,13 +117,14 @@ class Gathering(_Reading):
         self._limit = limit
         self._is_partial = is_partial
         self._is_line = is_line
-        self._parts: list[bytes] = []
+        # It gives out what was written into it without a copy.
+        self._gathered = io.BytesIO()
 
     def gather(self) -> bytes:
         """Take the bytes and return them."""
         if self._limit != 0:
             self._run()
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        return self._gathered.getvalue()
 
     def _take(self) -> None:
         source = self._source
@@ -131,18 +133,16 @@ class Gathering(_Reading):
         window = _LINE_WINDOW if self._is_line else WHOLE_PIECE
         while limit is None or taken < limit:
             with source.peek(window if limit is None else min(window, limit - taken)) as piece:
-                data = piece.tobytes()
-            if not data:
+                size = len(piece)
+                newline = piece.tobytes().find(b"\n") + 1 if self._is_line else 0
+                self._gathered.write(piece[: newline or size])
+            if not size:
                 return
-            newline = data.find(b"\n") + 1 if self._is_line else 0
-            if newline:
-                data = data[:newline]
-            self._parts.append(data)
-            source.advance(len(data))
-            taken += len(data)
+            source.advance(newline or size)
+            taken += newline or size
             if self._is_partial or newline:
                 return
             window = min(window * 2, WHOLE_PIECE)
 
     def _taken(self, count: int) -> bytes:
-        return b"".join(self._parts)[:count]
+        return self._gathered.getvalue()[:count]

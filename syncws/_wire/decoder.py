@@ -43,8 +43,6 @@ _new = object.__new__
 class Decoder(FrameDecoder):
     """Turns the server's bytes into whole messages, and the events of a FrameDecoder."""
 
-    takes_views = True
-
     __slots__ = ("_binary", "_fragmented_limit", "_fragments", "_small_limit", "_text")
 
     def __init__(

@@ -101,9 +101,6 @@ class FrameDecoder:
         has_more (bool): True when there is more in what was taken than one call gives out; call again, with b"".
     """
 
-    takes_views = False
-    """True where received bytes may be views: then what it makes of them holds none of them."""
-
     __slots__ = (
         "_frame_is_final",
         "_frame_remaining",

@@ -22,7 +22,7 @@ class PieceDecoder(FrameDecoder):
     cannot be UTF-8 is not returned. An empty frame gives a piece only when it ends the message.
     """
 
-    __slots__ = ("_empty_fragments", "_has_ended", "_text")
+    __slots__ = ("_copied_bytes", "_empty_fragments", "_has_ended", "_text")
 
     _message_class: type[MessagePiece]
 
@@ -31,14 +31,18 @@ class PieceDecoder(FrameDecoder):
         max_message_size: int = NO_LIMIT,
         piece_class: type[MessagePiece] = MessagePiece,
         inflater: Inflater | None = None,
+        copied_bytes: int = NO_LIMIT,
     ) -> None:
         """Make a decoder.
 
         Args:
             max_message_size: bytes that a whole message may have; without a limit when not given.
             piece_class: the class of the pieces; see FrameDecoder, also for `inflater`.
+            copied_bytes: a larger payload may be a view, of what was given or a part of that; without a limit when not
+                given.
         """
         super().__init__(max_message_size, piece_class, inflater)
+        self._copied_bytes = copied_bytes
         # Set for a text message, also after its end.
         self._text: TextDecoder | None = None
         # Others bring payload, which costs the server as much as us.
@@ -58,7 +62,7 @@ class PieceDecoder(FrameDecoder):
     def _add_payload(self, piece: bytes | memoryview, remaining: int, events: list[Incoming], *, is_last: bool) -> None:
         event = _new(self._message_class)
         event._text = None if self._text is None else self._decode_text(self._text, piece, is_last=is_last)
-        event._payload = bytes(piece)
+        event._payload = bytes(piece) if len(piece) <= self._copied_bytes else piece  # type: ignore[assignment]
         event._length = len(piece)
         event._error = None
         event._is_last = self._has_ended = is_last

@@ -85,16 +85,19 @@ STEPS = st.lists(
 )
 
 
+KINDS = st.sampled_from([bytes, memoryview])
+
+
 @settings(deadline=None)
-@given(STEPS)
-def test_bytes_come_out_in_order_and_none_twice(steps):
+@given(STEPS, KINDS)
+def test_bytes_come_out_in_order_and_none_twice(steps, kind):
     inbox = ByteInbox(30000, lambda: None)
     begin(inbox, Deadline(0.0))
     end = 0
     for step, size in steps:
         position = inbox.position
         if step == "put":
-            inbox.put(BYTES[end : end + size])
+            inbox.put(kind(BYTES)[end : end + size])
             end += size
         elif step == "put_back":
             size = min(size, position)
@@ -306,14 +309,16 @@ def put_back_some(inbox):
 
 
 @pytest.mark.parametrize("operation", [peek_one, advance_one, put_back_some])
-@pytest.mark.parametrize("size", [9, 20000], ids=["small chunks", "large chunks"])
-def test_an_interruption_anywhere_loses_nothing(operation, size):
+@pytest.mark.parametrize(
+    ("size", "kind"), [(9, bytes), (20000, bytes), (20000, memoryview)], ids=["small chunks", "large chunks", "views"]
+)
+def test_an_interruption_anywhere_loses_nothing(operation, size, kind):
     for line in range(60):
         inbox = ByteInbox(2 * size, lambda: None)
-        inbox.put(BYTES[:size])
+        inbox.put(kind(BYTES)[:size])
         reading = begin(inbox, FOREVER)
         take(inbox, 2)
-        inbox.put(BYTES[size : 2 * size])
+        inbox.put(kind(BYTES)[size : 2 * size])
         if not interrupt_at(line, operation, inbox):
             break
         reading.is_over = True
@@ -399,6 +404,17 @@ def test_what_does_not_lie_there_is_not_taken_at_once(pulled, arguments):
     assert take_all(pulled) == b"abc\ndef"
 
 
+def test_a_short_line_of_a_view_is_taken_at_once_and_a_long_one_is_not(rooms):
+    inbox = ByteInbox(40000, rooms)
+    inbox.is_pulled = True
+    short, long = b"x" * 1000 + b"\n", b"y" * 10000 + b"\n"
+    inbox.put(memoryview(short + long + short * 9))
+    assert inbox.take_at_hand(40000, b"\n") == short
+    assert inbox.take_at_hand(40000, b"\n") is None
+    assert inbox.take_at_hand(len(long)) == long
+    assert inbox.take_at_hand(40000, b"\n") == short
+
+
 def let_a_thread_read(inbox):
     inbox.stop_pulling()
 
@@ -459,15 +475,16 @@ def test_an_interruption_takes_all_at_once_or_nothing(size):
 @given(
     st.lists(st.integers(1, 40_000), min_size=1, max_size=6),
     st.lists(st.tuples(st.integers(1, 3000), st.booleans()), max_size=80),
+    KINDS,
 )
-def test_what_is_taken_at_once_and_what_is_not_come_in_order(puts, takes):
+def test_what_is_taken_at_once_and_what_is_not_come_in_order(puts, takes, kind):
     inbox = ByteInbox(1 << 20, lambda: None)
     inbox.is_pulled = True
     expected = bytearray()
     for size in puts:
         data = BYTES[len(expected) : len(expected) + size]
         expected += data
-        inbox.put(data)
+        inbox.put(kind(data))
     got = bytearray()
     for count, is_line in takes:
         data = inbox.take_at_hand(count, b"\n" if is_line else b"")

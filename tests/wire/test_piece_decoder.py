@@ -192,6 +192,16 @@ def test_what_a_piece_holds_does_not_change_with_the_next_read():
     assert (shape(first), shape(second)) == (("binary", b"abc", False), ("binary", b"def", True))
 
 
+def test_a_large_payload_is_not_copied_where_a_view_will_do():
+    data = frame(BINARY, b"a" * 140000) + frame(BINARY, b"b" * 200, fin=False) + frame(CONT, b"c" * 100)
+    large, small, last = PieceDecoder(copied_bytes=200).receive_data(memoryview(data))
+    assert (type(large.payload), large.payload.obj, large.payload) == (memoryview, data, b"a" * 140000)
+    assert [(type(piece.payload), piece.payload) for piece in (small, last)] == [
+        (bytes, b"b" * 200),
+        (bytes, b"c" * 100),
+    ]
+
+
 def test_pieces_are_of_the_class_asked_for_and_its_constructor_is_not_called():
     class Arguments(MessagePiece):
         __slots__ = ()

@@ -16,10 +16,15 @@ from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.errors import ObjectClosedError, OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
 
-__all__ = ["ByteInbox"]
+__all__ = ["ByteInbox", "Bytes"]
+
+Bytes = bytes | memoryview
+"""What a stream receives; a view holds the memory into which it was received."""
 
 # A chunk from here on stands for itself; smaller ones are gathered, so that each byte cannot cost an object.
 _LARGE_BYTES = 16384
+# So far a line is looked for in a view, which must be copied for that.
+_LINE_BYTES = 1024
 
 
 class ByteInbox(Inbox):
@@ -35,7 +40,7 @@ class ByteInbox(Inbox):
         """See Inbox."""
         super().__init__(capacity, on_room)
         # Each with the position at which it begins.
-        self._chunks: deque[tuple[int, bytes | bytearray]] = deque()
+        self._chunks: deque[tuple[int, Bytes | bytearray]] = deque()
         # The last chunk, as long as nobody looks into it: a bytearray that somebody looks into cannot grow.
         self._growing: bytearray | None = None
         self._is_dropping = False
@@ -66,7 +71,7 @@ class ByteInbox(Inbox):
         """Where in the stream the next bytes belong."""
         return self._end
 
-    def put(self, data: bytes, position: int | None = None) -> None:
+    def put(self, data: Bytes, position: int | None = None) -> None:
         """Add bytes, at least one; never waits.
 
         Args:
@@ -82,7 +87,7 @@ class ByteInbox(Inbox):
                 self._note_full()
             self._wake_taker()
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: Bytes) -> None:
         """Add bytes to the chunks, and so to what `_end` counts, in one step."""
         if len(data) >= _LARGE_BYTES:
             self._growing = None
@@ -216,7 +221,11 @@ class ByteInbox(Inbox):
         start = position - begin
         end = start + count
         if stop:
-            end = chunk.find(stop, start, end) + 1
+            if isinstance(chunk, memoryview):
+                end = min(end, start + _LINE_BYTES)
+                end = start + bytes(chunk[start:end]).find(stop) + 1
+            else:
+                end = chunk.find(stop, start, end) + 1
         if not start < end <= len(chunk):
             return None
         return bytes(chunk[start:end])

@@ -106,7 +106,7 @@ class Reader:
         transport = session.transport
         self.may_have_more = transport.has_buffered
         is_roomy = session.inbox.capacity >= _MOST_READS_WAITING * transport.most_bytes
-        self._takes_much = is_roomy and decoder.takes_views and decoder.inflater is None
+        self._takes_much = is_roomy and decoder.inflater is None
 
     # What becomes of the messages.
 

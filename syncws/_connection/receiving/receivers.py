@@ -15,6 +15,7 @@ from syncws._connection import closing
 from syncws._connection.closing import Closing
 from syncws._connection.message_session import MessageOwner, MessageSession
 from syncws._connection.receiving.answers import answer
+from syncws._connection.receiving.byte_inbox import Bytes
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.stream_session import StreamSession
 from syncws._waiting.deadline import Deadline
@@ -28,6 +29,9 @@ from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageRece
 from syncws.events import Event, Handler, log_handler_failure
 
 __all__ = ["MessageReceiver", "StreamReceiver", "make_message_reader"]
+
+# A stream keeps larger pieces where they were received, in memory of MUCH_BYTES: so no more than half of it is idle.
+_COPIED_BYTES = 131072
 
 
 def call_handlers_in_python(
@@ -228,10 +232,10 @@ class StreamReceiver(Reader):
 
     def __init__(self, session: StreamSession) -> None:
         """Make a reader."""
-        super().__init__(session, PieceDecoder())
+        super().__init__(session, PieceDecoder(copied_bytes=_COPIED_BYTES))
 
     def _process(self, events: list[Incoming]) -> None:
-        arrived: list[bytes] = []
+        arrived: list[Bytes] = []
         for event in events:
             if isinstance(event, MessagePiece):
                 arrived.append(event._payload or event.payload)
@@ -241,9 +245,9 @@ class StreamReceiver(Reader):
                 answer(self.session, event)
         self._put_arrived(arrived)
 
-    def _put_arrived(self, arrived: list[bytes]) -> None:
+    def _put_arrived(self, arrived: list[Bytes]) -> None:
         """Put in what came in one read, in one piece."""
-        data = arrived[0] if len(arrived) == 1 else b"".join(arrived)
+        data = _joined(arrived)
         arrived.clear()
         if data and not self.session.closing.is_discarding:
             self.session.inbox.put(data)
@@ -251,7 +255,7 @@ class StreamReceiver(Reader):
     def separate(self, events: list[Incoming]) -> tuple[Any, list[Ping | Pong]]:
         if self.decoder.is_dead:
             self._last_event = events[-1]
-        data = b"".join([event._payload or event.payload for event in events if isinstance(event, MessagePiece)])
+        data = _joined([event._payload or event.payload for event in events if isinstance(event, MessagePiece)])
         controls = [event for event in events if isinstance(event, Ping | Pong)]
         return (data, self.session.inbox.end_position), controls
 
@@ -260,3 +264,7 @@ class StreamReceiver(Reader):
         if data and not self.session.closing.is_discarding:
             self.session.inbox.put(data, position)
         return bool(data)
+
+
+def _joined(pieces: list[Bytes]) -> Bytes:
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
