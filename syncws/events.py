@@ -58,10 +58,12 @@ class Event(Generic[SenderT, ArgsT]):
     handler or its token. A handler that is added twice is called twice; `-=` removes its latest registration.
     """
 
-    __slots__ = ("_lock", "_registrations", "handlers", "name")
+    __slots__ = ("_lock", "_on_add", "_registrations", "handlers", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, on_add: Callable[[], object] | None = None) -> None:
+        """Make an event without handlers; `on_add` is called behind each adding, and must not hold the owner."""
         self.name: str = name
+        self._on_add = on_add
         self._lock = locks.RLock()
         # Replaced, never changed, so that a thread that calls the handlers sees one state of it.
         self._registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...] = ()
@@ -79,6 +81,8 @@ class Event(Generic[SenderT, ArgsT]):
         token = _next_token()
         with self._lock:
             self._set((*self._registrations, (token, handler)))
+        if self._on_add is not None:
+            self._on_add()
         return token
 
     def remove(self, token: int) -> None:
@@ -192,7 +196,10 @@ class EventMember(Generic[SenderT, ArgsT]):
             return self
         event: Event[SenderT, ArgsT] | None = vars(instance).get(self._slot)
         # One step, so that all threads get the same event.
-        return vars(instance).setdefault(self._slot, Event(self._name)) if event is None else event
+        return vars(instance).setdefault(self._slot, self._make(instance)) if event is None else event
+
+    def _make(self, _: object) -> Event[SenderT, ArgsT]:
+        return Event(self._name)
 
     def __set__(self, instance: object, value: Event[SenderT, ArgsT]) -> None:
         if value is not getattr(instance, self._slot):

@@ -36,7 +36,7 @@ from syncws.errors import (
     WebSocketError,
 )
 from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
-from syncws.events import Event, EventMember, Handler, events_of
+from syncws.events import Event, EventMember, events_of
 from syncws.message_websocket import MessageWebSocket
 from syncws.uri import Uri
 
@@ -48,21 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["ReconnectingWebSocket"]
 
 _numbers = itertools.count(1)
-
-
-class _MessageEvent(Event["ReconnectingWebSocket", MessageWebSocketMessageReceivedEventArgs]):
-    """message_received; tells when there is a handler."""
-
-    __slots__ = ("_on_add",)
-
-    def __init__(self, on_add: Callable[[], object]) -> None:
-        super().__init__("message_received")
-        self._on_add = on_add
-
-    def add(self, handler: Handler["ReconnectingWebSocket", MessageWebSocketMessageReceivedEventArgs]) -> Any:
-        token = super().add(handler)
-        self._on_add()
-        return token
 
 
 class ReconnectingWebSocket:
@@ -92,6 +77,7 @@ class ReconnectingWebSocket:
     _connected_event: Event["ReconnectingWebSocket", ConnectedEventArgs]
     _disconnected_event: Event["ReconnectingWebSocket", DisconnectedEventArgs]
     _reconnecting_event: Event["ReconnectingWebSocket", ReconnectingEventArgs]
+    _message_received_event: Event["ReconnectingWebSocket", MessageWebSocketMessageReceivedEventArgs]
 
     @raising_bare
     def __init__(
@@ -133,7 +119,7 @@ class ReconnectingWebSocket:
         )
         self._close_timeout = plan.model.control.close_timeout
         self._reconnecting_worker = Worker(plan, weakref.ref(self))
-        self._message_received_event = _MessageEvent(self._reconnecting_worker.attempts.ring)
+        self._message_received_event = Event("message_received", self._reconnecting_worker.attempts.ring)
         self._finalizer: weakref.finalize[..., Any] | None = None
         watch(self, ReconnectingWebSocket._let_go_in_child)
 

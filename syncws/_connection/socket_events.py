@@ -4,6 +4,8 @@ Handlers of closed, pings and pongs run on the connection's reader thread, those
 server_custom_validation_requested on the connecting thread; adding and removing may be done on any thread.
 """
 
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncws._arguments.other_names import CONNECT_ARGUMENTS, EVENTS, check_attribute
@@ -17,7 +19,7 @@ from syncws.event_args import (
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import WebSocketInformation
 
-__all__ = ["ReaderEvent", "SocketEvents"]
+__all__ = ["ReaderEvent", "SocketEvents", "wake_reader_of"]
 
 SenderT = TypeVar("SenderT")
 ArgsT = TypeVar("ArgsT")
@@ -32,10 +34,16 @@ ValidationMember = EventMember[Any, WebSocketServerCustomValidationRequestedEven
 class ReaderEvent(EventMember[SenderT, ArgsT]):
     """The attribute of an event whose handlers need a reader even while nobody receives."""
 
-    def __set__(self, instance: object, value: Event[SenderT, ArgsT]) -> None:
-        super().__set__(instance, value)
+    def _make(self, instance: object) -> Event[SenderT, ArgsT]:
         assert isinstance(instance, SocketEvents)
-        instance._wake_reader()
+        return Event(self._name, partial(wake_reader_of, weakref.ref(instance)))
+
+
+def wake_reader_of(reference: "weakref.ref[SocketEvents]") -> None:
+    """Have the reader of a socket look, if the socket is still there: its event must not hold it."""
+    socket = reference()
+    if socket is not None:
+        socket._wake_reader()
 
 
 class SocketEvents:
@@ -142,9 +150,7 @@ class SocketEvents:
         Raises:
             InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
-        token = self.ping_received.add(handler)
-        self._wake_reader()
-        return token
+        return self.ping_received.add(handler)
 
     def remove_ping_received(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (beyond WinRT)."""
@@ -156,9 +162,7 @@ class SocketEvents:
         Raises:
             InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
         """
-        token = self.pong_received.add(handler)
-        self._wake_reader()
-        return token
+        return self.pong_received.add(handler)
 
     def remove_pong_received(self, token: EventRegistrationToken, /) -> None:
         """Remove a handler; a token that is not known does nothing (beyond WinRT)."""

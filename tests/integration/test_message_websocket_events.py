@@ -196,6 +196,38 @@ def test_what_was_read_with_the_message_before_is_a_new_handlers_and_not_for_rec
         assert record.entries == ["three"]
 
 
+def add_to_the_event_itself(socket, handler):
+    event = socket.message_received
+    event += handler
+
+
+WAYS_TO_ADD = {
+    "add_message_received": lambda socket, handler: socket.add_message_received(handler),
+    "add of the event": lambda socket, handler: socket.message_received.add(handler),
+    "+= of the event": add_to_the_event_itself,
+}
+
+
+@pytest.mark.parametrize("add", WAYS_TO_ADD.values(), ids=WAYS_TO_ADD)
+def test_what_has_come_goes_to_the_first_handler_however_that_is_added(add):
+    texts, both = [], threading.Event()
+
+    def handler(_, args):
+        texts.append(args.text)
+        if len(texts) == 2:
+            both.set()
+
+    def without_pings(socket):
+        # An answer would have the reader look.
+        socket.control.keep_alive_interval = None
+
+    with connected(sends(b"".join(THREE)), without_pings) as socket:
+        assert socket.receive(LIMIT) == "one"
+        add(socket, handler)
+        wait(both)
+        assert texts == ["two", "three"]
+
+
 def test_a_first_handler_that_takes_one_message_and_goes_leaves_the_others_for_receive():
     ready, came = threading.Event(), threading.Event()
     taken = []
