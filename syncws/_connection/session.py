@@ -26,7 +26,7 @@ from syncws._connection.telling import Telling
 from syncws._connection.tracing import make_outbox
 from syncws._net.opening import Opened, Reached
 from syncws._net.transport import Transport
-from syncws._waiting import at_exit as process
+from syncws._waiting import at_exit
 from syncws._waiting.at_fork import forked_error, watch
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.locks import Latch
@@ -108,7 +108,7 @@ class Session(Sending, Telling):
         # When the connection began, and later ended, by the clock of _waiting.deadline.
         self.facts, self.began = opened.facts, now()
         watch(self, type(self).let_go_in_child)
-        process.add(self)
+        at_exit.add(self)
 
     def discard(self) -> None:
         """See Prepared.discard."""
@@ -291,7 +291,7 @@ class Session(Sending, Telling):
     def _check_program_goes_on(self) -> None:
         """Raise for a receive that would wait while the program ends; a daemon thread need not hear of it."""
         if self.is_exiting:
-            process.stay_quiet()
+            at_exit.stay_quiet()
             raise ConnectionClosedError("the connection is closed: the program ends")
 
     def let_go_in_child(self) -> None:

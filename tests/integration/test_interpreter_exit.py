@@ -170,12 +170,12 @@ def test_the_server_gets_1001_when_a_program_ends_by(listener, end, code, error,
 # Puts a stop-watch around what is done at the end.
 MEASURED = """
 import atexit
-from syncws._waiting import at_exit as process
-atexit.unregister(process.close_all)
+from syncws._waiting import at_exit
+atexit.unregister(at_exit.close_all)
 
 def measured():
     start = time.monotonic()
-    process.close_all()
+    at_exit.close_all()
     print(time.monotonic() - start)
 
 atexit.register(measured)
@@ -268,7 +268,7 @@ def test_an_atexit_function_that_was_registered_before_gets_an_error_and_no_hang
     frames = []
     program = """
         import atexit
-        from syncws._waiting import at_exit as process
+        from syncws._waiting import at_exit
         socket = syncws.connect(uri)
 
         def late():
@@ -282,9 +282,9 @@ def test_an_atexit_function_that_was_registered_before_gets_an_error_and_no_hang
             socket.close()
 
         # Last registered, first called.
-        atexit.unregister(process.close_all)
+        atexit.unregister(at_exit.close_all)
         atexit.register(late)
-        atexit.register(process.close_all)
+        atexit.register(at_exit.close_all)
         """
     with scripted_server(answering(frames), ssl_context=tls[0]) as uri:
         done = run(program, uri, authority=authority_file)
@@ -339,7 +339,7 @@ def test_a_program_that_dropped_its_socket_tells_the_server():
 def test_a_thread_that_the_program_waits_for_after_all_was_closed_ends_without_a_word(tls, authority_file):
     program = """
         import atexit
-        from syncws._waiting import at_exit as process
+        from syncws._waiting import at_exit
 
         def receive():
             while True:
@@ -348,13 +348,13 @@ def test_a_thread_that_the_program_waits_for_after_all_was_closed_ends_without_a
                 except TimeoutError:
                     pass
 
-        process._QUIET_SECONDS = 0.0
+        at_exit._QUIET_SECONDS = 0.0
         socket = syncws.connect(uri)
         thread = threading.Thread(target=receive, daemon=True)
-        atexit.unregister(process.close_all)
+        atexit.unregister(at_exit.close_all)
         # What is registered later runs earlier.
         atexit.register(thread.join)
-        atexit.register(process.close_all)
+        atexit.register(at_exit.close_all)
         thread.start()
         """
     with running_server(echo, ssl_context=tls[0]) as uri:

@@ -6,7 +6,7 @@ import threading
 from support import join
 from support.fakes import FakeClock
 
-from syncws._waiting import at_exit as process
+from syncws._waiting import at_exit
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting.locks import Latch
 
@@ -30,22 +30,22 @@ class EndingConnection:
 
 
 def test_connections_made_in_the_meantime_keep_no_other_from_being_closed(monkeypatch):
-    monkeypatch.setattr(process, "_open", type(process._open)())
+    monkeypatch.setattr(at_exit, "_open", type(at_exit._open)())
     connections = [EndingConnection() for _ in range(3)]
     for connection in connections:
-        process.add(connection)
+        at_exit.add(connection)
     late = []
 
     def connect_at_every_line(*_):
         # As another thread may.
         late.append(EndingConnection())
-        process.add(late[-1])
+        at_exit.add(late[-1])
         return connect_at_every_line
 
     former = sys.gettrace()
     sys.settrace(connect_at_every_line)
     try:
-        process.close_all()
+        at_exit.close_all()
     finally:
         sys.settrace(former)
     assert late
@@ -55,7 +55,7 @@ def test_connections_made_in_the_meantime_keep_no_other_from_being_closed(monkey
 def test_connections_that_take_long_to_read_are_not_read_in_turn_for_ever(monkeypatch):
     clock = FakeClock()
     monkeypatch.setattr(deadline_module, "clock", clock)
-    monkeypatch.setattr(process, "_open", type(process._open)())
+    monkeypatch.setattr(at_exit, "_open", type(at_exit._open)())
     dropped = []
 
     class Flooded(EndingConnection):
@@ -71,24 +71,24 @@ def test_connections_that_take_long_to_read_are_not_read_in_turn_for_ever(monkey
 
     connections = [Flooded() for _ in range(20)]
     for connection in connections:
-        process.add(connection)
+        at_exit.add(connection)
     began = clock.time
-    process.close_all()
+    at_exit.close_all()
     assert clock.time - began < 2.0
     assert len(dropped) == 20
 
 
 def test_a_connection_that_is_gone_is_forgotten(monkeypatch):
-    monkeypatch.setattr(process, "_open", type(process._open)())
-    process.add(EndingConnection())
-    assert not list(process._open)
+    monkeypatch.setattr(at_exit, "_open", type(at_exit._open)())
+    at_exit.add(EndingConnection())
+    assert not list(at_exit._open)
 
 
 def test_a_daemon_thread_that_must_not_wait_any_longer_ends_without_a_word(monkeypatch):
-    monkeypatch.setattr(process, "_QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(at_exit, "_QUIET_SECONDS", 0.0)
     ends = []
     monkeypatch.setattr(threading, "excepthook", lambda args: ends.append(args.exc_type))
-    thread = threading.Thread(target=process.stay_quiet, daemon=True)
+    thread = threading.Thread(target=at_exit.stay_quiet, daemon=True)
     thread.start()
     join(thread)
     # The hook of Python's own says nothing of this one.
@@ -97,7 +97,7 @@ def test_a_daemon_thread_that_must_not_wait_any_longer_ends_without_a_word(monke
 
 def test_other_threads_go_on():
     ended = []
-    thread = threading.Thread(target=lambda: ended.append(process.stay_quiet()), daemon=False)
+    thread = threading.Thread(target=lambda: ended.append(at_exit.stay_quiet()), daemon=False)
     thread.start()
     join(thread)
     assert ended == [None]

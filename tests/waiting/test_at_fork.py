@@ -2,7 +2,7 @@
 
 import pytest
 
-from syncws._waiting import at_fork as inherited
+from syncws._waiting import at_fork
 
 
 class Holder:
@@ -18,11 +18,11 @@ class Holder:
 
 def test_a_defect_of_one_does_not_keep_the_others(monkeypatch):
     holders = [Holder(), Holder(ValueError("a defect")), Holder(), Holder(KeyError("another")), Holder()]
-    monkeypatch.setattr(inherited, "_holders", {})
+    monkeypatch.setattr(at_fork, "_holders", {})
     for holder in holders:
-        inherited.watch(holder, type(holder).let_go_in_child)
+        at_fork.watch(holder, type(holder).let_go_in_child)
     with pytest.raises(ValueError, match="a defect"):
-        inherited._let_go()
+        at_fork._let_go()
     assert all(holder.is_told for holder in holders)
 
 
@@ -36,12 +36,12 @@ class Equal(Holder):
 
 
 def test_two_that_are_equal_are_both_told_as_long_as_they_live(monkeypatch):
-    monkeypatch.setattr(inherited, "_holders", {})
+    monkeypatch.setattr(at_fork, "_holders", {})
     holders = [Equal(), Equal()]
     for holder in holders:
-        inherited.watch(holder, type(holder).let_go_in_child)
-    inherited._let_go()
+        at_fork.watch(holder, type(holder).let_go_in_child)
+    at_fork._let_go()
     assert [holder.is_told for holder in holders] == [True, True]
     del holder
     holders.clear()
-    assert inherited._holders == {}
+    assert at_fork._holders == {}

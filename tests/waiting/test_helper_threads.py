@@ -6,7 +6,7 @@ import pytest
 from support import LIMIT, wait
 
 from syncws._locks import locks
-from syncws._waiting import helper_threads as background
+from syncws._waiting import helper_threads
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.helper_threads import run_aside
 from syncws._waiting.readiness import Waker
@@ -112,7 +112,7 @@ def test_when_one_result_is_enough_the_others_are_waited_for_only_a_moment(waker
 
 
 def test_a_moment_for_the_others_is_not_all_of_the_time_that_is_left(waker, monkeypatch):
-    monkeypatch.setattr(background, "_GRACE_SECONDS", LIMIT)
+    monkeypatch.setattr(helper_threads, "_GRACE_SECONDS", LIMIT)
     go_on = threading.Event()
     waiter = Waiter(waker, lambda: False, Deadline(1.0))
     assert run_aside([lambda: True, lambda: wait(go_on)], waiter, waker, is_enough=lambda result: result) == [True]
@@ -160,7 +160,7 @@ class StartedByInterruption:
 
 def test_what_interrupts_the_start_of_a_thread_comes_out_as_it_is():
     with pytest.raises(KeyboardInterrupt):
-        background.start(StartedByInterruption())
+        helper_threads.start(StartedByInterruption())
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, TimeoutError])
@@ -179,6 +179,6 @@ def test_so_does_what_interrupts_it_when_the_thread_runs_already(monkeypatch, ra
     thread = threading.Thread(target=ran.set, daemon=True)
     monkeypatch.setattr(threading, name, start_and_interrupt)
     with pytest.raises(raised, match="in a signal handler"):
-        background.start(thread)
+        helper_threads.start(thread)
     monkeypatch.undo()
     thread.join(LIMIT)
