@@ -9,10 +9,35 @@ from syncws._wire.shown import shown_url
 from syncws._wire.uri import bracketed, check_characters, read_http_url, server_name_of
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
-__all__ = ["Login", "ProxyUrl", "check_login", "parse_proxy_url"]
+__all__ = ["Login", "ProxyUrl", "Scheme", "check_login", "parse_proxy_url"]
 
-_DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
-_ALLOWED = "allowed are http://, https://, socks4://, socks4a://, socks5:// and socks5h://, each with host or host:port"
+
+class Scheme(NamedTuple):
+    """What the scheme of a proxy's URL stands for.
+
+    Attributes:
+        protocol: what is spoken to the proxy: "http" (its CONNECT), "socks4" or "socks5".
+        port: where, when the URL does not say.
+        is_over_tls: whether that is encrypted.
+        takes_names: whether the proxy looks up the server's name; if not, that is done here.
+    """
+
+    protocol: str
+    port: int
+    is_over_tls: bool = False
+    takes_names: bool = True
+
+
+_SCHEMES = {
+    "http": Scheme("http", 80),
+    "https": Scheme("http", 443, is_over_tls=True),
+    "socks4": Scheme("socks4", 1080, takes_names=False),
+    "socks4a": Scheme("socks4", 1080),
+    "socks5": Scheme("socks5", 1080, takes_names=False),
+    "socks5h": Scheme("socks5", 1080),
+}
+*_FIRST, _LAST = (f"{scheme}://" for scheme in _SCHEMES)
+_ALLOWED = f"allowed are {', '.join(_FIRST)} and {_LAST}, each with host or host:port"
 # RFC 1929 2 has one byte for each length.
 _MAX_SOCKS5_BYTES = 255
 
@@ -31,7 +56,7 @@ class ProxyUrl(NamedTuple):
     """A checked URL of a proxy.
 
     Attributes:
-        scheme: http, https, socks4, socks4a, socks5 or socks5h.
+        scheme: http, https, socks4, socks4a, socks5 or socks5h; see `meaning`.
         host: name or address of the proxy: lower case, IDNA-encoded, IPv6 without brackets, zone id included.
         port: the port, the scheme's default filled in.
         login: the user info; None when there is none.
@@ -48,9 +73,19 @@ class ProxyUrl(NamedTuple):
         return f"ProxyUrl({self.shown!r})"
 
     @property
+    def meaning(self) -> Scheme:
+        """What its scheme stands for."""
+        return _SCHEMES[self.scheme]
+
+    @property
     def is_socks(self) -> bool:
         """Whether SOCKS is spoken to it; else HTTP."""
-        return self.scheme.startswith("socks")
+        return self.meaning.protocol != "http"
+
+    @property
+    def takes_only_ipv4(self) -> bool:
+        """Whether it must be told an IPv4 address of the server: plain SOCKS4 has no other, and no names."""
+        return self.meaning.protocol == "socks4" and not self.meaning.takes_names
 
     @property
     def server_name(self) -> str:
@@ -87,7 +122,7 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
     shown = f"{what} '{shown_url(text)}'"
-    if not separator or scheme not in _DEFAULT_PORTS:
+    if not separator or scheme not in _SCHEMES:
         raise InvalidArgumentError(f"{shown} has no usable scheme: {_ALLOWED}")
     user_info, at_sign, address = rest.rpartition("@")
     address = address.removesuffix("/")
@@ -97,7 +132,7 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
     login = _read_login(user_info, shown) if at_sign else None
     if login is not None:
         check_login(login, scheme, f"the user info of {shown}")
-    return ProxyUrl(scheme, host, port or _DEFAULT_PORTS[scheme], login)
+    return ProxyUrl(scheme, host, port or _SCHEMES[scheme].port, login)
 
 
 def _read_login(user_info: str, shown: str) -> Login:
@@ -124,9 +159,10 @@ def check_login(login: Login, scheme: str, what: str) -> None:
     """
     if not login.user_name:
         raise InvalidArgumentError(f"{what} must have a user name")
-    if scheme in ("http", "https") and ":" in login.user_name:
+    protocol = _SCHEMES[scheme].protocol
+    if protocol == "http" and ":" in login.user_name:
         raise InvalidArgumentError(f"{what} must not have a colon in the user name (RFC 7617 2)")
-    if scheme in ("socks5", "socks5h"):
+    if protocol == "socks5":
         longest = max(len(login.user_name.encode()), len(login.password.encode()))
         if longest > _MAX_SOCKS5_BYTES:
             raise InvalidArgumentError(

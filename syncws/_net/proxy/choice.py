@@ -50,7 +50,7 @@ def _choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | N
     proxy = _from_environment(uri) if settings._proxy is None else _from_control(settings._proxy)
     if proxy is None:
         return None
-    if proxy.scheme == "socks4" and ":" in uri.host:
+    if proxy.takes_only_ipv4 and ":" in uri.host:
         raise InvalidArgumentError(
             f"the proxy {proxy.shown} cannot reach an IPv6 address: socks4a:// and socks5:// can"
         )

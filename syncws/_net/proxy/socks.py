@@ -51,7 +51,7 @@ def ask_socks(transport: Transport, waiter: Waiter, proxy: ProxyUrl, host: str, 
 
     talk = _Talk(transport, waiter, proxy)
     try:
-        if proxy.scheme in ("socks4", "socks4a"):
+        if proxy.meaning.protocol == "socks4":
             _ask_socks4(talk, host, port)
         else:
             _ask_socks5(talk, host, port)

@@ -66,15 +66,15 @@ def look_up_proxy(proxy: ProxyUrl, look_up: Callable[[str], list[Address]]) -> l
 
 
 def plan_routes(proxy: ProxyUrl, uri: WebSocketUri, limit: int, look_up: Callable[[str], list[Address]]) -> list[Route]:
-    """Return the ways to a server through a proxy, best first: of socks4 and socks5 one for each address, else one.
+    """Return the ways to a server through a proxy, best first: one, or one for each address if it takes no names.
 
     Raises:
         HostNameNotResolvedError: a name that must be looked up here has no address that will do (0x80072EE7).
     """
     hosts = [uri.host]
-    if proxy.scheme in ("socks4", "socks5"):
+    if not proxy.meaning.takes_names:
         hosts = [address.text for address in look_up(uri.host)]
-        if proxy.scheme == "socks4":
+        if proxy.takes_only_ipv4:
             hosts = [text for text in hosts if ":" not in text]
         if not hosts:
             raise HostNameNotResolvedError(
@@ -134,7 +134,7 @@ def open_tunnel(
     """
     proxy = route.proxy
     try:
-        if proxy.scheme == "https":
+        if proxy.meaning.is_over_tls:
             waiter.phase = f"TLS handshake with the proxy {proxy.shown}"
             transport = _tls_over(transport, proxy, waiter, context, make_lock())
         waiter.phase = f"waiting for the proxy's answer, {proxy.shown}"
