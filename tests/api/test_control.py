@@ -6,11 +6,11 @@ How a control is made, what each property takes, and the freezing at connect.
 import math
 import ssl
 from collections.abc import MutableSequence
-from datetime import timedelta
 
 import pytest
 from support import LIMIT, echo, running_server
 from support.scripts import connected, offering, uri_of_nobody
+from support.settings import DEFAULTS as EVERY_DEFAULT
 
 from syncws import (
     HResult,
@@ -23,41 +23,10 @@ from syncws import (
     SocketMessageType,
     StreamWebSocket,
     StreamWebSocketControl,
-    __version__,
 )
 
 FULL, PARTIAL = MessageWebSocketReceiveMode.FULL_MESSAGE, MessageWebSocketReceiveMode.PARTIAL_MESSAGE
-DEFAULTS = {
-    "message_type": SocketMessageType.BINARY,
-    "max_message_size": 64 * 1024 * 1024,
-    "discard_unclaimed_messages": False,
-    "outbound_buffer_size_in_bytes": 0,
-    "resolver": None,
-    "cookies": None,
-    "local_address": None,
-    "server_credential": None,
-    "proxy": None,
-    "proxy_credential": None,
-    "user_agent": f"syncws/{__version__}",
-    "connect_timeout": 60.0,
-    "max_connect_addresses": 5,
-    "max_redirects": 0,
-    "happy_eyeballs_delay": None,
-    "send_timeout": 30.0,
-    "receive_timeout": 30.0,
-    "close_timeout": 10.0,
-    "keep_alive_interval": 20.0,
-    "keep_alive_timeout": 20.0,
-    "desired_unsolicited_pong_interval": timedelta(0),
-    "inbox_size_in_bytes": 16 * 1024 * 1024,
-    "ssl_context": None,
-    "ca_file": None,
-    "trusts_system_authorities": True,
-    "proxy_ssl_context": None,
-    "client_certificate": None,
-    "compression": None,
-    "receive_mode": FULL,
-}
+DEFAULTS = EVERY_DEFAULT[MessageWebSocketControl]
 TIMEOUTS = [
     "connect_timeout",
     "happy_eyeballs_delay",
@@ -160,17 +129,19 @@ def test_a_mistyped_property_is_no_new_attribute(control):
         control.max_mesage_size = 5
 
 
-@pytest.mark.parametrize("name", DEFAULTS)
-def test_each_setting_has_its_default(control, name):
-    value = getattr(control, name)
-    assert value == DEFAULTS[name]
-    assert type(value) is type(DEFAULTS[name])
+@pytest.mark.parametrize(("socket_class", "control_class"), SOCKETS)
+def test_each_setting_has_its_default(socket_class, control_class):
+    control = socket_class().control
+    for name, default in EVERY_DEFAULT[control_class].items():
+        value = getattr(control, name)
+        assert (value, type(value)) == (default, type(default)), name
 
 
-def test_a_control_has_no_properties_but_these():
-    names = {name for name in dir(MessageWebSocketControl) if not name.startswith("_")}
+@pytest.mark.parametrize("control_class", EVERY_DEFAULT)
+def test_a_control_has_no_properties_but_these(control_class):
+    names = {name for name in dir(control_class) if not name.startswith("_")}
     assert names == {
-        *DEFAULTS,
+        *EVERY_DEFAULT[control_class],
         "ignorable_server_certificate_errors",
         "supported_protocols",
         "socket_options",

@@ -36,41 +36,10 @@ from syncws import (
     StreamWebSocketInformation,
 )
 
-FACTS = [
-    "local_address",
-    "remote_address",
-    "proxy",
-    "protocol",
-    "response_headers",
-    "server_certificate",
-    "server_certificate_error_severity",
-    "server_certificate_errors",
-    "server_intermediate_certificates",
-    "bandwidth_statistics",
-    "bytes_received",
-    "bytes_sent",
-    "bytes_buffered_in",
-    "bytes_pending_out",
-    "handler_failures",
-    "discarded_messages",
-    "round_trip_time",
-    "close_cause",
-    "close_code",
-    "close_reason",
-    "connected_at",
-    "connected_seconds",
-    "connect_times",
-    "tls_version",
-    "tls_cipher",
-    "messages_received",
-    "messages_sent",
-    "frames_received",
-    "frames_sent",
-    "compression",
-]
 SOCKETS = [MessageWebSocket, StreamWebSocket]
 each_socket = pytest.mark.parametrize("socket_class", SOCKETS)
-BEFORE = {
+# Every fact, and what it is before connect.
+FACTS = {
     "local_address": None,
     "remote_address": None,
     "proxy": None,
@@ -139,7 +108,7 @@ def test_facts_are_read_only(socket_class, name):
 @pytest.mark.parametrize("name", FACTS)
 @each_socket
 def test_facts_can_be_read_before_connect(socket_class, name):
-    assert getattr(socket_class().information, name) == BEFORE[name]
+    assert getattr(socket_class().information, name) == FACTS[name]
 
 
 @pytest.mark.parametrize("name", FACTS)
@@ -148,7 +117,7 @@ def test_facts_can_be_read_after_a_failed_connect(socket_class, name):
     socket = socket_class()
     with pytest.raises(OSError, match="HRESULT"):
         socket.connect(uri_of_nobody())
-    assert getattr(socket.information, name) == BEFORE[name]
+    assert getattr(socket.information, name) == FACTS[name]
 
 
 def test_local_address_is_our_ip_address():

@@ -12,18 +12,15 @@ import pytest
 from support import echo, running_server, settings_with
 from support.message_websocket import unheard_listener
 from support.scripts import uri_of_nobody
+from support.settings import OTHERS
 
 import syncws
 from syncws import (
-    ChainValidationResult,
-    Deflate,
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidArgumentTypeError,
     MessageWebSocket,
     MessageWebSocketControl,
-    MessageWebSocketReceiveMode,
-    PasswordCredential,
     SocketMessageType,
     StreamWebSocket,
     StreamWebSocketControl,
@@ -38,42 +35,6 @@ LOADED_LATE = {"os": os, "ssl": ssl, "CookieJar": CookieJar}
 KEYWORDS = {MessageWebSocketControl: MessageWebSocketSettings, StreamWebSocketControl: StreamWebSocketSettings}
 SETTINGS = [(control_class, name) for control_class in KEYWORDS for name in settings_of(control_class)]
 each_setting = pytest.mark.parametrize(("control_class", "name"), SETTINGS)
-# A value of each setting that is not its default.
-OTHERS = {
-    "connect_timeout": 1.0,
-    "max_connect_addresses": 2,
-    "happy_eyeballs_delay": 0.25,
-    "local_address": ("127.0.0.1", 0),
-    "socket_options": [(1, 9, 1)],
-    "outbound_buffer_size_in_bytes": 4096,
-    "resolver": type("Resolver", (), {"resolve": lambda *_: []})(),
-    "max_redirects": 3,
-    "supported_protocols": ["a", "b"],
-    "user_agent": "app/1",
-    "cookies": {"a": "b"},
-    "server_credential": PasswordCredential("", "name", "secret"),
-    "proxy": "http://proxy:1",
-    "proxy_credential": PasswordCredential("", "name", "secret"),
-    "ssl_context": ssl.create_default_context(),
-    "ca_file": "authorities.pem",
-    "trusts_system_authorities": False,
-    "proxy_ssl_context": ssl.create_default_context(),
-    "client_certificate": None,
-    "ignorable_server_certificate_errors": [ChainValidationResult.EXPIRED],
-    "send_timeout": None,
-    "receive_timeout": 4.0,
-    "close_timeout": 5.0,
-    "inbox_size_in_bytes": 6,
-    "keep_alive_interval": 0.0,
-    "keep_alive_timeout": 7.0,
-    "desired_unsolicited_pong_interval": dt.timedelta(seconds=8),
-    "compression": Deflate(level=9),
-    "message_type": SocketMessageType.UTF8,
-    "receive_mode": MessageWebSocketReceiveMode.PARTIAL_MESSAGE,
-    "max_message_size": 9,
-    "discard_unclaimed_messages": True,
-    "no_delay": False,
-}
 
 
 def others_of(control_class):

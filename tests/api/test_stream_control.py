@@ -3,11 +3,10 @@
 What it shares with MessageWebSocketControl is tested in test_control.py.
 """
 
-from datetime import timedelta
-
 import pytest
 from support import echo, running_server
 from support.scripts import uri_of_nobody
+from support.settings import DEFAULTS as EVERY_DEFAULT
 from support.stream_websocket import connected_stream
 
 from syncws import (
@@ -16,37 +15,9 @@ from syncws import (
     InvalidArgumentTypeError,
     StreamWebSocket,
     StreamWebSocketControl,
-    __version__,
 )
 
-DEFAULTS = {
-    "outbound_buffer_size_in_bytes": 0,
-    "resolver": None,
-    "cookies": None,
-    "local_address": None,
-    "server_credential": None,
-    "proxy": None,
-    "proxy_credential": None,
-    "user_agent": f"syncws/{__version__}",
-    "connect_timeout": 60.0,
-    "max_connect_addresses": 5,
-    "max_redirects": 0,
-    "happy_eyeballs_delay": None,
-    "send_timeout": 30.0,
-    "receive_timeout": 30.0,
-    "close_timeout": 10.0,
-    "keep_alive_interval": 20.0,
-    "keep_alive_timeout": 20.0,
-    "desired_unsolicited_pong_interval": timedelta(0),
-    "inbox_size_in_bytes": 1024 * 1024,
-    "ssl_context": None,
-    "ca_file": None,
-    "trusts_system_authorities": True,
-    "proxy_ssl_context": None,
-    "client_certificate": None,
-    "compression": None,
-    "no_delay": True,
-}
+DEFAULTS = EVERY_DEFAULT[StreamWebSocketControl]
 each_property = pytest.mark.parametrize("name", DEFAULTS)
 
 
@@ -63,26 +34,6 @@ def socket():
 
 
 # The object.
-
-
-@each_property
-def test_defaults_of_a_stream(control, name):
-    value = getattr(control, name)
-    assert value == DEFAULTS[name]
-    assert type(value) is type(DEFAULTS[name])
-
-
-def test_a_control_has_no_properties_but_these():
-    names = {name for name in dir(StreamWebSocketControl) if not name.startswith("_")}
-    assert names == {
-        *DEFAULTS,
-        "ignorable_server_certificate_errors",
-        "supported_protocols",
-        "socket_options",
-        "actual_unsolicited_pong_interval",
-        "copy_from",
-        "update",
-    }
 
 
 @pytest.mark.parametrize("name", ["message_type", "max_message_size", "receive_mode"])
