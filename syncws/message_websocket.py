@@ -225,7 +225,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             opcode = TEXT
         if progress is not None:
             # Not as one frame: progress can only be reported between frames.
-            return session.write(opcode, data, progress, may_split=True)
+            return session.write(opcode, data, progress)
         session.send_message(opcode, data)
         return len(data)
 

@@ -88,7 +88,7 @@ class StreamWebSocket(IWebSocket[StreamSession, StreamWebSocketControl]):
 
     def _write(self, data: bytes | memoryview, progress: Progress | None) -> int:
         # In fragments, so that pongs and the Close frame need not wait for the end of an endless message.
-        return self._output_session().write(BINARY, data, progress, may_split=True)
+        return self._output_session().write(BINARY, data, progress)
 
     def _write_text(self, data: bytes | memoryview) -> int:
         return self._write(data, None)

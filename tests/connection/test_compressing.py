@@ -108,7 +108,7 @@ def test_of_what_repeats_itself_no_empty_frames_are_made(rig):
 
 def test_a_write_tells_its_progress_between_the_fragments(rig):
     told = []
-    rig.session.write(BINARY, LARGE, lambda count: told.append((count, len(rig.frames))), may_split=True)
+    rig.session.write(BINARY, LARGE, lambda count: told.append((count, len(rig.frames))))
     assert told == [(min(number * CHUNK_BYTES, len(LARGE)), number) for number in range(1, 7)]
     assert inflated(rig) == [(BINARY, LARGE, True)]
 
@@ -117,7 +117,7 @@ def test_what_goes_in_fragments_is_compressed_from_the_same_size_on(rigs):
     size = 2 * CHUNK_BYTES
     rig = rigs(agreement=WHOLE, compression=Deflate(minimum_size=size))
     for payload in (LARGE[: size - 1], LARGE[:size]):
-        rig.session.write(BINARY, payload, None, may_split=True)
+        rig.session.write(BINARY, payload, None)
     assert inflated(rig) == [(BINARY, LARGE[: size - 1], False), (BINARY, LARGE[:size], True)]
 
 
@@ -131,7 +131,7 @@ def test_pongs_and_the_close_frame_pass_between_the_fragments(rig):
             rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
 
     with pytest.raises(OperationCanceledError):
-        rig.session.write(BINARY, LARGE, progress, may_split=True)
+        rig.session.write(BINARY, LARGE, progress)
     assert [first for first, _ in rig.frames] == [RSV1 | BINARY, FIN | PONG, 0, 0, FIN | CLOSE]
 
 
@@ -209,7 +209,7 @@ def test_a_progress_callback_that_raises_leaves_only_closing(rig):
         raise KeyError("enough")
 
     with pytest.raises(KeyError):
-        rig.session.write(BINARY, LARGE, progress, may_split=True)
+        rig.session.write(BINARY, LARGE, progress)
     with pytest.raises(IllegalMethodCallError, match="can only be closed"):
         rig.session.send_message(TEXT, TEXTS[0])
     rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
@@ -269,7 +269,7 @@ def test_a_storm_of_threads_keeps_the_context_in_order(rigs, agreement, request)
         for index in range(40):
             text = f"{number}/{index} ".encode() * (1 + index * 7 % 50)
             if index % 10 == 9:
-                rig.session.write(BINARY, text * 800, lambda _: None, may_split=True)
+                rig.session.write(BINARY, text * 800, lambda _: None)
             else:
                 rig.session.send_message(TEXT, text, index % 5 != 4)
             if index % 7 == 0:

@@ -1,6 +1,5 @@
 """Sessions over a scripted transport, with an owner that notes what it is told; threads that send; the wire, parsed."""
 
-import weakref
 from collections import deque
 
 from support.calls import Call
@@ -82,7 +81,6 @@ class Rig:
         self.session = self._make_session(reached, settings_with(self.control_class, **settings))
         self.session.role.reader = self.make_reader(self.session)
         self.session.open(Opened(reached, result))
-        self.session_ref = weakref.ref(self.session)
 
     def _make_session(self, reached, settings):
         return MessageSession(reached, settings, self.waker, self.owner)

@@ -82,15 +82,13 @@ class Sending:
             payload, None, self._send_timeout, None, lambda plain: encode_frame(opcode | RSV1, deflater.compress(plain))
         )
 
-    def write(
-        self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None, *, may_split: bool
-    ) -> int:
-        """Send one message, in fragments if it is large and `may_split`; give `progress`, and return, the bytes sent.
+    def write(self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None) -> int:
+        """Send one message, in fragments if it is large; give `progress`, and return, the bytes sent.
 
         Raises: as Outbox.send, and what `progress` raises.
         """
         size = len(payload)
-        if may_split and size > CHUNK_BYTES:
+        if size > CHUNK_BYTES:
             self.send_in_fragments(opcode, payload, progress)
             return size
         self.send_message(opcode, payload)
