@@ -1,4 +1,4 @@
-"""What may stand for a function that is called: anything that can be, but what does nothing then.
+"""Functions that are handed over to be called: what may be one, and the one that does nothing.
 
 Pure functions: any thread may call them.
 """
@@ -6,11 +6,15 @@ Pure functions: any thread may call them.
 import functools
 from types import FunctionType, MethodType
 
-__all__ = ["why_refused"]
+__all__ = ["nothing", "why_refused"]
 
 # Of a code object's flags: a generator, an async function, an async generator. As inspect names them, which takes long
 # to import.
 _RUNS_LATER = 0x20 | 0x80 | 0x200
+
+
+def nothing() -> None:
+    """Do nothing, where nothing is to be done."""
 
 
 def why_refused(value: object, otherwise: str = "") -> str | None:

@@ -12,6 +12,7 @@ from syncws._connection.owner import Owner
 from syncws._connection.receiving.message_inbox import MessageInbox
 from syncws._connection.sending.open_message import OpenMessage
 from syncws._connection.session import Session
+from syncws._functions import nothing
 from syncws._net.opening import Reached
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
@@ -63,7 +64,7 @@ class MessageSession(Session):
     # Receiving by pull: one user thread at a time.
 
     def receive(
-        self, deadline: Deadline, check: Callable[[], object] = bool, event: Event[Any, Any] | None = None
+        self, deadline: Deadline, check: Callable[[], object] = nothing, event: Event[Any, Any] | None = None
     ) -> Message | None:
         """Wait for the next message and take it; None after an orderly close.
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
+from syncws._functions import nothing
 from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._wire.incoming import Message
@@ -171,7 +172,7 @@ class MessageInbox(Inbox):
         finally:
             operation.is_over = True
 
-    def take(self, deadline: Deadline, check: Callable[[], object] = bool) -> Message | None:
+    def take(self, deadline: Deadline, check: Callable[[], object] = nothing) -> Message | None:
         """Wait for a message and take it; None when there will be no more.
 
         Args:

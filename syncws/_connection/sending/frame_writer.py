@@ -6,6 +6,7 @@ Unless it says otherwise, what stands here requires the writer role, which the o
 from collections.abc import Callable
 
 from syncws._errors.bare import without_frames
+from syncws._functions import nothing
 from syncws._locks import locks
 from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.at_exit import stay_quiet
@@ -88,7 +89,7 @@ class FrameWriter:
         "transport",
     )
 
-    def __init__(self, transport: Transport, on_wait: Callable[[], object] = bool) -> None:
+    def __init__(self, transport: Transport, on_wait: Callable[[], object] = nothing) -> None:
         """Make one with no frame under way; `on_wait` is called before each wait for the peer."""
         self.transport = transport
         self.tally = Tally()

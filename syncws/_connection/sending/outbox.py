@@ -29,6 +29,7 @@ from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter,
 from syncws._connection.sending.open_message import Encode, MessageState, OpenMessage, bytes_of
 from syncws._connection.sending.posted import ControlFrame, Posted
 from syncws._connection.sending.turns import Turns
+from syncws._functions import nothing
 from syncws._locks import locks
 from syncws._net.transport import Transport, direct_way
 from syncws._waiting.deadline import Deadline
@@ -59,7 +60,7 @@ class Outbox(Turns):
         "given_up",
     )
 
-    def __init__(self, transport: Transport, on_leftover: _Callback, on_wait: _Callback = bool) -> None:
+    def __init__(self, transport: Transport, on_leftover: _Callback, on_wait: _Callback = nothing) -> None:
         """Make an outbox.
 
         `on_leftover` is called when a sender gave up in mid-frame: the reader must push the rest; `on_wait` when a

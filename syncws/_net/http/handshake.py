@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from syncws._functions import nothing
 from syncws._net.http.asking import ask
 from syncws._net.http.authentication import Authentication
 from syncws._net.http.cookies import Cookies
@@ -60,7 +61,7 @@ class OpeningRequest(NamedTuple):
     cookies: Cookies
     authentication: Authentication
     compression: Agreement | None = None
-    meanwhile: Callable[[], object] = bool
+    meanwhile: Callable[[], object] = nothing
 
     @property
     def host(self) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from syncws._functions import nothing
 from syncws._net.transport import MANY_BYTES, Transport
 from syncws._waiting.at_fork import loading
 from syncws._waiting.readiness import READABLE, WRITABLE
@@ -132,8 +133,8 @@ class TlsTransport:
     def handshake(
         self,
         wait: Callable[[int], int],
-        check: Callable[[], object] = bool,
-        before_sending: Callable[[], object] = bool,
+        check: Callable[[], object] = nothing,
+        before_sending: Callable[[], object] = nothing,
     ) -> None:
         """Do the TLS handshake.
 
