@@ -10,6 +10,7 @@ from syncws._wire.masking import Buffer, apply_mask
 __all__ = [
     "BINARY",
     "CLOSE",
+    "CLOSE_CODES",
     "CONTINUATION",
     "FIN",
     "MAX_CONTROL_PAYLOAD",
@@ -63,8 +64,22 @@ _SMALL_HEADERS = {
     for first in (opcode, FIN | opcode)
 }
 
-# RFC 6455 7.4.1 and the IANA registry: codes that an endpoint may put into a Close frame.
-_PROTOCOL_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+CLOSE_CODES = {
+    1000: "OK",
+    1001: "going away",
+    1002: "protocol error",
+    1003: "unsupported data",
+    1007: "invalid data",
+    1008: "policy violation",
+    1009: "message too big",
+    1010: "extension expected",
+    1011: "internal error",
+    1012: "service restart",
+    1013: "try again later",
+    1014: "bad gateway",
+}
+"""The codes of the protocol that a Close frame may have, with their names (RFC 6455 7.4.1 and the IANA registry)."""
+
 # What WinRT's Close(code, reason) takes, 1005 apart: without the codes that only servers send.
 _SENDABLE_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010})
 
@@ -115,4 +130,4 @@ def is_sendable_close_code(code: int) -> bool:
 
 def is_valid_received_close_code(code: int) -> bool:
     """Tell whether a peer may send `code`: RFC 6455 7.4 and the IANA registry of close codes."""
-    return code in _PROTOCOL_CLOSE_CODES or 3000 <= code <= 4999
+    return code in CLOSE_CODES or 3000 <= code <= 4999

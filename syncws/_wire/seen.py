@@ -5,7 +5,7 @@ Bytes only; whoever reads or has the writer role feeds a scanner, one thread at 
 
 import codecs
 
-from syncws._wire.frames import CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT
+from syncws._wire.frames import CLOSE, CLOSE_CODES, CONTINUATION, PING, PONG, RSV1, TEXT
 
 __all__ = ["FrameScanner", "SeenFrame"]
 
@@ -15,21 +15,6 @@ _SHOWN_BYTES = 16
 _SHOWN_TEXT = 48
 _MASK_BIT = 0x80
 _NAMES = {TEXT: "TEXT", CLOSE: "CLOSE", PING: "PING", PONG: "PONG"}
-# RFC 6455 7.4.1 and IANA's registry.
-_CODES = {
-    1000: "OK",
-    1001: "going away",
-    1002: "protocol error",
-    1003: "unsupported data",
-    1007: "invalid data",
-    1008: "policy violation",
-    1009: "message too big",
-    1010: "extension expected",
-    1011: "internal error",
-    1012: "service restart",
-    1013: "try again later",
-    1014: "bad gateway",
-}
 
 
 class SeenFrame:
@@ -87,7 +72,7 @@ class SeenFrame:
             return "without a code" if not payload else f"{payload.hex()} [1 byte]"
         code = int.from_bytes(payload[:2], "big")
         reason = self._text(payload[2:], self._unmasked(self._tail, self.length - len(self._tail)))
-        name = _CODES.get(code, "private use" if code >= 4000 else "registered" if code >= 3000 else "unknown")
+        name = CLOSE_CODES.get(code, "private use" if code >= 4000 else "registered" if code >= 3000 else "unknown")
         return f"{code} ({name})" + (f" {reason}" if self.length > 2 else "")
 
     def _content(self) -> str:
