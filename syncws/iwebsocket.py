@@ -397,17 +397,14 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             raise IllegalMethodCallError("the socket is not connected: call connect first")
         return session.wait_closed(deadline)
 
-    # What the session and the connector call.
+    def __enter__(self) -> Self:
+        return self
 
-    def _raise_closed(self, closing: Closing) -> int:
-        """Raise closed; for the session."""
-        if not self._closed_event.handlers:
-            return 0
-        return self._closed_event(self, WebSocketClosedEventArgs._create(closing.code, closing.reason))
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        """Close; quickly when the block is left by an exception."""
+        self._close(None, "", time_on_exit(self._control.close_timeout, exc_type))
 
-    def _validate_server(self, report: "CertificateReport", waiter: Waiter, on_change: Callable[[], None]) -> None:
-        """Raise server_custom_validation_requested and wait for the verdict."""
-        ask_about_server(self, self._server_custom_validation_requested_event, report, waiter, on_change)
+    # What can be asked.
 
     @property
     def state(self) -> State:
@@ -450,12 +447,17 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """The text that connect() was given, secrets in it included; None before it has connected (beyond WinRT)."""
         return self._socket_uri
 
-    def __enter__(self) -> Self:
-        return self
+    # What the session and the connector call.
 
-    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
-        """Close; quickly when the block is left by an exception."""
-        self._close(None, "", time_on_exit(self._control.close_timeout, exc_type))
+    def _raise_closed(self, closing: Closing) -> int:
+        """Raise closed; for the session."""
+        if not self._closed_event.handlers:
+            return 0
+        return self._closed_event(self, WebSocketClosedEventArgs._create(closing.code, closing.reason))
+
+    def _validate_server(self, report: "CertificateReport", waiter: Waiter, on_change: Callable[[], None]) -> None:
+        """Raise server_custom_validation_requested and wait for the verdict."""
+        ask_about_server(self, self._server_custom_validation_requested_event, report, waiter, on_change)
 
     def _wake_reader(self) -> None:
         # It may be waiting with a full inbox, which a first handler empties.
