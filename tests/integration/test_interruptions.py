@@ -187,7 +187,7 @@ def test_tls_that_brings_no_data_gives_the_reader_back_its_deadline(client_tls):
 
 
 def test_answers_that_tls_cannot_get_rid_of_end_the_connection(client_tls, monkeypatch):
-    monkeypatch.setattr(tls, "MAX_ANSWER_BYTES", 10)
+    monkeypatch.setattr(tls, "_MAX_ANSWER_BYTES", 10)
     transport = tls.TlsTransport(EndlessRecord(), client_tls, "localhost", threading.Lock())
     with pytest.raises(ConnectionAbortedError, match="does not read"):
         transport.receive(100)

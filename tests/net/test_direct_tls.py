@@ -25,7 +25,7 @@ from support.tls_records import Records, noting_context
 
 import syncws
 from syncws._locks import locks
-from syncws._net.tls import direct
+from syncws._net.tls import direct, transport
 from syncws._net.tls.direct import direct_form
 from syncws._net.tls.transport import TlsTransport
 from syncws._wire.accelerated import speedups
@@ -535,7 +535,7 @@ def test_answers_that_nobody_takes_are_bounded(records_line, monkeypatch, data, 
     line.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     while line.transport.send(bytes(4096)):
         pass
-    monkeypatch.setattr(direct, "MAX_ANSWER_BYTES", line.transport.unsent_bytes + 100)
+    monkeypatch.setattr(transport, "_MAX_ANSWER_BYTES", line.transport.unsent_bytes + 100)
     room = memoryview(bytearray(4 * 10))
     line.far.sendall(b"".join(records.key_update() + (records.record(data) if data else b"") for _ in range(10)))
     line.wait_readable()

@@ -10,7 +10,6 @@ the lock; a small one that comes meanwhile is told BUSY, and takes the lock too.
 receiving wants sent stays until it flushes, see `has_unsent`.
 """
 
-import errno
 import os
 import re
 import ssl
@@ -19,7 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from syncws._net.meter import BandwidthMeter
-from syncws._net.tls.transport import MAX_ANSWER_BYTES, TlsTransport, next_plaintext
+from syncws._net.tls.transport import TlsTransport, check_answers, next_plaintext
 from syncws._net.transport import MANY_BYTES, SocketTransport, direct_way
 from syncws._waiting.at_fork import forked_error
 from syncws._wire.accelerated import speedups
@@ -146,7 +145,7 @@ class DirectTlsTransport(_Engine):
             ssl.SSLError: what came is not valid TLS.
         """
         if self.has_unsent:
-            self._check_answers()
+            check_answers(self.unsent_bytes)
         count = self._keep_small(kept, size) if size <= _SMALL_BYTES else _BUSY
         if count == _BUSY:
             with self._lock:
@@ -164,7 +163,7 @@ class DirectTlsTransport(_Engine):
     def receive_into(self, room: memoryview) -> memoryview | None:
         """See Transport.receive_into; takes all the records that have come, as far as there is room, up to a bound."""
         if self.has_unsent:
-            self._check_answers()
+            check_answers(self.unsent_bytes)
         with self._lock:
             count = self._fill(room)
         if count == _FAILED:
@@ -176,11 +175,6 @@ class DirectTlsTransport(_Engine):
         """Raise what has ended reading, unless that was the peer."""
         if self._reading_failure is not None:
             raise self._error(self._reading_failure)
-
-    def _check_answers(self) -> None:
-        """Ensure that what receiving wants sent is bounded, with a peer that does not read."""
-        if self.unsent_bytes > MAX_ANSWER_BYTES:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS send answers and does not read them")
 
     def _error(self, failure: _Failure) -> OSError:
         """Return what to raise for what an engine's call has met."""

@@ -24,7 +24,7 @@ from syncws._net.transport import MANY_BYTES, Transport
 from syncws._waiting.at_fork import loading
 from syncws._waiting.readiness import READABLE, WRITABLE
 
-__all__ = ["MAX_ANSWER_BYTES", "TlsTransport", "next_plaintext"]
+__all__ = ["TlsTransport", "check_answers", "next_plaintext"]
 
 # Ciphertext taken in at a time for a small message.
 _SMALL_BYTES = 4096
@@ -43,12 +43,22 @@ _MOST_BEHIND = 14
 _FEEDS_AT_A_TIME = 16
 # What receiving may want sent (answers to KeyUpdate, alerts) before the peer counts as hostile. More than one send()
 # encrypts at a time, for that passes through here too.
-MAX_ANSWER_BYTES = 262144
+_MAX_ANSWER_BYTES = 262144
 
 # Memory for the ciphertext of one turn of any connection: fresh pages would cost more than the system call that fills
 # them. Taken and given back by one step each.
 _MAX_STOCK = 2
 _stock: list[bytearray] = []
+
+
+def check_answers(unsent: int) -> None:
+    """Check how many bytes that receiving wants sent are still here, for a peer that does not read.
+
+    Raises:
+        ConnectionAbortedError: too many (errno.ECONNABORTED).
+    """
+    if unsent > _MAX_ANSWER_BYTES:
+        raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS send answers and does not read them")
 
 
 def next_plaintext(data: bytes | memoryview) -> bytes | memoryview:
@@ -335,8 +345,8 @@ class TlsTransport:
 
     def _begin_reading(self) -> None:
         """Give the engine what was taken in for it; requires the lock."""
-        if self.has_unsent and self._outgoing.pending > MAX_ANSWER_BYTES:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "the server makes TLS send answers and does not read them")
+        if self.has_unsent:
+            check_answers(self._outgoing.pending)
         if self._ciphertext:
             # In C from one to the other, as in SocketTransport.keep.
             next(map(self._incoming.write, map(deque.popleft, (self._ciphertext,))))
