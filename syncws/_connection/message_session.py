@@ -87,7 +87,7 @@ class MessageSession(Session):
             )
         if self.is_exiting:
             self._check_program_goes_on()
-        message = None if event is None else self.inbox.take_turn(deadline, event)
+        message = None if event is None else self.inbox.take_answer(deadline, event)
         if message is None:
             message = self.inbox.take(deadline, check)
         if message is None:

@@ -150,7 +150,7 @@ class MessageInbox(Inbox):
 
     _forget_all = _clear
 
-    def take_turn(self, deadline: Deadline, event: Event[Any, Any]) -> Message | None:
+    def take_answer(self, deadline: Deadline, event: Event[Any, Any]) -> Message | None:
         """Take the answer in a conversation: nothing waits, nobody reads, and a single small message comes next.
 
         None for anything else: then take() does it, within the same deadline.

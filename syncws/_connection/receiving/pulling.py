@@ -52,7 +52,7 @@ class Puller:
         "_resume_from",
         "_sliced",
         "_torn_by",
-        "_turn_decoder",
+        "_whole_decoder",
         "is_torn",
     )
 
@@ -63,7 +63,7 @@ class Puller:
         has_whole = isinstance(decoder, Decoder) and decoder.inflater is None and reader.decode == decoder.receive_data
         self._looks_cheaply = reader.session.transport.looks_cheaply
         # What pull_one() asks; None for pieces, for what may be compressed, and where frames are told in the log.
-        self._turn_decoder: Decoder | None = decoder if has_whole else None  # type: ignore[assignment]
+        self._whole_decoder: Decoder | None = decoder if has_whole else None  # type: ignore[assignment]
         self._main = threading.main_thread().ident
         # For the main thread, whose waits a signal must end; made when that reads.
         self._sliced: Readiness | None = None
@@ -125,7 +125,7 @@ class Puller:
             operation, deadline: of the wait.
             event: whose handlers would get the message; when there are some now it is theirs.
         """
-        decoder = self._turn_decoder
+        decoder = self._whole_decoder
         if decoder is None:
             return None
         role = self._reader.session.role

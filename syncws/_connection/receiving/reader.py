@@ -21,7 +21,7 @@ from syncws._connection.receiving.answers import answer
 from syncws._connection.receiving.delivery import Relieved
 from syncws._connection.receiving.dispatcher import dispatch, start_another_reader
 from syncws._connection.receiving.reading_role import Hold
-from syncws._connection.receiving.turn import GivesWay
+from syncws._connection.receiving.stand_in import GivesWay
 from syncws._connection.session import Session
 from syncws._connection.tracing import traced
 from syncws._errors.bare import without_frames
@@ -91,7 +91,7 @@ class Reader:
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
         self._is_lasting = False
-        # When the turn of a thread that reads in place of a reader thread is over; see turn.py.
+        # When the turn of a thread that reads in place of a reader thread is over; see stand_in.py.
         self.until: Deadline | None = None
         # How long the peer has to end TCP, once it is waited for that: by as many turns as there are.
         self._lingers_until: Deadline | None = None

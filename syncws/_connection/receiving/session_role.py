@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from syncws._connection.keep_alive import may_begin_later
 from syncws._connection.receiving.pulling import Puller
 from syncws._connection.receiving.reading_role import ENDED, Hold, ReadingRole
-from syncws._connection.receiving.turn import take_turn
+from syncws._connection.receiving.stand_in import stand_in
 from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.helper_threads import start, start_thread
@@ -195,7 +195,7 @@ class SessionRole(ReadingRole):
             return
         if session.dispatcher is not None or (owner is not None and owner._closed_event.handlers):
             return
-        while not (session.is_over or deadline.is_expired) and take_turn(reader, SLICE_SECONDS):
+        while not (session.is_over or deadline.is_expired) and stand_in(reader, SLICE_SECONDS):
             pass
 
     def read_without_thread(self) -> bool:
@@ -205,9 +205,7 @@ class SessionRole(ReadingRole):
             False when there is nothing of the kind to do, or another does it.
         """
         reader = self.reader
-        return (
-            reader is not None and self.is_short_of_threads and self.needs_thread and take_turn(reader, _STEP_SECONDS)
-        )
+        return reader is not None and self.is_short_of_threads and self.needs_thread and stand_in(reader, _STEP_SECONDS)
 
     def read_while_waiting(self, deadline: Deadline) -> Deadline:
         """Read on the thread that waits for what only a reader brings, where no other could be started.
@@ -231,7 +229,7 @@ class SessionRole(ReadingRole):
     def read_at_exit(self) -> None:
         """See _waiting.at_exit."""
         if self.reader is not None:
-            take_turn(self.reader, _STEP_SECONDS)
+            stand_in(self.reader, _STEP_SECONDS)
 
     def close(self) -> None:
         """Start no thread any more, and hold nothing of the connection."""

@@ -1,6 +1,6 @@
-"""A turn at reading in the reader thread's place: on the main thread while the program ends, and on a caller's.
+"""Standing in for the reader thread: on the main thread while the program ends, and on a caller's.
 
-A caller takes one where no thread can be started, or it is not worth starting one: for the rest of a close().
+A caller does where no thread can be started, or it is not worth starting one: for the rest of a close().
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from syncws.errors import ConnectionLostError
 if TYPE_CHECKING:
     from syncws._connection.receiving.reader import Reader
 
-__all__ = ["GivesWay", "take_turn"]
+__all__ = ["GivesWay", "stand_in"]
 
 
 class GivesWay(Exception):
     """Ends a thread's run without ending the connection: a caller reads, nothing is to be read, or its time is over."""
 
 
-def take_turn(reader: "Reader", seconds: float) -> bool:
+def stand_in(reader: "Reader", seconds: float) -> bool:
     """Do as the reader thread if nobody reads, for so many seconds at most; return whether nobody did.
 
     An interruption cuts the connection, and leaves the rest to the next reader.

@@ -1,4 +1,4 @@
-"""MessageInbox.take_turn: the short way of a conversation, and that it leaves to the long one whatever is not that."""
+"""MessageInbox.take_answer: the short way of a conversation, which leaves to the long one whatever is not that."""
 
 import itertools
 import threading
@@ -31,7 +31,7 @@ def begin(request):
 
 
 def turn(rig, seconds=LIMIT):
-    return rig.session.inbox.take_turn(Deadline(seconds), rig.owner.message_received)
+    return rig.session.inbox.take_answer(Deadline(seconds), rig.owner.message_received)
 
 
 def content(message):
