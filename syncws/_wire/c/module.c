@@ -68,54 +68,24 @@ execute(PyObject *module)
                : PyModule_AddIntConstant(module, "FORM", FORM);
 }
 
+/* Every reference that State holds, by its field: the collector must know of it, and at the end it is let go. */
+#define EACH_REFERENCE(DO) \
+    DO(assembler_type) DO(message_type) DO(fields_type) DO(message_class) DO(reader_class) DO(encoding) \
+    DO(byte_order) DO(options) DO(fresh) DO(writer_type) DO(writer_in_python) DO(writer_class) DO(stream_class) \
+    DO(meter_type) DO(sender_type) DO(stream_type) DO(latest_type) DO(tally_type) DO(at_hand_type) DO(way_type) \
+    DO(memory_type) DO(ascii_type) DO(buffer_type) DO(tls_type) DO(clocks) DO(monotonic) DO(clock_name) DO(keys) \
+    DO(stock) DO(stock_name) DO(new_key_name) DO(zero) DO(fileno_name) DO(socket_class) DO(append_name) \
+    DO(popleft_name) DO(handlers_name) DO(event_name) DO(write_name) DO(write_text_name) DO(is_discarding_name) \
+    DO(control_name) DO(kind_name)
+
 static int
 traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = syncws_state(module);
 
-    Py_VISIT(state->assembler_type);
-    Py_VISIT(state->message_type);
-    Py_VISIT(state->fields_type);
-    Py_VISIT(state->message_class);
-    Py_VISIT(state->reader_class);
-    Py_VISIT(state->encoding);
-    Py_VISIT(state->byte_order);
-    Py_VISIT(state->options);
-    Py_VISIT(state->fresh);
-    Py_VISIT(state->writer_type);
-    Py_VISIT(state->writer_in_python);
-    Py_VISIT(state->writer_class);
-    Py_VISIT(state->stream_class);
-    Py_VISIT(state->meter_type);
-    Py_VISIT(state->sender_type);
-    Py_VISIT(state->stream_type);
-    Py_VISIT(state->latest_type);
-    Py_VISIT(state->tally_type);
-    Py_VISIT(state->at_hand_type);
-    Py_VISIT(state->way_type);
-    Py_VISIT(state->memory_type);
-    Py_VISIT(state->ascii_type);
-    Py_VISIT(state->buffer_type);
-    Py_VISIT(state->tls_type);
-    Py_VISIT(state->clocks);
-    Py_VISIT(state->monotonic);
-    Py_VISIT(state->clock_name);
-    Py_VISIT(state->keys);
-    Py_VISIT(state->stock);
-    Py_VISIT(state->stock_name);
-    Py_VISIT(state->new_key_name);
-    Py_VISIT(state->zero);
-    Py_VISIT(state->fileno_name);
-    Py_VISIT(state->socket_class);
-    Py_VISIT(state->append_name);
-    Py_VISIT(state->popleft_name);
-    Py_VISIT(state->handlers_name);
-    Py_VISIT(state->event_name);
-    Py_VISIT(state->write_name);
-    Py_VISIT(state->write_text_name);
-    Py_VISIT(state->is_discarding_name);
-    Py_VISIT(state->control_name);
-    Py_VISIT(state->kind_name);
+#define VISIT(field) Py_VISIT(state->field);
+    EACH_REFERENCE(VISIT)
+#undef VISIT
     return 0;
 }
 
@@ -130,49 +100,9 @@ clear(PyObject *module)
     syncws_drop(&state->streams);
     syncws_drop(&state->writers);
     syncws_drop(&state->buffers);
-    Py_CLEAR(state->assembler_type);
-    Py_CLEAR(state->message_type);
-    Py_CLEAR(state->fields_type);
-    Py_CLEAR(state->message_class);
-    Py_CLEAR(state->reader_class);
-    Py_CLEAR(state->encoding);
-    Py_CLEAR(state->byte_order);
-    Py_CLEAR(state->options);
-    Py_CLEAR(state->fresh);
-    Py_CLEAR(state->writer_type);
-    Py_CLEAR(state->writer_in_python);
-    Py_CLEAR(state->writer_class);
-    Py_CLEAR(state->stream_class);
-    Py_CLEAR(state->meter_type);
-    Py_CLEAR(state->sender_type);
-    Py_CLEAR(state->stream_type);
-    Py_CLEAR(state->latest_type);
-    Py_CLEAR(state->tally_type);
-    Py_CLEAR(state->at_hand_type);
-    Py_CLEAR(state->way_type);
-    Py_CLEAR(state->memory_type);
-    Py_CLEAR(state->ascii_type);
-    Py_CLEAR(state->buffer_type);
-    Py_CLEAR(state->tls_type);
-    Py_CLEAR(state->clocks);
-    Py_CLEAR(state->monotonic);
-    Py_CLEAR(state->clock_name);
-    Py_CLEAR(state->keys);
-    Py_CLEAR(state->stock);
-    Py_CLEAR(state->stock_name);
-    Py_CLEAR(state->new_key_name);
-    Py_CLEAR(state->zero);
-    Py_CLEAR(state->fileno_name);
-    Py_CLEAR(state->socket_class);
-    Py_CLEAR(state->append_name);
-    Py_CLEAR(state->popleft_name);
-    Py_CLEAR(state->handlers_name);
-    Py_CLEAR(state->event_name);
-    Py_CLEAR(state->write_name);
-    Py_CLEAR(state->write_text_name);
-    Py_CLEAR(state->is_discarding_name);
-    Py_CLEAR(state->control_name);
-    Py_CLEAR(state->kind_name);
+#define CLEAR(field) Py_CLEAR(state->field);
+    EACH_REFERENCE(CLEAR)
+#undef CLEAR
     return 0;
 }
 
