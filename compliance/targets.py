@@ -9,7 +9,6 @@ import base64
 import hashlib
 import random
 import re
-import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -275,7 +274,7 @@ _wakers: list[Waker] = []
 
 def _waker() -> Waker:
     if not _wakers:
-        _wakers.append(Waker(threading.RLock()))
+        _wakers.append(Waker())
     return _wakers[0]
 
 

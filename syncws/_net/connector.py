@@ -6,7 +6,6 @@ A Connect runs on the connecting thread, under one deadline; cancel() may be cal
 import socket
 from collections.abc import Callable, Sequence
 
-from syncws._locks import locks
 from syncws._net.address import Address
 from syncws._net.dialer import Dialed, Dialer, set_options
 from syncws._net.given_socket import address_of, take_over
@@ -98,7 +97,7 @@ class Connect(Opening):
             self._authentication = Authentication(SERVER, _server_credential(settings))
         self.attempts: list[ConnectAttempt] = []
         try:
-            self.waker = Waker(locks.RLock())
+            self.waker = Waker()
         except OSError as exc:
             raise CannotConnectError(f"the system has no file descriptors for the connection: {exc}") from exc
         limit = None if token is None else token._limit

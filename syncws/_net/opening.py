@@ -6,12 +6,10 @@ Runs on the connecting thread; which socket that is, and what follows when it fa
 import datetime as dt
 import errno
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from syncws._locks import locks
 from syncws._net.dialer import Dialed
 from syncws._net.http.authentication import PROXY, UNAUTHENTICATED, Authentication
 from syncws._net.http.cookies import Cookies
@@ -115,7 +113,7 @@ class Opening:
     def _open_on(self, dialed: Dialed, route: Route | None, uri: WebSocketUri, settings: WebSocketControl) -> Opened:
         """Do all that follows on a connected socket, within its own time."""
         self._phases.begin_connection(now() - dialed.started)
-        bottom = self._transport = SocketTransport(dialed.socket, self.make_lock())
+        bottom = self._transport = SocketTransport(dialed.socket)
         waiter = self._waiter.for_descriptor(bottom.fileno(), dialed.deadline)
         is_open = False
         try:
@@ -160,9 +158,7 @@ class Opening:
         local = dialed.socket.getsockname()
         if route is not None:
             began = now()
-            transport = open_tunnel(
-                route, transport, waiter, settings.proxy_ssl_context, self.make_lock, self._answering(route)
-            )
+            transport = open_tunnel(route, transport, waiter, settings.proxy_ssl_context, self._answering(route))
             self._phases.add("proxy", began)
         if uri.is_secure:
             began = now()
@@ -205,10 +201,6 @@ class Opening:
         return self._proxy_authentications.setdefault(route.proxy, Authentication(PROXY, route.proxy.login))
 
     # What start_tls asks for.
-
-    def make_lock(self) -> AbstractContextManager[object]:
-        """Return a new lock."""
-        return locks.RLock()
 
     def note_certificates(self, report: "CertificateReport") -> None:
         """Keep what the server showed, for the information object."""

@@ -8,9 +8,9 @@ import _socket
 import os
 import socket
 from collections import deque
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from syncws._locks import locks
 from syncws._net.meter import BandwidthMeter
 from syncws._waiting.at_fork import forked_error
 from syncws._wire.accelerated import speedups
@@ -209,15 +209,13 @@ class SocketTransport:
     unsent_bytes = 0
     has_buffered = False
 
-    def __init__(self, connected: socket.socket, lock: AbstractContextManager[object]) -> None:
-        """Take over a connected, non-blocking socket.
-
-        `lock` keeps abort() and close() apart, so that a descriptor which another part of the program was given in
-        the meantime is never touched. It is never held for longer than one system call that cannot wait.
-        """
+    def __init__(self, connected: socket.socket) -> None:
+        """Take over a connected, non-blocking socket."""
         self._socket: socket.socket | _InheritedSocket = connected
         self._descriptor = connected.fileno()
-        self._lock = lock
+        # Keeps abort() and close() apart, so that a descriptor which another part of the program was given in the
+        # meantime is never touched. Never held for longer than one system call that cannot wait.
+        self._lock = locks.RLock()
         self._is_closed = False
         self.is_torn = False
         # One call for a small read, where that is there; as for the rest it does what keep() does without it.
@@ -325,7 +323,7 @@ class SocketTransport:
 
     def let_go_in_child(self) -> None:
         """See _waiting.at_fork: the descriptor only; a shutdown() would be one of the parent's connection."""
-        self._lock = type(self._lock)()
+        self._lock = locks.RLock()
         self.close()
         self._receive_small = None
         self.looks_cheaply = False

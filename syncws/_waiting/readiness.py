@@ -13,11 +13,11 @@ import select
 import socket
 import sys
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from io import FileIO
 from types import ModuleType
 from typing import Protocol
 
+from syncws._locks import locks
 from syncws._waiting.deadline import Deadline
 
 __all__ = [
@@ -100,9 +100,10 @@ class Waker:
 
     __slots__ = ("__weakref__", "_bell", "_is_closed", "_lock", "is_inherited")
 
-    def __init__(self, lock: AbstractContextManager[object]) -> None:
-        """Make a waker; `lock` keeps wake() and close() apart and is never held for longer than one system call."""
-        self._lock = lock
+    def __init__(self) -> None:
+        """Make a waker that was not woken."""
+        # Keeps wake() and close() apart; never held for longer than one system call.
+        self._lock = locks.RLock()
         self._is_closed = False
         self._bell: _Counter | _Pair = _Counter() if hasattr(os, "eventfd") else _Pair()
         self.is_inherited = False
@@ -137,7 +138,7 @@ class Waker:
 
     def let_go_in_child(self) -> None:
         """See _waiting.at_fork."""
-        self._lock = type(self._lock)()
+        self._lock = locks.RLock()
         self.is_inherited = True
         self.close()
 

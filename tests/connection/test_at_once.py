@@ -23,7 +23,6 @@ import syncws
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import Posted
 from syncws._connection.short_way import short_way
-from syncws._locks import locks
 from syncws._net.meter import BandwidthMeter
 from syncws._net.transport import SocketTransport, direct_way
 from syncws._wire import mask_keys
@@ -63,7 +62,7 @@ class Line:
 
     def __init__(self):
         near, self.far = connected_pair()
-        self.bottom = self.transport = SocketTransport(near, locks.RLock())
+        self.bottom = self.transport = SocketTransport(near)
         self._begin()
 
     def _begin(self):
@@ -484,7 +483,7 @@ def test_an_error_of_the_system_takes_nothing_from_under_another_sender():
                     outbox._break_off(OSError(errno.ENOBUFS, "no buffers"))
             return sent
 
-    transport = Meanwhile(near, locks.RLock())
+    transport = Meanwhile(near)
     outbox = Outbox(transport, Leftovers())
     with far, pytest.raises(ConnectionLostError):
         outbox.send(encode_frame(2, bytes(1000)), None, LIMIT)
@@ -558,10 +557,10 @@ def test_only_a_plain_socket_is_sent_on_directly():
         plain, own = stack.enter_context(socket.socket()), stack.enter_context(Counting())
         noting = stack.enter_context(Noting())
         noting.send = noting.send
-        transport = SocketTransport(plain, locks.RLock())
+        transport = SocketTransport(plain)
         assert direct_way(transport) == (plain, transport.outbound)
         for other in (own, noting):
-            assert direct_way(SocketTransport(other, locks.RLock())) == (None, None)
+            assert direct_way(SocketTransport(other)) == (None, None)
         scripted = ScriptedTransport()
         assert direct_way(scripted) == (None, None)
         scripted.release()

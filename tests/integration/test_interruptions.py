@@ -181,14 +181,14 @@ class EndlessRecord:
 
 def test_tls_that_brings_no_data_gives_the_reader_back_its_deadline(client_tls):
     inner = EndlessRecord()
-    transport = tls.TlsTransport(inner, client_tls, "localhost", threading.Lock())
+    transport = tls.TlsTransport(inner, client_tls, "localhost")
     assert transport.receive(100) is None
     assert inner.received <= 16
 
 
 def test_answers_that_tls_cannot_get_rid_of_end_the_connection(client_tls, monkeypatch):
     monkeypatch.setattr(tls, "_MAX_ANSWER_BYTES", 10)
-    transport = tls.TlsTransport(EndlessRecord(), client_tls, "localhost", threading.Lock())
+    transport = tls.TlsTransport(EndlessRecord(), client_tls, "localhost")
     with pytest.raises(ConnectionAbortedError, match="does not read"):
         transport.receive(100)
 

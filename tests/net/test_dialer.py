@@ -11,7 +11,6 @@ import pytest
 from support import LIMIT, alone_listening, black_hole, settings_with
 from support.fakes import FakeClock
 
-from syncws._locks import locks
 from syncws._net import dialer as dialer_module
 from syncws._net.address import Address, parse_address
 from syncws._net.dialer import Dialer, _system_error
@@ -30,7 +29,7 @@ def addresses(*texts):
 @pytest.fixture
 def dial():
     """Make a Dialer and dial; gives both."""
-    waker = Waker(locks.RLock())
+    waker = Waker()
 
     def make(texts, port, timeout=LIMIT, is_canceled=lambda: False, **settings):
         waiter = Waiter(waker, is_canceled, Deadline(timeout))

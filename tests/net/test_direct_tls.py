@@ -24,7 +24,6 @@ from support.tls_line import Line, connected_pair
 from support.tls_records import Records, noting_context
 
 import syncws
-from syncws._locks import locks
 from syncws._net.tls import direct, transport
 from syncws._net.tls.direct import direct_form
 from syncws._net.tls.transport import TlsTransport
@@ -219,7 +218,7 @@ def test_what_has_python_in_between_stays_as_it_was(make_line, authority, tmp_pa
     line = make_line(client_context=context, is_direct=False)
     if kind == "socket":
         line.near = OwnSocket(fileno=line.near.detach())
-        line.bottom.__init__(line.near, locks.RLock())
+        line.bottom.__init__(line.near)
     elif kind == "module":
         monkeypatch.setitem(sys.modules, "_ssl", types.ModuleType("_ssl"))
     assert direct_form(line.transport) is line.transport
@@ -238,7 +237,7 @@ def test_without_the_compiled_part_python_s_ssl_stays(make_line, monkeypatch):
 @needs_direct
 def test_tls_inside_tls_stays_over_python_s_ssl(make_line, client_tls):
     line = make_line()
-    upper = TlsTransport(line.transport, client_tls, "localhost", locks.RLock())
+    upper = TlsTransport(line.transport, client_tls, "localhost")
     assert direct_form(upper) is upper
 
 

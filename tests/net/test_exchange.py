@@ -4,7 +4,6 @@ import pytest
 from support import LIMIT
 from support.fakes import ScriptedTransport
 
-from syncws._locks import locks
 from syncws._net.exchange import receive_exactly, receive_some, send_all
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
@@ -21,7 +20,7 @@ def transport():
 
 @pytest.fixture
 def waiter(transport):
-    waker = Waker(locks.RLock())
+    waker = Waker()
     yield Waiter(waker, lambda: False, Deadline(LIMIT), transport.fileno())
     waker.close()
 
@@ -89,7 +88,7 @@ def test_a_peer_that_sends_without_end_does_not_outlive_the_deadline(transport, 
 
     endless = Endless()
     endless.has_buffered = True
-    waker = Waker(locks.RLock())
+    waker = Waker()
     with pytest.raises(OperationTimedOutError):
         receive_some(endless, Waiter(waker, lambda: False, Deadline(5), endless.fileno()), 10)
     waker.close()

@@ -9,7 +9,6 @@ import websocket
 from support import LIMIT, accept_key, request_headers
 from support.fakes import ScriptedTransport
 
-from syncws._locks import locks
 from syncws._net.http import handshake as module
 from syncws._net.http import head as http_head
 from syncws._net.http.authentication import SERVER, Authentication
@@ -40,7 +39,7 @@ class Peer:
     def __init__(self):
         self.transport = ScriptedTransport()
         self.transport.on_send = self._look
-        self.waker = Waker(locks.RLock())
+        self.waker = Waker()
         self.answer = lambda accept: [good(accept)]
         self.is_canceled = False
         self.timeout = LIMIT

@@ -9,7 +9,6 @@ from collections import deque
 import pytest
 from support.fakes import interrupt_at
 
-from syncws._locks import locks
 from syncws._net.tls import transport as tls
 from syncws._net.tls.failure import tls_error
 from syncws._net.tls.transport import TlsTransport
@@ -100,7 +99,7 @@ def connected(server_tls, client_tls, **attributes):
     wire = Wire(server_tls)
     for name, value in attributes.items():
         setattr(wire, name, value)
-    transport = TlsTransport(wire, client_tls, "localhost", locks.RLock())
+    transport = TlsTransport(wire, client_tls, "localhost")
     transport.handshake(no_wait)
     wire.step()
     while transport.receive(100) is not None:
@@ -222,7 +221,8 @@ def test_a_small_record_costs_few_calls_and_takes_the_lock_once(server_tls, clie
             calls.append(frame.f_code.co_name)
 
     wire = Wire(server_tls)
-    transport = TlsTransport(wire, client_tls, "localhost", Lock())
+    transport = TlsTransport(wire, client_tls, "localhost")
+    transport.lock = Lock()
     transport.handshake(no_wait)
     assert transport.receive(100) is None
     wire.server.write(b"hello")
@@ -420,7 +420,7 @@ def test_a_handshake_waits_while_nothing_goes(server_tls, client_tls):
         waits.append(interest)
         wire.takes = None
 
-    TlsTransport(wire, client_tls, "localhost", locks.RLock()).handshake(wait)
+    TlsTransport(wire, client_tls, "localhost").handshake(wait)
     assert waits[0] == 2
 
 
@@ -428,7 +428,7 @@ def test_an_end_in_the_handshake_is_told(server_tls, client_tls):
     wire = Wire(server_tls)
     wire.receive = lambda _: b""
     with pytest.raises(ssl.SSLError) as caught:
-        TlsTransport(wire, client_tls, "localhost", locks.RLock()).handshake(no_wait)
+        TlsTransport(wire, client_tls, "localhost").handshake(no_wait)
     error = tls_error(caught.value, "localhost")
     assert type(error) is TlsError
     assert "ended the connection" in str(error)
@@ -438,7 +438,7 @@ def test_a_farewell_in_the_handshake_is_an_end_too(server_tls, client_tls):
     wire = Wire(server_tls)
     wire.garbage = b"\x15\x03\x03\x00\x02\x01\x00"
     with pytest.raises(ssl.SSLError) as caught:
-        TlsTransport(wire, client_tls, "localhost", locks.RLock()).handshake(no_wait)
+        TlsTransport(wire, client_tls, "localhost").handshake(no_wait)
     error = tls_error(caught.value, "localhost")
     assert error.message == "localhost ended the connection during the TLS handshake"
     assert error.is_transient
@@ -447,7 +447,7 @@ def test_a_farewell_in_the_handshake_is_an_end_too(server_tls, client_tls):
 def test_garbage_in_the_handshake_is_told_although_the_alert_does_not_go(server_tls, client_tls):
     wire = Wire(server_tls)
     wire.garbage = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-    transport = TlsTransport(wire, client_tls, "localhost", locks.RLock())
+    transport = TlsTransport(wire, client_tls, "localhost")
     answers = iter([True])
 
     def flush(_):
@@ -516,7 +516,7 @@ def test_tls_goes_inside_tls(server_tls, client_tls):
         def flush(self):
             return outer.flush()
 
-    inner = TlsTransport(Tunnel(), client_tls, "localhost", locks.RLock())
+    inner = TlsTransport(Tunnel(), client_tls, "localhost")
     inner.handshake(no_wait)
     inner.send(b"hello")
     inner_wire.step()
@@ -538,7 +538,7 @@ def test_records_that_the_tls_below_has_taken_in_are_told(ends, server_tls, clie
         if ciphertext := upper_wire.from_server.read():
             wire.server.write(ciphertext)
 
-    upper = TlsTransport(lower, client_tls, "localhost", locks.RLock())
+    upper = TlsTransport(lower, client_tls, "localhost")
     with contextlib.suppress(ssl.SSLWantReadError):
         upper.handshake(lambda _: relay())
     relay()

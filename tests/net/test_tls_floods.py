@@ -6,7 +6,6 @@ import tracemalloc
 import pytest
 from support.tls_records import Records, noting_context
 
-from syncws._locks import locks
 from syncws._net.tls.transport import TlsTransport
 
 FEEDS_AT_A_TIME = 16
@@ -70,7 +69,7 @@ def connect(authority, client_tls, tmp_path):
     def make():
         path = tmp_path / "secrets"
         flood = Flood(noting_context(authority, path))
-        transport = TlsTransport(flood, client_tls, "localhost", locks.RLock())
+        transport = TlsTransport(flood, client_tls, "localhost")
         transport.handshake(lambda _: 0)
         flood.receive(1)
         return transport, flood, Records.after_handshake(flood.server.cipher()[0], path)

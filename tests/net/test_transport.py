@@ -25,7 +25,7 @@ def ends():
         near = socket.create_connection(listener.getsockname())
         far, _ = listener.accept()
     near.setblocking(False)
-    transport = SocketTransport(near, threading.Lock())
+    transport = SocketTransport(near)
     yield transport, far
     transport.close()
     far.close()
@@ -297,7 +297,8 @@ def test_abort_waits_for_a_close_that_is_under_way():
 
     near, far = socket.socketpair()
     lock = Lock()
-    transport = SocketTransport(near, lock)
+    transport = SocketTransport(near)
+    transport._lock = lock
     with far:
         lock.lock.acquire()
         aborting = threading.Thread(target=transport.abort)
@@ -347,7 +348,7 @@ CALLS = [
 def test_an_error_of_the_system_that_ends_no_connection_ends_it_here(call):
     broken = Socket(OSError(errno.ENOBUFS, "No buffer space available"))
     with pytest.raises(ConnectionLostError, match="the connection broke: No buffer space available"):
-        call(SocketTransport(broken, threading.Lock()))
+        call(SocketTransport(broken))
     assert broken.shutdowns == 1
 
 
@@ -355,5 +356,5 @@ def test_an_error_of_the_system_that_ends_no_connection_ends_it_here(call):
 def test_what_a_signal_handler_raises_in_that_moment_goes_through(call):
     error = TimeoutError("from the program's alarm")
     with pytest.raises(TimeoutError) as caught:
-        call(SocketTransport(Socket(error), threading.Lock()))
+        call(SocketTransport(Socket(error)))
     assert caught.value is error

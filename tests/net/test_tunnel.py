@@ -6,7 +6,6 @@ import pytest
 from support import LIMIT
 from support.fakes import ScriptedTransport
 
-from syncws._locks import locks
 from syncws._net.http.authentication import PROXY, Authentication
 from syncws._net.proxy.tunnel import Route, open_tunnel
 from syncws._waiting.deadline import Deadline
@@ -19,7 +18,7 @@ from syncws.errors import HttpStatusError, ProxyError
 @pytest.fixture
 def ask():
     """Have a proxy that is a script of pieces asked for a tunnel, after a send that fails."""
-    waker = Waker(locks.RLock())
+    waker = Waker()
     made = []
 
     def run(*incoming, proxy="http://proxy"):
@@ -28,7 +27,7 @@ def ask():
         transport.takes.append(BrokenPipeError(errno.EPIPE, "Broken pipe"))
         waiter = Waiter(waker, lambda: False, Deadline(LIMIT), transport.fileno())
         route = Route(parse_proxy_url(proxy), "server.test", 80)
-        open_tunnel(route, transport, waiter, None, locks.RLock, Authentication(PROXY, None))
+        open_tunnel(route, transport, waiter, None, Authentication(PROXY, None))
 
     yield run
     for transport in made:

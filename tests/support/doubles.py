@@ -9,7 +9,6 @@ from syncws._connection.message_session import MessageSession
 from syncws._connection.monitor import Monitor
 from syncws._connection.receiving.receivers import MessageReceiver, StreamReceiver
 from syncws._connection.stream_session import StreamSession
-from syncws._locks import locks
 from syncws._net.http.handshake import HandshakeResult
 from syncws._net.meter import BandwidthMeter
 from syncws._net.opening import Opened, Reached
@@ -70,7 +69,7 @@ class Rig:
     def __init__(self, *incoming, remainder=b"", agreement=None, **settings):
         self.transport = ScriptedTransport(*incoming)
         self.owner = Owner()
-        self.waker = Waker(locks.RLock())
+        self.waker = Waker()
         self.meters = Meters()
         result = HandshakeResult("chat", HttpHeaders(), remainder, agreement)
         reached = Reached(self.transport, self.meters, "127.0.0.1", "127.0.0.2")

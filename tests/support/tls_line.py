@@ -6,7 +6,6 @@ import socket
 import ssl
 
 from support.servers import LIMIT
-from syncws._locks import locks
 from syncws._net.tls.direct import DirectTlsTransport, direct_form
 from syncws._net.tls.transport import TlsTransport
 from syncws._net.transport import SocketTransport
@@ -37,8 +36,8 @@ class Line:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.server = server_context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._is_up = False
-        self.bottom = SocketTransport(self.near, locks.RLock())
-        self.transport = TlsTransport(self.bottom, client_context, "localhost", locks.RLock())
+        self.bottom = SocketTransport(self.near)
+        self.transport = TlsTransport(self.bottom, client_context, "localhost")
         self.transport.handshake(self._step)
         while not self._is_up:
             self._step(0)

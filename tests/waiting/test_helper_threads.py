@@ -5,7 +5,6 @@ import threading
 import pytest
 from support import LIMIT, wait
 
-from syncws._locks import locks
 from syncws._waiting import helper_threads
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.helper_threads import run_aside
@@ -16,7 +15,7 @@ from syncws.errors import CannotConnectError, OperationCanceledError, OperationT
 
 @pytest.fixture
 def waker():
-    made = Waker(locks.RLock())
+    made = Waker()
     yield made
     made.close()
 
@@ -70,7 +69,7 @@ def test_a_stray_wake_up_does_not_end_the_wait(waker):
 
 
 def test_a_result_that_comes_too_late_is_dropped_although_the_waker_is_closed():
-    waker = Waker(locks.RLock())
+    waker = Waker()
     go_on = threading.Event()
     with pytest.raises(OperationTimedOutError):
         run_aside([lambda: wait(go_on)], Waiter(waker, lambda: False, Deadline(0.0)), waker)

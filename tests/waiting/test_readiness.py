@@ -9,7 +9,6 @@ import warnings
 import pytest
 from support import LIMIT, join
 
-from syncws._locks import locks
 from syncws._waiting import readiness as readiness_module
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import (
@@ -31,7 +30,7 @@ needs_poll = pytest.mark.skipif(not hasattr(select, "poll"), reason="there is no
 
 @pytest.fixture
 def waker():
-    made = Waker(threading.Lock())
+    made = Waker()
     yield made
     made.close()
 
@@ -216,7 +215,7 @@ def count_to_the_end(waker):
 @pytest.mark.skipif(not hasattr(os, "eventfd"), reason="has no other wakers")
 def test_without_eventfd_a_waker_is_a_pair_of_sockets(monkeypatch):
     monkeypatch.delattr(os, "eventfd")
-    waker = Waker(threading.Lock())
+    waker = Waker()
     readiness = make_readiness(-1, waker.fileno())
     assert readiness.wait(0, NOW) == 0
     fill(waker._bell._sender)
@@ -229,7 +228,7 @@ def test_without_eventfd_a_waker_is_a_pair_of_sockets(monkeypatch):
 
 
 def test_a_waker_that_is_dropped_gives_its_descriptors_back():
-    waker = Waker(threading.Lock())
+    waker = Waker()
     descriptor = waker.fileno()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -239,13 +238,13 @@ def test_a_waker_that_is_dropped_gives_its_descriptors_back():
 
 
 def test_waking_after_close_does_nothing():
-    waker = Waker(threading.Lock())
+    waker = Waker()
     waker.close()
     waker.wake()
 
 
 def test_a_waker_can_be_closed_twice():
-    waker = Waker(threading.Lock())
+    waker = Waker()
     waker.close()
     waker.close()
 
@@ -296,7 +295,7 @@ def test_in_a_child_that_was_forked_in_a_signal_handler_there_is_nothing_to_wait
 
 
 def test_a_waker_that_a_fork_has_closed_has_nothing_to_forget():
-    waker = Waker(locks.RLock())
+    waker = Waker()
     waker.let_go_in_child()
     waker.clear()
     assert waker.is_inherited

@@ -7,7 +7,6 @@ import pytest
 from support import LIMIT, join
 from support.fakes import FakeClock
 
-from syncws._locks import locks
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, Waker, make_readiness
@@ -35,7 +34,7 @@ def switch():
 
 @pytest.fixture
 def waker():
-    made = Waker(locks.RLock())
+    made = Waker()
     yield made
     made.close()
 

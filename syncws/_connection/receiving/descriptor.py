@@ -6,7 +6,6 @@ a thread that changes the inbox shows it here, under the inbox's lock.
 
 import weakref
 
-from syncws._locks import locks
 from syncws._waiting.readiness import Waker
 
 __all__ = ["ReadyDescriptor"]
@@ -19,7 +18,7 @@ class ReadyDescriptor:
 
     def __init__(self) -> None:
         """Make one that is not readable."""
-        self._waker = Waker(locks.RLock())
+        self._waker = Waker()
         self._is_ready = False
         weakref.finalize(self, self._waker.close)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from syncws._errors.bare import without_frames
 from syncws._functions import nothing
-from syncws._locks import locks
 from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.at_exit import stay_quiet
 from syncws._waiting.deadline import Deadline
@@ -203,7 +202,7 @@ class FrameWriter:
 
     def _prepare_to_wait(self) -> Readiness:
         try:
-            waker = Waker(locks.RLock())
+            waker = Waker()
         except OSError:
             # To be short of descriptors is no reason to end a healthy connection. Each wait lasts a tenth of a
             # second at most, so that shut() is noticed without a waker too.

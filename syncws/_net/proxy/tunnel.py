@@ -5,7 +5,6 @@ port.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from syncws._net.address import Address
@@ -112,7 +111,6 @@ def open_tunnel(
     transport: Transport,
     waiter: Waiter,
     context: "ssl.SSLContext | None",
-    make_lock: Callable[[], AbstractContextManager[object]],
     authentication: Authentication,
 ) -> Transport:
     """Have a connected proxy connect to the server; return the pipe, which begins with the server's bytes.
@@ -122,7 +120,6 @@ def open_tunnel(
         transport: the TCP connection to the proxy; the caller closes it when this raises.
         waiter: holds the deadline and the cancellation.
         context: TLS settings for an https proxy; None for the default.
-        make_lock: makes the lock of a TLS engine.
         authentication: answers an HTTP proxy's 407.
 
     Raises:
@@ -136,7 +133,7 @@ def open_tunnel(
     try:
         if proxy.meaning.is_over_tls:
             waiter.phase = f"TLS handshake with the proxy {proxy.shown}"
-            transport = _tls_over(transport, proxy, waiter, context, make_lock())
+            transport = _tls_over(transport, proxy, waiter, context)
         waiter.phase = f"waiting for the proxy's answer, {proxy.shown}"
         if proxy.is_socks:
             ask_socks(transport, waiter, proxy, route.host, route.port)
@@ -156,18 +153,12 @@ def open_tunnel(
 # Only the functions below know of _net.tls, and import it themselves: most connects do not need it.
 
 
-def _tls_over(
-    transport: Transport,
-    proxy: ProxyUrl,
-    waiter: Waiter,
-    context: "ssl.SSLContext | None",
-    lock: AbstractContextManager[object],
-) -> Transport:
+def _tls_over(transport: Transport, proxy: ProxyUrl, waiter: Waiter, context: "ssl.SSLContext | None") -> Transport:
     with loading():
         from syncws._net.tls.transport import TlsTransport
         from syncws._net.tls.trust import shared_context
 
-    over_tls = TlsTransport(transport, shared_context() if context is None else context, proxy.server_name, lock)
+    over_tls = TlsTransport(transport, shared_context() if context is None else context, proxy.server_name)
     over_tls.handshake(waiter.wait, waiter.check)
     return over_tls
 

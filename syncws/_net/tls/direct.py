@@ -17,6 +17,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from syncws._locks import locks
 from syncws._net.meter import BandwidthMeter
 from syncws._net.tls.transport import TlsTransport, check_answers, next_plaintext
 from syncws._net.transport import MANY_BYTES, SocketTransport, direct_way
@@ -239,6 +240,6 @@ class DirectTlsTransport(_Engine):
     def let_go_in_child(self) -> None:
         """See Transport.let_go_in_child; the engine is not used again, for its next record would be the parent's."""
         self._is_inherited = True
-        self._lock = type(self._lock)()
+        self._lock = locks.RLock()
         self._forget()
         self._bottom.let_go_in_child()

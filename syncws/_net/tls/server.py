@@ -4,7 +4,6 @@ Runs on the connecting thread, within the waiter's deadline.
 """
 
 import ssl
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 from syncws._net.tls.chain_judge import sent_chain
@@ -21,11 +20,7 @@ __all__ = ["CertificateTools", "start_tls"]
 
 
 class CertificateTools(Protocol):
-    """What TLS may not make or do itself, because it has to do with locks and with the application."""
-
-    def make_lock(self) -> AbstractContextManager[object]:
-        """Return a new lock."""
-        ...
+    """What has to do with the application, and is not for TLS to do."""
 
     def note_certificates(self, report: CertificateReport) -> None:
         """Keep what the server showed for the information object; also when it is then refused."""
@@ -48,7 +43,7 @@ def start_tls(
     name = uri.server_name
     waiter.phase = f"TLS handshake with {name}"
     plan = make_plan(settings)
-    transport = TlsTransport(inner, plan.handshake, name, tools.make_lock())
+    transport = TlsTransport(inner, plan.handshake, name)
     report: CertificateReport | None = None
 
     def check_certificate() -> None:

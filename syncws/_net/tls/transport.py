@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from syncws._functions import nothing
+from syncws._locks import locks
 from syncws._net.transport import MANY_BYTES, Transport
 from syncws._waiting.at_fork import loading
 from syncws._waiting.readiness import READABLE, WRITABLE
@@ -70,7 +71,8 @@ class TlsTransport:
     """TLS over another transport; over a TlsTransport it is TLS inside TLS.
 
     Attributes:
-        inner, lock: see __init__.
+        inner: see __init__.
+        lock: guards the engine; never held across a call of `inner`.
         has_unsent, has_buffered (bool): see Transport; noted under the lock, for they are asked for with each message.
     """
 
@@ -93,22 +95,16 @@ class TlsTransport:
 
     most_bytes = MANY_BYTES
 
-    def __init__(
-        self,
-        inner: Transport,
-        context: ssl.SSLContext,
-        server_name: str,
-        lock: AbstractContextManager[object],
-    ) -> None:
+    def __init__(self, inner: Transport, context: ssl.SSLContext, server_name: str) -> None:
         """Make the client's side of a TLS connection; `handshake` must follow.
 
         Args:
             inner: what carries the ciphertext.
             context: the settings; verification is theirs.
             server_name: sent as SNI and compared with the certificate.
-            lock: guards the engine; never held across a call of `inner`.
         """
-        self.inner, self.lock = inner, lock
+        self.inner = inner
+        self.lock = locks.RLock()
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
@@ -428,5 +424,5 @@ class TlsTransport:
 
     def let_go_in_child(self) -> None:
         """See Transport.let_go_in_child; the engine is not used again, for its next record would be the parent's."""
-        self.lock = type(self.lock)()
+        self.lock = locks.RLock()
         self.inner.let_go_in_child()
