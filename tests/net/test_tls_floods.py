@@ -4,6 +4,7 @@ import ssl
 import tracemalloc
 
 import pytest
+from support.fakes import KeepsReceived
 from support.tls_records import Records, noting_context
 
 from syncws._net.tls.transport import TlsTransport
@@ -11,7 +12,7 @@ from syncws._net.tls.transport import TlsTransport
 FEEDS_AT_A_TIME = 16
 
 
-class Flood:
+class Flood(KeepsReceived):
     """The transport below: the handshake's bytes go to and from a server's engine, then records come for ever.
 
     Attributes:
@@ -29,12 +30,6 @@ class Flood:
         self.make = None
         self.count = 0
         self.is_open = True
-
-    def keep(self, kept, size):
-        data = self.receive(size)
-        if data is not None:
-            kept.append(data)
-        return data is not None
 
     def receive(self, size):
         if self.make is not None:

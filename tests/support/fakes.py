@@ -32,7 +32,19 @@ def as_transports_raise(error):
     return lost_connection(error) if is_system else error
 
 
-class ScriptedTransport:
+class KeepsReceived:
+    """The part of a Transport that keeps what its receive() returns."""
+
+    is_torn = False
+
+    def keep(self, kept, size):
+        piece = self.receive(size)
+        if piece is not None:
+            kept.append(piece)
+        return piece is not None
+
+
+class ScriptedTransport(KeepsReceived):
     """A Transport over a script: what comes in, how much goes out, and what breaks.
 
     Its descriptor is real (one end of a socket pair) and as readable and writable as the script says, so that the
@@ -104,14 +116,6 @@ class ScriptedTransport:
         self._far.close()
 
     # The transport.
-
-    is_torn = False
-
-    def keep(self, kept, size):
-        piece = self.receive(size)
-        if piece is not None:
-            kept.append(piece)
-        return piece is not None
 
     def receive(self, size):
         self.sizes.append(size)
