@@ -1,6 +1,7 @@
 """Tests of reconnecting() against real servers: that come back, refuse, are busy, want a fresh token, are silent."""
 
 import contextlib
+import inspect
 import urllib.parse
 
 import pytest
@@ -20,6 +21,11 @@ from syncws import (
     HttpStatusError,
     InvalidOperationError,
 )
+
+
+def test_both_ways_of_reconnecting_take_the_same_arguments():
+    ways = [inspect.signature(way).parameters for way in (syncws.reconnecting, syncws.ReconnectingWebSocket)]
+    assert ways[0] == ways[1]
 
 
 def test_each_message_of_each_connection_comes_once_and_in_order():
