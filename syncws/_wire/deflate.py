@@ -220,7 +220,8 @@ class Inflater:
     def _ends_well(self, engine: Any) -> bool:
         """Tell whether the tail completes an empty block, and nothing else, behind which a block may begin."""
         try:
-            if engine.decompress(_TAIL, 1):
+            # All of the tail belongs to that block: its zeros would also end a final block of fixed codes.
+            if engine.decompress(_TAIL, 1) or engine.unused_data:
                 return False
             # Only an attempt tells where zlib is, and after it the context cannot be used.
             probe = engine.copy() if self._has_takeover else engine

@@ -86,8 +86,16 @@ def test_without_takeover_each_message_stands_by_itself():
         (b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",),
         # Not in the RFC, and met: the octet behind a final block is missing.
         (b"\xf3\x48\xcd\xc9\xc9\x07\x00",),
+        (b"\x00\x05\x00\xfa\xffHello\x01",),
     ],
-    ids=["fragments", "a stored block", "a final block", "two blocks", "a final block and no more"],
+    ids=[
+        "fragments",
+        "a stored block",
+        "a final block",
+        "two blocks",
+        "a final block and no more",
+        "an empty final block",
+    ],
 )
 def test_a_message_of_any_blocks_is_inflated(agreement, parts):
     for library in LIBRARIES:
@@ -192,6 +200,18 @@ def test_a_message_that_ends_in_the_middle_of_a_block_is_refused_wherever_it_is_
     for cut in range(1, len(compressed)):
         with pytest.raises(BadDeflateError):
             inflate(Inflater(agreement, library), compressed[:cut])
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=["zlib", "best"])
+@pytest.mark.parametrize("agreement", BOTH)
+def test_a_final_block_that_is_cut_off_is_refused_though_the_tail_would_end_it(agreement, library):
+    # The code that ends a fixed block is seven zeros, which the tail has as well.
+    for data in (b"", b"Hello", b"0" * 200):
+        engine = stream()
+        compressed = engine.compress(data) + engine.flush()
+        for cut in range(1, len(compressed)):
+            with pytest.raises(BadDeflateError):
+                inflate(Inflater(agreement, library), compressed[:cut])
 
 
 @pytest.mark.parametrize("agreement", BOTH)
