@@ -161,6 +161,18 @@ def test_a_socket_that_was_given_is_asked_again_and_never_replaced():
     assert gate.counts == {"first": 1}
 
 
+def test_a_given_socket_that_ends_with_the_question_is_named_as_the_reason_and_not_the_credential():
+    gate = DigestGate()
+    server = Answers(closing(gate))
+    with server.running() as uri, MessageWebSocket() as socket:
+        socket.control.server_credential = CREDENTIAL
+        given = sockets.create_connection(("127.0.0.1", int(uri.rpartition(":")[2].rstrip("/"))))
+        with pytest.raises(HttpStatusError, match="only on another connection") as caught:
+            socket.connect(uri, socket=given, timeout=LIMIT)
+    assert "refused" not in caught.value.message
+    assert gate.counts == {}
+
+
 # A proxy.
 
 

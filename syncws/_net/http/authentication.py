@@ -137,6 +137,9 @@ class Authentication:
             )
         if self._credential is None:
             return f"{asks}; set {self._side.setting}"
+        if self.has_answer:
+            # Only the application's own socket lets this be the last word: see Connect._open_authorized.
+            return f"{asks}; {self._side.setting} can answer only on another connection, and a socket was given"
         return f"{asks}; {self._side.setting} was refused"
 
 
