@@ -12,10 +12,11 @@ from syncws._net.given_socket import address_of, take_over
 from syncws._net.http.authentication import SERVER, UNAUTHENTICATED, Authentication
 from syncws._net.http.cookies import Cookies
 from syncws._net.http.redirects import is_redirect, redirected
-from syncws._net.opening import Opened, Opening, Prepare, Validation, tls
+from syncws._net.opening import Opened, Opening, Prepare, Validation, tls, without_descriptors
 from syncws._net.proxy.choice import choose_proxy
 from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, plan_routes
 from syncws._net.resolver import Answer, addresses_without_waiting, look_up
+from syncws._net.transport import is_shortage
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import run_aside
 from syncws._waiting.interpreter import check_threads_allowed
@@ -149,6 +150,11 @@ class Connect(Opening):
             return self._open_following_redirects()
         except WebSocketError as exc:
             raise self._as_raised(exc) from exc.__cause__
+        except OSError as exc:
+            # TLS settings and modules are read from files before there is a connection.
+            if is_shortage(exc):
+                raise self._as_raised(without_descriptors(exc)) from exc
+            raise
         finally:
             # They lead to the socket object, which must not be held by what its information shows.
             self._validate = self._prepare = None

@@ -4,7 +4,6 @@ Runs on the connecting thread; which socket that is, and what follows when it fa
 """
 
 import datetime as dt
-import errno
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
@@ -16,7 +15,7 @@ from syncws._net.http.cookies import Cookies
 from syncws._net.http.handshake import HandshakeResult, OpeningRequest, open_websocket
 from syncws._net.phases import Phases
 from syncws._net.proxy.tunnel import Route, open_tunnel
-from syncws._net.transport import SocketTransport, Transport, is_tls_error
+from syncws._net.transport import SocketTransport, Transport, is_shortage, is_tls_error
 from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import now
 from syncws._waiting.readiness import Waker
@@ -33,7 +32,7 @@ from syncws.info import ConnectFacts
 if TYPE_CHECKING:
     from syncws._net.tls.verification import CertificateReport
 
-__all__ = ["Opened", "Opening", "Prepare", "Prepared", "Reached", "Validation", "tls"]
+__all__ = ["Opened", "Opening", "Prepare", "Prepared", "Reached", "Validation", "tls", "without_descriptors"]
 
 Validation = Callable[["CertificateReport", Waiter, Callable[[], None]], None]
 """Shows a server's certificate to the application; raises when it refuses. The last argument ends the waiter's wait."""
@@ -129,8 +128,8 @@ class Opening:
             raise
         except OSError as exc:
             # First, because the imports below want descriptors.
-            if exc.errno in (errno.EMFILE, errno.ENFILE):
-                raise CannotConnectError(f"the system has no file descriptor left: {exc.strerror}") from exc
+            if is_shortage(exc):
+                raise without_descriptors(exc) from exc
             if is_tls_error(exc):
                 with loading():
                     from syncws._net.tls.failure import tls_error
@@ -211,6 +210,11 @@ class Opening:
         """Let the application look at the server's certificate; raises when it refuses."""
         if self._validate is not None:
             self._validate(report, waiter, self.waker.wake)
+
+
+def without_descriptors(error: OSError) -> CannotConnectError:
+    """Return what is raised for a shortage of descriptors, which is not the server's fault."""
+    return CannotConnectError(f"the system has no file descriptor left: {error.strerror}")
 
 
 @cache

@@ -5,6 +5,7 @@ may be called by any.
 """
 
 import _socket
+import errno
 import os
 import socket
 from collections import deque
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     import ssl
     from typing import TypeGuard
 
-__all__ = ["MANY_BYTES", "SocketTransport", "Transport", "direct_way", "is_tls_error", "lost_connection"]
+__all__ = [
+    "MANY_BYTES",
+    "SocketTransport",
+    "Transport",
+    "direct_way",
+    "is_shortage",
+    "is_tls_error",
+    "lost_connection",
+]
 
 _SMALL_BYTES = 4096
 MANY_BYTES = 65536
@@ -140,6 +149,11 @@ def direct_way(transport: Transport) -> "tuple[object, BandwidthMeter] | tuple[N
     if _ENGINE is not None and isinstance(engine, _ENGINE):
         return engine, engine.outbound
     return None, None
+
+
+def is_shortage(error: OSError) -> bool:
+    """Tell whether there was no descriptor left, in this process or the system; a later try may find one."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 def is_tls_error(error: OSError) -> "TypeGuard[ssl.SSLError]":

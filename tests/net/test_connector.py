@@ -27,6 +27,7 @@ from syncws.errors import (
     OperationCanceledError,
     OperationTimedOutError,
     TlsError,
+    WebSocketError,
 )
 from syncws.hresult import HResult
 
@@ -237,6 +238,27 @@ def test_descriptors_that_run_out_in_the_handshake_are_not_the_server_s_fault(co
     monkeypatch.setattr("syncws._net.opening.open_websocket", short)
     with scripted_server(read_to_end) as uri, pytest.raises(CannotConnectError, match="no file descriptor"):
         connect(uri)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_descriptors_that_run_out_before_anything_is_sent_are_told_as_that(connect, monkeypatch, number):
+    def short():
+        raise OSError(number, "Too many open files", "_net/tls/server.py")
+
+    monkeypatch.setattr(module, "tls", short)
+    with pytest.raises(CannotConnectError, match="no file descriptor") as caught:
+        connect("wss://localhost:1/")
+    assert caught.value.hresult == HResult.WININET_E_CANNOT_CONNECT
+
+
+def test_another_error_of_the_system_is_no_error_of_connecting(connect, monkeypatch):
+    def broken():
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(module, "tls", broken)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        connect("wss://localhost:1/")
+    assert not isinstance(caught.value, WebSocketError)
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe")])

@@ -1,5 +1,7 @@
 """Tests of tls.trust: whom a connection without an ssl_context trusts, and how long others share its context."""
 
+import contextlib
+import errno
 import os
 import ssl
 
@@ -26,6 +28,18 @@ def ca_file(tmp_path):
     path = tmp_path / "authority.pem"
     trustme.CA().cert_pem.write_to_path(path)
     return path
+
+
+@contextlib.contextmanager
+def no_descriptor():
+    """Have the system refuse every further descriptor."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def write_another(path):
@@ -115,3 +129,30 @@ def test_no_more_than_a_few_are_kept(tmp_path, shared):
         context = shared_context(path, trusts_system=False)
         assert shared_context(path, trusts_system=False) is context
         assert len(shared) <= 8
+
+
+# OpenSSL says nothing when it cannot read the system's authorities: a context without any was shared for five minutes.
+
+
+def test_authorities_that_cannot_be_read_for_want_of_a_descriptor_are_read_when_there_is_one(ca_file, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    with pytest.raises(OSError, match="open files") as caught, no_descriptor():
+        shared_context()
+    assert caught.value.errno == errno.EMFILE
+    assert len(subjects(shared_context())) == 1
+
+
+def test_authorities_of_one_s_own_are_not_wrong_for_want_of_a_descriptor(ca_file):
+    with pytest.raises(OSError, match="open files") as caught, no_descriptor():
+        shared_context(ca_file, trusts_system=False)
+    assert caught.value.errno == errno.EMFILE
+    assert len(subjects(shared_context(ca_file, trusts_system=False))) == 1
+
+
+@pytest.mark.parametrize("content", ["", "no certificate"])
+def test_a_file_of_the_system_without_authorities_leaves_none(tmp_path, monkeypatch, content):
+    path = tmp_path / "none.pem"
+    path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nowhere"))
+    assert subjects(shared_context()) == []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from syncws._net.tls.trust import PROTOCOLS, bare_context, shared_context, trusting_context
+from syncws._net.transport import is_shortage
 from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
 from syncws.errors import InvalidArgumentError, WebSocketError
@@ -42,6 +43,7 @@ def make_plan(settings: WebSocketControl) -> TlsPlan:
             can stand for, because it makes its connections its own way, or verifies and has no TLS 1.2, by which alone
             it can be asked about a certificate outside a handshake (0x80070057).
         WebSocketError: there is no place for a temporary file, or for SSLKEYLOGFILE's (0x80004005).
+        OSError: there is no descriptor left; see is_shortage.
     """
     plan: TlsPlan | None = settings._made_plans.get(settings.client_certificate)
     if plan is None:
@@ -145,5 +147,7 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: Certificate) 
         reason = exc.reason or exc.strerror or "no reason given"
         raise InvalidArgumentError(f"control.client_certificate cannot be used: OpenSSL says {reason}") from exc
     except OSError as exc:
+        if is_shortage(exc):
+            raise
         message = f"control.client_certificate needs a temporary file, which cannot be made: {exc.strerror or exc}"
         raise WebSocketError(message) from exc

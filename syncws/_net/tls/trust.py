@@ -10,6 +10,7 @@ from typing import Any
 
 from urllib3.util.ssl_ import create_urllib3_context
 
+from syncws._net.transport import is_shortage
 from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import now
 from syncws.errors import InvalidArgumentError, WebSocketError
@@ -81,6 +82,7 @@ def trusting_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_sys
     Raises:
         InvalidArgumentError: `ca_file` has none, or nobody is trusted (0x80070057).
         WebSocketError: the file for secrets cannot be written (0x80004005).
+        OSError: there is no descriptor left; see is_shortage.
     """
     if ca_file is None and not trusts_system:
         raise InvalidArgumentError(
@@ -88,11 +90,26 @@ def trusting_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_sys
         )
     context = bare_context()
     if trusts_system:
-        with loading():
-            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        _load_system(context)
     if ca_file is not None:
         _load(context, os.fspath(ca_file))
     return context
+
+
+def _load_system(context: ssl.SSLContext) -> None:
+    with loading():
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    file = ssl.get_default_verify_paths().cafile
+    if file is not None and not context.cert_store_stats()["x509"]:
+        # OpenSSL does not say what kept it from reading the file. Where it is a shortage, a context without
+        # authorities must not be shared.
+        try:
+            context.load_verify_locations(cafile=file)
+        except ssl.SSLError:
+            pass
+        except OSError as exc:
+            if is_shortage(exc):
+                raise
 
 
 def _load(context: ssl.SSLContext, path: str) -> None:
@@ -110,6 +127,8 @@ def _load(context: ssl.SSLContext, path: str) -> None:
     except InvalidArgumentError:
         raise
     except (OSError, ValueError) as exc:
+        if isinstance(exc, OSError) and is_shortage(exc):
+            raise
         why = exc.strerror if isinstance(exc, OSError) else exc
         raise InvalidArgumentError(f"control.ca_file {path!r} cannot be read: {why}") from exc
 
@@ -124,6 +143,8 @@ def bare_context() -> ssl.SSLContext:
         with loading():
             context = _context_of_urllib3()
     except OSError as exc:
+        if is_shortage(exc):
+            raise
         raise WebSocketError(
             f"the TLS settings cannot be made, perhaps because of the file that SSLKEYLOGFILE names: {exc}"
         ) from exc
