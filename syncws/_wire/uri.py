@@ -37,6 +37,7 @@ _PLAIN = re.compile(
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 # The last part of a name is never a number; what ends in one is an IPv4 address in the eyes of some resolvers.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
+_BARE_IPV6 = "more than one colon: an IPv6 address stands in brackets, as in [::1]:8080 or [fe80::1%25eth0]:8080"
 
 
 class WebSocketUri(NamedTuple):
@@ -147,9 +148,11 @@ def read_http_url(url: str, shown: str) -> tuple[str, int | None, str]:
         InvalidArgumentError: `shown` has no host, a bad one, or a port outside 1 to 65535 (0x80070057).
     """
     authority = _authority(url.partition(":")[2])
-    if "%" in authority.rpartition("@")[2].partition("[")[0]:
+    bare = authority.rpartition("@")[2].partition("[")[0]
+    if "%" in bare:
         # urllib3 would decode it, and lists of forbidden hosts would not see what is connected to.
-        raise InvalidArgumentError(f"{shown} has a host that holds a percent sign: write the name itself")
+        fault = _BARE_IPV6 if bare.count(":") > 1 else "a host that holds a percent sign: write the name itself"
+        raise InvalidArgumentError(f"{shown} has {fault}")
     plain = _read_plain(url)
     if plain is not None:
         return plain
@@ -227,7 +230,7 @@ def _unreadable_part(authority: str) -> str:
     name, colon, port = authority.rpartition("@")[2].rpartition(":")
     is_bare = "[" not in name
     if is_bare and ":" in name:
-        return "more than one colon: an IPv6 address stands in brackets, as in [::1]:8080"
+        return _BARE_IPV6
     is_number = port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535
     if colon and not is_number and (is_bare or name.endswith("]")):
         return "a port that is no number from 1 to 65535"

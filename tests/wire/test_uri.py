@@ -111,6 +111,8 @@ BAD = {
     "ws://[::1]:99999/": "no number from 1 to 65535",
     "ws://h:80:80/": "stands in brackets",
     "ws://::1/": "stands in brackets",
+    "ws://fe80::1%eth0/": r"stands in brackets, as in .*\[fe80::1%25eth0\]",
+    "ws://fe80::1%25eth0:80/": "stands in brackets",
     "ws://[::1/": "host or port",
     "ws://[]/": "host or port",
     "ws://[::1]x/": "host or port",
