@@ -154,7 +154,9 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
     def __set__(self, control: Control, value: MutableSequence[EntryT]) -> None:
         # `control.supported_protocols += [...]` gets the list, extends it, and sets it again.
         if value is not self.__get__(control, type(control)):
-            raise InvalidArgumentTypeError(f"{self.name} cannot be assigned: edit the sequence")
+            raise InvalidArgumentTypeError(
+                f"{self.name} cannot be assigned: edit the sequence, as by control.{self.name}.extend(...)"
+            )
 
     def store(self, control: Control, value: Iterable[EntryT]) -> None:
         """Put a list that accept() returned in the place of all entries."""

@@ -18,7 +18,7 @@ _TOKEN = re.compile(TOKEN)
 # They belong to the handshake; a second value would contradict it. Value: what to use instead.
 _OWN_HEADERS = {
     "sec-websocket-extensions": "control.compression offers the one there is",
-    "sec-websocket-protocol": "use control.supported_protocols",
+    "sec-websocket-protocol": "use subprotocols= of syncws.connect(), or control.supported_protocols",
     "sec-websocket-key": "the handshake makes it",
     "sec-websocket-version": "the handshake makes it",
     "sec-websocket-accept": "only servers send it",

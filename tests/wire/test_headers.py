@@ -81,6 +81,11 @@ def test_the_refusal_of_a_header_names_the_right_property(name, instead):
         check_request_header(name, "chat")
 
 
+def test_the_refusal_of_a_subprotocol_as_a_header_names_the_keyword_of_connect():
+    with pytest.raises(InvalidArgumentError, match=r"subprotocols= of syncws\.connect\(\)"):
+        check_request_header("Sec-WebSocket-Protocol", "v4.channel.k8s.io")
+
+
 @pytest.mark.parametrize("name", BAD_TOKENS)
 def test_a_name_that_is_no_token_is_refused(name):
     with pytest.raises(InvalidArgumentError, match="is not a token") as raised:
