@@ -38,23 +38,31 @@ def from_json(content: str | bytes) -> Any:
     """Return what a JSON text stands for.
 
     Raises:
-        json.JSONDecodeError: it is not JSON, or its bytes are not UTF-8, or it is nested too deeply.
+        json.JSONDecodeError: it is not JSON, or its bytes are not UTF-8, or it is nested too deeply, or an integer in
+            it has more digits than Python converts.
     """
     try:
         # RFC 8259 8.1: UTF-8, where the standard library would guess.
         text = content if isinstance(content, str) else content.decode()
     except UnicodeDecodeError as exc:
-        import json
-
-        raise json.JSONDecodeError(
-            f"not UTF-8 ({exc.reason})", exc.object.decode("utf-8", "replace"), exc.start
-        ) from None
+        shown = exc.object.decode("utf-8", "replace")
+        raise _decode_error(f"not UTF-8 ({exc.reason})", shown, exc.start) from None
     try:
         return _library().loads(text)
     except RecursionError:
-        import json
+        raise _decode_error("nested too deeply", text) from None
+    except ValueError as exc:
+        if type(exc) is not ValueError:
+            raise
+        # An integer of too many digits (sys.set_int_max_str_digits).
+        raise _decode_error(str(exc), text) from None
 
-        raise json.JSONDecodeError("nested too deeply", text, 0) from None
+
+def _decode_error(fault: str, text: str, position: int = 0) -> ValueError:
+    # Not loaded before a program has JSON to receive.
+    import json
+
+    return json.JSONDecodeError(fault, text, position)
 
 
 class _Library(NamedTuple):

@@ -160,8 +160,8 @@ def test_json_is_read_from_text_and_from_bytes(library, content, value):
 
 @pytest.mark.parametrize(
     "content",
-    [text("{"), text(""), binary(b"\xff"), binary('"x"'.encode("utf-16")), text("[" * 200_000)],
-    ids=["half", "empty", "no UTF-8", "UTF-16", "deep"],
+    [text("{"), text(""), binary(b"\xff"), binary('"x"'.encode("utf-16")), text("[" * 200_000), text("9" * 5000)],
+    ids=["half", "empty", "no UTF-8", "UTF-16", "deep", "more digits than Python reads"],
 )
 def test_what_is_no_json_is_a_value_error_and_the_next_message_comes(library, content):
     with connected(sends(content, text("1"))) as socket:
