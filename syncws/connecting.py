@@ -40,7 +40,7 @@ def connect(
     Args:
         uri: absolute ws or wss URI, as text or Uri.
         timeout: seconds for all of it; None (the default) for the limits of the settings only.
-        headers: request headers to add; None adds none.
+        headers: request headers to add, of a repeated name the last; None adds none.
         subprotocols: to offer, best first; the setting supported_protocols, under the name that other clients use.
         cancellation_token: ends it when its source is cancelled.
         socket: a connected stream socket to use; see MessageWebSocket.connect.

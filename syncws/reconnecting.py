@@ -65,7 +65,7 @@ def reconnecting(
 
     Args:
         uri: absolute ws or wss URI; or a callable that returns it, asked for each attempt.
-        headers: request headers to add; or a callable that returns them, asked for each attempt, as for a fresh token.
+        headers: as connect takes them; or a callable that returns them, asked for each attempt, as for a fresh token.
             None adds none.
         subprotocols: to offer, best first.
         timeout: seconds for each connect; None (the default) leaves the limits of the settings.
