@@ -4,6 +4,10 @@ import glob
 import os
 import sys
 
+if sys.version_info < (3, 11):  # noqa: UP036 - an older one runs this file too
+    # Installing a clone together with an extra, pip would first try every release of every requirement, for minutes.
+    sys.exit("syncws needs Python 3.11 or later; this is {}.{}".format(*sys.version_info))
+
 from setuptools import Extension, setup
 
 # A wheel for every system and Python: SYNCWS_PURE_PYTHON=1 python -m build --wheel

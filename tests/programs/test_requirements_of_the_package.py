@@ -2,6 +2,8 @@
 
 import configparser
 import pathlib
+import runpy
+import sys
 
 import pytest
 from packaging.requirements import Requirement
@@ -24,10 +26,13 @@ WITHOUT_WHEEL = [
 ]
 
 
+SOURCE = pathlib.Path(syncws.__file__).parents[1]
+
+
 @pytest.fixture(scope="module")
 def options():
     settings = configparser.ConfigParser()
-    settings.read(pathlib.Path(syncws.__file__).parents[1] / "setup.cfg", encoding="utf-8")
+    settings.read(SOURCE / "setup.cfg", encoding="utf-8")
     return settings
 
 
@@ -47,3 +52,9 @@ def test_a_plain_install_can_look_into_certificates(options, system, machine):
 def test_a_machine_without_a_wheel_gets_the_client_without_building_one(options, system, machine):
     assert brought(options["options"]["install_requires"], system, machine) == CHOSEN
     assert brought(options["options.extras_require"]["certificates"], system, machine) == {"cryptography"}
+
+
+def test_a_clone_tells_an_older_python_at_once_which_one_it_needs(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 12, "final", 0))
+    with pytest.raises(SystemExit, match=r"needs Python 3\.11 or later; this is 3\.10$"):
+        runpy.run_path(str(SOURCE / "setup.py"))
