@@ -5,16 +5,14 @@ Plain values, whose friendly_name alone can be changed: any thread may use them.
 
 import datetime as dt
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
+from syncws._buffers import ReadableBuffer
 from syncws._certificates import fields
 from syncws._certificates.fields import CertificateKeyUsages, Parsed, SubjectAlternativeNameInfo
 from syncws._certificates.loading import Loaded, PrivateKey, Source, encrypted_key, load_pem, load_pkcs12
 from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = ["Certificate"]
 

@@ -3,8 +3,10 @@
 They run on the calling thread.
 """
 
+import os
+import socket
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from syncws._arguments.checks import check_header_pairs
 from syncws._arguments.keywords import add_subprotocols
@@ -14,10 +16,6 @@ from syncws.cancellation import CancellationToken
 from syncws.control import MessageWebSocketSettings
 from syncws.message_websocket import MessageWebSocket
 from syncws.uri import Uri
-
-if TYPE_CHECKING:
-    import os
-    import socket
 
 __all__ = ["connect", "unix_connect"]
 
@@ -30,7 +28,7 @@ def connect(
     headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = (),
     subprotocols: Iterable[str] | None = None,
     cancellation_token: CancellationToken | None = None,
-    socket: "socket.socket | None" = None,
+    socket: socket.socket | None = None,
     **settings: Unpack[MessageWebSocketSettings],
 ) -> MessageWebSocket:
     """Return a MessageWebSocket that is connected; use it in a `with` block, or close() it.
@@ -60,7 +58,7 @@ def connect(
 
 @raising_bare
 def unix_connect(
-    path: "str | os.PathLike[str]",
+    path: str | os.PathLike[str],
     uri: str | Uri = "ws://localhost/",
     *,
     timeout: float | None = None,

@@ -4,6 +4,7 @@ Methods run on the caller's thread and may be called on any thread; handlers of 
 thread, those of server_custom_validation_requested on the connecting thread.
 """
 
+import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -42,8 +43,6 @@ from syncws.state import State
 from syncws.uri import Uri, uri_text
 
 if TYPE_CHECKING:
-    import socket
-
     from syncws._net.tls.verification import CertificateReport
 
 __all__ = ["IWebSocket"]
@@ -148,7 +147,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         *,
         timeout: float | None = None,
         cancellation_token: CancellationToken | None = None,
-        socket: "socket.socket | None" = None,
+        socket: socket.socket | None = None,
     ) -> None:
         """Connect to an absolute ws or wss URI; returns when messages can be sent.
 

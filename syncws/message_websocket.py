@@ -7,9 +7,10 @@ connection's reader thread, or its dispatcher, one at a time and in order.
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
+from syncws._buffers import ReadableBuffer
 from syncws._connection.json_messages import as_json, from_json
 from syncws._connection.message_session import MessageSession, check_whole_text
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
@@ -42,9 +43,6 @@ from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 from syncws.info import MessageWebSocketInformation
 from syncws.iwebsocket import IWebSocket
 from syncws.state import State
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = ["MessageWebSocket"]
 

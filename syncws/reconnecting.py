@@ -4,8 +4,9 @@ The iterator connects and waits on the thread that iterates. ReconnectingWebSock
 own, is in reconnecting_websocket.py.
 """
 
+import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from syncws._errors.bare import raising_bare
 from syncws._reconnecting.attempts import Headers, is_worth_another, make_plan
@@ -17,9 +18,6 @@ from syncws.control import MessageWebSocketSettings
 from syncws.message_websocket import MessageWebSocket
 from syncws.reconnecting_websocket import ReconnectingWebSocket
 from syncws.uri import Uri
-
-if TYPE_CHECKING:
-    import os
 
 __all__ = [
     "Backoff",
@@ -46,7 +44,7 @@ def reconnecting(
     max_attempts: int | None = None,
     on_connecting: Callable[[MessageWebSocket], object] | None = None,
     on_connected: Callable[[MessageWebSocket], object] | None = None,
-    unix_path: "str | os.PathLike[str] | None" = None,
+    unix_path: str | os.PathLike[str] | None = None,
     **settings: Unpack[MessageWebSocketSettings],
 ) -> ReconnectingIterator:
     """Return an iterator over connected sockets, one after the other, for as long as connecting has a chance.

@@ -6,6 +6,7 @@ methods.
 """
 
 import itertools
+import os
 import threading
 import warnings
 import weakref
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from syncws._arguments.checks import check_timeout
 from syncws._arguments.other_names import RECONNECTING_ARGUMENTS, RECONNECTING_EVENTS, check_attribute
 from syncws._arguments.setting import settings_of
+from syncws._buffers import ReadableBuffer
 from syncws._connection.closing import time_on_exit
 from syncws._errors.bare import raising_bare
 from syncws._reconnecting.attempts import Headers, make_plan
@@ -39,11 +41,6 @@ from syncws.event_args import MessageWebSocketMessageReceivedEventArgs
 from syncws.events import Event, EventMember, events_of
 from syncws.message_websocket import MessageWebSocket
 from syncws.uri import Uri
-
-if TYPE_CHECKING:
-    import os
-
-    from _typeshed import ReadableBuffer
 
 __all__ = ["ReconnectingWebSocket"]
 
@@ -93,7 +90,7 @@ class ReconnectingWebSocket:
         max_attempts: int | None = None,
         on_connecting: Callable[[MessageWebSocket], object] | None = None,
         on_connected: Callable[[MessageWebSocket], object] | None = None,
-        unix_path: "str | os.PathLike[str] | None" = None,
+        unix_path: str | os.PathLike[str] | None = None,
         **settings: Unpack[MessageWebSocketSettings],
     ) -> None:
         """Make it; nothing is connected before start().

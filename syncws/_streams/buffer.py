@@ -6,11 +6,10 @@ Plain memory without a lock: a Buffer is used by one thread at a time.
 from typing import TYPE_CHECKING, ClassVar
 
 from syncws._arguments.checks import check_count, check_integer
+from syncws._buffers import ReadableBuffer, WriteableBuffer
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
-
     Exporter = object
 else:
     try:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, overload
 
 from syncws._arguments.checks import as_input_stream_options, check_count
+from syncws._buffers import ReadableBuffer, WriteableBuffer
 from syncws._numbers import as_integer
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
@@ -22,8 +23,6 @@ from syncws.errors import InvalidArgumentTypeError, fresh
 
 if TYPE_CHECKING:
     import uuid
-
-    from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["DataReader", "MessageReader"]
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, overload
 
 from syncws._arguments.checks import check_count
+from syncws._buffers import ReadableBuffer
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view
 from syncws._streams.texts import Formatted, encode_text
@@ -22,8 +23,6 @@ from syncws.errors import (
 
 if TYPE_CHECKING:
     import uuid
-
-    from _typeshed import ReadableBuffer
 
 __all__ = ["DataWriter"]
 

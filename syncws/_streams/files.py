@@ -5,16 +5,13 @@ Runs on the thread that calls it; a read or write blocks where the stream does.
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from syncws._buffers import ReadableBuffer, WriteableBuffer
 from syncws._streams.buffer import as_bytes_view, as_writable_view
 from syncws._streams.byte_source import ByteSource
 from syncws._streams.operation import Operation
 from syncws._streams.reading import WHOLE_PIECE, Filling, Gathering
 from syncws.enums import InputStreamOptions
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["InputFile", "OutputFile"]
 

@@ -3,9 +3,10 @@
 Runs on the thread that calls it; a read blocks only where the source does.
 """
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from syncws._arguments.checks import as_input_stream_options, check_count
+from syncws._buffers import ReadableBuffer, WriteableBuffer
 from syncws._copying import NotCopied
 from syncws._streams.buffer import Buffer, as_bytes_view, as_writable_view
 from syncws._streams.byte_source import ByteSource, MemorySource
@@ -15,9 +16,6 @@ from syncws._streams.reading import Filling
 from syncws.cancellation import CancellationToken, check_token
 from syncws.enums import InputStreamOptions
 from syncws.errors import InvalidArgumentError, ObjectClosedError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["IInputStream", "InputStream", "MemoryInputStream"]
 

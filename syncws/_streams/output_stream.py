@@ -8,15 +8,13 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
+from syncws._buffers import ReadableBuffer
 from syncws._copying import NotCopied
 from syncws._functions import why_refused
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.files import OutputFile
 from syncws._wire.accelerated import speedups
 from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = ["ByteSink", "IOutputStream", "LatestStream", "OutputStream", "Progress", "check_progress"]
 

@@ -5,6 +5,7 @@ Runs on the thread that calls it; nothing here waits, but for a stream that is c
 
 from typing import TYPE_CHECKING, NoReturn, Self
 
+from syncws._buffers import ReadableBuffer
 from syncws._streams.buffer import as_bytes_view
 from syncws._streams.output_stream import IOutputStream, OutputStream
 from syncws._streams.ownership import close_dropped
@@ -18,9 +19,6 @@ from syncws.errors import (
     ObjectClosedError,
     OperationTimedOutError,
 )
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = ["BUSY", "IN_PYTHON", "WriterFields", "refuse", "refuse_without_stream"]
 

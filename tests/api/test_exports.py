@@ -5,6 +5,8 @@ import configparser
 import importlib
 import inspect
 import pathlib
+import typing
+import uuid
 
 import pytest
 
@@ -112,6 +114,16 @@ def test_no_method_of_an_exported_class_is_without_a_body():
             if any("NotImplementedError" in names_used(function.__code__) for function in functions):
                 pretending.append(f"{class_name}.{name}")
     assert pretending == []
+
+
+def test_the_types_of_every_function_can_be_read_at_run_time():
+    functions = [value for name in syncws.__all__ if inspect.isfunction(value := getattr(syncws, name))]
+    functions += [function for _, member in public_members() for function in functions_of(member)]
+    functions += [cls.__init__ for cls in CLASSES.values() if inspect.isfunction(cls.__init__)]
+    assert {syncws.connect, syncws.MessageWebSocket.send, syncws.Certificate.__init__} <= {*functions}
+    for function in functions:
+        # uuid takes long to import, so a program that reads these types must have imported it.
+        typing.get_type_hints(function, localns={"uuid": uuid})
 
 
 def test_no_exported_class_is_abstract():
