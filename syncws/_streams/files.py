@@ -5,6 +5,7 @@ Runs on the thread that calls it; a read or write blocks where the stream does.
 
 import io
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from syncws._buffers import ReadableBuffer, WriteableBuffer
 from syncws._streams.buffer import as_bytes_view, as_writable_view
@@ -21,6 +22,10 @@ class InputFile(io.BufferedIOBase):
 
     All errors are those of InputStream.read; use after close() raises ValueError, as with every file object.
     """
+
+    if TYPE_CHECKING:
+        # io.TextIOWrapper is declared to want one, which even io.BytesIO has for type checkers only.
+        name: Any
 
     def __init__(self, source: ByteSource, begin: Callable[[Operation], None]) -> None:
         """Make a file over a stream's source; `begin` begins an operation on it."""
