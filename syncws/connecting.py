@@ -46,8 +46,7 @@ def connect(
 
     Raises:
         TypeError: there is no such setting, or supported_protocols is given twice; before any I/O.
-
-    As for the rest: as MessageWebSocket.connect, set_request_header and the settings, these before any I/O.
+        WebSocketError: as MessageWebSocket.connect; and, before any I/O, as set_request_header and the settings.
 
     Source: beyond WinRT.
     """

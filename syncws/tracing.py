@@ -48,8 +48,8 @@ def enable_trace(file: _TextFile | None = None) -> logging.Handler:
         13:05:59.243 < BINARY 00 01 02 [3 bytes]
         13:06:01.007 < CLOSE 1000 (OK)
 
-    A program that has logging set up does not need it: the loggers are `syncws.frames`, `syncws.handshake` and
-    `syncws.connect`.
+    A program that has logging set up does not need it: the loggers are `syncws.frames`, `syncws.handshake`,
+    `syncws.connect` and `syncws.reconnecting`.
 
     Args:
         file: an open text file; None (the default) is sys.stderr as it is now. What its encoding lacks is escaped.
