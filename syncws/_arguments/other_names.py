@@ -6,6 +6,7 @@ Pure functions over plain values: any thread may call them.
 from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
+    "ARGUMENTS_AMONG_SETTINGS",
     "CLIENTS",
     "CONNECT_ARGUMENTS",
     "EVENTS",
@@ -65,6 +66,9 @@ CONNECT_ARGUMENTS: Mapping[str, str] = {
 }
 """What connect() takes in addition to the settings, as attributes of a socket."""
 
+ARGUMENTS_AMONG_SETTINGS = ("cancellation_token", "headers", "socket", "subprotocols", "timeout")
+"""What may be meant by a misspelt keyword of connect(), along with the settings; SETTINGS says where they belong."""
+
 RECONNECTING_ARGUMENTS = (
     "uri",
     "headers",
@@ -85,6 +89,7 @@ SETTINGS: Mapping[str, str] = {
     "auth": "server_credential",
     "bearer": _HEADERS,
     "ca_certs": "ca_file",
+    "cancellation_token": "cancellation_token= of connect() or of receive()",
     "cert": _CERTIFICATE,
     "cert_reqs": _IGNORED,
     "certfile": _CERTIFICATE,
@@ -125,9 +130,11 @@ SETTINGS: Mapping[str, str] = {
     "server_hostname": "socket= of connect(), whose URI then has that name",
     "retries": "max_attempts= of reconnecting()",
     "sock": "socket= of connect()",
+    "socket": "socket= of connect()",
     "ssl": _TLS,
     "ssl_handshake_timeout": "connect_timeout",
     "sslopt": _TLS,
+    "subprotocols": "subprotocols= of connect(), or supported_protocols",
     "timeout": "timeout= of connect() or of receive(), or receive_timeout",
     "token": "cancellation_token= of connect()",
     "trust_env": "proxy",
@@ -136,7 +143,7 @@ SETTINGS: Mapping[str, str] = {
     "verify_ssl": _TLS,
     "write_timeout": "send_timeout",
 }
-"""Keywords that other clients have for what is a setting here, or an argument of connect()."""
+"""Keywords that other clients have for what is a setting here, or an argument of connect(); and those arguments."""
 
 OF_MESSAGES: Mapping[str, str] = {
     name: f"{name} of a MessageWebSocket"
@@ -213,8 +220,8 @@ def nearest(name: str, names: Iterable[str], others: Mapping[str, str]) -> str:
 
     # In JavaScript's way: onmessage.
     written = f"on_{name[2:]}" if name.startswith("on") and name not in others else name
-    found = [others[written]] if written in others else difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {found[0]}?" if found else ""
+    near = [written] if written in others else difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {others.get(near[0], near[0])}?" if near else ""
 
 
 def check_attribute(owner: object, name: str, others: Callable[[], Mapping[str, str]]) -> None:

@@ -6,7 +6,7 @@ Any thread may read and set, unless the control is frozen.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from syncws._arguments.other_names import NEEDLESS, OF_MESSAGES, SETTINGS, nearest
+from syncws._arguments.other_names import ARGUMENTS_AMONG_SETTINGS, NEEDLESS, OF_MESSAGES, SETTINGS, nearest
 from syncws._arguments.setting import list_keys_of, settings_of
 from syncws._arguments.showing import as_html, shown_value
 from syncws._errors.bare import raising_bare
@@ -78,7 +78,8 @@ class Settable:
         if name in NEEDLESS:
             told = f"; {NEEDLESS[name]}"
         else:
-            told = nearest(name, settings_of(type(self)), {**SETTINGS, **OF_MESSAGES})
+            ours = {setting: setting for setting in settings_of(type(self))}
+            told = nearest(name, (*ours, *ARGUMENTS_AMONG_SETTINGS), {**SETTINGS, **OF_MESSAGES, **ours})
         return f"{type(self).__name__} has no setting {name}{told}"
 
     @classmethod

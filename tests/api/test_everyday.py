@@ -79,6 +79,21 @@ def test_a_setting_by_the_name_that_it_has_elsewhere_is_told_with_ours(name, mea
             syncws.connect("ws://localhost:1/", **{name: 1})
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("timout", "timeout= of connect()"),
+        ("headrs", "headers= of syncws.connect()"),
+        ("subprotocol", "subprotocols= of connect()"),
+        ("cancelation_token", "cancellation_token= of connect()"),
+        ("sockett", "socket= of connect()"),
+    ],
+)
+def test_a_misspelt_argument_of_connect_is_told_as_one(written, meant):
+    with pytest.raises(TypeError, match=re.escape(f"no setting {written}; did you mean {meant}")):
+        syncws.connect("ws://localhost:1/", **{written: 1})
+
+
 def test_a_setting_of_the_other_socket_is_told_as_one():
     of_messages, of_streams = settings_of(MessageWebSocketControl), settings_of(syncws.StreamWebSocketControl)
     for name in of_messages.keys() - of_streams.keys():

@@ -135,7 +135,7 @@ def test_a_setting_works_without_docstrings_too():
 
 
 def test_a_mistyped_name_is_told_with_the_nearest(control):
-    with pytest.raises(AttributeError, match="no setting max_mesage_size; did you mean max_message_size"):
+    with pytest.raises(AttributeError, match=r"no setting max_mesage_size; did you mean max_message_size\?"):
         control.max_mesage_size = 5
     with pytest.raises(AttributeError, match=r"no setting zzz$"):
         control.zzz = 5
