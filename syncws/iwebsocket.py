@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from syncws._arguments.checks import Default, check_timeout
 from syncws._connection.closing import Closing, time_on_exit
@@ -59,6 +59,9 @@ if TYPE_CHECKING:
 else:
     SessionT = TypeVar("SessionT")
     ControlT = TypeVar("ControlT")
+
+# Not Self, for which Jedi, which completes in notebooks, takes the base class.
+SocketT = TypeVar("SocketT", bound="IWebSocket")
 
 
 class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, ControlT]):
@@ -446,7 +449,8 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """The text that connect() was given, secrets in it included; None before it has connected (beyond WinRT)."""
         return self._socket_uri
 
-    # What the session and the connector call.
+    def __enter__(self: SocketT) -> SocketT:
+        return self
 
     def _raise_closed(self, closing: Closing) -> int:
         """Raise closed; for the session."""

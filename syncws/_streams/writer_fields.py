@@ -3,7 +3,7 @@
 Runs on the thread that calls it; nothing here waits, but for a stream that is closed.
 """
 
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from syncws._buffers import ReadableBuffer
 from syncws._streams.buffer import as_bytes_view
@@ -25,6 +25,9 @@ __all__ = ["BUSY", "IN_PYTHON", "WriterFields", "refuse", "refuse_without_stream
 _UTF8 = UnicodeEncoding.UTF8
 _BIG_ENDIAN = ByteOrder.BIG_ENDIAN
 BUSY = "another operation is running on this DataWriter"
+
+# Not Self, see iwebsocket.
+WriterT = TypeVar("WriterT", bound="WriterFields")
 
 
 class WriterFields:
@@ -186,7 +189,7 @@ class WriterFields:
         finally:
             self._turn.append(None)
 
-    def __enter__(self) -> Self:
+    def __enter__(self: WriterT) -> WriterT:
         """Return the writer."""
         return self
 

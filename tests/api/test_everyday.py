@@ -2,10 +2,12 @@
 
 import inspect
 import json
+import pathlib
 import pydoc
 import re
 import threading
 
+import jedi
 import pytest
 from support import LIMIT, echo, join, running_server
 
@@ -322,6 +324,20 @@ def test_a_name_of_another_client_s_module_is_told_what_it_is_here(name, end):
     with pytest.raises(AttributeError) as raised:
         getattr(syncws, name)
     assert str(raised.value) == f"module 'syncws' has no attribute '{name}'{end}"
+
+
+@pytest.mark.parametrize(
+    ("made", "method"),
+    [("connect('ws://h')", "send"), ("StreamWebSocket()", "input_stream"), ("DataWriter()", "write_uint32")],
+)
+def test_a_notebook_completes_what_a_with_block_binds(made, method):
+    project = jedi.Project(pathlib.Path(syncws.__file__).parents[1])
+    here = jedi.InterpreterEnvironment()
+    try:
+        script = jedi.Script(f"import syncws\nwith syncws.{made} as it:\n    it.", project=project, environment=here)
+    except NotImplementedError as error:
+        pytest.skip(f"Jedi does not know this Python: {error}")
+    assert method in [completion.name for completion in script.complete()]
 
 
 def test_each_name_that_is_told_is_there():
