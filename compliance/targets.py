@@ -6,7 +6,6 @@ that is needed to see a finding again.
 """
 
 import random
-import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

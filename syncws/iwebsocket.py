@@ -399,7 +399,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             raise IllegalMethodCallError("the socket is not connected: call connect first")
         return session.wait_closed(deadline)
 
-    def __enter__(self) -> Self:
+    def __enter__(self: SocketT) -> SocketT:
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
@@ -449,8 +449,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """The text that connect() was given, secrets in it included; None before it has connected (beyond WinRT)."""
         return self._socket_uri
 
-    def __enter__(self: SocketT) -> SocketT:
-        return self
+    # What the session and the connector call.
 
     def _raise_closed(self, closing: Closing) -> int:
         """Raise closed; for the session."""
