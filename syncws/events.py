@@ -198,7 +198,7 @@ class EventMember(Generic[SenderT, ArgsT]):
         # One step, so that all threads get the same event.
         return vars(instance).setdefault(self._slot, self._make(instance)) if event is None else event
 
-    def _make(self, _: object) -> Event[SenderT, ArgsT]:
+    def _make(self, _: object, /) -> Event[SenderT, ArgsT]:
         return Event(self._name)
 
     def __set__(self, instance: object, value: Event[SenderT, ArgsT]) -> None:

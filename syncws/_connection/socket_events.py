@@ -34,7 +34,7 @@ ValidationMember = EventMember[Any, WebSocketServerCustomValidationRequestedEven
 class ReaderEvent(EventMember[SenderT, ArgsT]):
     """The attribute of an event whose handlers need a reader even while nobody receives."""
 
-    def _make(self, instance: object) -> Event[SenderT, ArgsT]:
+    def _make(self, instance: object, /) -> Event[SenderT, ArgsT]:
         assert isinstance(instance, SocketEvents)
         return Event(self._name, partial(wake_reader_of, weakref.ref(instance)))
 
