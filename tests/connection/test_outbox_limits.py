@@ -401,7 +401,7 @@ def test_pending_bytes_count_all_of_a_large_frame_that_waits_for_the_role(outbox
 
 @pytest.fixture
 def no_descriptors(monkeypatch):
-    def refuse(_):
+    def refuse():
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(frame_writer_module, "Waker", refuse)

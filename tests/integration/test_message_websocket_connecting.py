@@ -149,7 +149,7 @@ def test_a_thread_that_cannot_be_started_fails_connect_and_leaves_nothing_open(m
 
 
 def test_without_descriptors_connect_fails_and_may_be_tried_again(monkeypatch):
-    def refuse(_):
+    def refuse():
         raise OSError(errno.EMFILE, "Too many open files")
 
     with scripted_server(only_reads) as uri, MessageWebSocket() as socket:
