@@ -58,26 +58,38 @@ def _nobody() -> None:
 
 
 class Session(Sending, Telling):
-    """State of one connection; the base of the sessions of messages and of a stream."""
+    """State of one connection; the base of the sessions of messages and of a stream.
+
+    Attributes:
+        is_aborted (bool): True when TCP was cut from this side, or is to be: whoever reads stops.
+        is_abandoned (bool): True when the application's object was dropped: whoever reads closes.
+        is_failed (bool): True when keep-alive has given the peer up: it is waited for no longer than for an end.
+        is_exiting (bool): True when the program ends: nobody is told of anything any more.
+        is_paused (bool): True while the reader stops because the inbox is full.
+        resumed_at (float): when this side last began to read again.
+        silence (Silence | None): what keep-alive has noticed, for the reader to look at.
+        received (Tally): what the reader's decoder counts, once there is one.
+        reader (Thread | None): the thread that reads, or was the last to.
+        dispatcher (Thread | None): one whose handler was slow: it calls them, and reads no more.
+        over (Latch): set when everything was given back, which handlers cannot put off.
+        finished (Latch): set when the handlers of closed have returned, too.
+        began, ended (float): when the connection did, by the clock of _waiting.deadline; `ended` None until then.
+    """
 
     # Here and not in __init__, for most of it never changes.
+    is_aborted = is_abandoned = is_failed = is_exiting = False
+    is_paused, resumed_at = False, 0.0
+    silence: Silence | None = None
+    received = Tally()
+    reader: threading.Thread | None = None
+    dispatcher: threading.Thread | None = None
     ended: float | None = None
     handler_failures = discarded_messages = 0
-    # `is_exiting` when the program ends: nobody is told of anything any more.
-    is_aborted = is_abandoned = is_failed = is_exiting = False
+    _timers: Sequence[KeepAlive | UnsolicitedPongs] = ()
     # True when end() has come to its end.
     _is_given_back = False
     # True when abort() has ended all waits: nobody is left to be given a reason for the end.
     _has_told_all = False
-    # True while the reader stops because the inbox is full; and when this side last began to read again.
-    is_paused, resumed_at = False, 0.0
-    silence: Silence | None = None  # What keep-alive has noticed and the reader is to look at.
-    _timers: Sequence[KeepAlive | UnsolicitedPongs] = ()
-    # What the reader's decoder counts, once there is one.
-    received = Tally()
-    # The thread that reads, or was the last to; and one whose handler was slow, which calls them and reads no more.
-    reader: threading.Thread | None = None
-    dispatcher: threading.Thread | None = None
 
     def __init__(self, reached: Reached, settings: WebSocketControl, waker: Waker, owner: Owner, inbox: Inbox) -> None:
         """Prepare for a connection that is being made; its reader will wait with `waker`.
@@ -96,7 +108,6 @@ class Session(Sending, Telling):
         self.closing = Closing()
         self.outbound, self.inbound = reached.socket_transport.outbound, reached.socket_transport.inbound
         self.pings, self.delivery = Pings(self.outbox, self.role.call), Delivery(self._monitor)
-        # Set when the reader has given everything back, which handlers cannot put off as they do `finished`.
         self.over = Latch()
 
     def open(self, opened: Opened) -> None:
@@ -105,7 +116,6 @@ class Session(Sending, Telling):
         self.agree(result.agreement)
         self.number, self.remainder = next(_numbers), result.remainder
         self.subprotocol, self.response_headers = result.subprotocol, result.headers
-        # When the connection began, and later ended, by the clock of _waiting.deadline.
         self.facts, self.began = opened.facts, now()
         watch(self, type(self).let_go_in_child)
         at_exit.add(self)
