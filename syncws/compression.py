@@ -12,23 +12,16 @@ from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["CompressionStatistics", "Deflate"]
 
-_NUMBERS = {
+# What a Deflate has, in the order in which it is shown: the smallest and the largest number of each; None for a flag.
+_RANGES: dict[str, tuple[int, int] | None] = {
     "client_max_window_bits": (8, 15),
+    "client_context_takeover": None,
     "server_max_window_bits": (8, 15),
+    "server_context_takeover": None,
     "level": (0, 9),
     "memory_level": (1, 9),
     "minimum_size": (0, 0x7FFF_FFFF),
 }
-_FLAGS = ("client_context_takeover", "server_context_takeover")
-_NAMES = (
-    "client_max_window_bits",
-    "client_context_takeover",
-    "server_max_window_bits",
-    "server_context_takeover",
-    "level",
-    "memory_level",
-    "minimum_size",
-)
 
 
 class Deflate:
@@ -62,7 +55,7 @@ class Deflate:
         minimum_size (int): bytes that a message must have to be compressed.
     """
 
-    __slots__ = _NAMES
+    __slots__ = tuple(_RANGES)
 
     client_max_window_bits: int
     client_context_takeover: bool
@@ -93,9 +86,9 @@ class Deflate:
         Source: System.Net.WebSockets.WebSocketDeflateOptions; level and what follows are beyond it.
         """
         given = locals()
-        for name in _NAMES:
+        for name, allowed in _RANGES.items():
             value = given[name]
-            object.__setattr__(self, name, _flag(value, name) if name in _FLAGS else _number(value, name))
+            object.__setattr__(self, name, _flag(value, name) if allowed is None else _number(value, name, *allowed))
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse.
@@ -125,7 +118,7 @@ class Deflate:
         )
 
     def _values(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _NAMES}
+        return {name: getattr(self, name) for name in _RANGES}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Deflate) and self._values() == other._values()
@@ -150,8 +143,7 @@ def _flag(value: object, name: str) -> bool:
     return value
 
 
-def _number(value: object, name: str) -> int:
-    lowest, highest = _NUMBERS[name]
+def _number(value: object, name: str, lowest: int, highest: int) -> int:
     number = as_integer(value)
     if number is None:
         raise InvalidArgumentTypeError(f"{name} must be int, not {type(value).__name__}")
