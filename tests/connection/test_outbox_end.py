@@ -7,7 +7,7 @@ import threading
 import pytest
 from support import LIMIT, join, wait
 from support.doubles import Sender, stuck_sender
-from support.fakes import PieceList, ScriptedTransport, interrupt_at
+from support.fakes import PieceList, ScriptedTransport, call_with_room, interrupt_at
 
 from syncws._connection import closing
 from syncws._connection.sending import frame_writer as frame_writer_module
@@ -366,6 +366,41 @@ def test_an_interruption_anywhere_tears_no_frame_and_keeps_no_role(pieces, takes
         transport.release()
         number += 1
     assert number > 5
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize("takes", [(), (2,), (2, 0, 1, 0)], ids=["at once", "in parts", "with waits"])
+def test_a_send_with_a_full_stack_tears_no_frame_and_keeps_no_role(takes):
+    # There may be no room for what deals with an interrupted send either: then the next one does.
+    def descend(levels):
+        if levels:
+            descend(levels - 1)
+
+    room, was_full = 0, True
+    while was_full:
+        room += 1
+        transport = ScriptedTransport()
+        # As TLS does, which goes deeper yet once it has taken something.
+        transport.on_send = lambda _: descend(8)
+        outbox = Outbox(transport, lambda: None)
+        transport.takes.extend(takes)
+        try:
+            call_with_room(room, outbox.send, b"frame", PieceList([b"-piece1", b"-piece2"]), LIMIT)
+            was_full = False
+        except RecursionError:
+            pass
+        transport.takes.clear()
+        try:
+            outbox.send(b"<next>", None, LIMIT)
+            assert bytes(transport.sent) in (b"frame-piece1-piece2<next>", b"<next>"), f"torn with room for {room}"
+        except ConnectionLostError:
+            assert transport.aborts
+        assert outbox._role.acquire(False)
+        outbox._role.release()
+        outbox.shut(ObjectClosedError("over"))
+        outbox.retire(transport.close)
+        transport.release()
+    assert room > 3
 
 
 def test_a_send_in_a_signal_handler_does_not_go_into_the_middle_of_a_message(outbox, transport):

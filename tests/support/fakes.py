@@ -253,6 +253,18 @@ def call_at(number, handler, function, *arguments):
     return left < 0
 
 
+def call_with_room(levels, function, *arguments):
+    """Call `function` where the stack has room for so many more calls, the first its own; return what it returns."""
+    depth, frame = 0, sys._getframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+
+    def descend(left):
+        return descend(left - 1) if left else function(*arguments)
+
+    return descend(sys.getrecursionlimit() - depth - levels - 1)
+
+
 def interrupt_at(number, function, *arguments, error=KeyboardInterrupt):
     """Call `function` and raise `error` in its `number`th place; see call_at.
 

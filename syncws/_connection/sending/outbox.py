@@ -138,7 +138,8 @@ class Outbox(Turns):
             writer.is_torn = False
         except BaseException as exc:  # of any kind: a signal handler may raise what it likes
             if self._owner == own:
-                self._give_up(exc, message if has_frame else None, has_frame=has_frame)
+                was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
+                self._give_up(exc, message if has_frame else None, has_frame=has_frame, was_torn=was_torn)
             raise
         finally:
             if self._owner == own:
@@ -160,15 +161,14 @@ class Outbox(Turns):
             if not self._role.acquire(False):
                 self._wait_for_role(0, Deadline(timeout))
             self._owner = own
-            writer.is_torn = True
             self._drain(Patience(timeout))
-            writer.is_torn = False
             if writer.shut_reason is not None:
                 # Sending was ended, maybe in the middle of this frame.
                 raise writer.canceled_error()
         except BaseException as exc:  # of any kind, as in send()
             if self._owner == own:
-                self._give_up(exc, None, has_frame=False)
+                was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
+                self._give_up(exc, None, has_frame=False, was_torn=was_torn)
             if isinstance(exc, OperationTimedOutError):
                 exc.is_queued = True
             raise
@@ -215,9 +215,7 @@ class Outbox(Turns):
                 raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
             self._wait_for_turn(current, size, deadline)
         writer = self._writer
-        writer.is_torn = True
         self._drain(Patience(timeout))
-        writer.is_torn = False
         if self._is_over:
             is_under_way = message is not None and message.frames is not None and message.has_begun
             raise writer.canceled_error() if is_under_way else writer.closed_error()
@@ -228,16 +226,22 @@ class Outbox(Turns):
         Returns:
             False when there is no patience to wait with and the transport takes no more.
         """
-        while self._writer.push(patience):
+        writer = self._writer
+        if writer.is_torn:
+            self._cut("sending was interrupted in the middle of a frame")
+            return True
+        writer.is_torn = True
+        is_out = False
+        while not is_out and writer.push(patience):
             self.has_posted = False
             frame = self._next_posted()
-            if frame is None:
-                if self._open is not None or self._posted.is_closing or self._writer.shut_reason is not None:
-                    self.has_posted = True
-                return True
-            self._writer.begin(frame, 0, None)
-        self.has_posted = True
-        return False
+            is_out = frame is None
+            if frame is not None:
+                writer.begin(frame, 0, None)
+        if not is_out or self._open is not None or self._posted.is_closing or writer.shut_reason is not None:
+            self.has_posted = True
+        writer.is_torn = False
+        return is_out
 
     def _next_posted(self) -> bytes | None:
         """At a frame boundary: take what others have left; requires the role."""
@@ -263,25 +267,30 @@ class Outbox(Turns):
             self._open = message
             self.has_posted = True
 
-    def _give_up(self, error: BaseException, message: OpenMessage | None, *, has_frame: bool) -> None:
-        """Deal with what the end of a send leaves of its frame; requires the role."""
-        self.has_posted = True
+    def _give_up(self, error: BaseException, message: OpenMessage | None, *, has_frame: bool, was_torn: bool) -> None:
+        """Deal with what the end of a send leaves of its frame; requires the role.
+
+        `is_torn` and `has_posted` are set before: if this is interrupted too, or finds the stack full, the next sender
+        cuts the connection.
+        """
         writer = self._writer
-        if writer.is_torn:
+        if was_torn:
             self._cut(f"sending was interrupted in the middle of a frame, by {error.__class__.__name__}")
+        if has_frame and writer.has_begun:
+            if message is not None:
+                self._note_begun(message)
+            else:
+                self.tally.whole += 1
         if not has_frame:
-            return
-        if writer.has_begun and message is not None:
-            self._note_begun(message)
-        elif writer.has_begun:
-            self.tally.whole += 1
-        if not writer.has_begun or writer.shut_reason is not None:
+            pass
+        elif not writer.has_begun or writer.shut_reason is not None:
             writer.forget()
         elif not writer.detach():
             # Neither can the frame be finished nor taken back.
             self._cut("sending was given up in the middle of a frame")
         elif isinstance(error, OperationTimedOutError):
             error.is_queued = True
+        writer.is_torn = False
 
     def _cut(self, reason: str) -> None:
         """End the connection in the middle of a frame; requires the role."""
@@ -367,14 +376,12 @@ class Outbox(Turns):
                 self._close_transport()
                 if writer.shut_reason is not None:
                     return True
-                writer.is_torn = True
-                is_out = self._drain(None)
-                writer.is_torn = False
-                if not is_out:
+                if not self._drain(None):
                     return False
             except BaseException as exc:  # of any kind, as in send()
                 if self._owner == own:
-                    self._give_up(exc, None, has_frame=False)
+                    was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
+                    self._give_up(exc, None, has_frame=False, was_torn=was_torn)
                 if isinstance(exc, WebSocketError) and writer.shut_reason is not None and self.given_up is None:
                     # The connection is gone, or closed meanwhile: the reason is kept for the next sender.
                     return True
