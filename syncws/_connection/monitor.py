@@ -273,10 +273,17 @@ class Monitor:
     # The monitor's thread; tests call run_due() by hand.
 
     def _serve(self) -> None:
-        while self._goes_on():
-            self.run_due()
-            self._bell.wait(self._begin_sleep())
-            self._looks_at = math.inf
+        own = threading.current_thread()
+        try:
+            while self._goes_on():
+                self.run_due()
+                self._bell.wait(self._begin_sleep())
+                self._looks_at = math.inf
+        finally:
+            # Where there was no memory for one of these: what is set next starts another thread.
+            if self._serving is own:
+                self._former, self._thread, self._serving, self._looks_at = own, None, None, math.inf
+                self.rounds.forget_time()
 
     def _goes_on(self) -> bool:
         with self._lock:

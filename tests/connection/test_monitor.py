@@ -3,6 +3,7 @@
 import gc
 import logging
 import math
+import queue
 import threading
 import weakref
 
@@ -361,6 +362,41 @@ def test_without_a_thread_to_be_had_it_is_tried_again_for_the_next_that_is_looke
     real.rounds.add(second)
     for looked in (first, second):
         wait(looked.was_looked_at)
+
+
+@pytest.fixture
+def without_memory(real, monkeypatch):
+    """The monitor, whose thread has ended for want of memory; a timer and a round were set."""
+    ended = queue.Queue()
+
+    def short(_):
+        raise MemoryError
+
+    timer, looked = Noting(real), Looked()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "excepthook", lambda args: ended.put((args.exc_type, args.thread)))
+        patch.setattr(Monitor, "run_due", short)
+        with real._lock:
+            real.rounds.add(looked)
+            timer.set(LIMIT * 10)
+        kind, thread = ended.get(timeout=LIMIT)
+    assert kind is MemoryError
+    join(thread)
+    yield real
+    timer.close()
+
+
+def test_a_thread_that_had_no_memory_is_replaced_with_the_next_timer(without_memory):
+    timer = Noting(without_memory)
+    timer.set(0.0)
+    wait(timer.ran)
+    timer.close()
+
+
+def test_a_thread_that_had_no_memory_is_replaced_for_the_next_that_is_looked_at(without_memory):
+    looked = Looked()
+    without_memory.rounds.add(looked)
+    wait(looked.was_looked_at)
 
 
 def test_while_the_interpreter_ends_a_thread_that_cannot_be_had_is_not_worth_a_word(real, monkeypatch, caplog):
