@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["IP_FAMILIES", "Address", "interleaved", "parse_address"]
+__all__ = ["IP_FAMILIES", "LOCALHOST", "Address", "interleaved", "parse_address"]
 
 
 IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -58,6 +58,10 @@ class Address(NamedTuple):
             return self.text
         bare, _, zone = self.text.partition("%")
         return bare, port, 0, _interface_index(zone) if zone else 0
+
+
+LOCALHOST = (Address(socket.AF_INET, "127.0.0.1"), Address(socket.AF_INET6, "::1"))
+"""What localhost stands for (RFC 6761), in the order in which they are tried."""
 
 
 @lru_cache(maxsize=64)

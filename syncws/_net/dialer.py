@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from syncws._arguments.socket_options import LocalAddress, shown_option
 from syncws._errors.bare import without_frames
-from syncws._net.address import IP_FAMILIES, Address, parse_address
+from syncws._net.address import IP_FAMILIES, LOCALHOST, Address, parse_address
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.waiter import Waiter
 from syncws.control import WebSocketControl
@@ -69,6 +69,8 @@ class Dialer:
     def __init__(self, addresses: Sequence[Address], port: int, settings: WebSocketControl, waiter: Waiter) -> None:
         """Make a dialer for `addresses` in the order in which they are to be tried."""
         self._waiting = deque(addresses)
+        # Two addresses of one machine: where the server listens, the other is refused at once, and needs no time.
+        self._is_one_machine = tuple(addresses) == LOCALHOST
         self._port = port
         self._settings = settings
         self._waiter = waiter
@@ -168,7 +170,7 @@ class Dialer:
         """
         whole = self._waiter.deadline
         limit = whole.within(self._settings._connect_timeout)
-        if count == 1 or (remaining := whole.remaining) is None:
+        if count == 1 or self._is_one_machine or (remaining := whole.remaining) is None:
             return limit
         return limit.within(max(remaining / count, _SHORTEST_SHARE_SECONDS))
 

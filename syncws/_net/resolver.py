@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from syncws._net.address import IP_FAMILIES, Address, interleaved, parse_address
+from syncws._net.address import IP_FAMILIES, LOCALHOST, Address, interleaved, parse_address
 from syncws._net.hosts_file import find_in_hosts_file
 from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import Deadline
@@ -23,8 +23,6 @@ __all__ = [
     "look_up",
     "make_resolver",
 ]
-
-_LOOPBACK = (Address(socket.AF_INET, "127.0.0.1"), Address(socket.AF_INET6, "::1"))
 
 
 class Answer(NamedTuple):
@@ -47,7 +45,7 @@ def addresses_without_waiting(host: str) -> list[Address]:
         return [literal]
     name = host.lower().removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
-        return list(_LOOPBACK)
+        return list(LOCALHOST)
     known = find_in_hosts_file(name)
     usable = [address for address in known if not address.is_unspecified]
     if known and not usable:

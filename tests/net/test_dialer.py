@@ -385,6 +385,14 @@ def test_with_a_delay_an_address_that_has_accepted_leaves_time_for_the_others(di
             dialer.fail(dialed, OperationTimedOutError("it said nothing"))
 
 
+@pytest.mark.parametrize("delay", [None, 0.05])
+def test_localhost_that_has_accepted_has_all_the_time(dial, silence, delay):
+    with listening("127.0.0.1") as port:
+        dialed = dial(["127.0.0.1", "::1"], port, timeout=20.0, happy_eyeballs_delay=delay).dial()
+        dialed.socket.close()
+    assert (dialed.address.text, dialed.deadline.remaining) == ("127.0.0.1", 20)
+
+
 @pytest.mark.usefixtures("silence")
 def test_without_a_total_time_each_address_has_connect_timeout(dial):
     assert tried(dial, 2, timeout=None, connect_timeout=60.0) == [60, 60]
