@@ -1,5 +1,7 @@
 """DataWriter over a stream: store, flush, detach, close, and two threads. What is written: test_data_writer.py."""
 
+import contextlib
+import sysconfig
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -9,6 +11,7 @@ from support.stream_doubles import LIMIT, Sink, stream_over
 
 from syncws._streams.data_writer import DataWriter
 from syncws._streams.output_stream import OutputStream
+from syncws._streams.writer_fields import IN_PYTHON
 from syncws.enums import UnicodeEncoding
 from syncws.errors import (
     ConnectionLostError,
@@ -323,6 +326,38 @@ def test_a_part_that_came_in_during_a_store_is_not_lost(sink):
     writer.store()
     assert writer.unstored_buffer_length == 4
     assert writer.detach_buffer() == b"late"
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="needs threads that run at the same time")
+def test_of_threads_that_store_at_the_same_time_one_has_the_turn(sink):
+    writer = DataWriter(sink.stream)
+    assert writer._turn == [None]
+    is_over = threading.Event()
+    failures = []
+
+    def store_in_python():
+        # What is not for the compiled part: nothing to store, as a rule.
+        while not is_over.is_set():
+            try:
+                IN_PYTHON.store(writer)
+            except InvalidOperationError:
+                pass
+            except IndexError as exc:
+                failures.append(exc)
+
+    others = [threading.Thread(target=store_in_python) for _ in range(2)]
+    for thread in others:
+        thread.start()
+    try:
+        for _ in range(200_000):
+            with contextlib.suppress(InvalidOperationError):
+                writer.write_bytes(b"x")
+                writer.store()
+    finally:
+        is_over.set()
+        for thread in others:
+            thread.join(LIMIT)
+    assert (failures, writer._turn) == ([], [None])
 
 
 # Text that is known to be UTF-8

@@ -3,27 +3,28 @@
 
 #include "speedups.h"
 
-/* The one part that is to be stored; NULL when there is none, or another number of them. Borrowed. */
+/* The one part that is to be stored; NULL when there is none, or another number of them. */
 static PyObject *
 only_part(const Writer *self)
 {
     if (self->parts == NULL) {
-        return self->part;
+        return Py_XNewRef(self->part);
     }
-    return PyList_CheckExact(self->parts) && PyList_GET_SIZE(self->parts) == 1 ? PyList_GET_ITEM(self->parts, 0) : NULL;
+    return PyList_CheckExact(self->parts) && PyList_GET_SIZE(self->parts) == 1 ? PySequence_GetItem(self->parts, 0) : NULL;
 }
 
 static int
 take_turn(Writer *self)
 {
     if (self->turn != NULL) {
-        if (!PyList_CheckExact(self->turn) || PyList_GET_SIZE(self->turn) != 1) {
-            return 0;
-        }
-        if (PyList_SetSlice(self->turn, 0, 1, NULL) < 0) {
+        /* One step of the list's, as in Python's form, which does not know the critical section. */
+        PyObject *taken = PyList_CheckExact(self->turn) ? PyObject_CallMethod(self->turn, "pop", NULL) : NULL;
+
+        if (taken == NULL) {
             PyErr_Clear();
             return 0;
         }
+        Py_DECREF(taken);
         return 1;
     }
     if (self->is_busy) {
@@ -44,15 +45,21 @@ give_turn_back(Writer *self)
 static int
 begin(Writer *self, const State *state, PyObject **data, PyObject **stream, int *is_text)
 {
-    PyObject *part = only_part(self);
-
-    if (part == NULL || self->is_closed != Py_False || self->stream == NULL
-        || Py_TYPE(self->stream) != state->stream_class || !take_turn(self)) {
+    if (self->is_closed != Py_False || self->stream == NULL || Py_TYPE(self->stream) != state->stream_class
+        || !take_turn(self)) {
         return 0;
     }
-    *data = Py_NewRef(part);
+    /* Not before: without a GIL another store may drop it until this one has the turn. */
+    *data = only_part(self);
+    if (*data == NULL) {
+        PyErr_Clear();
+        if (give_turn_back(self) < 0) {
+            PyErr_Clear();
+        }
+        return 0;
+    }
     *stream = Py_NewRef(self->stream);
-    *is_text = self->text == part;
+    *is_text = self->text == *data;
     return 1;
 }
 
