@@ -103,7 +103,7 @@ def _plot(path: Path, versions: str, results: list[Figures]) -> None:
     axes.invert_yaxis()
     axes.grid(axis="both", color="#dddddd", linewidth=0.6)
     axes.set_xlabel("time, as a multiple of the bare socket's (left is faster)")
-    axes.set_title(versions, fontsize=7)
+    axes.set_title(versions, fontsize=7, loc="right")
     axes.legend(ncols=4, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.03))
     figure.savefig(path, metadata={"Date": None})
 

@@ -43,7 +43,7 @@ html_theme = "furo"
 html_title = "syncws"
 html_show_sourcelink = False
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["layout.css"]
 
 
 def name_aliases(app, what, name, obj, options, signature, returns):
