@@ -164,6 +164,16 @@ def test_socks_without_its_extra_names_it(monkeypatch, scheme):
     assert chosen(proxy="http://proxy") == "http://proxy:80"
 
 
+def test_what_does_not_suit_a_proxy_of_the_environment_names_its_variable(monkeypatch, environment):
+    environment(all_proxy="socks4://proxy")
+    with pytest.raises(InvalidArgumentError, match=r"socks4://proxy:1080 \(from the environment variable all_proxy\)"):
+        chosen("ws://[2001:db8::1]/")
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "socksio" else find_spec(name))
+    with pytest.raises(WebSocketError, match=r"\(from the environment variable all_proxy\) needs an extra"):
+        chosen()
+
+
 def test_without_a_socks_proxy_the_library_is_not_imported():
     program = "import sys, syncws; from syncws._net import connector; print('socksio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -52,10 +52,10 @@ def _choose_proxy(uri: WebSocketUri, settings: WebSocketControl) -> ProxyUrl | N
         return None
     if proxy.takes_only_ipv4 and ":" in uri.host:
         raise InvalidArgumentError(
-            f"the proxy {proxy.shown} cannot reach an IPv6 address: socks4a:// and socks5:// can"
+            f"the proxy {proxy.shown_with_origin} cannot reach an IPv6 address: socks4a:// and socks5:// can"
         )
     if proxy.is_socks and not _has_socksio():
-        raise WebSocketError(f'the proxy {proxy.shown} needs an extra: pip install "syncws[socks]"')
+        raise WebSocketError(f'the proxy {proxy.shown_with_origin} needs an extra: pip install "syncws[socks]"')
     credential = settings.proxy_credential
     if credential is None:
         return proxy
