@@ -57,12 +57,13 @@ def load_pem(certificate: Source, private_key: Source | None, password: str | by
     if not certificates:
         raise InvalidArgumentError("certificate holds no certificate in PEM form")
     if private_key is None:
-        key_blocks, where = blocks, "certificate holds no private key, and private_key was not given"
+        key_blocks, missing = blocks, "certificate holds no private key in PEM form, and private_key was not given"
     else:
-        key_blocks, where = _blocks(_content(private_key, "private_key")), "private_key holds no private key"
+        key_blocks = _blocks(_content(private_key, "private_key"))
+        missing = "private_key holds no private key in PEM form"
     keys = [(label, block) for label, block in key_blocks if label.endswith("PRIVATE KEY")]
     if not keys:
-        raise InvalidArgumentError(f"{where} in PEM form")
+        raise InvalidArgumentError(missing)
     if len(keys) > 1:
         raise InvalidArgumentError("there is more than one private key: give one")
     key = _load_key(*keys[0], secret)

@@ -159,7 +159,7 @@ def test_a_missing_password_is_told(client, password, form):
 
 
 def test_a_missing_key_is_told(client):
-    refused(lambda: Certificate.from_pem(client.pem), "holds no private key, and private_key was not given")
+    refused(lambda: Certificate.from_pem(client.pem), "holds no private key in PEM form, and private_key was not given")
     refused(lambda: Certificate.from_pem(client.pem, client.pem), "private_key holds no private key in PEM form")
     refused(lambda: Certificate.from_pem(client.pem, b""), "private_key holds no private key in PEM form")
 
