@@ -14,7 +14,7 @@ from syncws.cli import lines
 from syncws.cli.conversation import Conversation
 from syncws.cli.exits import CommandError, ExitCode, check_how_it_ended
 from syncws.cli.lasting import Lasting
-from syncws.cli.options import Commands, add_command, connect, made, seconds, whole
+from syncws.cli.options import Commands, add_command, connect, new_socket, seconds, whole
 from syncws.cli.screen import RichScreen, Screen
 from syncws.cli.typed import COMMANDS, execute
 
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     if options.reconnect:
         _over_and_over(options, is_on_terminal=is_on_terminal)
         return ExitCode.OK
-    with made(options, MessageWebSocket) as socket:
+    with new_socket(options, MessageWebSocket) as socket:
         if options.max_size is not None:
             socket.control.max_message_size = options.max_size
         if not is_on_terminal:

@@ -27,6 +27,7 @@ from syncws import (
     WebSocketError,
 )
 from syncws.cli.demo_server import DemoServers, free_port, running_servers
+from syncws.cli.options import Commands
 
 __all__ = ["add_to", "run"]
 
@@ -53,7 +54,7 @@ class _Report:
         print(f"  {'ok    ' if held else 'FAILED'} {text}")
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: Commands) -> None:
     """Add the command, which has no options."""
     parser = commands.add_parser("demo", help="show the library against a server on loopback; needs the extra demo")
     parser.set_defaults(run=run, extra="demo")

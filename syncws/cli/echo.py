@@ -16,14 +16,14 @@ from pathlib import Path
 
 from syncws.cli.echo_server import echo, file_sender, running_server
 from syncws.cli.exits import LOOK_SECONDS
-from syncws.cli.options import whole
+from syncws.cli.options import Commands, whole
 
 __all__ = ["add_to", "run"]
 
 _PORT, _TLS_PORT = 8765, 8766
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_to(commands: Commands) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "echo",

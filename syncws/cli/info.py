@@ -9,7 +9,7 @@ import sys
 
 from syncws import Certificate, ConnectFailedError, MessageWebSocket, OperationTimedOutError, WebSocketError
 from syncws.cli.exits import ExitCode
-from syncws.cli.options import Commands, add_command, connect, made
+from syncws.cli.options import Commands, add_command, connect, new_socket
 from syncws.cli.screen import printable
 
 __all__ = ["add_to", "run"]
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         WebSocketError: it cannot be connected to; the table was shown before.
     """
     failure: WebSocketError | None = None
-    with made(options, MessageWebSocket) as socket:
+    with new_socket(options, MessageWebSocket) as socket:
         socket.control.discard_unclaimed_messages = True
         try:
             connect(options, socket)

@@ -13,7 +13,7 @@ from syncws import MessageWebSocketMessageReceivedEventArgs
 from syncws.cli.exits import CommandError, ExitCode
 from syncws.cli.screen import printable
 
-__all__ = ["is_json", "read_all", "read_lines", "read_pieces", "show_as_json", "show_as_text", "show_binary"]
+__all__ = ["is_json", "read_all", "read_lines", "read_pieces", "show_as_json", "show_as_text", "show_binary", "write"]
 
 _PIECE_BYTES = 65536
 
@@ -68,7 +68,7 @@ def show_as_text(args: Args) -> None:
 
 def show_binary(args: Args) -> None:
     """Write a message's bytes, and nothing more."""
-    _write(args.data)
+    write(args.data)
 
 
 def show_as_json(args: Args) -> None:
@@ -94,9 +94,10 @@ def is_json(text: str) -> bool:
 
 def _write_line(line: str) -> None:
     """Write a line as it is, but to a terminal so that it does nothing there."""
-    _write((printable(line) if sys.stdout.isatty() else line).encode() + b"\n")
+    write((printable(line) if sys.stdout.isatty() else line).encode() + b"\n")
 
 
-def _write(data: bytes) -> None:
+def write(data: bytes) -> None:
+    """Write bytes to stdout, at once."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()

@@ -30,7 +30,7 @@ __all__ = [
     "add_command",
     "connect",
     "headers",
-    "made",
+    "new_socket",
     "pin_check",
     "seconds",
     "settings",
@@ -162,7 +162,7 @@ def _add_times(group: argparse._ArgumentGroup) -> None:
         group.add_argument(option, dest=name, type=seconds, default=argparse.SUPPRESS, metavar="T", help=text)
 
 
-def made(options: argparse.Namespace, kind: type[_Socket]) -> _Socket:
+def new_socket(options: argparse.Namespace, kind: type[_Socket]) -> _Socket:
     """Return a socket with the settings that the options ask for, not connected yet.
 
     Raises:
@@ -181,7 +181,7 @@ def made(options: argparse.Namespace, kind: type[_Socket]) -> _Socket:
 
 
 def connect(options: argparse.Namespace, socket: MessageWebSocket | StreamWebSocket) -> None:
-    """Connect a socket of made().
+    """Connect a socket of new_socket().
 
     Raises:
         CommandError: nobody accepts at the path of --unix.
@@ -250,7 +250,7 @@ def headers(options: argparse.Namespace) -> list[tuple[str, str]]:
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that the options ask for; asks for passwords.
 
-    Raises: as made().
+    Raises: as new_socket().
     """
     names = ("send_timeout", "close_timeout", "keep_alive_interval", "max_redirects", "proxy", "ca_file")
     found: dict[str, Any] = {name: getattr(options, name) for name in names if hasattr(options, name)}

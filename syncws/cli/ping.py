@@ -9,7 +9,7 @@ import time
 
 from syncws import MessageWebSocket, OperationTimedOutError
 from syncws.cli.exits import LOOK_SECONDS, ExitCode
-from syncws.cli.options import Commands, add_command, connect, made, seconds, whole
+from syncws.cli.options import Commands, add_command, connect, new_socket, seconds, whole
 
 __all__ = ["add_to", "run"]
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         WebSocketError: the connection cannot be made, or ends.
     """
-    with made(options, MessageWebSocket) as socket:
+    with new_socket(options, MessageWebSocket) as socket:
         # What the server says meanwhile is not what was asked for, and would fill the inbox.
         socket.control.discard_unclaimed_messages = True
         connect(options, socket)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from syncws import StreamWebSocket
 from syncws.cli.exits import ExitCode, check_how_it_ended
-from syncws.cli.options import Commands, add_command, connect, made
+from syncws.cli.options import Commands, add_command, connect, new_socket
 from syncws.cli.progress import moved, progress
 
 __all__ = ["add_to", "run"]
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         WebSocketError: the library's.
         OSError: the file cannot be written.
     """
-    with made(options, StreamWebSocket) as socket, contextlib.ExitStack() as stack:
+    with new_socket(options, StreamWebSocket) as socket, contextlib.ExitStack() as stack:
         socket.control.receive_timeout = None
         connect(options, socket)
         # Not before: a file that is there is replaced only by a server that answers.

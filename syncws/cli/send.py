@@ -17,7 +17,7 @@ from typing import BinaryIO
 from syncws import StreamWebSocket, WebSocketError
 from syncws.cli import lines
 from syncws.cli.exits import LOOK_SECONDS, ExitCode, check_how_it_ended
-from syncws.cli.options import Commands, add_command, connect, made, seconds
+from syncws.cli.options import Commands, add_command, connect, new_socket, seconds
 from syncws.cli.progress import moved, progress
 
 __all__ = ["add_to", "run"]
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     """
     with contextlib.ExitStack() as stack:
         file = None if options.file == "-" else stack.enter_context(Path(options.file).open("rb"))
-        socket = stack.enter_context(made(options, StreamWebSocket))
+        socket = stack.enter_context(new_socket(options, StreamWebSocket))
         # For the thread below, which waits until the connection is over.
         socket.control.receive_timeout = None
         connect(options, socket)
@@ -148,8 +148,7 @@ class _Answers:
             while piece := source.read1():
                 self._latest = time.monotonic()
                 if self._is_shown:
-                    sys.stdout.buffer.write(piece)
-                    sys.stdout.buffer.flush()
+                    lines.write(piece)
         except WebSocketError:
             # Sending and closing tell it too.
             pass
