@@ -8,7 +8,7 @@ the inbox.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from syncws._connection import closing
@@ -18,6 +18,7 @@ from syncws._connection.receiving.answers import answer
 from syncws._connection.receiving.byte_inbox import Bytes
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.stream_session import StreamSession
+from syncws._locks import locks
 from syncws._waiting.deadline import Deadline
 from syncws._wire.accelerated import speedups
 from syncws._wire.decoder import Decoder
@@ -72,6 +73,35 @@ def call_handlers_in_python(
 call_handlers: Callable[..., Incoming | bool] = call_handlers_in_python if speedups is None else speedups.call_handlers
 
 
+class SharedBatch:
+    """What a read has brought, where there is no GIL: there an iterator may give two threads the same event."""
+
+    __slots__ = ("_events", "_lock")
+
+    def __init__(self, events: list[Incoming]) -> None:
+        self._events = iter(events)
+        self._lock = locks.RLock()
+
+    def __iter__(self) -> Iterator[Incoming]:
+        """Return an iterator of the caller's own, which takes one event after the other."""
+        return iter(self._take, None)
+
+    def _take(self) -> Incoming | None:
+        with self._lock:
+            return next(self._events, None)
+
+    def take_rest(self) -> list[Incoming]:
+        """Take all that is left, in one step."""
+        with self._lock:
+            return list(self._events)
+
+
+_has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+# With a GIL each is one step as it is: neither runs byte code.
+make_batch: Callable[[list[Incoming]], Iterable[Incoming]] = iter if _has_gil else SharedBatch
+take_rest: Callable[[Any], list[Incoming]] = list if _has_gil else SharedBatch.take_rest
+
+
 class MessageReceiver(Reader):
     """Delivers messages, whole or in pieces."""
 
@@ -85,7 +115,7 @@ class MessageReceiver(Reader):
         self._message_class = message_class
         # What the last read has brought. Two threads may take from it for a moment: the one whose handler was slow goes
         # on with the next event, if it comes before the one that takes over, which takes all that is left in one step.
-        self._batch: Iterator[Incoming] = iter(())
+        self._batch = make_batch([])
         self._is_handed_over = False
         # True when the last read put a message into the inbox.
         self._is_answer_due = False
@@ -101,7 +131,7 @@ class MessageReceiver(Reader):
         self._is_answer_due = False
         if self.decoder.is_dead:
             self._last_event = events.pop()
-        self._batch = iter(events)
+        self._batch = make_batch(events)
         owner = session.owner()
         if (
             owner is not None
@@ -124,7 +154,7 @@ class MessageReceiver(Reader):
         delivery = session.delivery
         # Fetched before the ticket lies there: whoever takes that puts batches of its own here, which are not this
         # thread's.
-        batch = self._batch
+        batch = iter(self._batch)
         delivery.begin(self)
         try:
             while True:
@@ -149,8 +179,8 @@ class MessageReceiver(Reader):
     def _finish_batch(self) -> None:
         session = self.session
         pulled: list[Message] = []
-        # One step, so that the other thread cannot take one in between: a list made of an iterator runs no byte code.
-        for event in list(self._batch):
+        # One step, so that the other thread cannot take one in between.
+        for event in take_rest(self._batch):
             if isinstance(event, self._message_class):
                 pulled.append(event)
             else:
