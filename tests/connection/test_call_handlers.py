@@ -7,7 +7,7 @@ import pytest
 from support import LIMIT
 
 from syncws._connection.closing import Closing
-from syncws._connection.receiving.receivers import call_handlers_in_python
+from syncws._connection.receiving.batch import call_handlers_in_python
 from syncws._wire.accelerated import speedups
 from syncws._wire.incoming import Message, Ping
 from syncws.events import Event

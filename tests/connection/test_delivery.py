@@ -11,6 +11,7 @@ from support.doubles import Rig
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection.receiving import receivers
+from syncws._connection.receiving.batch import SharedBatch
 from syncws._connection.receiving.delivery import Relieved
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload
@@ -449,8 +450,8 @@ def test_order_and_number_hold_whenever_reading_passes_on(monitor):
 
 
 def test_order_and_number_hold_with_the_batch_that_is_used_without_a_gil(monitor, monkeypatch):
-    monkeypatch.setattr(receivers, "make_batch", receivers.SharedBatch)
-    monkeypatch.setattr(receivers, "take_rest", receivers.SharedBatch.take_rest)
+    monkeypatch.setattr(receivers, "make_batch", SharedBatch)
+    monkeypatch.setattr(receivers, "take_rest", SharedBatch.take_rest)
     for seed in range(0, 400, 10):
         game = Game(seed)
         game.run()

@@ -8,98 +8,28 @@ the inbox.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from syncws._connection import closing
-from syncws._connection.closing import Closing
 from syncws._connection.message_session import MessageOwner, MessageSession
 from syncws._connection.receiving.answers import answer
+from syncws._connection.receiving.batch import call_handlers, make_batch, take_rest
 from syncws._connection.receiving.byte_inbox import Bytes
 from syncws._connection.receiving.reader import Reader
 from syncws._connection.stream_session import StreamSession
-from syncws._locks import locks
 from syncws._waiting.deadline import Deadline
-from syncws._wire.accelerated import speedups
 from syncws._wire.decoder import Decoder
 from syncws._wire.frame_decoder import FrameDecoder
 from syncws._wire.incoming import Incoming, Message, MessagePiece, Ping, Pong
 from syncws._wire.piece_decoder import PieceDecoder
 from syncws.enums import MessageWebSocketReceiveMode
 from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
-from syncws.events import Event, Handler, log_handler_failure
+from syncws.events import Handler, log_handler_failure
 
 __all__ = ["MessageReceiver", "StreamReceiver", "make_message_reader"]
 
 # A stream keeps larger pieces where they were received, in memory of MUCH_BYTES: so no more than half of it is idle.
 _COPIED_BYTES = 131072
-
-
-def call_handlers_in_python(
-    batch: Iterator[Incoming],
-    message_class: type[Message],
-    sender: MessageOwner,
-    event: Event[Any, Any],
-    closing: Closing,
-    failed: Callable[[Handler[Any, Any]], object],
-    /,
-) -> Incoming | bool:
-    """Call the handlers that `event` has for the messages that `batch` begins with.
-
-    They are looked at before a message is taken: one that was taken and had no handler could not be put back in its
-    place, for the reading may have passed to another thread.
-
-    Args:
-        failed: called for a handler that raised, with its exception being handled.
-
-    Returns:
-        What is next and no message, taken; True when nothing is left, False when something may be and there is no
-        handler any more, or closing discards.
-    """
-    while (handlers := event.handlers) and not closing.is_discarding:
-        # A batch holds no None: that is its end.
-        incoming = next(batch, None)
-        if type(incoming) is not message_class:
-            return True if incoming is None else incoming
-        # Event.call, spelled out: for small messages a call is a tenth of the whole.
-        for handler in handlers:
-            try:
-                handler(sender, incoming)
-            except Exception:  # noqa: BLE001 - see Event.call
-                failed(handler)
-    return False
-
-
-call_handlers: Callable[..., Incoming | bool] = call_handlers_in_python if speedups is None else speedups.call_handlers
-
-
-class SharedBatch:
-    """What a read has brought, where there is no GIL: there an iterator may give two threads the same event."""
-
-    __slots__ = ("_events", "_lock")
-
-    def __init__(self, events: list[Incoming]) -> None:
-        self._events = iter(events)
-        self._lock = locks.RLock()
-
-    def __iter__(self) -> Iterator[Incoming]:
-        """Return an iterator of the caller's own, which takes one event after the other."""
-        return iter(self._take, None)
-
-    def _take(self) -> Incoming | None:
-        with self._lock:
-            return next(self._events, None)
-
-    def take_rest(self) -> list[Incoming]:
-        """Take all that is left, in one step."""
-        with self._lock:
-            return list(self._events)
-
-
-_has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-# With a GIL each is one step as it is: neither runs byte code.
-make_batch: Callable[[list[Incoming]], Iterable[Incoming]] = iter if _has_gil else SharedBatch
-take_rest: Callable[[Any], list[Incoming]] = list if _has_gil else SharedBatch.take_rest
 
 
 class MessageReceiver(Reader):

@@ -1,4 +1,4 @@
-/* Calling handlers with messages: the compiled form of receivers.call_handlers. */
+/* Calling handlers with messages: the compiled form of batch.call_handlers. */
 
 #include "speedups.h"
 

@@ -127,7 +127,7 @@ static PyMethodDef methods[] = {
     {"join", FAST(syncws_join), "See syncws._wire.frame_decoder."},
     {"scan", FAST(syncws_scan), "See syncws._wire.scanning.scan."},
     {"scan_fragmented", FAST(syncws_scan_fragmented), "See syncws._wire.scanning.scan_fragmented."},
-    {"call_handlers", FAST(syncws_call_handlers), "See syncws._connection.receiving.receivers.call_handlers."},
+    {"call_handlers", FAST(syncws_call_handlers), "See syncws._connection.receiving.batch.call_handlers."},
     {"use_message", syncws_use_message, METH_O, "Tell what handlers get: see syncws.event_args."},
     {"use_reader", syncws_use_reader, METH_VARARGS, "Tell what get_data_reader() makes: see syncws.event_args."},
     {"use_writer", syncws_use_writer, METH_VARARGS, "Tell what a DataWriter begins with: see _streams.writer_fields."},
