@@ -30,6 +30,8 @@ from websockets.sync.server import ServerConnection, serve
 from syncws import StreamWebSocket
 
 _PIECE = 65536
+# The most that one read brings, on top of what an inbox may hold.
+_READ = 262144
 _MIB = 1 << 20
 # The content is a block of random bytes over and over: it costs no memory, and every shift of it shows in the digest.
 _BLOCK = os.urandom(_MIB - 1)
@@ -171,7 +173,7 @@ def _measure_sleeping_consumer(uri: str, seconds: float) -> tuple[int, int]:
         socket.wait_closed(timeout=seconds)
         buffered = socket.information.bytes_buffered_in
         growth = watch.end()
-        bound = socket.control.inbox_size_in_bytes + _PIECE
+        bound = socket.control.inbox_size_in_bytes + _READ
     print(
         f"a server sent for {seconds:g} s to a client that read nothing: memory grew by {growth / _MIB:.1f} MiB, "
         f"{buffered:,} bytes were buffered, of {bound:,} that may be"
