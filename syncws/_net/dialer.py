@@ -69,7 +69,7 @@ class Dialer:
     def __init__(self, addresses: Sequence[Address], port: int, settings: WebSocketControl, waiter: Waiter) -> None:
         """Make a dialer for `addresses` in the order in which they are to be tried."""
         self._waiting = deque(addresses)
-        # Two addresses of one machine: where the server listens, the other is refused at once, and needs no time.
+        # Two addresses of one machine: once one accepts, the server listens there, and the other needs no time.
         self._is_one_machine = tuple(addresses) == LOCALHOST
         self._port = port
         self._settings = settings
@@ -110,6 +110,10 @@ class Dialer:
             self._pending.clear()
         if not self._waiting:
             return dialed
+        if self._is_one_machine:
+            timeout = self._settings._connect_timeout
+            left = None if timeout is None else timeout - (now() - dialed.started)
+            return dialed._replace(deadline=self._waiter.deadline.within(left))
         # Of those tried at the same time only this one goes on: from now on it takes turns with the others.
         return dialed._replace(deadline=dialed.deadline.sooner(self._share(1 + len(self._waiting))))
 
@@ -170,7 +174,7 @@ class Dialer:
         """
         whole = self._waiter.deadline
         limit = whole.within(self._settings._connect_timeout)
-        if count == 1 or self._is_one_machine or (remaining := whole.remaining) is None:
+        if count == 1 or (remaining := whole.remaining) is None:
             return limit
         return limit.within(max(remaining / count, _SHORTEST_SHARE_SECONDS))
 

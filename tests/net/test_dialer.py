@@ -393,6 +393,34 @@ def test_localhost_that_has_accepted_has_all_the_time(dial, silence, delay):
     assert (dialed.address.text, dialed.deadline.remaining) == ("127.0.0.1", 20)
 
 
+def test_localhost_s_second_address_is_tried_in_time_when_the_first_one_does_not_accept(dial, silence):
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(black_hole("127.0.0.1"))
+        listener = stack.enter_context(socket.socket(socket.AF_INET6))
+        listener.bind(("::1", port))
+        listener.listen()
+        dialer = dial(["127.0.0.1", "::1"], port, timeout=20.0)
+        dialed = dialer.dial()
+        dialed.socket.close()
+    assert [attempt.seconds for attempt in dialer.attempts] == [10]
+    assert (dialed.address.text, dialed.deadline.remaining) == ("::1", 10)
+
+
+def test_localhost_s_time_to_accept_counts_for_connect_timeout(dial, silence, monkeypatch):
+    look = waiter_module.wait_for_writable
+
+    def accept_late(*arguments):
+        silence.advance(3.0)
+        return look(*arguments)
+
+    monkeypatch.setattr(waiter_module, "wait_for_writable", accept_late)
+    monkeypatch.setattr(dialer_module, "_SAYS_AGAIN", False)
+    with listening("127.0.0.1") as port:
+        dialed = dial(["127.0.0.1", "::1"], port, timeout=20.0, connect_timeout=12.0).dial()
+        dialed.socket.close()
+    assert dialed.deadline.remaining == 9
+
+
 @pytest.mark.usefixtures("silence")
 def test_without_a_total_time_each_address_has_connect_timeout(dial):
     assert tried(dial, 2, timeout=None, connect_timeout=60.0) == [60, 60]
