@@ -122,9 +122,9 @@ class Gathering(_Reading):
 
     def gather(self) -> bytes:
         """Take the bytes and return them."""
-        if self._limit != 0:
-            self._run()
-        return self._gathered.getvalue()
+        count = 0 if self._limit == 0 else self._run()
+        # A piece that was only looked at comes with the next read; of all that is here, this is no copy.
+        return self._gathered.getvalue()[:count]
 
     def _take(self) -> None:
         source = self._source
