@@ -86,12 +86,6 @@ class MessageWebSocketMessageReceivedEventArgs(Message, NotCopied):
             raise fresh(self._error)
         return MemoryInputStream(self._bytes())
 
-    def _bytes(self) -> bytes:
-        if self._payload is None:
-            assert self._text is not None
-            return self._text.encode("utf-8")
-        return self._payload
-
     @property
     def data(self) -> bytes:
         """The message's bytes, or the piece's; a text message's are its UTF-8, a failure has none (beyond WinRT)."""

@@ -66,6 +66,13 @@ class Message(MessageFields):
         """
         return SocketMessageType.BINARY if self._text is None else SocketMessageType.UTF8
 
+    def _bytes(self) -> bytes:
+        """The bytes, made again from the text where that is kept alone; not of a failure."""
+        if self._payload is None:
+            assert self._text is not None
+            return self._text.encode("utf-8")
+        return self._payload
+
 
 def content_of(message: Message) -> str | bytes:
     """Return the text of a text message, the bytes of a binary one."""
@@ -96,10 +103,7 @@ class MessagePiece(Message):
     @property
     def payload(self) -> bytes:
         """The bytes of the piece."""
-        if self._payload is None:
-            assert self._text is not None
-            return self._text.encode()
-        return self._payload
+        return self._bytes()
 
 
 class Ping:
