@@ -276,21 +276,24 @@ class Outbox(Turns):
         writer = self._writer
         if was_torn:
             self._cut(f"sending was interrupted in the middle of a frame, by {error.__class__.__name__}")
-        if has_frame and writer.has_begun:
-            if message is not None:
-                self._note_begun(message)
-            else:
-                self.tally.whole += 1
-        if not has_frame:
-            pass
-        elif not writer.has_begun or writer.shut_reason is not None:
+        if has_frame:
+            self._let_go_of_frame(error, message)
+        writer.is_torn = False
+
+    def _let_go_of_frame(self, error: BaseException, message: OpenMessage | None) -> None:
+        """Leave the frame of a send that has ended to others, or take it back; requires the role."""
+        writer = self._writer
+        if writer.has_begun and message is not None:
+            self._note_begun(message)
+        elif writer.has_begun:
+            self.tally.whole += 1
+        if not writer.has_begun or writer.shut_reason is not None:
             writer.forget()
         elif not writer.detach():
             # Neither can the frame be finished nor taken back.
             self._cut("sending was given up in the middle of a frame")
         elif isinstance(error, OperationTimedOutError):
             error.is_queued = True
-        writer.is_torn = False
 
     def _cut(self, reason: str) -> None:
         """End the connection in the middle of a frame; requires the role."""
