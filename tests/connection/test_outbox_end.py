@@ -342,10 +342,24 @@ def test_a_stray_wake_up_does_not_end_a_wait(outbox, transport):
 
 # A waker that was interrupted while it was made is closed by the garbage collector, which says so.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def check_no_frame_is_torn(outbox, transport, whole, told):
+    """Send once more, then end: a frame goes on to its end before the next one, or nothing goes any more."""
+    transport.takes.clear()
+    try:
+        outbox.send(b"<next>", None, LIMIT)
+        assert bytes(transport.sent) in (whole + b"<next>", b"<next>"), told
+    except ConnectionLostError:
+        assert transport.aborts
+    assert outbox._role.acquire(False)
+    outbox._role.release()
+    outbox.shut(ObjectClosedError("over"))
+    outbox.retire(transport.close)
+    transport.release()
+
+
 @pytest.mark.parametrize("pieces", [None, [b"-piece1", b"-piece2"]], ids=["one piece", "pieces"])
 @pytest.mark.parametrize("takes", [(), (2,), (2, 0, 1, 0)], ids=["at once", "in parts", "with waits"])
 def test_an_interruption_anywhere_tears_no_frame_and_keeps_no_role(pieces, takes):
-    # Either the frame goes on to its end before the next one, or nothing goes any more.
     whole = b"frame" + b"".join(pieces or ())
     number = 0
     was_interrupted = True
@@ -354,17 +368,7 @@ def test_an_interruption_anywhere_tears_no_frame_and_keeps_no_role(pieces, takes
         outbox = Outbox(transport, lambda: None)
         transport.takes.extend(takes)
         was_interrupted = interrupt_at(number, outbox.send, b"frame", PieceList(pieces) if pieces else None, LIMIT)
-        transport.takes.clear()
-        try:
-            outbox.send(b"<next>", None, 0.5)
-            assert bytes(transport.sent) in (whole + b"<next>", b"<next>"), f"torn at place {number}"
-        except ConnectionLostError:
-            assert transport.aborts
-        assert outbox._role.acquire(False)
-        outbox._role.release()
-        outbox.shut(ObjectClosedError("over"))
-        outbox.retire(transport.close)
-        transport.release()
+        check_no_frame_is_torn(outbox, transport, whole, f"torn at place {number}")
         number += 1
     assert number > 5
 
@@ -403,17 +407,7 @@ def test_a_send_with_a_full_stack_tears_no_frame_and_keeps_no_role(takes):
             was_full = False
         except RecursionError:
             pass
-        transport.takes.clear()
-        try:
-            outbox.send(b"<next>", None, LIMIT)
-            assert bytes(transport.sent) in (b"frame-piece1-piece2<next>", b"<next>"), f"torn with room for {room}"
-        except ConnectionLostError:
-            assert transport.aborts
-        assert outbox._role.acquire(False)
-        outbox._role.release()
-        outbox.shut(ObjectClosedError("over"))
-        outbox.retire(transport.close)
-        transport.release()
+        check_no_frame_is_torn(outbox, transport, b"frame-piece1-piece2", f"torn with room for {room}")
     assert room > 3
 
 
