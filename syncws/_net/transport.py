@@ -8,6 +8,7 @@ import _socket
 import errno
 import os
 import socket
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,6 +36,9 @@ __all__ = [
 _SMALL_BYTES = 4096
 MANY_BYTES = 65536
 """See Transport.keep."""
+
+# For SO_LINGER: closing resets the connection. Elsewhere than on Windows.
+_RESET = struct.pack("ii", 1, 0)
 
 # What the compiled receives return where there was no memory for what they had received.
 _LOST = -2
@@ -193,6 +197,9 @@ class _InheritedSocket:
     def shutdown(self, _: object) -> None:
         """Do nothing; see socket.socket.shutdown."""
 
+    def setsockopt(self, *_: object) -> None:
+        """Do nothing; see socket.socket.setsockopt."""
+
     def close(self) -> None:
         """Do nothing: the descriptor was closed."""
 
@@ -211,6 +218,7 @@ class SocketTransport:
         "_is_plain",
         "_lock",
         "_receive_small",
+        "_received_before_abort",
         "_socket",
         "inbound",
         "is_torn",
@@ -231,6 +239,7 @@ class SocketTransport:
         # meantime is never touched. Never held for longer than one system call that cannot wait.
         self._lock = locks.RLock()
         self._is_closed = False
+        self._received_before_abort: int | None = None
         self.is_torn = False
         # One call for a small read, where that is there; as for the rest it does what keep() does without it.
         self._is_plain = _is_plain(connected)
@@ -324,6 +333,8 @@ class SocketTransport:
         """Shut the socket down in both directions."""
         with self._lock:
             if not self._is_closed:
+                if self._received_before_abort is None:
+                    self._received_before_abort = self.inbound.total_bytes
                 try:
                     self._socket.shutdown(socket.SHUT_RDWR)
                 except OSError:
@@ -332,12 +343,27 @@ class SocketTransport:
     def close(self) -> None:
         """See Transport.close."""
         with self._lock:
+            if not self._is_closed and self._received_before_abort not in (None, self.inbound.total_bytes):
+                self._reset_at_close()
             self._is_closed = True
             self._socket.close()
+
+    def _reset_at_close(self) -> None:
+        """Have the close that follows tell the peer that nobody reads any more, as it does where something is unread.
+
+        Somebody has read since abort(), and Linux does not tell a peer that there is room again after that: it would
+        wait to send for a minute.
+        """
+        if os.name == "posix":
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            except OSError:
+                pass  # The peer was faster.
 
     def let_go_in_child(self) -> None:
         """See _waiting.at_fork: the descriptor only; a shutdown() would be one of the parent's connection."""
         self._lock = locks.RLock()
+        self._received_before_abort = None
         self.close()
         self._receive_small = None
         self.looks_cheaply = False

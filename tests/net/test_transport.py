@@ -1,5 +1,6 @@
 """SocketTransport: a non-blocking socket as a byte pipe."""
 
+import contextlib
 import errno
 import os
 import select
@@ -272,6 +273,23 @@ def test_abort_after_close_touches_no_descriptor(ends):
         transport.abort()
         near.send(b"x")
         assert far.recv(1) == b"x"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nothing is set there")
+def test_a_peer_that_sends_is_not_left_waiting_when_something_was_read_after_abort(ends):
+    transport, far = ends
+    far.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            far.send(bytes(1 << 20))
+    transport.abort()
+    # As a reader does that has just looked whether there was one.
+    while receive(transport, 65536):
+        pass
+    transport.close()
+    far.settimeout(LIMIT)
+    with pytest.raises(ConnectionError):
+        far.sendall(bytes(1 << 24))
 
 
 def test_close_twice_does_nothing_more(ends):
