@@ -1,7 +1,7 @@
 """The information objects of both socket classes, and the structs that they give out.
 
-Read-only, at any time in the life of the socket and on any thread: each property reads one snapshot that the session
-replaces.
+Read-only, at any time in the life of the socket and on any thread: each property takes a snapshot of what the socket
+knows, and reads that.
 """
 
 import datetime as dt
@@ -107,7 +107,7 @@ _NO_HEADERS = HttpHeaders()
 
 
 class Snapshot(NamedTuple):
-    """What the session knows at one moment; made by it, read by the information object."""
+    """What the socket knows at one moment; its link makes one whenever a property of the information object asks."""
 
     local_address: HostName | None = None
     remote_address: HostName | None = None

@@ -1,7 +1,7 @@
 /* Finding OpenSSL's functions, and the connection that an object of Python's ssl is about.
  *
  * That object's layout is CPython's own affair: so nothing of it is used before it was compared with what the object
- * says of itself. See DESIGN.md, "TLS on a plain socket goes past Python's ssl". */
+ * says of itself. See DESIGN.md, "TLS on a plain socket bypasses Python's ssl". */
 
 #include "tls.h"
 
