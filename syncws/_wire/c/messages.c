@@ -51,13 +51,13 @@ message_dealloc(PyObject *object)
 static PyObject *
 make_reader(State *state, PyObject *payload, PyObject *text, PyObject *length)
 {
-    Fields *reader;
+    Reader *reader;
 
     if (state->reader_class == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "use_reader was not called");
         return NULL;
     }
-    reader = (Fields *)syncws_make(&state->readers, state->reader_class);
+    reader = (Reader *)syncws_make(&state->readers, state->reader_class);
     if (reader == NULL) {
         return NULL;
     }

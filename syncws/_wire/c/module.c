@@ -43,7 +43,7 @@ execute(PyObject *module)
         || (state->kind_name = PyUnicode_InternFromString("_message_type")) == NULL
         || (state->assembler_type = add_type(module, &syncws_assembler_spec)) == NULL
         || (state->message_type = add_type(module, &syncws_message_spec)) == NULL
-        || (state->fields_type = add_type(module, &syncws_fields_spec)) == NULL
+        || (state->reader_type = add_type(module, &syncws_reader_spec)) == NULL
         || (state->writer_type = add_type(module, &syncws_writer_spec)) == NULL
         || (state->meter_type = add_type(module, &syncws_meter_spec)) == NULL
         || (state->sender_type = add_type(module, &syncws_sender_spec)) == NULL
@@ -70,7 +70,7 @@ execute(PyObject *module)
 
 /* Every reference that State holds, by its field: the collector must know of it, and at the end it is let go. */
 #define EACH_REFERENCE(DO) \
-    DO(assembler_type) DO(message_type) DO(fields_type) DO(message_class) DO(reader_class) DO(encoding) \
+    DO(assembler_type) DO(message_type) DO(reader_type) DO(message_class) DO(reader_class) DO(encoding) \
     DO(byte_order) DO(options) DO(fresh) DO(writer_type) DO(writer_in_python) DO(writer_class) DO(stream_class) \
     DO(meter_type) DO(sender_type) DO(stream_type) DO(latest_type) DO(tally_type) DO(at_hand_type) DO(way_type) \
     DO(memory_type) DO(ascii_type) DO(buffer_type) DO(tls_type) DO(clocks) DO(monotonic) DO(clock_name) DO(keys) \

@@ -8,9 +8,9 @@
 enum { MOST_SPARES = 16 };
 
 static int
-fields_traverse(PyObject *object, visitproc visit, void *arg)
+reader_traverse(PyObject *object, visitproc visit, void *arg)
 {
-    Fields *self = (Fields *)object;
+    Reader *self = (Reader *)object;
 
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->data);
@@ -27,9 +27,9 @@ fields_traverse(PyObject *object, visitproc visit, void *arg)
 }
 
 static int
-fields_clear(PyObject *object)
+reader_clear(PyObject *object)
 {
-    Fields *self = (Fields *)object;
+    Reader *self = (Reader *)object;
 
     Py_CLEAR(self->data);
     Py_CLEAR(self->text);
@@ -45,50 +45,50 @@ fields_clear(PyObject *object)
 }
 
 static void
-fields_dealloc(PyObject *object)
+reader_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
-    State *home = ((Fields *)object)->home;
+    State *home = ((Reader *)object)->home;
     int is_spare = home != NULL && type == home->reader_class;
 
     if (!is_spare) {
         PyObject_GC_UnTrack(object);
     }
-    fields_clear(object);
+    reader_clear(object);
     if (!is_spare || !syncws_keep(&home->readers, MOST_SPARES, object)) {
         type->tp_free(object);
     }
     Py_DECREF(type);
 }
 
-static PyMemberDef fields_members[] = {
-    {"_data", T_OBJECT_EX, offsetof(Fields, data), 0, NULL},
-    {"_text", T_OBJECT_EX, offsetof(Fields, text), 0, NULL},
-    {"_position", T_OBJECT_EX, offsetof(Fields, position), 0, NULL},
-    {"_unread", T_OBJECT_EX, offsetof(Fields, unread), 0, NULL},
-    {"_encoding", T_OBJECT_EX, offsetof(Fields, encoding), 0, NULL},
-    {"_byte_order", T_OBJECT_EX, offsetof(Fields, byte_order), 0, NULL},
-    {"_options", T_OBJECT_EX, offsetof(Fields, options), 0, NULL},
-    {"_stream", T_OBJECT_EX, offsetof(Fields, stream), 0, NULL},
-    {"_turn", T_OBJECT_EX, offsetof(Fields, turn), 0, NULL},
-    {"_is_closed", T_OBJECT_EX, offsetof(Fields, is_closed), 0, NULL},
+static PyMemberDef reader_members[] = {
+    {"_data", T_OBJECT_EX, offsetof(Reader, data), 0, NULL},
+    {"_text", T_OBJECT_EX, offsetof(Reader, text), 0, NULL},
+    {"_position", T_OBJECT_EX, offsetof(Reader, position), 0, NULL},
+    {"_unread", T_OBJECT_EX, offsetof(Reader, unread), 0, NULL},
+    {"_encoding", T_OBJECT_EX, offsetof(Reader, encoding), 0, NULL},
+    {"_byte_order", T_OBJECT_EX, offsetof(Reader, byte_order), 0, NULL},
+    {"_options", T_OBJECT_EX, offsetof(Reader, options), 0, NULL},
+    {"_stream", T_OBJECT_EX, offsetof(Reader, stream), 0, NULL},
+    {"_turn", T_OBJECT_EX, offsetof(Reader, turn), 0, NULL},
+    {"_is_closed", T_OBJECT_EX, offsetof(Reader, is_closed), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
-static PyType_Slot fields_slots[] = {
+static PyType_Slot reader_slots[] = {
     {Py_tp_doc, "The compiled form of syncws._streams.reader_core.ReaderFields."},
-    {Py_tp_members, fields_members},
-    {Py_tp_traverse, fields_traverse},
-    {Py_tp_clear, fields_clear},
-    {Py_tp_dealloc, fields_dealloc},
+    {Py_tp_members, reader_members},
+    {Py_tp_traverse, reader_traverse},
+    {Py_tp_clear, reader_clear},
+    {Py_tp_dealloc, reader_dealloc},
     {0, NULL},
 };
 
-PyType_Spec syncws_fields_spec = {
+PyType_Spec syncws_reader_spec = {
     .name = "syncws._wire._speedups.ReaderFields",
-    .basicsize = sizeof(Fields),
+    .basicsize = sizeof(Reader),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .slots = fields_slots,
+    .slots = reader_slots,
 };
 
 /* What a message's reader has besides. */
@@ -139,7 +139,7 @@ reader_enter(PyObject *object, PyObject *Py_UNUSED(ignored))
 static PyObject *
 reader_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
-    Fields *self = (Fields *)object;
+    Reader *self = (Reader *)object;
     const State *state = syncws_state_of(object, self->home);
     PyObject *data = NULL, *text = NULL, *unread = NULL, *is_closed = NULL;
     int is_in_memory;
@@ -170,7 +170,7 @@ reader_exit(PyObject *object, PyObject *const *args, Py_ssize_t count)
 static PyObject *
 reader_read_string(PyObject *object, PyObject *number)
 {
-    Fields *self = (Fields *)object;
+    Reader *self = (Reader *)object;
     const State *state = syncws_state_of(object, self->home);
     PyObject *text = NULL, *unread = NULL;
 
@@ -188,7 +188,7 @@ reader_read_string(PyObject *object, PyObject *number)
 
 /* Take `number` bytes of `data`, which is bytes; NULL without an error when it is not the common case. */
 static PyObject *
-take_bytes(const State *state, Fields *self, PyObject *number, PyObject *released[3])
+take_bytes(const State *state, Reader *self, PyObject *number, PyObject *released[3])
 {
     PyObject *position, *left, *result;
     Py_ssize_t count, start, unread;
@@ -242,7 +242,7 @@ take_bytes(const State *state, Fields *self, PyObject *number, PyObject *release
 static PyObject *
 reader_read_bytes(PyObject *object, PyObject *number)
 {
-    Fields *self = (Fields *)object;
+    Reader *self = (Reader *)object;
     const State *state = syncws_state_of(object, self->home);
     PyObject *result, *released[3] = {NULL, NULL, NULL};
 
@@ -268,7 +268,7 @@ static PyMethodDef reader_methods[] = {
 };
 
 static PyMemberDef reader_length = {
-    "unconsumed_buffer_length", T_OBJECT_EX, offsetof(Fields, unread), READONLY, "See DataReader."};
+    "unconsumed_buffer_length", T_OBJECT_EX, offsetof(Reader, unread), READONLY, "See DataReader."};
 
 /* use_reader(reader_class, encoding, byte_order, options, fresh): what get_data_reader() makes, and how it begins */
 PyObject *
@@ -281,7 +281,7 @@ syncws_use_reader(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "O!OOOO:use_reader", &PyType_Type, &type, &encoding, &byte_order, &options, &fresh)) {
         return NULL;
     }
-    if (!syncws_is_plain(type, state->fields_type)) {
+    if (!syncws_is_plain(type, state->reader_type)) {
         PyErr_SetString(PyExc_TypeError, "the class must be one of readers, without fields of its own");
         return NULL;
     }
@@ -289,7 +289,7 @@ syncws_use_reader(PyObject *module, PyObject *args)
         return NULL;
     }
     /* As in use_message(). */
-    type->tp_dealloc = fields_dealloc;
+    type->tp_dealloc = reader_dealloc;
     syncws_drop(&state->readers);
     Py_XSETREF(state->reader_class, (PyTypeObject *)Py_NewRef(type));
     Py_XSETREF(state->encoding, Py_NewRef(encoding));

@@ -37,7 +37,7 @@ typedef struct OpenSsl OpenSsl;
 typedef struct {
     PyTypeObject *assembler_type;
     PyTypeObject *message_type;
-    PyTypeObject *fields_type;
+    PyTypeObject *reader_type;
     /* What the handlers of a socket get; see use_message(). */
     PyTypeObject *message_class;
     Spares messages;
@@ -121,7 +121,7 @@ typedef struct {
     PyObject *is_closed;
     /* Of what get_data_reader() has made: as a message's. */
     State *home;
-} Fields;
+} Reader;
 
 /* The fields of a DataWriter: the base class of data_writer.DataWriter. Its two lists are made when Python asks for them:
  * until then `part` is the one part there is, or NULL, and `is_busy` tells whether an operation has taken the turn. */
@@ -301,7 +301,7 @@ PyObject *syncws_use_names(PyObject **names, PyObject *module);
 
 extern PyType_Spec syncws_assembler_spec;
 extern PyType_Spec syncws_message_spec;
-extern PyType_Spec syncws_fields_spec;
+extern PyType_Spec syncws_reader_spec;
 extern PyType_Spec syncws_writer_spec;
 extern PyType_Spec syncws_meter_spec;
 extern PyType_Spec syncws_sender_spec;
