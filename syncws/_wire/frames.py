@@ -5,7 +5,7 @@ Pure functions over bytes: any thread may call them.
 
 from syncws._wire.accelerated import speedups
 from syncws._wire.mask_keys import new_key
-from syncws._wire.masking import Buffer, apply_mask
+from syncws._wire.masking import apply_mask
 
 __all__ = [
     "BINARY",
@@ -97,7 +97,7 @@ def _header(first: int, length: int) -> bytearray:
     return bytearray((first, _MASKED | 127)) + length.to_bytes(8, "big")
 
 
-def masked_frame_in_python(first: int, payload: Buffer, mask: bytes, /) -> bytes:
+def masked_frame_in_python(first: int, payload: bytes | bytearray | memoryview, mask: bytes, /) -> bytes:
     """Return the masked frame that begins with the byte `first`."""
     length = len(payload)
     if length < 126:
@@ -110,7 +110,7 @@ def masked_frame_in_python(first: int, payload: Buffer, mask: bytes, /) -> bytes
 masked_frame = masked_frame_in_python if speedups is None else speedups.masked_frame
 
 
-def encode_frame(opcode: int, payload: Buffer, *, is_final: bool = True) -> bytes:
+def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> bytes:
     """Return one masked frame, whole; the mask is fresh from the system's random source (RFC 6455 5.3).
 
     Meant for payloads of at most CHUNK_BYTES; large.py spares larger ones the copy.

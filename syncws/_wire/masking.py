@@ -10,9 +10,7 @@ from typing import Final
 
 from syncws._wire.accelerated import speedups
 
-__all__ = ["Buffer", "apply_mask", "make_room", "mask_into", "mask_into_in_python"]
-
-Buffer = bytes | bytearray | memoryview
+__all__ = ["apply_mask", "make_room", "mask_into", "mask_into_in_python"]
 
 _LITTLE: Final = "little"
 # Up to here as integers; the four tables take as long to make as to mask some thousand bytes.
@@ -23,7 +21,9 @@ _SAME: Final = _from_bytes(bytes(range(256)), _LITTLE)
 _ONES: Final = _from_bytes(b"\1" * 256, _LITTLE)
 
 
-def mask_into_in_python(room: bytearray, data: Buffer, mask: bytes, head: Buffer, /) -> int:
+def mask_into_in_python(
+    room: bytearray, data: bytes | bytearray | memoryview, mask: bytes, head: bytes | bytearray, /
+) -> int:
     """XOR `data` with the 4-byte `mask`, repeated (RFC 6455 5.3), and put it into `room`, behind `head`.
 
     `data` of another form than bytes is a flat buffer of bytes.
@@ -47,7 +47,7 @@ def mask_into_in_python(room: bytearray, data: Buffer, mask: bytes, head: Buffer
     return end
 
 
-def apply_mask(data: Buffer, mask: bytes, head: Buffer = b"", /) -> bytes:
+def apply_mask(data: bytes | bytearray | memoryview, mask: bytes, head: bytes | bytearray = b"", /) -> bytes:
     """Return `head`, and behind it `data` masked as mask_into() does it; for whole frames in plain Python.
 
     Masking twice with the same mask gives the data back.

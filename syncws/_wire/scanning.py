@@ -5,7 +5,7 @@ them, which includes anything that is wrong: that is for the decoder. The thread
 """
 
 from syncws._wire.accelerated import speedups
-from syncws._wire.frames import BINARY, CONTINUATION, TEXT
+from syncws._wire.frames import BINARY, CONTINUATION, FIN, TEXT
 from syncws._wire.incoming import Incoming, Message
 from syncws._wire.utf8 import decode_utf8
 
@@ -21,11 +21,11 @@ __all__ = [
     "scan_fragmented",
 ]
 
-FIN_TEXT = 0x80 | TEXT
-FIN_BINARY = 0x80 | BINARY
+FIN_TEXT = FIN | TEXT
+FIN_BINARY = FIN | BINARY
 FIRST_FRAGMENTS = (TEXT, BINARY)
 """The first byte of a message of several frames."""
-_LAST_FRAGMENT = 0x80 | CONTINUATION
+_LAST_FRAGMENT = FIN | CONTINUATION
 _LATER_FRAGMENTS = (CONTINUATION, _LAST_FRAGMENT)
 _WRONG, _UNFINISHED = -1, -2
 
