@@ -33,6 +33,7 @@ __all__ = [
     "lost_connection",
 ]
 
+# As in _wire/c/receives.c.
 _SMALL_BYTES = 4096
 MANY_BYTES = 65536
 """See Transport.keep."""

@@ -316,8 +316,7 @@ class Outbox(Turns):
         message.state = MessageState.LEFT if is_kept else MessageState.BROKEN
         self.has_posted = True
         message.wake()
-        if not self.flush_without_waiting():
-            self._on_leftover()
+        self._tell_of_leftover()
 
     # Posting: any thread.
 

@@ -26,7 +26,7 @@ from syncws._wire.accelerated import speedups
 
 __all__ = ["DirectTlsTransport", "direct_form"]
 
-# As in _wire/c/tls_calls.c, of calls that else return how much they moved.
+# As in _wire/c/tls_calls.c: what calls may return in place of how much they moved, and the most that a small one moves.
 _FAILED = -1
 _BUSY = -2
 _SMALL_BYTES = 4096
