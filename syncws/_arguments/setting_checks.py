@@ -178,9 +178,10 @@ def check_proxy(value: Any, what: str) -> str | None:
         InvalidArgumentError: another scheme, no host, a bad port, something after the port, or user info that the
             proxy's protocol cannot carry (0x80070057).
     """
-    if value is None or value == "":
-        return None if value is None else ""
-    parse_proxy_url(value, what)
+    if value is None:
+        return None
+    if value != "":
+        parse_proxy_url(value, what)
     return str(value)
 
 

@@ -13,8 +13,6 @@ from syncws.http_headers import HttpHeaders
 
 __all__ = ["as_html", "plain", "shown_value"]
 
-_LONGEST = 200
-
 
 def plain(value: Any) -> Any:
     """Return a value of an information object as JSON knows them: numbers, text, None, lists and dicts of these.
@@ -40,7 +38,7 @@ def shown_value(value: object) -> str:
     """Return a value for people, in one line of a sane length."""
     if isinstance(value, enum.Enum):
         return value.name
-    return shown_text(value if isinstance(value, str) else repr(value), _LONGEST)
+    return shown_text(value if isinstance(value, str) else repr(value))
 
 
 def as_html(title: str, rows: Mapping[str, object]) -> str:

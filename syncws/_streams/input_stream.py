@@ -109,7 +109,7 @@ class IInputStream:
 
     def __repr__(self) -> str:
         """Show whether it is open."""
-        return f"<{type(self).__name__.lstrip('_')} {'closed' if self._is_closed else 'open'}>"
+        return f"<{type(self).__name__} {'closed' if self._is_closed else 'open'}>"
 
     def __enter__(self) -> Self:
         """Return the stream."""
