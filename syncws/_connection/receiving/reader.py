@@ -50,7 +50,21 @@ _IDLE_SECONDS = 1.0
 
 
 class Reader:
-    """Reads for a session. One thread at a time does, the one that has the reading role."""
+    """Reads for a session. One thread at a time does, the one that has the reading role.
+
+    Attributes:
+        session (Session): for which it reads.
+        readiness (Readiness): waits for the session's socket and waker.
+        undecoded (deque): what was received and is not decoded yet, one piece at most; at first what came behind the
+            handshake.
+        decoder (FrameDecoder): what makes messages and control frames of it.
+        decode (Callable): its receive_data(), with the trace's logging around it where that is on; set by begin().
+        may_have_more (bool): True when a receive may give data although poll has not been asked: then that call is
+            spared.
+        is_at_end (bool): True when nothing more is received: TCP has ended, was lost, or was given up.
+        until (Deadline | None): when the turn of a thread that reads in place of a reader thread is over; see
+            stand_in.py.
+    """
 
     __slots__ = (
         "_is_lasting",
@@ -76,7 +90,6 @@ class Reader:
         session.received = decoder.tally
         descriptor, waker = session.transport.fileno(), session.waker.fileno()
         self.readiness = make_readiness(descriptor, waker)
-        # True when a receive may give data although poll has not been asked: then that call is spared.
         self.may_have_more = False
         self.is_at_end = False
         # How many of the next reads are large; another full one starts the count again.
@@ -85,13 +98,11 @@ class Reader:
         self._told_frames = 0
         # True when reads of more than MANY_BYTES are of use, and small beside what may wait.
         self._takes_much = False
-        # What was received and is not decoded yet, one piece at most; at first what came behind the handshake.
         self.undecoded: deque[bytes | memoryview] = deque()
         # The Close frame or violation at the end: it is for the reader thread, when the rest is done.
         self._last_event: Incoming | None = None
         # True when this thread stays although nothing comes: there were handlers when it began.
         self._is_lasting = False
-        # When the turn of a thread that reads in place of a reader thread is over; see stand_in.py.
         self.until: Deadline | None = None
         # How long the peer has to end TCP, once it is waited for that: by as many turns as there are.
         self._lingers_until: Deadline | None = None

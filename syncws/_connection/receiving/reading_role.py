@@ -45,6 +45,7 @@ class ReadingRole:
         is_asked (bool): True when something has changed that needs a reader; whoever gives the token back looks.
         is_wanted (bool): True when a caller would read itself; the reader thread gives way when nothing else needs it.
         descriptor (int): the socket's; -1 before the connection is read.
+        is_closed (bool): True when no thread is started any more: the program ends, or the connection is over.
         is_drained (bool): True when all that was received and decoded has been dealt with, so that only the socket can
             bring more. Written by the holder of the token.
         pulls (int): how often callers have read themselves.
@@ -72,7 +73,6 @@ class ReadingRole:
         self.holders: dict[None, object] = {None: CONNECTING}
         self.descriptor = -1
         self.is_asked = self.is_drained = self.is_wanted = False
-        # True when no thread is started any more: the program ends, or the connection is over.
         self.is_closed = False
         self.pulls = 0
         self.waiters: dict[object, None] = {}
