@@ -80,7 +80,7 @@ class MessageSession(Session):
             IllegalMethodCallError: called in a handler, behind which the messages would wait (0x8000000E).
             WebSocketError: how the connection was lost.
         """
-        if self.reader is not None and self.is_on_reader:
+        if self.reader_thread is not None and self.is_on_reader:
             raise IllegalMethodCallError(
                 "receive cannot wait inside a handler: it would wait for its own thread. A handler gets the message in "
                 "its args"

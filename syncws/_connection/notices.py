@@ -65,11 +65,11 @@ def raise_opened(session: "Session", event: Event[Any, Any], owner: object, args
     They find themselves inside a handler: what would wait for the reader, which is not there yet, only begins.
     """
     if event.handlers:
-        session.reader = threading.current_thread()
+        session.reader_thread = threading.current_thread()
         try:
             session.handler_failures += event(owner, args)
         finally:
-            session.reader = None
+            session.reader_thread = None
 
 
 def tell(session: "Session", event: Event[Any, Any], args: object) -> None:
@@ -77,7 +77,7 @@ def tell(session: "Session", event: Event[Any, Any], args: object) -> None:
     owner = session.owner()
     if owner is None or session.closing.is_discarding:
         return
-    if session.dispatcher is not None or not session.is_on_reader:
+    if session.dispatcher_thread is not None or not session.is_on_reader:
         # The dispatcher calls the handlers. Or a caller reads, and a reader thread is still to be started for a handler
         # that was added just now.
         session.delivery.notices.append((event, args))

@@ -69,8 +69,8 @@ class Session(Sending, Telling):
         resumed_at (float): when this side last began to read again.
         silence (Silence | None): what keep-alive has noticed, for the reader to look at.
         received (Tally): what the reader's decoder counts, once there is one.
-        reader (Thread | None): the thread that reads, or was the last to.
-        dispatcher (Thread | None): one whose handler was slow: it calls them, and reads no more.
+        reader_thread (Thread | None): the thread that reads, or was the last to.
+        dispatcher_thread (Thread | None): one whose handler was slow: it calls them, and reads no more.
         over (Latch): set when everything was given back, which handlers cannot put off.
         finished (Latch): set when the handlers of closed have returned, too.
         began, ended (float): when the connection did, by the clock of _waiting.deadline; `ended` None until then.
@@ -81,8 +81,8 @@ class Session(Sending, Telling):
     is_paused, resumed_at = False, 0.0
     silence: Silence | None = None
     received = Tally()
-    reader: threading.Thread | None = None
-    dispatcher: threading.Thread | None = None
+    reader_thread: threading.Thread | None = None
+    dispatcher_thread: threading.Thread | None = None
     ended: float | None = None
     handler_failures = discarded_messages = 0
     _timers: Sequence[KeepAlive | UnsolicitedPongs] = ()
@@ -158,7 +158,7 @@ class Session(Sending, Telling):
     @property
     def is_on_reader(self) -> bool:
         """True when the calling thread is the reader or the dispatcher, which must not wait for themselves."""
-        return threading.current_thread() in (self.reader, self.dispatcher)
+        return threading.current_thread() in (self.reader_thread, self.dispatcher_thread)
 
     @property
     def is_reading(self) -> bool:
@@ -266,7 +266,7 @@ class Session(Sending, Telling):
         if not self.finished.wait_until(deadline, self.role.read_while_waiting):
             return False
         if not self.is_on_reader:
-            for thread in (self.dispatcher, self.reader, self.role.starting):
+            for thread in (self.dispatcher_thread, self.reader_thread, self.role.starting):
                 # To set `finished` was its last act but one; a moment later the thread is gone.
                 if thread is not None and thread.is_alive():
                     thread.join(deadline.remaining)
@@ -323,7 +323,7 @@ class Session(Sending, Telling):
         self.is_over = self._is_given_back = True
         self.over.set()
         self.owner = _nobody
-        self.reader = self.dispatcher = None
+        self.reader_thread = self.dispatcher_thread = None
         self.finished.set()
 
     # The reader's side.

@@ -69,7 +69,7 @@ def end(rig):
     rig.transport.feed_quietly(CLOSE_1000)
     rig.transport.feed_quietly(b"")
     wait_finished(rig)
-    threads = [rig.session.reader, rig.session.dispatcher]
+    threads = [rig.session.reader_thread, rig.session.dispatcher_thread]
     for thread in threads:
         if thread is not None:
             join(thread)
@@ -78,9 +78,9 @@ def end(rig):
 def test_reading_passes_after_a_second_and_not_before(blocking, monitor):
     rig, handler = blocking(server_frame(TEXT, b"one"))
     monitor.pass_time(0.9)
-    assert rig.session.dispatcher is None
+    assert rig.session.dispatcher_thread is None
     monitor.pass_time(0.2)
-    assert rig.session.dispatcher is not None
+    assert rig.session.dispatcher_thread is not None
     handler.release.set()
     end(rig)
     assert rig.owner.log == ["one", (1000, "bye")]
@@ -94,7 +94,7 @@ def test_a_handler_that_returns_in_time_keeps_the_reading(blocking, monitor):
         pass
     monitor.pass_time(10.0)
     end(rig)
-    assert rig.session.dispatcher is None
+    assert rig.session.dispatcher_thread is None
 
 
 def test_a_second_counts_for_all_messages_of_one_read_together(rigs, monitor):
@@ -104,7 +104,7 @@ def test_a_second_counts_for_all_messages_of_one_read_together(rigs, monitor):
     rig.transport.feed(server_frame(TEXT, b"x") * 10)
     rig.start()
     end(rig)
-    assert rig.session.dispatcher is not None
+    assert rig.session.dispatcher_thread is not None
     assert len(count) == 10
 
 
@@ -120,7 +120,7 @@ def test_a_busy_connection_with_quick_handlers_keeps_the_reading(rigs, monitor):
         while rig.session.delivery.ticket:
             pass
     end(rig)
-    assert rig.session.dispatcher is None
+    assert rig.session.dispatcher_thread is None
 
 
 def test_a_quiet_connection_is_looked_at_no_more(rigs, monitor):
@@ -169,7 +169,7 @@ def test_a_ticket_that_is_taken_back_at_the_last_moment_is_looked_for_again(rigs
     rig = rigs()
     delivery = rig.session.delivery
     assert delivery._relieve() is not None
-    assert rig.session.dispatcher is None
+    assert rig.session.dispatcher_thread is None
 
 
 @pytest.mark.parametrize("is_slow", [False, True])
@@ -190,7 +190,7 @@ def test_system_exit_in_a_handler_that_was_added_late_ends_the_connection(rigs, 
     rig.waker.wake()
     wait_finished(rig)
     end(rig)
-    assert (rig.session.dispatcher is not None) == is_slow
+    assert (rig.session.dispatcher_thread is not None) == is_slow
     # Handlers are not called any more, and the server is not blamed.
     assert rig.owner.log == [(1006, "")]
     assert rig.session.close_cause is CloseCause.HANDLER
@@ -223,12 +223,12 @@ def test_the_rest_of_the_read_goes_to_the_inbox_in_order_and_pings_are_answered(
     rig, handler = blocking(b"".join(events))
     monitor.pass_time(1.0)
     rig.transport.feed(b"")
-    join(rig.session.reader)
+    join(rig.session.reader_thread)
     assert rig.frames == [(FIN | PONG, b"p"), (FIN | CLOSE, close_payload(1000, "bye"))]
     assert rig.owner.log == ["one"]
     assert not rig.session.finished.is_set()
     handler.release.set()
-    join(rig.session.dispatcher)
+    join(rig.session.dispatcher_thread)
     assert rig.owner.log == ["one", "two", (1000, "bye")]
 
 
@@ -245,7 +245,7 @@ def test_a_late_handler_that_is_slow_passes_the_reading_on(rigs, monitor):
     rig.transport.feed(server_frame(TEXT, b"three"))
     handler.release.set()
     end(rig)
-    assert rig.session.dispatcher is not None
+    assert rig.session.dispatcher_thread is not None
     assert rig.owner.log == ["one", "two", "three", (1000, "bye")]
 
 
@@ -253,12 +253,12 @@ def test_a_connection_that_is_lost_meanwhile_ends_with_the_loss(blocking, monito
     rig, handler = blocking(server_frame(TEXT, b"one"))
     monitor.pass_time(1.0)
     rig.transport.feed(b"")
-    join(rig.session.reader)
+    join(rig.session.reader_thread)
     assert rig.transport.closes == 1
     assert isinstance(rig.session.loss, ConnectionLostError)
     assert rig.owner.log == ["one"]
     handler.release.set()
-    join(rig.session.dispatcher)
+    join(rig.session.dispatcher_thread)
     assert isinstance(rig.owner.log[1], ConnectionLostError)
     assert rig.owner.log[2:] == [(1006, "")]
 
@@ -268,22 +268,22 @@ def test_a_defect_of_the_new_reader_ends_the_connection(blocking, monitor, caplo
     monitor.pass_time(1.0)
     rig.transport.feed(RuntimeError("a defect"))
     handler.release.set()
-    join(rig.session.reader)
-    join(rig.session.dispatcher)
+    join(rig.session.reader_thread)
+    join(rig.session.dispatcher_thread)
     assert "a defect" in caplog.text
     assert rig.owner.log[-1] == (1006, "")
 
 
 def test_without_a_thread_to_be_had_the_first_goes_on_reading(blocking, monitor, monkeypatch, caplog):
     rig, handler = blocking(server_frame(TEXT, b"one") + server_frame(TEXT, b"two"))
-    reader = rig.session.reader
+    reader = rig.session.reader_thread
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         monitor.pass_time(1.0)
     handler.release.set()
     end(rig)
     assert "can't start new thread" in caplog.text
-    assert (rig.session.reader, rig.session.dispatcher) == (reader, None)
+    assert (rig.session.reader_thread, rig.session.dispatcher_thread) == (reader, None)
     assert reader.name == f"syncws-reader-{rig.session.number}"
     assert rig.owner.log == ["one", "two", (1000, "bye")]
 
@@ -293,11 +293,11 @@ def test_when_a_thread_can_be_had_again_the_reading_passes_on_after_all(blocking
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         monitor.pass_time(1.0)
-    assert rig.session.dispatcher is None
+    assert rig.session.dispatcher_thread is None
     monitor.pass_time(0.9)
-    assert rig.session.dispatcher is None
+    assert rig.session.dispatcher_thread is None
     monitor.pass_time(0.1)
-    assert rig.session.dispatcher is not None
+    assert rig.session.dispatcher_thread is not None
     rig.transport.feed(server_frame(PING, b"p"))
     while not rig.frames:
         pass
@@ -350,7 +350,7 @@ def test_a_session_that_is_over_leaves_no_timer(blocking, monitor):
 def test_a_thread_that_was_relieved_takes_nothing_of_a_later_read(rigs):
     rig = rigs()
     reader, delivery = rig.begun_reader(), rig.session.delivery
-    rig.session.reader = threading.current_thread()
+    rig.session.reader_thread = threading.current_thread()
     received = []
     later = iter(reader.decode(server_frame(TEXT, b"three")))
 
@@ -370,7 +370,7 @@ def test_a_thread_that_was_relieved_takes_nothing_of_a_later_read(rigs):
     while rig.session.deliver_one():
         pass
     assert received == ["one", "two"]
-    rig.session.reader = None
+    rig.session.reader_thread = None
 
 
 class Game:
@@ -414,7 +414,7 @@ class Game:
         while not self.over.is_set():
             if delivery.ticket and (moment := moment - 1) < 0:
                 delivery._relieve()
-                if self.rig.session.dispatcher is not None:
+                if self.rig.session.dispatcher_thread is not None:
                     self.passed_on.set()
                     return
 
@@ -426,7 +426,7 @@ class Game:
         wait_finished(self.rig)
         self.over.set()
         join(monitor)
-        for thread in (self.rig.session.reader, self.rig.session.dispatcher):
+        for thread in (self.rig.session.reader_thread, self.rig.session.dispatcher_thread):
             if thread is not None:
                 join(thread)
         self.rig.release()
@@ -442,7 +442,7 @@ def test_order_and_number_hold_whenever_reading_passes_on(monitor):
             game.run()
             assert game.received == list(range(game.count)), seed
             assert game.rig.owner.log == [(1000, "bye")], seed
-            passed_on += game.rig.session.dispatcher is not None
+            passed_on += game.rig.session.dispatcher_thread is not None
     finally:
         sys.setswitchinterval(interval)
     # In how many more of them is the machine's business.

@@ -35,8 +35,8 @@ def answer_close(rig, code=1000):
 def test_the_reader_is_a_daemon_with_the_sessions_number(rigs):
     rig = rigs()
     rig.start()
-    assert rig.session.reader.daemon
-    assert rig.session.reader.name == f"syncws-reader-{rig.session.number}"
+    assert rig.session.reader_thread.daemon
+    assert rig.session.reader_thread.name == f"syncws-reader-{rig.session.number}"
 
 
 def test_a_small_message_is_one_send(rigs):
@@ -64,7 +64,7 @@ def test_close_ends_with_the_peers_answer(rigs):
     rig.session.close(1000, "done", LIMIT)
     assert rig.session.finished.is_set()
     assert rig.owner.log == [(1000, "")]
-    assert not rig.session.reader.is_alive()
+    assert not rig.session.reader_thread.is_alive()
 
 
 def test_close_twice_sends_one_close_frame(rigs):
@@ -123,7 +123,7 @@ def test_close_does_not_wait_for_a_handler_that_blocks(rigs):
     rig.start()
     wait(inside)
     rig.session.close(1000, "", 0.01)
-    assert rig.session.reader.is_alive()
+    assert rig.session.reader_thread.is_alive()
     go_on.set()
     rig.end()
     assert rig.owner.log == [(1006, "")]

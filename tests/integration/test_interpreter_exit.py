@@ -40,7 +40,7 @@ SCRIPTS = {
         socket = syncws.MessageWebSocket()
         socket.message_received += lambda *_: threading.Event().wait()
         socket.connect(uri)
-        while socket._session.dispatcher is None:
+        while socket._session.dispatcher_thread is None:
             pass
         """,
     "keep-alive": """

@@ -53,7 +53,11 @@ def sends_while_inside(slow, first, frames, then):
 def wait_promoted(socket):
     """Wait until the handler's thread is the dispatcher, and another has begun to read."""
     session = socket._session
-    while session.dispatcher is None or session.reader is session.dispatcher or session.reader.ident is None:
+    while (
+        session.dispatcher_thread is None
+        or session.reader_thread is session.dispatcher_thread
+        or session.reader_thread.ident is None
+    ):
         pass
 
 
@@ -211,8 +215,8 @@ def test_both_threads_can_be_told_by_their_names(slow):
         wait_promoted(socket)
         session = socket._session
         number = session.number
-        assert session.reader.name == f"syncws-reader-{number}"
-        assert session.dispatcher.name == f"syncws-dispatcher-{number}"
+        assert session.reader_thread.name == f"syncws-reader-{number}"
+        assert session.dispatcher_thread.name == f"syncws-dispatcher-{number}"
         slow.release.set()
         assert socket.wait_closed(LIMIT)
     assert slow.threads == [f"syncws-reader-{number}", *[f"syncws-dispatcher-{number}"] * 2]
@@ -224,10 +228,10 @@ def test_it_happens_once_however_many_handlers_are_slow():
     with connected(script, on_message(slow)) as socket:
         wait(slow.inside)
         wait_promoted(socket)
-        threads = (socket._session.reader, socket._session.dispatcher)
+        threads = (socket._session.reader_thread, socket._session.dispatcher_thread)
         slow.release.set()
         assert socket.wait_closed(LIMIT)
-        assert (socket._session.reader, socket._session.dispatcher) == threads
+        assert (socket._session.reader_thread, socket._session.dispatcher_thread) == threads
     assert slow.texts == ["one", "two", "three"]
 
 
@@ -395,7 +399,7 @@ def test_a_socket_that_is_dropped_while_its_handler_is_slow_is_closed_when_that_
         holder[0].connect(uri)
         wait(slow.inside)
         wait_promoted(holder[0])
-        threads = (holder[0]._session.reader, holder[0]._session.dispatcher)
+        threads = (holder[0]._session.reader_thread, holder[0]._session.dispatcher_thread)
         with pytest.warns(ResourceWarning):  # noqa: PT031 - the warning comes during the wait
             drop(holder)
             slow.release.set()

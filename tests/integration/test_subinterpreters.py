@@ -122,7 +122,7 @@ socket = syncws.MessageWebSocket()
 socket.message_received += lambda *_: go_on.wait(30)
 socket.connect(uri)
 socket.send("x")
-while socket._session.dispatcher is None:
+while socket._session.dispatcher_thread is None:
     pass
 go_on.set()
 """,

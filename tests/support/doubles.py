@@ -103,9 +103,9 @@ class Rig:
         """Let it be read, by a reader thread that stays."""
         self.session.role.waiters[self] = None
         self.session.start()
-        if self.session.reader is None:
+        if self.session.reader_thread is None:
             self.session.role._start()
-        while self.session.reader is None and not self.session.finished.is_set():
+        while self.session.reader_thread is None and not self.session.finished.is_set():
             pass
 
     def run(self):
@@ -114,15 +114,15 @@ class Rig:
         self.end()
 
     def end(self):
-        self.session.reader.join(LIMIT)
-        assert not self.session.reader.is_alive()
+        self.session.reader_thread.join(LIMIT)
+        assert not self.session.reader_thread.is_alive()
 
     def release(self):
         """End whatever is left."""
         self.session.abort()
         self.transport.feed_quietly(b"")
-        if self.session.reader is not None:
-            self.session.reader.join(LIMIT)
+        if self.session.reader_thread is not None:
+            self.session.reader_thread.join(LIMIT)
         elif not self.session.finished.is_set():
             self.session.finish()
         self.waker.close()

@@ -177,7 +177,7 @@ class Reader:
             # A caller reads, and looks when it is done; or the connect was interrupted, and has given everything back.
             return
         session.inbox.stop_pulling()
-        session.reader = threading.current_thread()
+        session.reader_thread = threading.current_thread()
         gives_way = False
         try:
             self.read_to_end()
@@ -253,7 +253,7 @@ class Reader:
         if puller is not None:
             puller.finish()
         self._finish_batch()
-        if session.dispatcher is None:
+        if session.dispatcher_thread is None:
             tell_waiting(session)
         if self.undecoded:
             self._process(self.decode(self.undecoded.popleft()))

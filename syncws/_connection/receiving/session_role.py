@@ -109,7 +109,7 @@ class SessionRole(ReadingRole):
             or session.is_aborted
             or session.is_abandoned
             or session.silence is not None
-            or session.dispatcher is not None
+            or session.dispatcher_thread is not None
             or (self.reader is not None and self.reader.is_ended)
         )
 
@@ -193,7 +193,7 @@ class SessionRole(ReadingRole):
         owner = None if session is None else session.owner()
         if session is None or reader is None or session.keeps_reader or session.is_exiting:
             return
-        if session.dispatcher is not None or (owner is not None and owner._closed_event.handlers):
+        if session.dispatcher_thread is not None or (owner is not None and owner._closed_event.handlers):
             return
         while not (session.is_over or deadline.is_expired) and stand_in(reader, SLICE_SECONDS):
             pass

@@ -32,13 +32,13 @@ def stand_in(reader: "Reader", seconds: float) -> bool:
     # No Hold, as of the reader thread: the monitor goes on looking whether there is to be one.
     operation = Operation()
     operation.is_busy = True
-    former = session.reader
+    former = session.reader_thread
     is_finished = is_given_back = False
     try:
         if not role.take(operation):
             return False
         # Handlers may be called now.
-        session.reader = threading.current_thread()
+        session.reader_thread = threading.current_thread()
         reader.until = Deadline(seconds)
         with contextlib.suppress(GivesWay):
             reader.read_to_end()
@@ -58,7 +58,7 @@ def stand_in(reader: "Reader", seconds: float) -> bool:
         try:
             if holders[None] is operation:
                 # Whoever takes it next has its own time.
-                reader.until, session.reader = None, former
+                reader.until, session.reader_thread = None, former
                 if not is_finished:
                     del holders[None]
                     is_given_back = True
