@@ -45,6 +45,7 @@ _Socket = TypeVar("_Socket", MessageWebSocket, StreamWebSocket)
 
 _TIMEOUT = 30.0
 _SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie")
+# Without REVOCATION_FAILURE, which never passes.
 _MAY_PASS = {
     result.name.lower(): result
     for result in (

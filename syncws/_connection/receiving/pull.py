@@ -66,7 +66,6 @@ def receive_until_canceled(
         OperationCanceledError: the token is cancelled; a message that came stays for the next call (0x800704C7).
         As for the rest: as session.receive.
     """
-
     changes: list[None] = []
 
     def note_change() -> None:
