@@ -28,7 +28,26 @@ def splits(draw, content):
     return [content[start:end] for start, end in itertools.pairwise(edges) if start < end]
 
 
-class Pieces:
+class Counted:
+    """A source that notes the operations which began."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.operations = []
+
+    def begin(self, operation):
+        self.operations.append(operation)
+
+    @property
+    def begins(self):
+        return len(self.operations)
+
+    @property
+    def finishes(self):
+        return sum(operation.is_over for operation in self.operations)
+
+
+class Pieces(Counted):
     """A source that gives prepared pieces, then the end.
 
     An exception among them is raised: one of ENDINGS for good, another once.
@@ -40,14 +59,11 @@ class Pieces:
     """
 
     def __init__(self, *pieces):
+        super().__init__()
         self.pieces = list(pieces)
         self.asked = []
-        self.operations = []
         self.closes = 0
         self.position = 0
-
-    def begin(self, operation):
-        self.operations.append(operation)
 
     def peek(self, count):
         self.asked.append(count)
@@ -79,14 +95,6 @@ class Pieces:
     def close(self):
         self.closes += 1
 
-    @property
-    def begins(self):
-        return len(self.operations)
-
-    @property
-    def finishes(self):
-        return sum(operation.is_over for operation in self.operations)
-
     def stream(self):
         return InputStream(self)
 
@@ -96,7 +104,7 @@ class Pieces:
         return reader
 
 
-class Watched(MemorySource):
+class Watched(Counted, MemorySource):
     """A MemorySource that counts.
 
     Attributes:
@@ -106,26 +114,14 @@ class Watched(MemorySource):
 
     def __init__(self, content):
         super().__init__(memoryview(content))
-        self.operations = []
         self.peeks = 0
         self.shown = 0
-
-    def begin(self, operation):
-        self.operations.append(operation)
 
     def peek(self, count):
         self.peeks += 1
         piece = super().peek(count)
         self.shown += len(piece)
         return piece
-
-    @property
-    def begins(self):
-        return len(self.operations)
-
-    @property
-    def finishes(self):
-        return sum(operation.is_over for operation in self.operations)
 
     @property
     def rest(self):
