@@ -16,9 +16,9 @@ from syncws._functions import nothing
 from syncws._net.opening import Reached
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
-from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, TEXT, encode_frame
+from syncws._wire.frames import CONTINUATION, FRAGMENT_BYTES, TEXT, encode_frame
 from syncws._wire.incoming import Message, content_of
-from syncws._wire.large import FrameChunks
+from syncws._wire.large import FramePieces
 from syncws._wire.utf8 import NotUtf8Error, check_text
 from syncws.control import MessageWebSocketControl
 from syncws.errors import (
@@ -165,11 +165,11 @@ class MessageSession(Session):
             message = OpenMessage()
         message.is_last = is_final
         try:
-            if len(payload) <= CHUNK_BYTES:
+            if len(payload) <= FRAGMENT_BYTES:
                 frame = encode_frame(opcode, payload, is_final=is_final)
                 self.outbox.send(frame, None, self._send_timeout, message)
             else:
-                self._send_large(FrameChunks(opcode, payload, is_final=is_final), message)
+                self._send_large(FramePieces(opcode, payload, is_final=is_final), message)
         finally:
             # Also when the sender gave up: a frame that has begun follows in whole, one that has not is not sent.
             if message.has_begun:

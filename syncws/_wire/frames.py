@@ -13,9 +13,9 @@ __all__ = [
     "CLOSE_CODES",
     "CONTINUATION",
     "FIN",
+    "FRAGMENT_BYTES",
     "MAX_CONTROL_PAYLOAD",
     "MAX_REASON_BYTES",
-    "CHUNK_BYTES",
     "NO_STATUS",
     "PING",
     "PONG",
@@ -51,8 +51,8 @@ MAX_REASON_BYTES = MAX_CONTROL_PAYLOAD - 2
 NO_STATUS = 1005
 """Stands for the code of a Close frame that has none (RFC 6455 7.4.1)."""
 
-CHUNK_BYTES = 65536
-"""Payload bytes up to which a frame is made as a whole; and what a fragment has."""
+FRAGMENT_BYTES = 65536
+"""Payload bytes of a fragment, and up to which a frame is made as a whole."""
 
 _MASKED = 0x80
 _from_bytes = int.from_bytes
@@ -113,7 +113,7 @@ masked_frame = masked_frame_in_python if speedups is None else speedups.masked_f
 def encode_frame(opcode: int, payload: bytes | bytearray | memoryview, *, is_final: bool = True) -> bytes:
     """Return one masked frame, whole; the mask is fresh from the system's random source (RFC 6455 5.3).
 
-    Meant for payloads of at most CHUNK_BYTES; large.py spares larger ones the copy.
+    Meant for payloads of at most FRAGMENT_BYTES; large.py spares larger ones the copy.
     """
     return masked_frame(opcode | FIN if is_final else opcode, payload, new_key())
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from syncws._wire.accelerated import speedups
 from syncws._wire.deflate import Deflater
-from syncws._wire.frames import CHUNK_BYTES, CONTINUATION, RSV1, encode_frame, frame_header
+from syncws._wire.frames import CONTINUATION, FRAGMENT_BYTES, RSV1, encode_frame, frame_header
 from syncws._wire.mask_keys import new_key
 from syncws._wire.masking import make_room, mask_into
 
-__all__ = ["PIECE_BYTES", "CompressedFrames", "FragmentFrames", "FrameChunks", "PayloadChunks"]
+__all__ = ["PIECE_BYTES", "CompressedFrames", "FragmentFrames", "FramePieces", "PayloadPieces"]
 
 PIECE_BYTES = 131072 if speedups is None else 524288
 """What is masked and given to the system at a time, a multiple of the mask's length.
@@ -33,12 +33,12 @@ _rooms: deque[bytearray] = deque(maxlen=4)
 _FIXED = (bytes,) if speedups is None else (bytes, speedups.AsciiText)
 
 
-class PayloadChunks(Iterator[bytes | memoryview]):
+class PayloadPieces(Iterator[bytes | memoryview]):
     """What both ways of sending a large payload share: how far it has come, and whose memory it lies in."""
 
     __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position", "_size")
 
-    def __init__(self, payload: bytes | bytearray | memoryview, size: int = CHUNK_BYTES) -> None:
+    def __init__(self, payload: bytes | bytearray | memoryview, size: int) -> None:
         self._payload = memoryview(payload)
         # Of a piece.
         self._size = size
@@ -87,7 +87,7 @@ class PayloadChunks(Iterator[bytes | memoryview]):
         return self._payload[start - self._base : self._position - self._base]
 
 
-class FrameChunks(PayloadChunks):
+class FramePieces(PayloadPieces):
     """One masked frame in pieces, each of which is good until the next is asked for."""
 
     __slots__ = ("_header", "_mask", "_room")
@@ -113,12 +113,12 @@ class FrameChunks(PayloadChunks):
         return memoryview(room)[: mask_into(room, self._take(), self._mask, header)]
 
 
-class FragmentFrames(PayloadChunks):
+class FragmentFrames(PayloadPieces):
     """One message as frames of a piece each (RFC 6455 5.4), between which control frames can pass."""
 
     __slots__ = ("_opcode",)
 
-    def __init__(self, opcode: int, payload: bytes | bytearray | memoryview, size: int = CHUNK_BYTES) -> None:
+    def __init__(self, opcode: int, payload: bytes | bytearray | memoryview, size: int = FRAGMENT_BYTES) -> None:
         """Make the frames; `payload` must not change until the last was taken, or detach() was called."""
         super().__init__(payload, size)
         self._opcode = opcode
@@ -140,7 +140,7 @@ class CompressedFrames(FragmentFrames):
     __slots__ = ("_deflater",)
 
     def __init__(
-        self, opcode: int, payload: bytes | bytearray | memoryview, deflater: Deflater, size: int = CHUNK_BYTES
+        self, opcode: int, payload: bytes | bytearray | memoryview, deflater: Deflater, size: int = FRAGMENT_BYTES
     ) -> None:
         """Make the frames, of `size` bytes of payload each; see FragmentFrames."""
         super().__init__(opcode | RSV1, payload, size)

@@ -15,7 +15,7 @@ from syncws import Deflate
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES
 from syncws._wire.deflate import Deflater
 from syncws._wire.extension import WHOLE, Agreement
-from syncws._wire.frames import CHUNK_BYTES, encode_frame
+from syncws._wire.frames import FRAGMENT_BYTES, encode_frame
 from syncws.errors import (
     ConnectionLostError,
     IllegalMethodCallError,
@@ -26,7 +26,7 @@ from syncws.errors import (
 RSV1 = 0x40
 TEXTS = [f"message {number} of many messages, more or less".encode() * 3 for number in range(20)]
 # Random, so that fragments are as large as what they hold.
-LARGE = random.Random(7).randbytes(5 * CHUNK_BYTES + 7)
+LARGE = random.Random(7).randbytes(5 * FRAGMENT_BYTES + 7)
 # What is compressed in one turn.
 ONE_TURN = 262144
 
@@ -109,12 +109,12 @@ def test_of_what_repeats_itself_no_empty_frames_are_made(rig):
 def test_a_write_tells_its_progress_between_the_fragments(rig):
     told = []
     rig.session.write(BINARY, LARGE, lambda count: told.append((count, len(rig.frames))))
-    assert told == [(min(number * CHUNK_BYTES, len(LARGE)), number) for number in range(1, 7)]
+    assert told == [(min(number * FRAGMENT_BYTES, len(LARGE)), number) for number in range(1, 7)]
     assert inflated(rig) == [(BINARY, LARGE, True)]
 
 
 def test_what_goes_in_fragments_is_compressed_from_the_same_size_on(rigs):
-    size = 2 * CHUNK_BYTES
+    size = 2 * FRAGMENT_BYTES
     rig = rigs(agreement=WHOLE, compression=Deflate(minimum_size=size))
     for payload in (LARGE[: size - 1], LARGE[:size]):
         rig.session.write(BINARY, payload, None)
@@ -125,9 +125,9 @@ def test_pongs_and_the_close_frame_pass_between_the_fragments(rig):
     pong = encode_frame(PONG, b"p")
 
     def progress(count):
-        if count == CHUNK_BYTES:
+        if count == FRAGMENT_BYTES:
             rig.session.outbox.post_pong(pong)
-        elif count == 3 * CHUNK_BYTES:
+        elif count == 3 * FRAGMENT_BYTES:
             rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
 
     with pytest.raises(OperationCanceledError):
@@ -171,7 +171,7 @@ def test_a_sender_that_waits_counts_as_pending(rig):
     assert (first.end(), second.end()) == (None, None)
 
 
-@pytest.mark.parametrize("takes", [(), (10,), (CHUNK_BYTES + 60,), (CHUNK_BYTES + 60, 10)])
+@pytest.mark.parametrize("takes", [(), (10,), (FRAGMENT_BYTES + 60,), (FRAGMENT_BYTES + 60, 10)])
 def test_the_rest_of_fragments_follows_when_their_sender_gives_up(rig, waits, takes):
     rig.transport.takes.extend(takes)
     rig.transport.is_blocked = True
@@ -185,7 +185,7 @@ def test_the_rest_of_fragments_follows_when_their_sender_gives_up(rig, waits, ta
 
 
 def test_of_a_buffer_that_may_change_the_rest_is_copied_or_only_closing_is_left(rigs, waits):
-    for size, is_queued in [(MAX_KEPT_BYTES, True), (MAX_KEPT_BYTES + 2 * CHUNK_BYTES, False)]:
+    for size, is_queued in [(MAX_KEPT_BYTES, True), (MAX_KEPT_BYTES + 2 * FRAGMENT_BYTES, False)]:
         rig = rigs(agreement=WHOLE, send_timeout=5.0)
         payload = bytearray(random.Random(1).randbytes(size))
         plain = bytes(payload)

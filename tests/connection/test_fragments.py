@@ -9,7 +9,7 @@ from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT
 
 from syncws._connection.sending.open_message import OpenMessage
 from syncws._connection.sending.outbox import Outbox
-from syncws._wire.frames import CHUNK_BYTES, encode_frame
+from syncws._wire.frames import FRAGMENT_BYTES, encode_frame
 from syncws._wire.large import FragmentFrames
 from syncws.errors import (
     ConnectionClosedError,
@@ -22,8 +22,8 @@ from syncws.errors import (
 )
 from syncws.hresult import HResult
 
-PAYLOAD = bytes(range(256)) * (CHUNK_BYTES // 256) * 2 + b"the end"
-FRAMES = [(BINARY, PAYLOAD[:CHUNK_BYTES]), (0, PAYLOAD[CHUNK_BYTES:-7]), (FIN, b"the end")]
+PAYLOAD = bytes(range(256)) * (FRAGMENT_BYTES // 256) * 2 + b"the end"
+FRAMES = [(BINARY, PAYLOAD[:FRAGMENT_BYTES]), (0, PAYLOAD[FRAGMENT_BYTES:-7]), (FIN, b"the end")]
 NEXT = (FIN | TEXT, b"next")
 POSTED_PONG = encode_frame(PONG, b"pong")
 POSTED_CLOSE = encode_frame(CLOSE, b"\x03\xe8")
@@ -110,7 +110,7 @@ def test_the_frames_go_in_order_and_progress_is_told_after_each(rigs):
     assert told == [(65536, 1), (131072, 2), (131079, 3)]
 
 
-@pytest.mark.parametrize("size", [1, CHUNK_BYTES], ids=["small", "as large as a fragment"])
+@pytest.mark.parametrize("size", [1, FRAGMENT_BYTES], ids=["small", "as large as a fragment"])
 def test_a_payload_of_one_fragment_is_an_ordinary_frame(rigs, size):
     rig = rigs()
     told = []
@@ -141,7 +141,7 @@ def test_the_role_is_free_during_progress(rigs):
 
 def test_a_pong_goes_between_the_fragments(rigs):
     rig = rigs()
-    send(rig, progress=at(CHUNK_BYTES, lambda: Call(rig.session.outbox.post_pong, POSTED_PONG).end()))
+    send(rig, progress=at(FRAGMENT_BYTES, lambda: Call(rig.session.outbox.post_pong, POSTED_PONG).end()))
     assert rig.frames == [FRAMES[0], SENT_PONG, *FRAMES[1:]]
 
 
@@ -160,7 +160,7 @@ def test_a_pong_that_is_posted_while_a_fragment_goes_follows_that_fragment(rigs)
 def test_the_close_frame_goes_between_the_fragments_and_ends_the_message(rigs):
     rig = rigs()
     with pytest.raises(OperationCanceledError):
-        send(rig, progress=at(CHUNK_BYTES, lambda: Call(rig.session.outbox.post_close, POSTED_CLOSE).end()))
+        send(rig, progress=at(FRAGMENT_BYTES, lambda: Call(rig.session.outbox.post_close, POSTED_CLOSE).end()))
     assert rig.frames == [FRAMES[0], SENT_CLOSE]
     with pytest.raises(ObjectClosedError):
         rig.session.send_message(TEXT, b"next")
@@ -170,7 +170,7 @@ def test_pending_bytes_count_the_fragments_that_follow(rigs):
     rig = rigs()
     pending = []
     send(rig, progress=lambda _: pending.append(rig.session.outbox.pending_bytes))
-    assert pending == [CHUNK_BYTES + 7, 7, 0]
+    assert pending == [FRAGMENT_BYTES + 7, 7, 0]
 
 
 # Others that want to send meanwhile.
@@ -179,7 +179,7 @@ def test_pending_bytes_count_the_fragments_that_follow(rigs):
 def test_another_sender_waits_until_the_message_is_over(paused):
     rig, message, go_on = paused()
     other = waiting_sender(rig)
-    assert rig.session.outbox.pending_bytes == CHUNK_BYTES + 7 + 10
+    assert rig.session.outbox.pending_bytes == FRAGMENT_BYTES + 7 + 10
     go_on.set()
     assert (message.end(), other.end()) == (None, None)
     assert rig.frames == [*FRAMES, NEXT]
@@ -297,7 +297,7 @@ def test_a_send_from_the_progress_callback_is_refused_and_nothing_is_lost(rigs):
             rig.session.send_message(TEXT, b"next")
         errors.append(caught.value.hresult & 0xFFFFFFFF)
 
-    send(rig, progress=at(CHUNK_BYTES, send_too))
+    send(rig, progress=at(FRAGMENT_BYTES, send_too))
     assert errors == [0x800710DD]
     assert rig.frames == FRAMES
 
@@ -305,7 +305,7 @@ def test_a_send_from_the_progress_callback_is_refused_and_nothing_is_lost(rigs):
 def test_another_message_from_the_progress_callback_is_refused(rigs):
     rig = rigs()
     with pytest.raises(InvalidOperationError):
-        send(rig, progress=at(CHUNK_BYTES, lambda: send(rig)))
+        send(rig, progress=at(FRAGMENT_BYTES, lambda: send(rig)))
 
 
 # Progress that raises.
@@ -314,7 +314,7 @@ def test_another_message_from_the_progress_callback_is_refused(rigs):
 def test_progress_that_raises_stops_the_message_and_data_for_good(rigs):
     rig = rigs()
     with pytest.raises(ZeroDivisionError):
-        send(rig, progress=at(CHUNK_BYTES, lambda: 1 / 0))
+        send(rig, progress=at(FRAGMENT_BYTES, lambda: 1 / 0))
     for _ in range(2):
         with pytest.raises(IllegalMethodCallError) as caught:
             rig.session.send_message(TEXT, b"next")
@@ -325,7 +325,7 @@ def test_progress_that_raises_stops_the_message_and_data_for_good(rigs):
 def test_after_progress_that_raised_pongs_and_close_still_go(rigs):
     rig = rigs()
     with pytest.raises(ZeroDivisionError):
-        send(rig, progress=at(CHUNK_BYTES, lambda: 1 / 0))
+        send(rig, progress=at(FRAGMENT_BYTES, lambda: 1 / 0))
     rig.session.outbox.post_pong(POSTED_PONG)
     rig.session.outbox.post_close(POSTED_CLOSE)
     assert rig.frames == [FRAMES[0], SENT_PONG, SENT_CLOSE]
@@ -349,7 +349,7 @@ def test_progress_that_raises_a_timeout_of_its_own_stops_the_message_too(rigs):
         raise own
 
     with pytest.raises(OperationTimedOutError) as caught:
-        send(rig, progress=at(CHUNK_BYTES, fail))
+        send(rig, progress=at(FRAGMENT_BYTES, fail))
     assert caught.value is own
     assert own.is_queued is False, "an error of the application's own was taken for the send's"
     assert rig.frames == FRAMES[:1]
@@ -358,5 +358,5 @@ def test_progress_that_raises_a_timeout_of_its_own_stops_the_message_too(rigs):
 def test_a_message_that_stopped_has_no_bytes_pending(rigs):
     rig = rigs()
     with pytest.raises(ZeroDivisionError):
-        send(rig, progress=at(CHUNK_BYTES, lambda: 1 / 0))
+        send(rig, progress=at(FRAGMENT_BYTES, lambda: 1 / 0))
     assert rig.session.outbox.pending_bytes == 0, "bytes that will never be sent are counted for ever"

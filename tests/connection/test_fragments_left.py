@@ -10,14 +10,14 @@ from support.doubles import messages_of, run_together
 from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT
 
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES
-from syncws._wire.frames import CHUNK_BYTES, encode_frame
+from syncws._wire.frames import FRAGMENT_BYTES, encode_frame
 from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationTimedOutError
 
-PAYLOAD = bytes(range(256)) * (CHUNK_BYTES // 256) * 2 + b"the end"
+PAYLOAD = bytes(range(256)) * (FRAGMENT_BYTES // 256) * 2 + b"the end"
 NEXT = (FIN | TEXT, b"next")
 SENT_CLOSE = (FIN | CLOSE, b"\x03\xe8")
 # Each with its header and mask.
-WHOLE_FRAGMENT = CHUNK_BYTES + 10 + 4
+WHOLE_FRAGMENT = FRAGMENT_BYTES + 10 + 4
 WHOLE = len(PAYLOAD) + 2 * 14 + 6
 
 
@@ -70,7 +70,7 @@ def test_all_bytes_of_it_are_pending(rigs, waits, takes):
     leave(rig, takes=takes)
     # The headers of frames that have not been made are not counted.
     unmade = rig.session.outbox._open.remaining
-    headers = {len(PAYLOAD) - CHUNK_BYTES: 14 + 6, 7: 6, 0: 0}[unmade]
+    headers = {len(PAYLOAD) - FRAGMENT_BYTES: 14 + 6, 7: 6, 0: 0}[unmade]
     assert rig.session.outbox.pending_bytes == WHOLE - len(rig.transport.sent) - headers
 
 
@@ -137,7 +137,7 @@ def test_a_small_buffer_is_copied_so_that_its_owner_may_change_it(rigs, waits):
 @pytest.mark.parametrize(("more", "is_queued"), [(0, True), (1, False)], ids=["all that may be kept", "a byte more"])
 def test_a_large_buffer_that_may_change_is_not_kept(rigs, waits, more, is_queued):
     rig = rigs(send_timeout=5.0)
-    payload = bytearray(2 * CHUNK_BYTES + MAX_KEPT_BYTES + more)
+    payload = bytearray(2 * FRAGMENT_BYTES + MAX_KEPT_BYTES + more)
     assert leave(rig, payload).is_queued is is_queued
     payload.clear()
     if is_queued:
@@ -217,7 +217,7 @@ def test_many_threads_never_mix_their_messages(rigs):
     def large(letter):
         for _ in range(5):
             rig.session.send_in_fragments(
-                BINARY, letter * (CHUNK_BYTES * 2 + 9), lambda _: outbox.post_pong(encode_frame(PONG, b"pong"))
+                BINARY, letter * (FRAGMENT_BYTES * 2 + 9), lambda _: outbox.post_pong(encode_frame(PONG, b"pong"))
             )
 
     threads = [threading.Thread(target=small, args=(letter,)) for letter in (b"a", b"b", b"c", b"d")]
@@ -225,6 +225,6 @@ def test_many_threads_never_mix_their_messages(rigs):
     run_together(outbox, threads)
     assert outbox.pending_bytes == 0
     messages = [(TEXT, letter * 50) for letter in (b"a", b"b", b"c", b"d")] * 25
-    messages += [(BINARY, letter * (CHUNK_BYTES * 2 + 9)) for letter in (b"X", b"Y")] * 5
+    messages += [(BINARY, letter * (FRAGMENT_BYTES * 2 + 9)) for letter in (b"X", b"Y")] * 5
     assert sorted(messages_of(rig.frames)) == sorted(messages)
     assert (FIN | PONG, b"pong") in rig.frames

@@ -7,7 +7,7 @@ from support.calls import Call
 from support.doubles import frames_of
 
 from syncws._connection.sending.open_message import MessageState, OpenMessage
-from syncws._wire.frames import BINARY, CHUNK_BYTES
+from syncws._wire.frames import BINARY, FRAGMENT_BYTES
 from syncws._wire.large import FragmentFrames
 
 
@@ -16,10 +16,10 @@ def never():
 
 
 def test_a_message_of_frames_is_its_threads():
-    message = OpenMessage(FragmentFrames(BINARY, bytes(CHUNK_BYTES + 1)))
+    message = OpenMessage(FragmentFrames(BINARY, bytes(FRAGMENT_BYTES + 1)))
     assert message.state is MessageState.BUSY
     assert message.owner == threading.get_ident()
-    assert message.remaining == CHUNK_BYTES + 1
+    assert message.remaining == FRAGMENT_BYTES + 1
 
 
 def test_a_message_of_the_applications_is_nobodys():
@@ -31,14 +31,14 @@ def test_a_message_of_the_applications_is_nobodys():
 
 
 def test_a_frame_is_given_again_until_it_has_begun():
-    message = OpenMessage(FragmentFrames(BINARY, bytes(CHUNK_BYTES) + b"x"))
+    message = OpenMessage(FragmentFrames(BINARY, bytes(FRAGMENT_BYTES) + b"x"))
     first = message.next_frame()
     assert message.next_frame() is first
     assert (message.is_last, message.remaining) == (False, 1)
     message.frame = None
     last = message.next_frame()
     assert (message.is_last, message.remaining) == (True, 0)
-    assert frames_of(first + last) == [(BINARY, bytes(CHUNK_BYTES)), (0x80, b"x")]
+    assert frames_of(first + last) == [(BINARY, bytes(FRAGMENT_BYTES)), (0x80, b"x")]
     message.frame = None
     assert message.next_frame() is None
 

@@ -12,7 +12,7 @@ from syncws._connection.sending import frame_writer as frame_writer_module
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, Patience
 from syncws._connection.sending.outbox import Outbox
 from syncws._wire.frames import BINARY
-from syncws._wire.large import PIECE_BYTES, FrameChunks
+from syncws._wire.large import PIECE_BYTES, FramePieces
 from syncws.errors import ConnectionLostError, OperationTimedOutError
 from syncws.hresult import HResult
 
@@ -97,7 +97,7 @@ def test_pieces_that_had_not_been_made_are_queued_too(outbox, transport):
 
 def test_the_queued_rest_does_not_see_what_the_caller_changes_afterwards(outbox, transport):
     payload = bytearray(b"a" * (PIECE_BYTES * 2))
-    pieces = FrameChunks(BINARY, memoryview(payload))
+    pieces = FramePieces(BINARY, memoryview(payload))
     transport.block()
     transport.takes.append(10)
     with pytest.raises(OperationTimedOutError):
@@ -327,7 +327,7 @@ def test_a_rest_that_cannot_be_kept_is_no_matter_when_nothing_has_gone(outbox, t
 
 def is_kept_after_a_byte(outbox, transport, payload):
     """Send a payload of which the transport takes one byte in time; return what the error says of the rest."""
-    pieces = FrameChunks(BINARY, payload)
+    pieces = FramePieces(BINARY, payload)
     transport.takes.extend([1, 0])
     transport.is_blocked = True
     with pytest.raises(OperationTimedOutError) as caught:

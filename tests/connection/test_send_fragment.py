@@ -5,7 +5,7 @@ from support.calls import Call
 from support.doubles import messages_of
 from support.scripts import BINARY, CLOSE, CONTINUATION, FIN, PONG, TEXT
 
-from syncws._wire.frames import CHUNK_BYTES, encode_frame
+from syncws._wire.frames import FRAGMENT_BYTES, encode_frame
 from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
@@ -101,8 +101,8 @@ def test_other_data_is_refused_meanwhile_from_any_thread(rigs):
     begin(rig, TEXT, b"one")
     calls = [
         Call(rig.session.send_message, TEXT, b"other"),
-        Call(rig.session.send_message, BINARY, bytes(CHUNK_BYTES * 2)),
-        Call(rig.session.send_in_fragments, BINARY, bytes(CHUNK_BYTES * 2), lambda _: None),
+        Call(rig.session.send_message, BINARY, bytes(FRAGMENT_BYTES * 2)),
+        Call(rig.session.send_in_fragments, BINARY, bytes(FRAGMENT_BYTES * 2), lambda _: None),
     ]
     assert [call.end().hresult for call in calls] == [HResult.E_ILLEGAL_METHOD_CALL] * 3
     with pytest.raises(IllegalMethodCallError):
@@ -157,15 +157,15 @@ def test_it_waits_for_a_message_in_fragments_to_end(rigs):
     calls = []
 
     def begin_meanwhile(count):
-        if count == CHUNK_BYTES:
+        if count == FRAGMENT_BYTES:
             calls.append(Call(begin, rig, TEXT, b"one"))
             while not rig.session.outbox._open._waiting:
                 pass
 
-    rig.session.send_in_fragments(BINARY, bytes(CHUNK_BYTES + 1), begin_meanwhile)
+    rig.session.send_in_fragments(BINARY, bytes(FRAGMENT_BYTES + 1), begin_meanwhile)
     assert calls[0].end() is None
     finish(rig, TEXT, b"two")
-    assert messages_of(rig.frames) == [(BINARY, bytes(CHUNK_BYTES + 1)), (TEXT, b"onetwo")]
+    assert messages_of(rig.frames) == [(BINARY, bytes(FRAGMENT_BYTES + 1)), (TEXT, b"onetwo")]
 
 
 # Text.
@@ -283,8 +283,8 @@ def test_a_final_frame_that_had_begun_ends_the_message(rigs, waits):
 
 def test_a_large_frame_that_had_begun_counts_as_sent(rigs, waits):
     rig = rigs(send_timeout=5.0)
-    large = bytearray(b"x" * (3 * CHUNK_BYTES))
+    large = bytearray(b"x" * (3 * FRAGMENT_BYTES))
     assert time_out(rig, lambda: begin(rig, BINARY, large), 100).is_queued is True
     large.clear()
     finish(rig, BINARY, b"end")
-    assert messages_of(rig.frames) == [(BINARY, b"x" * (3 * CHUNK_BYTES) + b"end")]
+    assert messages_of(rig.frames) == [(BINARY, b"x" * (3 * FRAGMENT_BYTES) + b"end")]

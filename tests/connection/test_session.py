@@ -10,7 +10,7 @@ from support.scripts import BINARY, CLOSE, TEXT
 import syncws
 from syncws._connection.link import read_statistics
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws._wire.frames import CHUNK_BYTES, close_payload
+from syncws._wire.frames import FRAGMENT_BYTES, close_payload
 from syncws._wire.large import PIECE_BYTES
 from syncws.enums import CloseCause
 from syncws.errors import (
@@ -53,7 +53,7 @@ def test_a_large_message_goes_in_pieces(rigs):
 
 def test_a_message_as_large_as_a_piece_is_one_send(rigs):
     rig = rigs()
-    rig.session.send_message(BINARY, bytearray(CHUNK_BYTES))
+    rig.session.send_message(BINARY, bytearray(FRAGMENT_BYTES))
     assert len(rig.transport.sends) == 1
 
 

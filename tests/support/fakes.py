@@ -193,7 +193,7 @@ class ScriptedTransport(KeepsReceived):
 
 
 class PieceList:
-    """Stands for wire.large.FrameChunks over pieces that are given, some of which may be exceptions to raise.
+    """Stands for wire.large.FramePieces over pieces that are given, some of which may be exceptions to raise.
 
     Attributes:
         limits: what detach() was called with.

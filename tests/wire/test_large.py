@@ -1,6 +1,6 @@
 """Tests of wire.large: the pieces unmask to the payload, and from detach() on the caller's buffer is the caller's.
 
-A piece of a FrameChunks is good until the next is asked for: whoever keeps it copies it.
+A piece of a FramePieces is good until the next is asked for: whoever keeps it copies it.
 """
 
 import pytest
@@ -10,15 +10,15 @@ from websockets.frames import Frame, Opcode
 from syncws._wire import frames, large, masking
 from syncws._wire.accelerated import accelerated
 from syncws._wire.deflate import Deflater
-from syncws._wire.frames import BINARY, CHUNK_BYTES, CONTINUATION, TEXT, encode_frame
-from syncws._wire.large import PIECE_BYTES, CompressedFrames, FragmentFrames, FrameChunks
+from syncws._wire.frames import BINARY, CONTINUATION, FRAGMENT_BYTES, TEXT, encode_frame
+from syncws._wire.large import PIECE_BYTES, CompressedFrames, FragmentFrames, FramePieces
 
 MEBIBYTE = 1 << 20
 # Around nothing, the three forms of a length, and the size of a piece.
 LENGTHS = [0, 1, 125, 126, 65535, 65536, 65537, 131073, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES]
 KINDS = [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))]
 KIND_NAMES = ["bytes", "bytearray", "view of bytes", "view of a bytearray"]
-BOTH = pytest.mark.parametrize("make", [FrameChunks, FragmentFrames])
+BOTH = pytest.mark.parametrize("make", [FramePieces, FragmentFrames])
 
 
 @pytest.fixture(params=["python", "chosen"])
@@ -41,7 +41,7 @@ def kept(pieces):
 
 def position_after(make, count):
     """Return how much of a payload the first `count` pieces have."""
-    return count * (CHUNK_BYTES if make is FragmentFrames else PIECE_BYTES)
+    return count * (FRAGMENT_BYTES if make is FragmentFrames else PIECE_BYTES)
 
 
 def payload_of(pieces):
@@ -67,7 +67,7 @@ def is_held(buffer):
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_large_frame_is_read_back_by_another_implementation(length, kind):
     payload = pattern(length)
-    assert parse(b"".join(kept(FrameChunks(BINARY, kind(payload))))) == Frame(Opcode.BINARY, payload)
+    assert parse(b"".join(kept(FramePieces(BINARY, kind(payload))))) == Frame(Opcode.BINARY, payload)
 
 
 @pytest.mark.usefixtures("any_masking")
@@ -76,7 +76,7 @@ def test_a_large_frame_has_the_same_bytes_as_a_whole_one(monkeypatch, length):
     for module in (large, frames):
         monkeypatch.setattr(module, "new_key", lambda: bytes.fromhex("37fa213d"))
     payload = pattern(length)
-    assert b"".join(kept(FrameChunks(BINARY, payload))) == encode_frame(BINARY, payload)
+    assert b"".join(kept(FramePieces(BINARY, payload))) == encode_frame(BINARY, payload)
 
 
 @pytest.mark.parametrize(
@@ -85,26 +85,26 @@ def test_a_large_frame_has_the_same_bytes_as_a_whole_one(monkeypatch, length):
 )
 @pytest.mark.parametrize("length", [5, 126, 65536])
 def test_the_first_byte_holds_the_fin_bit_and_the_opcode(opcode, is_final, first, length):
-    assert next(FrameChunks(opcode, pattern(length), is_final=is_final))[0] == first
+    assert next(FramePieces(opcode, pattern(length), is_final=is_final))[0] == first
 
 
 def test_a_large_frame_is_final_unless_told_otherwise():
     payload = pattern(PIECE_BYTES + 1)
-    assert parse(b"".join(kept(FrameChunks(TEXT, payload)))) == Frame(Opcode.TEXT, payload, fin=True)
-    assert parse(b"".join(kept(FrameChunks(TEXT, payload, is_final=False)))) == Frame(Opcode.TEXT, payload, fin=False)
+    assert parse(b"".join(kept(FramePieces(TEXT, payload)))) == Frame(Opcode.TEXT, payload, fin=True)
+    assert parse(b"".join(kept(FramePieces(TEXT, payload, is_final=False)))) == Frame(Opcode.TEXT, payload, fin=False)
 
 
 def test_a_large_frame_comes_in_pieces_with_the_header_before_the_first():
-    pieces = kept(FrameChunks(BINARY, bytes(2 * PIECE_BYTES + 1)))
+    pieces = kept(FramePieces(BINARY, bytes(2 * PIECE_BYTES + 1)))
     assert [len(piece) for piece in pieces] == [14 + PIECE_BYTES, PIECE_BYTES, 1]
 
 
 def test_pieces_are_masked_in_memory_that_is_used_again():
-    for _ in FrameChunks(BINARY, b"x"):
+    for _ in FramePieces(BINARY, b"x"):
         pass
 
     def send():
-        for _ in FrameChunks(BINARY, payload):
+        for _ in FramePieces(BINARY, payload):
             pass
 
     payload = bytes(4 * MEBIBYTE)
@@ -113,23 +113,23 @@ def test_pieces_are_masked_in_memory_that_is_used_again():
 
 
 def test_senders_that_are_under_way_at_once_have_memory_of_their_own():
-    senders = [FrameChunks(BINARY, bytes([number]) * 100) for number in range(9)]
+    senders = [FramePieces(BINARY, bytes([number]) * 100) for number in range(9)]
     pieces = [next(sender) for sender in senders]
     assert [parse(bytes(piece)).data for piece in pieces] == [bytes([number]) * 100 for number in range(9)]
 
 
 def test_memory_that_was_given_back_is_not_given_back_again():
-    ended = FrameChunks(BINARY, b"x")
+    ended = FramePieces(BINARY, b"x")
     for _ in range(3):
         assert len(kept(ended)) in (0, 1)
-    one, other = FrameChunks(BINARY, b"one"), FrameChunks(BINARY, b"other")
+    one, other = FramePieces(BINARY, b"one"), FramePieces(BINARY, b"other")
     first = next(one)
     next(other)
     assert parse(bytes(first)).data == b"one"
 
 
 def test_a_large_frame_of_no_bytes_is_one_piece():
-    pieces = FrameChunks(BINARY, b"")
+    pieces = FramePieces(BINARY, b"")
     assert [len(piece) for piece in pieces] == [6]
     assert next(pieces, None) is None
 
@@ -138,14 +138,14 @@ def test_each_large_frame_asks_the_system_for_one_fresh_mask(masks):
     for number in (1, 2):
         key = number.to_bytes(4, "big")
         payload = pattern(2 * PIECE_BYTES)
-        first_piece, second_piece = kept(FrameChunks(BINARY, payload))
+        first_piece, second_piece = kept(FramePieces(BINARY, payload))
         assert first_piece[10:14] == key
         assert first_piece[14:] + second_piece == naive_mask(payload, key)
     assert masks == [4, 4]
 
 
 def test_masks_come_from_the_system_when_nobody_stands_in():
-    assert len({bytes(next(FrameChunks(BINARY, b"")))[2:] for _ in range(8)}) > 1
+    assert len({bytes(next(FramePieces(BINARY, b"")))[2:] for _ in range(8)}) > 1
 
 
 # One message in frames of a piece each.
@@ -180,8 +180,8 @@ def test_each_fragment_but_the_last_is_as_large_as_a_piece(length, sizes):
 
 
 def test_a_text_begins_with_a_text_frame():
-    parsed = [parse(fragment) for fragment in FragmentFrames(TEXT, b"x" * (CHUNK_BYTES + 2))]
-    assert parsed == [Frame(Opcode.TEXT, b"x" * CHUNK_BYTES, fin=False), Frame(Opcode.CONT, b"xx", fin=True)]
+    parsed = [parse(fragment) for fragment in FragmentFrames(TEXT, b"x" * (FRAGMENT_BYTES + 2))]
+    assert parsed == [Frame(Opcode.TEXT, b"x" * FRAGMENT_BYTES, fin=False), Frame(Opcode.CONT, b"xx", fin=True)]
 
 
 def test_a_message_of_no_bytes_has_no_fragments():
@@ -191,7 +191,7 @@ def test_a_message_of_no_bytes_has_no_fragments():
 
 
 def test_each_fragment_asks_the_system_for_a_fresh_mask(masks):
-    first, second, third = FragmentFrames(BINARY, bytes(2 * CHUNK_BYTES + 1))
+    first, second, third = FragmentFrames(BINARY, bytes(2 * FRAGMENT_BYTES + 1))
     assert (first[10:14], second[10:14], third[2:6]) == (b"\0\0\0\x01", b"\0\0\0\x02", b"\0\0\0\x03")
     assert masks == [4, 4, 4]
 
@@ -248,7 +248,7 @@ def test_after_detaching_the_buffer_may_change_without_effect(make, taken):
     sent += kept(pieces)
     assert payload_of(sent) == payload
     opcodes = [frame.opcode for frame in parse_all(b"".join(sent))]
-    assert opcodes == [Opcode.BINARY] + [Opcode.CONT] * (0 if make is FrameChunks else 3)
+    assert opcodes == [Opcode.BINARY] + [Opcode.CONT] * (0 if make is FramePieces else 3)
 
 
 @BOTH
@@ -312,7 +312,7 @@ def test_at_the_end_there_is_nothing_to_copy(make):
 
 @BOTH
 def test_detaching_twice_copies_once(make):
-    payload = pattern(2 * CHUNK_BYTES)
+    payload = pattern(2 * FRAGMENT_BYTES)
     pieces = make(BINARY, bytearray(payload))
     assert pieces.detach(MEBIBYTE)
     assert pieces.detach(0)
@@ -337,11 +337,11 @@ def test_a_buffer_is_held_until_it_is_released(make, taken):
 
 @BOTH
 def test_a_view_of_the_caller_is_left_to_the_caller(make):
-    buffer = bytearray(2 * CHUNK_BYTES)
+    buffer = bytearray(2 * FRAGMENT_BYTES)
     view = memoryview(buffer)
     pieces = make(BINARY, view)
     pieces.release()
-    assert len(view) == 2 * CHUNK_BYTES
+    assert len(view) == 2 * FRAGMENT_BYTES
     view.release()
     assert not is_held(buffer)
 

@@ -10,8 +10,8 @@ from support.wire import parse_all, peak_bytes
 from syncws import DataWriter
 from syncws._wire.accelerated import accelerated, speedups
 from syncws._wire.deflate import Deflater
-from syncws._wire.frames import CHUNK_BYTES, TEXT
-from syncws._wire.large import FragmentFrames, FrameChunks
+from syncws._wire.frames import FRAGMENT_BYTES, TEXT
+from syncws._wire.large import FragmentFrames, FramePieces
 from syncws._wire.utf8 import utf8_of
 
 MEBIBYTE = 1 << 20
@@ -26,7 +26,9 @@ def payload_of(pieces):
     return b"".join(frame.data for frame in parse_all(b"".join(map(bytes, pieces))))
 
 
-@pytest.mark.parametrize("length", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 5])
+@pytest.mark.parametrize(
+    "length", [0, 1, FRAGMENT_BYTES - 1, FRAGMENT_BYTES, FRAGMENT_BYTES + 1, 3 * FRAGMENT_BYTES + 5]
+)
 @pytest.mark.parametrize("end", ["", "\x00", "\x7f", "\x80", "\xff", "\u20ac", "\U0001f600"])
 @pytest.mark.parametrize("kind", [str, OwnText])
 def test_it_is_the_text_in_utf_8(length, end, kind):
@@ -34,9 +36,9 @@ def test_it_is_the_text_in_utf_8(length, end, kind):
     assert bytes(utf8_of(kind(text))) == text.encode()
 
 
-@pytest.mark.parametrize("at", [0, 1, CHUNK_BYTES, 2 * CHUNK_BYTES - 1])
+@pytest.mark.parametrize("at", [0, 1, FRAGMENT_BYTES, 2 * FRAGMENT_BYTES - 1])
 def test_a_lone_surrogate_is_refused_and_told_where(at):
-    text = "x" * at + "\ud800" + "y" * (2 * CHUNK_BYTES - 1 - at)
+    text = "x" * at + "\ud800" + "y" * (2 * FRAGMENT_BYTES - 1 - at)
     with pytest.raises(UnicodeEncodeError) as caught:
         utf8_of(text)
     assert caught.value.start == at
@@ -44,8 +46,8 @@ def test_a_lone_surrogate_is_refused_and_told_where(at):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(CHUNK_BYTES - 2, 20 * CHUNK_BYTES),
-    st.lists(st.tuples(st.integers(0, 4 * CHUNK_BYTES), st.characters(exclude_categories=["Cs"])), max_size=4),
+    st.integers(FRAGMENT_BYTES - 2, 20 * FRAGMENT_BYTES),
+    st.lists(st.tuples(st.integers(0, 4 * FRAGMENT_BYTES), st.characters(exclude_categories=["Cs"])), max_size=4),
     st.integers(0, 4),
     st.booleans(),
 )
@@ -54,7 +56,7 @@ def test_its_frames_are_those_of_the_bytes_wherever_its_sender_gives_up(length, 
     for at, character in places:
         characters[at % length] = character
     text = "".join(characters)
-    pieces = (FrameChunks if is_whole else FragmentFrames)(TEXT, utf8_of(text))
+    pieces = (FramePieces if is_whole else FragmentFrames)(TEXT, utf8_of(text))
     sent = [bytes(piece) for piece in itertools.islice(pieces, taken)]
     assert pieces.detach(0)
     pieces.release()
@@ -71,7 +73,7 @@ def test_a_large_text_that_is_ascii_is_sent_without_a_copy():
     text = "x" * (4 * MEBIBYTE)
 
     def send():
-        for _ in FrameChunks(TEXT, utf8_of(text)):
+        for _ in FramePieces(TEXT, utf8_of(text)):
             pass
 
     assert peak_bytes(send) < MEBIBYTE
@@ -91,7 +93,7 @@ def test_a_data_writer_lends_a_large_text_that_is_ascii():
 
 @pytest.mark.parametrize("letter", ["x", "\xe9", "\u65e5"])
 def test_what_was_written_is_the_text_in_utf_8(letter):
-    text = letter * (CHUNK_BYTES + 1)
+    text = letter * (FRAGMENT_BYTES + 1)
     writer = DataWriter()
     writer.write_string(text)
     assert bytes(writer.detach_buffer()) == text.encode()

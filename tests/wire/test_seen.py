@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import server_frame
 
-from syncws._wire.frames import BINARY, CHUNK_BYTES, CLOSE, CONTINUATION, PING, PONG, TEXT, encode_frame
+from syncws._wire.frames import BINARY, CLOSE, CONTINUATION, FRAGMENT_BYTES, PING, PONG, TEXT, encode_frame
 from syncws._wire.seen import FrameScanner
 
 
@@ -99,7 +99,7 @@ def test_both_sizes_are_shown_where_they_are_known():
 def test_every_length_is_read_and_the_ends_are_kept(size):
     data = b"begin" + bytes(size - 8) + b"end"
     for frame in (server_frame(BINARY, data), encode_frame(BINARY, data)):
-        for step in (1 << 20, CHUNK_BYTES, 1000):
+        for step in (1 << 20, FRAGMENT_BYTES, 1000):
             pieces = [frame[start : start + step] for start in range(0, len(frame), step)]
             (line,) = lines_of(*pieces)
             assert line.startswith("BINARY 62 65 67 69 6e 00")

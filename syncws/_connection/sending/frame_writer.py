@@ -11,7 +11,7 @@ from syncws._net.transport import Transport, lost_connection
 from syncws._waiting.at_exit import stay_quiet
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, WRITABLE, Readiness, Waker, make_readiness
-from syncws._wire.large import FrameChunks
+from syncws._wire.large import FramePieces
 from syncws._wire.tally import Tally
 from syncws.errors import (
     CanceledByCloseError,
@@ -74,8 +74,8 @@ class FrameWriter:
     """
 
     __slots__ = (
-        "_chunks",
         "_on_wait",
+        "_pieces",
         "_readiness",
         "_rest",
         "_waker",
@@ -93,9 +93,9 @@ class FrameWriter:
         self.transport = transport
         self.tally = Tally()
         self._on_wait = on_wait
-        # What is left of the chunk being sent, and the chunks of the same frame that follow it.
+        # What is left of the piece being sent, and the pieces of the same frame that follow it.
         self._rest = _NOTHING
-        self._chunks: FrameChunks | None = None
+        self._pieces: FramePieces | None = None
         self.has_begun = False
         self.is_torn = False
         self.shut_reason: WebSocketError | None = None
@@ -108,25 +108,25 @@ class FrameWriter:
     @property
     def has_rest(self) -> bool:
         """True when a frame is under way, or the transport holds something back. Any thread may ask."""
-        return bool(self._rest) or self._chunks is not None or self.transport.has_unsent
+        return bool(self._rest) or self._pieces is not None or self.transport.has_unsent
 
     @property
     def pending_bytes(self) -> int:
         """Bytes that the system has not taken yet. Any thread may ask."""
-        chunks = self._chunks
-        return len(self._rest) + (0 if chunks is None else chunks.remaining) + self.transport.unsent_bytes
+        pieces = self._pieces
+        return len(self._rest) + (0 if pieces is None else pieces.remaining) + self.transport.unsent_bytes
 
     # One frame.
 
     def begin(
-        self, frame: bytes | memoryview, sent: int, chunks: FrameChunks | None, *, must_follow: bool = False
+        self, frame: bytes | memoryview, sent: int, pieces: FramePieces | None, *, must_follow: bool = False
     ) -> None:
-        """Take over a frame of which `sent` bytes have gone, and the chunks that follow it.
+        """Take over a frame of which `sent` bytes have gone, and the pieces that follow it.
 
         With `must_follow` it cannot be taken back, even when nothing of it was sent.
         """
         self._rest = memoryview(frame)[sent:]
-        self._chunks = chunks
+        self._pieces = pieces
         self.has_begun = must_follow or sent > 0
 
     def push(self, patience: Patience | None) -> bool:
@@ -150,13 +150,13 @@ class FrameWriter:
         return True
 
     def _is_out(self) -> bool:
-        """Go on to the next chunk if there is one; tell whether all has gone."""
-        while not self._rest and self._chunks is not None:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                self._chunks = None
+        """Go on to the next piece if there is one; tell whether all has gone."""
+        while not self._rest and self._pieces is not None:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self._pieces = None
             else:
-                self._rest = memoryview(chunk)
+                self._rest = memoryview(piece)
         return not self._rest and not self.transport.has_unsent
 
     def _send_some(self) -> bool:
@@ -172,12 +172,12 @@ class FrameWriter:
 
     def detach(self) -> bool:
         """Make what is left independent of the sender's buffer; return whether that is possible."""
-        return self._chunks is None or self._chunks.detach(MAX_KEPT_BYTES)
+        return self._pieces is None or self._pieces.detach(MAX_KEPT_BYTES)
 
     def forget(self) -> None:
         """Drop what is left."""
         self._rest = _NOTHING
-        self._chunks = None
+        self._pieces = None
 
     # Waiting.
 

@@ -1,4 +1,4 @@
-"""Sending a message: as one frame, in chunks if it is large, or as many frames. The half of a session that sends.
+"""Sending a message: as one frame, in pieces if it is large, or as many frames. The half of a session that sends.
 
 Any number of threads may send; see outbox for their turns.
 
@@ -13,8 +13,8 @@ from syncws._connection.sending.open_message import Encode, OpenMessage
 from syncws._connection.sending.outbox import Outbox
 from syncws._wire.deflate import Deflater, Inflater
 from syncws._wire.extension import Agreement
-from syncws._wire.frames import CHUNK_BYTES, FIN, RSV1, encode_frame
-from syncws._wire.large import CompressedFrames, FragmentFrames, FrameChunks
+from syncws._wire.frames import FIN, FRAGMENT_BYTES, RSV1, encode_frame
+from syncws._wire.large import CompressedFrames, FragmentFrames, FramePieces
 from syncws.control import WebSocketControl
 from syncws.errors import OperationTimedOutError
 
@@ -64,10 +64,10 @@ class Sending:
             return
         if compress and self.compression is not None and len(payload) >= self.compression.deflater.minimum_size:
             self._send_compressed(opcode, payload, self.compression.deflater)
-        elif len(payload) <= CHUNK_BYTES:
+        elif len(payload) <= FRAGMENT_BYTES:
             outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
         else:
-            self._send_large(FrameChunks(opcode, payload), None)
+            self._send_large(FramePieces(opcode, payload), None)
 
     def forget_context(self) -> None:
         """Give back what compressing has kept; requires the writer role, at the end of sending."""
@@ -88,7 +88,7 @@ class Sending:
         Raises: as Outbox.send, and what `progress` raises.
         """
         size = len(payload)
-        if size > CHUNK_BYTES:
+        if size > FRAGMENT_BYTES:
             self.send_in_fragments(opcode, payload, progress)
             return size
         self.send_message(opcode, payload)
@@ -99,7 +99,7 @@ class Sending:
     def send_in_fragments(
         self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None
     ) -> None:
-        """Send one message in frames of CHUNK_BYTES, and call `progress` with the bytes sent after each of them.
+        """Send one message in frames of FRAGMENT_BYTES, and call `progress` with the bytes sent after each of them.
 
         Nothing is held during the call, and pongs and the Close frame pass between the frames. An exception of
         `progress` leaves the message unfinished: after it only closing is possible.
@@ -140,8 +140,8 @@ class Sending:
             self.outbox.leave(message, exc)
             raise
 
-    def _send_large(self, chunks: FrameChunks, message: OpenMessage | None) -> None:
+    def _send_large(self, pieces: FramePieces, message: OpenMessage | None) -> None:
         try:
-            self.outbox.send(next(chunks), chunks, self._send_timeout, message)
+            self.outbox.send(next(pieces), pieces, self._send_timeout, message)
         finally:
-            chunks.release()
+            pieces.release()

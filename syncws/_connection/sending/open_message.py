@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from syncws._waiting.locks import acquire_within
-from syncws._wire.large import FragmentFrames, FrameChunks
+from syncws._wire.large import FragmentFrames, FramePieces
 from syncws.errors import IllegalMethodCallError, InvalidOperationError
 
 __all__ = ["Encode", "MessageState", "OpenMessage", "bytes_of"]
@@ -120,6 +120,6 @@ class OpenMessage:
                 return
 
 
-def bytes_of(frame: bytes | memoryview, chunks: FrameChunks | None, message: OpenMessage | None) -> int:
-    """Return how many bytes wait with a frame: its own, those of its chunks, and those of its message."""
-    return len(frame) + (0 if chunks is None else chunks.remaining) + (0 if message is None else message.unbegun)
+def bytes_of(frame: bytes | memoryview, pieces: FramePieces | None, message: OpenMessage | None) -> int:
+    """Return how many bytes wait with a frame: its own, those of its pieces, and those of its message."""
+    return len(frame) + (0 if pieces is None else pieces.remaining) + (0 if message is None else message.unbegun)

@@ -34,7 +34,7 @@ from syncws._locks import locks
 from syncws._net.transport import Transport, direct_way
 from syncws._waiting.deadline import Deadline
 from syncws._wire.accelerated import accelerated
-from syncws._wire.large import FrameChunks
+from syncws._wire.large import FramePieces
 from syncws.errors import ConnectionLostError, InvalidOperationError, OperationTimedOutError, WebSocketError
 
 __all__ = ["Outbox"]
@@ -85,7 +85,7 @@ class Outbox(Turns):
     def send(
         self,
         frame: bytes | memoryview,
-        chunks: FrameChunks | None,
+        pieces: FramePieces | None,
         timeout: float | None,
         message: OpenMessage | None = None,
         encode: Encode | None = None,
@@ -93,8 +93,8 @@ class Outbox(Turns):
         """Send one data frame, whole, before any other frame.
 
         Args:
-            frame: the frame, or its first chunk.
-            chunks: the rest of it, None when there is none.
+            frame: the frame, or its first piece.
+            pieces: the rest of it, None when there is none.
             timeout: seconds to wait for other senders, and again for a peer that takes nothing; None for ever.
             message: the message of several frames that it belongs to, None when it is a whole message.
             encode: turns `frame` into what is sent, under the role; after that it cannot be taken back.
@@ -119,7 +119,7 @@ class Outbox(Turns):
                 # Before it is looked at what must go first: from here on nobody sends at once.
                 self._owner = own
             if not has_role or self.has_posted:
-                self._make_way(has_role, bytes_of(frame, chunks, message), message, timeout)
+                self._make_way(has_role, bytes_of(frame, pieces, message), message, timeout)
             writer.is_torn = True
             if encode is not None:
                 frame = encode(frame)
@@ -127,8 +127,8 @@ class Outbox(Turns):
                 sent = self._transport.send(frame)
             except OSError as exc:
                 raise writer.note_broken(exc) from exc
-            if sent != len(frame) or chunks is not None or self._transport.has_unsent:
-                writer.begin(frame, sent, chunks, must_follow=encode is not None)
+            if sent != len(frame) or pieces is not None or self._transport.has_unsent:
+                writer.begin(frame, sent, pieces, must_follow=encode is not None)
                 has_frame = True
                 writer.push(Patience(timeout))
             if message is None:
