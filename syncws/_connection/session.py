@@ -61,6 +61,15 @@ class Session(Sending, Telling):
     """State of one connection; the base of the sessions of messages and of a stream.
 
     Attributes:
+        number (int): of the connection, from 1 up; the names of its threads have it.
+        owner (Callable): returns the application's object, None once that was dropped.
+        role (SessionRole): who reads.
+        waker (Waker): wakes whoever waits for the socket.
+        inbox (Inbox): what has come and nobody has taken.
+        remainder (bytes): what came behind the handshake, which the reader takes over.
+        delivery (Delivery): the watch over handlers, which hands the reading to another thread when one is slow.
+        closing (Closing): how far the end has got.
+        inbound, outbound (BandwidthMeter): the bytes that moved on the socket itself, those of TLS among them.
         is_aborted (bool): True when TCP was cut from this side, or is to be: whoever reads stops.
         is_abandoned (bool): True when the application's object was dropped: whoever reads closes.
         is_failed (bool): True when keep-alive has given the peer up: it is waited for no longer than for an end.
