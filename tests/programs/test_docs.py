@@ -86,6 +86,20 @@ def test_each_keyword_that_a_page_of_other_clients_gives_for_ours_exists(page):
     assert set(re.findall(r"(?<![\w.])([a-z_]+)=", " ".join(rows))) <= keywords
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("coming-from-*.md")), ids=lambda page: page.stem)
+def test_a_keyword_of_another_client_is_told_by_the_error_as_by_the_page(page):
+    ours = {*inspect.signature(syncws.connect).parameters, *syncws.control.MessageWebSocketSettings.__annotations__}
+    text = re.sub(r'"[^"\n]*"', '""', page.read_text(encoding="utf-8"))
+    meant: dict[str, set[str]] = {}
+    for row in re.findall(r"^\| (.*) \| (.*) \|$", text, re.MULTILINE):
+        theirs, here = (set(re.findall(r"(?<![\w.])([a-z_]+)=", cell)) for cell in row)
+        for name in theirs - ours if here else ():
+            meant.setdefault(name, set()).update(here)
+    for name, here in meant.items():
+        with pytest.raises(TypeError, match=f"no setting {name}; .*({'|'.join(here)})"):
+            syncws.connect("ws://localhost:1/", **{name: None})
+
+
 def test_what_stands_before_a_colon_in_an_attributes_first_line_is_not_taken_for_its_type(monkeypatch):
     # Which it sets, and which shall not stay.
     monkeypatch.setenv("SYNCWS_PURE_PYTHON", "1")
