@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Self
 
 from syncws._arguments.checks import check_timeout
+from syncws._copying import NotCopied
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.errors import InvalidArgumentTypeError, ObjectClosedError
 
 __all__ = ["CancellationToken", "CancellationTokenSource", "check_token"]
 
 
-class CancellationToken:
+class CancellationToken(NotCopied):
     """Tells an operation whether it is cancelled; comes from `CancellationTokenSource.token`.
 
     Source: .NET's CancellationToken, as the WinRT guide's connect example uses it.
@@ -68,7 +69,7 @@ class CancellationToken:
         return f"<CancellationToken {'canceled' if self.is_cancellation_requested else 'not canceled'}>"
 
 
-class CancellationTokenSource:
+class CancellationTokenSource(NotCopied):
     """Cancels the operations that were given its token, from any thread; a context manager that closes on exit.
 
     Example::

@@ -18,6 +18,7 @@ from syncws._arguments.other_names import RECONNECTING_ARGUMENTS, RECONNECTING_E
 from syncws._arguments.setting import settings_of
 from syncws._buffers import ReadableBuffer
 from syncws._connection.closing import time_on_exit
+from syncws._copying import NotCopied
 from syncws._errors.bare import raising_bare
 from syncws._reconnecting.attempts import Headers, make_plan
 from syncws._reconnecting.backoff import Backoff
@@ -47,7 +48,7 @@ __all__ = ["ReconnectingWebSocket"]
 _numbers = itertools.count(1)
 
 
-class ReconnectingWebSocket:
+class ReconnectingWebSocket(NotCopied):
     """A MessageWebSocket that connects again when its connection is over; event-driven, and a context manager.
 
     Example::

@@ -5,6 +5,7 @@ It runs on the thread that iterates; close() may be called on any.
 
 from typing import Self
 
+from syncws._copying import NotCopied
 from syncws._errors.bare import raising_bare
 from syncws._reconnecting.attempts import Attempts, Plan
 from syncws.message_websocket import MessageWebSocket
@@ -12,7 +13,7 @@ from syncws.message_websocket import MessageWebSocket
 __all__ = ["ReconnectingIterator"]
 
 
-class ReconnectingIterator:
+class ReconnectingIterator(NotCopied):
     """What reconnecting() returns: gives connected sockets, and is a context manager that closes on exit.
 
     One thread at a time iterates; close() may be called on any.

@@ -209,11 +209,14 @@ def test_a_tls_handshake_that_only_ever_receives_ends_with_the_deadline(server_t
         stop.set()
 
 
-def test_a_socket_is_not_copied_or_pickled():
-    socket = MessageWebSocket()
-    for action in (copy.copy, copy.deepcopy, pickle.dumps):
-        with pytest.raises(TypeError, match="cannot be copied or pickled"):
-            action(socket)
+@pytest.mark.parametrize("action", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_socket_and_what_ends_its_waits_are_not_copied_or_pickled(action):
+    """multiprocessing pickles what a new process is given, and would fail in that, or by naming a lock."""
+    source = syncws.CancellationTokenSource()
+    reconnecting = (syncws.ReconnectingWebSocket("ws://localhost:1/"), syncws.reconnecting("ws://localhost:1/"))
+    for kept in (MessageWebSocket(), *reconnecting, source, source.token):
+        with pytest.raises(TypeError, match=f"a {type(kept).__name__} cannot be copied or pickled"):
+            action(kept)
 
 
 @pytest.mark.parametrize("action", [copy.copy, copy.deepcopy, pickle.dumps])
