@@ -100,7 +100,7 @@ def test_a_server_that_never_reads_holds_a_send_no_longer_than_its_time(serve, s
 
     with serve(script) as uri:
         socket = sockets(uri, send_timeout=SHORT, close_timeout=SHORT)
-        with pytest.raises(OperationTimedOutError) as caught:
+        with pytest.raises(OperationTimedOutError, match="or it waits until its own messages are received") as caught:
             socket.send(BIG)
         assert caught.value.hresult == HResult.WININET_E_TIMEOUT
         assert caught.value.is_queued

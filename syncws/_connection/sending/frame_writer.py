@@ -197,7 +197,10 @@ class FrameWriter:
         self._check_not_shut()
         # Also when it is writable: TLS may want to read first, and would ask again and again.
         if patience.deadline.is_expired:
-            raise OperationTimedOutError("the peer read nothing for longer than control.send_timeout")
+            raise OperationTimedOutError(
+                "the peer read nothing for longer than control.send_timeout: it is stuck, or it waits until its own "
+                "messages are received"
+            )
         self.is_torn = True
 
     def _prepare_to_wait(self) -> Readiness:
