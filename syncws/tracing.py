@@ -55,7 +55,7 @@ def enable_trace(file: _TextFile | None = None) -> logging.Handler:
         file: an open text file; None (the default) is sys.stderr as it is now. What its encoding lacks is escaped.
 
     Returns:
-        The handler, which `logging.getLogger("syncws").removeHandler(...)` takes to end the trace.
+        The handler. `logging.getLogger("syncws")` ends the trace by removeHandler(...) and setLevel(logging.NOTSET).
 
     Raises:
         InvalidArgumentTypeError: `file` has no write() and flush() (0x80070057).
