@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from syncws._arguments.showing import as_html, plain
 from syncws._certificates.errors import severity_of
+from syncws._copying import NotCopied
 from syncws._wire.shown import shown_protocol
 from syncws.certificates import Certificate
 from syncws.compression import CompressionStatistics
@@ -137,7 +138,7 @@ class Snapshot(NamedTuple):
     close_reason: str = ""
 
 
-class WebSocketInformation:
+class WebSocketInformation(NotCopied):
     """Facts about a connection; what WinRT calls IWebSocketInformation2, and more. Not for use by itself."""
 
     __slots__ = ("_take_snapshot",)

@@ -214,7 +214,8 @@ def test_a_socket_and_what_ends_its_waits_are_not_copied_or_pickled(action):
     """multiprocessing pickles what a new process is given, and would fail in that, or by naming a lock."""
     source = syncws.CancellationTokenSource()
     reconnecting = (syncws.ReconnectingWebSocket("ws://localhost:1/"), syncws.reconnecting("ws://localhost:1/"))
-    for kept in (MessageWebSocket(), *reconnecting, source, source.token):
+    information = (MessageWebSocket().information, syncws.StreamWebSocket().information)
+    for kept in (MessageWebSocket(), *information, *reconnecting, source, source.token):
         with pytest.raises(TypeError, match=f"a {type(kept).__name__} cannot be copied or pickled"):
             action(kept)
 
