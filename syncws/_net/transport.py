@@ -44,6 +44,10 @@ _RESET = struct.pack("ii", 1, 0)
 # What the compiled receives return where there was no memory for what they had received.
 _LOST = -2
 
+# A program may have given SIGPIPE its default action, as command-line tools do: a send to a peer that has left would
+# end it. Windows has no such signal.
+_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+
 _receive_much: Any = getattr(speedups, "receive_much", None)
 # What tls/direct.py is over; asked for here because no module of TLS is loaded for a plain connection.
 _ENGINE = getattr(speedups, "TlsEngine", None)
@@ -191,7 +195,7 @@ class _InheritedSocket:
         """Refuse."""
         raise forked_error()
 
-    def send(self, _: object) -> int:
+    def send(self, *_: object) -> int:
         """Refuse."""
         raise forked_error()
 
@@ -294,7 +298,7 @@ class SocketTransport:
     def send(self, data: bytes | memoryview) -> int:
         """See Transport.send."""
         try:
-            sent = self._socket.send(data)
+            sent = self._socket.send(data, _NO_SIGNAL)
         except BlockingIOError:
             return 0
         except OSError as exc:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import select
+import signal
 import socket
 import threading
 from collections import deque
@@ -213,6 +214,19 @@ def test_send_tells_how_much_it_took(ends):
     assert ends[1].recv(100) == b"hello"
 
 
+@pytest.mark.skipif(not hasattr(socket, "MSG_NOSIGNAL"), reason="sends cannot be told here to raise no signal")
+def test_a_send_to_a_broken_pipe_is_an_error_and_no_signal(ends):
+    signals = []
+    before = signal.signal(signal.SIGPIPE, lambda *_: signals.append(1))
+    try:
+        ends[0].abort()
+        with pytest.raises(ConnectionLostError):
+            ends[0].send(b"hello")
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+    assert not signals
+
+
 def test_send_takes_nothing_when_the_socket_is_full(ends):
     while ends[0].send(b"\0" * 65536):
         pass
@@ -345,7 +359,7 @@ class Socket:
     def recv_into(self, _):
         raise self.error
 
-    def send(self, _):
+    def send(self, *_):
         raise self.error
 
     def shutdown(self, _):
