@@ -40,13 +40,21 @@ def check_path(value: object, name: str = "path") -> str:
 
     Raises:
         InvalidArgumentTypeError: neither a str nor an os.PathLike of one (0x80070057).
-        InvalidArgumentError: it is empty, or this system has no Unix sockets (0x80070057).
+        InvalidArgumentError: it is empty, holds a NUL character, or cannot be encoded, or this system has no Unix
+            sockets (0x80070057).
     """
     if not isinstance(value, str | os.PathLike):
         raise InvalidArgumentTypeError(f"{name} must be a str or os.PathLike, not {type(value).__name__}")
     path = os.fspath(value)
     if not isinstance(path, str) or not path:
         raise InvalidArgumentError(f"{name} must be the path of a Unix socket as text; got {path!r}")
+    # One in front makes an abstract name on Linux; at any other the system would take the path to end.
+    if "\0" in path and not path.startswith("\0"):
+        raise InvalidArgumentError(f"{name} must be a path without a NUL character; got {path!r}")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as exc:
+        raise InvalidArgumentError(f"{name} must be a path that {exc.encoding} can encode; got {path!r}") from None
     if not hasattr(socket, "AF_UNIX"):
         raise InvalidArgumentError("this system has no Unix sockets: connect over TCP instead")
     return path
