@@ -13,6 +13,7 @@ from support.certificates import make, make_authority
 from urllib3.util import ssl_
 
 from syncws import Certificate, HResult, InvalidArgumentError, WebSocketError
+from syncws._net.tls import trust
 from syncws._net.tls.context import make_plan
 from syncws._net.tls.trust import trusting_context
 
@@ -200,4 +201,15 @@ def test_a_key_log_that_cannot_be_written_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "nowhere" / "keys"))
     with pytest.raises(WebSocketError, match="SSLKEYLOGFILE") as caught:
         trusting_context()
+    assert caught.value.hresult == HResult.E_FAIL
+
+
+def test_an_openssl_that_is_configured_to_do_nothing_is_told(monkeypatch):
+    def refuse():
+        raise ssl.SSLError(1, "[SSL: LIBRARY_HAS_NO_CIPHERS] library has no ciphers (_ssl.c:3098)")
+
+    monkeypatch.setattr(trust, "create_urllib3_context", refuse)
+    with pytest.raises(WebSocketError, match=r"OPENSSL_CONF.*library has no ciphers") as caught:
+        trust.bare_context()
+    assert "SSLKEYLOGFILE" not in str(caught.value)
     assert caught.value.hresult == HResult.E_FAIL

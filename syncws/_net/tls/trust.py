@@ -10,7 +10,7 @@ from typing import Any
 
 from urllib3.util.ssl_ import create_urllib3_context
 
-from syncws._net.transport import is_shortage
+from syncws._net.transport import is_shortage, is_tls_error
 from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import now
 from syncws.errors import InvalidArgumentError, WebSocketError
@@ -145,9 +145,9 @@ def bare_context() -> ssl.SSLContext:
     except OSError as exc:
         if is_shortage(exc):
             raise
-        raise WebSocketError(
-            f"the TLS settings cannot be made, perhaps because of the file that SSLKEYLOGFILE names: {exc}"
-        ) from exc
+        # OpenSSL's file of settings may leave it without ciphers; what cannot be opened is the other file.
+        culprit = "OpenSSL's settings (OPENSSL_CONF)" if is_tls_error(exc) else "the file that SSLKEYLOGFILE names"
+        raise WebSocketError(f"the TLS settings cannot be made, perhaps because of {culprit}: {exc}") from exc
     # urllib3 2 does these three too; 1.26 leaves the host name to code of its own, and the version to the system.
     context.check_hostname = True
     context.hostname_checks_common_name = False
