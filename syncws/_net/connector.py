@@ -280,6 +280,8 @@ class Connect(Opening):
                 try:
                     return self._open_on(dialed, route, uri, settings)
                 except WebSocketError as exc:
+                    if dialer.refuse_own_end(dialed):
+                        continue
                     # A copy: an error that held itself would wait for the garbage collector.
                     dialer.fail(dialed, fresh(exc))
                     if self._is_at_end or not dialer.has_more or not _is_silence(exc):

@@ -118,7 +118,7 @@ class Dialer:
         return dialed._replace(deadline=dialed.deadline.sooner(self._share(1 + len(self._waiting))))
 
     def _first_connected(self) -> Dialed:
-        while True:
+        while self._pending or self._waiting:
             if self._waiting and (not self._pending or self._next_start.is_expired):
                 dialed = self._start_next()
             else:
@@ -126,8 +126,7 @@ class Dialer:
             if dialed is not None:
                 self._pending.remove(dialed)
                 return dialed
-            if not self._pending and not self._waiting:
-                raise self._error()
+        raise self._error()
 
     def _start_next(self) -> Dialed | None:
         """Begin with the next address; return it when it is connected at once."""
@@ -203,6 +202,22 @@ class Dialer:
             self._pending.remove(dialed)
         dialed.socket.close()
         self._note(dialed.address, error, now() - dialed.started)
+
+    def refuse_own_end(self, dialed: Dialed) -> bool:
+        """Tell whether a socket was connected to itself, and note that as the refusal which it is.
+
+        Where nobody listens on a port of this machine, the system may choose that very port for our end of the
+        connection: the two are then the same (simultaneous open, RFC 9293 3.5). On Linux that befalls whoever tries
+        again and again, as the ports that it gives out go by.
+        """
+        try:
+            is_own = dialed.socket.getsockname() == dialed.socket.getpeername()
+        except OSError:
+            # The peer has left.
+            return False
+        if is_own:
+            self.fail(dialed, _system_error(errno.ECONNREFUSED, dialed.address))
+        return is_own
 
     def _note(self, address: Address, error: OSError, seconds: float) -> None:
         # The delay is for an address that may still answer; after one that failed the next begins at once.

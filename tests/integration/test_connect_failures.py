@@ -372,6 +372,20 @@ def test_a_name_or_a_proxy_fails_with_its_reason(row):
     assert caught.value.status is WebErrorStatus[name]
 
 
+@pytest.mark.parametrize("way", ["ws", "wss", "proxy"])
+def test_a_port_on_which_nobody_listens_is_refused_though_the_system_gives_it_to_our_own_end(way):
+    port = closed_port()
+    uri = "ws://server.invalid/" if way == "proxy" else f"{way}://127.0.0.1:{port}/"
+    with MessageWebSocket() as socket:
+        socket.control.local_address = ("127.0.0.1", port)
+        if way == "proxy":
+            socket.control.proxy = f"http://127.0.0.1:{port}"
+        with pytest.raises(CannotConnectError) as caught:
+            socket.connect(uri, timeout=LIMIT)
+    assert caught.value.is_transient
+    assert [attempt.error.errno for attempt in caught.value.attempts] == [errno.ECONNREFUSED]
+
+
 @pytest.mark.parametrize("code", [*OWN_STATUSES, *OTHER_STATUSES])
 def test_a_status_is_the_error_with_headers_and_body(code, monkeypatch):
     hresult, name = OTHER_STATUSES.get(code, (0x80190000 + code, None))
