@@ -92,7 +92,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Raised for each message, and for a failure of receiving, whose args raise it (….MessageReceived).
 
         Handlers are called as handler(socket, args). Add them with `+=` or add_message_received, remove them with `-=`
-        or remove_message_received; unlike in WinRT at any time. The first handler first gets what came before it.
+        or remove_message_received; unlike in WinRT at any time. The first handler first gets what came before it; if
+        the connection is over, receive() gives that instead.
         """
     )
 

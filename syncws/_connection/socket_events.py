@@ -59,7 +59,8 @@ class SocketEvents:
         """Raised once, last, when the connection is over, however it ended (….Closed).
 
         Unlike in WinRT it is also raised when the connection was lost: with code 1006. It is not raised for a socket
-        object that was dropped without close(): nobody is left to receive it, and a ResourceWarning says so.
+        object that was dropped without close(): nobody is left to receive it, and a ResourceWarning says so. A
+        handler that is added when it has been raised is not called: `state` and `wait_closed()` tell.
         """
     )
 
