@@ -211,7 +211,7 @@ class Dialer:
         again and again, as the ports that it gives out go by.
         """
         try:
-            is_own = dialed.socket.getsockname() == dialed.socket.getpeername()
+            is_own: bool = dialed.socket.getsockname() == dialed.socket.getpeername()
         except OSError:
             # The peer has left.
             return False
