@@ -142,6 +142,8 @@ class Storm:
                 self._call(life, "close", stages)
                 self._replace(place, life)
             if life.is_broken:
+                # Its server may not have ended TCP yet.
+                self._call(life, "close", stages)
                 self._replace(place, life)
 
     def _life_at(self, place: int, stages: Stages) -> _Life | None:
