@@ -186,9 +186,8 @@ class OutputStream(StreamFields, NotCopied, IOutputStream):
         It is an io.RawIOBase: each write() is one message, unless it is empty; wrap it in an io.BufferedWriter to
         gather small writes. Closing it does not close the stream. Errors are those of write().
 
-        After an OperationTimedOutError that `is_queued` do not go on with the BufferedWriter, but abort the connection:
-        it does not know that the bytes will still be sent, and sends them again with its next flush, also when it is
-        closed.
+        An OperationTimedOutError whose `is_queued` is True says that the bytes will still be sent. A BufferedWriter
+        does not know that, and would send them again when it is flushed or closed: abort() the connection first.
         """
         return OutputFile(self.write)
 
