@@ -155,6 +155,18 @@ def test_a_reset_is_a_lost_connection_of_its_own_kind(rigs):
     assert rig.owner.log[1] == (1006, "")
 
 
+def test_a_reset_that_answers_the_cut_of_an_interrupted_send_is_not_told_in_its_place(rigs):
+    rig = rigs()
+    rig.transport.takes.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        rig.session.send_message(TEXT, b"x")
+    rig.transport.feed_quietly(ConnectionResetError(104, "reset"))
+    rig.run()
+    assert isinstance(rig.owner.log[0], ConnectionLostError)
+    assert "interrupted in the middle of a frame, by KeyboardInterrupt" in str(rig.owner.log[0])
+    assert rig.owner.log[1] == (1006, "")
+
+
 def test_a_reset_after_the_close_frames_is_no_loss(rigs):
     rig = rigs(CLOSE_1000, ConnectionResetError(104, "reset"))
     rig.run()

@@ -396,7 +396,8 @@ class Reader:
                 raise
             # After the Close frames, or a violation, the peer may end TCP as it likes.
             if not self.decoder.is_dead and not session.closing.is_discarding:
-                session.loss = without_frames(lost_connection(exc))
+                # A reset may be the peer's answer to a frame of ours that was cut.
+                session.loss = session.outbox.given_up or without_frames(lost_connection(exc))
             self.is_at_end = True
             self.may_have_more = False
             return False
