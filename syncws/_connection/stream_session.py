@@ -11,7 +11,7 @@ from syncws._streams.operation import Operation
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
 from syncws.control import StreamWebSocketControl
-from syncws.errors import CanceledByCloseError, IllegalMethodCallError, OperationCanceledError
+from syncws.errors import CanceledByCloseError, IllegalMethodCallError, ObjectClosedError, OperationCanceledError
 from syncws.hresult import HResult
 
 __all__ = ["StreamSession"]
@@ -37,7 +37,13 @@ class StreamSession(Session):
         if self.is_on_reader and not self.inbox.is_ended:
             raise IllegalMethodCallError("a read cannot wait inside a handler: it would wait for its own thread")
         self._check_program_goes_on()
-        self.inbox.begin(operation, Deadline(self.settings._receive_timeout))
+        try:
+            self.inbox.begin(operation, Deadline(self.settings._receive_timeout))
+        except ObjectClosedError:
+            if self._is_only_stream_closed:
+                raise
+            # Another thread has just done that: the socket was open when this call looked.
+            raise self.closed_error("the socket was closed") from None
 
     def peek(self, count: int) -> memoryview:
         """Wait for bytes; see ByteSource.peek.
@@ -53,10 +59,14 @@ class StreamSession(Session):
             if error.hresult == HResult.ERROR_CANCELLED:
                 # By its token.
                 raise
-            if self.inbox.is_kept or not self.closing.is_discarding:
-                # Only the stream was closed.
+            if self._is_only_stream_closed:
                 raise
             raise self.with_end(CanceledByCloseError(f"the read was ended: {self.describe_end()}")) from None
         if not view:
             self._check_not_lost()
         return view
+
+    @property
+    def _is_only_stream_closed(self) -> bool:
+        """True when no close() or abort() of ours has taken what there was to read."""
+        return self.inbox.is_kept or not self.closing.is_discarding

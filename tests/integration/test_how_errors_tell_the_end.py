@@ -5,11 +5,21 @@ import threading
 
 import pytest
 from support import LIMIT, read_to_end, running_server, wait
-from support.scripts import BINARY, TEXT, close_frame, connected
+from support.calls import Call
+from support.scripts import BINARY, TEXT, close_frame, connected, sends
 from support.servers import handshake, server_frame
 
 import syncws
-from syncws import CloseCause, ConnectionClosedError, ConnectionLostError, ConnectionOverError, State, StreamWebSocket
+from syncws import (
+    CloseCause,
+    ConnectionClosedError,
+    ConnectionLostError,
+    ConnectionOverError,
+    ObjectClosedError,
+    State,
+    StreamWebSocket,
+)
+from syncws._connection.receiving.byte_inbox import ByteInbox
 
 
 def send_for_ever(socket):
@@ -152,3 +162,34 @@ def test_a_loop_that_asks_whether_a_socket_is_open_misses_no_message(end):
                 came.append(socket.receive(LIMIT))
         assert not socket.is_open
     assert came == [b"\0", b"\1", b"\2"]
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_a_read_that_begins_in_the_middle_of_a_close_is_told_of_the_socket_and_not_of_its_stream(monkeypatch, end):
+    begin = ByteInbox.begin
+
+    def begin_late(*args):
+        Call(getattr(socket, end)).result()
+        begin(*args)
+
+    with connected(sends(), socket_class=StreamWebSocket) as socket:
+        monkeypatch.setattr(ByteInbox, "begin", begin_late)
+        with pytest.raises(ConnectionClosedError) as raised:
+            socket.input_stream.as_file().read(1)
+        assert raised.value.close_cause is socket.information.close_cause is not CloseCause.NONE
+
+
+def test_a_read_that_begins_while_its_stream_is_closed_is_told_of_the_stream(monkeypatch):
+    begin = ByteInbox.begin
+
+    def begin_late(*args):
+        Call(socket.input_stream.close).result()
+        begin(*args)
+
+    with connected(sends(), socket_class=StreamWebSocket) as socket:
+        reader = syncws.DataReader(socket.input_stream)
+        monkeypatch.setattr(ByteInbox, "begin", begin_late)
+        with pytest.raises(ObjectClosedError) as raised:
+            reader.load(1)
+        assert not isinstance(raised.value, ConnectionOverError)
+        reader.detach_stream()
