@@ -133,7 +133,11 @@ class ReaderCore(Formatted, ReaderFields):
     def _take_at_hand(self, source: ByteSource, count: int) -> bool:
         start, unread = source.position, self._unread
         try:
-            return source.take_at_hand(count, put=self._append) is not None
+            if source.take_at_hand(count, put=self._append) is None:
+                return False
+            # As in _append_from(): to ask for the position below is a call, in which an interruption may come.
+            self._unread += count
+            return True
         finally:
             # As in _fill().
             self._unread = 0 if self._is_closed else unread + source.position - start

@@ -13,7 +13,16 @@ from support.fakes import interrupt_at
 from support.scripts import connected, sends
 
 import syncws
-from syncws import DataWriter, InvalidArgumentError, MessageWebSocket, OperationTimedOutError, WebSocketError
+from syncws import (
+    DataReader,
+    DataWriter,
+    InputStreamOptions,
+    InvalidArgumentError,
+    MessageWebSocket,
+    OperationTimedOutError,
+    StreamWebSocket,
+    WebSocketError,
+)
 from syncws._connection import closing
 from syncws._connection.receiving import reader as reader_module
 from syncws._net.tls import transport as tls
@@ -251,6 +260,27 @@ def test_what_was_taken_by_a_call_that_is_interrupted_waits_again(name):
                 lost.append(number)
     assert len(lost) <= 2, lost
     assert number > 20
+
+
+@pytest.mark.parametrize("count", [4, 20], ids=["at-hand", "by-a-look"])
+def test_a_load_that_is_interrupted_anywhere_keeps_what_it_took_from_the_socket(count):
+    content = b"0123456789"
+    with running_server(echo) as uri, StreamWebSocket() as socket:
+        socket.connect(uri)
+        file, reader = socket.input_stream.as_file(), DataReader(socket.input_stream)
+        reader.input_stream_options = InputStreamOptions.PARTIAL
+        for number in itertools.count():
+            socket.output_stream.write(content)
+            # So that all of it waits; the load reads nothing from the system.
+            socket._session.inbox.put_back(file.read(len(content)))
+            was_interrupted = interrupt_at(number, reader.load, count)
+            kept = reader.read_bytes(reader.unconsumed_buffer_length)
+            assert kept + file.read(socket._session.inbox.size) == content, number
+            if not was_interrupted:
+                break
+        assert kept == content[:count]
+        assert number > 5
+        reader.detach_stream()
 
 
 def test_a_released_memoryview_is_refused_as_an_argument():
