@@ -323,6 +323,26 @@ def test_a_silence_that_is_none_any_more_is_forgotten(kept, sign):
     assert rig.owner.log == [(1000, "bye")]
 
 
+def test_a_wake_up_that_comes_while_a_sign_of_life_is_looked_for_is_not_lost(rigs):
+    rig = rigs()
+    reader = rig.session.role.reader
+    readiness = reader.readiness
+
+    def wait_or_make_room(interest, deadline):
+        if deadline.is_expired:
+            # It only looks.
+            rig.session.inbox.is_full = False
+            rig.waker.wake()
+        return readiness.wait(interest, deadline)
+
+    reader.readiness = types.SimpleNamespace(wait=wait_or_make_room)
+    rig.session.inbox._note_full()
+    rig.session.silence = Silence(REASON, 0)
+    rig.start()
+    end(rig)
+    assert rig.owner.log == [(1000, "bye")]
+
+
 def test_after_closing_has_begun_it_keeps_quiet(kept, monitor):
     rig = kept()
     rig.session.begin_abandoned_close()

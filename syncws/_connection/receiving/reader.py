@@ -294,8 +294,11 @@ class Reader:
             is_paused = inbox.is_full and not session.closing.is_discarding
             if is_paused is not session.is_paused:
                 session.note_pause(is_paused)
-            if session.silence is not None and self._is_silent(session.silence):
-                return False
+            if session.silence is not None:
+                if self._is_silent(session.silence):
+                    return False
+                # That has looked into the socket, and may have taken a wake-up for what is asked above.
+                continue
             if self.decoder.has_more and not is_paused:
                 if session.outbox.has_posted:
                     session.outbox.flush_without_waiting()
