@@ -147,6 +147,8 @@ def test_a_ping_that_is_stuck_behind_a_peer_that_does_not_read_is_no_proof_of_li
     rig = kept(close_timeout=LIMIT * 10)
     rig.transport.block()
     monitor.pass_time(20)
+    # From the moment when it is tried its time counts.
+    wait(rig.transport.refused)
     monitor.pass_time(10)
     rig.end()
     assert rig.owner.log[-1] == (1011, REASON)

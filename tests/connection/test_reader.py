@@ -257,10 +257,15 @@ def test_of_a_frame_larger_than_any_read_little_is_read_elsewhere_first(rigs, op
 
 @pytest.mark.skipif(not syncws.accelerated, reason="in plain Python no views come")
 def test_what_was_decoded_is_held_by_nobody_while_handlers_run_or_nothing_comes(rigs):
-    view = memoryview(server_frame(BINARY, b"first") + server_frame(BINARY, b"second"))
-    held = [weakref.ref(view)]
-    rig = rigs(view, CLOSE_1000, b"")
-    del view
+    held = []
+
+    def make():
+        # On the thread that lets go of it: without a GIL another's object would stay until that thread runs.
+        view = memoryview(server_frame(BINARY, b"first") + server_frame(BINARY, b"second"))
+        held.append(weakref.ref(view))
+        return view
+
+    rig = rigs(make, CLOSE_1000, b"")
     rig.owner.message_received.add(lambda _, args: held.append(held[0]()))
     rig.run()
     assert held[1:] == [None, None]

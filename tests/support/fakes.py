@@ -87,7 +87,10 @@ class ScriptedTransport(KeepsReceived):
     # The script.
 
     def feed(self, piece):
-        """Let the next receive give bytes, b"" for the end, None for nothing now, or raise an exception."""
+        """Let the next receive give bytes, b"" for the end, None for nothing now, or raise an exception.
+
+        Or a function, which makes one of these on the thread that receives.
+        """
         self.incoming.append(piece)
         self._far.send(b"\0")
 
@@ -124,6 +127,8 @@ class ScriptedTransport(KeepsReceived):
         if not self.incoming:
             return None
         piece = self.incoming.popleft()
+        if callable(piece):
+            piece = piece()
         if isinstance(piece, BaseException):
             raise as_transports_raise(piece)
         if piece is not None and len(piece) > size:
