@@ -98,14 +98,17 @@ class Pings:
             self._post(ping)
             # Not sent on this thread: an interruption in the middle of a frame would end the connection.
             self._wake_reader()
-            while ping.seconds is None:
-                self._check_not_ended()
-                if deadline.is_expired:
-                    raise OperationTimedOutError("no pong came in time")
-                ping.bell.wait(meanwhile(deadline).remaining)
-            return ping.seconds
+            return self._await_pong(ping, deadline, meanwhile)
         finally:
             self._forget(ping)
+
+    def _await_pong(self, ping: _Ping, deadline: Deadline, meanwhile: Callable[[Deadline], Deadline]) -> float:
+        while ping.seconds is None:
+            self._check_not_ended()
+            if deadline.is_expired:
+                raise OperationTimedOutError("no pong came in time")
+            ping.bell.wait(meanwhile(deadline).remaining)
+        return ping.seconds
 
     def post_own(self) -> None:
         """Leave keep-alive's Ping, in the place of the one before."""

@@ -381,6 +381,11 @@ class Session(Sending, Telling):
         """Deliver one waiting message; return whether there was one."""
         return False
 
+    def deliver_all(self) -> None:
+        """Deliver what waits, as long as there are handlers."""
+        while self.deliver_one():
+            pass
+
     def give_up(self) -> None:
         """Note that the handlers' thread ends, because a handler raised something that is not an Exception."""
         self.closing.note(CloseCause.HANDLER)

@@ -80,11 +80,14 @@ class Worker:
         bell = Bell()
         self._bells.add(bell)
         try:
-            while not (is_reached() or self.is_finished or deadline.is_expired):
-                bell.wait(deadline.remaining)
-            return is_reached()
+            return self._wait(bell, is_reached, deadline)
         finally:
             self._bells.discard(bell)
+
+    def _wait(self, bell: Bell, is_reached: Callable[[], bool], deadline: Deadline) -> bool:
+        while not (is_reached() or self.is_finished or deadline.is_expired):
+            bell.wait(deadline.remaining)
+        return is_reached()
 
     def fail_if_given_up(self) -> None:
         """Raise the error because of which it gave up, if it did."""

@@ -56,8 +56,7 @@ def dispatch(session: Session, interruption: BaseException | None) -> "Reader | 
         while True:
             # Asked first: what came before the end has been put in by then.
             is_over = session.is_over
-            while session.deliver_one():
-                pass
+            session.deliver_all()
             if is_over:
                 return None
             if delivery.ticket:

@@ -220,11 +220,7 @@ class MessageInbox(Inbox):
         try:
             self.at_hand.messages = NOTHING
             self._begin(operation, _BUSY)
-            # What lies in the socket too, as far as the inbox has room.
-            puller = self.puller
-            while not (puller is None or self.is_full or self._is_ended):
-                if puller.pull(operation, Deadline(0.0)) != LOOK:
-                    break
+            self._pull_all(operation)
             with self._lock:
                 check()
                 if self._must_tell:
@@ -241,6 +237,13 @@ class MessageInbox(Inbox):
             raise
         finally:
             operation.is_over = True
+
+    def _pull_all(self, operation: Operation) -> None:
+        """Bring in what lies in the socket, as far as there is room."""
+        puller = self.puller
+        while not (puller is None or self.is_full or self._is_ended):
+            if puller.pull(operation, Deadline(0.0)) != LOOK:
+                return
 
     def put_back(self, messages: list[Message]) -> None:
         """Have messages wait again before all others: their taker was interrupted."""

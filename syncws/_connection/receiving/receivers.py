@@ -167,8 +167,7 @@ class MessageReceiver(Reader):
         elif session.has_handlers:
             session.delivery.begin(self)
             try:
-                while session.deliver_one():
-                    pass
+                session.deliver_all()
             finally:
                 session.delivery.end(sys.exception())
             session.note_pause(session.is_paused)

@@ -114,24 +114,28 @@ class Sending:
 
     def _send_frames(self, frames: FragmentFrames, progress: Callable[[int], object] | None) -> None:
         message = OpenMessage(frames)
+        try:
+            self._send_each(message, frames, progress)
+        finally:
+            # Whatever ended it: nobody waits for this thread any more.
+            message.let_go()
+            frames.release()
 
+    def _send_each(
+        self, message: OpenMessage, frames: FragmentFrames, progress: Callable[[int], object] | None
+    ) -> None:
         def make(_: object = None) -> bytes:
             frame = message.next_frame()
             assert frame is not None
             return frame
 
-        try:
-            while frames.remaining:
-                if isinstance(frames, CompressedFrames):
-                    self._send_fragment_of(message, b"", make)
-                else:
-                    self._send_fragment_of(message, make(), None)
-                if progress is not None:
-                    progress(frames.position)
-        finally:
-            # Whatever ended it: nobody waits for this thread any more.
-            message.let_go()
-            frames.release()
+        while frames.remaining:
+            if isinstance(frames, CompressedFrames):
+                self._send_fragment_of(message, b"", make)
+            else:
+                self._send_fragment_of(message, make(), None)
+            if progress is not None:
+                progress(frames.position)
 
     def _send_fragment_of(self, message: OpenMessage, frame: bytes, make: Encode | None) -> None:
         try:

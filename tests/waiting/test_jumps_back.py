@@ -1,0 +1,74 @@
+"""Where an interruption at a jump back finds the handlers that the source shows: see "Interruptions" in DESIGN.md."""
+
+import dis
+import itertools
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import syncws
+
+ROOMS = ("_connection", "_reconnecting", "_streams", "_waiting")
+# On threads of their own, which no signal reaches.
+ELSEWHERE = {"Monitor._serve", "Monitor._take_due", "Worker.run"}
+
+
+def codes_in(code):
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from codes_in(constant)
+
+
+def unguarded_jumps(code):
+    """Return the lines of the jumps back that have no handler although the condition before them has one."""
+    instructions = list(dis.get_instructions(code))
+    at = {instruction.offset: instruction for instruction in instructions}
+    entries = dis.Bytecode(code).exception_entries
+
+    def handler(offset):
+        # What the compiler adds by itself, to a comprehension or a generator, begins in another way.
+        return next(
+            (
+                entry.target
+                for entry in entries
+                if entry.start <= offset < entry.end and at[entry.target].opname == "PUSH_EXC_INFO"
+            ),
+            None,
+        )
+
+    return [
+        jump.positions.lineno
+        for condition, jump in itertools.pairwise(instructions)
+        if jump.opname == "JUMP_BACKWARD"
+        and condition.opname.startswith("POP_JUMP")
+        and handler(condition.offset) not in (None, handler(jump.offset))
+    ]
+
+
+def guarded_loop(lock, is_over):
+    try:
+        lock.acquire()
+        while not (is_over() or lock is None):
+            lock.locked()
+    finally:
+        lock.release()
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="later Pythons may come to guard it")
+def test_such_a_jump_is_found():
+    assert unguarded_jumps(guarded_loop.__code__)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_interruption_at_a_jump_back_passes_a_handler_by(room):
+    found = [
+        f"{path.name}:{line} {code.co_qualname}"
+        for path in sorted(Path(syncws.__file__).parent.joinpath(room).rglob("*.py"))
+        for code in codes_in(compile(path.read_bytes(), str(path), "exec"))
+        for line in unguarded_jumps(code)
+        if code.co_qualname not in ELSEWHERE
+    ]
+    assert found == []
