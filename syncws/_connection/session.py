@@ -367,6 +367,13 @@ class Session(Sending, Telling):
         """Say that neither messages nor pongs will come; the end of TCP may be some time away."""
         self._end_waits(self._reason_for_senders(self.closing.state))
 
+    def cut(self) -> None:
+        """Cut the connection for what this side has lost of it; end() follows."""
+        self.closing.note(_LOST)
+        # First, for a send would take the cut for the peer's doing.
+        self.outbox.shut(self._reason_for_senders(self.closing.state))
+        self.transport.abort()
+
     def note_pause(self, is_paused: bool) -> None:
         """Note that the reader stops, or goes on: meanwhile it could hear nothing."""
         self.is_paused = is_paused

@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 from support import LIMIT, server_frame, wait
+from support.calls import Call
 from support.doubles import StreamRig
 from support.fakes import FakeClock, ScriptedTransport, interrupt_at
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
@@ -20,6 +21,7 @@ from syncws._waiting import deadline as deadline_module
 from syncws._waiting.deadline import Deadline
 from syncws._wire.frames import close_payload
 from syncws._wire.incoming import Message
+from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError, OperationTimedOutError
 
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
@@ -141,6 +143,25 @@ def test_what_ended_the_read_that_lost_something_is_named(rigs, raised):
         rig.session.receive(Deadline(LIMIT))
     with pytest.raises(ConnectionLostError, match=f"in the middle of a message, by {raised.__name__}"):
         rig.session.receive(Deadline(LIMIT))
+
+
+def test_a_send_in_the_moment_in_which_an_interrupted_read_cuts_the_connection_is_told_of_that(rigs):
+    head = b"\x81\x7f" + (1 << 20).to_bytes(8, "big")
+    rig = begin(rigs(head + bytes(4000), bytes(4000), KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        rig.session.receive(Deadline(LIMIT))
+    abort, errors = rig.transport.abort, []
+
+    def abort_and_send():
+        abort()
+        errors.append(Call(rig.session.send_message, TEXT, b"x").end())
+
+    rig.transport.abort = abort_and_send
+    with pytest.raises(ConnectionLostError, match="in the middle of a message, by KeyboardInterrupt"):
+        rig.session.receive(Deadline(LIMIT))
+    assert isinstance(errors[0], ConnectionLostError)
+    assert "in the middle of a message, by KeyboardInterrupt" in str(errors[0])
+    assert errors[0].close_cause is CloseCause.CONNECTION_LOST
 
 
 def test_a_second_interruption_lets_nothing_be_read_behind_what_the_first_has_cut(rigs):

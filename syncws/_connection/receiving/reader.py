@@ -238,7 +238,7 @@ class Reader:
         """End the stream here: after an interruption what the system holds may not fit what came before."""
         # Set first: from here on nothing more is read.
         self.is_at_end = True
-        self.session.transport.abort()
+        self.session.cut()
         self.undecoded.clear()
 
     def run(self) -> None:
