@@ -6,6 +6,7 @@ Runs on the thread that reads.
 import io
 from collections.abc import Callable
 from functools import partial
+from typing import Generic, TypeVar
 
 from syncws._streams.byte_source import ENDINGS, MOST_AT_HAND, ByteSource
 from syncws._streams.operation import Operation
@@ -20,7 +21,10 @@ WHOLE_PIECE = 1 << 20
 _LINE_WINDOW = 256
 
 
-class _Reading:
+_ResultT = TypeVar("_ResultT")
+
+
+class _Reading(Generic[_ResultT]):
     """A read of a source, all or nothing."""
 
     __slots__ = ("_begin", "_source", "_token")
@@ -33,8 +37,8 @@ class _Reading:
         self._begin = begin
         self._token = token
 
-    def _run(self) -> int:
-        """Take bytes and return their number; an ending behind some bytes comes with the next read."""
+    def _run(self) -> _ResultT:
+        """Take bytes and return what is to be given for them; an ending behind some bytes comes with the next read."""
         source = self._source
         operation = Operation(self._token)
         try:
@@ -42,18 +46,21 @@ class _Reading:
             operation.listen(source.wake)
             start = source.position
             try:
-                self._take()
-            except ENDINGS:
-                if source.position == start:
-                    raise
+                try:
+                    self._take()
+                except ENDINGS:
+                    if source.position == start:
+                        raise
+                return self._result(source.position - start)
             except BaseException:  # of any kind: the end of the time, Ctrl-C, what a signal handler raises in a wait
                 if source.position != start:
                     source.put_back(self._taken(source.position - start))
                 raise
-            return source.position - start
         finally:
             operation.is_over = True
-            operation.stop_listening()
+            if self._token is not None:
+                # Else not called: an interruption as it begins would lose what was taken.
+                operation.stop_listening()
 
     def _take(self) -> None:
         raise NotImplementedError
@@ -62,8 +69,12 @@ class _Reading:
         """Return the first `count` bytes that this has taken, which are all but a piece that was only looked at."""
         raise NotImplementedError
 
+    def _result(self, count: int) -> _ResultT:
+        """Return what the read gives for them."""
+        raise NotImplementedError
 
-class Filling(_Reading):
+
+class Filling(_Reading[int]):
     """A read into memory of the user's."""
 
     __slots__ = ("_options", "_target")
@@ -97,8 +108,11 @@ class Filling(_Reading):
     def _taken(self, count: int) -> bytes:
         return self._target[:count].tobytes()
 
+    def _result(self, count: int) -> int:
+        return count
 
-class Gathering(_Reading):
+
+class Gathering(_Reading[bytes]):
     """A read that returns bytes of its own."""
 
     __slots__ = ("_gathered", "_is_line", "_is_partial", "_limit")
@@ -122,9 +136,7 @@ class Gathering(_Reading):
 
     def gather(self) -> bytes:
         """Take the bytes and return them."""
-        count = 0 if self._limit == 0 else self._run()
-        # A piece that was only looked at comes with the next read; of all that is here, this is no copy.
-        return self._gathered.getvalue()[:count]
+        return b"" if self._limit == 0 else self._run()
 
     def _take(self) -> None:
         source = self._source
@@ -145,4 +157,7 @@ class Gathering(_Reading):
             window = min(window * 2, WHOLE_PIECE)
 
     def _taken(self, count: int) -> bytes:
+        # A piece that was only looked at comes with the next read; of all that is here, this is no copy.
         return self._gathered.getvalue()[:count]
+
+    _result = _taken
