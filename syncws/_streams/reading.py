@@ -20,11 +20,10 @@ WHOLE_PIECE = 1 << 20
 # How far a line is looked for at first; doubled as long as it is not found, so that short lines are not dear.
 _LINE_WINDOW = 256
 
+ResultT = TypeVar("ResultT")
 
-_ResultT = TypeVar("_ResultT")
 
-
-class _Reading(Generic[_ResultT]):
+class _Reading(Generic[ResultT]):
     """A read of a source, all or nothing."""
 
     __slots__ = ("_begin", "_source", "_token")
@@ -37,7 +36,7 @@ class _Reading(Generic[_ResultT]):
         self._begin = begin
         self._token = token
 
-    def _run(self) -> _ResultT:
+    def _run(self) -> ResultT:
         """Take bytes and return what is to be given for them; an ending behind some bytes comes with the next read."""
         source = self._source
         operation = Operation(self._token)
@@ -69,7 +68,7 @@ class _Reading(Generic[_ResultT]):
         """Return the first `count` bytes that this has taken, which are all but a piece that was only looked at."""
         raise NotImplementedError
 
-    def _result(self, count: int) -> _ResultT:
+    def _result(self, count: int) -> ResultT:
         """Return what the read gives for them."""
         raise NotImplementedError
 
