@@ -107,11 +107,14 @@ class Event(Generic[SenderT, ArgsT]):
             self.remove(handler)
             return self
         with self._lock:
-            for index in range(len(self._registrations) - 1, -1, -1):
-                if self._registrations[index][1] == handler:
-                    self._set(self._registrations[:index] + self._registrations[index + 1 :])
-                    break
+            self._remove_latest(handler)
         return self
+
+    def _remove_latest(self, handler: Handler[SenderT, ArgsT]) -> None:
+        for index in range(len(self._registrations) - 1, -1, -1):
+            if self._registrations[index][1] == handler:
+                self._set(self._registrations[:index] + self._registrations[index + 1 :])
+                return
 
     def _let_go_in_child(self) -> None:
         """In a forked child: another thread may have held the lock when it forked."""
