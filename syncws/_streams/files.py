@@ -68,9 +68,13 @@ class InputFile(io.BufferedIOBase):
 
     def _fill(self, filling: Filling, buffer: "WriteableBuffer", options: InputStreamOptions) -> int:
         self._check_open()
-        # Released at once: an exception that is kept must not keep the caller's bytearray from growing.
-        with as_writable_view(buffer, "buffer") as target:
+        target = as_writable_view(buffer, "buffer")
+        try:
             return filling.fill(target, options)
+        except BaseException:  # of any kind: one that is kept must not keep the caller's bytearray from growing
+            # No `with`: its end is a call also after a read, and an interruption there would lose what was read.
+            target.release()
+            raise
 
     def _check_open(self) -> None:
         if self.closed:

@@ -283,17 +283,18 @@ def test_a_load_that_is_interrupted_anywhere_keeps_what_it_took_from_the_socket(
         reader.detach_stream()
 
 
-@pytest.mark.parametrize("way", ["read", "read1", "readline"])
+@pytest.mark.parametrize("way", ["read", "read1", "readline", "readinto", "readinto1"])
 def test_a_read_of_a_file_that_is_interrupted_anywhere_has_taken_nothing_from_the_socket(way):
     content = b"012345678\n"
     with running_server(echo) as uri, StreamWebSocket() as socket:
         socket.connect(uri)
         file = socket.input_stream.as_file()
+        argument = bytearray(len(content)) if way.startswith("readinto") else len(content)
         for number in itertools.count():
             socket.output_stream.write(content)
             # So that all of it waits; the read reads nothing from the system.
             socket._session.inbox.put_back(file.read(len(content)))
-            if not interrupt_at(number, getattr(file, way), len(content)):
+            if not interrupt_at(number, getattr(file, way), argument):
                 break
             assert file.read(socket._session.inbox.size) == content, number
         assert socket._session.inbox.size == 0
