@@ -244,6 +244,19 @@ def test_bytes_that_were_given_up_arrive_when_the_peer_reads_and_so_does_what_fo
     assert peer.frames[-2:] == [(FIN | TEXT, b"next"), EMPTY_CLOSE]
 
 
+@pytest.mark.parametrize(("send", "firsts"), SENDS.values(), ids=SENDS)
+def test_bytes_that_were_given_up_arrive_before_the_close_frame(tls, send, firsts):
+    peer = LatePeer()
+    payload = bytes(range(256)) * (LARGE // 256)
+    with connected(peer, tls=tls, **IMPATIENT) as socket:
+        with pytest.raises(OperationTimedOutError) as raised:
+            send(socket, payload)
+        assert raised.value.is_queued is True
+        peer.go.set()
+    assert [first for first, _ in peer.frames] == [*firsts, FIN | CLOSE]
+    assert b"".join(data for _, data in peer.frames[:-1]) == payload
+
+
 def test_what_had_not_begun_is_not_queued_and_can_be_sent_again():
     peer = LatePeer()
     with connected(peer, **IMPATIENT) as socket:

@@ -245,9 +245,11 @@ class Outbox(Turns):
 
     def _next_posted(self) -> bytes | None:
         """At a frame boundary: take what others have left; requires the role."""
-        frame = self._posted.take()
         message = self._open
-        if frame is None and message is not None and self._has_left_frames:
+        has_left = self._has_left_frames
+        # Its sender was told that the rest will be sent: the Close frame waits for it (RFC 6455 5.5.1 allows that).
+        frame = self._posted.take(may_close=not has_left)
+        if frame is None and message is not None and has_left:
             frame = message.next_frame()
             self._note_begun(message)
         return frame

@@ -33,7 +33,7 @@ class Posted:
 
     Attributes:
         close_frame (bytes | None): the Close frame, until it is taken.
-        is_closing (bool): True once there was a Close frame: no data frame goes after it.
+        is_closing (bool): True once there was a Close frame: no new message begins after that.
     """
 
     __slots__ = ("_controls", "_pong", "_tally", "close_frame", "is_closing")
@@ -71,14 +71,19 @@ class Posted:
         self.is_closing = True
         self.close_frame = frame
 
-    def take(self) -> bytes | None:
-        """Take the next frame, None when there is none; requires the writer role."""
-        frame = self._next()
+    def take(self, *, may_close: bool) -> bytes | None:
+        """Take the next frame, None when there is none; the Close frame if `may_close`. Requires the writer role."""
+        frame = self._next(may_close)
         if frame is not None:
             self._tally.controls += 1
         return frame
 
-    def _next(self) -> bytes | None:
+    @property
+    def has_closed(self) -> bool:
+        """True once the Close frame was taken: no data frame goes after it."""
+        return self.is_closing and self.close_frame is None
+
+    def _next(self, may_close: bool) -> bytes | None:
         if self._pong:
             return self._pong.popleft()
         # One may be withdrawn at any moment.
@@ -86,6 +91,8 @@ class Posted:
             control = self._controls.popleft()
             control.sent = now()
             return control.frame
+        if not may_close:
+            return None
         frame, self.close_frame = self.close_frame, None
         return frame
 

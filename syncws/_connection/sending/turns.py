@@ -33,14 +33,15 @@ class Turns(AtOnce):
     def pending_bytes(self) -> int:
         """Bytes that senders have given and the system has not taken yet."""
         message = self._open
-        left = 0 if message is None or self._posted.is_closing else message.remaining
+        goes_on = message is not None and (self._has_left_frames or not self._posted.is_closing)
+        left = message.remaining if message is not None and goes_on else 0
         return self._writer.pending_bytes + left + sum(tuple(self._waiting.values()))
 
     @property
     def _has_left_frames(self) -> bool:
         """True when somebody must go on with a message; after the Close frame nobody may."""
         message = self._open
-        return message is not None and message.state is MessageState.LEFT and not self._posted.is_closing
+        return message is not None and message.state is MessageState.LEFT and not self._posted.has_closed
 
     def _wake_turn(self) -> None:
         """Wake all who wait for an open message to end; needs no role."""
