@@ -44,8 +44,8 @@ def close_dropped(session: Session, what: str) -> None:
     """Close the connection of a socket object that was dropped."""
     try:
         # Not for one whose close() was interrupted, or has not come to its end; nor for one that the server has closed
-        # and of which only the end of TCP is left.
-        if not (session.closing.is_discarding or session.inbox.is_exhausted):
+        # and of which only the end of TCP is left; nor for one that a send has found lost.
+        if not (session.closing.is_discarding or session.inbox.is_exhausted or session.outbox.is_broken):
             warnings.warn(f"{what} was dropped without close()", ResourceWarning, stacklevel=2)
     finally:
         session.abandon()

@@ -125,6 +125,26 @@ def test_an_object_of_which_only_the_server_s_end_of_tcp_is_left_is_dropped_with
     assert frames == [(FIN | CLOSE, b"\x03\xe8")]
 
 
+def test_an_object_that_is_dropped_because_a_send_found_the_connection_lost_gives_no_warning():
+    # As in `except ConnectionOverError: socket = syncws.connect(uri)`. The reader thread that ends it comes later.
+    def script(connection):
+        handshake(connection)
+        reset(connection)
+
+    with scripted_server(script) as uri:
+        socket = syncws.connect(uri)
+        session = socket._session
+        with contextlib.suppress(ConnectionOverError):
+            while True:
+                socket.send("x")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ResourceWarning)
+            del socket
+            gc.collect()
+        assert not caught
+        assert session.wait_closed(Deadline(LIMIT))
+
+
 # How a program may hold a StreamWebSocket's ends, and whether that holds the socket.
 ENDS = {
     "nothing": lambda socket: None,
