@@ -412,8 +412,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def state(self) -> State:
         """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT).
 
-        CLOSED as soon as a call has raised how the connection ended, or a handler is told: also inside closed. What
-        came before the end and was not received keeps it CONNECTED, until the connection is over.
+        CLOSED as soon as a receive or read has raised how the connection ended, or a handler is told: also inside
+        closed. What came before the end and was not received keeps it CONNECTED, until the connection is over. After a
+        send that found it lost that takes up to a second; while the inbox is full, until something is received.
         """
         session = self._session
         # Not only at the end of all: a loop that asks would call again and again until the server ends TCP.
