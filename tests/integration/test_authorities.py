@@ -5,10 +5,17 @@ import subprocess
 
 import pytest
 from support import LIMIT, echo, running_server
-from support.certificates import make_authority
+from support.certificates import make, make_authority
 
 import syncws
-from syncws import CertificateError, ChainValidationResult, HResult, InvalidArgumentError, InvalidArgumentTypeError
+from syncws import (
+    Certificate,
+    CertificateError,
+    ChainValidationResult,
+    HResult,
+    InvalidArgumentError,
+    InvalidArgumentTypeError,
+)
 
 
 @pytest.fixture
@@ -110,6 +117,50 @@ def test_a_context_of_truststore_is_used_as_any_other(server, bundle):
     context.load_verify_locations(bundle)
     information = talk(server, ssl_context=context)
     assert information.server_certificate is not None
+
+
+@pytest.fixture
+def injected(server):
+    """The whole process uses truststore's contexts, except for the server, which was there before."""
+    truststore = pytest.importorskip("truststore", reason="of the extra test")
+    truststore.inject_into_ssl()
+    try:
+        yield truststore
+    finally:
+        truststore.extract_from_ssl()
+
+
+def test_where_all_contexts_are_truststore_s_the_system_s_authorities_are_asked(server, injected, bundle, monkeypatch):
+    fails(server)
+    talk(server, ca_file=bundle)
+    # The system's, for truststore on Linux as well as for this library.
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    talk(server)
+
+
+def client_certificate():
+    one = make("client", make_authority())
+    return Certificate.from_pem(one.pem, one.key_pem())
+
+
+@pytest.mark.parametrize(
+    ("name", "make_value"),
+    [
+        ("trusts_system_authorities", lambda: False),
+        ("ignorable_server_certificate_errors", lambda: [ChainValidationResult.UNTRUSTED]),
+        ("client_certificate", client_certificate),
+    ],
+)
+def test_where_all_contexts_are_truststore_s_what_they_do_not_keep_to_is_refused(injected, stranger, name, make_value):
+    text = refused(ca_file=stranger, **{name: make_value()})
+    assert f"control.{name} cannot be used while ssl.SSLContext is truststore" in text
+
+
+def test_a_context_of_truststore_s_is_not_used_any_more_when_new_ones_are_the_standard_library_s(server, injected):
+    fails(server)
+    injected.extract_from_ssl()
+    information = talk(server, ignorable_server_certificate_errors=[ChainValidationResult.UNTRUSTED])
+    assert ChainValidationResult.UNTRUSTED in information.server_certificate_errors
 
 
 # What is refused, before anything is sent.

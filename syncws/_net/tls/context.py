@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from syncws._net.tls.trust import PROTOCOLS, bare_context, shared_context, trusting_context
+from syncws._net.tls.trust import PROTOCOLS, bare_context, is_replaced, shared_context, trusting_context
 from syncws._net.transport import is_shortage
 from syncws.certificates import Certificate
 from syncws.control import WebSocketControl
@@ -41,7 +41,8 @@ def make_plan(settings: WebSocketControl) -> TlsPlan:
     Raises:
         InvalidArgumentError: OpenSSL does not take the client certificate, or ca_file; or an ssl_context that no other
             can stand for, because it makes its connections its own way, or verifies and has no TLS 1.2, by which alone
-            it can be asked about a certificate outside a handshake (0x80070057).
+            it can be asked about a certificate outside a handshake; or all contexts are of a class that does not keep
+            to the settings (0x80070057).
         WebSocketError: there is no place for a temporary file, or for SSLKEYLOGFILE's (0x80004005).
         OSError: there is no descriptor left; see is_shortage.
     """
@@ -66,6 +67,8 @@ def _new_plan(settings: WebSocketControl) -> TlsPlan:
             "control.ca_file and trusts_system_authorities cannot be used together with an ssl_context, which has "
             "authorities of its own: add more with its load_verify_locations()"
         )
+    if is_replaced():
+        _check_kept(settings)
     if own is not None and (lets_pass or certificate is not None):
         _check_replaceable(own)
     if own is None and lets_pass:
@@ -83,6 +86,25 @@ def _new_plan(settings: WebSocketControl) -> TlsPlan:
     if certificate is not None:
         _load_client_certificate(plan.handshake, certificate)
     return plan
+
+
+def _check_kept(settings: WebSocketControl) -> None:
+    """Refuse what contexts would not keep to that check in their own way, as truststore's do.
+
+    They trust the system whatever they are told, and may check no earlier than at the end of the handshake: so the
+    judge cannot ask them, and the client certificate would have left before the verdict.
+    """
+    for name, is_used in (
+        ("trusts_system_authorities", not settings.trusts_system_authorities),
+        ("ignorable_server_certificate_errors", bool(settings.ignorable_server_certificate_errors)),
+        ("client_certificate", settings.client_certificate is not None),
+    ):
+        if is_used:
+            raise InvalidArgumentError(
+                f"control.{name} cannot be used while ssl.SSLContext is {ssl.SSLContext.__module__}'s, which checks in "
+                "its own way, as after truststore.inject_into_ssl(): take that back, or set everything up in an "
+                "ssl_context"
+            )
 
 
 def _checked_rules(own: ssl.SSLContext) -> ssl.SSLContext:

@@ -15,7 +15,7 @@ from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import now
 from syncws.errors import InvalidArgumentError, WebSocketError
 
-__all__ = ["PROTOCOLS", "bare_context", "shared_context", "trusting_context"]
+__all__ = ["PROTOCOLS", "bare_context", "is_replaced", "shared_context", "trusting_context"]
 
 PROTOCOLS = ("http/1.1",)
 """What a server is offered by ALPN (RFC 7301): the opening handshake is HTTP/1.1."""
@@ -30,6 +30,14 @@ _MOST_SHARED = 8
 _shared: dict[tuple[Any, ...], tuple[float, ssl.SSLContext]] = {}
 
 
+def is_replaced() -> bool:
+    """Tell whether contexts are made by a class that a program has put into ssl, and that checks in its own way.
+
+    As truststore.inject_into_ssl() does. gevent's and eventlet's check as the standard library's own.
+    """
+    return ssl.SSLContext.wrap_bio.__module__ != "ssl"
+
+
 def shared_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_system: bool = True) -> ssl.SSLContext:
     """Return what trusting_context() would; other connections use it too, so it must not be changed.
 
@@ -42,7 +50,7 @@ def shared_context(ca_file: "os.PathLike[str] | str | None" = None, trusts_syste
         # That file may be another one by now.
         return trusting_context(ca_file, trusts_system)
     path = None if ca_file is None else os.fspath(ca_file)
-    key = (path, trusts_system, *_look_at(path, trusts_system))
+    key = (ssl.SSLContext, path, trusts_system, *_look_at(path, trusts_system))
     until, context = _shared.get(key, (0.0, None))
     if context is None or now() >= until:
         context = trusting_context(ca_file, trusts_system)
@@ -100,7 +108,8 @@ def _load_system(context: ssl.SSLContext) -> None:
     with loading():
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     file = ssl.get_default_verify_paths().cafile
-    if file is not None and not context.cert_store_stats()["x509"]:
+    # A class of a program's may not tell, because it asks the system at each handshake.
+    if file is not None and not is_replaced() and not context.cert_store_stats()["x509"]:
         # OpenSSL does not say what kept it from reading the file. Where it is a shortage, a context without
         # authorities must not be shared.
         try:
