@@ -56,6 +56,7 @@ class Event(Generic[SenderT, ArgsT]):
 
     `add` and `remove` are what the owner's methods `add_…` and `remove_…` call; `+=` takes the handler itself, `-=` the
     handler or its token. A handler that is added twice is called twice; `-=` removes its latest registration.
+    What a lambda gets pyright works out for `add`, not for `+=`.
     """
 
     __slots__ = ("_lock", "_on_add", "_registrations", "handlers", "name")
