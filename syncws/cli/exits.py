@@ -4,6 +4,7 @@ Plain values and functions; runs on the main thread.
 """
 
 import enum
+import re
 import sys
 
 from syncws import (
@@ -82,6 +83,21 @@ _KINDS: tuple[tuple[type[WebSocketError], ExitCode], ...] = (
     (ConnectFailedError, ExitCode.CONNECT),
 )
 
+# What is an option here, of the settings that errors name.
+_OPTIONS = {
+    "ca_file": "--ca-file",
+    "client_certificate": "--cert",
+    "compression": "--compress",
+    "ignorable_server_certificate_errors": "--ignore",
+    "max_message_size": "--max-size",
+    "max_redirects": "--redirects",
+    "proxy": "--proxy",
+    "proxy_credential": "--proxy-user",
+    "send_timeout": "--send-timeout",
+    "server_credential": "--user",
+    "supported_protocols": "--subprotocol",
+}
+
 # No code (1005) counts as 1000: a server that says nothing found nothing wrong.
 _ORDERLY_CODES = (1000, 1001, 1005)
 
@@ -106,14 +122,20 @@ def exit_code_of(error: WebSocketError) -> ExitCode:
 
 
 def print_error(error: Exception) -> None:
-    """Say on stderr what went wrong, with what happened to each address."""
+    """Say on stderr what went wrong, with what happened to each address, and which options may help."""
     print(f"syncws: {error}", file=sys.stderr)
     attempts = getattr(error, "attempts", ())
     # A single one is in the text already.
     for attempt in attempts if len(attempts) > 1 else ():
         print(f"  {attempt.address}: {attempt.error} (after {attempt.seconds:.2f} s)", file=sys.stderr)
-    for note in getattr(error, "__notes__", ()):
+    for note in getattr(error, "__notes__", None) or _advice(str(error)):
         print(f"  {note}", file=sys.stderr)
+
+
+def _advice(text: str) -> list[str]:
+    named = dict.fromkeys(re.findall(r"control\.(\w+)", text))
+    options = [_OPTIONS[setting] for setting in named if setting in _OPTIONS]
+    return [f"see {' and '.join(options)}"] if options else []
 
 
 def check_how_it_ended(socket: MessageWebSocket | StreamWebSocket) -> None:

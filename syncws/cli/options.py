@@ -15,6 +15,7 @@ from syncws import (
     Certificate,
     CertificateError,
     ChainValidationResult,
+    HResult,
     InvalidArgumentError,
     MessageWebSocket,
     PasswordCredential,
@@ -157,7 +158,7 @@ def _add_times(group: argparse._ArgumentGroup) -> None:
     for option, name, text in (
         ("--send-timeout", "send_timeout", "for a send in which the server takes nothing (default: 30)"),
         ("--close-timeout", "close_timeout", "for closing (default: 10)"),
-        ("--keep-alive", "keep_alive_interval", "of silence before a ping; 0 for no pings (default: 20)"),
+        ("--keep-alive", "keep_alive_interval", "after which a silent server is pinged; 0 for no pings (default: 20)"),
     ):
         # Left out when it is not given: None is for ever.
         group.add_argument(option, dest=name, type=seconds, default=argparse.SUPPRESS, metavar="T", help=text)
@@ -206,7 +207,8 @@ def add_advice(error: Exception, socket: MessageWebSocket | StreamWebSocket) -> 
     certificate = socket.information.server_certificate
     if isinstance(error, CertificateError) and certificate is not None:
         error.add_note(f"its SHA-256 is {certificate.get_hash_value('SHA256').hex()}")
-        error.add_note("see --ca-file, --ignore and --pin")
+        is_pin = error.hresult == HResult.INET_E_SECURITY_PROBLEM
+        error.add_note("--pin names another certificate" if is_pin else "see --ca-file, --ignore and --pin")
 
 
 def seconds(text: str) -> float | None:

@@ -8,7 +8,8 @@ from support import running_server
 from support.programs import ROOT
 
 import syncws.cli.demo
-from syncws.cli.exits import ExitCode
+import syncws.cli.exits
+from syncws.cli.exits import ExitCode, print_error
 from syncws.cli.main import main
 
 
@@ -66,6 +67,33 @@ def test_a_misspelt_command_is_told_as_one(capsys):
         main(["conect", "ws://localhost:1/"])
     assert caught.value.code == 2
     assert "invalid choice: 'conect'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["ws://me:word@localhost/"], "--user"),
+        (["ws://localhost/", "-H", "Sec-WebSocket-Protocol: chat"], "--subprotocol"),
+        (["ws://localhost/", "-H", "Sec-WebSocket-Extensions: permessage-deflate"], "--compress"),
+    ],
+)
+def test_an_error_that_names_a_setting_names_its_option_too(capsys, arguments, option):
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.splitlines()[1:] == [f"  see {option}"]
+
+
+def test_an_error_that_names_no_setting_of_an_option_is_all_that_is_said(capsys):
+    print_error(syncws.InvalidArgumentError("control.resolver and proxy"))
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_each_option_that_an_error_may_name_exists_and_so_does_its_setting(capsys):
+    with pytest.raises(SystemExit):
+        main(["connect", "--help"])
+    told = capsys.readouterr().out
+    for setting, option in syncws.cli.exits._OPTIONS.items():
+        assert hasattr(syncws.MessageWebSocketControl, setting), setting
+        assert re.search(rf"{option}(?![\w-])", told), option
 
 
 def test_a_close_that_the_server_never_sees_does_not_hold_and_does_not_hang(monkeypatch):
