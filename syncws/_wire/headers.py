@@ -44,10 +44,8 @@ def check_request_header(name: str, value: str) -> None:
         InvalidArgumentError: the name is not a token or belongs to the handshake, or the value holds control or
             non-Latin-1 characters (0x80070057).
     """
-    if not isinstance(name, str) or not isinstance(value, str):
-        raise InvalidArgumentTypeError(
-            f"header name and value must be str, not {type(name).__name__} and {type(value).__name__}"
-        )
+    if not isinstance(name, str):
+        raise InvalidArgumentTypeError(f"header name must be str, not {type(name).__name__}")
     if not is_token(name):
         # Not shown behind a colon: who writes "Authorization: Bearer …" has put the value there.
         start = shown_text(name.partition(":")[0], 40)
@@ -55,6 +53,8 @@ def check_request_header(name: str, value: str) -> None:
             f"header name {start!r} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~; the value is "
             "a separate argument"
         )
+    if not isinstance(value, str):
+        raise InvalidArgumentTypeError(f"value of header {name!r} must be str, not {type(value).__name__}")
     instead = _OWN_HEADERS.get(name.lower())
     if instead is not None:
         raise InvalidArgumentError(f"header {name!r} belongs to the opening handshake: {instead}")

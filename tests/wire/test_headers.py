@@ -122,6 +122,11 @@ def test_name_and_value_must_be_str(name, value):
     assert raised.value.hresult == HResult.E_INVALIDARG
 
 
+def test_a_value_that_is_no_str_is_told_by_its_header():
+    with pytest.raises(InvalidArgumentTypeError, match="value of header 'Authorization' must be str, not NoneType"):
+        check_request_header("Authorization", None)
+
+
 # Subprotocols.
 
 
