@@ -185,7 +185,7 @@ def _chosen_subprotocol(head: Head, offered: Sequence[str]) -> str:
     chosen = head.all_of("sec-websocket-protocol")
     if not chosen:
         if offered:
-            _logger.info("the server chose none of the %d subprotocols that were offered", len(offered))
+            _logger.info("the server chose no subprotocol, of %d that were offered", len(offered))
         return ""
     if len(chosen) > 1 or chosen[0] not in offered:
         raise _refusal(_about_subprotocols(chosen, offered), HResult.E_SUBPROTOCOL_NOT_SUPPORTED)
