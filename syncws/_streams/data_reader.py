@@ -186,7 +186,11 @@ class DataReader(ReaderCore):
         return self._read_number(layouts.DOUBLE)
 
     def read_guid(self) -> "uuid.UUID":
-        """Take 16 bytes in `byte_order` as a uuid.UUID (DataReader.ReadGuid); errors: see the class."""
+        """Take 16 bytes in `byte_order` as a uuid.UUID (DataReader.ReadGuid); errors: see the class.
+
+        In BIG_ENDIAN, the default, they are what write_guid makes, which is not UUID.bytes. For a peer that sends
+        `bytes`, use uuid.UUID(bytes=reader.read_bytes(16)).
+        """
         return self._read(16, lambda data, start: layouts.unpack_guid(copy_bytes(data, start, 16), self._byte_order))
 
     def read_date_time(self) -> datetime:

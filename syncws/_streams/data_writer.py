@@ -96,7 +96,11 @@ class DataWriter(Formatted, WriterFields):
         self._append(layouts.pack_float(value, layouts.DOUBLE, self._byte_order))
 
     def write_guid(self, value: "uuid.UUID", /) -> None:
-        """Add the 16 bytes of a uuid.UUID (DataWriter.WriteGuid); errors: see the class."""
+        """Add the 16 bytes of a uuid.UUID (DataWriter.WriteGuid); errors: see the class.
+
+        In LITTLE_ENDIAN they are its `bytes_le`. In BIG_ENDIAN, the default, they are not its `bytes`: the last eight
+        are the other way round. For a peer that wants `bytes`, use write_bytes(value.bytes).
+        """
         self._append(layouts.pack_guid(value, self._byte_order))
 
     def write_date_time(self, value: datetime, /) -> None:
