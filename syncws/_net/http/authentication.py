@@ -138,8 +138,9 @@ class Authentication:
         if self._credential is None:
             return f"{asks}; set {self._side.setting}"
         if self.has_answer:
-            # Only the application's own socket lets this be the last word: see Connect._open_authorized.
-            return f"{asks}; {self._side.setting} can answer only on another connection, and a socket was given"
+            # The last word of the connect only over a socket that was given: see Connect._open_authorized.
+            why = "because this one cannot be used again"
+            return f"{asks}; {self._side.setting} can answer only on another connection, {why}"
         return f"{asks}; {self._side.setting} was refused"
 
 
