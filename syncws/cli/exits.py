@@ -98,6 +98,8 @@ _OPTIONS = {
     "supported_protocols": "--subprotocol",
 }
 
+_MAX_SHOWN_OF_ANSWER = 200
+
 # No code (1005) counts as 1000: a server that says nothing found nothing wrong.
 _ORDERLY_CODES = (1000, 1001, 1005)
 
@@ -122,12 +124,16 @@ def exit_code_of(error: WebSocketError) -> ExitCode:
 
 
 def print_error(error: Exception) -> None:
-    """Say on stderr what went wrong, with what happened to each address, and which options may help."""
+    """Say on stderr what went wrong, with what happened to each address, what the answer says, and what may help."""
     print(f"syncws: {error}", file=sys.stderr)
     attempts = getattr(error, "attempts", ())
     # A single one is in the text already.
     for attempt in attempts if len(attempts) > 1 else ():
         print(f"  {attempt.address}: {attempt.error} (after {attempt.seconds:.2f} s)", file=sys.stderr)
+    answer = " ".join(getattr(error, "body", b"").decode(errors="replace").split())
+    if answer:
+        more = " …" if len(answer) > _MAX_SHOWN_OF_ANSWER else ""
+        print(f"  its answer: {printable(answer[:_MAX_SHOWN_OF_ANSWER].rstrip())}{more}", file=sys.stderr)
     for note in getattr(error, "__notes__", None) or _advice(str(error)):
         print(f"  {note}", file=sys.stderr)
 
@@ -135,6 +141,8 @@ def print_error(error: Exception) -> None:
 def _advice(text: str) -> list[str]:
     named = dict.fromkeys(re.findall(r"control\.(\w+)", text))
     options = [_OPTIONS[setting] for setting in named if setting in _OPTIONS]
+    if "Authorization" in text:
+        options.append("--bearer")
     return [f"see {' and '.join(options)}"] if options else []
 
 

@@ -72,7 +72,7 @@ def test_a_misspelt_command_is_told_as_one(capsys):
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
-        (["ws://me:word@localhost/"], "--user"),
+        (["ws://me:word@localhost/"], "--user and --bearer"),
         (["ws://localhost/", "-H", "Sec-WebSocket-Protocol: chat"], "--subprotocol"),
         (["ws://localhost/", "-H", "Sec-WebSocket-Extensions: permessage-deflate"], "--compress"),
     ],

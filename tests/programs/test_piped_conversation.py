@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 from support import LIMIT, echo, running_server, running_unix_server, scripted_server, wait
@@ -297,8 +298,16 @@ def test_a_client_certificate_is_shown_its_password_from_the_environment(run, tm
         assert run(uri, *arguments, *QUICK)[0] == 2
 
 
-def refused(connection, request):
-    return connection.respond(403, "no")
+def refused(connection, request, body="no"):
+    return connection.respond(403, body)
+
+
+def test_what_a_refusal_says_is_shown_on_one_short_line_that_does_nothing_to_a_terminal(run):
+    for body, shown in ("no\n  \x1b[31mway", r"no \x1b[31mway"), ("long " * 100, ("long " * 40)[:199] + " …"):
+        answer = partial(refused, body=body)
+        with running_server(echo, process_request=answer) as uri:
+            code, _, errors = run(uri, *QUICK)
+        assert (code, errors.splitlines()[1:]) == (7, [f"  its answer: {shown}"])
 
 
 def test_each_kind_of_failure_has_its_exit_code(run):
@@ -412,7 +421,7 @@ def test_that_there_is_no_chance_is_said_once():
             timeout=LIMIT,
         )
     assert ended.returncode == 7
-    assert re.fullmatch("syncws: .*403.*\n", ended.stderr)
+    assert re.fullmatch("syncws: .*403.*\n  its answer: no\n", ended.stderr)
 
 
 @needs_unix
