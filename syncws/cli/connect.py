@@ -51,7 +51,9 @@ def add_to(commands: Commands) -> None:
     group.add_argument(
         "--first", action="append", default=[], metavar="TEXT", help="send this before all others; may be repeated"
     )
-    group.add_argument("--json", action="store_true", help="each line is a JSON value, both ways; others are refused")
+    group.add_argument(
+        "--json", action="store_true", help="each line is a JSON value, both ways; anything else is not sent"
+    )
     group.add_argument(
         "-b",
         "--binary",
@@ -71,7 +73,7 @@ def add_to(commands: Commands) -> None:
     group.add_argument(
         "--reconnect",
         action="store_true",
-        help="connect again when the connection is over, as long as that has a chance; --first is sent on each",
+        help="connect again when the connection is over, as long as that has a chance; --first is sent each time",
     )
     group.add_argument(
         "--max-size", type=whole(0, 0xFFFFFFFF), metavar="BYTES", help="largest message to accept (default: 67108864)"

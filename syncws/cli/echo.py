@@ -28,7 +28,7 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "echo",
         help="run a server on this machine that sends back what it gets; needs the extra demo",
-        description="Run a WebSocket server that sends back every message, until Ctrl-C. The first line is its URI.",
+        description="Run a WebSocket server that sends back every message, until Ctrl-C. It prints its URL first.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
