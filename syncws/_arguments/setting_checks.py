@@ -251,7 +251,9 @@ def check_client_certificate(value: object, what: str) -> Certificate | None:
     if value is None:
         return None
     if not isinstance(value, Certificate):
-        raise InvalidArgumentTypeError(f"{what} must be a Certificate or None, not {type(value).__name__}")
+        raise InvalidArgumentTypeError(
+            f"{what} must be a Certificate or None, not {type(value).__name__}: Certificate.from_pem(path) reads one"
+        )
     if not value.has_private_key:
         raise InvalidArgumentError(f"{what} must have a private key: make it with Certificate.from_pem or from_pkcs12")
     return value

@@ -116,7 +116,10 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
             sent, or white space, control characters, lone surrogates or a backslash in it (0x80070057).
     """
     if not isinstance(text, str):
-        raise InvalidArgumentTypeError(f"{what} must be a URL as str, not {type(text).__name__}; {_ALLOWED}")
+        given = type(text).__name__
+        raise InvalidArgumentTypeError(
+            f'{what} must be a URL as str, not {given}; "" is none, and None means the environment\'s; {_ALLOWED}'
+        )
     # First, because no message may show a part of what cannot be told from a password.
     check_characters(text, what)
     scheme, separator, rest = text.partition("://")

@@ -279,6 +279,7 @@ def test_control_refuses_what_is_no_certificate(value):
     with pytest.raises(InvalidArgumentTypeError, match="client_certificate must be a Certificate or None") as caught:
         control.client_certificate = value
     assert caught.value.hresult == HResult.E_INVALIDARG
+    assert "Certificate.from_pem(" in caught.value.message
     assert control.client_certificate is None
 
 
