@@ -36,9 +36,10 @@ class Deflate:
     compressor looks for repetitions: 2**bits bytes, 32 KiB at most. Context takeover means that it also looks into
     earlier messages, which is what makes small messages small; without it nothing is kept between two messages.
 
-    What a connection holds in memory from its first compressed message on (see benchmarks/memory.py): a compressor
-    takes 256 KiB at 15 bits and memory_level 8, half of it for the window, and an inflater about 40 KiB. Smaller
-    windows and memory levels take less, and a direction without context takeover takes nothing between two messages.
+    What a connection holds in memory from its first compressed message on (`benchmarks/idle.py --compression`
+    measures it): a compressor takes 256 KiB at 15 bits and memory_level 8, half of it for the window, and an inflater
+    about 40 KiB. Smaller windows and memory levels take less, and a direction without context takeover takes nothing
+    between two messages.
 
     The server has the last word: information.compression tells what was agreed, and is None when the server does not
     compress.
@@ -53,6 +54,8 @@ class Deflate:
         memory_level (int): zlib's memory level, 1 to 9: more is faster and compresses a little better. With a smaller
             window no more is used than suits it.
         minimum_size (int): bytes that a message must have to be compressed.
+
+    Source: beyond WinRT, which does not compress.
     """
 
     __slots__ = tuple(_RANGES)

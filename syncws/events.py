@@ -57,6 +57,8 @@ class Event(Generic[SenderT, ArgsT]):
     `add` and `remove` are what the owner's methods `add_…` and `remove_…` call; `+=` takes the handler itself, `-=` the
     handler or its token. A handler that is added twice is called twice; `-=` removes its latest registration.
     What a lambda gets pyright works out for `add`, not for `+=`.
+
+    Source: beyond WinRT, which has the methods `add_…` and `remove_…` alone.
     """
 
     __slots__ = ("_lock", "_on_add", "_registrations", "handlers", "name")

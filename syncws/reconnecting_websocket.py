@@ -70,6 +70,8 @@ class ReconnectingWebSocket(NotCopied):
     It gives up when the policy calls an error final, or after max_attempts; then wait_closed() and wait_connected()
     raise that error, and it is logged at ERROR. An object that is dropped without close() is closed, with a
     ResourceWarning.
+
+    Source: beyond WinRT.
     """
 
     _connected_event: Event["ReconnectingWebSocket", ConnectedEventArgs]

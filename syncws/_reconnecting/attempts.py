@@ -66,6 +66,8 @@ def is_worth_another(error: Exception) -> bool:
 
     True if `error.is_transient`; of errors without that, only a time limit that has passed counts, as in an
     on_connected that waits for an answer.
+
+    Source: beyond WinRT.
     """
     return bool(getattr(error, "is_transient", isinstance(error, OperationTimedOutError)))
 

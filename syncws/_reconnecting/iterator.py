@@ -17,6 +17,8 @@ class ReconnectingIterator(NotCopied):
     """What reconnecting() returns: gives connected sockets, and is a context manager that closes on exit.
 
     One thread at a time iterates; close() may be called on any.
+
+    Source: beyond WinRT.
     """
 
     __slots__ = ("__weakref__", "_attempts")
