@@ -94,8 +94,15 @@ def test_without_a_length_the_connections_end_is_the_bodys():
     assert every_way(b"5\r\nhello", headers=HttpHeaders({"Transfer-Encoding": "chunked, gzip"}))[1] is False
 
 
-def test_chunks_go_before_a_content_length():
-    headers = HttpHeaders({"Transfer-Encoding": "gzip, Chunked", "Content-Length": "3"})
+@pytest.mark.parametrize("coding", ["gzip", "chunked, gzip", "gzip,"])
+def test_another_last_coding_goes_before_a_content_length_too(coding):
+    headers = HttpHeaders({"Transfer-Encoding": coding, "Content-Length": "2"})
+    assert every_way(b"hello", headers=headers) == (b"hello", False)
+
+
+@pytest.mark.parametrize("coding", ["gzip, Chunked", "chunked ,"])
+def test_chunks_go_before_a_content_length(coding):
+    headers = HttpHeaders({"Transfer-Encoding": coding, "Content-Length": "3"})
     assert every_way(b"5\r\nhello\r\n0\r\n\r\n", headers=headers) == (b"hello", True)
 
 

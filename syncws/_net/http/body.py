@@ -35,12 +35,15 @@ class BodyDecoder:
         self._wanted = limit
         self._buffer = bytearray()
         self._is_behind_chunk = False
-        codings = headers.get("transfer-encoding", "").lower().split(",")
-        self._is_chunked = codings[-1].strip(" \t") == "chunked"
+        # A list may end in empty elements (RFC 9110 5.6.1).
+        codings = headers.get("transfer-encoding", "").lower().rstrip(" \t,")
+        self._is_chunked = codings.rpartition(",")[2].strip(" \t") == "chunked"
         # Bytes to the end of the chunk or the body; None is to the end of the connection.
         self._left: int | None = 0
         if not self._is_chunked:
-            self._left = 0 if status_code in (204, 304) else _content_length(headers)
+            # Any other coding goes before a Content-Length as well (RFC 9112 6.3).
+            length = None if codings else _content_length(headers)
+            self._left = 0 if status_code in (204, 304) else length
         self.is_over = self.is_at_end = not self._is_chunked and self._left == 0
 
     def feed(self, data: bytes) -> None:
