@@ -13,8 +13,9 @@ __all__ = ["EXTENSION", "WHOLE", "Agreement", "BadAnswerError", "answer_of", "of
 
 EXTENSION = "permessage-deflate"
 
-# RFC 6455 9.1: the value may stand in quotes, and must be a token without them.
-_PARAMETER = re.compile(rf"[ \t]*;[ \t]*({TOKEN})(?:[ \t]*=[ \t]*(?:({TOKEN})|\"({TOKEN})\"))?")
+# RFC 6455 9.1: the value may stand in quotes, and must be a token without them and its backslashes.
+_QUOTED = rf'"((?:\\?{TOKEN.removesuffix("+")})+)"'
+_PARAMETER = re.compile(rf"[ \t]*;[ \t]*({TOKEN})(?:[ \t]*=[ \t]*(?:({TOKEN})|{_QUOTED}))?")
 _NAME = re.compile(rf"[ \t]*({TOKEN})")
 # RFC 7692 7.1.2: decimal, without leading zeros.
 _WINDOW_BITS = ("8", "9", "10", "11", "12", "13", "14", "15")
@@ -109,7 +110,8 @@ def _parse(value: str) -> list[tuple[str, str | None]]:
     given: list[tuple[str, str | None]] = []
     position = match.end()
     while (parameter := _PARAMETER.match(value, position)) is not None:
-        given.append((parameter[1], parameter[2] or parameter[3]))
+        quoted = parameter[3]
+        given.append((parameter[1], parameter[2] if quoted is None else quoted.replace("\\", "")))
         position = parameter.end()
     rest = value[position:].strip(" \t")
     if rest.startswith(","):
