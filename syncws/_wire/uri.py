@@ -37,6 +37,8 @@ _PLAIN = re.compile(
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 # The last part of a name is never a number; what ends in one is an IPv4 address in the eyes of some resolvers.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
+# What RFC 3986 3.2.2 has for a name, percent signs apart; urllib3 lets by whatever ends none.
+_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=-]")
 _BARE_IPV6 = "more than one colon: an IPv6 address stands in brackets, as in [::1]:8080 or [fe80::1%25eth0]:8080"
 
 
@@ -97,8 +99,9 @@ def parse_uri(text: str) -> WebSocketUri:
 
     Raises:
         InvalidArgumentTypeError: it is not a str (0x80070057).
-        InvalidArgumentError: it is not absolute, has another scheme, a fragment, user info, no host, a port outside
-            1 to 65535, or white space, control characters, lone surrogates or a backslash in it (0x80070057).
+        InvalidArgumentError: it is not absolute, has another scheme, a fragment, user info, no host, a bad one, a
+            port outside 1 to 65535, or white space, control characters, lone surrogates or a backslash in it
+            (0x80070057).
     """
     if not isinstance(text, str):
         raise InvalidArgumentTypeError(f"uri must be str, not {type(text).__name__}")
@@ -257,6 +260,11 @@ def _bare_host(host: str, shown: str) -> str:
     """Check a host; of an IPv6 address take the brackets off and decode the zone id."""
     if host.startswith("["):
         return _ipv6_address(host, shown)
+    strange = _NOT_IN_NAME.search(host)
+    if strange is not None:
+        raise InvalidArgumentError(
+            f"{shown} has the host {host!r}, which holds {strange[0]!r}: the name of a host has none"
+        )
     name = host.removesuffix(".")
     if len(name) > 253 or any(not 1 <= len(label) <= 63 for label in name.split(".")):
         raise InvalidArgumentError(

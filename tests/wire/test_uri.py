@@ -1,5 +1,6 @@
 """Tests of wire.uri: which URIs are taken, what becomes of them, and what an error may show."""
 
+import re
 import traceback
 
 import pytest
@@ -264,6 +265,19 @@ def test_a_percent_sign_in_a_name_does_not_change_whose_certificate_is_checked(t
         return
     assert uri.server_name == uri.host
     assert uri.host_header == uri.host
+
+
+# Slips and templates: looked up, they would only be names that do not exist yet, which is worth another try.
+@pytest.mark.parametrize("host", ["{host}", "<host>", 'h"', "h^", "h|h", "`h`", "h.{domain}", "h>."])
+def test_a_name_with_a_character_that_no_uri_has_is_refused(host):
+    with pytest.raises(InvalidArgumentError, match=re.escape(f"has the host {host!r}, which holds")) as raised:
+        parse_uri(f"ws://{host}:8080/")
+    assert raised.value.hresult == HResult.E_INVALIDARG
+
+
+@pytest.mark.parametrize("host", ["a_b", "-a", "a.", *(f"a{mark}b" for mark in "~!$&'()*+,;=")])
+def test_a_name_may_hold_whatever_a_uri_may(host):
+    assert parse_uri(f"ws://{host}/").host_header == host
 
 
 # The lengths of names (RFC 1035 2.3.4).
