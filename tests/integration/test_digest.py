@@ -1,9 +1,10 @@
 """Digest for a server and for a proxy: on the same connection or a new one, stale nonces, redirects, one deadline."""
 
+import hashlib
 import socket as sockets
 
 import pytest
-from support import LIMIT, read_request, read_to_end, scripted_server
+from support import LIMIT, handshake, read_request, read_to_end, scripted_server
 from support.handlers import ACCEPTED, Answers, DigestGate
 from support.proxies import real_proxy, scripted_proxy
 
@@ -100,6 +101,25 @@ def test_a_nonce_that_has_become_stale_is_replaced():
     with server.running() as uri:
         connect(uri, server_credential=CREDENTIAL)
     assert gate.counts == {"second": 1}
+
+
+@pytest.mark.parametrize("realm", ["Höhle".encode(), "Höhle".encode("latin-1")], ids=["UTF-8", "Latin-1"])
+def test_a_realm_beyond_ascii_is_taken_in_the_server_s_own_bytes(realm):
+    answers = []
+
+    def script(connection):
+        read_request(connection)
+        asks = b'WWW-Authenticate: Digest realm="%b", nonce="n"' % realm
+        connection.sendall(b"HTTP/1.1 401 Who\r\n%b\r\nContent-Length: 0\r\n\r\n" % asks)
+        answers.append(handshake(connection))
+
+    with scripted_server(script) as uri:
+        connect(uri, server_credential=PasswordCredential("", "Müller", "Schlüssel"))
+    secret = hashlib.md5(b"%b:%b:%b" % ("Müller".encode(), realm, "Schlüssel".encode())).hexdigest()
+    response = hashlib.md5(f"{secret}:n:{hashlib.md5(b'GET:/').hexdigest()}".encode()).hexdigest()
+    assert b"username*=UTF-8''M%C3%BCller, " in answers[0]
+    assert b'realm="%b"' % realm in answers[0]
+    assert response.encode() in answers[0]
 
 
 def test_a_server_whose_nonces_are_always_stale_is_given_up():

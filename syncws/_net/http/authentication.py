@@ -88,8 +88,7 @@ class Authentication:
             return None
         self._sent += 1
         self.has_answer = False
-        # What the peer says beyond ASCII, a realm, goes back in its own bytes.
-        return self._side.authorization, value.encode("utf-8").decode("latin-1")
+        return self._side.authorization, value
 
     def take(self, head: Head) -> bool:
         """Take a refusal; tell whether the request can be sent again, with an answer that may do better.
@@ -99,7 +98,9 @@ class Authentication:
         """
         if head.status_code != self._side.status_code or self._credential is None:
             return False
-        best = _best(parse_challenges(", ".join(head.all_of(self._side.challenge))))
+        header = ", ".join(head.all_of(self._side.challenge))
+        # A character for each byte: what the peer says beyond ASCII, a realm, goes back and is hashed as it came.
+        best = _best(parse_challenges(header.encode(head.encoding).decode("latin-1")))
         if best is None:
             return False
         is_stale = best.parameters.get("stale", "").lower() == "true"

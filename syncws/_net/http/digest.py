@@ -40,16 +40,15 @@ class DigestAnswers:
     """Answers one challenge, and counts the requests that carry its nonce."""
 
     def __init__(self, challenge: Challenge, user_name: str, password: str) -> None:
-        """Take a challenge for which digest_strength() gives a number."""
+        """Take a challenge for which digest_strength() gives a number, in Latin-1: a character for each byte."""
         self._parameters = challenge.parameters
-        self._user_name = user_name
-        self._password = password
+        self._user_name, self._password = (text.encode("utf-8").decode("latin-1") for text in (user_name, password))
         self._algorithm = self._parameters.get("algorithm", _DEFAULT_ALGORITHM)
         self._client_nonce = os.urandom(16).hex()
         self._count = 0
 
     def next(self, method: str, target: str) -> str:
-        """Return the value of the header for the next request; `target` is what its first line has."""
+        """Return the value of the header for the next request, in Latin-1; `target` is what its first line has."""
         self._count += 1
         hashed = self._hash()
         realm, nonce = self._parameters["realm"], self._parameters["nonce"]
@@ -80,7 +79,7 @@ class DigestAnswers:
             return [f"username={quoted(self._user_name)}"]
         from urllib.parse import quote
 
-        return [f"username*=UTF-8''{quote(self._user_name, safe='')}"]
+        return [f"username*=UTF-8''{quote(self._user_name, safe='', encoding='latin-1')}"]
 
     def _hash(self) -> Callable[[str], str]:
         # Here and not above: it loads OpenSSL.
@@ -89,4 +88,4 @@ class DigestAnswers:
         # Not for security in OpenSSL's eyes, so that a system which forbids MD5 for that can still log in.
         make = hashlib.sha256 if self._algorithm.upper().startswith("SHA") else hashlib.md5
         make = functools.partial(make, usedforsecurity=False)
-        return lambda text: make(text.encode("utf-8")).hexdigest()
+        return lambda text: make(text.encode("latin-1")).hexdigest()

@@ -46,18 +46,25 @@ class Head:
         reason (str): what follows them.
         headers (HttpHeaders): as the application sees them.
         version (str): HTTP/1.1 or HTTP/1.0.
+        encoding (str): in which it was read, UTF-8 or Latin-1.
     """
 
-    __slots__ = ("headers", "reason", "status_code", "version")
+    __slots__ = ("encoding", "headers", "reason", "status_code", "version")
 
     def __init__(
-        self, status_code: int, reason: str, fields: Iterable[tuple[str, str]], version: str = "HTTP/1.1"
+        self,
+        status_code: int,
+        reason: str,
+        fields: Iterable[tuple[str, str]],
+        version: str = "HTTP/1.1",
+        encoding: str = "utf-8",
     ) -> None:
         """Take what was read; `fields` are names and values."""
         self.status_code = status_code
         self.reason = reason
         self.headers = HttpHeaders(fields)
         self.version = version
+        self.encoding = encoding
 
     @property
     def is_persistent(self) -> bool:
@@ -144,10 +151,12 @@ class HeadReader:
 
     def _parse(self, raw: bytes) -> Head:
         """Read a status line and headers (RFC 9112 4, 5), refusing what is ambiguous."""
+        encoding = "utf-8"
         try:
-            text = raw.decode("utf-8")
+            text = raw.decode(encoding)
         except UnicodeDecodeError:
-            text = raw.decode("latin-1")
+            encoding = "latin-1"
+            text = raw.decode(encoding)
         status = _STATUS.match(text)
         # Older servers refuse in HTTP/1.0, but none of them can upgrade (RFC 9110 7.8).
         if status is None or (status[2] == "101" and status[1] != "HTTP/1.1"):
@@ -163,7 +172,7 @@ class HeadReader:
             lines = rest.split("\n")
             name = next(line for line in lines if _FIELD.match(f"{line}\n") is None).partition(":")[0].rstrip("\r")
             raise self._refusal(f"it has a header line that cannot be read, {shown_text(name, 40)!r}")
-        return Head(int(code), reason, fields, version)
+        return Head(int(code), reason, fields, version, encoding)
 
     def read_body(self, head: Head) -> tuple[bytes, bool]:
         """Return the beginning of a refusal's body, as far as it comes soon; and whether the answer ends there."""
