@@ -96,6 +96,15 @@ def test_every_kind_of_host_gets_its_cookies_back(host):
     assert sent(types.MappingProxyType({"a": "b"}), uri) == "a=b"
 
 
+@pytest.mark.parametrize("host", ["host.test", "localhost", "127.0.0.1", "[::1]"])
+def test_to_a_jar_that_refuses_third_parties_the_first_host_is_none_on_any_port(host):
+    jar = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(strict_ns_unverifiable=True))
+    first = f"ws://{host}:8080/"
+    Cookies(jar, parse_uri(first)).keep(parse_uri(first), ["name=value"])
+    assert sent(jar, f"ws://{host}:8080/there", first) == "name=value"
+    assert sent(jar, first, "ws://other.test:8080/") is None
+
+
 @pytest.mark.parametrize("there", ["ws://sub.host.test/", "ws://other.test/"])
 def test_a_mapping_is_for_the_first_host_alone(there):
     given = types.MappingProxyType({"a": "b"})

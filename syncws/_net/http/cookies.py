@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from syncws._waiting.at_fork import loading
-from syncws._wire.uri import WebSocketUri
+from syncws._wire.uri import WebSocketUri, bracketed
 from syncws.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class _Request:
         self._has_own = has_own
         self.type = "https" if uri.is_secure else "http"
         self.host = uri.host_header
-        self.origin_req_host = first_uri.host_header
+        # As the library's own request has it: without the port.
+        self.origin_req_host = bracketed(first_uri.host)
         self.unverifiable = uri is not first_uri
         self.added: dict[str, str] = {}
 
