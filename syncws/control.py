@@ -135,7 +135,8 @@ class WebSocketControl(KeptSettings, Settable):
         A redirect that is not followed is an HttpStatusError with its status and `location`. One that is followed may
         lead to http and https, which stand for ws and wss, but never from wss to ws. Another scheme, host or port is
         sent no credentials and no client certificate, and of the request headers only Origin, User-Agent and
-        Accept-Language; but what an ssl_context of your own holds stays in it.
+        Accept-Language; but what an ssl_context of your own holds stays in it, and the subprotocols are offered there
+        too: follow no redirects with a token among them.
         """,
     )
     supported_protocols: ListSetting[str] = ListSetting(

@@ -177,6 +177,12 @@ def test_a_credential_is_not_for_another_origin():
     assert len(other.requests) == 1
 
 
+def test_subprotocols_are_offered_to_another_origin_too():
+    given = settings_with(supported_protocols=["chat", "token"])
+    _, kept = redirected(answer(302, "wss://other/"), parse_uri("wss://host/"), given)
+    assert list(kept.supported_protocols) == ["chat", "token"]
+
+
 def test_a_client_certificate_is_not_for_another_origin():
     made = make("client")
     given = settings_with(client_certificate=Certificate.from_pem(made.pem, made.key_pem()))
