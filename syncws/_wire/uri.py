@@ -35,6 +35,7 @@ _PLAIN = re.compile(
 )
 # urllib3 normalises paths and hosts for these schemes only.
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # The last part of a name is never a number; what ends in one is an IPv4 address in the eyes of some resolvers.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 # What RFC 3986 3.2.2 has for a name, percent signs apart; urllib3 lets by whatever ends none.
@@ -189,10 +190,15 @@ def _read_with_urllib3(url: str, shown: str) -> tuple[str, int | None, str]:
     from urllib3.exceptions import LocationParseError
     from urllib3.util import parse_url
 
+    scheme, _, rest = url.partition(":")
+    authority = _authority(rest)
+    # A percent sign that encodes nothing makes urllib3 encode all others once more, which changes what they stand for
+    # (RFC 3986 2.4).
+    resource = _STRAY_PERCENT.sub("%25", rest[2 + len(authority) :])
     try:
-        parsed = parse_url(url)
+        parsed = parse_url(f"{scheme}://{authority}{resource}")
     except LocationParseError:
-        raise InvalidArgumentError(f"{shown} has {_unreadable_part(_authority(url.partition(':')[2]))}") from None
+        raise InvalidArgumentError(f"{shown} has {_unreadable_part(authority)}") from None
     if not parsed.host:
         raise InvalidArgumentError(f"{shown} has no host")
     return parsed.host, parsed.port, parsed.request_uri
