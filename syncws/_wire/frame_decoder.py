@@ -74,9 +74,12 @@ def _protocol_error(message: str) -> Fail:
     return Fail(1002, ProtocolViolationError(message, close_code=1002))
 
 
-def bad_text(reason: UnicodeDecodeError, what: str = "text") -> Fail:
-    """Return the violation of a text message, or of `what`, that is not UTF-8 (RFC 6455 8.1)."""
-    message = f"the server sent {what} that is not UTF-8: {reason.reason}"
+def bad_text(reason: UnicodeDecodeError) -> Fail:
+    """Return the violation of a text message that is not UTF-8 (RFC 6455 8.1)."""
+    return _not_utf_8(f"the server sent text that is not UTF-8: {reason.reason}")
+
+
+def _not_utf_8(message: str) -> Fail:
     return Fail(1007, ProtocolViolationError(message, close_code=1007))
 
 
@@ -409,5 +412,8 @@ def _close_frame(payload: bytes) -> CloseFrame:
         raise _protocol_error(f"the server sent a Close frame with the code {code}, which must not be sent: {reason}")
     try:
         return CloseFrame(code, payload[2:].decode(), payload)
-    except UnicodeDecodeError as exc:
-        raise bad_text(exc, "a Close frame with a reason") from None
+    except UnicodeDecodeError:
+        # Often one that was cut in the middle of a character: the rest tells why the server closed. ASCII, as above.
+        reason = ascii(shown_text(payload[2:].decode("utf-8", "replace")))
+        start = f"the server sent a Close frame with the code {code} and a reason that is not UTF-8"
+        raise _not_utf_8(f"{start}: {reason}") from None
