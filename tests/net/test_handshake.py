@@ -385,6 +385,27 @@ def test_a_refusal_of_an_answer_says_what_is_wrong_with_it(peer, extra, text):
     assert caught.value.message.endswith(f": {text}")
 
 
+@pytest.mark.parametrize(
+    ("header", "values", "instead"),
+    [
+        ("Upgrade: websocket", [], ""),
+        ("Upgrade: websocket", [""], ""),
+        ("Upgrade: websocket", ["websocket, h2c"], ", but 'Upgrade: websocket, h2c'"),
+        ("Connection: Upgrade", [], ""),
+        # As of a proxy that does not pass it on.
+        ("Connection: Upgrade", ["close"], ", but 'Connection: close'"),
+        ("Connection: Upgrade", ["a", "b"], ", but 'Connection: a,b'"),
+    ],
+)
+def test_a_refusal_shows_what_stands_in_the_place_of_a_header(peer, header, values, instead):
+    name, _, _ = header.partition(":")
+    lines = [f"{name}: {value}" for value in values]
+    peer.answer = lambda accept: [good(accept, *lines, without=[name.lower()])]
+    with pytest.raises(HandshakeError) as caught:
+        peer.open()
+    assert caught.value.message.endswith(f": it has no header '{header}'{instead}")
+
+
 @pytest.mark.parametrize("line", ["Sec-WebSocket-Extensions: permessage-deflate", "sec-websocket-extensions: x; y=1"])
 def test_an_extension_that_was_not_offered_is_refused(peer, line):
     peer.answer = lambda accept: [good(accept, line)]

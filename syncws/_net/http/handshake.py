@@ -174,6 +174,13 @@ def _refusal(message: str, hresult: int = HResult.WININET_E_INVALID_SERVER_RESPO
     return HandshakeError(f"the server's answer is not a valid WebSocket handshake: {message}", hresult=hresult)
 
 
+def _lack(header: str, value: str) -> HandshakeError:
+    """Return the error for an answer without a header; `value` is what that has instead, "" for none."""
+    name, _, _ = header.partition(":")
+    instead = f", but '{name}: {shown_text(value)}'" if value else ""
+    return _refusal(f"it has no header '{header}'{instead}")
+
+
 def _accept_for(key: str) -> str:
     """Return the value of Sec-WebSocket-Accept that answers a key (RFC 6455 4.2.2 item 5)."""
     _, sha1 = _library()
@@ -285,12 +292,13 @@ def _check_answer(head: Head, key: str, expected: str) -> None:
     upgrades = head.all_of("upgrade")
     if len(upgrades) > 1:
         raise _refusal(f"it has {len(upgrades)} Upgrade headers, where one is allowed")
-    if not upgrades or upgrades[0].encode().lower() != b"websocket":
-        raise _refusal("it has no header 'Upgrade: websocket'")
+    upgrade = "".join(upgrades)
+    if upgrade.encode().lower() != b"websocket":
+        raise _lack("Upgrade: websocket", upgrade)
     connection = ",".join(head.all_of("connection"))
     options = connection.encode().lower()
     if options != b"upgrade" and b"upgrade" not in [token.strip(b" \t") for token in options.split(b",")]:
-        raise _refusal("it has no header 'Connection: Upgrade'")
+        raise _lack("Connection: Upgrade", connection)
     accept = head.all_of("sec-websocket-accept")
     if len(accept) > 1:
         raise _refusal(f"it has {len(accept)} Sec-WebSocket-Accept headers, where one is allowed")
