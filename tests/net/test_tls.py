@@ -553,6 +553,11 @@ def test_an_error_without_a_reason_has_a_message_all_the_same(error):
         ("SSLV3_ALERT_CERTIFICATE_REVOKED", "alert certificate_revoked, about the client certificate"),
         ("TLSV1_ALERT_ACCESS_DENIED", "alert access_denied, about the client certificate"),
         ("TLSV1_ALERT_INTERNAL_ERROR", "alert internal_error"),
+        (
+            "SSLV3_ALERT_HANDSHAKE_FAILURE",
+            "alert handshake_failure: it has no cipher in common with this side, or wants a client certificate",
+        ),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", "alert protocol_version: it speaks no version of TLS that this side allows"),
         ("TLSV1_UNRECOGNIZED_NAME", "alert unrecognized_name: it serves no host of this name"),
         ("TLSV1_UNSUPPORTED_EXTENSION", "alert unsupported_extension"),
         ("TLSV13_ALERT_MISSING_EXTENSION", "alert missing_extension"),

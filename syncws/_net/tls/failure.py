@@ -25,6 +25,12 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
     "unknown_ca",
     "unsupported_certificate",
 }
+# What the names of others do not tell. The first is TLS 1.2's for a missing client certificate.
+_MEANINGS = {
+    "handshake_failure": "it has no cipher in common with this side, or wants a client certificate",
+    "protocol_version": "it speaks no version of TLS that this side allows",
+    "unrecognized_name": "it serves no host of this name",
+}
 
 
 def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -> TlsError:
@@ -57,7 +63,7 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
     if alert == "certificate_required":
         message = f"{server_name} wants a client certificate (alert {alert}): set control.client_certificate"
         return TlsError(message, hresult=HResult.WININET_E_CLIENT_AUTH_CERT_NEEDED)
-    about = ", about the client certificate" if alert in _ALERTS_ABOUT_OUR_CERTIFICATE else ""
-    if alert == "unrecognized_name":
-        about = ": it serves no host of this name"
+    about = f": {_MEANINGS[alert]}" if alert in _MEANINGS else ""
+    if alert in _ALERTS_ABOUT_OUR_CERTIFICATE:
+        about = ", about the client certificate"
     return TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
