@@ -86,6 +86,7 @@ RECONNECTING_ARGUMENTS = (
 SETTINGS: Mapping[str, str] = {
     **EVENTS,
     "additional_headers": _HEADERS,
+    "address": "socket= of connect(), a socket that is connected to it",
     "auth": "server_credential",
     "bearer": _HEADERS,
     "ca_certs": "ca_file",

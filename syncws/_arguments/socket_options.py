@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from syncws._arguments.checks import check_integer
+from syncws._numbers import as_integer
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = [
@@ -79,6 +80,8 @@ def _checked(option: Any) -> SocketOption:
     value = int(option[2]) if isinstance(option[2], bool) else option[2]
     if isinstance(value, bytes):
         return level, number, value
+    if as_integer(value) is None:
+        raise InvalidArgumentTypeError(f"a socket option's value must be an int or bytes, not {type(value).__name__}")
     return level, number, check_integer(value, "a socket option's value", *_C_INT)
 
 

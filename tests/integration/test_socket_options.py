@@ -193,6 +193,12 @@ def test_what_is_no_option_is_refused(option, error):
     assert list(control.socket_options) == []
 
 
+def test_an_error_about_an_option_says_that_bytes_are_taken_too():
+    told = "a socket option's value must be an int or bytes, not str"
+    with pytest.raises(InvalidArgumentTypeError, match=told):
+        MessageWebSocket().control.socket_options.append((sockets.SOL_SOCKET, 25, "eth0"))
+
+
 @pytest.mark.parametrize("value", ["SO_KEEPALIVE", b"x", None, 5])
 def test_what_is_no_sequence_is_refused(value):
     with pytest.raises(InvalidArgumentTypeError, match="socket_options must be a sequence"):
