@@ -133,6 +133,9 @@ def _read_any(text: str) -> tuple[bool, tuple[str, int | None, str]]:
     if scheme not in ("ws", "wss"):
         instead = WEBSOCKET_SCHEMES.get(scheme)
         hint = f": write {instead}:// for {scheme}://" if instead else ""
+        if scheme.endswith("+unix"):
+            # As in Node's clients.
+            hint = ": a Unix socket's path goes to unix_connect(), or to the command line's --unix"
         raise InvalidArgumentError(f"{shown} has a scheme other than ws and wss{hint}")
     if "#" in text:
         raise InvalidArgumentError(
