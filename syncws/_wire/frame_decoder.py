@@ -295,14 +295,16 @@ class FrameDecoder:
 
     def _check_reserved_bits(self, first: int, second: int, opcode: int) -> None:
         """Allow RSV1 alone, on the first frame of a message, where compression was agreed (RFC 7692 6)."""
-        if self.inflater is None:
-            where = "without an extension"
-        elif first & _RESERVED_BITS != RSV1 or opcode >= CLOSE or opcode == CONTINUATION:
-            where = "where permessage-deflate has none"
-        else:
+        may_be_compressed = first & _RESERVED_BITS == RSV1 and CONTINUATION < opcode < CLOSE
+        if self.inflater is not None and may_be_compressed:
             return
-        # Development servers, and proxies at their time limit, write an answer of HTTP on a connection that is open.
-        hint = "; it sent HTTP instead of a frame" if (first, second) == _HTTP else ""
+        hint = ""
+        if (first, second) == _HTTP:
+            # Development servers, and proxies at their time limit, write such an answer on a connection that is open.
+            hint = "; it sent HTTP instead of a frame"
+        elif may_be_compressed:
+            hint = "; it may compress unasked: control.compression offers it"
+        where = "without an extension" if self.inflater is None else "where permessage-deflate has none"
         raise _protocol_error(f"the server set reserved bits (first byte 0x{first:02x}) {where}{hint}")
 
     def _begin_frame(self, first: int, opcode: int, length: int) -> None:

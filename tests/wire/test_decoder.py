@@ -180,6 +180,15 @@ def test_an_answer_of_http_instead_of_a_frame_is_called_so(make_inflater, data, 
     assert violation.error.message.endswith("; it sent HTTP instead of a frame") is is_http
 
 
+@pytest.mark.parametrize(
+    ("opcode", "first_bits", "is_told"),
+    [(TEXT, 0x40, True), (BINARY, 0x40, True), (PING, 0x40, False), (TEXT, 0x60, False)],
+)
+def test_a_server_that_compresses_unasked_is_told_as_one(opcode, first_bits, is_told):
+    (violation,) = Decoder(LIMIT).receive_data(frame(opcode, b"x", first_bits=first_bits))
+    assert violation.error.message.endswith(": control.compression offers it") is is_told
+
+
 def test_a_length_in_a_longer_form_fails_before_the_payload_comes():
     assert decode(bytes.fromhex("827e007d")) == [PROTOCOL_ERROR]
     assert decode(bytes.fromhex("827f000000000000ffff")) == [PROTOCOL_ERROR]
