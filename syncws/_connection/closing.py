@@ -20,6 +20,7 @@ __all__ = [
     "HURRIED_SECONDS",
     "LEAVE_SECONDS",
     "LINGER_SECONDS",
+    "LOSS_SECONDS",
     "Closing",
     "time_on_exit",
 ]
@@ -29,6 +30,8 @@ __all__ = [
 LINGER_SECONDS = 1.0
 # How long the reader lets a sender, which has been woken, leave before it goes on without it.
 LEAVE_SECONDS = 1.0
+# A send that finds TCP gone waits this long for the reader, which may find that the server had said why.
+LOSS_SECONDS = 0.5
 # After its deadline a close() gives the reader this long to finish what abort() asked for.
 ABORT_SECONDS = 0.2
 # The peer broke the protocol: how long a program that receives and sends in turn has to answer what came before that.

@@ -53,6 +53,11 @@ _OPEN = CloseState.OPEN
 _numbers = itertools.count(1)
 
 
+def _explained(session: "Session | None", error: WebSocketError) -> WebSocketError:
+    """Return the error of a send that found TCP gone, see Session.error_of_loss."""
+    return error if session is None else session.error_of_loss(error)
+
+
 def _nobody() -> None:
     """Stand for the weak reference to the application's object in a forked child."""
 
@@ -107,7 +112,11 @@ class Session(Sending, Telling):
         """
         self._monitor = the_monitor()
         self.role = SessionRole(self, self._monitor)
-        super().__init__(make_outbox(reached.transport, self.role.call, self.role.require), settings)
+        session = weakref.ref(self)
+        outbox = make_outbox(
+            reached.transport, self.role.call, self.role.require, lambda error: _explained(session(), error)
+        )
+        super().__init__(outbox, settings)
         self.local_address, self.remote_address = reached.local_address, reached.remote_address
         self.proxy = reached.proxy
         self.transport: Transport = reached.transport
@@ -191,6 +200,18 @@ class Session(Sending, Telling):
             raise IllegalMethodCallError("ping cannot wait inside a handler: it would wait for its own thread")
         self._check_program_goes_on()
         return self.role.while_read(lambda: self.pings.ping(payload, deadline, self.role.read_while_waiting))
+
+    def error_of_loss(self, error: WebSocketError) -> WebSocketError:
+        """Return what a send raises that found TCP gone: the server may have said why before it left.
+
+        Only the reader finds that, so this waits for it a moment, where that can be.
+        """
+        if not (self.is_over or self.is_exiting or self.is_paused or self.is_on_reader or self.role.is_held_here):
+            soon = Deadline(closing.LOSS_SECONDS)
+            self.role.while_read(lambda: self.over.wait_until(soon, self.role.read_while_waiting))
+        if not self.is_over:
+            return error
+        return self.with_end(error) if self.closing.cause is _LOST else self._reason_for_senders(self.closing.state)
 
     # Closing: any thread, several at once.
 

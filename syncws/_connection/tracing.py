@@ -30,11 +30,11 @@ _Decode = Callable[[_Bytes], list[Incoming]]
 _logger = logging.getLogger("syncws.frames")
 
 
-def make_outbox(transport: Transport, on_leftover: Callable[[], object], on_wait: Callable[[], object]) -> Outbox:
+def make_outbox(transport: Transport, *callbacks: Callable[..., Any]) -> Outbox:
     """Return the outbox of a connection, which logs its frames if the log wants them."""
     if _logger.isEnabledFor(logging.DEBUG):
-        return _TracedOutbox(transport, on_leftover, on_wait)
-    return Outbox(transport, on_leftover, on_wait)
+        return _TracedOutbox(transport, *callbacks)
+    return Outbox(transport, *callbacks)
 
 
 def traced(outbox: Outbox, decoder: FrameDecoder, compression: Compression | None) -> _Decode:
@@ -205,10 +205,10 @@ class _TracedOutbox(Outbox):
 
     __slots__ = ("lines", "wire")
 
-    def __init__(self, transport: Transport, on_leftover: Callable[[], object], on_wait: Callable[[], object]) -> None:
+    def __init__(self, transport: Transport, *callbacks: Callable[..., Any]) -> None:
         self.lines = _Lines()
         self.wire = _TracedTransport(transport, self.lines)
-        super().__init__(cast("Transport", self.wire), on_leftover, on_wait)
+        super().__init__(cast("Transport", self.wire), *callbacks)
 
     def send(self, *arguments: Any, **options: Any) -> None:
         """See Outbox.send."""

@@ -1,13 +1,14 @@
 """Tests of what errors say about the end of a connection: the same as `information` says, wherever they come from."""
 
 import contextlib
+import sys
 import threading
 
 import pytest
 from support import LIMIT, read_to_end, running_server, wait
 from support.calls import Call
 from support.scripts import BINARY, TEXT, close_frame, connected, sends
-from support.servers import handshake, server_frame
+from support.servers import handshake, reset, server_frame
 
 import syncws
 from syncws import (
@@ -19,12 +20,15 @@ from syncws import (
     State,
     StreamWebSocket,
 )
+from syncws._connection import closing
 from syncws._connection.receiving.byte_inbox import ByteInbox
+from syncws._connection.receiving.session_role import SessionRole
 
 
-def send_for_ever(socket):
+def send_for_ever(socket, size=1_000_000):
+    send = socket.output_stream.write if isinstance(socket, StreamWebSocket) else socket.send
     while True:
-        socket.send(bytes(1_000_000))
+        send(bytes(size))
 
 
 def test_sending_on_what_the_server_is_closing_tells_its_code_at_once():
@@ -80,6 +84,63 @@ def test_a_send_that_is_under_way_when_the_server_closes_tells_its_code():
             send_for_ever(socket)
         assert (raised.value.close_cause, raised.value.close_code) == (CloseCause.PEER, 1012)
         assert raised.value.is_transient
+
+
+def resets_after(*frames):
+    def serve(connection):
+        handshake(connection)
+        connection.recv(1)
+        connection.sendall(b"".join(frames))
+        reset(connection)
+
+    return serve
+
+
+def send_until_it_fails(socket, size):
+    with pytest.raises(ConnectionOverError) as raised:
+        send_for_ever(socket, size)
+    return raised.value
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a reset may take away what came before it")
+@pytest.mark.parametrize("size", [100, 5_000_000])
+@pytest.mark.parametrize("kind", [syncws.MessageWebSocket, StreamWebSocket])
+def test_a_send_that_finds_the_connection_reset_tells_what_the_server_closed_it_with(monkeypatch, kind, size):
+    monkeypatch.setattr(closing, "LOSS_SECONDS", LIMIT)
+    with connected(resets_after(close_frame(1008, "quota")), socket_class=kind) as socket:
+        for error in (send_until_it_fails(socket, size), send_until_it_fails(socket, size)):
+            assert (error.close_cause, error.close_code, error.close_reason) == (CloseCause.PEER, 1008, "quota")
+            assert not isinstance(error, ConnectionLostError)
+            assert not error.is_transient
+
+
+def test_a_send_that_finds_the_connection_reset_without_a_close_frame_says_that_it_is_lost(monkeypatch):
+    monkeypatch.setattr(closing, "LOSS_SECONDS", LIMIT)
+    with connected(resets_after()) as socket:
+        error = send_until_it_fails(socket, 100)
+        assert isinstance(error, ConnectionLostError)
+        assert (error.close_cause, error.close_code) == (CloseCause.CONNECTION_LOST, 1006)
+
+
+def test_a_send_in_a_handler_that_finds_the_connection_reset_waits_for_no_reader(monkeypatch):
+    # It would be its own thread, until another takes over a second later.
+    errors, waits = [], []
+    has_failed = threading.Event()
+    while_read = SessionRole.while_read
+    monkeypatch.setattr(SessionRole, "while_read", lambda role, wait: waits.append(role) or while_read(role, wait))
+
+    def prepare(socket):
+        def on_message(socket, args):
+            if not errors:
+                errors.append(send_until_it_fails(socket, 100))
+                has_failed.set()
+
+        socket.message_received += on_message
+
+    with connected(resets_after(server_frame(TEXT, b"x")), prepare) as socket:
+        socket.send("x")
+        wait(has_failed)
+        assert not waits
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])

@@ -41,6 +41,7 @@ __all__ = ["Outbox"]
 
 _NOBODY = 0
 _Callback = Callable[[], object]
+_OnLost = Callable[[WebSocketError], WebSocketError]
 
 
 class Outbox(Turns):
@@ -55,23 +56,31 @@ class Outbox(Turns):
 
     __slots__ = (
         "_on_leftover",
+        "_on_lost",
         "_retire",
         "_transport",
         "given_up",
     )
 
-    def __init__(self, transport: Transport, on_leftover: _Callback, on_wait: _Callback = nothing) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        on_leftover: _Callback,
+        on_wait: _Callback = nothing,
+        on_lost: _OnLost = lambda error: error,
+    ) -> None:
         """Make an outbox.
 
         `on_leftover` is called when a sender gave up in mid-frame: the reader must push the rest; `on_wait` when a
-        sender waits for the peer: somebody must read, for it may have said why.
+        sender waits for the peer: somebody must read, for it may have said why. `on_lost` is given the error of a send
+        that found the connection gone, and returns the one to raise; nothing is held meanwhile, so it may wait.
         """
         self._writer = FrameWriter(transport, on_wait)
         self.tally = self._writer.tally
         super().__init__(Posted(self.tally))
         self._transport = transport
         self.direct, self._meter = direct_way(transport) if accelerated else (None, None)
-        self._on_leftover = on_leftover
+        self._on_leftover, self._on_lost = on_leftover, on_lost
         # The thread that has the role. A send that finds its own number is one in a signal handler, in mid-frame.
         self._owner = _NOBODY
         self._retire: Callable[[], None] | None = None
@@ -114,42 +123,45 @@ class Outbox(Turns):
         writer = self._writer
         has_frame = False
         try:
-            has_role = self._role.acquire(False)
-            if has_role:
-                # Before it is looked at what must go first: from here on nobody sends at once.
-                self._owner = own
-            if not has_role or self.has_posted:
-                self._make_way(has_role, bytes_of(frame, pieces, message), message, timeout)
-            writer.is_torn = True
-            if encode is not None:
-                frame = encode(frame)
             try:
-                sent = self._transport.send(frame)
-            except OSError as exc:
-                raise writer.note_broken(exc) from exc
-            if sent != len(frame) or pieces is not None or self._transport.has_unsent:
-                writer.begin(frame, sent, pieces, must_follow=encode is not None)
-                has_frame = True
-                writer.push(Patience(timeout))
-            if message is None:
-                writer.tally.whole += 1
-            else:
-                self._note_begun(message)
-            writer.is_torn = False
-        except BaseException as exc:  # of any kind: a signal handler may raise what it likes
-            if self._owner == own:
-                was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
-                self._give_up(exc, message if has_frame else None, has_frame=has_frame, was_torn=was_torn)
-            raise
-        finally:
-            if self._owner == own:
-                self._owner = _NOBODY
-            try:
-                self._role.release()
-            except RuntimeError:
-                pass  # A wait for it has ended without it.
-            if self.has_posted:
-                self._tell_of_leftover()
+                has_role = self._role.acquire(False)
+                if has_role:
+                    # Before it is looked at what must go first: from here on nobody sends at once.
+                    self._owner = own
+                if not has_role or self.has_posted:
+                    self._make_way(has_role, bytes_of(frame, pieces, message), message, timeout)
+                writer.is_torn = True
+                if encode is not None:
+                    frame = encode(frame)
+                try:
+                    sent = self._transport.send(frame)
+                except OSError as exc:
+                    raise writer.note_broken(exc) from exc
+                if sent != len(frame) or pieces is not None or self._transport.has_unsent:
+                    writer.begin(frame, sent, pieces, must_follow=encode is not None)
+                    has_frame = True
+                    writer.push(Patience(timeout))
+                if message is None:
+                    writer.tally.whole += 1
+                else:
+                    self._note_begun(message)
+                writer.is_torn = False
+            except BaseException as exc:  # of any kind: a signal handler may raise what it likes
+                if self._owner == own:
+                    was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
+                    self._give_up(exc, message if has_frame else None, has_frame=has_frame, was_torn=was_torn)
+                raise
+            finally:
+                if self._owner == own:
+                    self._owner = _NOBODY
+                try:
+                    self._role.release()
+                except RuntimeError:
+                    pass  # A wait for it has ended without it.
+                if self.has_posted:
+                    self._tell_of_leftover()
+        except ConnectionLostError as exc:
+            raise self._on_lost(exc) from exc.__cause__
 
     # What send_at_once() leaves to Python.
 
@@ -158,28 +170,31 @@ class Outbox(Turns):
         own = threading.get_ident()
         writer = self._writer
         try:
-            if not self._role.acquire(False):
-                self._wait_for_role(0, Deadline(timeout))
-            self._owner = own
-            self._drain(Patience(timeout))
-            if writer.shut_reason is not None:
-                # Sending was ended, maybe in the middle of this frame.
-                raise writer.canceled_error()
-        except BaseException as exc:  # of any kind, as in send()
-            if self._owner == own:
-                was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
-                self._give_up(exc, None, has_frame=False, was_torn=was_torn)
-            if isinstance(exc, OperationTimedOutError):
-                exc.is_queued = True
-            raise
-        finally:
-            if self._owner == own:
-                self._owner = _NOBODY
             try:
-                self._role.release()
-            except RuntimeError:
-                pass  # A wait for it has ended without it.
-            self._tell_of_leftover()
+                if not self._role.acquire(False):
+                    self._wait_for_role(0, Deadline(timeout))
+                self._owner = own
+                self._drain(Patience(timeout))
+                if writer.shut_reason is not None:
+                    # Sending was ended, maybe in the middle of this frame.
+                    raise writer.canceled_error()
+            except BaseException as exc:  # of any kind, as in send()
+                if self._owner == own:
+                    was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
+                    self._give_up(exc, None, has_frame=False, was_torn=was_torn)
+                if isinstance(exc, OperationTimedOutError):
+                    exc.is_queued = True
+                raise
+            finally:
+                if self._owner == own:
+                    self._owner = _NOBODY
+                try:
+                    self._role.release()
+                except RuntimeError:
+                    pass  # A wait for it has ended without it.
+                self._tell_of_leftover()
+        except ConnectionLostError as exc:
+            raise self._on_lost(exc) from exc.__cause__
 
     def _tell_of_leftover(self) -> None:
         # What was posted meanwhile has to go: there may be no other sender.
@@ -190,7 +205,7 @@ class Outbox(Turns):
         """Raise what a sender gets for an error of the system; another sender may have the role by now."""
         told = self._writer.note_lost(error)
         self.has_posted = True
-        raise told
+        raise self._on_lost(told) from told.__cause__
 
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None, timeout: float | None) -> None:
         """Wait for the writer role and for the end of another open message, then send what is left of earlier frames.
