@@ -19,7 +19,7 @@ from syncws import DataWriter, HttpStatusError
 MOST_FUNCTIONS_IN = 14 if syncws.accelerated else 16
 # Without websocket-client's, the standard library's, and a lock's, which are functions from 3.14 on.
 MOST_FUNCTIONS_TO_CONNECT = 250
-MOST_FUNCTIONS_OUT = 9
+MOST_FUNCTIONS_OUT = 10
 # One call in C does all of it, where it does not let other threads run.
 HAS_GIL = not sysconfig.get_config_var("Py_GIL_DISABLED")
 SENDS_AT_ONCE = syncws.accelerated and os.name == "posix" and HAS_GIL

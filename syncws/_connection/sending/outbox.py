@@ -88,7 +88,7 @@ class Outbox(Turns):
         self.has_posted = False
         self.send_timeout: float | None = None
 
-    # send() and flush_without_waiting() take the writer role inside `try`, and give it back in `finally` by statements
+    # _send() and flush_without_waiting() take the writer role inside `try`, and give it back in `finally` by statements
     # without a Python call between them: an interruption can come at the beginning of each function.
 
     def send(
@@ -117,84 +117,97 @@ class Outbox(Turns):
             IllegalMethodCallError: another message is open, and waits for the application (0x8000000E).
             InvalidOperationError: this thread is in the middle of another send (0x800710DD).
         """
+        try:
+            self._send(frame, pieces, timeout, message, encode)
+        except ConnectionLostError as exc:
+            raise self._on_lost(exc) from exc.__cause__
+
+    def _send(
+        self,
+        frame: bytes | memoryview,
+        pieces: FramePieces | None,
+        timeout: float | None,
+        message: OpenMessage | None,
+        encode: Encode | None,
+    ) -> None:
         own = threading.get_ident()
         if self._owner == own:
             raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
         writer = self._writer
         has_frame = False
         try:
+            has_role = self._role.acquire(False)
+            if has_role:
+                # Before it is looked at what must go first: from here on nobody sends at once.
+                self._owner = own
+            if not has_role or self.has_posted:
+                self._make_way(has_role, bytes_of(frame, pieces, message), message, timeout)
+            writer.is_torn = True
+            if encode is not None:
+                frame = encode(frame)
             try:
-                has_role = self._role.acquire(False)
-                if has_role:
-                    # Before it is looked at what must go first: from here on nobody sends at once.
-                    self._owner = own
-                if not has_role or self.has_posted:
-                    self._make_way(has_role, bytes_of(frame, pieces, message), message, timeout)
-                writer.is_torn = True
-                if encode is not None:
-                    frame = encode(frame)
-                try:
-                    sent = self._transport.send(frame)
-                except OSError as exc:
-                    raise writer.note_broken(exc) from exc
-                if sent != len(frame) or pieces is not None or self._transport.has_unsent:
-                    writer.begin(frame, sent, pieces, must_follow=encode is not None)
-                    has_frame = True
-                    writer.push(Patience(timeout))
-                if message is None:
-                    writer.tally.whole += 1
-                else:
-                    self._note_begun(message)
-                writer.is_torn = False
-            except BaseException as exc:  # of any kind: a signal handler may raise what it likes
-                if self._owner == own:
-                    was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
-                    self._give_up(exc, message if has_frame else None, has_frame=has_frame, was_torn=was_torn)
-                raise
-            finally:
-                if self._owner == own:
-                    self._owner = _NOBODY
-                try:
-                    self._role.release()
-                except RuntimeError:
-                    pass  # A wait for it has ended without it.
-                if self.has_posted:
-                    self._tell_of_leftover()
-        except ConnectionLostError as exc:
-            raise self._on_lost(exc) from exc.__cause__
+                sent = self._transport.send(frame)
+            except OSError as exc:
+                raise writer.note_broken(exc) from exc
+            if sent != len(frame) or pieces is not None or self._transport.has_unsent:
+                writer.begin(frame, sent, pieces, must_follow=encode is not None)
+                has_frame = True
+                writer.push(Patience(timeout))
+            if message is None:
+                writer.tally.whole += 1
+            else:
+                self._note_begun(message)
+            writer.is_torn = False
+        except BaseException as exc:  # of any kind: a signal handler may raise what it likes
+            if self._owner == own:
+                was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
+                self._give_up(exc, message if has_frame else None, has_frame=has_frame, was_torn=was_torn)
+            raise
+        finally:
+            if self._owner == own:
+                self._owner = _NOBODY
+            try:
+                self._role.release()
+            except RuntimeError:
+                pass  # A wait for it has ended without it.
+            if self.has_posted:
+                self._tell_of_leftover()
 
     # What send_at_once() leaves to Python.
 
     def _finish(self, timeout: float | None) -> None:
         """Wait until the frame that was begun is out; when it raises, as send() does, the rest follows later."""
+        try:
+            self._finish_begun(timeout)
+        except ConnectionLostError as exc:
+            raise self._on_lost(exc) from exc.__cause__
+
+    def _finish_begun(self, timeout: float | None) -> None:
         own = threading.get_ident()
         writer = self._writer
         try:
+            if not self._role.acquire(False):
+                self._wait_for_role(0, Deadline(timeout))
+            self._owner = own
+            self._drain(Patience(timeout))
+            if writer.shut_reason is not None:
+                # Sending was ended, maybe in the middle of this frame.
+                raise writer.canceled_error()
+        except BaseException as exc:  # of any kind, as in send()
+            if self._owner == own:
+                was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
+                self._give_up(exc, None, has_frame=False, was_torn=was_torn)
+            if isinstance(exc, OperationTimedOutError):
+                exc.is_queued = True
+            raise
+        finally:
+            if self._owner == own:
+                self._owner = _NOBODY
             try:
-                if not self._role.acquire(False):
-                    self._wait_for_role(0, Deadline(timeout))
-                self._owner = own
-                self._drain(Patience(timeout))
-                if writer.shut_reason is not None:
-                    # Sending was ended, maybe in the middle of this frame.
-                    raise writer.canceled_error()
-            except BaseException as exc:  # of any kind, as in send()
-                if self._owner == own:
-                    was_torn, writer.is_torn, self.has_posted = writer.is_torn, True, True
-                    self._give_up(exc, None, has_frame=False, was_torn=was_torn)
-                if isinstance(exc, OperationTimedOutError):
-                    exc.is_queued = True
-                raise
-            finally:
-                if self._owner == own:
-                    self._owner = _NOBODY
-                try:
-                    self._role.release()
-                except RuntimeError:
-                    pass  # A wait for it has ended without it.
-                self._tell_of_leftover()
-        except ConnectionLostError as exc:
-            raise self._on_lost(exc) from exc.__cause__
+                self._role.release()
+            except RuntimeError:
+                pass  # A wait for it has ended without it.
+            self._tell_of_leftover()
 
     def _tell_of_leftover(self) -> None:
         # What was posted meanwhile has to go: there may be no other sender.
