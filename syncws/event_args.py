@@ -1,7 +1,7 @@
 """What handlers receive: a message, how the connection ended, a server's certificate to check.
 
-Made by the connection's reader thread, or, for a server's certificate, on the connecting thread; usable on any thread
-and after the handler has returned.
+Made by the thread that reads, or, for a server's certificate, on the connecting thread; usable on any thread and after
+the handler has returned.
 """
 
 from collections.abc import Callable, Sequence

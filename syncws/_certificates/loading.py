@@ -1,6 +1,6 @@
 """Certificates with their private keys, from PEM and PKCS #12: reading them, and giving a key out encrypted.
 
-A key stays inside an object of that library; no message of an error holds one, or a password. Runs on the caller's
+A key stays inside an object of `cryptography`; no message of an error holds one, or a password. Runs on the caller's
 thread.
 """
 

@@ -1,7 +1,7 @@
 """Keep-alive: notices that the peer is gone although TCP says nothing, and keeps quiet connections known on the way.
 
-Everything here runs on the monitor's thread, and waits for nothing: frames are left in the outbox, and the reader,
-which is woken, sends them.
+The timers run on the monitor's thread, and wait for nothing: frames are left in the outbox, and the reader, which is
+woken, sends them.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """The events that both socket classes have: opened, pings and pongs, closed, server_custom_validation_requested.
 
-Handlers of closed, pings and pongs run on the connection's reader thread, those of opened and of
+Handlers of closed, pings and pongs run on the connection's reader thread, or its dispatcher, those of opened and of
 server_custom_validation_requested on the connecting thread; adding and removing may be done on any thread.
 """
 

@@ -1,6 +1,6 @@
 """Attempts: gives connected sockets, one after the other, and waits in between.
 
-`next_socket` runs on one thread at a time, the program's own or a ReconnectingWebSocket's; `stop` and `close` may be
+`next_socket` runs on one thread at a time, the program's own or a ReconnectingWebSocket's; `stop` and `ring` may be
 called on any thread, and wake it.
 """
 

@@ -1,7 +1,7 @@
 """What a forked child inherits of this library's objects, and lets go at once.
 
-Any thread of the parent may call watch(); the rest runs in the child, on its only thread, before anything else
-there does.
+Any thread of the parent may call watch() and loading(). What is watched is told in the child, on its only thread,
+before anything else runs there.
 
 After os.fork() the child has a copy of every object and of every descriptor, but only one thread. The connections are
 the parent's: a byte, a TLS alert or a shutdown() by the child would break them for the parent, and a lock that another

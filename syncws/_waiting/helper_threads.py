@@ -1,6 +1,6 @@
-"""Running something that may wait, and that no wake-up can reach, on a helper thread.
+"""Starting threads; and running what may wait, and no wake-up can reach, on helper threads.
 
-Everything is called on the connecting thread.
+`run_aside` is called on the connecting thread, the rest on any.
 """
 
 import threading

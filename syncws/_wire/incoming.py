@@ -1,6 +1,6 @@
 """What the decoder makes of the bytes: messages, control frames, and the violation that ends everything.
 
-Plain values, made by the reader thread and handed on.
+Plain values, made by the thread that reads and handed on.
 """
 
 from typing import TYPE_CHECKING
