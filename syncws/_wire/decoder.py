@@ -26,11 +26,7 @@ from syncws._wire.scanning import (
 )
 from syncws._wire.utf8 import TextAssembler
 
-__all__ = ["MAX_FRAGMENTS", "Decoder"]
-
-MAX_FRAGMENTS = 1 << 20
-"""Frames that one message may have. Fragments are joined as they come and cost no memory of their own; the limit only
-ends a message of endless empty frames."""
+__all__ = ["Decoder"]
 
 # Of an unfinished message so much must have come, or what is wrong in it is better found at once.
 _LEFT_BYTES = 1024
@@ -195,7 +191,7 @@ class Decoder(FrameDecoder):
 
     def _count_fragment(self, length: int) -> None:
         self._fragments += 1
-        check_fragments(self._fragments, MAX_FRAGMENTS)
+        check_fragments(self._fragments)
 
     def _add_payload(self, piece: bytes | memoryview, remaining: int, events: list[Incoming], *, is_last: bool) -> None:
         # Let go of first: the buffer is given out without a copy when nobody looks into it.

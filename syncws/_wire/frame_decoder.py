@@ -33,6 +33,7 @@ from syncws.errors import MessageTooBigError, ProtocolViolationError, WebSocketE
 
 __all__ = [
     "INFLATED_PIECE_BYTES",
+    "MAX_FRAGMENTS",
     "NO_LIMIT",
     "Checkpoint",
     "Fail",
@@ -46,6 +47,10 @@ Checkpoint = tuple[bytes, int, int, int, int]
 
 NO_LIMIT = 1 << 63
 """A max_message_size that no message reaches: frames alone can say lengths up to it."""
+
+MAX_FRAGMENTS = 1 << 20
+"""Frames that one message may have. Fragments are joined as they come and cost no memory of their own; the limit only
+ends a message of endless empty frames."""
 
 _RESERVED_BITS = 0x70
 # How an answer of HTTP begins; no frame does.
@@ -83,10 +88,10 @@ def _not_utf_8(message: str) -> Fail:
     return Fail(1007, ProtocolViolationError(message, close_code=1007))
 
 
-def check_fragments(count: int, limit: int) -> None:
+def check_fragments(count: int) -> None:
     """Refuse a message of too many fragments."""
-    if count > limit:
-        raise Fail(1009, MessageTooBigError(f"the server sent a message of over {limit} fragments"))
+    if count > MAX_FRAGMENTS:
+        raise Fail(1009, MessageTooBigError(f"the server sent a message of over {MAX_FRAGMENTS} fragments"))
 
 
 class FrameDecoder:

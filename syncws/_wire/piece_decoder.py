@@ -3,7 +3,6 @@
 The thread that holds the reading role runs it; it needs no lock.
 """
 
-from syncws._wire.decoder import MAX_FRAGMENTS
 from syncws._wire.deflate import Inflater
 from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, bad_text, check_fragments
 from syncws._wire.frames import TEXT
@@ -57,7 +56,7 @@ class PieceDecoder(FrameDecoder):
     def _count_fragment(self, length: int) -> None:
         if not length:
             self._empty_fragments += 1
-            check_fragments(self._empty_fragments, MAX_FRAGMENTS)
+            check_fragments(self._empty_fragments)
 
     def _add_payload(self, piece: bytes | memoryview, remaining: int, events: list[Incoming], *, is_last: bool) -> None:
         event = _new(self._message_class)

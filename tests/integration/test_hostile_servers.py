@@ -21,7 +21,7 @@ from support.calls import Call
 
 import syncws
 from syncws._connection import closing
-from syncws._wire import decoder
+from syncws._wire import frame_decoder
 from syncws._wire.frames import close_payload
 from syncws.errors import (
     ConnectionLostError,
@@ -389,7 +389,7 @@ VIOLATIONS = {
 
 @pytest.mark.parametrize(("data", "error", "code"), VIOLATIONS.values(), ids=VIOLATIONS.keys())
 def test_a_violation_is_answered_with_its_code_and_raised(serve, sockets, monkeypatch, data, error, code):
-    monkeypatch.setattr(decoder, "MAX_FRAGMENTS", 10)
+    monkeypatch.setattr(frame_decoder, "MAX_FRAGMENTS", 10)
     answers = []
 
     def script(connection):

@@ -25,7 +25,7 @@ from syncws import (
     WebSocketError,
 )
 from syncws._connection.receiving.message_inbox import MAX_WAITING_MESSAGES
-from syncws._wire import decoder, piece_decoder
+from syncws._wire import frame_decoder
 
 PARTIAL = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
 NO_LIMIT = 0xFFFFFFFF
@@ -136,8 +136,7 @@ def end_of(user, data, tls, limit, **settings):
 @everybody
 def test_endless_empty_fragments_take_no_memory_and_are_ended(monkeypatch, tls, make_user):
     count = 10_000
-    monkeypatch.setattr(decoder, "MAX_FRAGMENTS", count)
-    monkeypatch.setattr(piece_decoder, "MAX_FRAGMENTS", count)
+    monkeypatch.setattr(frame_decoder, "MAX_FRAGMENTS", count)
     data = server_frame(TEXT, fin=False) + server_frame(CONTINUATION, fin=False) * count
     error, code = end_of(make_user(), data, tls, 400_000)
     assert isinstance(error, MessageTooBigError)
@@ -147,7 +146,7 @@ def test_endless_empty_fragments_take_no_memory_and_are_ended(monkeypatch, tls, 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_endless_small_fragments_take_no_more_memory_than_their_bytes_and_are_ended(monkeypatch, tls, opcode):
     count = 30_000
-    monkeypatch.setattr(decoder, "MAX_FRAGMENTS", count)
+    monkeypatch.setattr(frame_decoder, "MAX_FRAGMENTS", count)
     data = server_frame(opcode, b"xy", fin=False) + server_frame(CONTINUATION, b"xy", fin=False) * count
     # An object for each fragment would take 43 bytes.
     error, code = end_of(Receiving(), data, tls, count * 20, max_message_size=NO_LIMIT)

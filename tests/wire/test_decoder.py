@@ -27,6 +27,7 @@ from support.wire import (
 from support.wire_vectors import ALL_VECTORS, BAD_TEXT, PROTOCOL_ERROR, TOO_BIG
 
 from syncws._wire import decoder as decoder_module
+from syncws._wire import frame_decoder
 from syncws._wire.accelerated import accelerated
 from syncws._wire.decoder import Decoder
 from syncws._wire.deflate import Inflater
@@ -218,7 +219,7 @@ def test_a_reason_that_is_not_utf_8_is_told_with_its_code_as_far_as_it_can_be_re
 
 @pytest.mark.parametrize("fragments", [1, 2, 3])
 def test_a_message_may_have_as_many_fragments_as_the_limit_says(monkeypatch, fragments):
-    monkeypatch.setattr(decoder_module, "MAX_FRAGMENTS", 3)
+    monkeypatch.setattr(frame_decoder, "MAX_FRAGMENTS", 3)
     data = frame(TEXT, fin=fragments == 1)
     data += b"".join(frame(CONT, b"x", fin=number == fragments) for number in range(2, fragments + 1))
     assert decode(data * 2) == [text("x" * (fragments - 1))] * 2
@@ -226,7 +227,7 @@ def test_a_message_may_have_as_many_fragments_as_the_limit_says(monkeypatch, fra
 
 @pytest.mark.parametrize("last", ["0000", "8000", "0005"])
 def test_a_fragment_too_many_is_refused_when_its_header_is_complete(monkeypatch, last):
-    monkeypatch.setattr(decoder_module, "MAX_FRAGMENTS", 3)
+    monkeypatch.setattr(frame_decoder, "MAX_FRAGMENTS", 3)
     # What comes whole in one read is never of so many.
     decoder = Decoder(LIMIT)
     assert decoder.receive_data(frame(TEXT, fin=False) + frame(CONT, fin=False) * 2) == []
@@ -235,13 +236,13 @@ def test_a_fragment_too_many_is_refused_when_its_header_is_complete(monkeypatch,
 
 
 def test_control_frames_are_no_fragments(monkeypatch):
-    monkeypatch.setattr(decoder_module, "MAX_FRAGMENTS", 2)
+    monkeypatch.setattr(frame_decoder, "MAX_FRAGMENTS", 2)
     data = frame(TEXT, b"a", fin=False) + frame(PING) * 5 + frame(CONT, b"b")
     assert decode(data) == [("ping", b"")] * 5 + [text("ab")]
 
 
 def test_endless_empty_fragments_are_ended_by_a_limit_of_a_million_or_so():
-    assert decoder_module.MAX_FRAGMENTS == 1 << 20
+    assert frame_decoder.MAX_FRAGMENTS == 1 << 20
 
 
 # After the end.
