@@ -1,7 +1,6 @@
 """IWebSocket, what both socket classes share: connecting, closing, sending, events.
 
-Methods run on the caller's thread and may be called on any thread; handlers of closed run on the connection's reader
-thread, those of server_custom_validation_requested on the connecting thread.
+Methods run on the caller's thread and may be called on any thread. Which thread handlers run on: socket_events.py.
 """
 
 import socket
@@ -49,6 +48,7 @@ __all__ = ["IWebSocket"]
 
 # As in message_websocket: asking an enumeration for a member takes long.
 _NEW, _CONNECTING, _CONNECTED, _CLOSED = State
+_TIMEOUT = Default.TIMEOUT
 
 if TYPE_CHECKING:
     # With defaults (PEP 696, Python 3.13), so that an annotation is plain IWebSocket.
@@ -327,9 +327,11 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             ObjectClosedError: closed, or closing (0x80000013).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
         """
-        checked = check_ping_payload(payload)
-        limit = self._control.receive_timeout if timeout is Default.TIMEOUT else check_timeout(timeout, "timeout")
+        checked, limit = check_ping_payload(payload), self._limit(timeout)
         return self._connected_session().ping(checked, Deadline(limit))
+
+    def _limit(self, timeout: float | Default | None) -> float | None:
+        return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
 
     # Closing.
 

@@ -395,9 +395,6 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         take = partial(self._take_message, session, limit, token)
         return MessageIterator(session.inbox.at_hand if token is None else None, self._message_received_event, take)
 
-    def _limit(self, timeout: float | Default | None) -> float | None:
-        return self._control._receive_timeout if timeout is _TIMEOUT else check_timeout(timeout, "timeout")
-
     def _receive_as(
         self,
         convert: Callable[[str | bytes], ResultT],
