@@ -47,7 +47,7 @@ from syncws.errors import (
 __all__ = ["Session"]
 
 # As in message_websocket: asking an enumeration for a member takes long.
-_NONE, _LOST, _ABORTED = CloseCause.NONE, CloseCause.CONNECTION_LOST, CloseCause.ABORTED
+_LOST, _ABORTED = CloseCause.CONNECTION_LOST, CloseCause.ABORTED
 _OPEN = CloseState.OPEN
 
 _numbers = itertools.count(1)
@@ -369,12 +369,13 @@ class Session(Sending, Telling):
             self.loss = violation.error
         self._post_close(frame)
 
-    def take_silence(self, reason: str, timeout: float) -> bool:
+    def take_silence(self, reason: str) -> bool:
         """Fail the connection because nothing comes; return False when it is closing already.
 
-        It is over in `timeout` seconds: whoever is gone answers no Close frame.
+        It is over as soon as where the peer is only to end TCP: whoever is gone answers no Close frame.
         """
-        frame = self.closing.take_silence(reason, Deadline(timeout).within(self.settings.close_timeout))
+        deadline = Deadline(closing.LINGER_SECONDS).within(self.settings.close_timeout)
+        frame = self.closing.take_silence(reason, deadline)
         if frame is None:
             return False
         self.is_failed = True

@@ -356,7 +356,7 @@ def test_after_closing_has_begun_it_keeps_quiet(kept, monitor):
 def test_a_silence_that_is_noticed_when_closing_has_begun_changes_nothing(kept):
     rig = kept()
     rig.session.begin_abandoned_close()
-    assert not rig.session.take_silence("too late", 0.0)
+    assert not rig.session.take_silence("too late")
     end(rig)
     assert rig.owner.log == [(1000, "bye")]
 

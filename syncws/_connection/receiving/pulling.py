@@ -60,10 +60,11 @@ class Puller:
         """Make it for a connection that is made."""
         self._reader = reader
         decoder = reader.decoder
-        has_whole = isinstance(decoder, Decoder) and decoder.inflater is None and reader.decode == decoder.receive_data
         self._looks_cheaply = reader.session.transport.looks_cheaply
         # What pull_one() asks; None for pieces, for what may be compressed, and where frames are told in the log.
-        self._whole_decoder: Decoder | None = decoder if has_whole else None  # type: ignore[assignment]
+        self._whole_decoder: Decoder | None = None
+        if isinstance(decoder, Decoder) and decoder.inflater is None and reader.decode == decoder.receive_data:
+            self._whole_decoder = decoder
         self._main = threading.main_thread().ident
         # For the main thread, whose waits a signal must end; made when that reads.
         self._sliced: Readiness | None = None

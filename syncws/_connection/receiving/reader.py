@@ -1,7 +1,7 @@
 """Reading: waits for bytes and decodes them; what becomes of them is for receivers.py.
 
-Everything here runs on the thread that has the reading role (reading_role.py). Most of it on the connection's reader
-thread, a daemon named `syncws-reader-N`; what a caller does that reads itself stands in pulling.py. Handlers are
+What reads runs on the thread that has the reading role (reading_role.py): most of it on the connection's reader thread,
+a daemon named `syncws-reader-N`; what a caller does that reads itself stands in pulling.py. Handlers are
 called, and the connection is ended, by the reader thread alone. When a handler is slow its thread becomes the
 dispatcher, and a new one takes over the reading: see receiving.delivery.
 
@@ -347,7 +347,7 @@ class Reader:
         self._wait(READABLE, Deadline(0.0))
         if session.is_paused or self.may_have_more or session.inbound.total_bytes != silence.received_bytes:
             return False
-        return session.take_silence(silence.reason, closing.LINGER_SECONDS)
+        return session.take_silence(silence.reason)
 
     def _linger(self) -> None:
         """Push out our Close frame and let the peer end TCP; what it still sends is thrown away (RFC 6455 7.1.1)."""

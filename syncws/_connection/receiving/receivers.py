@@ -1,6 +1,6 @@
 """What becomes of what the reader decodes: messages go to the handlers or to receive(), a stream's bytes to its inbox.
 
-Everything here runs on one connection's reader thread.
+Most of it runs on the connection's reader thread; `separate` and `put` on the thread of a caller that reads itself.
 
 The handlers of messages are called here and not on a thread of their own: an answer that is sent in a handler then
 costs no change of threads. Once a handler has been slow they are called by the dispatcher, and all messages go through
@@ -98,7 +98,7 @@ class MessageReceiver(Reader):
                 )
                 if event is True or event is False:
                     return event
-                answer(self.session, event)
+                answer(session, event)
         finally:
             delivery.end(sys.exception())
 
@@ -114,7 +114,7 @@ class MessageReceiver(Reader):
             if isinstance(event, self._message_class):
                 pulled.append(event)
             else:
-                answer(self.session, event)
+                answer(session, event)
         if pulled and not session.closing.is_discarding and session.owner() is not None:
             if session.settings.discard_unclaimed_messages and session.is_unclaimed:
                 session.discarded_messages += len(pulled)
