@@ -261,6 +261,19 @@ def test_an_inbox_from_which_somebody_takes_now_and_then_is_not_told_of(kept, mo
     end(rig)
 
 
+def test_an_inbox_that_was_emptied_and_is_as_full_again_is_not_told_of(kept, monitor, caplog):
+    rig = kept(inbox_size_in_bytes=3)
+    for _ in range(4):
+        full(rig)
+        monitor.pass_time(20)
+        rig.session.receive(Deadline(LIMIT))
+        while rig.session.is_paused:
+            pass
+        monitor.pass_time(0.1)
+    assert warnings_of(caplog) == []
+    end(rig)
+
+
 def test_a_pause_after_the_ping_suspends_the_deadline(kept, monitor):
     rig = kept(inbox_size_in_bytes=3)
     monitor.pass_time(20)

@@ -219,6 +219,25 @@ def test_in_a_subinterpreter_the_thread_ends_at_once_and_is_waited_for(sub):
         assert threads() == []
 
 
+def test_in_a_subinterpreter_a_thread_that_is_on_its_way_out_is_waited_for(sub, monkeypatch):
+    is_leaving, leave = threading.Event(), threading.Event()
+    goes_on = sub._goes_on
+    # Its last look is behind it, and a little of it still runs.
+    monkeypatch.setattr(sub, "_goes_on", lambda: goes_on() or (is_leaving.set(), wait(leave), False)[2])
+    timer = Noting(sub)
+    timer.set(LIMIT)
+    (thread,) = threads()
+    timer.close()
+    # Nobody lets it go before somebody waits for it.
+    thread.join, join_thread = lambda seconds: (leave.set(), join_thread(seconds)), thread.join
+    wait(is_leaving)
+    sub.wait_ended(Deadline(LIMIT))
+    was_waited_for = not thread.is_alive()
+    leave.set()
+    join_thread(LIMIT)
+    assert was_waited_for
+
+
 def test_in_a_subinterpreter_nobody_waits_while_there_are_other_timers(sub):
     first, second = Noting(sub), Noting(sub)
     first.set(LIMIT)

@@ -241,6 +241,24 @@ def test_while_another_has_the_role_a_caller_is_busy_and_asks_for_it(rigs):
     assert pull(rig) == LOOK
 
 
+def test_a_ping_whose_handler_comes_in_the_middle_of_a_callers_read_is_told_by_a_reader_thread(rigs):
+    rig = begin(rigs())
+    names, called = [], threading.Event()
+
+    def note(*_):
+        names.append(threading.current_thread().name[:13])
+        called.set()
+
+    def receive():
+        rig.owner.ping_received.add(note)
+        return server_frame(PING, b"?")
+
+    rig.transport.feed(receive)
+    pull(rig)
+    wait(called)
+    assert names == ["syncws-reader"]
+
+
 def test_what_ends_the_connection_is_left_for_the_reader_thread(rigs):
     rig = begin(rigs(server_frame(TEXT, b"one") + CLOSE_1000, b""))
     rig.owner.on_closed = lambda: rig.owner.log.append(threading.current_thread().name)

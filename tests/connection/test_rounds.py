@@ -76,6 +76,19 @@ def test_all_that_rest_cost_one_wake_up_together(monitor, rounds):
     assert all(len(member.looks) >= 7 for member in members)
 
 
+def test_all_that_rest_cost_one_wake_up_together_though_one_was_busy_when_they_came(monitor, rounds):
+    busy = Member(monitor, 1)
+    members = [busy, *(Member(monitor, LONGEST_TICKS) for _ in range(5))]
+    for member in members:
+        rounds.add(member)
+        monitor.pass_time(TICK * 1.3)
+    busy.ticks = LONGEST_TICKS
+    monitor.pass_time(TICK * LONGEST_TICKS)
+    before = rounds.runs
+    monitor.pass_time(TICK * 8 * LONGEST_TICKS)
+    assert rounds.runs - before <= 9
+
+
 def test_who_comes_is_looked_at_soon_though_the_others_rest(monitor, rounds):
     resting = Member(monitor, LONGEST_TICKS)
     rounds.add(resting)
