@@ -8,7 +8,7 @@ import pytest
 import trustme
 from support import (
     LIMIT,
-    accept_key,
+    acceptance,
     drop,
     echo,
     handshake,
@@ -162,10 +162,7 @@ def counting_script(counts):
 
     def script(connection):
         request = read_request(connection)
-        answer = (
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept_key(request)}\r\n\r\n"
-        ).encode() + server_frame(BINARY, bytes(300))
+        answer = acceptance(request) + server_frame(BINARY, bytes(300))
         connection.sendall(answer)
         _, payload = read_frame(connection)
         assert payload == b"x" * 200

@@ -10,6 +10,7 @@ import pytest
 from support import (
     LIMIT,
     accept_key,
+    acceptance,
     echo,
     handshake,
     read_request,
@@ -49,9 +50,9 @@ class Notes:
         request = read_request(connection)
         self.requests.append(request)
         if answer is None:
-            answer = ["101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
-            answer.append(f"Sec-WebSocket-Accept: {accept_key(request)}")
-        connection.sendall("\r\n".join([f"HTTP/1.1 {answer[0]}", *answer[1:], "", ""]).encode())
+            connection.sendall(acceptance(request))
+        else:
+            connection.sendall("\r\n".join([f"HTTP/1.1 {answer[0]}", *answer[1:], "", ""]).encode())
         read_to_end(connection)
 
 
@@ -181,9 +182,8 @@ def test_the_trace_shows_no_secrets(caplog):
 def test_sec_websocket_accept_is_compared_with_its_case():
     def script(connection):
         request = read_request(connection)
-        lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
-        lines.append(f"Sec-WebSocket-Accept: {accept_key(request).swapcase()}")
-        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        key = accept_key(request)
+        connection.sendall(acceptance(request).replace(key.encode(), key.swapcase().encode()))
         read_to_end(connection)
 
     with scripted_server(script) as uri, pytest.raises(HandshakeError, match="does not answer our key"):

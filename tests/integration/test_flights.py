@@ -13,7 +13,7 @@ import threading
 
 import pytest
 from support import LIMIT, handshake, read_frame, read_to_end, scripted_server, server_frame, wait
-from support.tls_engine import ServerEngine
+from support.tls_engine import ServerTls
 
 import syncws
 from syncws import DataWriter, MessageWebSocket
@@ -64,20 +64,6 @@ class CountedConnection:
         self._connection.sendall(data)
 
 
-class Encrypted:
-    """TLS over it, as far as the functions of scripts use a socket."""
-
-    def __init__(self, connection, context):
-        self._engine = ServerEngine(connection, context)
-        self._engine.do(self._engine.engine.do_handshake)
-
-    def recv(self, size):
-        return self._engine.do(self._engine.engine.read, size)
-
-    def sendall(self, data):
-        self._engine.do(self._engine.engine.write, data)
-
-
 class Server:
     """A script that answers the opening handshake and one message.
 
@@ -94,7 +80,7 @@ class Server:
 
     def __call__(self, connection):
         counted = CountedConnection(connection)
-        stream = counted if self._context is None else Encrypted(counted, self._context)
+        stream = counted if self._context is None else ServerTls(counted, self._context)
         handshake(stream)
         self.segments.append(counted.segments)
         self.flights.append(counted.flights)

@@ -9,7 +9,7 @@ import threading
 import pytest
 from support import (
     LIMIT,
-    accept_key,
+    acceptance,
     black_hole,
     echo,
     handshake,
@@ -582,9 +582,7 @@ class Phase:
         request = read_request(connection)
         self.reached.set()
         wait(self.go_on)
-        lines = ["HTTP/1.1 101 x", "Upgrade: websocket", "Connection: Upgrade"]
-        lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", "", ""]
-        connection.sendall("\r\n".join(lines).encode())
+        connection.sendall(acceptance(request))
         read_until_close(connection)
 
 

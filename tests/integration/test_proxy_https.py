@@ -4,7 +4,8 @@ import ssl
 
 import pytest
 from support import LIMIT, handshake, read_request, read_to_end, server_frame
-from support.proxies import TUNNEL, URI, ServerTls, answering, connect, playing_both, scripted_proxy
+from support.proxies import TUNNEL, URI, answering, connect, playing_both, scripted_proxy
+from support.tls_engine import ServerTls
 
 import syncws
 from syncws import CertificateError, HResult, HttpStatusError, MessageWebSocket, PasswordCredential, TlsError
@@ -109,10 +110,10 @@ def test_a_message_whose_tls_record_the_proxy_cuts_into_many_of_its_own_is_recei
     message = "x" * 16000
 
     def script(connection):
-        outside = ServerTls(server_tls, connection)
+        outside = ServerTls(connection, server_tls)
         read_request(outside)
         outside.sendall(TUNNEL)
-        inside = ServerTls(server_tls, outside)
+        inside = ServerTls(outside, server_tls)
         handshake(inside)
         inside.sendall(server_frame(1, message.encode()), record_size_below=record_size)
         read_to_end(connection)

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from support import LIMIT, accept_key, read_request, read_to_end, request_headers, scripted_server, settings_with
+from support import LIMIT, acceptance, read_request, read_to_end, request_headers, scripted_server, settings_with
 from support.certificates import make
 
 from syncws import (
@@ -47,11 +47,10 @@ class Server:
         self.requests.append(request)
         answer = self.answers.pop(0)
         if answer is None:
-            lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
-            lines.append(f"Sec-WebSocket-Accept: {accept_key(request)}")
+            connection.sendall(acceptance(request))
         else:
             lines = [f"HTTP/1.1 {answer[0]} Moved", f"Location: {answer[1]}", "Content-Length: 0"]
-        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
         read_to_end(connection)
 
     @property

@@ -3,6 +3,7 @@
 from support.servers import (
     LIMIT,
     accept_key,
+    acceptance,
     alone_listening,
     black_hole,
     close_shutdown_pipe,
@@ -28,6 +29,7 @@ from support.servers import (
 __all__ = [
     "LIMIT",
     "accept_key",
+    "acceptance",
     "alone_listening",
     "black_hole",
     "close_shutdown_pipe",

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from support.scripts import connected, on_message, read_until_close
 from support.servers import (
     LIMIT,
-    accept_key,
+    acceptance,
     handshake,
     read_request,
     read_to_end,
@@ -176,8 +176,9 @@ class Answers:
             answer = self.answers.pop(0)
             status, *lines = answer(request) if callable(answer) else answer
             if status.startswith("101"):
-                lines += ["Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept_key(request)}"]
-            elif not any(line.lower().startswith("content-length:") for line in lines):
+                connection.sendall(acceptance(request, *lines))
+                continue
+            if not any(line.lower().startswith("content-length:") for line in lines):
                 lines.append("Content-Length: 0")
             connection.sendall("\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode())
 
@@ -217,12 +218,10 @@ class CredentialServer:
             request = read_request(connection)
             self.seen.append(request_headers(request).get("authorization"))
             if self.seen[-1] == f"Basic {self.accepted}":
-                lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
-                lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", "", ""]
+                connection.sendall(acceptance(request))
             else:
                 lines = [f"{self.refusing} 401 Unauthorized", f"WWW-Authenticate: {self.challenge}"]
-                lines += ["Content-Length: 0", "", ""]
-            connection.sendall("\r\n".join(lines).encode())
+                connection.sendall("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
             if self.refusing == "HTTP/1.0":
                 read_to_end(connection)
                 return

@@ -3,7 +3,6 @@
 import contextlib
 import pathlib
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -146,43 +145,6 @@ def socks5(requests, *, method=0, verdict=b"\x01\x00", reply=b"\x05\x00\x00\x01\
         read_to_end(connection)
 
     return script
-
-
-class ServerTls:
-    """The server's side of TLS over a socket, or over another of these, which chooses how records are cut and sent."""
-
-    def __init__(self, context, pipe):
-        self._pipe = pipe
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._engine = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._with_more(self._engine.do_handshake)
-
-    def _with_more(self, step):
-        while True:
-            try:
-                result = step()
-            except ssl.SSLWantReadError:
-                self._flush()
-                data = self._pipe.recv(65536)
-                if not data:
-                    raise ConnectionResetError("the client left") from None
-                self._incoming.write(data)
-            else:
-                self._flush()
-                return result
-
-    def _flush(self, record_size=None):
-        if ciphertext := self._outgoing.read():
-            self._pipe.sendall(ciphertext, *(() if record_size is None else (record_size,)))
-
-    def recv(self, size):
-        return self._with_more(lambda: self._engine.read(size))
-
-    def sendall(self, data, record_size=16384, record_size_below=None):
-        """Send records of that many bytes each, all in one call of what is below."""
-        for start in range(0, len(data), record_size):
-            self._engine.write(data[start : start + record_size])
-        self._flush(record_size_below)
 
 
 def closed_port():

@@ -204,12 +204,17 @@ def accept_key(request: bytes) -> str:
     return base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode("ascii")
 
 
-def handshake(connection: socket.socket, *extra: str, behind: bytes = b"") -> bytes:
-    """Answer the opening handshake as RFC 6455 4.2.2 has it; `extra` header lines, `behind` in the same packet."""
-    request = read_request(connection)
+def acceptance(request: bytes, *extra: str) -> bytes:
+    """Return the answer that completes an opening handshake as RFC 6455 4.2.2 has it; `extra` header lines."""
     lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
     lines += [f"Sec-WebSocket-Accept: {accept_key(request)}", *extra, "", ""]
-    connection.sendall("\r\n".join(lines).encode("latin-1") + behind)
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def handshake(connection: socket.socket, *extra: str, behind: bytes = b"") -> bytes:
+    """Complete the opening handshake with `extra` header lines, and `behind` in the same packet; return the request."""
+    request = read_request(connection)
+    connection.sendall(acceptance(request, *extra) + behind)
     return request
 
 

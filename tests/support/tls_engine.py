@@ -44,13 +44,30 @@ class ServerEngine:
         except ssl.SSLWantReadError:
             self.flush()
 
-    def flush(self):
-        """Send what the engine wants to say."""
+    def flush(self, *options):
+        """Send what the engine wants to say, by a sendall() with these options."""
         if data := self._outgoing.read():
-            self._connection.sendall(data)
+            self._connection.sendall(data, *options)
 
     def _take_in(self):
         data = self._connection.recv(65536)
         if not data:
             raise ConnectionAbortedError("the client is gone")
         self._incoming.write(data)
+
+
+class ServerTls:
+    """A server's TLS whose handshake is over, with what scripts use of a socket; over one, or over another of these."""
+
+    def __init__(self, connection, context):
+        self._server = ServerEngine(connection, context)
+        self._server.do(self._server.engine.do_handshake)
+
+    def recv(self, size):
+        return self._server.do(self._server.engine.read, size)
+
+    def sendall(self, data, record_size=16384, record_size_below=None):
+        """Send records of that many bytes each, all in one call of what is below."""
+        for start in range(0, len(data), record_size):
+            self._server.engine.write(data[start : start + record_size])
+        self._server.flush(*(() if record_size_below is None else (record_size_below,)))
