@@ -4,7 +4,8 @@
 
 A mechanism is named by a function of the library. Its test runs in a process of its own, in which another function
 stands in the place of that one (compliance/without.py). Before that all the tests must pass. Exit code 1 when a test
-passed all the same. The suite checks that each function and each test exists (tests/programs/test_mechanisms.py).
+passed all the same, or its failing is no proof. The suite checks that each function and each test exists
+(tests/programs/test_mechanisms.py).
 """
 
 import argparse
@@ -20,11 +21,16 @@ from typing import Any
 
 from compliance import replacements
 
-__all__ = ["MECHANISMS", "ROOT", "VARIABLE", "Mechanism"]
+__all__ = ["MECHANISMS", "NO_FIT", "ROOT", "VARIABLE", "Mechanism"]
 
 ROOT = pathlib.Path(__file__).parent.parent
 VARIABLE = "SYNCWS_WITHOUT"
 """The environment variable that names the mechanism to be taken out."""
+
+NO_FIT = 70
+"""The exit code of a process whose replacement does not fit the library any more: that a test fails so says nothing."""
+
+_FAILS = "fails without it"
 
 # A test that hangs without its mechanism fails as well.
 _TEST_SECONDS = 60
@@ -236,7 +242,7 @@ MECHANISMS = (
     # Hostile servers.
     Mechanism(
         "of the pongs for a server that does not read only the latest is kept",
-        "syncws._connection.sending.frame_writer:FrameWriter.__init__",
+        "syncws._connection.sending.posted:Posted.__init__",
         replacements.keep_all_pongs,
         _MEMORY + "test_of_pings_that_cannot_be_answered_only_the_latest_is_answered_when_that_is_possible",
     ),
@@ -414,11 +420,13 @@ def _run(tests: Iterable[str], without: str | None) -> int:
     return 1 if b"Timeout" in done.stdout + done.stderr else done.returncode
 
 
-def _fails_without(mechanism: Mechanism) -> tuple[bool, float]:
-    """Return whether the mechanism's test failed without it, as it should, and the seconds that took."""
+def _run_without(mechanism: Mechanism) -> tuple[str, float]:
+    """Run the mechanism's test without it; return what that shows, and the seconds that it took."""
     began = time.monotonic()
-    # 1: tests failed. Anything else is no proof: none was found, or the mechanism could not be taken out.
-    return _run([mechanism.test], mechanism.name) == 1, time.monotonic() - began
+    code = _run([mechanism.test], mechanism.name)
+    # Anything but these two is no proof: none was found, or the mechanism could not be taken out.
+    verdict = {0: "PASSES WITHOUT IT", 1: _FAILS}.get(code, f"NO PROOF ({code})")
+    return verdict, time.monotonic() - began
 
 
 def main() -> int:
@@ -433,9 +441,8 @@ def main() -> int:
         return 1
     missed = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        for mechanism, (is_needed, seconds) in zip(chosen, pool.map(_fails_without, chosen), strict=True):
-            missed += not is_needed
-            verdict = "fails without it" if is_needed else "PASSES WITHOUT IT"
+        for mechanism, (verdict, seconds) in zip(chosen, pool.map(_run_without, chosen), strict=True):
+            missed += verdict != _FAILS
             print(f"{verdict:<19}{seconds:5.1f} s  {mechanism.name}", flush=True)
             print(f"{'':<28}{mechanism.test}", flush=True)
     return 1 if missed else 0

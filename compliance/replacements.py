@@ -84,7 +84,7 @@ def since_the_ping(_: object, keep_alive: Any, __: object, now: float) -> Any:
 
 def believe_at_once(_: object, reader: Any, silence: Any) -> Any:
     """Take silence for the end without looking into the socket."""
-    return reader._session.take_silence(silence.reason, 0.0)
+    return reader.session.take_silence(silence.reason)
 
 
 def a_monitor_each(*_: Any) -> Any:
@@ -140,10 +140,10 @@ def in_one_wait(_: object, lock: Any, seconds: float | None, *__: object) -> Any
     return lock.acquire(timeout=-1 if seconds is None else seconds)
 
 
-def keep_all_pongs(present: Callable[..., Any], writer: Any, *arguments: Any) -> None:
+def keep_all_pongs(present: Callable[..., Any], posted: Any, *arguments: Any) -> None:
     """Keep every pong that has not gone."""
-    present(writer, *arguments)
-    writer._pong = deque()
+    present(posted, *arguments)
+    posted._pong = deque()
 
 
 def any_length(present: Callable[..., Any], decoder: Any, *arguments: Any, **keywords: Any) -> None:

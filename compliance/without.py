@@ -10,11 +10,12 @@ find compliance/children/sitecustomize.py on their path.
 import functools
 import importlib
 import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compliance.mechanisms import MECHANISMS, ROOT, VARIABLE, Mechanism
+from compliance.mechanisms import MECHANISMS, NO_FIT, ROOT, VARIABLE, Mechanism
 
 __all__ = ["find_function", "take_out", "take_out_named"]
 
@@ -50,9 +51,21 @@ def take_out(mechanism: Mechanism) -> None:
 
     @functools.wraps(original)
     def without(*arguments: Any, **keywords: Any) -> Any:
-        return mechanism.replacement(original, *arguments, **keywords)
+        try:
+            return mechanism.replacement(original, *arguments, **keywords)
+        except (AttributeError, ImportError, TypeError) as exc:
+            if _is_of_replacement(exc):
+                traceback.print_exc()
+                os._exit(NO_FIT)
+            raise
 
     setattr(holder, name, property(without) if isinstance(present, property) else without)
+
+
+def _is_of_replacement(error: BaseException) -> bool:
+    """Tell whether it was raised by the replacement itself, or by calling it, and not by the library below it."""
+    # The frame of without(), and that of the replacement.
+    return len(traceback.extract_tb(error.__traceback__)) <= 2
 
 
 def take_out_named() -> None:

@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
-from compliance.mechanisms import MECHANISMS, ROOT, VARIABLE
+from compliance.mechanisms import MECHANISMS, NO_FIT, ROOT, VARIABLE
 from compliance.without import find_function
 
 
@@ -49,6 +50,30 @@ def test_the_test_of_a_mechanism_fails_without_it_and_passes_with_it(without):
     named = "tests/waiting/test_waiting.py::test_the_main_thread_waits_in_slices"
     done = subprocess.run([*command, named], cwd=ROOT, env=environment, capture_output=True, check=False)
     assert done.returncode == (1 if without else 0)
+
+
+@pytest.mark.parametrize(
+    ("replacement", "code"),
+    [
+        ("lambda present, pings: pings._nothing", NO_FIT),
+        ("lambda present: None", NO_FIT),
+        ("lambda present, pings: present(pings, 1)", NO_FIT),
+        # Of the library: there is no session.
+        ("lambda present, pings: present(pings)", 1),
+    ],
+)
+def test_a_replacement_that_does_not_fit_the_library_is_not_taken_for_a_test_that_fails(replacement, code):
+    program = f"""
+        from compliance.mechanisms import Mechanism
+        from compliance.without import take_out
+        take_out(Mechanism("", "syncws._connection.pings:Pings.post_own", {replacement}, ""))
+        from syncws._connection.pings import Pings
+        Pings.post_own(None)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Error" in done.stderr
 
 
 def test_a_program_that_a_test_starts_lacks_the_mechanism_too():
