@@ -189,7 +189,7 @@ def _describe_violation(violation: Violation) -> Told:
 class _AnsweringTransport:
     """A transport that takes the request and then gives the answer in pieces, and the end of the stream."""
 
-    has_unsent = False
+    has_unsent = is_torn = False
     # There is no socket to wait for.
     has_buffered = True
     looks_cheaply = False
@@ -201,8 +201,6 @@ class _AnsweringTransport:
         self._split = split
         self._request = b""
         self._pieces: Iterator[bytes] | None = None
-
-    is_torn = False
 
     def keep(self, kept: deque[bytes], size: int) -> bool:
         data = self.receive(size)
@@ -263,12 +261,12 @@ _PROTOCOLS = ("chat", "superchat")
 
 def check_handshake(data: bytes) -> None:
     """Let the handshake read an answer."""
-    # One waker for all inputs: each costs two descriptors.
     expected = _shake_hands(data, lambda answer: (answer,))
     _compare("the handshake byte by byte", expected, _shake_hands(data, _bytes_of))
     _compare("the handshake in pieces", expected, _shake_hands(data, _pieces))
 
 
+# One for all inputs: each costs two descriptors.
 _wakers: list[Waker] = []
 
 
