@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import select
 import signal
 import threading
 import weakref
@@ -16,9 +17,11 @@ from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 from syncws._connection.keep_alive import Silence
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
 from syncws._connection.receiving.reading_role import Hold
+from syncws._connection.receiving.session_role import SessionRole
 from syncws._streams.operation import Operation
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting.deadline import Deadline
+from syncws._waiting.readiness import Waker
 from syncws._wire.frames import close_payload
 from syncws._wire.incoming import Message
 from syncws.enums import CloseCause
@@ -318,6 +321,33 @@ def test_a_wait_whose_role_a_signal_handler_took_away_sees_what_comes_to_the_inb
     finally:
         signal.signal(signal.SIGALRM, former)
     assert message is None if act == "take it away" else message.text == "one"
+
+
+def test_a_wake_up_that_a_signal_handler_meant_for_whoever_reads_now_is_passed_on(rigs, monkeypatch):
+    rig = begin(rigs())
+    clear = Waker.clear
+
+    def clear_and_be_interrupted(waker):
+        clear(waker)
+        rig.session.role.holders.clear()
+
+    monkeypatch.setattr(Waker, "clear", clear_and_be_interrupted)
+    rig.waker.wake()
+    pull(rig, 0.0)
+    assert select.select([rig.waker], [], [], 0)[0]
+
+
+def test_what_tls_may_hold_when_nobody_pulls_any_more_is_for_a_reader_thread(rigs, monkeypatch):
+    started = []
+    monkeypatch.setattr(SessionRole, "_start", lambda role: started.append(role))
+    rig = begin(rigs(server_frame(TEXT, b"one")))
+    rig.transport.has_buffered = True
+    assert pull(rig) == LOOK
+    role = rig.session.role
+    # There is nothing of it in the socket.
+    role.look(False)
+    role.look(False)
+    assert started == [role]
 
 
 # How long.

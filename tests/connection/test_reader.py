@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+import zlib
 
 import pytest
 from support import LIMIT, join, server_frame, wait
@@ -16,6 +17,7 @@ from syncws._connection.sending.outbox import Outbox
 from syncws._connection.sending.posted import ControlFrame
 from syncws._waiting import deadline as deadline_module
 from syncws._wire.decoder import Decoder
+from syncws._wire.extension import Agreement
 from syncws._wire.frames import close_payload, encode_frame
 from syncws.errors import ConnectionLostError, ProtocolViolationError
 from syncws.hresult import HResult
@@ -63,6 +65,24 @@ def test_what_waits_to_go_out_goes_under_a_peer_that_never_pauses(rigs):
     rig.owner.message_received.add(handler)
     rig.run()
     assert sent == [[], [(FIN | PING, b"mine")], [(FIN | PING, b"mine")]]
+
+
+def test_what_waits_to_go_out_goes_before_a_compressed_message_is_inflated_to_its_end(rigs, monkeypatch):
+    engine = zlib.compressobj(wbits=-15)
+    payload = (engine.compress(bytes(8 << 20)) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    rig = rigs(server_frame(BINARY, payload, rsv=0x40), CLOSE_1000, b"", agreement=Agreement())
+    receive_data, was_more = Decoder.receive_data, []
+
+    def post_and_decode(decoder, data):
+        if not was_more:
+            # As the monitor does, and a program's ping().
+            rig.session.outbox.post_control(ControlFrame(encode_frame(FIN | PING, b"?")))
+        return receive_data(decoder, data)
+
+    monkeypatch.setattr(Decoder, "receive_data", post_and_decode)
+    rig.transport.on_send = lambda _: was_more.append(rig.session.role.reader.decoder.has_more)
+    rig.run()
+    assert was_more[0]
 
 
 def test_without_handlers_messages_wait_in_the_inbox(rigs):
