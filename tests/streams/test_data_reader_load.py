@@ -1,5 +1,7 @@
 """DataReader over a stream: load, detach, close, and two threads. What is read: test_data_reader.py."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -296,6 +298,17 @@ def test_close_during_a_load_ends_it(content):
         assert isinstance(loading.result, ObjectClosedError)
     else:
         assert loading.result == 0
+    assert reader.unconsumed_buffer_length == 0
+
+
+def test_what_a_load_has_taken_when_the_reader_is_closed_is_not_unread():
+    source = Pieces(b"ab", b"cd")
+    reader = source.reader()
+    advance = source.advance
+    source.advance = lambda count: (advance(count), reader.close())
+    with contextlib.suppress(ObjectClosedError):
+        reader.load(4)
+    assert source.pieces != [b"ab", b"cd"]
     assert reader.unconsumed_buffer_length == 0
 
 

@@ -3,12 +3,14 @@
 import sys
 import threading
 
+import pytest
 from support import join
 from support.fakes import FakeClock
 
 from syncws._waiting import at_exit
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting.locks import Latch
+from syncws.enums import CloseCause
 
 
 class EndingConnection:
@@ -76,6 +78,17 @@ def test_connections_that_take_long_to_read_are_not_read_in_turn_for_ever(monkey
     at_exit.close_all()
     assert clock.time - began < 2.0
     assert len(dropped) == 20
+
+
+@pytest.mark.parametrize("cause", [CloseCause.NONE, CloseCause.PEER])
+def test_only_connections_whose_end_has_not_begun_are_told_of(monkeypatch, recwarn, cause):
+    monkeypatch.setattr(at_exit, "_open", type(at_exit._open)())
+    connection = EndingConnection()
+    connection.is_abandoned, connection.close_cause = False, cause
+    at_exit.add(connection)
+    at_exit.close_all()
+    told = ["connections that were open when the program ended: 1; close() them, or use `with`"]
+    assert [str(warning.message) for warning in recwarn] == (told if cause is CloseCause.NONE else [])
 
 
 def test_a_connection_that_is_gone_is_forgotten(monkeypatch):

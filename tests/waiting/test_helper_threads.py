@@ -94,6 +94,22 @@ def test_all_run_at_the_same_time(waker):
     assert sorted(results) == [0, 1, 2]
 
 
+def test_results_come_in_the_order_of_the_functions_whichever_ends_first(waker):
+    has_second = threading.Event()
+
+    def first():
+        wait(has_second)
+        return "first"
+
+    def look(result):
+        if result == "second":
+            has_second.set()
+        return False
+
+    waiter = Waiter(waker, lambda: False, Deadline(LIMIT))
+    assert run_aside([first, lambda: "second"], waiter, waker, look) == ["first", "second"]
+
+
 @pytest.mark.parametrize("answers", [(True, False), (False, True)])
 def test_when_one_result_is_enough_the_others_are_waited_for_only_a_moment(waker, answers):
     go_on = threading.Event()

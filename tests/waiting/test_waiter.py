@@ -1,10 +1,12 @@
 """Waiter: readiness, the deadline and the cancellation of a connect in one."""
 
+import select
 import socket
 import threading
 
 import pytest
 from support import LIMIT, join
+from support.calls import Call
 from support.fakes import FakeClock
 
 from syncws._waiting import deadline as deadline_module
@@ -56,6 +58,27 @@ def test_wait_ends_with_the_deadline(waker, switch, pair):
     with pytest.raises(OperationTimedOutError) as caught:
         wait_for_ever(waiter)
     assert caught.value.hresult == HResult.WININET_E_TIMEOUT
+
+
+def test_wait_ends_at_the_time_of_a_cancellation_that_is_known_to_come(waker, switch):
+    def limit(_):
+        switch.is_on = True
+        return Deadline(0.0)
+
+    # Not on the main thread, which looks every moment anyway.
+    call = Call(Waiter(waker, switch, Deadline(LIMIT / 2), limit=limit).wait, 0)
+    assert isinstance(call.end(), OperationCanceledError)
+
+
+@pytest.mark.parametrize("way", ["one socket", "several"])
+def test_a_wake_up_ends_one_wait_only(waker, switch, way):
+    waiter = Waiter(waker, switch, FOREVER)
+    waker.wake()
+    if way == "one socket":
+        waiter.wait(0)
+    else:
+        waiter.wait_for_any([], FOREVER)
+    assert not select.select([waker], [], [], 0)[0]
 
 
 def test_wait_ends_when_it_is_canceled_from_another_thread(waker, switch):
