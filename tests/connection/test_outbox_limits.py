@@ -64,6 +64,7 @@ def test_a_frame_that_had_begun_is_queued_and_goes_before_the_next(outbox, trans
     transport.unblock()
     outbox.send(b"next", None, LIMIT)
     assert transport.sent == b"framenext"
+    assert outbox.tally.messages == 2
 
 
 def test_a_frame_that_began_while_it_waited_is_queued(outbox, transport, waits):

@@ -5,10 +5,10 @@ import threading
 import pytest
 from support import LIMIT, handshake, read_frame, read_to_end, running_server, server_frame, wait
 from support.calls import Call
-from support.scripts import BINARY, PING, PONG, TEXT, close_frame, connected, read_until_close
+from support.scripts import BINARY, PING, PONG, TEXT, close_frame, connected, read_until_close, sends
 
 import syncws
-from syncws import StreamWebSocket
+from syncws import MessageWebSocket, StreamWebSocket
 
 
 def readers():
@@ -145,6 +145,16 @@ def test_messages_reach_handlers_that_come_and_go_between_receives_once_and_in_o
                     pass
         assert given == list(range(total))
         socket.abort()
+
+
+@pytest.mark.parametrize("end", [MessageWebSocket.close, MessageWebSocket.abort])
+def test_a_handler_of_closed_is_called_on_a_reader_thread_where_only_the_program_reads(end):
+    names = []
+    with connected(sends()) as socket:
+        socket.closed += lambda *_: names.append(threading.current_thread().name[:13])
+        end(socket)
+        assert socket.wait_closed(LIMIT)
+    assert names == ["syncws-reader"]
 
 
 @pytest.mark.parametrize("name", ["ping_received", "pong_received"])
