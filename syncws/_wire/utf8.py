@@ -9,7 +9,7 @@ from codecs import utf_8_decode
 from syncws._wire.accelerated import speedups
 from syncws._wire.frame_buffer import MAX_FRAME_BYTES, FrameBuffer
 
-__all__ = ["NotUtf8Error", "TextAssembler", "TextDecoder", "check_text", "utf8_of"]
+__all__ = ["NotUtf8Error", "TextAssembler", "TextDecoder", "check_text", "decode_utf8", "utf8_of"]
 
 # A piece from here on stands for itself; smaller ones are gathered first.
 _LARGE_BYTES = 16384
