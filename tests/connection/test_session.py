@@ -224,6 +224,20 @@ def test_wait_closed_of_a_session_that_never_had_a_reader_returns_when_it_is_fin
     assert rig.session.wait_closed(FOREVER) is True
 
 
+def test_who_waits_for_the_end_waits_for_a_reader_thread_that_came_too_late_as_well(rigs):
+    rig = rigs(server_frame(CLOSE), b"")
+    rig.run()
+    go_on = threading.Event()
+    late = rig.session.role.starting = Call(wait, go_on)
+    # Nobody lets it go before somebody waits for it.
+    late.join, join_thread = lambda seconds: (go_on.set(), join_thread(seconds)), late.join
+    assert rig.session.wait_closed(FOREVER) is True
+    was_waited_for = not late.is_alive()
+    go_on.set()
+    join_thread(LIMIT)
+    assert was_waited_for
+
+
 def test_sending_after_the_peers_close_is_refused(rigs):
     rig = rigs(server_frame(CLOSE, b""), b"")
     rig.run()
