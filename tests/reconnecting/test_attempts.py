@@ -5,6 +5,7 @@ import pytest
 import syncws
 from syncws import (
     Backoff,
+    CancellationToken,
     CancellationTokenSource,
     CannotConnectError,
     CertificateError,
@@ -262,3 +263,25 @@ def test_its_repr_tells_how_far_it_is(script, waits):
     assert repr(sockets) == "<ReconnectingIterator attempt=2>"
     sockets.close()
     assert repr(sockets) == "<ReconnectingIterator attempt=2 closed>"
+
+
+def test_a_cancellation_in_the_moment_before_a_wait_is_seen(script, waits, monkeypatch):
+    script.steps = [REFUSED, 0]
+    with CancellationTokenSource() as source:
+        add_listener = CancellationToken._add_listener
+
+        def cancel_and_add(token, *arguments):
+            source.cancel()
+            add_listener(token, *arguments)
+
+        monkeypatch.setattr(CancellationToken, "_add_listener", cancel_and_add)
+        with pytest.raises(OperationCanceledError):
+            next(reconnecting(cancellation_token=source.token))
+    assert waits == []
+
+
+def test_who_ends_it_before_a_connect_has_begun_gets_no_connection(script, waits):
+    script.steps = [0]
+    sockets = reconnecting(on_connecting=lambda _: sockets.close())
+    assert list(sockets) == []
+    assert script.connects == []
