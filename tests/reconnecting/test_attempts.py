@@ -280,6 +280,14 @@ def test_a_cancellation_in_the_moment_before_a_wait_is_seen(script, waits, monke
     assert waits == []
 
 
+def test_a_connect_that_fails_when_it_was_cancelled_is_followed_by_no_other_attempt(script, waits, caplog):
+    script.steps = [REFUSED, 0]
+    with CancellationTokenSource() as source, caplog.at_level("INFO"), pytest.raises(OperationCanceledError):
+        next(reconnecting(on_connecting=lambda _: source.cancel(), cancellation_token=source.token))
+    assert len(script.connects) == 1
+    assert caplog.messages == []
+
+
 def test_who_ends_it_before_a_connect_has_begun_gets_no_connection(script, waits):
     script.steps = [0]
     sockets = reconnecting(on_connecting=lambda _: sockets.close())

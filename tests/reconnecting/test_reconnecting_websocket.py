@@ -101,6 +101,19 @@ def test_what_came_before_the_first_handler_waits_for_it_and_comes_once():
         assert came == [(socket, "a"), (socket, "b")]
 
 
+def test_messages_of_a_connection_that_is_over_when_connected_returns_come_too():
+    with one_after_the_other(sends("a", "b", then=closes), sends("c", then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK)
+        ends = []
+        socket.connected += lambda *_: ends or ends.append(socket.socket.wait_closed(LIMIT))
+        log = Log(socket)
+        with socket:
+            log.wait_for("message", "c")
+    assert ends == [True]
+    messages = [text for what, text in log.entries if what == "message"]
+    assert messages == ["a", "b", "c"]
+
+
 def test_a_connected_handler_may_send_and_send_needs_a_connection():
     frames = []
     with one_after_the_other(sends(then=lambda connection: frames.extend(read_until_close(connection)))) as uri:
