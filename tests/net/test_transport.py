@@ -11,6 +11,7 @@ from collections import deque
 
 import pytest
 from support import LIMIT, join, reset, wait
+from support.fakes import call_with_room
 
 import syncws
 from syncws._net.transport import MANY_BYTES, SocketTransport
@@ -390,3 +391,17 @@ def test_what_a_signal_handler_raises_in_that_moment_goes_through(call):
     with pytest.raises(TimeoutError) as caught:
         call(SocketTransport(Socket(error)))
     assert caught.value is error
+
+
+@SIZES
+def test_a_receive_for_which_the_stack_is_too_full_takes_nothing(ends, size):
+    ends[1].sendall(b"hello")
+    wait_until_readable(ends[0]._socket)
+    kept = deque()
+    room = 0
+    while not kept:
+        room += 1
+        with contextlib.suppress(RecursionError):
+            call_with_room(room, ends[0].keep, kept, size)
+        assert kept or select.select([ends[0]._socket], [], [], 0)[0], f"lost with room for {room}"
+    assert b"".join(kept) == b"hello"

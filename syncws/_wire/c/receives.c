@@ -91,12 +91,18 @@ put_received(const State *state, PyObject *kept, PyObject *piece, Py_ssize_t rec
     return PyLong_FromLong(-2);
 }
 
-/* The number of an open socket, or -1 with an exception. */
+/* The number of an open socket, or -1 with an exception, also where the stack is full: what was received could not be put
+ * into the deque then, for that takes a call. */
 static int
 descriptor_of(PyObject *socket, State *state)
 {
-    int descriptor = syncws_number_of(socket, state);
+    int descriptor;
 
+    if (Py_EnterRecursiveCall(" while receiving")) {
+        return -1;
+    }
+    Py_LeaveRecursiveCall();
+    descriptor = syncws_number_of(socket, state);
     if (descriptor < 0) {
         errno = EBADF;
         PyErr_SetFromErrno(PyExc_OSError);
