@@ -24,6 +24,7 @@ from support.scripts import BINARY, CLOSE, FIN, PING, TEXT, close_frame, connect
 
 import syncws
 from syncws import ConnectionOverError, DataReader, DataWriter, MessageWebSocket, StreamWebSocket
+from syncws._connection import closing
 from syncws._waiting.deadline import Deadline
 
 
@@ -125,8 +126,10 @@ def test_an_object_of_which_only_the_server_s_end_of_tcp_is_left_is_dropped_with
     assert frames == [(FIN | CLOSE, b"\x03\xe8")]
 
 
-def test_an_object_that_is_dropped_because_a_send_found_the_connection_lost_gives_no_warning():
-    # As in `except ConnectionOverError: socket = syncws.connect(uri)`. The reader thread that ends it comes later.
+def test_an_object_that_is_dropped_because_a_send_found_the_connection_lost_gives_no_warning(monkeypatch):
+    # As in `except ConnectionOverError: socket = syncws.connect(uri)`, where the reader comes too late to end it.
+    monkeypatch.setattr(closing, "LOSS_SECONDS", 0)
+
     def script(connection):
         handshake(connection)
         reset(connection)
