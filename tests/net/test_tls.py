@@ -514,8 +514,9 @@ def test_tls_goes_inside_tls(server_tls, client_tls):
     assert data == b"back"
 
 
-def test_records_that_the_tls_below_has_taken_in_are_told(ends, server_tls, client_tls):
-    """Each record of the upper TLS in one of the lower, all of them come at once: the socket tells of none any more."""
+@pytest.fixture
+def upper_ends(ends, server_tls, client_tls):
+    """Return TLS over the TLS of `ends`, and its wire; what the server writes into that is for a test to pass on."""
     lower, wire = ends
     upper_wire = Wire(server_tls)
 
@@ -531,13 +532,31 @@ def test_records_that_the_tls_below_has_taken_in_are_told(ends, server_tls, clie
     relay()
     while upper.receive(100) is not None:
         pass
+    return upper, upper_wire
+
+
+def test_records_that_the_tls_below_has_taken_in_are_told(ends, upper_ends):
+    """Each record of the upper TLS in one of the lower, all of them come at once: the socket tells of none any more."""
+    upper, upper_wire = upper_ends
     for word in (b"one", b"two", b"three"):
         upper_wire.server.write(word)
-        wire.server.write(upper_wire.from_server.read())
+        ends[1].server.write(upper_wire.from_server.read())
     received = [upper.receive(4)]
     while upper.has_buffered:
         received.append(upper.receive(4))
     assert b"".join(received) == b"onetwothree"
+
+
+def test_an_end_that_the_tls_below_has_taken_in_is_told(ends, upper_ends):
+    """It comes together with data, and TCP stays open: the socket tells of nothing any more."""
+    upper, upper_wire = upper_ends
+    upper_wire.server.write(b"last")
+    ends[1].server.write(upper_wire.from_server.read())
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ends[1].server.unwrap()
+    assert upper.receive(100) == b"last"
+    assert upper.has_buffered
+    assert upper.receive(100) == b""
 
 
 @pytest.mark.parametrize("error", [ssl.SSLError(1, "text"), ssl.SSLError()])

@@ -352,7 +352,7 @@ class TlsTransport:
         """Note what reading has left, which is nothing of a record that was read to its end. Requires the lock."""
         holds = bool(self._incoming.pending or self._ending or (is_full and self._ssl.pending()))
         self._is_holding = holds
-        # Of TLS inside TLS the inner one may hold several records, of which this one took one.
+        # Of TLS inside TLS the inner one may hold more: what it could not give out together, or its end.
         self.has_buffered = holds or self._is_flowing or self.inner.has_buffered
         if self._outgoing.pending or self.inner.has_unsent:
             self.has_unsent = True
