@@ -4,12 +4,13 @@ import sys
 import threading
 
 import pytest
-from support import LIMIT
+from support import LIMIT, wait
 from support.calls import Call
 from support.doubles import messages_of, run_together
 from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT
 
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES
+from syncws._connection.sending.posted import Posted
 from syncws._wire.frames import FRAGMENT_BYTES, encode_frame
 from syncws.errors import IllegalMethodCallError, ObjectClosedError, OperationTimedOutError
 
@@ -169,6 +170,48 @@ def test_the_close_frame_waits_for_the_rest_and_pongs_do_not(rigs, waits, takes)
     assert rig.session.outbox.pending_bytes == 0
     with pytest.raises(ObjectClosedError):
         rig.session.send_message(TEXT, b"next")
+
+
+def test_the_close_frame_waits_for_the_rest_though_another_thread_pushes_while_it_is_posted(rigs, waits, monkeypatch):
+    rig = rigs(send_timeout=5.0)
+    leave(rig)
+    outbox = rig.session.outbox
+    close_frame, take = Posted.close_frame, Posted.take
+    has_looked, is_posted, pushers = threading.Event(), threading.Event(), []
+
+    def post(posted, frame):
+        if frame is not None:
+            pushers.append(Call(outbox.flush_without_waiting))
+            wait(has_looked)
+        close_frame.__set__(posted, frame)
+        is_posted.set()
+
+    def look_and_take(posted, **options):
+        has_looked.set()
+        wait(is_posted)
+        return take(posted, **options)
+
+    monkeypatch.setattr(Posted, "close_frame", property(close_frame.__get__, post))
+    monkeypatch.setattr(Posted, "take", look_and_take)
+    outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
+    assert pushers[0].end() is None
+    assert messages_of(rig.frames[:-1]) == [(BINARY, PAYLOAD)]
+    assert rig.frames[-1] == SENT_CLOSE
+
+
+def test_what_the_close_frame_has_overtaken_is_not_queued(rigs, waits):
+    rig = rigs(send_timeout=5.0)
+
+    def close_and_take_all():
+        rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
+        waits.clock.advance(LIMIT)
+        rig.transport.is_blocked = False
+
+    waits.actions.append(close_and_take_all)
+    assert leave(rig).is_queued is False
+    assert rig.frames[-1] == SENT_CLOSE
+    assert rig.session.outbox.is_idle
+    assert rig.session.outbox.pending_bytes == 0
 
 
 def test_an_interruption_of_a_wait_in_the_middle_stops_the_message(rigs, waits):

@@ -340,7 +340,9 @@ class Outbox(Turns):
         """
         if self._open is not message:
             return
-        is_kept = message.frames is not None and message.frames.detach(MAX_KEPT_BYTES)
+        # What the send pushed out at its end may have been a frame, and then the Close frame.
+        frames = None if self._posted.has_closed else message.frames
+        is_kept = frames is not None and frames.detach(MAX_KEPT_BYTES)
         # Part of a message that will never be whole is as good as nothing.
         error.is_queued = is_kept
         message.state = MessageState.LEFT if is_kept else MessageState.BROKEN

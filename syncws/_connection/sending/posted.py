@@ -34,9 +34,10 @@ class Posted:
     Attributes:
         close_frame (bytes | None): the Close frame, until it is taken.
         is_closing (bool): True once there was a Close frame: no new message begins after that.
+        has_closed (bool): True once that was taken: no data frame goes after it.
     """
 
-    __slots__ = ("_controls", "_pong", "_tally", "close_frame", "is_closing")
+    __slots__ = ("_controls", "_pong", "_tally", "close_frame", "has_closed", "is_closing")
 
     def __init__(self, tally: Tally) -> None:
         """Make it empty; `tally` counts what is taken."""
@@ -46,7 +47,7 @@ class Posted:
         # Pings of our own, and pongs that nobody asked for: at most one for each thread that pings, and the monitor's.
         self._controls: deque[ControlFrame] = deque()
         self.close_frame: bytes | None = None
-        self.is_closing = False
+        self.is_closing = self.has_closed = False
 
     def __bool__(self) -> bool:
         """Tell whether something waits."""
@@ -78,11 +79,6 @@ class Posted:
             self._tally.controls += 1
         return frame
 
-    @property
-    def has_closed(self) -> bool:
-        """True once the Close frame was taken: no data frame goes after it."""
-        return self.is_closing and self.close_frame is None
-
     def _next(self, may_close: bool) -> bytes | None:
         if self._pong:
             return self._pong.popleft()
@@ -91,8 +87,10 @@ class Posted:
             control = self._controls.popleft()
             control.sent = now()
             return control.frame
-        if not may_close:
+        if not may_close or self.close_frame is None:
             return None
+        # Not told by the two others, which post_close() sets one after the other.
+        self.has_closed = True
         frame, self.close_frame = self.close_frame, None
         return frame
 
@@ -101,4 +99,4 @@ class Posted:
         self._pong.clear()
         self._controls.clear()
         self.close_frame = None
-        self.is_closing = False
+        self.is_closing = self.has_closed = False
