@@ -127,15 +127,18 @@ def test_an_object_of_which_only_the_server_s_end_of_tcp_is_left_is_dropped_with
 
 
 def test_an_object_that_is_dropped_because_a_send_found_the_connection_lost_gives_no_warning(monkeypatch):
-    # As in `except ConnectionOverError: socket = syncws.connect(uri)`, where the reader comes too late to end it.
+    # As in `except ConnectionOverError: socket = syncws.connect(uri)`, where the reader, for which the inbox has no
+    # room, does not come to the end.
     monkeypatch.setattr(closing, "LOSS_SECONDS", 0)
 
     def script(connection):
         handshake(connection)
+        connection.sendall(server_frame(BINARY, b"more") * 2)
+        connection.recv(1)
         reset(connection)
 
     with scripted_server(script) as uri:
-        socket = syncws.connect(uri)
+        socket = syncws.connect(uri, inbox_size_in_bytes=1)
         session = socket._session
         with contextlib.suppress(ConnectionOverError):
             while True:
