@@ -9,6 +9,8 @@ from support.scripts import BINARY, CLOSE, TEXT
 
 import syncws
 from syncws._connection.link import read_statistics
+from syncws._connection.receiving.session_role import SessionRole
+from syncws._streams.operation import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._wire.frames import FRAGMENT_BYTES, close_payload
 from syncws._wire.large import PIECE_BYTES
@@ -236,6 +238,34 @@ def test_who_waits_for_the_end_waits_for_a_reader_thread_that_came_too_late_as_w
     go_on.set()
     join_thread(LIMIT)
     assert was_waited_for
+
+
+def read_here(session, *, is_busy):
+    operation = session.role.holders[None] = Operation()
+    operation.is_busy = is_busy
+
+
+@pytest.mark.parametrize(
+    ("prepare", "waits"),
+    [
+        (lambda session: None, True),
+        # A signal handler, in which a reader thread can take over, and one in which none can.
+        (lambda session: read_here(session, is_busy=False), True),
+        (lambda session: read_here(session, is_busy=True), False),
+        (lambda session: setattr(session, "is_exiting", True), False),
+        (lambda session: setattr(session, "is_paused", True), False),
+        (lambda session: setattr(session, "dispatcher_thread", threading.current_thread()), False),
+    ],
+    ids=["parked", "between two reads", "in a read", "the program ends", "full inbox", "slow handler"],
+)
+def test_a_send_that_found_tcp_gone_waits_for_the_reader_only_where_one_can_come(rigs, monkeypatch, prepare, waits):
+    rig = rigs()
+    begun = []
+    monkeypatch.setattr(SessionRole, "while_read", lambda role, wait: begun.append(role))
+    prepare(rig.session)
+    error = ConnectionLostError("gone")
+    assert rig.session.error_of_loss(error) is error
+    assert bool(begun) is waits
 
 
 def test_sending_after_the_peers_close_is_refused(rigs):
