@@ -158,8 +158,9 @@ def test_the_close_frame_waits_for_the_rest_and_pongs_do_not(rigs, waits, takes)
     leave(rig, takes=takes)
     rig.transport.takes.append(0)
     # Nobody has had the time to go on with it.
+    pending = rig.session.outbox.pending_bytes
     rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
-    assert rig.session.outbox.pending_bytes > 0, "bytes that are still to go are not counted"
+    assert rig.session.outbox.pending_bytes >= pending, "bytes that are still to go are not counted"
     rig.session.outbox.post_pong(encode_frame(PONG, b"pong"))
     frames = [frame for frame in rig.frames if frame[0] != FIN | PONG]
     assert len(frames) == len(rig.frames) - 1
@@ -170,6 +171,20 @@ def test_the_close_frame_waits_for_the_rest_and_pongs_do_not(rigs, waits, takes)
     assert rig.session.outbox.pending_bytes == 0
     with pytest.raises(ObjectClosedError):
         rig.session.send_message(TEXT, b"next")
+
+
+@WHERE
+def test_who_sends_after_closing_has_begun_does_not_wait_for_the_rest(rigs, waits, takes):
+    rig = rigs(send_timeout=5.0)
+    leave(rig, takes=takes)
+    rig.transport.is_blocked = True
+    rig.session.outbox.post_close(encode_frame(CLOSE, b"\x03\xe8"))
+    with pytest.raises(ObjectClosedError):
+        rig.session.send_message(TEXT, b"next")
+    rig.transport.is_blocked = False
+    assert rig.session.outbox.flush_without_waiting() is True
+    assert messages_of(rig.frames[:-1]) == [(BINARY, PAYLOAD)]
+    assert rig.frames[-1] == SENT_CLOSE
 
 
 def test_the_close_frame_waits_for_the_rest_though_another_thread_pushes_while_it_is_posted(rigs, waits, monkeypatch):

@@ -243,7 +243,9 @@ class Outbox(Turns):
                 raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
             self._wait_for_turn(current, size, deadline)
         writer = self._writer
-        self._drain(Patience(timeout))
+        if not self._is_over:
+            # Once closing has begun this sender has nothing to send, so it waits for nothing that goes first.
+            self._drain(Patience(timeout))
         if self._is_over:
             is_under_way = message is not None and message.frames is not None and message.has_begun
             raise writer.canceled_error() if is_under_way else writer.closed_error()
