@@ -156,13 +156,6 @@ def test_where_all_contexts_are_truststore_s_what_they_do_not_keep_to_is_refused
     assert f"control.{name} cannot be used while ssl.SSLContext is truststore" in text
 
 
-def test_a_context_of_truststore_s_is_not_used_any_more_when_new_ones_are_the_standard_library_s(server, injected):
-    fails(server)
-    injected.extract_from_ssl()
-    information = talk(server, ignorable_server_certificate_errors=[ChainValidationResult.UNTRUSTED])
-    assert ChainValidationResult.UNTRUSTED in information.server_certificate_errors
-
-
 # What is refused, before anything is sent.
 
 

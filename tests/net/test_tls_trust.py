@@ -80,6 +80,18 @@ def test_the_rules_are_shared_where_some_errors_are_let_pass(ca_file):
     assert plan.rules.verify_mode is ssl.CERT_REQUIRED
 
 
+def test_a_context_is_shared_only_as_long_as_new_ones_are_of_its_class():
+    truststore = pytest.importorskip("truststore", reason="of the extra test")
+    before = shared_context()
+    truststore.inject_into_ssl()
+    try:
+        replaced = shared_context()
+    finally:
+        truststore.extract_from_ssl()
+    assert isinstance(replaced, truststore.SSLContext)
+    assert shared_context() is before
+
+
 def test_a_file_that_has_changed_is_read_anew(ca_file):
     first = subjects(shared_context(ca_file, trusts_system=False))
     write_another(ca_file)
