@@ -1,5 +1,6 @@
 """Sessions over a scripted transport, with an owner that notes what it is told; threads that send; the wire, parsed."""
 
+import threading
 from collections import deque
 
 from support.calls import Call
@@ -121,9 +122,11 @@ class Rig:
         """End whatever is left."""
         self.session.abort()
         self.transport.feed_quietly(b"")
-        if self.session.reader_thread is not None:
-            self.session.reader_thread.join(LIMIT)
-        elif not self.session.finished.is_set():
+        # By name: where its start was interrupted, nothing may say yet that there is one.
+        for thread in threading.enumerate():
+            if thread.name == f"syncws-reader-{self.session.number}":
+                thread.join(LIMIT)
+        if not self.session.finished.is_set():
             self.session.finish()
         self.waker.close()
         self.transport.release()
