@@ -28,6 +28,16 @@ from syncws._connection import closing
 from syncws._waiting.deadline import Deadline
 
 
+@contextlib.contextmanager
+def no_warning():
+    """Check that what is dropped inside gives no ResourceWarning."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        yield
+        gc.collect()
+    assert not caught
+
+
 def with_a_closure(socket):
     seen = []
 
@@ -117,11 +127,8 @@ def test_an_object_of_which_only_the_server_s_end_of_tcp_is_left_is_dropped_with
         socket = syncws.connect(uri)
         session = socket._session
         assert list(socket) == [b"last"]
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ResourceWarning)
+        with no_warning():
             del socket
-            gc.collect()
-        assert not caught
         assert session.wait_closed(Deadline(LIMIT))
     assert frames == [(FIN | CLOSE, b"\x03\xe8")]
 
@@ -143,11 +150,8 @@ def test_an_object_that_is_dropped_because_a_send_found_the_connection_lost_give
         with contextlib.suppress(ConnectionOverError):
             while True:
                 socket.send("x")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ResourceWarning)
+        with no_warning():
             del socket
-            gc.collect()
-        assert not caught
         assert session.wait_closed(Deadline(LIMIT))
 
 
