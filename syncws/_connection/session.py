@@ -53,11 +53,6 @@ _OPEN = CloseState.OPEN
 _numbers = itertools.count(1)
 
 
-def _explained(session: "Session | None", error: WebSocketError) -> WebSocketError:
-    """Return the error of a send that found TCP gone, see Session.error_of_loss."""
-    return error if session is None else session.error_of_loss(error)
-
-
 def _nobody() -> None:
     """Stand for the weak reference to the application's object in a forked child."""
 
@@ -112,9 +107,10 @@ class Session(Sending, Telling):
         """
         self._monitor = the_monitor()
         self.role = SessionRole(self, self._monitor)
-        session = weakref.ref(self)
+        # Weakly, and by a function, for its method would hold this object. Whoever sends holds it too.
+        this: Session = weakref.proxy(self)
         outbox = make_outbox(
-            reached.transport, self.role.call, self.role.require, lambda error: _explained(session(), error)
+            reached.transport, self.role.call, self.role.require, lambda error: this.error_of_loss(error)
         )
         super().__init__(outbox, settings)
         self.local_address, self.remote_address = reached.local_address, reached.remote_address

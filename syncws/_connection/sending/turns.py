@@ -33,8 +33,8 @@ class Turns(AtOnce):
     def pending_bytes(self) -> int:
         """Bytes that senders have given and the system has not taken yet."""
         message = self._open
-        goes_on = message is not None and (self._has_left_frames or not self._posted.is_closing)
-        left = message.remaining if message is not None and goes_on else 0
+        is_dropped = self._posted.is_closing and not self._has_left_frames
+        left = 0 if message is None or is_dropped else message.remaining
         return self._writer.pending_bytes + left + sum(tuple(self._waiting.values()))
 
     @property
