@@ -23,8 +23,8 @@ class PasswordCredential:
 
         Raises:
             InvalidArgumentTypeError: an argument is not a str (0x80070057).
-            InvalidArgumentError: a resource is given, and user name or password is empty; or as for the
-                properties (0x80070057).
+            InvalidArgumentError: one of them is given, and user name or password is empty; or as for the properties
+                (0x80070057).
 
         Source: PasswordCredential(), PasswordCredential(String, String, String).
         """
@@ -46,6 +46,7 @@ class PasswordCredential:
 
         Raises:
             InvalidArgumentTypeError: set to something that is not a str (0x80070057).
+            InvalidArgumentError: set to one with control characters or lone surrogates (0x80070057).
         """
         return self._resource
 
@@ -59,8 +60,8 @@ class PasswordCredential:
 
         Raises:
             InvalidArgumentTypeError: set to something that is not a str (0x80070057).
-            InvalidArgumentError: set to an empty one, or one with a colon, which HTTP's Basic scheme cannot carry
-                (0x80070057).
+            InvalidArgumentError: set to an empty one, one with control characters or lone surrogates, or one with a
+                colon, which HTTP's Basic scheme cannot carry (0x80070057).
         """
         return self._user_name
 
@@ -77,7 +78,7 @@ class PasswordCredential:
 
         Raises:
             InvalidArgumentTypeError: set to something that is not a str (0x80070057).
-            InvalidArgumentError: set to an empty one (0x80070057).
+            InvalidArgumentError: set to an empty one, or one with control characters or lone surrogates (0x80070057).
         """
         return self._password
 

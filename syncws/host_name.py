@@ -78,7 +78,10 @@ class HostName:
 
     @staticmethod
     def compare(value1: "str | HostName", value2: "str | HostName", /) -> int:
-        """Return less than, equal to or more than 0, as the canonical names sort (HostName.Compare)."""
+        """Return less than, equal to or more than 0, as the canonical names sort (HostName.Compare).
+
+        Raises: as HostName(), for a str.
+        """
         first, second = (
             value.canonical_name if isinstance(value, HostName) else HostName(value).canonical_name
             for value in (value1, value2)

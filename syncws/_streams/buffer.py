@@ -103,6 +103,7 @@ class Buffer(IBuffer, Exporter):
 
         Raises:
             InvalidArgumentTypeError: `memory_buffer` is not a buffer (0x80070057).
+            InvalidArgumentError: it is not contiguous, holds Python objects or was released (0x80070057).
 
         Source: Buffer.CreateCopyFromMemoryBuffer.
         """

@@ -127,7 +127,7 @@ class DataWriter(Formatted, WriterFields):
 
         Raises:
             InvalidArgumentTypeError: an argument has the wrong type, or `count` is missing (0x80070057).
-            InvalidArgumentError: the part is not within the buffer (0x80070057).
+            InvalidArgumentError: the part is not within the buffer; or as write_bytes (0x80070057).
             ObjectClosedError, InvalidOperationError: see the class.
 
         Source: DataWriter.WriteBuffer(IBuffer), WriteBuffer(IBuffer, UInt32, UInt32).

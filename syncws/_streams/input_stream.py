@@ -60,7 +60,8 @@ class IInputStream:
         Raises:
             ObjectClosedError: the stream was closed, or its socket (0x80000013).
             InvalidArgumentTypeError: an argument has the wrong type (0x80070057).
-            InvalidArgumentError: `count` is over the capacity, or `buffer` is read-only (0x80070057).
+            InvalidArgumentError: `count` is negative or over the capacity, `options` has a bit that is not known, or
+                `buffer` is read-only, not contiguous or released (0x80070057).
             IllegalMethodCallError: the socket is not connected yet; or called in one of its handlers (0x8000000E).
             InvalidOperationError: another read or load runs on the stream (0x800710DD).
             OperationTimedOutError: control.receive_timeout passed for the read as a whole (0x80072EE2).
