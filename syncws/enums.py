@@ -51,7 +51,8 @@ class SocketSslErrorSeverity(NamedNumber):
 class InputStreamOptions(enum.IntFlag):
     """When a read from a stream is complete (Windows.Storage.Streams.InputStreamOptions).
 
-    NONE waits for all bytes asked for, PARTIAL for at least one byte; READ_AHEAD may fetch more than asked.
+    NONE waits for all bytes asked for, PARTIAL for at least one byte. READ_AHEAD changes nothing here: a socket always
+    reads ahead.
     """
 
     NONE = 0

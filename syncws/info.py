@@ -74,7 +74,7 @@ class ConnectTimes(NamedTuple):
     challenges are only in `total`.
 
     Attributes:
-        lookup (float | None): name lookups, all of them.
+        lookup (float | None): name lookups, all of them; next to nothing where the host needs none.
         tcp (float | None): TCP, to the server or the proxy.
         proxy (float | None): the exchange with the proxy, including TLS with it.
         tls (float | None): TLS with the server, including its checks and handlers of custom validation.
