@@ -440,7 +440,8 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
         Raises:
             IllegalMethodCallError: never connected (0x8000000E).
-            ConnectionLostError: in a forked child (0x80072EFE).
+            ConnectionLostError: in a forked child, if it was asked for before the fork (0x80072EFE); else it is
+                readable there, because receiving raises at once.
         """
         session = self._session or self._connected_session()
         number = session.inbox.fileno()

@@ -136,7 +136,7 @@ class Inbox:
         """Return a descriptor that is readable while something waits or nothing more will come; any thread.
 
         Raises:
-            ConnectionLostError: in a forked child.
+            ConnectionLostError: in a forked child, if it was there before the fork.
         """
         with self._lock:
             if self._descriptor is None:
