@@ -184,8 +184,8 @@ class WebSocketControl(KeptSettings, Settable):
 
         http://, https:// (TLS to the proxy), socks4://, socks4a://, socks5:// or socks5h://, with host and port (80,
         443 and 1080 when left out), and user_name:password@ before them if the proxy asks for that. With socks4 and
-        socks5 names are looked up here, with the others by the proxy. SOCKS needs an extra: pip install
-        "syncws[socks]".
+        socks5 names are looked up here, with the others by the proxy. socks://, as desktops have it in all_proxy, is
+        socks5h://. SOCKS needs an extra: pip install "syncws[socks]".
 
         None takes for wss the first of the environment variables wss_proxy, https_proxy and all_proxy, and for ws the
         first of ws_proxy, http_proxy and all_proxy, unless no_proxy names the server; each also in capitals. When none

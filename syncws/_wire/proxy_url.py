@@ -35,6 +35,8 @@ _SCHEMES = {
     "socks4a": Scheme("socks4", 1080),
     "socks5": Scheme("socks5", 1080, takes_names=False),
     "socks5h": Scheme("socks5", 1080),
+    # As desktops write it into all_proxy.
+    "socks": Scheme("socks5", 1080),
 }
 *_FIRST, _LAST = (f"{scheme}://" for scheme in _SCHEMES)
 _ALLOWED = f"allowed are {', '.join(_FIRST)} and {_LAST}, each with host or host:port"
@@ -56,7 +58,7 @@ class ProxyUrl(NamedTuple):
     """A checked URL of a proxy.
 
     Attributes:
-        scheme: http, https, socks4, socks4a, socks5 or socks5h; see `meaning`.
+        scheme: http, https, socks4, socks4a, socks5, socks5h or socks; see `meaning`.
         host: name or address of the proxy: lower case, IDNA-encoded, IPv6 without brackets, zone id included.
         port: the port, the scheme's default filled in.
         login: the user info; None when there is none.

@@ -94,6 +94,7 @@ def test_socks4a_takes_addresses(names, uri, request_bytes):
         ("socks5h", "ws://server.test:8080/", b"\x03\x0bserver.test"),
         ("socks5h", "ws://10.1.2.3:8080/", b"\x01\x0a\x01\x02\x03"),
         ("socks5h", "ws://[fd00::1%25eth0]:8080/", b"\x04\xfd" + bytes(14) + b"\x01"),
+        ("socks", "ws://server.test:8080/", b"\x03\x0bserver.test"),
         ("socks5", "ws://server.test:8080/", b"\x04\xfd" + bytes(14) + b"\x01"),
     ],
 )
