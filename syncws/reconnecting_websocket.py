@@ -307,13 +307,13 @@ class ReconnectingWebSocket(NotCopied):
         return bool(self._message_received_event.handlers)
 
     def _raise_connected(self, socket: MessageWebSocket, attempt: int) -> None:
-        self._connected_event(self, ConnectedEventArgs(socket, attempt))
+        _count(socket, self._connected_event(self, ConnectedEventArgs(socket, attempt)))
 
-    def _raise_message(self, args: MessageWebSocketMessageReceivedEventArgs) -> None:
-        self._message_received_event(self, args)
+    def _raise_message(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None:
+        _count(socket, self._message_received_event(self, args))
 
     def _raise_disconnected(self, error: WebSocketError, socket: MessageWebSocket) -> None:
-        self._disconnected_event(self, DisconnectedEventArgs(error, socket))
+        _count(socket, self._disconnected_event(self, DisconnectedEventArgs(error, socket)))
 
     def _raise_reconnecting(self, attempt: int, delay: float, error: Exception) -> None:
         self._reconnecting_event(self, ReconnectingEventArgs(attempt, delay, error))
@@ -350,6 +350,13 @@ class ReconnectingWebSocket(NotCopied):
 def _names_elsewhere() -> dict[str, str]:
     keywords = (*settings_of(MessageWebSocketControl), *RECONNECTING_ARGUMENTS)
     return {**RECONNECTING_EVENTS, **{name: f"{name}= of ReconnectingWebSocket()" for name in keywords}}
+
+
+def _count(socket: MessageWebSocket, failures: int) -> None:
+    """Add what its handlers here raised to the failures of a connection."""
+    session = socket._session
+    if failures and session is not None:
+        session.handler_failures += failures
 
 
 def _close_dropped(still_there: Callable[[], Worker | None]) -> None:

@@ -31,7 +31,7 @@ class Owner(Protocol):
 
     def _raise_connected(self, socket: MessageWebSocket, attempt: int) -> None: ...
 
-    def _raise_message(self, args: MessageWebSocketMessageReceivedEventArgs) -> None: ...
+    def _raise_message(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None: ...
 
     def _raise_disconnected(self, error: WebSocketError, socket: MessageWebSocket) -> None: ...
 
@@ -165,7 +165,7 @@ class Worker:
     def _forward(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None:
         owner = self._owner()
         if owner is not None and args.error is None:
-            owner._raise_message(args)
+            owner._raise_message(socket, args)
 
     def _give_out_rest(self, socket: MessageWebSocket) -> None:
         """Deliver what came with the end of a connection that was over before its messages were forwarded."""
@@ -176,7 +176,7 @@ class Worker:
             if message is None:
                 return
             assert isinstance(message, MessageWebSocketMessageReceivedEventArgs)
-            owner._raise_message(message)
+            owner._raise_message(socket, message)
 
     def _end_connection(self) -> None:
         """Close the connection if it is not over, and report that there is none."""

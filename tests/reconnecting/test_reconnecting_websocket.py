@@ -280,6 +280,28 @@ def test_a_handler_that_raises_ends_nothing(caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_handlers_that_raise_are_counted_at_their_connection():
+    with one_after_the_other(sends("a", "b", then=closes), sends("c", then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK)
+        sockets, came = [], threading.Event()
+
+        def fail_to_connect(sender, args):
+            sockets.append(args.socket)
+            raise ValueError
+
+        def fail_at_a_message(sender, args):
+            raise KeyError
+
+        socket.connected += fail_to_connect
+        socket.message_received += fail_at_a_message
+        socket.disconnected += lambda sender, args: 1 / 0
+        socket.message_received += lambda sender, args: args.text == "c" and came.set()
+        with socket:
+            wait(came)
+        assert socket.wait_closed(LIMIT)
+    assert [one.information.handler_failures for one in sockets] == [4, 3]
+
+
 def test_failures_of_receiving_are_for_disconnected_alone():
     texts, causes = [], []
     came = threading.Event()
