@@ -539,7 +539,11 @@ def test_a_refusal_carries_headers_and_body(peer):
         (b"426 No", ": that is ordinary HTTP, not a WebSocket; are path and port right?"),
         (b"400 No", ": are path, headers and subprotocols what it expects? error.body may tell"),
         (b"403 No", ": it may want an Origin, a cookie or a token; error.body may tell"),
-        (b"307 No\r\nLocation: /", ": that leads elsewhere; control.max_redirects says how far to follow"),
+        (b"307 No\r\nLocation: /", ": that leads to /; control.max_redirects says how far to follow"),
+        (
+            b"301 No\r\nLocation: https://me:it@h/a\xe2\x80\xae?it",
+            ": that leads to https://***@h/a\\u202e?***; control.max_redirects says how far to follow",
+        ),
         (b"307 No", ""),
         (b"503 No", ""),
     ],

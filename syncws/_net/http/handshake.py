@@ -25,7 +25,7 @@ from syncws._net.transport import Transport
 from syncws._waiting.at_fork import loading
 from syncws._waiting.waiter import Waiter
 from syncws._wire.extension import Agreement, BadAnswerError, offer_of, read_answer
-from syncws._wire.shown import shown_text
+from syncws._wire.shown import shown_text, shown_url
 from syncws._wire.uri import WebSocketUri
 from syncws.errors import ConnectAbortedError, ConnectionLostError, HandshakeError, HttpStatusError, WebSocketError
 from syncws.hresult import HResult
@@ -326,8 +326,9 @@ def _advice_for(head: Head) -> str:
         return ": are path, headers and subprotocols what it expects? error.body may tell"
     if head.status_code == 403:
         return ": it may want an Origin, a cookie or a token; error.body may tell"
-    if head.status_code in REDIRECTS and head.all_of("location"):
-        return ": that leads elsewhere; control.max_redirects says how far to follow"
+    location = ", ".join(head.all_of("location"))
+    if head.status_code in REDIRECTS and location:
+        return f": that leads to {shown_url(location)}; control.max_redirects says how far to follow"
     return ""
 
 
