@@ -315,6 +315,8 @@ def test_a_password_that_was_good_before_is_not_sent_again_by_basic():
             None,
             "Digest (SHA-512-256 auth, auth-int); control.",
         ),
+        (SERVER, ['Digest realm="x", qop="auth"'], CREDENTIAL, "it asks for Digest (auth without nonce); control."),
+        (SERVER, ['Digest nonce="n"'], None, "it asks for Digest (without realm); control."),
         (SERVER, [], None, "it does not say which scheme it wants; send a token of your own with set_request_header("),
         (
             PROXY,

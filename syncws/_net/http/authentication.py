@@ -164,6 +164,7 @@ def _shown(challenge: Challenge) -> str:
     if challenge.scheme != "digest":
         return name
     which = [challenge.parameters[key] for key in ("algorithm", "qop") if key in challenge.parameters]
+    which += [f"without {key}" for key in ("realm", "nonce") if key not in challenge.parameters]
     return f"{name} ({' '.join(which)})" if which else name
 
 
