@@ -145,7 +145,8 @@ class InputStream(NotCopied, IInputStream):
 
         It is an io.BufferedIOBase that keeps nothing back: what it has not returned can still be read from the stream.
         Its read(n) waits for all n bytes or the end of the stream, read1() for one. Closing it does not close the
-        stream.
+        stream. After a lost connection it returns what had arrived, and the next read raises: only one that returns b""
+        tells that nothing is missing.
 
         Each of its calls is one read, with read()'s limits and errors; one that fails loses nothing, as long as no
         other object (an io.TextIOWrapper, say) gathers what it returns. That holds for any amount: read() and
