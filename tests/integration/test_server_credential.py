@@ -73,6 +73,23 @@ def test_without_an_answer_the_401_is_raised_at_once(challenge, credential, head
     assert len(server.seen) == 1
 
 
+@pytest.mark.parametrize("credential", [CREDENTIAL, None])
+@pytest.mark.parametrize(
+    ("challenge", "asks"),
+    [
+        ('Bearer error="invalid_token"', "asks for Bearer"),
+        ('Basic realm="cave"', "asks for Basic"),
+        ("", "does not say which scheme it wants"),
+    ],
+)
+def test_a_header_that_is_refused_is_told_instead_of_a_credential(challenge, asks, credential):
+    with (
+        scripted_server(CredentialServer(challenge)) as uri,
+        pytest.raises(HttpStatusError, match=f"it {asks}; the header Authorization was refused"),
+    ):
+        connect(uri, credential=credential, headers=[("authorization", "Bearer token")])
+
+
 # The credential by itself.
 
 

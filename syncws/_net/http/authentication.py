@@ -122,16 +122,21 @@ class Authentication:
         self._sent = 0
         self.has_answer = True
 
-    def advice(self, head: Head) -> str:
-        """Return what to do about a refusal, for its error; begins with a colon, or is empty."""
+    def advice(self, head: Head, *, has_own_header: bool = False) -> str:
+        """Return what to do about a refusal, for its error; begins with a colon, or is empty.
+
+        `has_own_header` says that the application had set the header that answers.
+        """
         if head.status_code != self._side.status_code:
             return ""
         header = ", ".join(head.all_of(self._side.challenge))
         challenges = parse_challenges(header)
         schemes = shown_text(", ".join(dict.fromkeys(_shown(one) for one in challenges)))
+        asks = f": it asks for {schemes}" if schemes else ": it does not say which scheme it wants"
+        if has_own_header:
+            return f"{asks}; the header {self._side.authorization} was refused"
         if not schemes:
-            return f": it does not say which scheme it wants; {self._side.otherwise}"
-        asks = f": it asks for {schemes}"
+            return f"{asks}; {self._side.otherwise}"
         if _best(challenges) is None:
             return (
                 f"{asks}; {self._side.setting} can answer Basic, and Digest with MD5 or SHA-256: {self._side.otherwise}"

@@ -111,7 +111,8 @@ def open_websocket(transport: Transport, waiter: Waiter, request: OpeningRequest
     question = _Question(request, library_headers, key)
     head, is_granted, rest = ask(transport, waiter, question)
     if not is_granted:
-        advice = request.authentication.advice(head) or _advice_for(head)
+        has_own = request.own("authorization") is not None
+        advice = request.authentication.advice(head, has_own_header=has_own) or _advice_for(head)
         raise HttpStatusError(
             f"the server answered {head.status_code} {shown_text(head.reason)}".rstrip() + advice,
             status_code=head.status_code,
