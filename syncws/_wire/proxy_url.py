@@ -131,7 +131,11 @@ def parse_proxy_url(text: str, what: str = "proxy") -> ProxyUrl:
         raise InvalidArgumentError(f"{shown} has no usable scheme: {_ALLOWED}")
     user_info, at_sign, address = rest.rpartition("@")
     address = address.removesuffix("/")
-    if any(mark in user_info + address for mark in "/?#"):
+    if any(mark in user_info for mark in "/?#"):
+        raise InvalidArgumentError(
+            f"{shown} has a /, ? or # before the @: in a user name or password write %2F, %3F or %23"
+        )
+    if any(mark in address for mark in "/?#"):
         raise InvalidArgumentError(f"{shown} has something after host and port: {_ALLOWED}")
     host, port, _ = read_http_url(f"http://{address}", shown)
     login = _read_login(user_info, shown) if at_sign else None
