@@ -62,7 +62,7 @@ class CancellationToken(NotCopied):
         self._listeners.pop(key, None)
 
     def _tell(self) -> None:
-        for wake in tuple(self._listeners.values()):
+        for wake in list(self._listeners.values()):
             wake()
 
     def __repr__(self) -> str:

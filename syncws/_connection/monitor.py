@@ -140,7 +140,7 @@ class Rounds(Timer):
         tick = self._tick
         # Where this fails, the next member that is added sets the time.
         self._runs_at = math.inf
-        due = [(reference, reference()) for reference, at in tuple(self._members.items()) if at <= tick]
+        due = [(reference, reference()) for reference, at in self._members.copy().items() if at <= tick]
         readable = readable_of(member.descriptor for _, member in due if member is not None)
         for reference, member in due:
             # Taken out first: a member that is added while it is looked at stays.
@@ -152,7 +152,7 @@ class Rounds(Timer):
         with self._monitor._lock:
             if self._rest_without_members():
                 return None
-            self._tick = max(tick + 1, min(self._members.values()))
+            self._tick = max(tick + 1, min(self._members.copy().values(), default=0))
             seconds = (self._tick - tick) * _TICK_SECONDS
             self._runs_at = now() + seconds
             # It was closed where somebody looked while the only member was taken out.

@@ -149,7 +149,7 @@ class Pings:
         """End all waits for pongs, now and later, with `reason`; the first reason stays."""
         if self._end_reason is None:
             self._end_reason = reason
-        for ping in tuple(self._sent):
+        for ping in self._sent.copy():
             ping.bell.ring()
 
     def let_go_in_child(self, error: WebSocketError) -> None:

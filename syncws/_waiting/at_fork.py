@@ -71,7 +71,7 @@ def forked_error() -> ConnectionLostError:
 
 def _let_go() -> None:
     errors = []
-    for reference, let_go in tuple(_holders.values()):
+    for reference, let_go in list(_holders.values()):
         holder = reference()
         try:
             if holder is not None:

@@ -59,7 +59,7 @@ def run_aside(
         start_thread(threading.Thread(target=body, args=(number, function), name="syncws-lookup", daemon=True))
     soon = None
     while len(results) < len(functions) and not failures:
-        if soon is None and any(is_enough(result) for result in tuple(results.values())):
+        if soon is None and any(is_enough(result) for result in list(results.values())):
             # Half of the time that is left at the most: the rest is for using the answer that is there.
             remaining = waiter.deadline.remaining
             soon = Deadline(_GRACE_SECONDS if remaining is None else min(_GRACE_SECONDS, remaining / 2))

@@ -1,9 +1,11 @@
 """CancellationTokenSource and CancellationToken: what they say by themselves, and how a token ends connect()."""
 
+import functools
 import threading
 
 import pytest
 from support import LIMIT, echo, handshake, join, read_request, read_to_end, running_server, scripted_server, wait
+from support.changes import always_changing
 
 import syncws
 from syncws import (
@@ -196,3 +198,13 @@ def test_syncws_connect_takes_a_token_too(source):
         source.cancel()
         with pytest.raises(OperationCanceledError):
             syncws.connect(uri, timeout=LIMIT, cancellation_token=source.token)
+
+
+def test_calls_may_begin_and_end_while_others_are_told(source):
+    woken = []
+    for number in range(30):
+        source.token._add_listener(number, functools.partial(woken.append, number))
+    with always_changing(source.token._listeners, "other", int):
+        for _ in range(200):
+            source.token._tell()
+    assert woken == [*range(30)] * 200

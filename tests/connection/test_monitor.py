@@ -10,6 +10,7 @@ import weakref
 import pytest
 from support import LIMIT, join, wait
 from support.calls import Call
+from support.changes import always_changing
 
 from syncws._connection import monitor as module
 from syncws._connection.monitor import Monitor, Timer
@@ -354,6 +355,20 @@ def test_what_is_looked_at_stays_when_another_is_removed_in_the_middle_of_it(sub
     wait(staying.was_looked_at)
     sub.wait_ended(Deadline(LIMIT))
     assert threads() == []
+
+
+def test_what_is_looked_at_may_come_and_go_while_a_round_begins(monitor):
+    class Resting(Looked):
+        def look(self, is_readable):
+            return 1
+
+    # Enough of them that Python makes memory for a list of them.
+    members, other = [Resting() for _ in range(30)], Resting()
+    for member in members:
+        monitor.rounds.add(member)
+    with always_changing(monitor.rounds._members, weakref.ref(other), 0):
+        for _ in range(200):
+            monitor.rounds.run()
 
 
 def test_a_round_that_failed_is_not_the_last(real, monkeypatch, caplog):

@@ -35,7 +35,7 @@ class Turns(AtOnce):
         message = self._open
         is_dropped = self._posted.is_closing and not self._has_left_frames
         left = 0 if message is None or is_dropped else message.remaining
-        return self._writer.pending_bytes + left + sum(tuple(self._waiting.values()))
+        return self._writer.pending_bytes + left + sum(list(self._waiting.values()))
 
     @property
     def _has_left_frames(self) -> bool:
