@@ -56,6 +56,8 @@ def every_place(rigs, use, *incoming):
             return
         assert rig.session.role.holders == {}, "the role is taken for ever"
         yield rig
+        # There may be more places than descriptors.
+        rig.release()
 
 
 # What an interruption leaves.

@@ -125,6 +125,9 @@ class Rig:
         # By name: where its start was interrupted, nothing may say yet that there is one.
         for thread in threading.enumerate():
             if thread.name == f"syncws-reader-{self.session.number}":
+                # The monitor may just be starting it, and then it cannot be joined yet.
+                while not thread.is_alive() and thread in threading.enumerate():
+                    pass
                 thread.join(LIMIT)
         if not self.session.finished.is_set():
             self.session.finish()
