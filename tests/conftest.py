@@ -12,8 +12,8 @@ import like_windows  # First of all, because the library looks at the system whe
 import pytest
 import trustme
 from hypothesis import settings
-from support import LIMIT
 from support.fakes import FakeClock
+from support.servers import wait_for_end
 
 from syncws._connection import monitor
 from syncws._connection.receiving.reader import Reader
@@ -68,12 +68,6 @@ def described(numbers: set[str]) -> list[str]:
     return sorted(found)
 
 
-def join(thread: threading.Thread, seconds: float) -> None:
-    """Wait for the end of a thread, also of one that only begins, which Thread.join() refuses."""
-    thread._started.wait(LIMIT)  # type: ignore[attr-defined]
-    thread.join(seconds)
-
-
 def end_idle_monitor() -> None:
     """Have the monitor notice now that it has no connection left to look at, and not at its next look."""
     made = monitor._made.get(None)
@@ -100,7 +94,7 @@ def leaves_nothing_behind(no_lingering_monitor: None) -> Iterator[None]:
     end_idle_monitor()
     for thread in set(threading.enumerate()) - threads:
         # The monitor, most often, which is about to end.
-        join(thread, 0.1)
+        wait_for_end(thread, 0.1)
     # Only now, and first only what is young, as the selector of a server of websockets is: to collect all after each of
     # some thousand tests would take minutes.
     for generation in (1, 2):
@@ -108,7 +102,7 @@ def leaves_nothing_behind(no_lingering_monitor: None) -> Iterator[None]:
             return
         gc.collect(generation)
     for thread in set(threading.enumerate()) - threads:
-        join(thread, LIMIT)
+        wait_for_end(thread)
         assert not thread.is_alive(), f"the test left the thread {thread.name}"
     # What a thread held that has only just ended.
     gc.collect()

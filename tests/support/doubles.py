@@ -5,7 +5,7 @@ from collections import deque
 
 from support.calls import Call
 from support.fakes import ScriptedTransport
-from support.servers import LIMIT, join, settings_with, wait
+from support.servers import LIMIT, join, settings_with, wait, wait_for_end
 from syncws._connection.message_session import MessageSession
 from syncws._connection.monitor import Monitor
 from syncws._connection.receiving.receivers import MessageReceiver, StreamReceiver
@@ -125,10 +125,7 @@ class Rig:
         # By name: where its start was interrupted, nothing may say yet that there is one.
         for thread in threading.enumerate():
             if thread.name == f"syncws-reader-{self.session.number}":
-                # The monitor may just be starting it, and then it cannot be joined yet.
-                while not thread.is_alive() and thread in threading.enumerate():
-                    pass
-                thread.join(LIMIT)
+                wait_for_end(thread)
         if not self.session.finished.is_set():
             self.session.finish()
         self.waker.close()

@@ -41,9 +41,15 @@ def settings_with(
     return control._snapshot(request_headers)
 
 
+def wait_for_end(thread: threading.Thread, seconds: float = LIMIT) -> None:
+    """Wait for the end of a thread, also of one that only begins, which Thread.join() refuses."""
+    thread._started.wait(LIMIT)  # type: ignore[attr-defined]
+    thread.join(seconds)
+
+
 def join(thread: threading.Thread) -> None:
     """Wait for a thread that must end."""
-    thread.join(LIMIT)
+    wait_for_end(thread)
     assert not thread.is_alive(), f"{thread.name} did not end"
 
 
