@@ -6,6 +6,7 @@ import dns.resolver
 import pytest
 from support import (
     LIMIT,
+    black_hole,
     echo,
     handshake,
     read_frame,
@@ -23,6 +24,7 @@ from support.proxies import ASKING, TUNNEL, URI, answering, closed_port, connect
 import syncws
 from syncws import (
     CertificateError,
+    ConnectTimedOutError,
     HandshakeError,
     HResult,
     HttpStatusError,
@@ -307,6 +309,18 @@ def test_an_error_names_the_variable_that_the_proxy_came_from(monkeypatch):
         monkeypatch.setenv("HTTP_PROXY", proxy)
         with pytest.raises(HttpStatusError, match=rf"the proxy {proxy} {origin} answered 403"):
             connect(None)
+
+
+@pytest.mark.parametrize("limits", [{"timeout": 1}, {"connect_timeout": 0.1}])
+def test_a_proxy_that_does_not_answer_is_named_with_its_variable(monkeypatch, limits):
+    with black_hole("127.0.0.1") as port:
+        monkeypatch.setenv("http_proxy", f"http://name:secret@127.0.0.1:{port}")
+        with pytest.raises(
+            ConnectTimedOutError,
+            match=rf"the proxy http://127\.0\.0\.1:{port} \(from the environment variable http_proxy\) cannot be",
+        ) as caught:
+            syncws.connect("ws://server.invalid:8080/chat", **limits)
+    assert [attempt.address for attempt in caught.value.attempts] == ["127.0.0.1"]
 
 
 def test_every_address_of_the_proxy_is_tried():

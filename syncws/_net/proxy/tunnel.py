@@ -25,6 +25,7 @@ from syncws.errors import (
     HandshakeError,
     HostNameNotResolvedError,
     HttpStatusError,
+    OperationTimedOutError,
     ProxyError,
     TlsError,
     WebSocketError,
@@ -98,12 +99,14 @@ def dial_proxy(dialer: Dialer, proxy: ProxyUrl) -> Dialed:
 
     Raises:
         ProxyError: no address accepts (0x80072F85).
-        OperationTimedOutError, OperationCanceledError: as Dialer.dial.
+        OperationTimedOutError: none answers in time.
+        OperationCanceledError: as Dialer.dial.
     """
     try:
         return dialer.dial()
-    except CannotConnectError as exc:
-        raise ProxyError(f"the proxy {proxy.shown_with_origin} cannot be reached: {exc.message}") from exc.__cause__
+    except (CannotConnectError, OperationTimedOutError) as exc:
+        kind = ProxyError if isinstance(exc, CannotConnectError) else OperationTimedOutError
+        raise kind(f"the proxy {proxy.shown_with_origin} cannot be reached: {exc.message}") from exc.__cause__
 
 
 def open_tunnel(
