@@ -76,7 +76,7 @@ class MessageInbox(Inbox):
         """Count what waits, if that was not done; requires the lock."""
         self.at_hand.messages = NOTHING
         if not self._is_counted:
-            messages = tuple(self._messages)
+            messages = self._messages.copy()
             self._bytes = sum(map(_length_of, messages))
             self._weight = sum(map(_weight, messages))
             self._is_counted = True
