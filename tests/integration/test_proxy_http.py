@@ -281,6 +281,20 @@ def test_a_slow_drip_does_not_outlive_the_deadline(clock):
         connect(proxy, timeout=5)
 
 
+def test_a_proxy_that_falls_silent_is_named_with_its_variable(monkeypatch, clock):
+    def script(connection):
+        read_request(connection)
+        clock.advance(10)
+        connection.sendall(b"H")
+        read_to_end(connection)
+
+    with scripted_proxy(script) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        said = rf"proxy's answer, {proxy} \(from the environment variable http_proxy\)"
+        with pytest.raises(ConnectTimedOutError, match=said):
+            connect(None, timeout=5)
+
+
 # Reaching it.
 
 

@@ -135,9 +135,9 @@ def open_tunnel(
     proxy = route.proxy
     try:
         if proxy.meaning.is_over_tls:
-            waiter.phase = f"TLS handshake with the proxy {proxy.shown}"
+            waiter.phase = f"TLS handshake with the proxy {proxy.shown_with_origin}"
             transport = _tls_over(transport, proxy, waiter, context)
-        waiter.phase = f"waiting for the proxy's answer, {proxy.shown}"
+        waiter.phase = f"waiting for the proxy's answer, {proxy.shown_with_origin}"
         if proxy.is_socks:
             ask_socks(transport, waiter, proxy, route.host, route.port)
         else:
