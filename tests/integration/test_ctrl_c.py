@@ -25,12 +25,12 @@ from syncws import IllegalMethodCallError
 # that it is in.
 INTERRUPTED = """
 def interrupted(call):
-    main = threading.get_ident()
+    main, package = threading.get_ident(), os.path.dirname(syncws.__file__)
     sent = []
 
     def waits():
         frame = sys._current_frames()[main]
-        while frame is not None and "syncws" not in frame.f_code.co_filename:
+        while frame is not None and not frame.f_code.co_filename.startswith(package):
             frame = frame.f_back
         return frame is not None and frame.f_code.co_name in (
             "acquire_within",
