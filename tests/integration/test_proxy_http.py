@@ -19,11 +19,12 @@ from support import (
     server_frame,
 )
 from support.handlers import CredentialServer
-from support.proxies import ASKING, TUNNEL, URI, answering, closed_port, connect, playing_both, scripted_proxy
+from support.proxies import ASKING, TUNNEL, URI, answering, closed_port, connect, playing_both, scripted_proxy, socks5
 
 import syncws
 from syncws import (
     CertificateError,
+    ConnectFailedError,
     ConnectTimedOutError,
     HandshakeError,
     HResult,
@@ -322,6 +323,39 @@ def test_an_error_names_the_variable_that_the_proxy_came_from(monkeypatch):
     with scripted_proxy(answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy)
         with pytest.raises(HttpStatusError, match=rf"the proxy {proxy} {origin} answered 403"):
+            connect(None)
+
+
+def reads_and_leaves(connection):
+    connection.recv(1 << 16)
+
+
+def resets(connection):
+    read_request(connection)
+    reset(connection)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "script"),
+    [
+        ("http", answering(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")),
+        ("http", reads_and_leaves),
+        ("http", lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nVia")),
+        ("http", resets),
+        ("https", reads_and_leaves),
+        ("socks5h", socks5([], method=0xFF)),
+        ("socks5h", socks5([], reply=b"\x05\x05\x00\x01")),
+        ("socks5h", lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+        ("socks4a", reads_and_leaves),
+    ],
+    ids=["not HTTP", "silent", "cut", "reset", "no TLS", "a login is wanted", "refused", "not SOCKS", "silent SOCKS"],
+)
+def test_whatever_a_proxy_does_the_error_names_its_variable(monkeypatch, scheme, script):
+    with scripted_proxy(script, scheme=scheme) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(
+            ConnectFailedError, match=rf"the proxy {proxy} \(from the environment variable http_proxy\)"
+        ):
             connect(None)
 
 

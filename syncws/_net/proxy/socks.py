@@ -78,19 +78,22 @@ class _Talk:
     def receive(self, size: int) -> bytes:
         data = receive_exactly(self._transport, self._waiter, size)
         if len(data) < size:
-            raise ProxyError(f"the proxy {self.proxy.shown} ended the connection before it answered")
+            raise ProxyError(f"the proxy {self.proxy.shown_with_origin} ended the connection before it answered")
         return data
 
     def garbage(self, why: str) -> HandshakeError:
-        return HandshakeError(f"the answer of the proxy {self.proxy.shown} is not {self.proxy.scheme}: {why}")
+        return HandshakeError(
+            f"the answer of the proxy {self.proxy.shown_with_origin} is not {self.proxy.scheme}: {why}"
+        )
 
     def not_let_in(self, why: str) -> ProxyError:
         return ProxyError(
-            f"the proxy {self.proxy.shown} does not let us in: {why}", hresult=HResult.HTTP_E_STATUS_PROXY_AUTH_REQ
+            f"the proxy {self.proxy.shown_with_origin} does not let us in: {why}",
+            hresult=HResult.HTTP_E_STATUS_PROXY_AUTH_REQ,
         )
 
     def refusal(self, host: str, port: int, why: str, hresult: int | None = None) -> ProxyError:
-        message = f"the proxy {self.proxy.shown} cannot connect to {host} port {port}: {why}"
+        message = f"the proxy {self.proxy.shown_with_origin} cannot connect to {host} port {port}: {why}"
         return ProxyError(message, hresult=hresult, is_about_server=True)
 
 

@@ -78,7 +78,7 @@ def plan_routes(proxy: ProxyUrl, uri: WebSocketUri, limit: int, look_up: Callabl
             hosts = [text for text in hosts if ":" not in text]
         if not hosts:
             raise HostNameNotResolvedError(
-                f"the name {uri.host!r} has no IPv4 address, and the proxy {proxy.shown} takes no other"
+                f"the name {uri.host!r} has no IPv4 address, and the proxy {proxy.shown_with_origin} takes no other"
             )
     return [Route(proxy, host.partition("%")[0], uri.port) for host in hosts[:limit]]
 
@@ -143,12 +143,12 @@ def open_tunnel(
         else:
             _ask_http(transport, waiter, _Connect(route, authentication))
     except ConnectionLostError as exc:
-        raise ProxyError(f"the connection to the proxy {proxy.shown} broke: {exc.message}") from exc
+        raise ProxyError(f"the connection to the proxy {proxy.shown_with_origin} broke: {exc.message}") from exc
     except WebSocketError:
         raise
     except OSError as exc:
         if is_tls_error(exc):
-            raise _tls_failure(exc, f"the proxy {proxy.server_name}") from exc
+            raise _tls_failure(exc, f"the proxy {proxy.shown_with_origin}") from exc
         raise
     return transport
 
@@ -203,13 +203,15 @@ class _Connect:
         return 200 <= head.status_code < 300
 
     def refusal(self, why: str) -> HandshakeError:
-        return HandshakeError(f"the answer of the proxy {self.proxy.shown} to CONNECT is not valid HTTP: {why}")
+        return HandshakeError(
+            f"the answer of the proxy {self.proxy.shown_with_origin} to CONNECT is not valid HTTP: {why}"
+        )
 
     def silence(self, failure: ConnectionLostError | None) -> WebSocketError:
-        return ProxyError(f"the proxy {self.proxy.shown} ended the connection before it answered")
+        return ProxyError(f"the proxy {self.proxy.shown_with_origin} ended the connection before it answered")
 
     def cut(self, hresult: int) -> WebSocketError:
-        return ProxyError(f"the proxy {self.proxy.shown} ended the connection in the middle of its answer")
+        return ProxyError(f"the proxy {self.proxy.shown_with_origin} ended the connection in the middle of its answer")
 
 
 def _advice_for(head: Head) -> str:
