@@ -171,9 +171,9 @@ class WebSocketControl(KeptSettings, Settable):
         check_credential,
         """Credential for the server's HTTP challenge; None, the default, for none (….ServerCredential).
 
-        Sent after a 401 that asks for it: by Digest (RFC 7616; SHA-256 or MD5, qop auth) where that is offered, else by
-        Basic, which over ws anybody on the way can read. It goes over the same connection if the answer allows that,
-        else over a new one, within the same time. What was refused is not sent again. Negotiate and NTLM are not
+        Sent after a 401 that asks for it: by Digest (RFC 7616; SHA-256 or MD5, qop auth or none) where that is offered,
+        else by Basic, which over ws anybody on the way can read. It goes over the same connection if the answer allows
+        that, else over a new one, within the same time. What was refused is not sent again. Negotiate and NTLM are not
         answered: set a header Authorization for them. Not sent along with such a header, or to another origin.
         """,
     )
@@ -226,9 +226,10 @@ class WebSocketControl(KeptSettings, Settable):
         """Path of authorities to trust: a file with certificates in PEM form, or a folder of them (beyond WinRT).
 
         They are trusted in addition to the system's, unless trusts_system_authorities is False. None, the default, for
-        the system's alone. A folder's files must have the hashed names that `openssl rehash FOLDER` gives them. Read by
-        each connect to wss, before anything is sent: connect() raises InvalidArgumentError (0x80070057) for what cannot
-        be read. For the server only, and not together with an ssl_context, which has authorities of its own.
+        the system's alone. A folder's files must have the hashed names that `openssl rehash FOLDER` gives them. Read
+        before anything is sent: connect() raises InvalidArgumentError (0x80070057) for what cannot be read. A change of
+        the files counts from the next connect on. For the server only, and not together with an ssl_context, which has
+        authorities of its own.
         """,
     )
     trusts_system_authorities: Setting[bool] = Setting(

@@ -300,7 +300,6 @@ def test_a_password_that_was_good_before_is_not_sent_again_by_basic():
     [
         (SERVER, ['Basic realm="x"'], None, "it asks for Basic; set control.server_credential"),
         (PROXY, ["Basic"], None, "it asks for Basic; set control.proxy_credential"),
-        (SERVER, [DIGEST % "n"], CREDENTIAL, "Digest (auth); control.server_credential was refused"),
         (SERVER, ["Negotiate", "NTLM"], CREDENTIAL, "Negotiate, NTLM; control.server_credential can answer Basic, "),
         (SERVER, ["Negotiate"], None, "send a token of your own with set_request_header('Authorization', ...)"),
         (
@@ -330,6 +329,24 @@ def test_the_advice_says_what_is_asked_for_and_what_to_do(side, challenges, cred
     advice = Authentication(side, credential).advice(refusal(*challenges, status=side.status_code, side=side))
     assert advice.startswith(": it ")
     assert text in advice
+
+
+@pytest.mark.parametrize(
+    ("side", "again", "text"),
+    [
+        (SERVER, ["Basic"], ": it asks for Basic; control.server_credential was refused"),
+        (PROXY, ["Basic"], ": it asks for Basic; control.proxy_credential was refused"),
+        (SERVER, [], ": it does not say which scheme it wants; control.server_credential was refused"),
+        (SERVER, ["Negotiate"], ": it asks for Negotiate; control.server_credential was refused"),
+    ],
+)
+def test_a_credential_that_was_sent_is_said_to_be_refused_whatever_the_refusal_asks_for(side, again, text):
+    authentication = Authentication(side, CREDENTIAL)
+    assert authentication.take(refusal("Basic", status=side.status_code, side=side))
+    assert authentication.header("GET", "/") is not None
+    answer = refusal(*again, status=side.status_code, side=side)
+    assert not authentication.take(answer)
+    assert authentication.advice(answer) == text
 
 
 def test_there_is_no_advice_about_other_answers():

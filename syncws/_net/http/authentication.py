@@ -135,6 +135,8 @@ class Authentication:
         asks = f": it asks for {schemes}" if schemes else ": it does not say which scheme it wants"
         if has_own_header:
             return f"{asks}; the header {self._side.authorization} was refused"
+        if self._sent:
+            return f"{asks}; {self._side.setting} was refused"
         if not schemes:
             return f"{asks}; {self._side.otherwise}"
         if _best(challenges) is None:
@@ -143,11 +145,9 @@ class Authentication:
             )
         if self._credential is None:
             return f"{asks}; set {self._side.setting}"
-        if self.has_answer:
-            # The last word of the connect only over a socket that was given: see Connect._open_authorized.
-            why = "because this one cannot be used again"
-            return f"{asks}; {self._side.setting} can answer only on another connection, {why}"
-        return f"{asks}; {self._side.setting} was refused"
+        # The last word of the connect only over a socket that was given: see Connect._open_authorized.
+        why = "because this one cannot be used again"
+        return f"{asks}; {self._side.setting} can answer only on another connection, {why}"
 
 
 UNAUTHENTICATED = Authentication(SERVER, None)
