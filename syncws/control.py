@@ -279,9 +279,9 @@ class WebSocketControl(KeptSettings, Settable):
     send_timeout: Setting[float | None] = Setting(
         30.0,
         check_timeout,
-        """Seconds that a send may wait while the peer takes nothing (beyond WinRT, where it is fixed).
+        """Seconds that a send may wait while the server takes nothing (beyond WinRT, where it is fixed).
 
-        It bounds the wait for other senders, and then starts again whenever the peer takes something: in all, a large
+        It bounds the wait for other senders, and then starts again whenever the server takes something: in all, a large
         message on a slow line may take longer.
         """,
     )
@@ -295,7 +295,7 @@ class WebSocketControl(KeptSettings, Settable):
         """,
     )
     close_timeout: Setting[float | None] = Setting(
-        10.0, check_timeout, """Seconds that closing may take, the peer's answer included (beyond WinRT)."""
+        10.0, check_timeout, """Seconds that closing may take, the server's answer included (beyond WinRT)."""
     )
     inbox_size_in_bytes: Setting[int] = Setting[int].depending(
         lambda control: control._inbox_size(),
@@ -304,7 +304,7 @@ class WebSocketControl(KeptSettings, Settable):
 
         Default: 16 MiB for the messages of a MessageWebSocket, and 1 MiB for a StreamWebSocket. The number of messages
         that may wait is bounded too: one for each 512 bytes of it (32,768 by default), but at least 1,024. Reading goes
-        on when half of it is free again; until then TCP holds the peer back, and its pings are not answered. A single
+        on when half of it is free again; until then TCP holds the server back, and its pings are not answered. A single
         message may be larger. With handlers of message_received nothing waits, except while one of them takes long.
         """,
     )
@@ -445,7 +445,7 @@ class StreamWebSocketControl(WebSocketControl):
         check_bool,
         """Whether small writes leave at once (StreamWebSocketControl.NoDelay).
 
-        It is TCP_NODELAY: False turns on Nagle's algorithm, which waits for the peer to acknowledge what was sent.
+        It is TCP_NODELAY: False turns on Nagle's algorithm, which waits for the server to acknowledge what was sent.
         """,
     )
 

@@ -439,7 +439,7 @@ class ProtocolViolationError(ConnectionOverError):
 
 
 class ConnectionLostError(ConnectionOverError, ConnectionAbortedError):
-    """TCP or TLS ended without a Close frame: 0x80072EFE, after a reset by the peer 0x80072EFF."""
+    """TCP or TLS ended without a Close frame: 0x80072EFE, after a reset by the server 0x80072EFF."""
 
     _default_hresult = HResult.WININET_E_CONNECTION_ABORTED
     _default_errno = errno_module.ECONNABORTED

@@ -152,7 +152,7 @@ class WebSocketClosedEventArgs:
 
     @property
     def code(self) -> int:
-        """The peer's close code (….Code).
+        """The server's close code (….Code).
 
         1005 when its Close frame had none, 1006 when there was no Close frame (RFC 6455 7.1.5). When this side ended
         the connection because of the server, the code that the server was sent: 1002 or 1007 after a violation, 1009

@@ -340,8 +340,8 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
         Without arguments an empty Close frame is sent. It may be called at any time, on any thread, several times, and
         inside a handler, where it begins closing but does not wait. During a connect it cancels that. Messages and
-        bytes that nobody has taken are dropped; but if the peer closed or the connection was lost before, receive() and
-        reads still get them. Unlike in WinRT it waits until the connection is over, and then a second at most for
+        bytes that nobody has taken are dropped; but if the server closed or the connection was lost before, receive()
+        and reads still get them. Unlike in WinRT it waits until the connection is over, and then a second at most for
         running handlers. Ctrl-C ends the wait, and may cut the connection.
 
         Args:

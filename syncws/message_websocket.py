@@ -124,7 +124,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished, or
                 one was given up in the middle of it (0x8000000E).
             ObjectClosedError: closed, or closing (0x80000013).
-            OperationTimedOutError: the peer does not read (0x80072EE2).
+            OperationTimedOutError: the server does not read (0x80072EE2).
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
         """
@@ -187,9 +187,9 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             IllegalMethodCallError: not connected yet (0x8000000E).
             InvalidOperationError: another thread is sending a frame in this way (0x800710DD).
             ObjectClosedError: closed, or closing (0x80000013).
-            OperationTimedOutError: the peer does not read (0x80072EE2). If `is_queued`, the frame follows and counts as
-                sent; else it can be sent again, unless more than 1 MiB of a buffer that may change was broken off: that
-                ends the connection.
+            OperationTimedOutError: the server does not read (0x80072EE2). If `is_queued`, the frame follows and counts
+                as sent; else it can be sent again, unless more than 1 MiB of a buffer that may change was broken off:
+                that ends the connection.
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
 
@@ -247,8 +247,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Wait for the next message and return it: text as str, binary as bytes (beyond WinRT).
 
         Only without handlers of message_received, or when the connection is over. Messages that came before the
-        peer's Close can still be received. With control.receive_mode PARTIAL_MESSAGE it returns the next piece: text as
-        far as its characters are complete, so a str may be empty; receive_args tells where messages end.
+        server's Close can still be received. With control.receive_mode PARTIAL_MESSAGE it returns the next piece: text
+        as far as its characters are complete, so a str may be empty; receive_args tells where messages end.
 
         When a handler is added while a call waits, that call is refused as a later one would be, and the handler gets
         the messages.
