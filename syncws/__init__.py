@@ -1,8 +1,8 @@
 """syncws: a blocking WebSocket client with the object model of Windows.Networking.Sockets.
 
 Everything that a program needs is importable from here; names are PyWinRT's with the suffix `_async` dropped, because
-every call blocks. Errors are in `syncws.errors`, whose docstring shows their tree. What any thread may do is said
-with each class.
+every call blocks. Errors are in `syncws.errors`, whose docstring shows their tree. Each class says what any thread may
+do with it.
 """
 
 import typing as _typing

@@ -1,4 +1,4 @@
-"""Refusing to be copied or pickled: what stands for something outside, or is taken up once, is one.
+"""Refusing to be copied or pickled, for objects that stand for something outside or can be used up only once.
 
 A compiled base class refuses it anyway, with other words. Any thread may call this.
 """

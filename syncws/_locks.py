@@ -1,8 +1,9 @@
 """Where reentrant locks come from: `locks.RLock()`.
 
-That is threading's, looked up when a lock is made, for gevent may put its own there after the import; but from Python
-3.14 on a class of ours. There a signal handler may run when the call of a lock's `__enter__` by `with` has come back
-from C, and what it raises then leaves the lock taken for good. In 3.15 only a profiler was seen to raise there.
+Before Python 3.14 it is threading's, looked up when a lock is made, because gevent may put its own there after the
+import. From 3.14 on it is a class of ours: there a signal handler may run when the call of a lock's `__enter__` by
+`with` has come back from C, and what it raises then leaves the lock taken for good. In 3.15 only a profiler was seen to
+raise there.
 """
 
 import sys
