@@ -415,9 +415,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT).
 
         CLOSED as soon as a receive or read has raised how the connection ended, or a handler is told: also inside
-        closed. What came before the end and was not received keeps it CONNECTED, until the connection is over. When a
-        send has raised that it is lost it is over, but for two cases: while a handler runs that may take a second
-        longer, and while the inbox is full, until something is received.
+        closed. What came before the end and was not received keeps it CONNECTED, until the connection is over. After a
+        send has raised that it is lost it is CLOSED too, with two exceptions: while a handler runs that may take a
+        second, and while the inbox is full until something is received.
         """
         session = self._session
         # Not only at the end of all: a loop that asks would call again and again until the server ends TCP.
