@@ -433,7 +433,7 @@ def test_a_farewell_in_the_handshake_is_an_end_too(server_tls, client_tls):
     with pytest.raises(ssl.SSLError) as caught:
         TlsTransport(wire, client_tls, "localhost").handshake(no_wait)
     error = tls_error(caught.value, "localhost")
-    assert error.message == "localhost ended the connection during the TLS handshake"
+    assert "localhost ended the connection during the TLS handshake" in error.message
     assert error.is_transient
 
 

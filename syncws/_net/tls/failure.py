@@ -42,11 +42,11 @@ def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -
         plain_scheme: of the URI of one without TLS, which the message asks after.
     """
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        # TLS's own farewell is of one that speaks it.
-        hint = (
-            f", as one without TLS may: should it be {plain_scheme}://?" if isinstance(error, ssl.SSLEOFError) else ""
+        # Up to Python 3.11.3 the two are not told apart.
+        hung_up = TlsError(
+            f"{server_name} ended the connection during the TLS handshake, as one without TLS may: "
+            f"should it be {plain_scheme}://?"
         )
-        hung_up = TlsError(f"{server_name} ended the connection during the TLS handshake{hint}")
         # As every server that hangs up: a later try may find it in a better state.
         hung_up._is_transient = True
         return hung_up
