@@ -27,6 +27,9 @@ from syncws._wire.incoming import Message
 from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError, OperationTimedOutError
 
+# A monitor that nobody runs: on a busy machine the real one starts a reader meanwhile, which then has the role.
+unwatched = pytest.mark.usefixtures("monitor")
+
 CLOSE_1000 = server_frame(CLOSE, close_payload(1000, "bye"))
 TWO_AND_A_PING = server_frame(TEXT, b"one") + server_frame(PING, b"?") + server_frame(TEXT, b"two")
 
@@ -63,6 +66,7 @@ def every_place(rigs, use, *incoming):
 # What an interruption leaves.
 
 
+@unwatched
 def test_a_read_that_is_interrupted_anywhere_loses_and_repeats_nothing(rigs):
     for rig in every_place(rigs, pull, TWO_AND_A_PING):
         while not rig.session.inbox.has_messages:
@@ -73,6 +77,7 @@ def test_a_read_that_is_interrupted_anywhere_loses_and_repeats_nothing(rigs):
         assert rig.session.outbox.is_broken or {first for first, _ in rig.frames} == {FIN | PONG}
 
 
+@unwatched
 def test_what_an_interrupted_read_has_left_the_reader_thread_finishes(rigs):
     for rig in every_place(rigs, pull, TWO_AND_A_PING):
         rig.transport.feed_quietly(b"")
@@ -81,6 +86,7 @@ def test_what_an_interrupted_read_has_left_the_reader_thread_finishes(rigs):
         assert taken(rig) == ["one", "two"]
 
 
+@unwatched
 def test_a_read_that_is_interrupted_twice_loses_and_repeats_nothing(rigs):
     for rig in every_place(rigs, pull, TWO_AND_A_PING):
         interrupt_at(12, pull, rig, 0.0)
@@ -89,6 +95,7 @@ def test_a_read_that_is_interrupted_twice_loses_and_repeats_nothing(rigs):
         assert taken(rig) == ["one", "two"]
 
 
+@unwatched
 def test_in_the_middle_of_a_message_an_interruption_loses_nothing_or_says_so(rigs):
     frames = b"\x01\x01a", server_frame(0, b"b") + server_frame(TEXT, b"next")
     cut = 0
@@ -111,6 +118,7 @@ def test_in_the_middle_of_a_message_an_interruption_loses_nothing_or_says_so(rig
     assert cut
 
 
+@unwatched
 def test_after_an_interruption_that_lost_something_nothing_more_is_read(rigs):
     # The system still has bytes, which would be taken for the middle of what was lost.
     cut = 0
@@ -169,6 +177,7 @@ def test_a_send_in_the_moment_in_which_an_interrupted_read_cuts_the_connection_i
     assert errors[0].close_cause is CloseCause.CONNECTION_LOST
 
 
+@unwatched
 def test_a_second_interruption_lets_nothing_be_read_behind_what_the_first_has_cut(rigs):
     # That one ends the connection; the next comes while the thread that shall do the rest is asked for.
     def pull_the_first_part(rig):
@@ -194,6 +203,7 @@ def test_a_second_interruption_lets_nothing_be_read_behind_what_the_first_has_cu
     assert number > 20
 
 
+@unwatched
 def test_of_a_stream_an_interruption_loses_and_repeats_no_byte(stream_rigs):
     frames = server_frame(BINARY, b"abc") + server_frame(PING, b"?") + server_frame(BINARY, bytes(20000))
 
