@@ -85,10 +85,15 @@ class Line:
             count += 1
         return pytest.skip("this system takes frames whole or not at all")
 
+    def send_for_ever(self, timeout):
+        """Send until an error comes: the system may make room after all, and what was begun then goes."""
+        while True:
+            self.send_to_a_part(timeout)
+
     def fill(self):
         """Send until the system takes a part of a frame only, whose time is over; return how many went before."""
         with pytest.raises(OperationTimedOutError) as caught:
-            self.send_to_a_part(0.0)
+            self.send_for_ever(0.0)
         assert caught.value.is_queued
         assert caught.value.hresult == HResult.WININET_E_TIMEOUT
         return self.outbox.tally.whole - 1
@@ -494,12 +499,7 @@ def test_the_end_of_sending_ends_its_wait(line):
     waiting = threading.Event()
     line.outbox.during = waiting.set
 
-    def send_for_ever():
-        # The system may make room after all, and what was begun then goes.
-        while True:
-            line.send_to_a_part(None)
-
-    sender = Call(send_for_ever)
+    sender = Call(lambda: line.send_for_ever(None))
     wait(waiting)
     line.outbox.shut(ObjectClosedError("over"))
     # The latter when it comes between two frames.
