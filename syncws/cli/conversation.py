@@ -5,6 +5,7 @@ waits for us to read never waits for what it makes us wait for; the main thread 
 """
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -53,7 +54,8 @@ class Conversation:
 
         Args:
             feed: sends everything; runs on a thread that may be left behind in a read from stdin.
-            wait: seconds without a message, after `feed` has returned, for which it goes on; None for ever.
+            wait: seconds without a message, after `feed` has returned, for which it goes on; None for ever. They do
+                not begin while a message is being shown, as where nobody reads our output.
 
         Raises:
             Exception: what `feed` or showing raised, or how the connection failed.
@@ -82,7 +84,7 @@ class Conversation:
             self.end(error)
         with self._changed:
             self._is_fed = True
-            self._latest = time.monotonic()
+            self._latest = max(self._latest, time.monotonic())
             self._changed.notify()
 
     def received(self, _: object, args: Args) -> None:
@@ -93,6 +95,8 @@ class Conversation:
         with self._changed:
             if self.is_over:
                 return
+            # Nobody takes it yet, so it is not the server that is silent.
+            self._latest = math.inf
         try:
             self._show(args)
         except OSError as error:

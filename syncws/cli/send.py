@@ -5,6 +5,7 @@ The main thread sends; a thread of its own reads what the server answers.
 
 import argparse
 import contextlib
+import math
 import mmap
 import os
 import stat
@@ -146,9 +147,11 @@ class _Answers:
         try:
             source = self._socket.input_stream.as_file()
             while piece := source.read1():
-                self._latest = time.monotonic()
                 if self._is_shown:
+                    # As long as nobody takes it, it is not the server that is silent.
+                    self._latest = math.inf
                     lines.write(piece)
+                self._latest = time.monotonic()
         except WebSocketError:
             # Sending and closing tell it too.
             pass

@@ -1,0 +1,89 @@
+"""The command line over standard streams as others leave them: read by nobody for a while."""
+
+import threading
+from types import SimpleNamespace
+
+from support import LIMIT, wait
+from support.servers import join
+
+from syncws.cli import lines, send
+from syncws.cli.conversation import Conversation
+
+
+class HastyClock:
+    """Stands for the module time: it is an hour later each time that its thread looks, which is counted."""
+
+    def __init__(self):
+        self.hours = 0
+        self.thread = None
+        self.looks = threading.Semaphore(0)
+
+    def monotonic(self):
+        if threading.current_thread() is self.thread:
+            self.hours += 1
+            self.looks.release()
+        return self.hours * 3600.0
+
+
+class SlowOutput:
+    """Output that nobody reads before it is released."""
+
+    def __init__(self):
+        self.is_written = threading.Event()
+        self.release = threading.Event()
+
+    def __call__(self, _):
+        self.is_written.set()
+        wait(self.release)
+
+
+def looks_again(clock, waiting):
+    """Whether a function that waits by this clock looks at it twice, rather than to return after the first time."""
+    returned = threading.Event()
+
+    def body():
+        waiting()
+        returned.set()
+        clock.looks.release()
+
+    clock.thread = threading.Thread(target=body, name="test-waiting")
+    clock.thread.start()
+    for _ in range(2):
+        assert clock.looks.acquire(timeout=LIMIT)
+    return not returned.is_set()
+
+
+def test_the_wait_for_answers_does_not_begin_while_nobody_reads_the_output(monkeypatch):
+    clock, output = HastyClock(), SlowOutput()
+    monkeypatch.setattr("syncws.cli.conversation.time", clock)
+    monkeypatch.setattr("syncws.cli.conversation.LOOK_SECONDS", 0.001)
+    conversation = Conversation(output)
+    reader = threading.Thread(target=conversation.received, args=(None, SimpleNamespace(error=None)))
+    reader.start()
+    wait(output.is_written)
+    try:
+        assert looks_again(clock, lambda: conversation.run(lambda: None, 1.0))
+    finally:
+        output.release.set()
+        join(reader)
+        join(clock.thread)
+
+
+def test_send_does_not_take_it_for_the_servers_silence_either(monkeypatch):
+    clock, output = HastyClock(), SlowOutput()
+    monkeypatch.setattr("syncws.cli.send.time", clock)
+    monkeypatch.setattr("syncws.cli.send.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(lines, "write", output)
+    closed = threading.Event()
+    pieces = iter([b"an answer"])
+    source = SimpleNamespace(read1=lambda: next(pieces, b"") or (wait(closed), b"")[1])
+    socket = SimpleNamespace(input_stream=SimpleNamespace(as_file=lambda: source))
+    answers = send._Answers(socket, is_shown=True)
+    wait(output.is_written)
+    try:
+        assert looks_again(clock, lambda: answers.wait_quiet(1.0))
+    finally:
+        output.release.set()
+        join(clock.thread)
+        closed.set()
+        answers.join()
