@@ -1,10 +1,13 @@
 """Standard input and output as bytes: lines that come in, messages that go out.
 
-Reads past Python's buffers: a thread that waits in one holds its lock, and the interpreter's end waits for that.
+Reads and writes past Python's buffers: a thread that waits in one holds its lock, and the interpreter's end waits for
+that. Whoever started the program may have left them not blocking, as Node does with its pipes: then it waits here.
 """
 
 import base64
+import io
 import json
+import select
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO, cast
@@ -22,10 +25,17 @@ Args = MessageWebSocketMessageReceivedEventArgs
 
 def read_pieces(file: BinaryIO) -> Iterator[bytes]:
     """Yield what comes in a file, as it comes."""
-    # BufferedReader has it, and so has whatever else wraps a file.
-    source = cast("BinaryIO", getattr(file, "raw", file))
-    while piece := source.read(_PIECE_BYTES):
-        yield piece
+    source = _unbuffered(file)
+    while (piece := source.read(_PIECE_BYTES)) != b"":
+        if piece is None:
+            select.select([source], [], [])
+        else:
+            yield piece
+
+
+def _unbuffered(file: BinaryIO) -> io.RawIOBase:
+    # Buffers have it, and so has whatever else wraps a file.
+    return cast("io.RawIOBase", getattr(file, "raw", file))
 
 
 def read_all() -> bytes:
@@ -97,7 +107,14 @@ def _write_line(line: str) -> None:
     write((printable(line) if sys.stdout.isatty() else line).encode() + b"\n")
 
 
-def write(data: bytes) -> None:
-    """Write bytes to stdout, at once."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+def write(data: bytes, file: BinaryIO | None = None) -> None:
+    """Write bytes to a file, which is stdout when None, at once."""
+    target = _unbuffered(sys.stdout.buffer if file is None else file)
+    rest = memoryview(data)
+    while rest:
+        # A part only where Ctrl-Z has interrupted it, nothing where it would block.
+        written = target.write(rest)
+        if written is None:
+            select.select([], [target], [])
+        else:
+            rest = rest[written:]

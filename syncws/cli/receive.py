@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from syncws import StreamWebSocket
+from syncws.cli import lines
 from syncws.cli.exits import ExitCode, check_how_it_ended
 from syncws.cli.options import Commands, add_command, connect, new_socket
 from syncws.cli.progress import moved, progress
@@ -49,9 +50,8 @@ def run(options: argparse.Namespace) -> int:
         start, count = time.monotonic(), 0
         source = socket.input_stream.as_file()
         while piece := source.read1():
-            file.write(piece)
-            # Whoever reads behind a pipe, or follows the file, sees it when it comes.
-            file.flush()
+            # At once: whoever reads behind a pipe, or follows the file, sees it when it comes.
+            lines.write(piece, file)
             count += len(piece)
             show(count)
         check_how_it_ended(socket)

@@ -1,13 +1,21 @@
-"""The command line over standard streams as others leave them: read by nobody for a while."""
+"""The command line over standard streams as others leave them: read by nobody for a while, not blocking, unbuffered."""
 
+import io
+import os
+import sys
 import threading
 from types import SimpleNamespace
 
+import pytest
 from support import LIMIT, wait
 from support.servers import join
 
 from syncws.cli import lines, send
 from syncws.cli.conversation import Conversation
+
+needs_nonblocking_pipes = pytest.mark.skipif(
+    sys.platform == "win32", reason="pipes that do not block are not for select() here"
+)
 
 
 class HastyClock:
@@ -87,3 +95,57 @@ def test_send_does_not_take_it_for_the_servers_silence_either(monkeypatch):
         join(clock.thread)
         closed.set()
         answers.join()
+
+
+class NotYet(io.FileIO):
+    """A pipe's end that does not block; each read or write that would have is followed by a call of `meanwhile`."""
+
+    def __init__(self, descriptor, mode, meanwhile):
+        os.set_blocking(descriptor, False)
+        super().__init__(descriptor, mode)
+        self.meanwhile = meanwhile
+
+    def read(self, size=-1):
+        found = super().read(size)
+        if found is None:
+            self.meanwhile()
+        return found
+
+    def write(self, data):
+        written = super().write(data)
+        if written is None:
+            self.meanwhile()
+        return written
+
+
+@needs_nonblocking_pipes
+def test_stdin_that_does_not_block_is_waited_for():
+    """As of a program that Node has started."""
+    end, other = os.pipe()
+    writes = iter([lambda: os.write(other, b"one\n"), lambda: os.close(other)])
+    with NotYet(end, "r", lambda: next(writes)()) as file:
+        assert b"".join(lines.read_pieces(file)) == b"one\n"
+
+
+@needs_nonblocking_pipes
+@pytest.mark.parametrize("buffer", [io.BufferedWriter, lambda raw: raw], ids=["buffered", "unbuffered"])
+def test_stdout_that_does_not_block_gets_everything(monkeypatch, buffer):
+    data = os.urandom(1_000_000)
+    end, other = os.pipe()
+    with open(end, "rb") as reader, buffer(NotYet(other, "w", lambda: taken.append(reader.read1()))) as writer:
+        taken = []
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=writer))
+        lines.write(data)
+        writer.close()
+        assert b"".join([*taken, reader.read()]) == data
+
+
+@pytest.mark.parametrize("taken", [1, 7, 1000])
+def test_output_that_takes_a_part_at_a_time_gets_everything(monkeypatch, taken):
+    """As an unbuffered pipe does whose reader is slow, when Ctrl-Z interrupts the write."""
+    data = bytes(range(256)) * 10
+    file = io.BytesIO()
+    part = SimpleNamespace(write=lambda rest: file.write(rest[:taken]), flush=lambda: None)
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=part))
+    lines.write(data)
+    assert file.getvalue() == data
