@@ -10,7 +10,7 @@ import json
 import select
 import sys
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO, NoReturn, cast
 
 from syncws import MessageWebSocketMessageReceivedEventArgs
 from syncws.cli.exits import CommandError, ExitCode
@@ -96,10 +96,15 @@ def show_as_json(args: Args) -> None:
 def is_json(text: str) -> bool:
     """Return whether a text is JSON, one value of it."""
     try:
-        json.loads(text)
+        # Python would take NaN and Infinity as well, and convert no integers of thousands of digits.
+        json.loads(text, parse_constant=_refuse, parse_int=str)
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def _write_line(line: str) -> None:

@@ -106,6 +106,19 @@ def test_json_is_checked_on_the_way_out_and_one_line_on_the_way_in(run, echo_uri
     assert (code, errors) == (2, "syncws: line 2 of stdin is not JSON\n")
 
 
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", '{"a": [Infinity]}'])
+def test_numbers_that_json_has_not_are_refused_when_sent_and_a_string_when_received(run, echo_uri, text):
+    with running_server(lambda connection: connection.send(text)) as uri:
+        assert run(uri, "--json", "--wait", "inf")[1] == json.dumps(text).encode() + b"\n"
+    code, _, errors = run(echo_uri, "--json", stdin=text.encode())
+    assert (code, errors) == (2, "syncws: line 1 of stdin is not JSON\n")
+
+
+def test_an_integer_of_any_length_is_json(run, echo_uri):
+    digits = b"1" * 5000
+    assert run(echo_uri, "--json", *answers(1), stdin=digits) == (0, digits + b"\n", "")
+
+
 def test_json_of_a_server_stays_on_its_line(run):
     def several(connection):
         for message in ('{\r\n "a":\n 1}', "no JSON\n", "[" * 100_000, b"\x00"):
