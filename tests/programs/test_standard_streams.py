@@ -1,4 +1,5 @@
-"""The command line over standard streams as others leave them: read by nobody for a while, not blocking, unbuffered."""
+"""The command line over standard streams as others leave them: read by nobody for a while, not blocking,
+unbuffered, of another encoding."""
 
 import io
 import os
@@ -7,11 +8,13 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from support import LIMIT, wait
-from support.servers import join
+from support import LIMIT, read_to_end, running_server, scripted_server, wait
+from support.commands import on_terminal
+from support.servers import handshake, join
 
 from syncws.cli import lines, send
 from syncws.cli.conversation import Conversation
+from syncws.cli.main import main
 
 needs_nonblocking_pipes = pytest.mark.skipif(
     sys.platform == "win32", reason="pipes that do not block are not for select() here"
@@ -149,3 +152,32 @@ def test_output_that_takes_a_part_at_a_time_gets_everything(monkeypatch, taken):
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=part))
     lines.write(data)
     assert file.getvalue() == data
+
+
+def test_characters_that_the_output_lacks_are_escaped(monkeypatch):
+    """As into a file on Windows, whose encoding is cp1252."""
+
+    def greet(connection):
+        handshake(connection, "X-Greeting: Grüße")
+        read_to_end(connection)
+
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="ascii", write_through=True))
+    monkeypatch.setattr("syncws.cli.info._ANSWER", 0.05)
+    with scripted_server(greet) as uri:
+        assert main(["info", uri, "--close-timeout", "0.05"]) == 0
+    assert b"Gr\\xfc\\xdfe" in output.getvalue()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal of this kind")
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_a_terminal_of_another_encoding_shows_what_it_has_and_the_reason_too(monkeypatch, is_plain):
+    def greet(connection):
+        connection.send("Grüße")
+        connection.close(1000, "Tschüß")
+
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    with running_server(greet) as uri, on_terminal(uri, is_plain=is_plain) as terminal:
+        terminal.wait_for(b"Gr\\xfc\\xdfe" if is_plain else b"Gr")
+        code, output = terminal.end()
+    assert (code, "Tsch\\xfc\\xdf" in output) == (0, True)
