@@ -3,9 +3,10 @@
 import http.cookiejar
 import http.cookies
 import types
+import urllib.request
 
 import pytest
-from support import LIMIT, request_headers
+from support import LIMIT, read_request, request_headers, scripted_server
 from support.handlers import ACCEPTED, Answers
 
 import syncws
@@ -118,11 +119,36 @@ def test_what_a_server_sets_without_domain_is_not_for_its_subdomains():
     assert cookies.header_for(parse_uri("ws://sub.host.test/"), has_own=False) == "c=d"
 
 
-def test_bytes_beyond_ascii_go_back_as_they_came():
-    server = Answers(("302 Found", "Location: /", "Set-Cookie: a=Grüße €"), ACCEPTED)
-    with server.running() as uri:
-        connect(uri, max_redirects=1)
-    assert server.headers("cookie")[1].encode("latin-1").decode() == "a=Grüße €"
+def ask_by_urllib(uri, jar):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
+    opener.open(uri.replace("ws:", "http:"), timeout=LIMIT)
+
+
+def ask_by_syncws(uri, jar):
+    connect(uri, cookies=jar)
+
+
+@pytest.mark.parametrize("value", ["Grüße €".encode(), "Grüße".encode("latin-1")])
+@pytest.mark.parametrize("ask", [ask_by_urllib, ask_by_syncws])
+def test_bytes_beyond_ascii_go_back_as_they_came(value, ask):
+    jar, requests = http.cookiejar.CookieJar(), []
+
+    def refuse(connection):
+        requests.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nSet-Cookie: a=" + value + b"\r\n\r\n")
+
+    with scripted_server(refuse, connections=2) as uri:
+        for function in (ask, ask_by_syncws):
+            with pytest.raises(OSError, match="404"):
+                function(uri, jar)
+    assert request_headers(requests[1])["cookie"].encode("latin-1") == b"a=" + value
+
+
+def test_a_value_of_the_programs_is_sent_in_utf_8():
+    jar = jar_with("a=b")
+    next(iter(jar)).value = "Grüße €"
+    for given in jar, types.MappingProxyType({"a": "Grüße €"}), types.MappingProxyType({"a": "Grüße"}):
+        assert sent(given, "ws://host.test/").encode("latin-1").decode() in ("a=Grüße €", "a=Grüße")
 
 
 def test_a_tab_goes_back_as_it_came():

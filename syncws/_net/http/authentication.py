@@ -98,9 +98,8 @@ class Authentication:
         """
         if head.status_code != self._side.status_code or self._credential is None:
             return False
-        header = ", ".join(head.all_of(self._side.challenge))
-        # A character for each byte: what the peer says beyond ASCII, a realm, goes back and is hashed as it came.
-        best = _best(parse_challenges(header.encode(head.encoding).decode("latin-1")))
+        # What the peer says beyond ASCII, a realm, goes back and is hashed as it came.
+        best = _best(parse_challenges(", ".join(head.octets_of(self._side.challenge))))
         if best is None:
             return False
         is_stale = best.parameters.get("stale", "").lower() == "true"

@@ -40,7 +40,7 @@ class Cookies:
             # As if the host had set them, because only the standard library knows how it tells hosts apart.
             self.keep(uri, [f"{name}=; Path=/" for name in given])
             for cookie in jar:
-                cookie.value = given[cookie.name]
+                cookie.value = given[cookie.name].encode().decode("latin-1")
 
     def header_for(self, uri: WebSocketUri, *, has_own: bool) -> str | None:
         """Return the value of the header Cookie in Latin-1; None when there is none to send.
@@ -60,19 +60,21 @@ class Cookies:
         if value is None:
             return None
         try:
-            # Servers that set a cookie beyond ASCII get the same bytes again, as from browsers.
-            encoded = value.encode("utf-8")
+            # In the jar of urllib and requests a character is a byte, which the server gets as it has set it. One that
+            # is none can only be the application's.
+            if not all(character <= "\xff" for character in value):
+                value = value.encode("utf-8").decode("latin-1")
         except UnicodeEncodeError:
-            encoded = b"\0"
+            value = "\0"
         # A tab may stand in a header (RFC 9110 5.5), and a server may set one.
-        if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in encoded):
+        if any((character < " " and character != "\t") or character == "\x7f" for character in value):
             raise InvalidArgumentError(
                 f"control.cookies has a cookie for {uri.shown} with a control character or a lone surrogate in it"
             )
-        return encoded.decode("latin-1")
+        return value
 
     def keep(self, uri: WebSocketUri, set_cookie: Sequence[str]) -> None:
-        """Take the cookies of an answer, a refusal too; `set_cookie` has the value of each header Set-Cookie."""
+        """Take the cookies of an answer, a refusal too; `set_cookie` has each Set-Cookie, a character for each byte."""
         if not set_cookie:
             return
         if self.jar is None:

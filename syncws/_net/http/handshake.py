@@ -274,7 +274,7 @@ class _Question:
         self._request.meanwhile()
 
     def is_granted(self, head: Head) -> bool:
-        self._request.cookies.keep(self._request.uri, head.all_of("set-cookie"))
+        self._request.cookies.keep(self._request.uri, head.octets_of("set-cookie"))
         return head.status_code == 101
 
     def refusal(self, why: str) -> HandshakeError:

@@ -77,6 +77,11 @@ class Head:
         """Return the values of each header of that name, which is in lower case."""
         return self.headers._values.get(name) or []
 
+    def octets_of(self, name: str) -> list[str]:
+        """Return the values that all_of() returns, but with a character for each byte that came."""
+        values = self.headers._values.get(name)
+        return [value.encode(self.encoding).decode("latin-1") for value in values] if values else []
+
 
 class HeadReader:
     """Reads one answer from a transport.
