@@ -337,7 +337,8 @@ def _unix_socket(path: Path, timeout: float | None) -> socket_module.socket:
 def _header(text: str) -> list[tuple[str, str]]:
     if text.startswith("@"):
         try:
-            lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()
+            # Notepad and PowerShell begin a file with a byte order mark.
+            lines = Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise argparse.ArgumentTypeError(f"{text[1:]} cannot be read: {error}") from None
         return [_name_and_value(line) for line in lines if line.strip()]

@@ -194,8 +194,9 @@ def test_a_file_that_is_no_text_is_told_what_to_do(run, echo_uri, tmp_path):
     assert run(echo_uri, "--file", str(tmp_path / "nothing"))[0] == 1
 
 
-def test_headers_and_their_like_reach_the_server(run, tmp_path, monkeypatch):
-    (tmp_path / "headers").write_text("Cookie: secret=1\n\nX-Second: 2\n", encoding="utf-8")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_headers_and_their_like_reach_the_server(run, tmp_path, monkeypatch, encoding):
+    (tmp_path / "headers").write_text("Cookie: secret=1\n\nX-Second: 2\n", encoding=encoding)
     monkeypatch.setenv("SYNCWS_TOKEN", "abc")
     seen = []
     with running_server(echo, process_request=told_headers(seen), subprotocols=["chat"]) as uri:
