@@ -5,7 +5,6 @@ Runs on the main thread; its reader thread reports the end of the connection.
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
@@ -61,7 +60,8 @@ class Prompt:
 
 
 def _history() -> History:
-    path = os.environ.get("SYNCWS_HISTORY", str(Path.home() / ".syncws_history"))
+    # Without a home, as of an arbitrary user in a container, the tilde stays: nothing is kept then.
+    path = os.environ.get("SYNCWS_HISTORY", os.path.expanduser("~/.syncws_history"))
     if not path:
         return InMemoryHistory()
     try:

@@ -159,6 +159,18 @@ def test_lines_are_kept_where_nobody_else_looks(monkeypatch, tmp_path):
     assert (tmp_path / "history").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_user_without_a_home_has_no_history(monkeypatch):
+    """As an arbitrary one in a container."""
+
+    def nobody(_):
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("SYNCWS_HISTORY", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert isinstance(prompt_module._history(), prompt_module.InMemoryHistory)
+
+
 @pytest.mark.usefixtures("without_extra")
 def test_a_connection_that_cannot_be_made_ends_it(monkeypatch, capsys):
     with typed("", monkeypatch):
