@@ -10,6 +10,7 @@ import time
 from syncws import MessageWebSocket, OperationTimedOutError
 from syncws.cli.exits import LOOK_SECONDS, ExitCode
 from syncws.cli.options import Commands, add_command, connect, new_socket, seconds, whole
+from syncws.cli.screen import shown_uri
 
 __all__ = ["add_to", "run"]
 
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         socket.control.discard_unclaimed_messages = True
         connect(options, socket)
         where = socket.information.remote_address
-        print(f"PING {socket.uri}" + ("" if where is None else f" ({where})"), flush=True)
+        print(f"PING {shown_uri(socket)}" + ("" if where is None else f" ({where})"), flush=True)
         pings = _Pings(socket)
         try:
             pings.run(options.count, options.interval, options.answer)
@@ -107,7 +108,7 @@ class _Pings:
         answered = len(self.round_trips)
         lost = 100 * (self._sent - answered) / self._sent if self._sent else 0
         lines = [
-            f"--- {self._socket.uri} ping statistics ---",
+            f"--- {shown_uri(self._socket)} ping statistics ---",
             f"{self._sent} pings, {answered} answers, {lost:g}% lost, time {time.monotonic() - self._start:.3f} s",
         ]
         if self.round_trips:

@@ -411,6 +411,14 @@ def test_a_connection_that_is_over_is_replaced(run):
     assert "attempt " in errors
 
 
+@pytest.mark.parametrize("command", ["connect --reconnect --message one --count 1 --wait inf", "ping --count 1"])
+def test_what_is_told_of_a_connection_has_no_query(run, echo_uri, command):
+    """stderr goes to a log, and a query may be a token."""
+    code, output, errors = run(*command.split(), f"{echo_uri}feed?token=secret")
+    assert (code, "secret" in output.decode() + errors) == (0, False)
+    assert f"{echo_uri}feed?…" in output.decode() + errors
+
+
 def test_lines_wait_for_the_next_connection(run):
     with running_server(Restarted(losses=0)) as uri:
         assert run(uri, "--reconnect", "--max-size", "100", *answers(2), stdin=b"one\ntwo\n")[:2] == (0, b"one\ntwo\n")
