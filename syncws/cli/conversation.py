@@ -102,8 +102,10 @@ class Conversation:
         except OSError as error:
             self.end(error)
             return
+        finally:
+            with self._changed:
+                self._latest = time.monotonic()
         with self._changed:
-            self._latest = time.monotonic()
             self._shown += 1
             is_last = self._shown == self._count
         if is_last:

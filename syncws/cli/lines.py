@@ -5,6 +5,7 @@ that. Whoever started the program may have left them not blocking, as Node does 
 """
 
 import base64
+import errno
 import io
 import json
 import select
@@ -26,7 +27,16 @@ Args = MessageWebSocketMessageReceivedEventArgs
 def read_pieces(file: BinaryIO) -> Iterator[bytes]:
     """Yield what comes in a file, as it comes."""
     source = _unbuffered(file)
-    while (piece := source.read(_PIECE_BYTES)) != b"":
+    while True:
+        try:
+            piece = source.read(_PIECE_BYTES)
+        except OSError as error:
+            # nohup puts a file that cannot be read in the place of a terminal.
+            if error.errno != errno.EBADF:
+                raise
+            return
+        if piece == b"":
+            return
         if piece is None:
             select.select([source], [], [])
         else:

@@ -80,6 +80,15 @@ def test_the_wait_for_answers_does_not_begin_while_nobody_reads_the_output(monke
         join(clock.thread)
 
 
+def test_a_message_that_cannot_be_shown_does_not_stop_the_wait():
+    conversation = Conversation(lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        conversation.received(None, SimpleNamespace(error=None))
+    waiting = threading.Thread(target=conversation.run, args=(lambda: None, 0.0), daemon=True)
+    waiting.start()
+    join(waiting)
+
+
 def test_send_does_not_take_it_for_the_servers_silence_either(monkeypatch):
     clock, output = HastyClock(), SlowOutput()
     monkeypatch.setattr("syncws.cli.send.time", clock)
@@ -128,6 +137,12 @@ def test_stdin_that_does_not_block_is_waited_for():
     writes = iter([lambda: os.write(other, b"one\n"), lambda: os.close(other)])
     with NotYet(end, "r", lambda: next(writes)()) as file:
         assert b"".join(lines.read_pieces(file)) == b"one\n"
+
+
+def test_stdin_that_cannot_be_read_is_empty():
+    """As nohup leaves it."""
+    with open(os.open(os.devnull, os.O_WRONLY), "rb") as file:
+        assert list(lines.read_pieces(file)) == []
 
 
 @needs_nonblocking_pipes
