@@ -158,7 +158,8 @@ def _from_stdin(options: argparse.Namespace) -> Iterable[str | bytes]:
 
 def _text_of(content: bytes, path: Path, *, is_json: bool) -> str:
     try:
-        text = content.decode()
+        # As in lines.py, without the byte order mark of Notepad and PowerShell.
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise CommandError(f"{path} is not UTF-8: use --binary to send it as it is", ExitCode.USAGE) from None
     return _checked_json(text, str(path)) if is_json else text

@@ -74,7 +74,8 @@ def read_lines() -> Iterator[str]:
 
 def _text(line: bytes, number: int) -> str:
     try:
-        return line.removesuffix(b"\r").decode()
+        # Notepad and PowerShell begin a file with a byte order mark.
+        return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError:
         raise CommandError(
             f"line {number} of stdin is not UTF-8: use --binary to send stdin as it is", ExitCode.USAGE
