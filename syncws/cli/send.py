@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from syncws import StreamWebSocket, WebSocketError
 from syncws.cli import lines
-from syncws.cli.exits import LOOK_SECONDS, ExitCode, check_how_it_ended
+from syncws.cli.exits import LOOK_SECONDS, CommandError, ExitCode, check_how_it_ended
 from syncws.cli.options import Commands, add_command, connect, new_socket, seconds
 from syncws.cli.progress import moved, progress
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     """Send the file and close; return 0.
 
     Raises:
-        CommandError: the server has closed with a code that is not an orderly end.
+        CommandError: the server has closed with a code that is not an orderly end, or has not answered the closing.
         WebSocketError: the library's.
         OSError: the file cannot be read.
     """
@@ -72,12 +72,28 @@ def run(options: argparse.Namespace) -> int:
         taken = time.monotonic() - start
         if options.wait != 0:
             answers.wait_quiet(options.wait)
-        # What the system still holds may take its time on a slow line: the server answers when it has read it.
-        socket.close(1000)
+        in_time = _close_in_time(socket)
         answers.join()
         check_how_it_ended(socket)
+        if not in_time:
+            raise CommandError(
+                "the server did not answer the Close frame in time, so what was sent last may not have arrived: "
+                "see --close-timeout",
+                ExitCode.TIME,
+            )
     print(moved("sent", count, taken), file=sys.stderr)
     return ExitCode.OK
+
+
+def _close_in_time(socket: StreamWebSocket) -> bool:
+    """Close; tell whether the server has ended it too, and not the time for it.
+
+    What the system still holds may take its time on a slow line: the server answers when it has read it.
+    """
+    start = time.monotonic()
+    socket.close(1000)
+    limit = socket.control.close_timeout
+    return socket.information.close_code != 1006 or limit is None or time.monotonic() - start < limit
 
 
 def _send_file(socket: StreamWebSocket, file: BinaryIO, name: str) -> int:

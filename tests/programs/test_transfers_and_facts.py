@@ -104,6 +104,32 @@ def test_a_server_that_answers_and_closes_ends_the_wait(run, path):
         assert run("send", uri, path, "--wait", "inf")[:2] == (0, b"3000000")
 
 
+def test_a_server_that_may_not_have_read_everything_is_told_by_the_exit_code(run, tmp_path):
+    (tmp_path / "sent").write_bytes(b"in the system's memory")
+    has_ended = threading.Event()
+
+    def read_nothing(connection):
+        handshake(connection)
+        has_ended.wait(LIMIT)
+
+    with scripted_server(read_nothing) as uri:
+        code, _, errors = run("send", uri, str(tmp_path / "sent"), "--close-timeout", "0.05")
+        has_ended.set()
+    assert (code, "may not have arrived" in errors, "22 bytes" in errors) == (8, True, False)
+
+
+def test_a_server_that_leaves_without_a_close_frame_of_its_own_has_read_everything(run, tmp_path):
+    (tmp_path / "sent").write_bytes(b"read")
+
+    def hang_up(connection):
+        handshake(connection)
+        for opcode in (2, 8):
+            assert read_frame(connection)[0] & 0x0F == opcode
+
+    with scripted_server(hang_up) as uri:
+        assert run("send", uri, str(tmp_path / "sent"))[0] == 0
+
+
 def test_a_file_that_is_not_there_costs_no_connection(run, tmp_path):
     code, _, errors = run("send", "ws://127.0.0.1:1/", str(tmp_path / "nothing"))
     assert (code, "No such file" in errors) == (1, True)
