@@ -147,7 +147,9 @@ def _messages(options: argparse.Namespace) -> Iterable[str | bytes]:
 
 def _from_stdin(options: argparse.Namespace) -> Iterable[str | bytes]:
     if options.binary:
-        yield lines.read_all()
+        # As the other forms, an empty stdin sends nothing: whoever only listens has it so.
+        if content := lines.read_all():
+            yield content
     elif options.json:
         for number, line in enumerate(lines.read_lines(), 1):
             if line.strip():

@@ -96,6 +96,20 @@ def test_binary_is_sent_and_written_as_it_is(run, echo_uri):
     assert run(echo_uri, "--binary", "--count", "1", stdin=data) == (0, data, "")
 
 
+@pytest.mark.parametrize("options", [(), ("--binary",), ("--json",)])
+def test_whoever_only_listens_sends_nothing(run, options):
+    received, has_ended = [], threading.Event()
+
+    def keep(connection):
+        received.extend(connection)
+        has_ended.set()
+
+    with running_server(keep) as uri:
+        assert run(uri, *options, "--wait", "0")[0] == 0
+        wait(has_ended)
+    assert received == []
+
+
 def test_binary_that_comes_unasked_is_a_line_of_digits(run):
     with running_server(lambda connection: connection.send(b"\x00\xff")) as uri:
         assert run(uri, "--wait", "inf") == (0, b"00ff\n", "")
