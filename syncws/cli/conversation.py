@@ -16,6 +16,9 @@ from syncws.cli.exits import LOOK_SECONDS
 __all__ = ["Conversation"]
 
 
+# 127, and TLS around them.
+_MOST_BYTES_OF_A_CONTROL_FRAME = 256
+
 Args = MessageWebSocketMessageReceivedEventArgs
 
 
@@ -42,10 +45,15 @@ class Conversation:
         self._shown = 0
         self._latest = 0.0
         self._is_fed = False
+        # Bytes and frames that had come at the last look.
+        self._seen = (0, 0)
         self.is_over: bool = False
+        # The one that is connecting, or connected.
+        self.socket: MessageWebSocket | None = None
 
     def listen_to(self, socket: MessageWebSocket) -> None:
         """Be over when this socket, which is not connected yet, has closed."""
+        self.socket = socket
         socket.message_received += self.received
         socket.closed += lambda sender, args: self.end(None)
 
@@ -55,7 +63,7 @@ class Conversation:
         Args:
             feed: sends everything; runs on a thread that may be left behind in a read from stdin.
             wait: seconds without a message, after `feed` has returned, for which it goes on; None for ever. They do
-                not begin while a message is being shown, as where nobody reads our output.
+                not begin while a part of one comes, or while one is being shown, as where nobody reads our output.
 
         Raises:
             Exception: what `feed` or showing raised, or how the connection failed.
@@ -75,7 +83,20 @@ class Conversation:
     def _remaining(self, wait: float | None) -> float:
         if not self._is_fed or wait is None:
             return LOOK_SECONDS
-        return self._latest + wait - time.monotonic()
+        now = time.monotonic()
+        if self._is_arriving():
+            self._latest = max(self._latest, now)
+        return self._latest + wait - now
+
+    def _is_arriving(self) -> bool:
+        """Tell whether a part of a message has come since the last look."""
+        if self.socket is None:
+            return False
+        information = self.socket.information
+        before, self._seen = self._seen, (information.bytes_received, information.frames_received)
+        came, frames = (now - then for now, then in zip(self._seen, before, strict=True))
+        # More than pings and pongs may have.
+        return came > frames * _MOST_BYTES_OF_A_CONTROL_FRAME
 
     def _run_feed(self, feed: Callable[[], object]) -> None:
         try:

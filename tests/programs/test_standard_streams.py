@@ -1,7 +1,8 @@
 """The command line over standard streams as others leave them: read by nobody for a while, not blocking,
-unbuffered, of another encoding."""
+unbuffered, of another encoding; and how long it waits for what is to be written there."""
 
 import io
+import itertools
 import os
 import sys
 import threading
@@ -77,6 +78,35 @@ def test_the_wait_for_answers_does_not_begin_while_nobody_reads_the_output(monke
     finally:
         output.release.set()
         join(reader)
+        join(clock.thread)
+
+
+class Arriving:
+    """Stands for a socket to which so many bytes and frames come between two looks."""
+
+    def __init__(self, count, frames):
+        self.looks = itertools.count(1)
+        self.count, self.frames = count, frames
+
+    @property
+    def information(self):
+        look = next(self.looks)
+        return SimpleNamespace(bytes_received=look * self.count, frames_received=look * self.frames)
+
+
+@pytest.mark.parametrize(
+    ("count", "frames", "is_message"), [(500, 0, True), (70_000, 2, True), (400, 2, False), (0, 0, False)]
+)
+def test_the_wait_for_answers_does_not_begin_while_a_part_of_one_comes(monkeypatch, count, frames, is_message):
+    clock = HastyClock()
+    monkeypatch.setattr("syncws.cli.conversation.time", clock)
+    monkeypatch.setattr("syncws.cli.conversation.LOOK_SECONDS", 0.001)
+    conversation = Conversation(lambda _: None)
+    conversation.socket = Arriving(count, frames)
+    try:
+        assert looks_again(clock, lambda: conversation.run(lambda: None, 1.0)) is is_message
+    finally:
+        conversation.end(None)
         join(clock.thread)
 
 
