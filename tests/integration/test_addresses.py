@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import LIMIT, black_hole, listening_on, request_headers, scripted_server
+from support import LIMIT, black_hole, can_listen, request_headers, scripted_server
 from support.dns_server import dns_server, ipv4
 
 from syncws import CannotConnectError, HResult, MessageWebSocket, OperationTimedOutError, WebErrorStatus
@@ -27,15 +27,6 @@ def link_local():
         if scope == "20" and can_listen(f"{address}%{name}"):
             return str(address), name
     return None
-
-
-def can_listen(address):
-    """Tell whether a server can listen on an address of IPv6."""
-    try:
-        listening_on(address).close()
-    except OSError:
-        return False
-    return True
 
 
 LINK_LOCAL = link_local()

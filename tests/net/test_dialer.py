@@ -8,7 +8,7 @@ import sys
 from typing import ClassVar
 
 import pytest
-from support import LIMIT, alone_listening, black_hole, settings_with
+from support import LIMIT, alone_listening, black_hole, can_listen, settings_with
 from support.fakes import FakeClock
 
 from syncws._net import dialer as dialer_module
@@ -393,6 +393,7 @@ def test_localhost_that_has_accepted_has_all_the_time(dial, silence, delay):
     assert (dialed.address.text, dialed.deadline.remaining) == ("127.0.0.1", 20)
 
 
+@pytest.mark.skipif(not can_listen("::1"), reason="this machine has no ::1")
 def test_localhost_s_second_address_is_tried_in_time_when_the_first_one_does_not_accept(dial, silence):
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(black_hole("127.0.0.1"))

@@ -187,6 +187,15 @@ def listening_on(address: str, port: int = 0) -> socket.socket:
     )
 
 
+def can_listen(address: str) -> bool:
+    """Tell whether a server can listen on an address, which a machine without IPv6 may lack."""
+    try:
+        listening_on(address).close()
+    except OSError:
+        return False
+    return True
+
+
 def read_request(connection: socket.socket) -> bytes:
     """Read the opening handshake's request, up to and with the empty line."""
     request = b""
