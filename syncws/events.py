@@ -216,7 +216,7 @@ class EventMember(Generic[SenderT, ArgsT]):
 
 def events_of(owner: object) -> list[Event[Any, Any]]:
     """Return the events of an object that somebody has asked for."""
-    return [value for value in tuple(vars(owner).values()) if isinstance(value, Event)]
+    return [value for value in list(vars(owner).values()) if isinstance(value, Event)]
 
 
 def log_handler_failure(name: str, handler: object) -> None:

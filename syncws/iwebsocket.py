@@ -202,7 +202,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
                 target = parse_uri(text)
         deadline = Deadline(check_timeout(timeout, "timeout"))
         check_token(token)
-        settings = self._control._snapshot(tuple(self._request_headers.values()))
+        settings = self._control._snapshot(list(self._request_headers.values()))
         validate, prepare = self._validate_server, partial(self._make_session, settings)
         connect = Connect(target, settings, deadline, token, over=over, validate=validate, prepare=prepare)
         is_open = False

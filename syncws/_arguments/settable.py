@@ -3,7 +3,7 @@
 Any thread may read and set, unless the control is frozen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from syncws._arguments.other_names import ARGUMENTS_AMONG_SETTINGS, NEEDLESS, OF_MESSAGES, SETTINGS, nearest
@@ -20,7 +20,7 @@ class Settable:
 
     _is_frozen = False
     # Of a snapshot: what set_request_header said, and what _net/tls/context.py made, by client certificate.
-    _request_headers: tuple[tuple[str, str], ...] = ()
+    _request_headers: Sequence[tuple[str, str]] = ()
     _made_plans: dict[Any, Any]
 
     def __new__(cls) -> Self:
@@ -96,7 +96,7 @@ class Settable:
     def _thaw(self) -> None:
         self._is_frozen = False
 
-    def _snapshot(self, request_headers: tuple[tuple[str, str], ...] = ()) -> Self:
+    def _snapshot(self, request_headers: Sequence[tuple[str, str]] = ()) -> Self:
         """Return what a connection works with: a copy of the settings that never changes."""
         copy = object.__new__(type(self))
         # As a whole, and past __setattr__: this is done for each connect, for settings of which most were never set.

@@ -4,7 +4,7 @@ Runs on the connecting thread; which socket that is, and what follows when it fa
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -226,7 +226,7 @@ def tls() -> ModuleType:
     return server
 
 
-def _request_headers(settings: WebSocketControl) -> tuple[tuple[str, str], ...]:
+def _request_headers(settings: WebSocketControl) -> Sequence[tuple[str, str]]:
     """Return the application's request headers, and the User-Agent unless there is one among them."""
     headers, user_agent = settings._request_headers, settings._user_agent
     if user_agent is None or (headers and any(name.lower() == "user-agent" for name, _ in headers)):

@@ -2,10 +2,19 @@
 
 import pytest
 from support import handshake, read_to_end, request_headers, scripted_server
+from support.changes import always_changing
 from support.message_websocket import assert_hresult
 from support.scripts import connected, noting, noting_request, offering
 
-from syncws import HandshakeError, HResult, IllegalMethodCallError, InvalidArgumentError, MessageWebSocket, __version__
+from syncws import (
+    HandshakeError,
+    HResult,
+    IllegalMethodCallError,
+    InvalidArgumentError,
+    MessageWebSocket,
+    ObjectClosedError,
+    __version__,
+)
 
 # Request headers.
 
@@ -142,6 +151,17 @@ def test_request_headers_cannot_be_set_after_connect():
         with pytest.raises(IllegalMethodCallError):
             socket.set_request_header("X", "y")
     assert_hresult(raised, HResult.E_ILLEGAL_METHOD_CALL)
+
+
+def test_request_headers_may_be_set_while_another_thread_begins_to_connect():
+    with MessageWebSocket() as socket:
+        # Enough of them that Python makes memory for a list of them.
+        for number in range(30):
+            socket.set_request_header(f"X-{number}", "y")
+    with always_changing(socket._request_headers, "x-other", ("X-Other", "y")):
+        for _ in range(200):
+            with pytest.raises(ObjectClosedError):
+                socket.connect("ws://127.0.0.1:9/")
 
 
 # Subprotocols.
