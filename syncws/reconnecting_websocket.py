@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncws._arguments.checks import check_timeout
 from syncws._arguments.other_names import RECONNECTING_ARGUMENTS, RECONNECTING_EVENTS, check_attribute
-from syncws._arguments.setting import settings_of
 from syncws._buffers import ReadableBuffer
 from syncws._connection.closing import time_on_exit
 from syncws._copying import NotCopied
@@ -348,7 +347,7 @@ class ReconnectingWebSocket(NotCopied):
 
 
 def _names_elsewhere() -> dict[str, str]:
-    keywords = (*settings_of(MessageWebSocketControl), *RECONNECTING_ARGUMENTS)
+    keywords = (*MessageWebSocketControl._settings, *RECONNECTING_ARGUMENTS)
     return {**RECONNECTING_EVENTS, **{name: f"{name}= of ReconnectingWebSocket()" for name in keywords}}
 
 

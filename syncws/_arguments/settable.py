@@ -4,10 +4,10 @@ Any thread may read and set, unless the control is frozen.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from syncws._arguments.other_names import ARGUMENTS_AMONG_SETTINGS, NEEDLESS, OF_MESSAGES, SETTINGS, nearest
-from syncws._arguments.setting import list_keys_of, settings_of
+from syncws._arguments.setting import ListSetting, Setting
 from syncws._arguments.showing import as_html, shown_value
 from syncws._errors.bare import raising_bare
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
@@ -18,10 +18,19 @@ __all__ = ["Settable"]
 class Settable:
     """The base of a control class; see syncws.control, which has the settings. Not for use by itself."""
 
+    # Of the class and its bases, theirs first; and under which names an object keeps those that are lists.
+    _settings: ClassVar[Mapping[str, Setting[Any]]] = {}
+    _list_keys: ClassVar[Sequence[str]] = ()
+
     _is_frozen = False
     # Of a snapshot: what set_request_header said, and what _net/tls/context.py made, by client certificate.
     _request_headers: Sequence[tuple[str, str]] = ()
     _made_plans: dict[Any, Any]
+
+    def __init_subclass__(cls) -> None:
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Setting)}
+        cls._settings = {**cls._settings, **own}
+        cls._list_keys = [setting._key for setting in cls._settings.values() if isinstance(setting, ListSetting)]
 
     def __new__(cls) -> Self:
         """Refuse: the socket makes it.
@@ -59,26 +68,24 @@ class Settable:
         if not isinstance(other, Settable):
             raise InvalidArgumentTypeError(f"settings are copied from a control, not from {type(other).__name__}")
         self._check_settable()
-        theirs = settings_of(type(other))
-        for name, setting in settings_of(type(self)).items():
-            if name in theirs:
+        for name, setting in self._settings.items():
+            if name in other._settings:
                 setting.copy(other, self)
 
     def _update(self, values: Mapping[str, object]) -> None:
         if not values:
             return
-        settings = settings_of(type(self))
-        for name in values.keys() - settings.keys():
+        for name in values.keys() - self._settings.keys():
             raise TypeError(self._unknown(name))
-        accepted = {name: settings[name].accept(self, value) for name, value in values.items()}
+        accepted = {name: self._settings[name].accept(self, value) for name, value in values.items()}
         for name, value in accepted.items():
-            settings[name].store(self, value)
+            self._settings[name].store(self, value)
 
     def _unknown(self, name: str) -> str:
         if name in NEEDLESS:
             told = f"; {NEEDLESS[name]}"
         else:
-            ours = {setting: setting for setting in settings_of(type(self))}
+            ours = {setting: setting for setting in self._settings}
             told = nearest(name, (*ours, *ARGUMENTS_AMONG_SETTINGS), {**SETTINGS, **OF_MESSAGES, **ours})
         return f"{type(self).__name__} has no setting {name}{told}"
 
@@ -102,7 +109,7 @@ class Settable:
         # As a whole, and past __setattr__: this is done for each connect, for settings of which most were never set.
         values = vars(copy)
         values.update(vars(self), _request_headers=request_headers, _made_plans={}, _is_frozen=True)
-        for key in list_keys_of(type(self)):
+        for key in self._list_keys:
             if key in values:
                 values[key] = tuple(values[key])
         return copy
@@ -115,8 +122,7 @@ class Settable:
 
     def _shown(self) -> dict[str, str]:
         """Return every setting as people may see it."""
-        settings = settings_of(type(self))
-        return {name: shown_value(setting.show(getattr(self, name))) for name, setting in settings.items()}
+        return {name: shown_value(setting.show(getattr(self, name))) for name, setting in self._settings.items()}
 
     def _repr_html_(self) -> str:
         return as_html(f"{type(self).__name__}, {self._standing}", self._shown())

@@ -13,7 +13,7 @@ from syncws._arguments.checked_list import CheckedList
 from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentTypeError
 
-__all__ = ["Control", "ListSetting", "Setting", "list_keys_of", "settings_of"]
+__all__ = ["ListSetting", "Setting"]
 
 T = TypeVar("T")
 EntryT = TypeVar("EntryT")
@@ -125,15 +125,10 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
             doc: what the list means.
             show: returns what people may see of it, without secrets.
         """
-        super().__init__([], self._check, doc, show=show)
+        # The default is what a snapshot has where nobody has asked for the list.
+        super().__init__((), self._check, doc, show=show)  # type: ignore[arg-type]
         self.check_all = check_all
         self.__doc__ = _whole_doc(doc, None, check_all, False)
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-        self._key = f"_{name}"
-        # What a snapshot has where nobody has asked for the list.
-        setattr(owner, self._key, ())
 
     @overload
     def __get__(self, control: None, owner: type) -> Self: ...
@@ -168,32 +163,6 @@ class ListSetting(Setting[MutableSequence[EntryT]], Generic[EntryT]):
 
     def _check(self, value: Any, _: str) -> MutableSequence[EntryT]:
         return self.check_all(value)
-
-
-_found: dict[type, dict[str, Setting[Any]]] = {}
-_lists: dict[type, list[str]] = {}
-
-
-def settings_of(control_class: type) -> dict[str, Setting[Any]]:
-    """Return the settings of a control class by name, those of its bases first; nobody changes the dict."""
-    settings = _found.get(control_class)
-    if settings is None:
-        settings = _found[control_class] = {
-            name: value
-            for base in reversed(control_class.__mro__)
-            for name, value in vars(base).items()
-            if isinstance(value, Setting)
-        }
-    return settings
-
-
-def list_keys_of(control_class: type) -> list[str]:
-    """Return under which names a control keeps those of its settings that are lists; nobody changes the list."""
-    found = _lists.get(control_class)
-    if found is None:
-        settings = settings_of(control_class).values()
-        found = _lists[control_class] = [setting._key for setting in settings if isinstance(setting, ListSetting)]
-    return found
 
 
 def _whole_doc(doc: str, default: object, check: Callable[..., object], is_settable_after_connect: bool) -> str:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncws._arguments.other_names import CONNECT_ARGUMENTS, EVENTS, check_attribute
-from syncws._arguments.setting import settings_of
 from syncws.event_args import (
     WebSocketClosedEventArgs,
     WebSocketPingReceivedEventArgs,
@@ -102,7 +101,7 @@ class SocketEvents:
             object.__setattr__(self, name, value)
 
         def _names_elsewhere(self) -> dict[str, str]:
-            settings = {name: f"control.{name}" for name in settings_of(type(self._control))}
+            settings = {name: f"control.{name}" for name in self._control._settings}
             return {**EVENTS, **CONNECT_ARGUMENTS, **settings}
 
     def _wake_reader(self) -> None:

@@ -30,7 +30,6 @@ from syncws import (
     WebErrorStatus,
 )
 from syncws._arguments.other_names import CONNECT_ARGUMENTS, EVENTS, NEEDLESS, RECONNECTING_EVENTS, SETTINGS
-from syncws._arguments.setting import settings_of
 from syncws.hresult import hresult_of_http_status
 
 SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
@@ -97,7 +96,7 @@ def test_a_misspelt_argument_of_connect_is_told_as_one(written, meant):
 
 
 def test_a_setting_of_the_other_socket_is_told_as_one():
-    of_messages, of_streams = settings_of(MessageWebSocketControl), settings_of(syncws.StreamWebSocketControl)
+    of_messages, of_streams = MessageWebSocketControl._settings, syncws.StreamWebSocketControl._settings
     for name in of_messages.keys() - of_streams.keys():
         with pytest.raises(AttributeError, match=f"no setting {name}; did you mean {name} of a MessageWebSocket"):
             setattr(StreamWebSocket().control, name, 1)
@@ -121,7 +120,7 @@ def test_what_is_meant_is_there(meant):
 @SOCKETS
 def test_a_setting_that_is_set_on_the_socket_is_refused_and_its_control_named(make):
     socket = make()
-    for name in settings_of(type(socket.control)):
+    for name in socket.control._settings:
         with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean control.{name}\\?"):
             setattr(socket, name, 1)
 
@@ -135,7 +134,7 @@ def test_what_connect_takes_is_refused_on_the_socket_and_its_place_named(make, n
 
 def test_a_keyword_that_is_set_on_a_reconnecting_socket_is_refused_and_its_place_named():
     socket = syncws.ReconnectingWebSocket("ws://localhost:1/")
-    keywords = {*inspect.signature(syncws.ReconnectingWebSocket).parameters, *settings_of(MessageWebSocketControl)}
+    keywords = {*inspect.signature(syncws.ReconnectingWebSocket).parameters, *MessageWebSocketControl._settings}
     # The first is no name, and an event is nearer to the second.
     for name in keywords - {"settings", "on_connected"}:
         with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean {name}= of ReconnectingWebSocket"):

@@ -26,23 +26,23 @@ from syncws import (
     StreamWebSocketControl,
 )
 from syncws._arguments.kept_settings import KeptSettings
-from syncws._arguments.setting import ListSetting, Setting, settings_of
+from syncws._arguments.setting import ListSetting, Setting
 from syncws.control import MessageWebSocketSettings, StreamWebSocketSettings
 
 # What the library imports for its annotations only when they are checked.
 LOADED_LATE = {"os": os, "ssl": ssl, "CookieJar": CookieJar}
 
 KEYWORDS = {MessageWebSocketControl: MessageWebSocketSettings, StreamWebSocketControl: StreamWebSocketSettings}
-SETTINGS = [(control_class, name) for control_class in KEYWORDS for name in settings_of(control_class)]
+SETTINGS = [(control_class, name) for control_class in KEYWORDS for name in control_class._settings]
 each_setting = pytest.mark.parametrize(("control_class", "name"), SETTINGS)
 
 
 def others_of(control_class):
-    return {name: OTHERS[name] for name in settings_of(control_class)}
+    return {name: OTHERS[name] for name in control_class._settings}
 
 
 def values_of(control):
-    return {name: getattr(control, name) for name in settings_of(type(control))}
+    return {name: getattr(control, name) for name in control._settings}
 
 
 def with_tuples(values):
@@ -66,7 +66,7 @@ def stream_control():
 def test_the_keywords_are_the_settings_with_their_types(control_class):
     keywords = get_type_hints(KEYWORDS[control_class], localns=LOADED_LATE)
     types = {}
-    for name, setting in settings_of(control_class).items():
+    for name, setting in control_class._settings.items():
         if isinstance(setting, ListSetting):
             types[name] = Iterable[get_args(get_type_hints(setting.check_all)["return"])]
         else:
@@ -77,7 +77,7 @@ def test_the_keywords_are_the_settings_with_their_types(control_class):
 
 def test_each_attribute_that_keeps_a_setting_has_its_type():
     keywords = get_type_hints(MessageWebSocketSettings, localns=LOADED_LATE)
-    settings = settings_of(MessageWebSocketControl)
+    settings = MessageWebSocketControl._settings
     kept = get_type_hints(KeptSettings, localns={**vars(syncws), **LOADED_LATE, "dt": dt})
     for attribute in kept.keys() - {"_default_inbox_size"}:
         name = attribute.removeprefix("_")
@@ -92,7 +92,7 @@ def test_each_attribute_that_keeps_a_setting_has_its_type():
 def test_a_default_passes_the_setting_s_own_check(control_class, name):
     control = control_class._create()
     default = getattr(control, name)
-    assert settings_of(control_class)[name].accept(control, default) == default
+    assert control_class._settings[name].accept(control, default) == default
 
 
 @each_setting
