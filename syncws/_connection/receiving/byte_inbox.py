@@ -51,8 +51,8 @@ class ByteInbox(Inbox):
         self.position = 0
 
     @property
-    def _end(self) -> int:
-        """Where in the stream the last chunk ends."""
+    def end_position(self) -> int:
+        """Where in the stream the last chunk ends, and the next bytes belong."""
         try:
             begin, chunk = self._chunks[-1]
         except IndexError:
@@ -62,14 +62,9 @@ class ByteInbox(Inbox):
     @property
     def size(self) -> int:
         """See Inbox.size."""
-        return max(0, self._end - self.position)
+        return max(0, self.end_position - self.position)
 
     # The reader's side.
-
-    @property
-    def end_position(self) -> int:
-        """Where in the stream the next bytes belong."""
-        return self._end
 
     def put(self, data: Bytes, position: int | None = None) -> None:
         """Add bytes, at least one; never waits.
@@ -80,23 +75,23 @@ class ByteInbox(Inbox):
                 not added once more.
         """
         with self._lock:
-            if self._is_ended or self._is_dropping or (position is not None and position != self._end):
+            if self.is_ended or self._is_dropping or (position is not None and position != self.end_position):
                 return
             self._append(data)
-            if self._end - self.position >= self.capacity:
+            if self.end_position - self.position >= self.capacity:
                 self._note_full()
             self._wake_taker()
 
     def _append(self, data: Bytes) -> None:
-        """Add bytes to the chunks, and so to what `_end` counts, in one step."""
+        """Add bytes to the chunks, which moves `end_position`, in one step."""
         if len(data) >= _LARGE_BYTES:
             self._growing = None
-            self._chunks.append((self._end, data))
+            self._chunks.append((self.end_position, data))
         elif self._growing is not None and len(self._growing) < _LARGE_BYTES:
             self._growing += data
         else:
             growing = bytearray(data)
-            self._chunks.append((self._end, growing))
+            self._chunks.append((self.end_position, growing))
             self._growing = growing
 
     # Any thread.
@@ -154,11 +149,11 @@ class ByteInbox(Inbox):
                 view = self._show(count)
                 if view is not None:
                     return view
-                if self._is_ended:
+                if self.is_ended:
                     # A new one for each call, because its user releases it.
                     return memoryview(b"")
                 signal = self._make_signal() if outcome == BUSY else None
-                if self._is_ended or self._is_dropping:
+                if self.is_ended or self._is_dropping:
                     # By a signal handler, just now.
                     continue
             until = self._deadline if operation.token is None else operation.token._limit(self._deadline)
@@ -232,11 +227,11 @@ class ByteInbox(Inbox):
 
     @property
     def _has_something(self) -> bool:
-        return self._end > self.position
+        return self.end_position > self.position
 
     @property
     def _has_room(self) -> bool:
-        return (self._end - self.position) * 2 <= self.capacity
+        return (self.end_position - self.position) * 2 <= self.capacity
 
     def put_back(self, data: bytes) -> None:
         """Undo the taking of `data`, the last bytes taken; when all was dropped meanwhile they are dropped too."""

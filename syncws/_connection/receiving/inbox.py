@@ -37,6 +37,7 @@ class Inbox:
     Attributes:
         capacity (int): see __init__.
         is_full (bool): True from the moment the bound is reached until half of it is free again.
+        is_ended (bool): True when nothing more will come.
         is_pulled (bool): True while no reader thread runs: what waits was read by a caller.
         is_kept (bool): True once nothing more will come and what waits, and how it ended, is still there to be taken.
         puller (Puller | None): has the taking thread read itself; None when another thread always does.
@@ -44,13 +45,13 @@ class Inbox:
 
     __slots__ = (
         "_descriptor",
-        "_is_ended",
         "_lock",
         "_must_tell",
         "_on_room",
         "_operation",
         "_signal",
         "capacity",
+        "is_ended",
         "is_full",
         "is_kept",
         "is_pulled",
@@ -71,7 +72,7 @@ class Inbox:
         self._signal: threading.Lock | None = None
         # The latest call that takes; its caller says when it is over.
         self._operation: Operation | None = None
-        self._is_ended = False
+        self.is_ended = False
         # What fileno() has given out, if it was called.
         self._descriptor: ReadyDescriptor | None = None
         self._must_tell = False
@@ -91,14 +92,9 @@ class Inbox:
         return False
 
     @property
-    def is_ended(self) -> bool:
-        """True when nothing more will come."""
-        return self._is_ended
-
-    @property
     def is_exhausted(self) -> bool:
         """True when nothing more will come and nothing waits; asked without the lock, so true a moment ago."""
-        return self._is_ended and not self._has_something
+        return self.is_ended and not self._has_something
 
     @property
     def is_being_taken(self) -> bool:
@@ -114,9 +110,9 @@ class Inbox:
     def end(self, *, keep: bool) -> None:
         """End the queue; with `keep` what waits can still be taken. What ended it first counts."""
         with self._lock:
-            if not self._is_ended:
+            if not self.is_ended:
                 self.is_kept = keep
-                self._is_ended = True
+                self.is_ended = True
                 if not keep:
                     self._clear()
             self._wake_taker()
@@ -155,7 +151,7 @@ class Inbox:
     def _show_state(self) -> None:
         """Show on the descriptor, if there is one, whether something can be had; requires the lock."""
         if self._descriptor is not None:
-            self._descriptor.show(self._is_ended or self._has_something)
+            self._descriptor.show(self.is_ended or self._has_something)
 
     @property
     def _has_something(self) -> bool:
@@ -170,9 +166,9 @@ class Inbox:
         """In a forked child: nothing more will come, and what waits is the parent's."""
         self._lock = locks.RLock()
         self._operation = None
-        if not self._is_ended:
+        if not self.is_ended:
             # Nothing waits, but whoever reads is told of the fork.
-            self._is_ended = self.is_kept = True
+            self.is_ended = self.is_kept = True
         self._forget_all()
         if self._descriptor is not None:
             self._descriptor.let_go_in_child()

@@ -107,7 +107,7 @@ class MessageInbox(Inbox):
                 this is called once more. The counts may be too high then, until nothing waits.
         """
         with self._lock:
-            if self._is_ended:
+            if self.is_ended:
                 return
             if not self._messages and self._fit_in_any_case(messages):
                 self._is_counted = False
@@ -163,7 +163,7 @@ class MessageInbox(Inbox):
             InvalidOperationError: another thread is taking (0x800710DD).
         """
         puller = self.puller
-        if self._messages or self._is_ended or self._descriptor is not None or puller is None or not self.is_pulled:
+        if self._messages or self.is_ended or self._descriptor is not None or puller is None or not self.is_pulled:
             return None
         operation = Operation()
         try:
@@ -194,10 +194,10 @@ class MessageInbox(Inbox):
                     check()
                     if self._messages and (message := self._take_first()) is not None:
                         return message
-                    if self._is_ended:
+                    if self.is_ended:
                         return None
                     signal = self._make_signal() if outcome == BUSY else None
-                    if self._is_ended:
+                    if self.is_ended:
                         # By a signal handler, just now.
                         continue
                 if outcome == LATE:
@@ -241,7 +241,7 @@ class MessageInbox(Inbox):
     def _pull_all(self, operation: Operation) -> None:
         """Bring in what lies in the socket, as far as there is room."""
         puller = self.puller
-        while not (puller is None or self.is_full or self._is_ended):
+        while not (puller is None or self.is_full or self.is_ended):
             if puller.pull(operation, Deadline(0.0)) != LOOK:
                 return
 
