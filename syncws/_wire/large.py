@@ -34,9 +34,13 @@ _FIXED = (bytes,) if speedups is None else (bytes, speedups.AsciiText)
 
 
 class PayloadPieces(Iterator[bytes | memoryview]):
-    """What both ways of sending a large payload share: how far it has come, and whose memory it lies in."""
+    """What both ways of sending a large payload share: how far it has come, and whose memory it lies in.
 
-    __slots__ = ("_base", "_is_detached", "_length", "_payload", "_position", "_size")
+    Attributes:
+        position (int): payload bytes that were given out.
+    """
+
+    __slots__ = ("_base", "_is_detached", "_length", "_payload", "_size", "position")
 
     def __init__(self, payload: bytes | bytearray | memoryview, size: int) -> None:
         self._payload = memoryview(payload)
@@ -45,18 +49,13 @@ class PayloadPieces(Iterator[bytes | memoryview]):
         # The position at which the memory begins.
         self._base = 0
         self._length = len(self._payload)
-        self._position = 0
+        self.position = 0
         self._is_detached = False
 
     @property
     def remaining(self) -> int:
         """Payload bytes that were not given out yet. Any thread may ask."""
-        return self._length - self._position
-
-    @property
-    def position(self) -> int:
-        """Payload bytes that were given out."""
-        return self._position
+        return self._length - self.position
 
     def detach(self, limit: int) -> bool:
         """Make what remains independent of the caller's buffer, which may change when the call returns.
@@ -69,10 +68,10 @@ class PayloadPieces(Iterator[bytes | memoryview]):
         if type(self._payload.obj) not in _FIXED:
             if self.remaining > limit:
                 return False
-            rest = bytes(self._payload[self._position :])
+            rest = bytes(self._payload[self.position :])
             self._payload.release()
             self._payload = memoryview(rest)
-            self._base = self._position
+            self._base = self.position
         self._is_detached = True
         return True
 
@@ -82,9 +81,9 @@ class PayloadPieces(Iterator[bytes | memoryview]):
             self._payload.release()
 
     def _take(self) -> bytes | memoryview:
-        start = self._position
-        self._position = min(start + self._size, self._length)
-        return self._payload[start - self._base : self._position - self._base]
+        start = self.position
+        self.position = min(start + self._size, self._length)
+        return self._payload[start - self._base : self.position - self._base]
 
 
 class FramePieces(PayloadPieces):

@@ -64,19 +64,17 @@ class TextDecoder:
 
     Each byte is decoded once, in C. A byte that cannot be UTF-8 fails in the piece that brings it, not at the end of
     the message.
+
+    Attributes:
+        tail (bytes): at most three bytes, of a character that is not finished; what another TextDecoder would go on
+            with.
     """
 
-    __slots__ = ("_tail",)
+    __slots__ = ("tail",)
 
     def __init__(self, tail: bytes = b"") -> None:
         """Begin, or go on after the first bytes of a character."""
-        # At most three bytes of an unfinished character.
-        self._tail = tail
-
-    @property
-    def tail(self) -> bytes:
-        """The bytes of a character that is not finished; what another TextDecoder would go on with."""
-        return self._tail
+        self.tail = tail
 
     def decode(self, piece: bytes | memoryview) -> tuple[str, str]:
         """Decode the next piece.
@@ -89,7 +87,7 @@ class TextDecoder:
             UnicodeDecodeError: the bytes so far are not the beginning of any UTF-8 text.
         """
         head = ""
-        if self._tail:
+        if self.tail:
             head, piece = self._finish_character(piece)
         text, used = decode_utf8(piece, False)
         if used < len(piece):
@@ -102,29 +100,29 @@ class TextDecoder:
         Raises:
             UnicodeDecodeError: the text ends inside a character.
         """
-        if self._tail:
-            utf_8_decode(self._tail, "strict", True)
+        if self.tail:
+            utf_8_decode(self.tail, "strict", True)
 
     def _finish_character(self, piece: bytes | memoryview) -> tuple[str, bytes | memoryview]:
         """Decode the unfinished character with the bytes that follow it; return it, and the rest of the piece.
 
         Only these few bytes are put together: the piece as a whole is not copied.
         """
-        tail = self._tail
+        tail = self.tail
         head = tail + bytes(piece[:3])
         text, used = utf_8_decode(head, "strict", False)
         if not used:
             # Still unfinished, so all of the piece is in it.
             self._keep_tail(head)
             return "", b""
-        self._tail = b""
+        self.tail = b""
         return text, memoryview(piece)[used - len(tail) :]
 
     def _keep_tail(self, tail: bytes) -> None:
         if len(tail) == 2 and tail[0] == 0xED and tail[1] > 0x9F:
             # The beginning of a surrogate, for which CPython's decoder waits for the third byte.
             utf_8_decode(tail, "strict", True)
-        self._tail = tail
+        self.tail = tail
 
 
 class TextAssembler(TextDecoder):
@@ -159,7 +157,7 @@ class TextAssembler(TextDecoder):
             if not _LARGE_FRAME_BYTES <= remaining <= MAX_FRAME_BYTES - len(piece) or len(piece) < _EARNEST_BYTES:
                 self._decode(piece)
                 return None
-            is_ascii = not self._tail and bytes(piece[:_EARNEST_BYTES]).isascii()
+            is_ascii = not self.tail and bytes(piece[:_EARNEST_BYTES]).isascii()
             self._frame = FrameBuffer(len(piece) + remaining, is_ascii=is_ascii)
         return self._gather(self._frame, piece, remaining)
 

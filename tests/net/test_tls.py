@@ -394,7 +394,7 @@ def test_a_write_that_needs_the_peer_first_takes_nothing(ends):
         def write(self, _):
             raise ssl.SSLWantReadError
 
-    ends[0]._ssl = Engine()
+    ends[0].ssl_object = Engine()
     assert ends[0].send(b"hello") == 0
 
 

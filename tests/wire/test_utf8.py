@@ -132,7 +132,7 @@ def test_no_more_than_three_bytes_wait_for_the_next_piece():
     most = 0
     for byte in EDGE_TEXT.encode() * 50:
         assembler.add(bytes([byte]))
-        most = max(most, len(assembler._tail))
+        most = max(most, len(assembler.tail))
     assert most == 3
 
 

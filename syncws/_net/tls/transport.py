@@ -73,6 +73,7 @@ class TlsTransport:
     Attributes:
         inner: see __init__.
         lock: guards the engine; never held across a call of `inner`.
+        ssl_object (ssl.SSLObject): the engine; for others to look at certificates before data flows.
         has_unsent, has_buffered (bool): see Transport; noted under the lock, for they are asked for with each message.
     """
 
@@ -85,12 +86,12 @@ class TlsTransport:
         "_is_holding",
         "_is_reading",
         "_outgoing",
-        "_ssl",
         "_unsent",
         "has_buffered",
         "has_unsent",
         "inner",
         "lock",
+        "ssl_object",
     )
 
     most_bytes = MANY_BYTES
@@ -107,7 +108,9 @@ class TlsTransport:
         self.lock = locks.RLock()
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=False, server_hostname=server_name)
+        self.ssl_object = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=False, server_hostname=server_name
+        )
         # Ciphertext on its way from the transport below into the engine, one piece at most; b"" at its end.
         self._ciphertext: deque[bytes] = deque()
         # True while the engine gives out plaintext: what an interruption then loses cannot be had again.
@@ -122,15 +125,10 @@ class TlsTransport:
         # The end, or an error, that the engine has found; told when what came before it was given out.
         self._ending: ssl.SSLError | None = None
 
-    @property
-    def ssl_object(self) -> ssl.SSLObject:
-        """The engine, for looking at certificates before data flows."""
-        return self._ssl
-
     def names(self) -> tuple[str | None, str | None]:
         """Return the names of the version and of the cipher suite; after the handshake."""
-        cipher = self._ssl.cipher()
-        return self._ssl.version(), None if cipher is None else cipher[0]
+        cipher = self.ssl_object.cipher()
+        return self.ssl_object.version(), None if cipher is None else cipher[0]
 
     def take_rest(self) -> tuple[bytes, bytes]:
         """Return ciphertext that has come, and that was not sent yet; for the object that goes on from here."""
@@ -154,11 +152,11 @@ class TlsTransport:
             OSError: the transport's.
         """
         # A class of the application's own may wait in the call, and connects of other threads must not wait for that.
-        guard: AbstractContextManager[object] = loading() if type(self._ssl) is ssl.SSLObject else nullcontext()
+        guard: AbstractContextManager[object] = loading() if type(self.ssl_object) is ssl.SSLObject else nullcontext()
         while True:
             try:
                 with guard, self.lock:
-                    self._ssl.do_handshake()
+                    self.ssl_object.do_handshake()
                     self._note_rest(is_full=True)
             except ssl.SSLWantReadError:
                 before_sending()
@@ -305,7 +303,7 @@ class TlsTransport:
         left = size
         self._begin_reading()
         try:
-            while data := self._ssl.read(left):
+            while data := self.ssl_object.read(left):
                 pieces.append(data)
                 left -= len(data)
                 if not (left and self._incoming.pending):
@@ -322,7 +320,7 @@ class TlsTransport:
     def _fill(self, room: memoryview) -> int:
         """As _gather, into `room`; return how much."""
         # typeshed knows the form without a buffer alone.
-        read: Callable[[int, memoryview], int] = self._ssl.read  # type: ignore[assignment]
+        read: Callable[[int, memoryview], int] = self.ssl_object.read  # type: ignore[assignment]
         filled, size = 0, len(room)
         self._begin_reading()
         try:
@@ -350,7 +348,7 @@ class TlsTransport:
 
     def _note_rest(self, *, is_full: bool) -> None:
         """Note what reading has left, which is nothing of a record that was read to its end. Requires the lock."""
-        holds = bool(self._incoming.pending or self._ending or (is_full and self._ssl.pending()))
+        holds = bool(self._incoming.pending or self._ending or (is_full and self.ssl_object.pending()))
         self._is_holding = holds
         # Of TLS inside TLS the inner one may hold more: what it could not give out together, or its end.
         self.has_buffered = holds or self._is_flowing or self.inner.has_buffered
@@ -363,7 +361,7 @@ class TlsTransport:
             return 0
         with self.lock:
             try:
-                taken = self._ssl.write(next_plaintext(data))
+                taken = self.ssl_object.write(next_plaintext(data))
             except ssl.SSLWantReadError:
                 # TLS 1.2 renegotiation: the peer's next bytes must come first.
                 taken = 0
@@ -401,7 +399,7 @@ class TlsTransport:
         """Send TLS's farewell (close_notify), then what the transport below has for one."""
         try:
             with self.lock:
-                self._ssl.unwrap()
+                self.ssl_object.unwrap()
         except (ssl.SSLError, ValueError):
             pass  # The peer's farewell is not waited for.
         try:
