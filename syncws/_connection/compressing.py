@@ -10,7 +10,7 @@ from syncws._wire.engine import best_engine, compressing_engine
 from syncws._wire.extension import Agreement
 from syncws.compression import CompressionStatistics, Deflate
 
-__all__ = ["Compression", "compression_of"]
+__all__ = ["Compression"]
 
 
 class Compression:
@@ -47,8 +47,3 @@ class Compression:
             bytes_to_inflate=inflater.compressed_bytes,
             bytes_inflated=inflater.plain_bytes,
         )
-
-
-def compression_of(agreement: Agreement, options: Deflate | bool | None) -> Compression | None:
-    """Return what a connection compresses with."""
-    return Compression(agreement, options) if isinstance(options, Deflate) else None

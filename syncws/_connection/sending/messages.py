@@ -8,13 +8,14 @@ how, and has it done when it has the writer role. What was compressed is sent, w
 
 from collections.abc import Callable
 
-from syncws._connection.compressing import Compression, compression_of
+from syncws._connection.compressing import Compression
 from syncws._connection.sending.open_message import Encode, OpenMessage
 from syncws._connection.sending.outbox import Outbox
 from syncws._wire.deflate import Deflater, Inflater
 from syncws._wire.extension import Agreement
 from syncws._wire.frames import FIN, FRAGMENT_BYTES, RSV1, encode_frame
 from syncws._wire.large import CompressedFrames, FragmentFrames, FramePieces
+from syncws.compression import Deflate
 from syncws.control import WebSocketControl
 from syncws.errors import OperationTimedOutError
 
@@ -44,8 +45,9 @@ class Sending:
     def agree(self, agreement: Agreement | None) -> None:
         """Note what the handshake has settled about compression, before anything is sent; None is nothing."""
         if agreement is not None:
-            self.compression = compression_of(agreement, self.settings._compression)
-        if self.compression is not None:
+            options = self.settings._compression
+            assert isinstance(options, Deflate), "else nothing was offered"
+            self.compression = Compression(agreement, options)
             # What may be compressed has its turn first.
             self.outbox.direct = None
 
