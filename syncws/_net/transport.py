@@ -174,14 +174,17 @@ def is_tls_error(error: OSError) -> "TypeGuard[ssl.SSLError]":
 
 
 def lost_connection(error: OSError) -> ConnectionLostError:
-    """Return the error for a connection that the system, or TLS, says is gone."""
+    """Return the error for a connection that the system, or TLS, says is gone; that is its cause."""
     if isinstance(error, ConnectionLostError):
         return error
     if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return ConnectionLostError("the peer reset the connection", hresult=HResult.WININET_E_CONNECTION_RESET)
-    # Without the line of CPython's source that its ssl appends.
-    words = str(error.strerror or error).partition(" (_ssl.c:")[0]
-    return ConnectionLostError(f"the connection broke: {words}")
+        lost = ConnectionLostError("the peer reset the connection", hresult=HResult.WININET_E_CONNECTION_RESET)
+    else:
+        # Without the line of CPython's source that its ssl appends.
+        words = str(error.strerror or error).partition(" (_ssl.c:")[0]
+        lost = ConnectionLostError(f"the connection broke: {words}")
+    lost.__cause__ = error
+    return lost
 
 
 class _InheritedSocket:
@@ -314,10 +317,7 @@ class SocketTransport:
         if not isinstance(error, ConnectionError):
             # The system (short of memory, say) has not ended the connection: but what has gone is not known any more.
             self.abort()
-        lost = lost_connection(error)
-        if lost is not error:
-            lost.__cause__ = error
-        return lost
+        return lost_connection(error)
 
     def flush(self) -> bool:
         """See Transport.flush; a socket keeps nothing back."""

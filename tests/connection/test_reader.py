@@ -1,5 +1,6 @@
 """The reader: bytes in, handlers called, control frames answered, and how it comes to an end."""
 
+import ssl
 import threading
 import weakref
 import zlib
@@ -173,6 +174,15 @@ def test_a_reset_is_a_lost_connection_of_its_own_kind(rigs):
     rig.run()
     assert rig.owner.log[0].hresult == HResult.WININET_E_CONNECTION_RESET
     assert rig.owner.log[1] == (1006, "")
+
+
+def test_what_is_no_tls_is_the_cause_of_the_loss(rigs):
+    what_came = ssl.SSLError(1, "[SSL: BAD_RECORD] bad record (_ssl.c:2580)")
+    rig = rigs(what_came)
+    rig.run()
+    assert rig.owner.log[0].message == "the connection broke: [SSL: BAD_RECORD] bad record"
+    assert rig.owner.log[0].__cause__ is what_came
+    assert what_came.__traceback__ is None
 
 
 def test_a_reset_that_answers_the_cut_of_an_interrupted_send_is_not_told_in_its_place(rigs):

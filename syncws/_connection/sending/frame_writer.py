@@ -234,10 +234,7 @@ class FrameWriter:
         if not isinstance(error, ConnectionError):
             # The system has not ended the connection by itself (no buffers, say): ended here, the reader notices.
             self.transport.abort()
-        reason = lost_connection(error)
-        if reason is not error:
-            reason.__cause__ = error
-        self.shut(without_frames(reason))
+        self.shut(without_frames(lost_connection(error)))
         return self.closed_error()
 
     def close_waker(self) -> None:
