@@ -31,14 +31,9 @@ __all__ = [
 ]
 
 
-class MessageWebSocketMessageReceivedEventArgs(Message, NotCopied):
-    """A received message (Windows.Networking.Sockets.MessageWebSocketMessageReceivedEventArgs); cannot be made.
+class _OnlyReceived:
+    """The base of those that only a socket makes."""
 
-    It may also stand for a failure, the last event of a connection: then get_data_reader() and get_data_stream() raise
-    that. Like all event args it is read-only: setting a property raises AttributeError.
-    """
-
-    # The decoder makes the very object that handlers receive: one allocation for each message.
     __slots__ = ()
 
     def __new__(cls) -> Self:
@@ -47,7 +42,18 @@ class MessageWebSocketMessageReceivedEventArgs(Message, NotCopied):
         Raises:
             TypeError: always.
         """
-        raise TypeError("MessageWebSocketMessageReceivedEventArgs cannot be made: handlers receive it")
+        raise TypeError(f"{cls.__name__} cannot be made: handlers receive it")
+
+
+class MessageWebSocketMessageReceivedEventArgs(Message, NotCopied, _OnlyReceived):
+    """A received message (Windows.Networking.Sockets.MessageWebSocketMessageReceivedEventArgs); cannot be made.
+
+    It may also stand for a failure, the last event of a connection: then get_data_reader() and get_data_stream() raise
+    that. Like all event args it is read-only: setting a property raises AttributeError.
+    """
+
+    # The decoder makes the very object that handlers receive: one allocation for each message.
+    __slots__ = ()
 
     @classmethod
     def _over(cls, message: Message) -> Self:
@@ -127,21 +133,13 @@ class MessagePieceEventArgs(MessageWebSocketMessageReceivedEventArgs, MessagePie
         return self.is_last
 
 
-class WebSocketClosedEventArgs:
+class WebSocketClosedEventArgs(_OnlyReceived):
     """How a connection ended (Windows.Networking.Sockets.WebSocketClosedEventArgs); cannot be made."""
 
     __slots__ = ("_code", "_reason")
 
     _code: int
     _reason: str
-
-    def __new__(cls) -> Self:
-        """Refuse: the socket makes it.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("WebSocketClosedEventArgs cannot be made: handlers receive it")
 
     @classmethod
     def _create(cls, code: int, reason: str) -> Self:
@@ -195,7 +193,7 @@ class WebSocketPongReceivedEventArgs(NamedTuple):
     round_trip_time: float | None
 
 
-class WebSocketServerCustomValidationRequestedEventArgs:
+class WebSocketServerCustomValidationRequestedEventArgs(_OnlyReceived):
     """A server's certificate that has passed the usual checks, for one more check; cannot be made.
 
     Windows.Networking.Sockets.WebSocketServerCustomValidationRequestedEventArgs. The connection goes on unless a
@@ -210,14 +208,6 @@ class WebSocketServerCustomValidationRequestedEventArgs:
     _lock: AbstractContextManager[object]
     _on_change: Callable[[], None]
     _open_deferrals: int
-
-    def __new__(cls) -> Self:
-        """Refuse: the socket makes it.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("WebSocketServerCustomValidationRequestedEventArgs cannot be made: handlers receive it")
 
     @classmethod
     def _create(

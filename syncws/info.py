@@ -145,6 +145,14 @@ class WebSocketInformation(NotCopied):
 
     _take_snapshot: Callable[[], Snapshot]
 
+    def __new__(cls) -> Self:
+        """Refuse: the socket makes it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"{cls.__name__} cannot be made: use {cls.__name__.removesuffix('Information')}.information")
+
     @classmethod
     def _over(cls, take_snapshot: Callable[[], Snapshot]) -> Self:
         information = object.__new__(cls)
@@ -370,14 +378,6 @@ class MessageWebSocketInformation(WebSocketInformation):
 
     __slots__ = ()
 
-    def __new__(cls) -> Self:
-        """Refuse: the socket makes it.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("MessageWebSocketInformation cannot be made: use MessageWebSocket.information")
-
 
 class StreamWebSocketInformation(WebSocketInformation):
     """Facts about a StreamWebSocket (Windows.Networking.Sockets.StreamWebSocketInformation).
@@ -386,11 +386,3 @@ class StreamWebSocketInformation(WebSocketInformation):
     """
 
     __slots__ = ()
-
-    def __new__(cls) -> Self:
-        """Refuse: the socket makes it.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("StreamWebSocketInformation cannot be made: use StreamWebSocket.information")
