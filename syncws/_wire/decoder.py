@@ -9,7 +9,6 @@ from syncws._wire.frame_decoder import (
     INFLATED_PIECE_BYTES,
     Checkpoint,
     FrameDecoder,
-    bad_text,
     check_fragments,
 )
 from syncws._wire.frames import RSV1, TEXT
@@ -166,11 +165,7 @@ class Decoder(FrameDecoder):
             # One byte beyond the limit shows that there is more, as in _inflate().
             content = inflater.read(min(INFLATED_PIECE_BYTES, self._max_message_size + 1))
             if inflater.is_drained and len(content) <= self._max_message_size:
-                try:
-                    message = message_of(content, self._message_class, is_text=first == _COMPRESSED_TEXT)
-                except UnicodeDecodeError as exc:
-                    raise bad_text(exc) from None
-                events.append(message)
+                events.append(message_of(content, self._message_class, is_text=first == _COMPRESSED_TEXT))
                 self.tally.whole += 1
             else:
                 # It goes on as what has come in pieces.
@@ -200,10 +195,7 @@ class Decoder(FrameDecoder):
             self.room = self._binary.add(piece, remaining)
             return
         assert self._text is not None
-        try:
-            self.room = self._text.add(piece, remaining)
-        except UnicodeDecodeError as exc:
-            raise bad_text(exc) from None
+        self.room = self._text.add(piece, remaining)
 
     def _end_message(self, events: list[Incoming]) -> None:
         message = _new(self._message_class)
@@ -215,9 +207,6 @@ class Decoder(FrameDecoder):
         else:
             assert self._text is not None
             message._payload = None
-            try:
-                message._text = self._text.finish()
-            except UnicodeDecodeError as exc:
-                raise bad_text(exc) from None
+            message._text = self._text.finish()
         self._text = self._binary = None
         events.append(message)

@@ -38,7 +38,6 @@ __all__ = [
     "Checkpoint",
     "Fail",
     "FrameDecoder",
-    "bad_text",
     "check_fragments",
 ]
 
@@ -75,17 +74,8 @@ class Fail(Exception):
         self.violation = Violation(code, error)
 
 
-def _protocol_error(message: str) -> Fail:
-    return Fail(1002, ProtocolViolationError(message, close_code=1002))
-
-
-def bad_text(reason: UnicodeDecodeError) -> Fail:
-    """Return the violation of a text message that is not UTF-8 (RFC 6455 8.1)."""
-    return _not_utf_8(f"the server sent text that is not UTF-8: {reason.reason}")
-
-
-def _not_utf_8(message: str) -> Fail:
-    return Fail(1007, ProtocolViolationError(message, close_code=1007))
+def _protocol_error(message: str, code: int = 1002) -> Fail:
+    return Fail(code, ProtocolViolationError(message, close_code=code))
 
 
 def check_fragments(count: int) -> None:
@@ -183,10 +173,14 @@ class FrameDecoder:
         """Take a piece of the message under way, which may be empty when it is the last.
 
         After it come `remaining` bytes of the same frame, as they are; 0 when it is compressed.
+
+        Raises:
+            UnicodeDecodeError: it is text, and not UTF-8.
         """
         raise NotImplementedError
 
     def _end_message(self, events: list[Incoming]) -> None:
+        """Give out what is left of the message under way. Raises: as _add_payload."""
         raise NotImplementedError
 
     def receive_data(self, data: bytes | memoryview) -> list[Incoming]:
@@ -209,8 +203,10 @@ class FrameDecoder:
             else:
                 self._unread = bytes(data)
         except BadDeflateError as exc:
-            message = f"the server sent compressed data that cannot be inflated: {exc}"
-            self._fail(Fail(1007, ProtocolViolationError(message, close_code=1007)), events)
+            self._fail(_protocol_error(f"the server sent compressed data that cannot be inflated: {exc}", 1007), events)
+        except UnicodeDecodeError as exc:
+            # Of a text message, wherever it is decoded (RFC 6455 8.1).
+            self._fail(_protocol_error(f"the server sent text that is not UTF-8: {exc.reason}", 1007), events)
         except Fail as fail:
             self._fail(fail, events)
         return events
@@ -235,8 +231,6 @@ class FrameDecoder:
                 try:
                     # Views come only where scan() is compiled.
                     position = scan(data, position, self._scan_limit, self._message_class, events)  # type: ignore[arg-type]
-                except UnicodeDecodeError as exc:
-                    raise bad_text(exc) from None
                 finally:
                     self.tally.whole += len(events) - count
                 if end - position < 2:
@@ -423,4 +417,4 @@ def _close_frame(payload: bytes) -> CloseFrame:
         # Often one that was cut in the middle of a character: the rest tells why the server closed. ASCII, as above.
         reason = ascii(shown_text(payload[2:].decode("utf-8", "replace")))
         start = f"the server sent a Close frame with the code {code} and a reason that is not UTF-8"
-        raise _not_utf_8(f"{start}: {reason}") from None
+        raise _protocol_error(f"{start}: {reason}", 1007) from None
