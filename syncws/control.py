@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from syncws._arguments.checks import check_timeout
+from syncws._arguments.checks import MAX_UINT32, check_timeout
 from syncws._arguments.kept_settings import KeptSettings
 from syncws._arguments.keywords import MessageWebSocketSettings, StreamWebSocketSettings, WebSocketSettings
 from syncws._arguments.settable import Settable
@@ -59,7 +59,6 @@ __all__ = [
     "WebSocketSettings",
 ]
 
-_MAX_UINT32 = 0xFFFF_FFFF
 _LARGEST_MESSAGE = 64 * 1024 * 1024
 # A faster heartbeat than this helps nobody.
 _SHORTEST_PONG_INTERVAL = dt.timedelta(milliseconds=100)
@@ -299,7 +298,7 @@ class WebSocketControl(KeptSettings, Settable):
     )
     inbox_size_in_bytes: Setting[int] = Setting[int].depending(
         lambda control: control._inbox_size(),
-        number_from(1, _MAX_UINT32),
+        number_from(1, MAX_UINT32),
         """Bytes of memory that may wait to be taken before reading stops (beyond WinRT).
 
         Default: 16 MiB for the messages of a MessageWebSocket, and 1 MiB for a StreamWebSocket. The number of messages
@@ -390,8 +389,8 @@ class MessageWebSocketControl(WebSocketControl):
         """,
     )
     max_message_size: Setting[int] = Setting[int].depending(
-        lambda control: _MAX_UINT32 if control._receive_mode else _LARGEST_MESSAGE,
-        number_from(0, _MAX_UINT32, "0xFFFFFFFF for no limit"),
+        lambda control: MAX_UINT32 if control._receive_mode else _LARGEST_MESSAGE,
+        number_from(0, MAX_UINT32, "0xFFFFFFFF for no limit"),
         """Bytes that an incoming message may have; 0xFFFFFFFF for no limit (MessageWebSocketControl.MaxMessageSize).
 
         Default: 64 MiB; no limit, as always in WinRT, when receive_mode is PARTIAL_MESSAGE, where messages take no
@@ -424,7 +423,7 @@ class MessageWebSocketControl(WebSocketControl):
     def _message_limit(self) -> int:
         if (limit := self._max_message_size) is None:
             return NO_LIMIT if self._receive_mode else _LARGEST_MESSAGE
-        return NO_LIMIT if limit == _MAX_UINT32 else limit
+        return NO_LIMIT if limit == MAX_UINT32 else limit
 
     def _check_settable(self) -> None:
         if self._is_frozen:

@@ -14,7 +14,7 @@ from syncws._locks import locks
 from syncws._numbers import as_integer
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
 
-__all__ = ["Deferral", "Event", "EventMember", "EventRegistrationToken", "Handler", "events_of"]
+__all__ = ["Deferral", "Event", "EventMember", "EventRegistrationToken", "Handler", "events_of", "log_handler_failure"]
 
 SenderT = TypeVar("SenderT")
 ArgsT = TypeVar("ArgsT")

@@ -14,7 +14,7 @@ from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = [
     "Default",
-    "MAXIMUM_COUNT",
+    "MAX_UINT32",
     "as_byte_order",
     "as_input_stream_options",
     "as_unicode_encoding",
@@ -27,8 +27,8 @@ __all__ = [
 
 MemberT = TypeVar("MemberT", bound=enum.IntEnum | enum.IntFlag)
 
-MAXIMUM_COUNT = 0xFFFF_FFFF
-"""Largest capacity, length or count: WinRT's are UInt32."""
+MAX_UINT32 = 0xFFFF_FFFF
+"""The largest capacity, length or count, and size of a message: WinRT's are UInt32."""
 
 
 def check_integer(value: object, what: str, minimum: int, maximum: int) -> int:
@@ -63,7 +63,7 @@ def shown_number(value: float) -> str:
 
 
 def check_count(value: object, what: str) -> int:
-    """Return `value` when it is an int from 0 to MAXIMUM_COUNT.
+    """Return `value` when it is an int from 0 to MAX_UINT32.
 
     Args:
         value: what the caller gave.
@@ -75,9 +75,9 @@ def check_count(value: object, what: str) -> int:
 
     Source: the UInt32 arguments of WinRT.
     """
-    if type(value) is int and 0 <= value <= MAXIMUM_COUNT:
+    if type(value) is int and 0 <= value <= MAX_UINT32:
         return value
-    return check_integer(value, what, 0, MAXIMUM_COUNT)
+    return check_integer(value, what, 0, MAX_UINT32)
 
 
 def as_byte_order(value: object) -> ByteOrder:

@@ -13,7 +13,7 @@ from syncws._arguments.checked_list import CheckedList
 from syncws._errors.bare import raising_bare
 from syncws.errors import InvalidArgumentTypeError
 
-__all__ = ["ListSetting", "Setting"]
+__all__ = ["Control", "ListSetting", "Setting"]
 
 T = TypeVar("T")
 EntryT = TypeVar("EntryT")

@@ -186,7 +186,7 @@ def shown_name(name: "x509.Name") -> str:
     return str(common_names[0]) if common_names else name.rfc4514_string()
 
 
-def extension(certificate: Parsed, kind: type[ExtensionT]) -> ExtensionT | None:
+def _extension(certificate: Parsed, kind: type[ExtensionT]) -> ExtensionT | None:
     """Return one extension; None when the certificate has none of that kind."""
     from cryptography import x509
 
@@ -200,7 +200,7 @@ def subject_alternative_name(certificate: Parsed) -> SubjectAlternativeNameInfo:
     """Return the names of the extension subjectAltName (RFC 5280 4.2.1.6)."""
     from cryptography import x509
 
-    names = extension(certificate, x509.SubjectAlternativeName)
+    names = _extension(certificate, x509.SubjectAlternativeName)
     if names is None:
         return SubjectAlternativeNameInfo()
     others = names.get_values_for_type(x509.OtherName)
@@ -227,7 +227,7 @@ def enhanced_key_usages(certificate: Parsed) -> tuple[str, ...]:
     """Return the OIDs of the extension extKeyUsage (RFC 5280 4.2.1.12)."""
     from cryptography import x509
 
-    usages = extension(certificate, x509.ExtendedKeyUsage)
+    usages = _extension(certificate, x509.ExtendedKeyUsage)
     return tuple(usage.dotted_string for usage in usages or ())
 
 
@@ -235,7 +235,7 @@ def key_usages(certificate: Parsed) -> CertificateKeyUsages:
     """Return what the extension keyUsage allows (RFC 5280 4.2.1.3)."""
     from cryptography import x509
 
-    usages = extension(certificate, x509.KeyUsage)
+    usages = _extension(certificate, x509.KeyUsage)
     if usages is None:
         return CertificateKeyUsages()
     return CertificateKeyUsages(

@@ -1,6 +1,6 @@
 """From a host name to addresses: literals, localhost, the hosts file, dnspython, and finally the system's resolver.
 
-Runs on the connecting thread as far as it cannot wait; ask_name_servers and ask_system, which can, on helper threads.
+Runs on the connecting thread as far as it cannot wait; ask_name_servers and _ask_system, which can, on helper threads.
 """
 
 import socket
@@ -19,7 +19,6 @@ __all__ = [
     "Answer",
     "addresses_without_waiting",
     "ask_name_servers",
-    "ask_system",
     "look_up",
     "make_resolver",
 ]
@@ -81,7 +80,7 @@ def look_up(
         return run_aside([partial(ask_name_servers, host, kind, until, resolver) for kind in ("AAAA", "A")])
 
     def ask_the_system() -> list[Answer]:
-        return run_aside([partial(ask_system, host)])
+        return run_aside([partial(_ask_system, host)])
 
     if resolver is not None:
         answers = ask_servers(deadline)
@@ -154,7 +153,7 @@ def make_resolver() -> Any:
     return dns.resolver.Resolver()
 
 
-def ask_system(host: str) -> Answer:
+def _ask_system(host: str) -> Answer:
     """Ask the system's resolver; waits, and nothing can end that."""
     with loading():
         # What getaddrinfo would import, for the name.

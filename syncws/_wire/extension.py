@@ -9,9 +9,9 @@ from typing import NamedTuple
 from syncws._wire.headers import TOKEN
 from syncws._wire.shown import shown_text
 
-__all__ = ["EXTENSION", "WHOLE", "Agreement", "BadAnswerError", "answer_of", "offer_of", "read_answer"]
+__all__ = ["WHOLE", "Agreement", "BadAnswerError", "answer_of", "offer_of", "read_answer"]
 
-EXTENSION = "permessage-deflate"
+_EXTENSION = "permessage-deflate"
 
 # RFC 6455 9.1: the value may stand in quotes, and must be a token without them and its backslashes.
 _QUOTED = rf'"((?:\\?{TOKEN.removesuffix("+")})+)"'
@@ -46,7 +46,7 @@ def offer_of(wanted: Agreement) -> str:
 
 def answer_of(agreement: Agreement) -> str:
     """Return an agreement in the words of an answer, without what is the default."""
-    parts = [EXTENSION]
+    parts = [_EXTENSION]
     if not agreement.server_context_takeover:
         parts.append("server_no_context_takeover")
     if not agreement.client_context_takeover:
@@ -68,13 +68,13 @@ def read_answer(value: str, wanted: Agreement) -> Agreement:
     taken: dict[str, str | None] = {}
     for name, argument in given:
         if name in taken:
-            raise BadAnswerError(f"gave the parameter {name} of {EXTENSION} twice")
+            raise BadAnswerError(f"gave the parameter {name} of {_EXTENSION} twice")
         taken[name] = argument
     client_bits, server_bits = wanted.client_max_window_bits, wanted.server_max_window_bits
     for name, argument in taken.items():
         if name in ("client_no_context_takeover", "server_no_context_takeover"):
             if argument is not None:
-                raise BadAnswerError(f"gave the parameter {name} of {EXTENSION} a value")
+                raise BadAnswerError(f"gave the parameter {name} of {_EXTENSION} a value")
         elif name == "client_max_window_bits":
             # What was offered is a hint, and a promise of ours all the same (7.1.2.2): more is leave to do less.
             client_bits = min(client_bits, _bits(name, argument))
@@ -84,7 +84,7 @@ def read_answer(value: str, wanted: Agreement) -> Agreement:
                 asked = wanted.server_max_window_bits
                 raise BadAnswerError(f"chose {name}={server_bits}, where at most {asked} was offered")
         else:
-            raise BadAnswerError(f"gave {EXTENSION} the unknown parameter {shown_text(name, 40)}")
+            raise BadAnswerError(f"gave {_EXTENSION} the unknown parameter {shown_text(name, 40)}")
     # What was asked of the server is granted only if it says so (7.1.1.1, 7.1.2.1).
     if not wanted.server_context_takeover and "server_no_context_takeover" not in taken:
         raise BadAnswerError("accepted permessage-deflate without server_no_context_takeover, which was asked for")
@@ -105,7 +105,7 @@ def _parse(value: str) -> list[tuple[str, str | None]]:
     match = _NAME.match(value)
     if match is None:
         raise BadAnswerError(f"sent a malformed Sec-WebSocket-Extensions header: {shown_text(value, 80)}")
-    if match[1] != EXTENSION:
+    if match[1] != _EXTENSION:
         raise BadAnswerError(f"turned on the extension {shown_text(match[1], 40)}, which was not offered")
     given: list[tuple[str, str | None]] = []
     position = match.end()

@@ -36,7 +36,6 @@ __all__ = [
     "MAX_FRAGMENTS",
     "NO_LIMIT",
     "Checkpoint",
-    "Fail",
     "FrameDecoder",
     "check_fragments",
 ]
@@ -66,7 +65,7 @@ _INFLATED_BYTES = 262144
 join: Callable[[bytes, bytes | memoryview], bytes | memoryview] = operator.add if speedups is None else speedups.join
 
 
-class Fail(Exception):
+class _Fail(Exception):
     """Carries a violation out of the nested steps."""
 
     def __init__(self, code: int, error: WebSocketError) -> None:
@@ -74,14 +73,14 @@ class Fail(Exception):
         self.violation = Violation(code, error)
 
 
-def _protocol_error(message: str, code: int = 1002) -> Fail:
-    return Fail(code, ProtocolViolationError(message, close_code=code))
+def _protocol_error(message: str, code: int = 1002) -> _Fail:
+    return _Fail(code, ProtocolViolationError(message, close_code=code))
 
 
 def check_fragments(count: int) -> None:
     """Refuse a message of too many fragments."""
     if count > MAX_FRAGMENTS:
-        raise Fail(1009, MessageTooBigError(f"the server sent a message of over {MAX_FRAGMENTS} fragments"))
+        raise _Fail(1009, MessageTooBigError(f"the server sent a message of over {MAX_FRAGMENTS} fragments"))
 
 
 class FrameDecoder:
@@ -207,11 +206,11 @@ class FrameDecoder:
         except UnicodeDecodeError as exc:
             # Of a text message, wherever it is decoded (RFC 6455 8.1).
             self._fail(_protocol_error(f"the server sent text that is not UTF-8: {exc.reason}", 1007), events)
-        except Fail as fail:
+        except _Fail as fail:
             self._fail(fail, events)
         return events
 
-    def _fail(self, fail: Fail, events: list[Incoming]) -> None:
+    def _fail(self, fail: _Fail, events: list[Incoming]) -> None:
         self._die()
         events.append(fail.violation)
 
@@ -323,7 +322,7 @@ class FrameDecoder:
         """Note bytes of the message under way, before they take memory; refuse what is too much."""
         size = self._message_length + count
         if size > self._max_message_size:
-            raise Fail(
+            raise _Fail(
                 1009,
                 MessageTooBigError(
                     f"the server sent a message of at least {size} bytes; "

@@ -12,7 +12,7 @@ from syncws._wire.frames import CONTINUATION, FRAGMENT_BYTES, RSV1, encode_frame
 from syncws._wire.mask_keys import new_key
 from syncws._wire.masking import make_room, mask_into
 
-__all__ = ["PIECE_BYTES", "CompressedFrames", "FragmentFrames", "FramePieces", "PayloadPieces"]
+__all__ = ["PIECE_BYTES", "CompressedFrames", "FragmentFrames", "FramePieces"]
 
 PIECE_BYTES = 131072 if speedups is None else 524288
 """What is masked and given to the system at a time, a multiple of the mask's length.
@@ -33,7 +33,7 @@ _rooms: deque[bytearray] = deque(maxlen=4)
 _FIXED = (bytes,) if speedups is None else (bytes, speedups.AsciiText)
 
 
-class PayloadPieces(Iterator[bytes | memoryview]):
+class _PayloadPieces(Iterator[bytes | memoryview]):
     """What both ways of sending a large payload share: how far it has come, and whose memory it lies in.
 
     Attributes:
@@ -86,7 +86,7 @@ class PayloadPieces(Iterator[bytes | memoryview]):
         return self._payload[start - self._base : self.position - self._base]
 
 
-class FramePieces(PayloadPieces):
+class FramePieces(_PayloadPieces):
     """One masked frame in pieces, each of which is good until the next is asked for."""
 
     __slots__ = ("_header", "_mask", "_room")
@@ -112,7 +112,7 @@ class FramePieces(PayloadPieces):
         return memoryview(room)[: mask_into(room, self._take(), self._mask, header)]
 
 
-class FragmentFrames(PayloadPieces):
+class FragmentFrames(_PayloadPieces):
     """One message as frames of a piece each (RFC 6455 5.4), between which control frames can pass."""
 
     __slots__ = ("_opcode",)
