@@ -62,11 +62,18 @@ class Session(Sending, Telling):
 
     Attributes:
         number (int): of the connection, from 1 up; the names of its threads have it.
+        transport (Transport): what carries its frames.
+        local_address, remote_address (str): the IP addresses, "" where the socket has none.
+        proxy (str | None): what it goes through, as it may be shown; None when there is none.
+        subprotocol (str): the one that the server chose, "" when none.
+        response_headers (HttpHeaders): of the server's answer.
+        facts (ConnectFacts): what else the connect has found out.
         owner (Callable): returns the application's object, None once that was dropped.
         role (SessionRole): who reads.
         waker (Waker): wakes whoever waits for the socket.
         inbox (Inbox): what has come and nobody has taken.
         remainder (bytes): what came behind the handshake, which the reader takes over.
+        pings (Pings): those that wait for their pongs.
         delivery (Delivery): the watch over handlers, which hands the reading to another thread when one is slow.
         closing (Closing): how far the end has got.
         inbound, outbound (BandwidthMeter): the bytes that moved on the socket itself, those of TLS among them.
@@ -82,6 +89,8 @@ class Session(Sending, Telling):
         dispatcher_thread (Thread | None): one whose handler was slow: it calls them, and reads no more.
         over (Latch): set when everything was given back, which handlers cannot put off.
         finished (Latch): set when the handlers of closed have returned, too.
+        handler_failures (int): how many times a handler has raised.
+        discarded_messages (int): those that nobody claimed, where they are dropped.
         began, ended (float): when the connection did, by the clock of _waiting.deadline; `ended` None until then.
     """
 

@@ -231,7 +231,7 @@ class MessageInbox(Inbox):
                 self._clear()
                 self._show_state()
                 return taken
-        except BaseException:
+        except BaseException:  # Ctrl-C: they wait again
             if taken:
                 self.put_back(taken)
             raise
@@ -292,7 +292,7 @@ class MessageInbox(Inbox):
         try:
             taken = messages.popleft()
             self._show_state()
-        except BaseException:  # Ctrl-C: the message stays
+        except BaseException:  # the same: the message stays
             if taken is not None:
                 messages.appendleft(taken)
                 self._bytes, self._weight = first._length, weight

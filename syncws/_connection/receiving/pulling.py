@@ -100,7 +100,7 @@ class Puller:
                 role.is_drained = not self._reader.has_leftover
             else:
                 role.want()
-        except BaseException as exc:
+        except BaseException as exc:  # of any kind: an error tells of it if the connection is cut for it
             self._torn_by = exc.__class__
             raise
         finally:
@@ -147,7 +147,7 @@ class Puller:
                 ):
                     message = self._take_one(operation, decoder, event)
                 role.is_drained = not self._reader.has_leftover
-        except BaseException as exc:
+        except BaseException as exc:  # of any kind: an error tells of it if the connection is cut for it
             self._torn_by = exc.__class__
             raise
         finally:

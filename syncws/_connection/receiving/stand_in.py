@@ -47,7 +47,7 @@ def stand_in(reader: "Reader", seconds: float) -> bool:
             is_finished = True
         else:
             role.is_drained = not reader.has_leftover
-    except BaseException as exc:
+    except BaseException as exc:  # an interruption, of any kind
         if role.is_held_by(operation):
             if session.loss is None and not session.closing.is_discarding:
                 session.loss = ConnectionLostError(f"receiving was interrupted by {type(exc).__name__}")

@@ -88,8 +88,8 @@ class Outbox(Turns):
         self.has_posted = False
         self.send_timeout: float | None = None
 
-    # _send() and flush_without_waiting() take the writer role inside `try`, and give it back in `finally` by statements
-    # without a Python call between them: an interruption can come at the beginning of each function.
+    # Whoever takes the writer role does so inside `try`, and gives it back in `finally` by statements without a call of
+    # Python code between them: an interruption can come at the beginning of each function.
 
     def send(
         self,
