@@ -141,7 +141,7 @@ def open_tunnel(
         if proxy.is_socks:
             ask_socks(transport, waiter, proxy, route.host, route.port)
         else:
-            _ask_http(transport, waiter, _Connect(route, authentication))
+            _ask_http(transport, waiter, _Question(route, authentication))
     except ConnectionLostError as exc:
         raise ProxyError(f"the connection to the proxy {proxy.shown_with_origin} broke: {exc.message}") from exc
     except WebSocketError:
@@ -179,7 +179,7 @@ def _tls_failure(error: "ssl.SSLError", peer: str) -> TlsError:
     return tls_error(error, peer, "http")
 
 
-class _Connect:
+class _Question:
     """A tunnel that is asked for by CONNECT (RFC 9110 9.3.6), as asking.ask() wants it."""
 
     is_exact = True
@@ -224,7 +224,7 @@ def _advice_for(head: Head) -> str:
     )
 
 
-def _ask_http(transport: Transport, waiter: Waiter, question: _Connect) -> None:
+def _ask_http(transport: Transport, waiter: Waiter, question: _Question) -> None:
     """Ask for a tunnel, and read the head of the answer, which has no body."""
     head, is_granted, body = ask(transport, waiter, question)
     if not is_granted:
