@@ -321,9 +321,10 @@ class ReconnectingWebSocket(NotCopied):
         """In a forked child: the thread is not here; see _waiting.at_fork."""
         for event in events_of(self):
             event._let_go_in_child()
-        if self._reconnecting_worker.thread is not None and not self._reconnecting_worker.is_finished:
-            self._reconnecting_worker.attempts.is_stopped = True
-            self._reconnecting_worker.finish(forked_error())
+        worker = self._reconnecting_worker
+        if worker.thread is not None and not worker.is_finished:
+            worker.attempts.is_stopped = True
+            worker.finish(forked_error())
 
     def __enter__(self) -> Self:
         """Start it, if it was not; add handlers before."""

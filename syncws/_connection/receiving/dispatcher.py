@@ -23,7 +23,8 @@ def start_another_reader(session: Session, run: Callable[[], object]) -> bool:
     """Start a thread that reads, in addition to the one that is in a handler; return whether that was possible."""
     former = session.reader_thread
     assert former is not None
-    reader = threading.Thread(target=run, name=f"syncws-reader-{session.number}", daemon=True)
+    name = former.name
+    reader = threading.Thread(target=run, name=name, daemon=True)
     # In this order: the former one is always one of the two.
     session.dispatcher_thread, session.reader_thread = former, reader
     former.name = f"syncws-dispatcher-{session.number}"
@@ -33,7 +34,7 @@ def start_another_reader(session: Session, run: Callable[[], object]) -> bool:
         # While the interpreter ends there is nobody left to tell.
         if threading.main_thread().is_alive():
             _logger.warning("no thread to read while handlers of connection %d are slow: %s", session.number, exc)
-        former.name = f"syncws-reader-{session.number}"
+        former.name = name
         session.reader_thread, session.dispatcher_thread = former, None
         return False
     return True
