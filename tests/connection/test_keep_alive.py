@@ -377,7 +377,8 @@ def test_a_silence_that_is_noticed_when_closing_has_begun_changes_nothing(kept):
 def test_a_session_that_is_no_more_is_left_alone(rigs, monitor):
     rig = rigs(keep_alive_interval=20.0, desired_unsolicited_pong_interval=dt.timedelta(seconds=5))
     rig.session.start_timers()
-    timers = list(rig.session._timers)
+    timers = rig.session._timers
+    assert len(timers) == 2
     for timer in timers:
         timer._session = lambda: None
         assert timer.run() is None

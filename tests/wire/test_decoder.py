@@ -264,13 +264,6 @@ def test_a_decoder_is_dead_after_a_close_frame_or_a_violation(data):
     assert decoder.is_dead
 
 
-@pytest.mark.parametrize("data", [frame(TEXT, b"a"), frame(PING), frame(TEXT, b"a", fin=False), b"\x81", b"\x88"])
-def test_a_decoder_lives_on_after_anything_else(data):
-    decoder = Decoder(LIMIT)
-    decoder.receive_data(data)
-    assert not decoder.is_dead
-
-
 def test_an_empty_piece_changes_nothing():
     decoder = Decoder(LIMIT)
     events = []

@@ -117,6 +117,14 @@ def test_both_decoders_fail_at_the_same_byte(data, limit):
         assert piece_decoder.is_dead == decoder.is_dead, index
 
 
+@pytest.mark.parametrize("data", [frame(TEXT, b"a"), frame(PING), frame(TEXT, b"a", fin=False), b"\x81", b"\x88"])
+@pytest.mark.parametrize("kind", [Decoder, PieceDecoder])
+def test_a_decoder_lives_on_after_what_is_neither_a_close_frame_nor_a_violation(kind, data):
+    decoder = kind(LIMIT)
+    decoder.receive_data(data)
+    assert not decoder.is_dead
+
+
 @pytest.mark.parametrize("cuts", [False, True])
 @pytest.mark.parametrize("kind", [Decoder, PieceDecoder])
 def test_messages_and_frames_of_every_kind_are_counted(kind, cuts):

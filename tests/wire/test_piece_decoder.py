@@ -375,13 +375,6 @@ def test_nothing_comes_after_a_close_frame_or_a_violation(data, last):
     assert decoder.receive_data(frame(CLOSE)) == []
 
 
-@pytest.mark.parametrize("data", [frame(TEXT, b"a"), frame(PING), frame(TEXT, b"a", fin=False), b"\x81", b"\x88"])
-def test_a_decoder_lives_on_after_anything_else(data):
-    decoder = PieceDecoder()
-    decoder.receive_data(data)
-    assert not decoder.is_dead
-
-
 # Memory.
 
 
