@@ -7,68 +7,12 @@ import textwrap
 import threading
 
 import pytest
-from support import (
-    LIMIT,
-    acceptance,
-    black_hole,
-    echo,
-    handshake,
-    read_frame,
-    read_request,
-    running_server,
-    scripted_server,
-    server_frame,
-    wait,
-)
+from support import LIMIT, echo, handshake, read_frame, running_server, scripted_server, server_frame, wait
+from support.forks import AGAIN, FORK
 from support.programs import ROOT, assert_quiet, environment, run, started
 from support.scripts import CLOSE, FIN, TEXT, read_until_close
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-
-# A child that hangs is ended by the alarm; it leaves without atexit unless it says so itself.
-FORK = """
-import traceback
-warnings.simplefilter("ignore", DeprecationWarning)
-
-def child(function):
-    pid = os.fork()
-    if not pid:
-        signal.alarm(20)
-        code = 1
-        try:
-            function()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        os._exit(code)
-    return pid
-
-def end(pid):
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert code == 0, code
-
-def in_child(function):
-    end(child(function))
-
-def refused(call):
-    try:
-        call()
-    except ConnectionLostError as exc:
-        assert "parent process" in str(exc), exc
-        assert exc.hresult & 0xFFFFFFFF == 0x80072EFE
-    else:
-        raise AssertionError("it was not refused")
-
-def sockets():
-    found = set()
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            found.add(os.readlink(f"/proc/self/fd/{number}"))
-        except OSError:
-            pass  # The one that listed them.
-    return {target for target in found if target.startswith(("socket:", "anon_inode:[eventfd"))}
-
-"""
 
 USES = """
 def use_message_socket():
@@ -105,13 +49,6 @@ def end_socket():
     socket.close()
     socket.abort()
     assert " CLOSED uri=" in repr(socket) and "ended=FORKED code=1006>" in repr(socket)
-"""
-
-AGAIN = """
-for number in range(20):
-    socket.send(f"{number}")
-    assert socket.receive(30) == f"{number}"
-socket.close(1000, "parent")
 """
 
 
@@ -567,150 +504,6 @@ def test_a_fork_in_a_signal_handler_ends_the_childs_wait_for_another_sender(tls,
             assert next_line() == "the child is over"
         finally:
             go_on.set()
-
-
-# A connect that is under way.
-
-
-class Phase:
-    """A server that holds a connect until it is told to go on."""
-
-    def __init__(self):
-        self.reached, self.go_on = threading.Event(), threading.Event()
-
-    def http(self, connection):
-        request = read_request(connection)
-        self.reached.set()
-        wait(self.go_on)
-        connection.sendall(acceptance(request))
-        read_until_close(connection)
-
-
-CONNECTING = """
-socket = MessageWebSocket()
-errors = []
-
-def connect():
-    try:
-        socket.connect(uri, timeout=30)
-    except OSError as exc:
-        errors.append(exc)
-
-before = sockets()
-connecting = threading.Thread(target=connect)
-connecting.start()
-"""
-
-# Until the system has asked the peer: a socket is there a moment before Python knows of it, and nobody could close it.
-ASKING_FOR_TCP = """
-import pathlib
-
-asked = ":{:04X} 02 ".format(int(uri.strip("/").rpartition(":")[2]))
-while asked not in pathlib.Path("/proc/self/net/tcp").read_text():
-    pass
-"""
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_a_connect_on_another_thread_has_failed_in_the_child_and_goes_on_in_the_parent(tls, authority_file):
-    phase = Phase()
-    program = (
-        FORK
-        + CONNECTING
-        + textwrap.dedent("""
-        sys.stdin.readline()
-
-        def look():
-            assert sockets() <= before, sockets()
-            assert "NEW" in repr(socket)
-            try:
-                socket.send("a")
-            except IllegalMethodCallError:
-                pass
-            else:
-                raise AssertionError("it sent")
-            socket.control.connect_timeout = 1
-            socket.close()
-
-        in_child(look)
-        print("forked", flush=True)
-        connecting.join()
-        assert not errors, errors
-        socket.close()
-        """)
-    )
-    with scripted_server(phase.http, ssl_context=tls[0]) as uri, started(program, uri, authority_file) as next_line:
-        try:
-            wait(phase.reached)
-            assert next_line() == "forked"
-        finally:
-            phase.go_on.set()
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-@pytest.mark.parametrize("phase", ["TCP", "a name lookup"])
-def test_a_connect_that_has_no_connection_yet_leaves_the_child_no_descriptor(phase):
-    prepare = (
-        ""
-        if phase == "TCP"
-        else """
-class Resolver:
-    lifetime = 60
-    def resolve(self, *_, **__):
-        asked.set()
-        threading.Event().wait(60)
-
-asked = threading.Event()
-uri = "ws://name.example/"
-"""
-    )
-    program = (
-        FORK
-        + prepare
-        + (
-            CONNECTING
-            if phase == "TCP"
-            else CONNECTING.replace("errors =", "socket.control.resolver = Resolver()\nerrors =")
-        )
-        + (ASKING_FOR_TCP if phase == "TCP" else "assert asked.wait(30)\n")
-        + textwrap.dedent("""
-        def look():
-            assert sockets() <= before, sockets()
-            assert "NEW" in repr(socket)
-
-        in_child(look)
-        socket.close()
-        connecting.join()
-        assert isinstance(errors[0], OperationCanceledError), errors
-        """)
-    )
-    with black_hole("127.0.0.1") as port:
-        assert_quiet(run(program, f"ws://127.0.0.1:{port}/"))
-
-
-def test_a_fork_in_a_handler_of_custom_validation_ends_the_childs_connect(server_tls, authority_file):
-    program = (
-        FORK
-        + textwrap.dedent("""
-        socket = MessageWebSocket()
-        pids = []
-
-        def handler(sender, args):
-            pids.append(os.fork())
-
-        socket.server_custom_validation_requested += handler
-        try:
-            socket.connect(uri)
-        except ConnectionLostError as exc:
-            assert pids == [0] and "parent process" in str(exc)
-            assert "NEW" in repr(socket)
-            os._exit(0)
-        end(pids[0])
-        """)
-        + AGAIN
-    )
-    with running_server(echo, ssl_context=server_tls) as uri:
-        assert_quiet(run(program, uri, authority=authority_file))
 
 
 MULTIPROCESSING = """

@@ -5,10 +5,15 @@ import select
 import socket
 import ssl
 
+import pytest
+
 from support.servers import LIMIT
+from syncws._net.tls import direct
 from syncws._net.tls.direct import DirectTlsTransport, direct_form
 from syncws._net.tls.transport import TlsTransport
 from syncws._net.transport import SocketTransport
+
+needs_direct = pytest.mark.skipif(not direct._HAS_ENGINE, reason="only the compiled part calls OpenSSL")
 
 
 def connected_pair():
