@@ -387,11 +387,15 @@ def flooded(rigs, flood):
     transport = rig.transport
     transport.feed(b"\x01\x00" if flood[0] == 0 else server_frame(PING, b"?"))
     pull(rig, 0.0)
-    transport.__class__ = EndlessTransport
-    transport.endless = flood
-    rig.session.role.reader.may_have_more = True
-    transport.has_buffered = True
+    send_for_ever(rig, flood)
     return rig
+
+
+def send_for_ever(rig, flood):
+    rig.transport.__class__ = EndlessTransport
+    rig.transport.endless = flood
+    rig.session.role.reader.may_have_more = True
+    rig.transport.has_buffered = True
 
 
 @FLOODS
@@ -410,6 +414,26 @@ def test_reads_that_take_long_are_few_before_a_time_limit_is_looked_at(rigs, flo
     with pytest.raises(OperationTimedOutError):
         rig.session.receive(Deadline(0.25))
     assert rig.transport.count <= 4
+
+
+@pytest.mark.parametrize(("limit", "reads"), [(0.0, 1), (0.25, 4)])
+def test_a_read_of_a_stream_that_never_pauses_ends_with_its_time(stream_rigs, limit, reads, monkeypatch):
+    clock = FakeClock()
+    monkeypatch.setattr(deadline_module, "clock", clock)
+    rig = begin(stream_rigs(receive_timeout=limit))
+    send_for_ever(rig, server_frame(BINARY, b"x"))
+    rig.transport.on_receive = lambda _: clock.advance(0.1)
+    inbox = rig.session.inbox
+    rig.session.begin_read(Operation())
+    with pytest.raises(OperationTimedOutError):
+        take_for_ever(inbox)
+    # The last one when the time was over: what had come by then is given out.
+    assert inbox.position == rig.transport.count == reads
+
+
+def take_for_ever(inbox):
+    while True:
+        inbox.advance(len(inbox.peek(100)))
 
 
 @FLOODS

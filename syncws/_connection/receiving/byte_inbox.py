@@ -10,7 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-from syncws._connection.receiving.inbox import BUSY, LATE, LOOK, Inbox
+from syncws._connection.receiving.inbox import BUSY, LOOK, Inbox
 from syncws._streams.operation import Operation
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws.errors import ObjectClosedError, OperationCanceledError, OperationTimedOutError
@@ -34,7 +34,7 @@ class ByteInbox(Inbox):
         position (int): bytes taken since the beginning.
     """
 
-    __slots__ = ("_at_hand", "_chunks", "_deadline", "_growing", "_is_dropping", "position")
+    __slots__ = ("_at_hand", "_chunks", "_deadline", "_growing", "_is_dropping", "_is_late", "position")
 
     def __init__(self, capacity: int, on_room: Callable[[], None]) -> None:
         """See Inbox."""
@@ -45,6 +45,8 @@ class ByteInbox(Inbox):
         self._growing: bytearray | None = None
         self._is_dropping = False
         self._deadline = FOREVER
+        # True once this read has read the socket after its time: a peer that never pauses would stretch it for ever.
+        self._is_late = False
         # Stands for a call of take_at_hand().
         self._at_hand = Operation()
         self._at_hand.is_over = True
@@ -125,6 +127,7 @@ class ByteInbox(Inbox):
         if self._is_dropping:
             raise ObjectClosedError("the input stream was closed, or its socket")
         self._deadline = deadline
+        self._is_late = False
 
     def peek(self, count: int) -> memoryview:
         """Wait for bytes and show up to `count` of them; empty when there will be no more.
@@ -157,13 +160,15 @@ class ByteInbox(Inbox):
                     # By a signal handler, just now.
                     continue
             until = self._deadline if operation.token is None else operation.token._limit(self._deadline)
-            if outcome == LATE and self._deadline.is_expired:
+            if self._is_late:
                 raise OperationTimedOutError(what)
             if signal is not None:
                 self._wait(signal, self._deadline, what, until)
                 outcome = LOOK
             else:
+                is_expired = self._deadline.is_expired
                 outcome = BUSY if self.puller is None else self.puller.pull(operation, until)
+                self._is_late = is_expired and outcome != BUSY
 
     def advance(self, count: int) -> None:
         """Take `count` bytes that peek() has shown."""
