@@ -271,9 +271,8 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         return self._latest_stream.get(self)
 
     def _flush(self) -> bool:
-        """Answer the output stream's flush: each write has left when it returns."""
-        self._output_session()
-        return True
+        """Answer the output stream's flush: a write that timed out may have left something."""
+        return self._output_session().flush()
 
     def _close_output(self) -> bool:
         self._is_output_closed = True

@@ -159,7 +159,7 @@ class DataWriter(Formatted, WriterFields):
         return len(encode_text(value, self._encoding))
 
     def flush(self) -> bool:
-        """Flush the stream; does not store. Seldom needed.
+        """Flush the stream, see IOutputStream.flush; does not store. Seldom needed.
 
         Returns:
             True, or False when it failed.

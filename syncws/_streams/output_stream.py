@@ -120,10 +120,12 @@ class IOutputStream:
             return self._sink._write(view, progress)
 
     def flush(self) -> bool:
-        """Wait until everything written has left; seldom needed.
+        """Wait until everything written has left; seldom needed, for a write waits itself.
+
+        What may be left is the rest of a write that raised an OperationTimedOutError with `is_queued`.
 
         Returns:
-            True, or False when it failed.
+            True, or False when it failed: the peer took nothing for control.send_timeout, or the connection is lost.
 
         Raises:
             ObjectClosedError: the stream was closed, or its socket (0x80000013).

@@ -67,6 +67,32 @@ def test_a_frame_that_had_begun_is_queued_and_goes_before_the_next(outbox, trans
     assert outbox.tally.messages == 2
 
 
+def test_what_was_left_is_waited_for_no_longer_than_its_time(outbox, transport, waits):
+    transport.takes.extend([2, 0, 0, 0])
+    with pytest.raises(OperationTimedOutError):
+        outbox.send(b"frame", None, SHORT)
+    assert outbox.wait_until_idle(SHORT) is False
+    transport.takes.clear()
+    assert outbox.wait_until_idle(SHORT) is True
+    assert transport.sent == b"frame"
+
+
+def test_what_a_send_is_in_the_midst_of_is_not_waited_for_by_a_signal_handler_on_its_thread(outbox, transport, waits):
+    transport.takes.extend([2, 0])
+    answers = []
+    waits.actions.append(lambda: answers.append(outbox.wait_until_idle(LIMIT)))
+    outbox.send(b"frame", None, LIMIT)
+    assert answers == [False]
+    assert transport.sent == b"frame"
+
+
+def test_nothing_is_waited_for_once_the_connection_is_lost(outbox, transport):
+    transport.takes.extend([2, ConnectionResetError(errno.ECONNRESET, "reset")])
+    with pytest.raises(ConnectionLostError):
+        outbox.send(b"frame", None, LIMIT)
+    assert outbox.wait_until_idle(LIMIT) is False
+
+
 def test_a_frame_that_began_while_it_waited_is_queued(outbox, transport, waits):
     transport.takes.extend([0, 2, 0, 0])
     waits.actions.append(lambda: None)

@@ -217,6 +217,27 @@ def test_a_write_to_a_peer_that_reads_nothing_times_out_and_close_still_ends(mak
         taken.set()
 
 
+def test_flush_waits_for_what_a_write_has_left_to_be_sent():
+    taken = threading.Event()
+
+    def script(connection):
+        stuck(taken)(connection)
+        read_until_close(connection)
+
+    try:
+        with connected_stream(script, send_timeout=0.2, outbound_buffer_size_in_bytes=4096) as socket:
+            with pytest.raises(OperationTimedOutError) as raised:
+                socket.output_stream.write(BIG)
+            assert raised.value.is_queued
+            assert socket.output_stream.flush() is False
+            taken.set()
+            while not socket.output_stream.flush():
+                pass
+            assert socket.information.bytes_pending_out == 0
+    finally:
+        taken.set()
+
+
 @pytest.mark.parametrize("end", ["close", "abort"])
 def test_a_write_that_waits_is_ended_by_closing(monkeypatch, end):
     taken, begun = threading.Event(), threading.Event()

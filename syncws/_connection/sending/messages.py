@@ -71,6 +71,10 @@ class Sending:
         else:
             self._send_large(FramePieces(opcode, payload), None)
 
+    def flush(self) -> bool:
+        """Wait until what senders have left has gone; see Outbox.wait_until_idle."""
+        return self.outbox.wait_until_idle(self._send_timeout)
+
     def forget_context(self) -> None:
         """Give back what compressing has kept; requires the writer role, at the end of sending."""
         if self.compression is not None:

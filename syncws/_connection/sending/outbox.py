@@ -209,6 +209,20 @@ class Outbox(Turns):
                 pass  # A wait for it has ended without it.
             self._tell_of_leftover()
 
+    def wait_until_idle(self, timeout: float | None) -> bool:
+        """Wait until what senders have left has gone, with the time limit of send(); return whether it has.
+
+        It has not, and will not meanwhile, in a signal handler that interrupted this thread's own send.
+        """
+        if self.is_interrupted_here:
+            return False
+        if not self.is_idle:
+            try:
+                self._finish(timeout)
+            except WebSocketError:
+                return False
+        return not self.is_broken
+
     def _tell_of_leftover(self) -> None:
         # What was posted meanwhile has to go: there may be no other sender.
         if not self.flush_without_waiting():
