@@ -438,9 +438,7 @@ class Session(Sending, Telling):
         # After an abort nobody is told any more, so the state, which takes a lock, need not be asked for.
         state = _OPEN if self._has_told_all else self.closing.state
         if self.loss is None and not self.closing.is_discarding and state in (_OPEN, CloseState.CLOSE_SENT):
-            self.loss = self.outbox.given_up or ConnectionLostError(
-                "the server ended the connection without a Close frame"
-            )
+            self.loss = self.outbox.loss or ConnectionLostError("the server ended the connection without a Close frame")
         self.closing.note(_LOST)
         is_done = False
         try:

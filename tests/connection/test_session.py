@@ -8,6 +8,7 @@ from support.calls import Call
 from support.scripts import BINARY, CLOSE, TEXT
 
 import syncws
+from syncws._connection import closing
 from syncws._connection.link import read_statistics
 from syncws._connection.receiving.session_role import SessionRole
 from syncws._streams.operation import Operation
@@ -281,6 +282,25 @@ def test_sending_after_a_lost_connection_tells_that(rigs):
     with pytest.raises(ConnectionLostError) as caught:
         rig.session.send_message(TEXT, b"x")
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
+
+
+@pytest.mark.parametrize(
+    ("error", "hresult"),
+    [
+        (ConnectionResetError(104, "reset"), HResult.WININET_E_CONNECTION_RESET),
+        # The peer had ended the connection before that.
+        (BrokenPipeError(32, "broken"), HResult.WININET_E_CONNECTION_ABORTED),
+    ],
+)
+def test_a_reset_that_only_a_send_was_told_of_is_how_the_connection_was_lost(rigs, monkeypatch, error, hresult):
+    monkeypatch.setattr(closing, "LOSS_SECONDS", 0.0)
+    rig = rigs()
+    rig.transport.takes.append(error)
+    with pytest.raises(ConnectionLostError):
+        rig.session.send_message(TEXT, b"x")
+    rig.transport.feed(b"")
+    rig.run()
+    assert rig.session.loss.hresult == hresult
 
 
 def test_a_violation_after_a_local_close_is_no_loss(rigs):

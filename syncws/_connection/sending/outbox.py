@@ -500,6 +500,14 @@ class Outbox(Turns):
         return isinstance(self._writer.shut_reason, ConnectionLostError)
 
     @property
+    def loss(self) -> ConnectionLostError | None:
+        """How this side cut the connection, or the reset that a send was told of: a read then finds only the end."""
+        reason = self._writer.shut_reason
+        if isinstance(reason, ConnectionLostError) and isinstance(reason.__cause__, ConnectionResetError):
+            return reason
+        return self.given_up
+
+    @property
     def is_idle(self) -> bool:
         """True when nothing is left to push out."""
         return not self._has_work
