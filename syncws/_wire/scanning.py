@@ -29,8 +29,8 @@ _LAST_FRAGMENT = FIN | CONTINUATION
 _LATER_FRAGMENTS = (CONTINUATION, _LAST_FRAGMENT)
 _WRONG, _UNFINISHED = -1, -2
 
-SCANNED_BYTES: int = 125 if speedups is None else speedups.SCANNED_BYTES
-"""The longest message that scan() takes."""
+SCANNED_BYTES: int = 65535 if speedups is None else speedups.SCANNED_BYTES
+"""The longest message that scan() takes; in Python one whose length takes 16 bits at most."""
 FRAGMENTED_BYTES = 131072
 """The longest message that scan_fragmented() takes: it holds its bytes twice for a moment."""
 
@@ -40,7 +40,7 @@ _new = object.__new__
 def scan_in_python(
     data: bytes, position: int, limit: int, message_class: type[Message], events: list[Incoming], /
 ) -> int:
-    """Append a message for each small, whole, unfragmented message from `position` on; return where the next frame is.
+    """Append a message for each whole, unfragmented message from `position` on; return where the next frame is.
 
     That may be a message too: one of over `limit` bytes, or one that is too large for the short way of this form.
 
@@ -49,14 +49,21 @@ def scan_in_python(
     """
     end = len(data)
     last = end - 2
-    small_limit = min(125, limit)
     append = events.append
     while position <= last:
         first = data[position]
         length = data[position + 1]
         start = position + 2
+        if length > 125:
+            # As long_header(), without a call for each message.
+            start += 2
+            if length != 126 or start > end:
+                break
+            length = data[position + 2] << 8 | data[position + 3]
+            if length < 126:
+                break
         stop = start + length
-        if length > small_limit or stop > end:
+        if length > limit or stop > end:
             break
         if first == FIN_BINARY:
             message = _new(message_class)
