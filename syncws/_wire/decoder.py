@@ -9,6 +9,7 @@ from syncws._wire.frame_decoder import (
     INFLATED_PIECE_BYTES,
     Checkpoint,
     FrameDecoder,
+    bad_text,
     check_fragments,
 )
 from syncws._wire.frames import RSV1, TEXT
@@ -165,7 +166,11 @@ class Decoder(FrameDecoder):
             # One byte beyond the limit shows that there is more, as in _inflate().
             content = inflater.read(min(INFLATED_PIECE_BYTES, self._max_message_size + 1))
             if inflater.is_drained and len(content) <= self._max_message_size:
-                events.append(message_of(content, self._message_class, is_text=first == _COMPRESSED_TEXT))
+                try:
+                    message = message_of(content, self._message_class, is_text=first == _COMPRESSED_TEXT)
+                except UnicodeDecodeError as exc:
+                    raise bad_text(exc) from None
+                events.append(message)
                 self.tally.whole += 1
             else:
                 # It goes on as what has come in pieces.
@@ -195,7 +200,10 @@ class Decoder(FrameDecoder):
             self.room = self._binary.add(piece, remaining)
             return
         assert self._text is not None
-        self.room = self._text.add(piece, remaining)
+        try:
+            self.room = self._text.add(piece, remaining)
+        except UnicodeDecodeError as exc:
+            raise bad_text(exc) from None
 
     def _end_message(self, events: list[Incoming]) -> None:
         message = _new(self._message_class)
@@ -207,6 +215,9 @@ class Decoder(FrameDecoder):
         else:
             assert self._text is not None
             message._payload = None
-            message._text = self._text.finish()
+            try:
+                message._text = self._text.finish()
+            except UnicodeDecodeError as exc:
+                raise bad_text(exc) from None
         self._text = self._binary = None
         events.append(message)

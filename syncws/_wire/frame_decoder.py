@@ -37,6 +37,7 @@ __all__ = [
     "NO_LIMIT",
     "Checkpoint",
     "FrameDecoder",
+    "bad_text",
     "check_fragments",
 ]
 
@@ -75,6 +76,14 @@ class _Fail(Exception):
 
 def _protocol_error(message: str, code: int = 1002) -> _Fail:
     return _Fail(code, ProtocolViolationError(message, close_code=code))
+
+
+def bad_text(reason: UnicodeDecodeError) -> _Fail:
+    """Return the violation of a text message that is not UTF-8 (RFC 6455 8.1).
+
+    Made where it is decoded: elsewhere a handler of a signal may have raised the error.
+    """
+    return _protocol_error(f"the server sent text that is not UTF-8: {reason.reason}", 1007)
 
 
 def check_fragments(count: int) -> None:
@@ -172,14 +181,10 @@ class FrameDecoder:
         """Take a piece of the message under way, which may be empty when it is the last.
 
         After it come `remaining` bytes of the same frame, as they are; 0 when it is compressed.
-
-        Raises:
-            UnicodeDecodeError: it is text, and not UTF-8.
         """
         raise NotImplementedError
 
     def _end_message(self, events: list[Incoming]) -> None:
-        """Give out what is left of the message under way. Raises: as _add_payload."""
         raise NotImplementedError
 
     def receive_data(self, data: bytes | memoryview) -> list[Incoming]:
@@ -203,9 +208,6 @@ class FrameDecoder:
                 self._unread = bytes(data)
         except BadDeflateError as exc:
             self._fail(_protocol_error(f"the server sent compressed data that cannot be inflated: {exc}", 1007), events)
-        except UnicodeDecodeError as exc:
-            # Of a text message, wherever it is decoded (RFC 6455 8.1).
-            self._fail(_protocol_error(f"the server sent text that is not UTF-8: {exc.reason}", 1007), events)
         except _Fail as fail:
             self._fail(fail, events)
         return events
@@ -230,6 +232,8 @@ class FrameDecoder:
                 try:
                     # Views come only where scan() is compiled.
                     position = scan(data, position, self._scan_limit, self._message_class, events)  # type: ignore[arg-type]
+                except UnicodeDecodeError as exc:
+                    raise bad_text(exc) from None
                 finally:
                     self.tally.whole += len(events) - count
                 if end - position < 2:

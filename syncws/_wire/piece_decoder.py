@@ -4,7 +4,7 @@ The thread that holds the reading role runs it; it needs no lock.
 """
 
 from syncws._wire.deflate import Inflater
-from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, check_fragments
+from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, bad_text, check_fragments
 from syncws._wire.frames import TEXT
 from syncws._wire.incoming import Incoming, MessagePiece
 from syncws._wire.utf8 import TextDecoder
@@ -59,14 +59,8 @@ class PieceDecoder(FrameDecoder):
             check_fragments(self._empty_fragments)
 
     def _add_payload(self, piece: bytes | memoryview, remaining: int, events: list[Incoming], *, is_last: bool) -> None:
-        text = None
-        if self._text is not None:
-            head, text = self._text.decode(piece)
-            text = head + text
-            if is_last:
-                self._text.check_end()
         event = _new(self._message_class)
-        event._text = text
+        event._text = None if self._text is None else self._decode_text(self._text, piece, is_last=is_last)
         event._payload = bytes(piece) if len(piece) <= self._copied_bytes else piece  # type: ignore[assignment]
         event._length = len(piece)
         event._error = None
@@ -77,3 +71,12 @@ class PieceDecoder(FrameDecoder):
         if not self._has_ended:
             # Nothing came with the end.
             self._add_payload(b"", 0, events, is_last=True)
+
+    def _decode_text(self, decoder: TextDecoder, piece: bytes | memoryview, *, is_last: bool) -> str:
+        try:
+            head, text = decoder.decode(piece)
+            if is_last:
+                decoder.check_end()
+        except UnicodeDecodeError as exc:
+            raise bad_text(exc) from None
+        return head + text
