@@ -125,7 +125,8 @@ class IOutputStream:
         What may be left is the rest of a write that raised an OperationTimedOutError with `is_queued`.
 
         Returns:
-            True, or False when it failed: the peer took nothing for control.send_timeout, or the connection is lost.
+            True, or False when it failed: the server took nothing for control.send_timeout, the connection ended before
+            all had gone, or this is called in a signal handler that has interrupted a write of the same thread.
 
         Raises:
             ObjectClosedError: the stream was closed, or its socket (0x80000013).

@@ -232,10 +232,32 @@ def test_flush_waits_for_what_a_write_has_left_to_be_sent():
             assert socket.output_stream.flush() is False
             taken.set()
             while not socket.output_stream.flush():
-                pass
+                assert socket.is_open
             assert socket.information.bytes_pending_out == 0
     finally:
         taken.set()
+
+
+def test_flush_does_not_say_that_all_has_gone_when_the_end_has_dropped_it():
+    go, over = threading.Event(), threading.Event()
+
+    def script(connection):
+        stuck(go)(connection)
+        connection.sendall(server_frame(CLOSE, (1000).to_bytes(2, "big")))
+        wait(over)
+
+    settings = {"send_timeout": 0.2, "close_timeout": 0.2, "outbound_buffer_size_in_bytes": 4096}
+    try:
+        with connected_stream(script, **settings) as socket:
+            with pytest.raises(OperationTimedOutError) as raised:
+                socket.output_stream.write(BIG)
+            assert raised.value.is_queued
+            go.set()
+            wait_closed(socket)
+            assert socket.output_stream.flush() is False
+            over.set()
+    finally:
+        over.set()
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])

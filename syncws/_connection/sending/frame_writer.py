@@ -67,6 +67,7 @@ class FrameWriter:
         transport (Transport): where bytes go.
         tally (Tally): what has gone.
         has_begun (bool): True when bytes of the frame under way have gone, so that it cannot be taken back.
+        has_dropped (bool): True when the end of sending has dropped the rest of a frame.
         is_torn (bool): True while an interruption would leave the number of bytes sent unknown.
         shut_reason (WebSocketError | None): why nothing can be sent any more; None while something can.
         closing_reason (WebSocketError): why closing began, for the senders that it keeps out.
@@ -81,6 +82,7 @@ class FrameWriter:
         "_waker",
         "closing_reason",
         "has_begun",
+        "has_dropped",
         "is_quiet",
         "is_torn",
         "shut_reason",
@@ -96,7 +98,7 @@ class FrameWriter:
         # What is left of the piece being sent, and the pieces of the same frame that follow it.
         self._rest = _NOTHING
         self._pieces: FramePieces | None = None
-        self.has_begun = False
+        self.has_begun = self.has_dropped = False
         self.is_torn = False
         self.shut_reason: WebSocketError | None = None
         self.closing_reason: WebSocketError = _CLOSING
@@ -176,6 +178,8 @@ class FrameWriter:
 
     def forget(self) -> None:
         """Drop what is left."""
+        if self.shut_reason is not None and (self._rest or self._pieces is not None or self.transport.has_unsent):
+            self.has_dropped = True
         self._rest = _NOTHING
         self._pieces = None
 
