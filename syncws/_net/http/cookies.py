@@ -60,10 +60,7 @@ class Cookies:
         if value is None:
             return None
         try:
-            # In the jar of urllib and requests a character is a byte, which the server gets as it has set it. One that
-            # is none can only be the application's.
-            if not all(character <= "\xff" for character in value):
-                value = value.encode("utf-8").decode("latin-1")
+            value = "; ".join(map(_with_bytes, value.split("; ")))
         except UnicodeEncodeError:
             value = "\0"
         # A tab may stand in a header (RFC 9110 5.5), and a server may set one.
@@ -81,6 +78,14 @@ class Cookies:
             self.jar = _own_jar()
         request = _Request(uri, self._first_uri)
         self.jar.extract_cookies(_Answer(set_cookie), request)  # type: ignore[arg-type]
+
+
+def _with_bytes(cookie: str) -> str:
+    """Return a cookie with a character for each byte.
+
+    In the jar of urllib and requests it has been so since the server set it. What has others is the application's.
+    """
+    return cookie if all(character <= "\xff" for character in cookie) else cookie.encode("utf-8").decode("latin-1")
 
 
 def _own_jar() -> "CookieJar":
