@@ -10,7 +10,7 @@ import sys
 from syncws import Certificate, ConnectFailedError, MessageWebSocket, OperationTimedOutError, WebSocketError
 from syncws.cli.exits import ExitCode
 from syncws.cli.options import Commands, add_command, connect, new_socket
-from syncws.cli.screen import printable
+from syncws.cli.screen import printable, shown_uri
 
 __all__ = ["add_to", "run"]
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _table(options: argparse.Namespace, socket: MessageWebSocket, failure: WebSocketError | None) -> Table:
     information = socket.information
-    table: Table = {"connection": {"URL": options.url}}
+    table: Table = {"connection": {"URL": shown_uri(options.url)}}
     connection = table["connection"]
     connection["state"] = "connected" if failure is None else f"failed: {failure.status}"
     for name, value in (

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         socket.control.discard_unclaimed_messages = True
         connect(options, socket)
         where = socket.information.remote_address
-        print(f"PING {shown_uri(socket)}" + ("" if where is None else f" ({where})"), flush=True)
+        print(f"PING {shown_uri(socket.uri)}" + ("" if where is None else f" ({where})"), flush=True)
         pings = _Pings(socket)
         try:
             pings.run(options.count, options.interval, options.answer)
@@ -108,7 +108,7 @@ class _Pings:
         answered = len(self.round_trips)
         lost = 100 * (self._sent - answered) / self._sent if self._sent else 0
         lines = [
-            f"--- {shown_uri(self._socket)} ping statistics ---",
+            f"--- {shown_uri(self._socket.uri)} ping statistics ---",
             f"{self._sent} pings, {answered} answers, {lost:g}% lost, time {time.monotonic() - self._start:.3f} s",
         ]
         if self.round_trips:

@@ -53,7 +53,7 @@ class Screen:
         where = f" at {information.remote_address}" if information.remote_address is not None else ""
         through = f" through {information.proxy}" if information.proxy else ""
         hint = "; /help says what can be typed" if self._file is None else ""
-        self.note(f"connected to {shown_uri(socket)}{where}{through}{protocol}{hint}")
+        self.note(f"connected to {shown_uri(socket.uri)}{where}{through}{protocol}{hint}")
 
     def ended(self, socket: MessageWebSocket) -> None:
         """Say how the connection has ended."""
@@ -86,10 +86,10 @@ class RichScreen(Screen):
         self.line(">", text, "blue")
 
 
-def shown_uri(socket: MessageWebSocket) -> str:
-    """Return what a socket is connected to, without the query: that may be a token, and stderr goes to logs."""
-    uri, question_mark, _ = (socket.uri or "").partition("?")
-    return f"{uri}{'?…' if question_mark else ''}"
+def shown_uri(uri: str | None) -> str:
+    """Return a URI without its query: that may be a token, and what is shown goes to logs."""
+    start, question_mark, _ = (uri or "").partition("?")
+    return f"{start}{'?…' if question_mark else ''}"
 
 
 def printable(text: str) -> str:

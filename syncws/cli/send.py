@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from syncws import StreamWebSocket, WebSocketError
+from syncws import CloseCause, StreamWebSocket, WebSocketError
 from syncws.cli import lines
 from syncws.cli.exits import LOOK_SECONDS, CommandError, ExitCode, check_how_it_ended
 from syncws.cli.options import Commands, add_command, connect, new_socket, seconds
@@ -49,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
     """Send the file and close; return 0.
 
     Raises:
-        CommandError: the server has closed with a code that is not an orderly end, or has not answered the closing.
+        CommandError: the server has closed with a code that is not an orderly end, or has not answered the closing in
+            time; or the connection was lost before that.
         WebSocketError: the library's.
         OSError: the file cannot be read.
     """
@@ -75,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
         in_time = _close_in_time(socket)
         answers.join()
         check_how_it_ended(socket)
+        if socket.information.close_cause is CloseCause.CONNECTION_LOST:
+            raise CommandError("the connection was lost, so what was sent last may not have arrived", ExitCode.LOST)
         if not in_time:
             raise CommandError(
                 "the server did not answer the Close frame in time, so what was sent last may not have arrived: "
@@ -169,7 +172,7 @@ class _Answers:
                     lines.write(piece)
                 self._latest = time.monotonic()
         except WebSocketError:
-            # Sending and closing tell it too.
+            # Sending tells it too, and the cause of the end.
             pass
         except OSError as error:
             self._failure = error

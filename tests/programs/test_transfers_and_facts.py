@@ -200,6 +200,20 @@ def test_what_came_before_a_loss_is_in_the_file(run, tmp_path):
     assert (tmp_path / "received").read_bytes() == b"half"
 
 
+def test_send_tells_of_a_connection_that_was_lost_while_it_waited_for_answers(run, path):
+    def take_all_and_reset(connection):
+        handshake(connection)
+        taken = 0
+        while taken < 3_000_000:
+            taken += len(connection.recv(1 << 20))
+        reset(connection)
+
+    with scripted_server(take_all_and_reset) as uri:
+        code, _, error = run("send", uri, path, "--wait", "30")
+    assert code == 9
+    assert "the connection was lost, so what was sent last may not have arrived" in error
+
+
 def test_a_file_is_left_alone_when_nobody_answers(run, tmp_path):
     (tmp_path / "kept").write_bytes(b"before")
     assert run("receive", "ws://127.0.0.1:1/", str(tmp_path / "kept"))[0] == 4
@@ -290,12 +304,12 @@ def test_info_shows_what_there_is_to_know(run):
         for told in ("connection", "127.0.0.1", "subprotocol", "chat", "headers of the answer", "round trip of a ping"):
             assert told in output.decode()
         assert re.search(r"^  total +[0-9.]+ ms$", output.decode(), re.MULTILINE)
-        code, output, _ = run("info", uri, "--subprotocol", "chat", "--json")
+        code, output, _ = run("info", f"{uri}?token=secret", "--subprotocol", "chat", "--json")
     table = json.loads(output)
     # Seconds, which a program can compare.
     assert 0 < table["times"]["tcp"] <= table["times"]["total"] < LIMIT
     assert 0 < table["times"]["round trip of a ping"] < LIMIT
-    assert table["connection"]["URL"] == uri
+    assert table["connection"]["URL"] == f"{uri}?…"
     assert table["connection"]["state"] == "connected"
 
 
