@@ -45,17 +45,27 @@ class Conversation:
         self._shown = 0
         self._latest = 0.0
         self._is_fed = False
-        # Bytes and frames that had come at the last look.
-        self._seen = (0, 0)
+        # Pings and pongs that have come; and bytes, frames and these at the last look.
+        self._controls = 0
+        self._seen = (0, 0, 0)
         self.is_over: bool = False
         # The one that is connecting, or connected.
-        self.socket: MessageWebSocket | None = None
+        self._socket: MessageWebSocket | None = None
 
     def listen_to(self, socket: MessageWebSocket) -> None:
         """Be over when this socket, which is not connected yet, has closed."""
-        self.socket = socket
+        self.watch(socket)
         socket.message_received += self.received
         socket.closed += lambda sender, args: self.end(None)
+
+    def watch(self, socket: MessageWebSocket) -> None:
+        """Look at this socket, which is not connected yet, to see whether an answer is coming in."""
+        self._socket = socket
+        socket.ping_received += self._control_came
+        socket.pong_received += self._control_came
+
+    def _control_came(self, *_: object) -> None:
+        self._controls += 1
 
     def run(self, feed: Callable[[], object], wait: float | None) -> None:
         """Send, and show what comes, until the connection is over or quiet enough.
@@ -90,13 +100,13 @@ class Conversation:
 
     def _is_arriving(self) -> bool:
         """Tell whether a part of a message has come since the last look."""
-        if self.socket is None:
+        if self._socket is None:
             return False
-        information = self.socket.information
-        before, self._seen = self._seen, (information.bytes_received, information.frames_received)
-        came, frames = (now - then for now, then in zip(self._seen, before, strict=True))
-        # More than pings and pongs may have.
-        return came > frames * _MOST_BYTES_OF_A_CONTROL_FRAME
+        information = self._socket.information
+        before, self._seen = self._seen, (information.bytes_received, information.frames_received, self._controls)
+        came, frames, controls = (now - then for now, then in zip(self._seen, before, strict=True))
+        # Frames of a message; or of one that has not all come more bytes than the pings and pongs can have had.
+        return frames > controls or came > controls * _MOST_BYTES_OF_A_CONTROL_FRAME
 
     def _run_feed(self, feed: Callable[[], object]) -> None:
         try:

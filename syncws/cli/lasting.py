@@ -119,7 +119,8 @@ class Lasting:
             self._conversation.end(None)
 
     def _prepare(self, socket: MessageWebSocket) -> None:
-        self._latest = self._conversation.socket = socket
+        self._latest = socket
+        self._conversation.watch(socket)
         if self._check_pin is not None:
             socket.server_custom_validation_requested += self._check_pin
 

@@ -16,6 +16,7 @@ from support.servers import handshake, join
 from syncws.cli import lines, send
 from syncws.cli.conversation import Conversation
 from syncws.cli.main import main
+from syncws.events import Event
 
 needs_nonblocking_pipes = pytest.mark.skipif(
     sys.platform == "win32", reason="pipes that do not block are not for select() here"
@@ -82,27 +83,31 @@ def test_the_wait_for_answers_does_not_begin_while_nobody_reads_the_output(monke
 
 
 class Arriving:
-    """Stands for a socket to which so many bytes and frames come between two looks."""
+    """Stands for a socket to which so many bytes, frames and pings among them come between two looks."""
 
-    def __init__(self, count, frames):
+    def __init__(self, count, frames, pings):
         self.looks = itertools.count(1)
-        self.count, self.frames = count, frames
+        self.count, self.frames, self.pings = count, frames, pings
+        self.ping_received, self.pong_received = Event("ping_received"), Event("pong_received")
 
     @property
     def information(self):
         look = next(self.looks)
+        for _ in range(self.pings):
+            self.ping_received(self, None)
         return SimpleNamespace(bytes_received=look * self.count, frames_received=look * self.frames)
 
 
 @pytest.mark.parametrize(
-    ("count", "frames", "is_message"), [(500, 0, True), (70_000, 2, True), (400, 2, False), (0, 0, False)]
+    ("count", "frames", "pings", "is_message"),
+    [(500, 0, 0, True), (70_000, 2, 2, True), (100, 2, 0, True), (400, 2, 2, False), (0, 0, 0, False)],
 )
-def test_the_wait_for_answers_does_not_begin_while_a_part_of_one_comes(monkeypatch, count, frames, is_message):
+def test_the_wait_for_answers_does_not_begin_while_a_part_of_one_comes(monkeypatch, count, frames, pings, is_message):
     clock = HastyClock()
     monkeypatch.setattr("syncws.cli.conversation.time", clock)
     monkeypatch.setattr("syncws.cli.conversation.LOOK_SECONDS", 0.001)
     conversation = Conversation(lambda _: None)
-    conversation.socket = Arriving(count, frames)
+    conversation.watch(Arriving(count, frames, pings))
     try:
         assert looks_again(clock, lambda: conversation.run(lambda: None, 1.0)) is is_message
     finally:
