@@ -70,10 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextlib.contextmanager
 def _all_streams() -> Iterator[None]:
     """Supply stdin, stdout and stderr where they are closed or missing, as under pythonw, and have stdout take all."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # As Python does it for stderr: a file on Windows, say, lacks most characters that a server may send.
-        sys.stdout.reconfigure(errors="backslashreplace")
     with contextlib.ExitStack() as stack:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # As Python does it for stderr: a file on Windows, say, lacks most characters that a server may send.
+            stack.callback(sys.stdout.reconfigure, errors=sys.stdout.errors)
+            sys.stdout.reconfigure(errors="backslashreplace")
         for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
             if getattr(sys, name) is None:
                 stack.callback(setattr, sys, name, None)

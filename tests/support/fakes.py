@@ -34,12 +34,7 @@ class FakeClock:
 def as_transports_raise(error):
     """Return what a transport raises for an error of the system: ConnectionLostError; anything else as it is."""
     is_system = isinstance(error, OSError) and error.errno is not None and not isinstance(error, ssl.SSLError)
-    if not is_system:
-        return error
-    lost = lost_connection(error)
-    if lost is not error:
-        lost.__cause__ = error
-    return lost
+    return lost_connection(error) if is_system else error
 
 
 class KeepsReceived:
