@@ -227,8 +227,8 @@ class WebSocketControl(KeptSettings, Settable):
         They are trusted in addition to the system's, unless trusts_system_authorities is False. None, the default, for
         the system's alone. A folder's files must have the hashed names that `openssl rehash FOLDER` gives them. Read
         before anything is sent: connect() raises InvalidArgumentError (0x80070057) for what cannot be read. A change of
-        the files counts from the next connect on. For the server only, and not together with an ssl_context, which has
-        authorities of its own.
+        the file counts from the next connect on, one in a folder after five minutes at the latest. For the server only,
+        and not together with an ssl_context, which has authorities of its own.
         """,
     )
     trusts_system_authorities: Setting[bool] = Setting(
