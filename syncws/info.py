@@ -151,7 +151,7 @@ class WebSocketInformation(NotCopied):
         Raises:
             TypeError: always.
         """
-        raise TypeError(f"{cls.__name__} cannot be made: use a socket's `information`")
+        raise TypeError(f"{cls.__name__} cannot be made: use {cls.__name__.removesuffix('Information')}.information")
 
     @classmethod
     def _over(cls, take_snapshot: Callable[[], Snapshot]) -> Self:
