@@ -3,6 +3,7 @@
 import http.cookiejar
 import http.cookies
 import types
+import urllib.error
 import urllib.request
 
 import pytest
@@ -121,7 +122,11 @@ def test_what_a_server_sets_without_domain_is_not_for_its_subdomains():
 
 def ask_by_urllib(uri, jar):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
-    opener.open(uri.replace("ws:", "http:"), timeout=LIMIT)
+    try:
+        opener.open(uri.replace("ws:", "http:"), timeout=LIMIT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def ask_by_syncws(uri, jar):
