@@ -273,7 +273,7 @@ def test_an_interruption_of_its_wait_leaves_the_rest_to_others(line):
 
     line.outbox.during = interrupt
     with pytest.raises(KeyboardInterrupt):
-        line.send_to_a_part()
+        line.send_for_ever(LIMIT)
     assert line.leftovers.count
     assert line.outbox.given_up is None
     count = line.outbox.tally.whole
@@ -297,7 +297,7 @@ def test_ctrl_c_while_others_are_told_of_the_rest_is_not_lost(line, raised):
 
     line.outbox.during = time_out
     with pytest.raises(KeyboardInterrupt if raised is KeyboardInterrupt else OperationTimedOutError):
-        line.send_to_a_part()
+        line.send_for_ever(LIMIT)
     line.outbox._on_leftover = told
     assert not line.outbox.is_idle
 
@@ -313,7 +313,7 @@ def test_an_interruption_while_it_is_counted_leaves_the_rest_to_others(line, mon
     with monkeypatch.context() as patches:
         patches.setattr(BandwidthMeter, "_add_rarely", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            line.send_to_a_part()
+            line.send_for_ever(LIMIT)
     assert not line.outbox.is_idle
     assert line.leftovers.count
     count = line.outbox.tally.whole
@@ -363,7 +363,7 @@ def test_a_shut_before_its_wait_is_no_success(line):
 
     line.outbox.during = shut
     with pytest.raises(OperationCanceledError):
-        line.send_to_a_part()
+        line.send_for_ever(LIMIT)
 
 
 def test_frames_of_many_threads_stay_whole(line):
