@@ -67,7 +67,7 @@ class FrameWriter:
         transport (Transport): where bytes go.
         tally (Tally): what has gone.
         has_begun (bool): True when bytes of the frame under way have gone, so that it cannot be taken back.
-        has_dropped (bool): True when the end of sending has dropped the rest of a frame.
+        has_dropped (bool): True when the end has dropped the rest of a frame, or frames that were left to others.
         is_torn (bool): True while an interruption would leave the number of bytes sent unknown.
         shut_reason (WebSocketError | None): why nothing can be sent any more; None while something can.
         closing_reason (WebSocketError): why closing began, for the senders that it keeps out.

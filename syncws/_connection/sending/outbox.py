@@ -55,7 +55,6 @@ class Outbox(Turns):
     """
 
     __slots__ = (
-        "_has_dropped",
         "_on_leftover",
         "_on_lost",
         "_retire",
@@ -86,8 +85,6 @@ class Outbox(Turns):
         self._owner = _NOBODY
         self._retire: Callable[[], None] | None = None
         self.given_up: ConnectionLostError | None = None
-        # True when the end of the connection has dropped frames of a message that somebody had to go on with.
-        self._has_dropped = False
         self.has_posted = False
         self.send_timeout: float | None = None
 
@@ -224,7 +221,7 @@ class Outbox(Turns):
                 self._finish(timeout)
             except WebSocketError:
                 return False
-        return not (self.is_broken or self._has_dropped or self._writer.has_dropped)
+        return not (self.is_broken or self._writer.has_dropped)
 
     def _tell_of_leftover(self) -> None:
         # What was posted meanwhile has to go: there may be no other sender.
@@ -472,7 +469,8 @@ class Outbox(Turns):
         close_transport, self._retire = self._retire, None
         if close_transport is not None:
             close_transport()
-            self._has_dropped = self._open is not None and self._has_left_frames
+            if self._open is not None and self._has_left_frames:
+                self._writer.has_dropped = True
             # Buffers of the application's are not held for as long as it holds the socket.
             self._writer.forget()
             self._open = None
