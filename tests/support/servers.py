@@ -85,13 +85,22 @@ def _serving(server: Server) -> Iterator[Server]:
         # Last of all, because leaving the server's own block uses the pipe once more.
         stack.callback(close_shutdown_pipe, server)
         stack.enter_context(server)
-        thread = threading.Thread(target=server.serve_forever, name="test-server")
+        thread = threading.Thread(target=_serve, args=(server,), name="test-server")
         thread.start()
         try:
             yield server
         finally:
             server.shutdown()
             join(thread)
+
+
+def _serve(server: Server) -> None:
+    try:
+        server.serve_forever()
+    except OSError:
+        # shutdown() closes the listening socket first; a thread that comes to select() after that is refused.
+        if server.socket.fileno() >= 0:
+            raise
 
 
 def close_shutdown_pipe(server: Server) -> None:
