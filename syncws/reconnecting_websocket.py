@@ -297,7 +297,11 @@ class ReconnectingWebSocket(NotCopied):
     def is_connected(self) -> bool:
         """True while there is a connection, as far as is known: a next call may still find it lost."""
         socket = self._reconnecting_worker.socket
-        return socket is not None and socket.is_open
+        if socket is None or not socket.is_open:
+            return False
+        session = socket._session
+        # What waits for a handler keeps the socket open; a program that sends again and again would never come to wait.
+        return session is not None and not session.outbox.is_broken
 
     # What the worker calls.
 

@@ -146,6 +146,31 @@ def test_send_says_that_there_is_no_connection_at_the_moment():
         assert repr(socket).startswith("<ReconnectingWebSocket connecting")
 
 
+def send_for_ever(socket):
+    while True:
+        socket.send(bytes(100_000))
+
+
+def test_after_a_send_that_found_the_loss_a_wait_is_for_the_next_connection():
+    handled, go_on = threading.Event(), threading.Event()
+    with one_after_the_other(sends(*["a" * 1000] * 100, then=reset), sends(then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri, backoff=QUICK, inbox_size_in_bytes=1000)
+        socket.message_received += lambda *_: (handled.set(), go_on.wait(LIMIT))
+        with socket:
+            wait(handled)
+            try:
+                with pytest.raises(ConnectionLostError):
+                    send_for_ever(socket)
+                # What waits behind the handler keeps the connection's own socket open.
+                assert socket.socket.is_open
+                assert not socket.is_connected
+                assert not socket.wait_connected(0.01)
+            finally:
+                go_on.set()
+            assert socket.wait_connected(LIMIT)
+            socket.send("x")
+
+
 def test_the_connection_is_there_to_be_asked():
     with one_after_the_other(sends(then=stays)) as uri:
         socket = ReconnectingWebSocket(uri)
