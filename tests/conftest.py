@@ -112,11 +112,11 @@ def leaves_nothing_behind(no_lingering_monitor: None) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the proxies of the machine, and its exceptions, out of the environment."""
+    """Take the proxies of the machine, and its exceptions, out of the environment and of what it is set to."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(choice, "_HAS_SYSTEM_SETTINGS", False)
+    monkeypatch.setattr(choice, "_from_system", lambda uri: None)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from support import settings_with
 
 from syncws._net.proxy import choice
+from syncws._net.proxy.choice import _from_system as from_system
 from syncws._net.proxy.choice import choose_proxy, is_exempt
 from syncws._wire.proxy_url import Login
 from syncws._wire.uri import parse_uri
@@ -322,6 +323,7 @@ def system(monkeypatch):
 
     def put(proxies, exempt=()):
         monkeypatch.setattr(choice, "_HAS_SYSTEM_SETTINGS", True)
+        monkeypatch.setattr(choice, "_from_system", from_system)
         monkeypatch.setattr(urllib.request, "getproxies", lambda: dict(proxies))
         monkeypatch.setattr(urllib.request, "proxy_bypass", lambda host: host in exempt)
 
