@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TextIO, TypeAlias, TypeVar
 
 from syncws import MessageWebSocket
 from syncws.cli import lines
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json and options.binary:
         raise CommandError("--json and --binary exclude each other", ExitCode.USAGE)
     is_typed = not (options.message or options.file or options.json or options.binary)
-    is_on_terminal = is_typed and sys.stdin.isatty() and sys.stdout.isatty()
+    is_on_terminal = is_typed and _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
     if options.reconnect:
         _over_and_over(options, is_on_terminal=is_on_terminal)
         return ExitCode.OK
@@ -105,6 +105,19 @@ def run(options: argparse.Namespace) -> int:
             _typed(options, socket)
         check_how_it_ended(socket)
     return ExitCode.OK
+
+
+def _is_terminal(file: TextIO) -> bool:
+    if not file.isatty():
+        return False
+    if sys.platform != "win32":
+        return True
+    # Windows calls NUL a terminal too, which is the stdin of a service; only a console has a mode.
+    import ctypes
+    import msvcrt
+
+    handle = ctypes.c_void_p(msvcrt.get_osfhandle(file.fileno()))
+    return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(ctypes.c_ulong())))
 
 
 def _piped(options: argparse.Namespace, socket: MessageWebSocket) -> None:
