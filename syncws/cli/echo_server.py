@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
-    from websockets.sync.server import ServerConnection
+    from websockets.sync.server import Server, ServerConnection
     from websockets.typing import Subprotocol
 
 __all__ = ["echo", "file_sender", "running_server"]
@@ -157,7 +157,7 @@ def running_server(
         # Last of all, because leaving the server's own block uses the pipe once more.
         stack.callback(_close_shutdown_pipe, server)
         stack.enter_context(server)
-        thread = threading.Thread(target=server.serve_forever, name="echo-server", daemon=True)
+        thread = threading.Thread(target=_serve, args=(server,), name="echo-server", daemon=True)
         thread.start()
         try:
             yield server.socket.getsockname()[1]
@@ -170,6 +170,15 @@ def running_server(
 def _listening(host: str, port: int) -> socket.socket:
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     return socket.create_server(address, family=family)
+
+
+def _serve(server: "Server") -> None:
+    try:
+        server.serve_forever()
+    except OSError:
+        # shutdown() closes the listening socket first; where select() waits, as on Windows, it may be told of that.
+        if server.socket.fileno() >= 0:
+            raise
 
 
 def _close_shutdown_pipe(server: object) -> None:

@@ -20,7 +20,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
-from support.servers import LIMIT, join, read_exactly, wait
+from support.servers import LIMIT, join, read_exactly, stop_listening, wait
 
 Script = Callable[[dns.message.Message, bool], list[Any]]
 
@@ -171,7 +171,7 @@ class DnsServer:
     def close(self) -> None:
         """End, and wait for what is being answered."""
         self._is_over = True
-        self._listener.shutdown(socket.SHUT_RDWR)
+        stop_listening(self._listener)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(b"", self._datagrams.getsockname())
         while self._threads:

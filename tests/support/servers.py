@@ -98,7 +98,7 @@ def _serve(server: Server) -> None:
     try:
         server.serve_forever()
     except OSError:
-        # shutdown() closes the listening socket first; a thread that comes to select() after that is refused.
+        # shutdown() closes the listening socket first; where select() waits, as on Windows, it may be told of that.
         if server.socket.fileno() >= 0:
             raise
 
@@ -159,12 +159,20 @@ def scripted_server(
     try:
         yield f"{scheme}://localhost:{listener.getsockname()[1]}/"
     finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
+        stop_listening(listener)
         join(thread)
         listener.close()
     if failures:
         raise failures[0]
+
+
+def stop_listening(listener: socket.socket) -> None:
+    """End an accept() that waits, and each later one."""
+    try:
+        listener.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # Windows and macOS refuse that; there the close ends it, which on Linux it does not.
+        listener.close()
 
 
 @contextlib.contextmanager
