@@ -1,6 +1,7 @@
 """Which proxy is chosen: control.proxy, the environment, and what no_proxy exempts from it."""
 
 import importlib.util
+import os
 import pathlib
 import subprocess
 import sys
@@ -99,11 +100,16 @@ def test_loopback_is_no_special_case(environment, uri):
     assert chosen(uri) == "http://proxy:1"
 
 
+def as_told(name):
+    """Return a variable's name as messages have it: in lower case where case does not count."""
+    return name.lower() if os.name == "nt" else name
+
+
 @pytest.mark.parametrize("name", ["wss_proxy", "HTTPS_PROXY", "All_Proxy"])
 @pytest.mark.parametrize("value", ["ftp://name:secret@proxy", "http://name:secret@proxy:0", "http://name:sec ret@x"])
 def test_a_bad_variable_is_named_without_its_password(environment, name, value):
     environment(**{name: value})
-    with pytest.raises(InvalidArgumentError, match=f"the environment variable {name} ") as caught:
+    with pytest.raises(InvalidArgumentError, match=f"the environment variable {as_told(name)} ") as caught:
         chosen("wss://example.com/")
     assert "secret" not in str(caught.value)
     assert "sec ret" not in str(caught.value)
@@ -118,7 +124,7 @@ def test_a_bad_variable_that_is_not_looked_at_harms_nobody(environment):
 def test_a_bad_list_of_exceptions_is_named(environment, caplog):
     environment(http_proxy="http://proxy", NO_PROXY="example.com, 10.0.0.0/33")
     assert chosen("ws://other.test/") == "http://proxy:80"
-    assert "variable NO_PROXY has the entry '10.0.0.0/33'" in caplog.text
+    assert f"variable {as_told('NO_PROXY')} has the entry '10.0.0.0/33'" in caplog.text
 
 
 # The credential.

@@ -1,7 +1,13 @@
 """A fixture for the tests of the command line."""
 
+import os
+
 import pytest
 from support.commands import run_main
+
+if os.name == "nt":
+    # The faulty peer asks how much the other end has acknowledged, which Windows does not tell.
+    collect_ignore = ["test_campaigns.py"]
 
 
 @pytest.fixture
