@@ -3,6 +3,7 @@
 The only module that reads a clock, so that a test replaces time by setting `clock`.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from importlib.machinery import BuiltinImporter
@@ -11,23 +12,26 @@ __all__ = ["FOREVER", "Deadline", "now"]
 
 # Locks and poll count milliseconds in 32 bits on some systems.
 _LONGEST_WAIT_SECONDS = 2_000_000.0
+# On Windows before Python 3.13 time.monotonic moves in steps of 16 ms: most round trips would take 0 s.
+_CLOCK = "perf_counter" if sys.platform == "win32" else "monotonic"
 
 
-def _own_monotonic() -> Callable[[], float]:
-    """Return time.monotonic from a copy of the module `time` that nobody else has.
+def _own_clock() -> Callable[[], float]:
+    """Return the clock from a copy of the module `time` that nobody else has.
 
     freezegun puts its own function wherever a module holds the common one, and no time limit would ever end.
     """
     spec = BuiltinImporter.find_spec("time")
     own = None if spec is None else BuiltinImporter.create_module(spec)
     if own is None:
-        return time.monotonic
-    BuiltinImporter.exec_module(own)
-    monotonic: Callable[[], float] = own.monotonic
-    return monotonic
+        own = time
+    else:
+        BuiltinImporter.exec_module(own)
+    made: Callable[[], float] = getattr(own, _CLOCK)
+    return made
 
 
-clock: Callable[[], float] = _own_monotonic()
+clock: Callable[[], float] = _own_clock()
 
 
 def now() -> float:

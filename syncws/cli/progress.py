@@ -38,13 +38,13 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
 
 
 def _plain(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
-    start = time.monotonic()
+    start = time.perf_counter()
     shown = start - _SECONDS_BETWEEN
     of = "" if total is None else f" of {total / _MEBIBYTE:.1f}"
 
     def show(done: int) -> None:
         nonlocal shown
-        now = time.monotonic()
+        now = time.perf_counter()
         if now - shown >= _SECONDS_BETWEEN or done == total:
             shown = now
             text = f"\r{what} {done / _MEBIBYTE:.1f}{of} MiB, {_rate(done, now - start)} "

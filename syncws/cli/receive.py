@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         is_stdout = options.file == "-"
         file: BinaryIO = sys.stdout.buffer if is_stdout else stack.enter_context(Path(options.file).open("wb"))
         show = stack.enter_context(progress(f"receiving {os.path.basename(options.file)}", None))
-        start, count = time.monotonic(), 0
+        start, count = time.perf_counter(), 0
         source = socket.input_stream.as_file()
         while piece := source.read1():
             # At once: whoever reads behind a pipe, or follows the file, sees it when it comes.
@@ -55,5 +55,5 @@ def run(options: argparse.Namespace) -> int:
             count += len(piece)
             show(count)
         check_how_it_ended(socket)
-    print(moved("received", count, time.monotonic() - start), file=sys.stderr)
+    print(moved("received", count, time.perf_counter() - start), file=sys.stderr)
     return ExitCode.OK

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         socket.control.receive_timeout = None
         connect(options, socket)
         answers = _Answers(socket, is_shown=options.wait != 0)
-        start = time.monotonic()
+        start = time.perf_counter()
         try:
             if file is None:
                 count = _send_pieces(socket, sys.stdin.buffer, "stdin")
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         except WebSocketError:
             answers.raise_failure()
             raise
-        taken = time.monotonic() - start
+        taken = time.perf_counter() - start
         if options.wait != 0:
             answers.wait_quiet(options.wait)
         in_time = _close_in_time(socket)
