@@ -265,7 +265,9 @@ def test_end_output_on_a_connection_that_is_gone_does_nothing(ends):
 
 def test_abort_ends_both_directions(ends):
     ends[0].abort()
-    assert receive(ends[0]) == b""
+    # Windows refuses to receive after that.
+    with contextlib.suppress(ConnectionLostError):
+        assert receive(ends[0]) == b""
     with pytest.raises(ConnectionLostError) as caught:
         ends[0].send(b"x")
     assert isinstance(caught.value.__cause__, BrokenPipeError)

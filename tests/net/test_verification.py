@@ -308,7 +308,7 @@ def test_a_wrong_usage_is_not_looked_behind_without_a_place_for_a_temporary_file
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     report = examine(trusting(ROOT), [make(issuer=ROOT, usages=[CLIENT]).der], "localhost")
     assert report.errors == (WRONG_USAGE, OTHER_ERRORS)
-    assert "no place for a temporary file: No such file" in certificate_error(report, report.errors, "x").message
+    assert "no place for a temporary file: " in certificate_error(report, report.errors, "x").message
 
 
 def test_no_temporary_file_stays(monkeypatch, tmp_path):

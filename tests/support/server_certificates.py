@@ -3,6 +3,7 @@
 import ipaddress
 import ssl
 import tempfile
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -52,10 +53,10 @@ class Made(certificates.Made):
         """Return a server's TLS settings that show this certificate and the rest of `chain`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         shown = self.chain if chain is None else chain
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(b"".join(made.pem for made in shown) + self.key_pem())
-            file.flush()
-            context.load_cert_chain(file.name)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "shown.pem"
+            file.write_bytes(b"".join(made.pem for made in shown) + self.key_pem())
+            context.load_cert_chain(file)
         return context
 
     def trusted_by(self, context):

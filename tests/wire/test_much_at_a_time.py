@@ -1,5 +1,6 @@
 """Much that was received by one read, as a view of memory that is used again: where the compiled part is there."""
 
+import os
 import random
 import socket
 from collections import deque
@@ -14,7 +15,7 @@ from syncws._wire.decoder import Decoder
 from syncws._wire.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT
 from syncws._wire.incoming import Violation
 
-pytestmark = pytest.mark.skipif(speedups is None, reason="in plain Python")
+pytestmark = pytest.mark.skipif(speedups is None or os.name == "nt", reason="in plain Python, and on Windows")
 
 LIMIT = 1 << 24
 SCANNED = 131072
