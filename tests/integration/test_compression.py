@@ -286,7 +286,7 @@ with syncws.connect(uri, compression=True, send_timeout=30) as socket:
     data = random.Random(1).randbytes(3_000_000) + b"x" * 3_000_000
     interrupted = 0
     for delay in range(12):
-        timer = threading.Timer(0.02 + delay / 100, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer = threading.Timer(0.02 + delay / 100, press_ctrl_c)
         timer.start()
         try:
             try:

@@ -44,7 +44,7 @@ def interrupted(call):
         while time.monotonic() < give_up and not waits():
             pass
         sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     thread = threading.Thread(target=interrupt)
     try:

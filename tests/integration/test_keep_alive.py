@@ -1,12 +1,12 @@
 """ping(), keep-alive and unsolicited pongs, on real connections and as settings."""
 
 import datetime as dt
-import signal
 import threading
 
 import pytest
 from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, server_frame, wait
 from support.calls import Call
+from support.programs import press_ctrl_c
 from support.scripts import (
     BINARY,
     CLOSE,
@@ -193,7 +193,7 @@ def test_ctrl_c_ends_a_ping_and_leaves_none_behind():
     def script(connection):
         handshake(connection)
         read_frame(connection)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        press_ctrl_c()
         pong = read_frame(connection)
         connection.sendall(server_frame(PONG, pong[1]))
         read_until_close(connection)

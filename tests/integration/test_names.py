@@ -1,7 +1,5 @@
 """Names from the URI to a connection: a real name server, a real server, and every way in which a lookup can end."""
 
-import os
-import signal
 import socket as tcp
 import threading
 
@@ -11,6 +9,7 @@ import pytest
 from support import LIMIT, join, request_headers, scripted_server, wait
 from support.calls import Call
 from support.dns_server import NO_DATA, chain, code, dns_server, held, ipv4, records, silence, together, truncated
+from support.programs import press_ctrl_c
 
 from syncws import (
     CancellationTokenSource,
@@ -323,7 +322,7 @@ def test_control_c_ends_a_lookup(names, serve, released):
 
     def interrupt():
         asked.wait(LIMIT)
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     with socket_of(names) as socket:
         interrupting = threading.Thread(target=interrupt)

@@ -1,6 +1,7 @@
 """Programs of their own, run by this interpreter: for what happens at their end, in a fork or at a real signal."""
 
 import contextlib
+import inspect
 import os
 import signal
 import subprocess
@@ -18,12 +19,23 @@ ROOT = Path(__file__).parents[2]
 # Windows ends a program at once, and has it return 1.
 ENDED_BY_SIGTERM = 1 if sys.platform == "win32" else 0
 
+
+def press_ctrl_c():
+    """Do what Ctrl-C does: on Windows it comes on a thread of its own, and os.kill ends the process."""
+    if sys.platform == "win32":
+        signal.raise_signal(signal.SIGINT)
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 # What the programs begin with.
-HEAD = """
+HEAD = f"""
 import gc, os, signal, sys, threading, time, warnings
 import syncws
 from syncws import *
 uri = sys.argv[1]
+
+{inspect.getsource(press_ctrl_c)}
 
 """
 if like_windows.IS_ON:
