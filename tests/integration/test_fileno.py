@@ -115,11 +115,11 @@ def test_it_is_there_once_the_socket_has_connected(socket_class):
 def test_the_descriptor_goes_with_the_object():
     with connected(sends()) as socket:
         number = socket.fileno()
-    os.fstat(number)
+    select.select([number], [], [], 0)
     del socket
     gc.collect()
-    with pytest.raises(OSError, match=r"[Bb]ad file descriptor"):
-        os.fstat(number)
+    with pytest.raises(OSError):  # noqa: PT011 - Windows has another number, of sockets alone
+        select.select([number], [], [], 0)
 
 
 def test_selectors_serve_many_sockets_on_one_thread():
@@ -163,8 +163,11 @@ def test_an_event_loop_of_asyncio_may_watch_it():
         loop.add_reader(socket, readable)
         return await asyncio.wait_for(done, LIMIT)
 
-    with connected(sends_and_closes(text("a"), text("b"))) as socket:
-        assert asyncio.run(gather()) == ["a", "b"]
+    with (
+        connected(sends_and_closes(text("a"), text("b"))) as socket,
+        asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner,
+    ):
+        assert runner.run(gather()) == ["a", "b"]
 
 
 def test_with_handlers_only_the_end_makes_it_readable():
