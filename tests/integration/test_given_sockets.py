@@ -209,6 +209,7 @@ def test_a_server_whose_queue_is_full_is_told_of(tmp_path):
             syncws.unix_connect(path)
 
 
+@needs_unix
 @pytest.mark.parametrize("path", ["", b"/bytes", 3, None, "/no\ud800where", "/cut\0short"])
 def test_a_bad_path_is_refused(path):
     with pytest.raises(InvalidArgumentError, match="path must be"):

@@ -314,14 +314,14 @@ def test_a_proxy_that_refuses_is_a_proxy_error_with_its_attempts():
 
 
 def test_an_error_names_the_variable_that_the_proxy_came_from(monkeypatch):
-    origin = r"\(from the environment variable HTTP_PROXY\)"
-    monkeypatch.setenv("HTTP_PROXY", f"http://name:secret@127.0.0.1:{closed_port()}")
+    origin = r"\(from the environment variable http_proxy\)"
+    monkeypatch.setenv("http_proxy", f"http://name:secret@127.0.0.1:{closed_port()}")
     for credential in (None, PasswordCredential("", "another", "secret")):
         with pytest.raises(ProxyError, match=rf"the proxy http:\S+ {origin} cannot be reached") as caught:
             connect(None, proxy_credential=credential)
         assert "secret" not in str(caught.value)
     with scripted_proxy(answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("http_proxy", proxy)
         with pytest.raises(HttpStatusError, match=rf"the proxy {proxy} {origin} answered 403"):
             connect(None)
 
