@@ -16,14 +16,14 @@ from syncws.event_args import (
     WebSocketServerCustomValidationRequestedEventArgs,
 )
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
-from syncws.info import WebSocketInformation
 
 __all__ = ["ReaderEvent", "SocketEvents", "wake_reader_of"]
 
 SenderT = TypeVar("SenderT")
 ArgsT = TypeVar("ArgsT")
 ClosedHandler = Handler[Any, WebSocketClosedEventArgs]
-OpenedHandler = Handler[Any, WebSocketInformation]
+# Any for the information too: its class, which a handler may name, goes with the socket's.
+OpenedHandler = Handler[Any, Any]
 PingHandler = Handler[Any, WebSocketPingReceivedEventArgs]
 PongHandler = Handler[Any, WebSocketPongReceivedEventArgs]
 ValidationHandler = Handler[Any, WebSocketServerCustomValidationRequestedEventArgs]
@@ -49,7 +49,7 @@ class SocketEvents:
     """The part of IWebSocket that holds the events. Not for use by itself."""
 
     _closed_event: Event[Any, WebSocketClosedEventArgs]
-    _opened_event: Event[Any, WebSocketInformation]
+    _opened_event: Event[Any, Any]
     _ping_received_event: Event[Any, WebSocketPingReceivedEventArgs]
     _pong_received_event: Event[Any, WebSocketPongReceivedEventArgs]
     _server_custom_validation_requested_event: Event[Any, WebSocketServerCustomValidationRequestedEventArgs]
@@ -63,7 +63,7 @@ class SocketEvents:
         """
     )
 
-    opened: EventMember[Any, WebSocketInformation] = EventMember(
+    opened: EventMember[Any, Any] = EventMember(
         """Raised by connect() before it returns, and before the first message (beyond WinRT).
 
         A handler is called as handler(socket, information) on the connecting thread, and may send. Nothing is read

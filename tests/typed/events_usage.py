@@ -9,7 +9,9 @@ from syncws import (
     IInputStream,
     IWebSocket,
     MessageWebSocket,
+    MessageWebSocketInformation,
     StreamWebSocket,
+    StreamWebSocketInformation,
     Uri,
     WebSocketClosedEventArgs,
 )
@@ -19,9 +21,19 @@ def ended(sender: IWebSocket, args: WebSocketClosedEventArgs) -> None:
     print(args.code)
 
 
+def opened(sender: MessageWebSocket, information: MessageWebSocketInformation) -> None:
+    print(information.protocol)
+
+
+def stream_opened(sender: StreamWebSocket, information: StreamWebSocketInformation) -> None:
+    print(information.protocol)
+
+
 def use(socket: MessageWebSocket, stream: StreamWebSocket) -> None:
     socket.closed += lambda sender, args: print(args.code)
     socket.closed += ended
+    socket.opened += opened
+    stream.add_opened(stream_opened)
     socket.add_closed(lambda sender, args: print(args.code.bit_length()))
     socket.message_received += lambda sender, args: print(args.text)
     stream.closed += lambda sender, args: print(args.code)
