@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncws._arguments.checks import check_timeout
-from syncws._arguments.other_names import RECONNECTING_ARGUMENTS, RECONNECTING_EVENTS, check_attribute
+from syncws._arguments.other_names import ATTRIBUTES, RECONNECTING_ARGUMENTS, RECONNECTING_EVENTS, check_attribute
 from syncws._buffers import ReadableBuffer
 from syncws._connection.closing import time_on_exit
 from syncws._copying import NotCopied
@@ -352,8 +352,9 @@ class ReconnectingWebSocket(NotCopied):
 
 
 def _names_elsewhere() -> dict[str, str]:
-    keywords = (*MessageWebSocketControl._settings, *RECONNECTING_ARGUMENTS)
-    return {**RECONNECTING_EVENTS, **{name: f"{name}= of ReconnectingWebSocket()" for name in keywords}}
+    names = (*MessageWebSocketControl._settings, *RECONNECTING_ARGUMENTS)
+    keywords = {name: f"{name}= of ReconnectingWebSocket()" for name in names}
+    return {**RECONNECTING_EVENTS, "keep_running": ATTRIBUTES["keep_running"], **keywords}
 
 
 def _count(socket: MessageWebSocket, failures: int) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "ARGUMENTS_AMONG_SETTINGS",
+    "ATTRIBUTES",
     "CLIENTS",
-    "CONNECT_ARGUMENTS",
     "EVENTS",
     "NEEDLESS",
     "OF_MESSAGES",
@@ -58,13 +58,14 @@ RECONNECTING_EVENTS: Mapping[str, str] = {
 }
 """The same for a ReconnectingWebSocket, which has other events."""
 
-CONNECT_ARGUMENTS: Mapping[str, str] = {
+ATTRIBUTES: Mapping[str, str] = {
     "cancellation_token": "cancellation_token= of connect() or of receive()",
     "headers": _HEADERS,
+    "keep_running": "close()",
     "subprotocols": "control.supported_protocols",
     "timeout": "timeout= of connect() or of receive(), or control.receive_timeout",
 }
-"""What connect() takes in addition to the settings, as attributes of a socket."""
+"""What connect() takes in addition to the settings, and what ends another client's loop, as attributes of a socket."""
 
 ARGUMENTS_AMONG_SETTINGS = ("cancellation_token", "headers", "socket", "subprotocols", "timeout")
 """What may be meant by a misspelt keyword of connect(), along with the settings; SETTINGS says where they belong."""

@@ -8,7 +8,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syncws._arguments.other_names import CONNECT_ARGUMENTS, EVENTS, check_attribute
+from syncws._arguments.other_names import ATTRIBUTES, EVENTS, check_attribute
 from syncws.event_args import (
     WebSocketClosedEventArgs,
     WebSocketPingReceivedEventArgs,
@@ -102,7 +102,7 @@ class SocketEvents:
 
         def _names_elsewhere(self) -> dict[str, str]:
             settings = {name: f"control.{name}" for name in self._control._settings}
-            return {**EVENTS, **CONNECT_ARGUMENTS, **settings}
+            return {**EVENTS, **ATTRIBUTES, **settings}
 
     def _wake_reader(self) -> None:
         """Have the thread that reads look at what has changed, or have one begin to read."""

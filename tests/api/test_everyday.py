@@ -29,7 +29,7 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws._arguments.other_names import CONNECT_ARGUMENTS, EVENTS, NEEDLESS, RECONNECTING_EVENTS, SETTINGS
+from syncws._arguments.other_names import ATTRIBUTES, EVENTS, NEEDLESS, RECONNECTING_EVENTS, SETTINGS
 from syncws.hresult import hresult_of_http_status
 
 SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
@@ -45,10 +45,16 @@ def test_a_misspelt_attribute_or_an_event_elsewhere_is_refused_and_the_one_that_
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("conected", "connected"), ("on_connected", "connected"), *RECONNECTING_EVENTS.items()]
+    ("name", "meant"),
+    [
+        ("conected", "connected"),
+        ("on_connected", "connected"),
+        ("keep_running", "close()"),
+        *RECONNECTING_EVENTS.items(),
+    ],
 )
 def test_a_reconnecting_socket_refuses_such_an_attribute_too(name, meant):
-    with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean {meant}"):
+    with pytest.raises(AttributeError, match=f"no attribute {name}; did you mean {re.escape(meant)}"):
         setattr(syncws.ReconnectingWebSocket("ws://localhost:1/"), name, print)
 
 
@@ -105,9 +111,7 @@ def test_a_setting_of_the_other_socket_is_told_as_one():
             setattr(MessageWebSocket().control, name, 1)
 
 
-@pytest.mark.parametrize(
-    "meant", sorted({*SETTINGS.values(), *RECONNECTING_EVENTS.values(), *CONNECT_ARGUMENTS.values()})
-)
+@pytest.mark.parametrize("meant", sorted({*SETTINGS.values(), *RECONNECTING_EVENTS.values(), *ATTRIBUTES.values()}))
 def test_what_is_meant_is_there(meant):
     ours = {*dir(syncws.MessageWebSocketControl), *dir(MessageWebSocket), *dir(syncws.WebSocketClosedEventArgs)}
     ours |= {*inspect.signature(syncws.connect).parameters, *dir(syncws), "args", "error"}
@@ -126,8 +130,8 @@ def test_a_setting_that_is_set_on_the_socket_is_refused_and_its_control_named(ma
 
 
 @SOCKETS
-@pytest.mark.parametrize(("name", "meant"), CONNECT_ARGUMENTS.items())
-def test_what_connect_takes_is_refused_on_the_socket_and_its_place_named(make, name, meant):
+@pytest.mark.parametrize(("name", "meant"), ATTRIBUTES.items())
+def test_what_connect_takes_or_ends_a_loop_elsewhere_is_refused_on_the_socket_and_its_place_named(make, name, meant):
     with pytest.raises(AttributeError, match=re.escape(f"no attribute {name}; did you mean {meant}?")):
         setattr(make(), name, 1)
 
