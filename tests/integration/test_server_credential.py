@@ -45,7 +45,7 @@ def test_a_credential_that_is_refused_is_not_sent_again():
     server = CredentialServer(accepted="other", refusing="HTTP/1.0")
     with (
         scripted_server(server, connections=2) as uri,
-        pytest.raises(HttpStatusError, match=r"it asks for Basic; .* was refused") as caught,
+        pytest.raises(HttpStatusError, match=r"it asks for Basic; .* were refused") as caught,
     ):
         connect(uri)
     assert caught.value.status is WebErrorStatus.UNAUTHORIZED

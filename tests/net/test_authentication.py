@@ -334,10 +334,10 @@ def test_the_advice_says_what_is_asked_for_and_what_to_do(side, challenges, cred
 @pytest.mark.parametrize(
     ("side", "again", "text"),
     [
-        (SERVER, ["Basic"], ": it asks for Basic; control.server_credential was refused"),
-        (PROXY, ["Basic"], ": it asks for Basic; control.proxy_credential was refused"),
-        (SERVER, [], ": it does not say which scheme it wants; control.server_credential was refused"),
-        (SERVER, ["Negotiate"], ": it asks for Negotiate; control.server_credential was refused"),
+        (SERVER, ["Basic"], ": it asks for Basic; the user name and password were refused"),
+        (PROXY, ["Basic"], ": it asks for Basic; the user name and password were refused"),
+        (SERVER, [], ": it does not say which scheme it wants; the user name and password were refused"),
+        (SERVER, ["Negotiate"], ": it asks for Negotiate; the user name and password were refused"),
     ],
 )
 def test_a_credential_that_was_sent_is_said_to_be_refused_whatever_the_refusal_asks_for(side, again, text):

@@ -135,7 +135,7 @@ class Authentication:
         if has_own_header:
             return f"{asks}; the header {self._side.authorization} was refused"
         if self._sent:
-            return f"{asks}; {self._side.setting} was refused"
+            return f"{asks}; the user name and password were refused"
         if not schemes:
             return f"{asks}; {self._side.otherwise}"
         if _best(challenges) is None:
