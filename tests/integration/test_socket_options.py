@@ -54,10 +54,11 @@ def test_the_way_to_a_proxy_comes_from_it_too():
     assert socket.information.local_address.canonical_name == "127.0.0.9"
 
 
-def test_an_address_of_the_other_family_is_passed_over():
+@pytest.mark.parametrize("local", ["::1", "::"])
+def test_an_address_of_the_other_family_is_passed_over(local):
     with running_server(echo) as uri, pytest.raises(CannotConnectError) as caught:
-        syncws.connect(uri.replace("localhost", "127.0.0.1"), local_address="::1")
-    assert "control.local_address ::1 is of the other address family" in str(caught.value)
+        syncws.connect(uri.replace("localhost", "127.0.0.1"), local_address=local)
+    assert f"control.local_address {local} is of the other address family" in str(caught.value)
     assert caught.value.hresult == HResult.WININET_E_SERVER_UNREACHABLE
     # localhost has addresses of both.
     with pytest.raises(CannotConnectError) as caught:
