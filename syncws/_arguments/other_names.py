@@ -29,6 +29,7 @@ EVENTS: Mapping[str, str] = {
     "on_close": "closed",
     "on_closed": "closed",
     "on_connect": "opened",
+    "on_connected": "opened",
     "on_cont_message": "message_received of a MessageWebSocket, with receive_mode",
     "on_data": "message_received of a MessageWebSocket",
     "on_disconnect": "closed",
@@ -46,6 +47,7 @@ RECONNECTING_EVENTS: Mapping[str, str] = {
     "on_close": "disconnected",
     "on_closed": "disconnected",
     "on_connect": "connected",
+    "on_connected": "connected",
     "on_cont_message": "message_received, with receive_mode",
     "on_data": "message_received",
     "on_disconnect": "disconnected",
@@ -227,24 +229,25 @@ CLIENTS: Mapping[str, str] = {
 """What other clients have in their modules."""
 
 
-def nearest(name: str, names: Iterable[str], others: Mapping[str, str]) -> str:
+def nearest(name: str, names: Iterable[str], others: Mapping[str, str], cutoff: float = 0.6) -> str:
     """Return the end of a message about an unknown name: what was meant, if that can be guessed.
 
     Args:
         name: what was written.
         names: ours, one of which may be near.
         others: those of other libraries, and what they are here.
+        cutoff: how near, from 0 to 1.
     """
     import difflib
 
     # In JavaScript's way: onmessage.
     written = f"on_{name[2:]}" if name.startswith("on") and name not in others else name
-    near = [written] if written in others else difflib.get_close_matches(name, names, 1)
+    near = [written] if written in others else difflib.get_close_matches(name, names, 1, cutoff)
     return f"; did you mean {others.get(near[0], near[0])}?" if near else ""
 
 
 def check_attribute(owner: object, name: str, others: Callable[[], Mapping[str, str]]) -> None:
-    """Refuse to set a name close to one of the owner's, or one from elsewhere; a subclass may have its own.
+    """Refuse to set a misspelt event of the owner's, or a name from elsewhere; a subclass may have its own.
 
     Args:
         owner: the object whose attribute is set.
@@ -257,6 +260,7 @@ def check_attribute(owner: object, name: str, others: Callable[[], Mapping[str, 
     kind = type(owner)
     if hasattr(kind, name) or not kind.__module__.startswith("syncws."):
         return
-    meant = nearest(name, [known for known in dir(kind) if not known.startswith("_")], others())
+    # Near enough to be misspelt: programs have attributes of their own, such as code and port.
+    meant = nearest(name, [known for known in dir(kind) if hasattr(getattr(kind, known), "__set__")], others(), 0.9)
     if meant:
         raise AttributeError(f"{kind.__name__} has no attribute {name}{meant}")

@@ -95,7 +95,7 @@ class SocketEvents:
     if not TYPE_CHECKING:
         # Type checkers know the attributes, and would take this as permission to set any.
         def __setattr__(self, name: str, value: object) -> None:
-            """Refuse a name close to ours, another client's event or a setting; a subclass may have its own."""
+            """Refuse a misspelt event, another client's event or a setting; a subclass may have its own."""
             if not name.startswith("_"):
                 check_attribute(self, name, self._names_elsewhere)
             object.__setattr__(self, name, value)

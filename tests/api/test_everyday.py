@@ -48,7 +48,6 @@ def test_a_misspelt_attribute_or_an_event_elsewhere_is_refused_and_the_one_that_
     ("name", "meant"),
     [
         ("conected", "connected"),
-        ("on_connected", "connected"),
         ("keep_running", "close()"),
         *RECONNECTING_EVENTS.items(),
     ],
@@ -64,10 +63,15 @@ def test_an_event_in_the_way_of_javascript_is_told_as_the_same_with_an_underscor
         setattr(MessageWebSocket(), name, print)
 
 
-def test_a_reconnecting_socket_may_be_given_attributes_that_are_nothing_like_its_own():
-    socket = syncws.ReconnectingWebSocket("ws://localhost:1/")
-    socket.log = []
-    assert socket.log == []
+@pytest.mark.parametrize(
+    "name",
+    ["bot", "code", "connected_at", "count", "log", "message", "port", "received", "sent", "session", "status", "url"],
+)
+@pytest.mark.parametrize("make", [MessageWebSocket, lambda: syncws.ReconnectingWebSocket("ws://localhost:1/")])
+def test_a_socket_may_be_given_attributes_that_are_no_misspelt_events(make, name):
+    socket = make()
+    setattr(socket, name, [])
+    assert getattr(socket, name) == []
 
 
 @pytest.mark.parametrize(("name", "why"), NEEDLESS.items())
