@@ -16,7 +16,7 @@ from support import (
     wait,
 )
 from support.calls import Call
-from support.scripts import BINARY, TEXT, connected, only_reads
+from support.scripts import BINARY, CLOSE, TEXT, connected, only_reads, sends_and_notes_one
 
 from syncws import (
     CloseCause,
@@ -226,6 +226,14 @@ def test_closing_is_bounded(state, end, tls):
             state.end()
         assert socket.wait_closed(LIMIT)
         assert socket.information.close_cause in (CloseCause.LOCAL, CloseCause.ABORTED)
+
+
+@pytest.mark.parametrize("socket_class", [MessageWebSocket, StreamWebSocket])
+def test_a_close_that_waits_for_nothing_sends_its_frame_all_the_same(socket_class, tls):
+    frames = []
+    with connected(sends_and_notes_one(frames), socket_class=socket_class, tls=tls, close_timeout=0) as socket:
+        socket.close(1000, "bye")
+    assert frames == [(0x80 | CLOSE, (1000).to_bytes(2, "big") + b"bye")]
 
 
 def test_half_a_tls_record_does_not_hold_a_close(server_tls, client_tls):
