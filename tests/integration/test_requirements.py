@@ -4,7 +4,6 @@ R35 to R43, which are about time limits and cancellation, are in test_requiremen
 """
 
 import http
-import os
 import socket as tcp
 import threading
 
@@ -511,7 +510,7 @@ def test_r28_no_delay_is_the_default_and_can_be_turned_off_before_connect(uri, s
     assert stream_socket.control.no_delay is True
     stream_socket.control.no_delay = no_delay
     stream_socket.connect(uri)
-    with tcp.socket(fileno=os.dup(stream_socket._session.transport.fileno())) as copy:
+    with tcp.fromfd(stream_socket._session.transport.fileno(), tcp.AF_INET, tcp.SOCK_STREAM) as copy:
         assert bool(copy.getsockopt(tcp.IPPROTO_TCP, tcp.TCP_NODELAY)) is no_delay
 
 

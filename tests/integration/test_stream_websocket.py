@@ -1,6 +1,5 @@
 """Tests of StreamWebSocket as a whole: its members, the comparison with MessageWebSocket, settings that reach TCP."""
 
-import os
 import socket as tcp
 import threading
 
@@ -147,7 +146,7 @@ def test_a_row_of_the_comparison_with_message_web_socket(look, seen):
 
 def option(socket, level, name):
     """Ask an option of the connected TCP socket."""
-    with tcp.socket(fileno=os.dup(socket._session.transport.fileno())) as copy:
+    with tcp.fromfd(socket._session.transport.fileno(), tcp.AF_INET, tcp.SOCK_STREAM) as copy:
         return copy.getsockopt(level, name)
 
 
