@@ -87,6 +87,7 @@ def test_a_port_that_is_taken_is_named_and_reuseaddr_shares_it_with_what_is_over
             assert socket.wait_closed(LIMIT)
 
 
+@pytest.mark.skipif(not hasattr(sockets, "AF_UNIX"), reason="there are no Unix sockets here")
 def test_a_unix_socket_has_none(tmp_path):
     listener = sockets.socket(sockets.AF_UNIX)
     listener.bind(str(tmp_path / "s"))
@@ -159,9 +160,10 @@ def test_the_list_is_edited_in_place():
 def test_an_option_that_the_system_refuses_is_named():
     with running_server(echo) as uri, pytest.raises(CannotConnectError) as caught:
         syncws.connect(uri, socket_options=[("TCP_MAXSEG", 1)])
-    assert "control.socket_options: TCP_MAXSEG cannot be set: Invalid argument" in str(caught.value)
+    assert "control.socket_options: TCP_MAXSEG cannot be set: " in str(caught.value)
 
 
+@pytest.mark.skipif(not hasattr(sockets, "TCP_USER_TIMEOUT"), reason="of Linux")
 def test_an_option_that_a_given_socket_refuses_ends_the_connect_and_the_socket():
     ours, theirs = sockets.socketpair()
     with theirs:
