@@ -20,6 +20,7 @@ from syncws import (
     ConnectionLostError,
     ConnectionOverError,
     ConnectTimedOutError,
+    HandshakeError,
     HttpStatusError,
     InvalidArgumentTypeError,
     MessageWebSocket,
@@ -231,6 +232,16 @@ def test_a_server_that_hangs_up_on_ws_may_want_wss(end):
 def test_an_alert_of_tls_in_answer_to_ws_asks_for_wss():
     with scripted_server(answers("\x15\x03\x03\x00\x02\x02\x50")) as uri:
         assert "wss://?" in failure_of_connect(uri).message
+
+
+def test_a_server_of_http_2_alone_is_told_as_such():
+    # SETTINGS, with which its side begins, and GOAWAY.
+    frames = "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64"
+    with scripted_server(answers(frames + "\x00\x00\x08\x07" + "\x00" * 12 + "\x01")) as uri:
+        error = failure_of_connect(uri)
+    assert isinstance(error, HandshakeError)
+    assert error.message.endswith("it is HTTP/2, and a WebSocket is opened by HTTP/1.1")
+    assert not error.is_transient
 
 
 def test_an_answer_that_is_no_tls_asks_for_ws():

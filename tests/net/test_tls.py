@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import ssl
 import sys
 from collections import deque
@@ -589,3 +590,25 @@ def test_an_alert_is_told_by_its_name(reason, words):
     assert type(error) is TlsError
     assert error.hresult == HResult.WININET_E_SECURITY_CHANNEL_ERROR
     assert error.message.endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (120, "alert no_application_protocol: it does not speak HTTP/1.1, by which a WebSocket is opened"),
+        (115, "alert unknown_psk_identity"),
+        (86, "alert inappropriate_fallback"),
+        (255, "unknown error (_ssl.c)"),
+    ],
+)
+def test_an_alert_is_told_by_its_name_even_if_python_has_none_for_it(number, words):
+    # As OpenSSL reads it: Python's list lacks the names of some.
+    incoming = ssl.MemoryBIO()
+    engine = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        engine.do_handshake()
+    incoming.write(bytes([0x15, 3, 3, 0, 2, 2, number]))
+    with pytest.raises(ssl.SSLError) as caught:
+        engine.do_handshake()
+    message = tls_error(caught.value, "localhost").message
+    assert re.sub(r"_ssl\.c:\d+", "_ssl.c", message).endswith(words)

@@ -137,10 +137,7 @@ class HeadReader:
         while True:
             if buffer:
                 if not buffer.startswith(b"HTTP/"[: len(buffer)]):
-                    # 0x15 is how an alert of TLS begins.
-                    raise self._refusal(
-                        "it is TLS: should it be wss://?" if buffer.startswith(b"\x15\x03") else "it is not HTTP"
-                    )
+                    raise self._refusal(_what_it_is(buffer))
                 end = _end_of_head(buffer, searched)
                 if 0 <= end <= MAX_HEAD_BYTES:
                     self.remainder = bytes(buffer[end:])
@@ -196,6 +193,17 @@ class HeadReader:
                 break
             decoder.feed(piece)
         return bytes(decoder.body), decoder.is_at_end
+
+
+def _what_it_is(beginning: bytearray) -> str:
+    """Return what an answer is that does not begin as one of HTTP/1.1 does."""
+    # An alert.
+    if beginning.startswith(b"\x15\x03"):
+        return "it is TLS: should it be wss://?"
+    # SETTINGS, of 255 bytes at most: a server begins with it, whatever it was asked (RFC 9113 3.4).
+    if beginning.startswith(b"\0\0") and beginning[3:4] == b"\x04":
+        return "it is HTTP/2, and a WebSocket is opened by HTTP/1.1"
+    return "it is not HTTP"
 
 
 def _end_of_head(buffer: bytearray, start: int) -> int:

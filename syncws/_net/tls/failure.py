@@ -13,8 +13,9 @@ __all__ = ["tls_error"]
 
 # How OpenSSL names what is no TLS at all, version 3 and before it.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST")
-# How OpenSSL names the alerts (RFC 8446 6.2) that it received, less its prefixes; those of extensions have no ALERT.
-_ALERT = re.compile(r"(?:\w+_ALERT|TLSV1)_(\w+)$")
+# How OpenSSL names the alerts (RFC 8446 6.2) that it received, less its prefixes; those of extensions have no ALERT. Of
+# those that Python's list lacks there are only the words: "[SSL] tlsv1 alert unknown psk identity (_ssl.c:1006)".
+_ALERT = re.compile(r"(?:\[SSL\] )?(?:\w+[_ ]ALERT|TLSV1)[_ ](\w+(?: \w+)*)", re.IGNORECASE)
 _ALERTS_ABOUT_OUR_CERTIFICATE = {
     "access_denied",
     "bad_certificate",
@@ -28,6 +29,7 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
 # What the names of others do not tell. The first is TLS 1.2's for a missing client certificate.
 _MEANINGS = {
     "handshake_failure": "it has no cipher in common with this side, or wants a client certificate",
+    "no_application_protocol": "it does not speak HTTP/1.1, by which a WebSocket is opened",
     "protocol_version": "it speaks no version of TLS that this side allows",
     "unrecognized_name": "it serves no host of this name",
 }
@@ -53,7 +55,7 @@ def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -
     reason = error.reason or error.strerror or "no reason given"
     alert = _ALERT.match(reason)
     if alert is not None:
-        return _alert_error(alert[1].lower(), server_name)
+        return _alert_error(alert[1].lower().replace(" ", "_"), server_name)
     hint = f"; it does not speak TLS: should it be {plain_scheme}://?" if reason in _NO_TLS else ""
     return TlsError(f"TLS handshake with {server_name} failed: {reason}{hint}")
 
