@@ -157,6 +157,8 @@ def _tell_once(what: str, entry: str) -> None:
 def _is_named(exempt: str, name: str) -> bool:
     if exempt == "*":
         return True
+    if "*" in exempt[1:]:
+        raise ValueError("a star that is not at the beginning: 192.168.*, as for Java and on Windows")
     address = _address(name)
     if "/" in exempt:
         if _SHORT_RANGE.fullmatch(exempt):
