@@ -104,7 +104,7 @@ def _certificate(socket: MessageWebSocket, certificate: Certificate) -> dict[str
         found |= {
             "subject": certificate.subject,
             "issuer": certificate.issuer,
-            "names": ", ".join(map(str, [*names.dns_name, *names.ip_address])),
+            "names": ", ".join(map(str, [*names.dns_name, *names.ip_address])) or "none",
             "valid from": f"{certificate.valid_from:%Y-%m-%d %H:%M} UTC",
             "valid to": f"{certificate.valid_to:%Y-%m-%d %H:%M} UTC",
             "key": certificate.key_algorithm_name,

@@ -13,6 +13,7 @@ import pytest
 from support import LIMIT, echo, join, read_to_end, running_server, scripted_server
 from support.commands import on_terminal
 from support.programs import ROOT
+from support.server_certificates import make
 from support.servers import handshake, read_frame, reset, server_frame
 
 from syncws.cli import progress as progress_module
@@ -326,6 +327,13 @@ def test_info_shows_the_certificate_also_of_a_server_that_does_not_pass(run, tmp
         table = json.loads(output)
         assert (code, table["certificate"]["errors"]) == (6, "untrusted, incomplete_chain")
         assert table["connection"]["state"].startswith("failed: ")
+
+
+def test_info_says_that_a_certificate_has_nothing_but_a_subject(run):
+    with running_server(echo, ssl_context=make("localhost", names=[]).server_context()) as uri:
+        code, output, _ = run("info", uri, "--ignore", "untrusted,invalid_name", "--json")
+    certificate = json.loads(output)["certificate"]
+    assert (code, certificate["subject"], certificate["names"]) == (0, "localhost", "none")
 
 
 def test_info_shows_the_headers_of_a_refusal_and_the_addresses_tried(run):

@@ -78,8 +78,8 @@ _AUTHORITIES = (
 _PROXY_AUTHORITIES = "control.proxy_ssl_context, or SSL_CERT_FILE or SSL_CERT_DIR in the environment"
 # The names themselves would take `cryptography`, which the program may have no other use for.
 _NAMES = (
-    "`syncws info` shows the names it is valid for; INVALID_NAME in control.ignorable_server_certificate_errors "
-    "accepts any name"
+    "`syncws info` shows the names it is valid for (its subject does not count); INVALID_NAME in "
+    "control.ignorable_server_certificate_errors accepts any name"
 )
 _PROXY_NAMES = "control.proxy needs a name that it is valid for"
 # How OpenSSL words what only VERIFY_X509_STRICT refuses, which Python 3.13 turned on by default.
