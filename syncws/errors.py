@@ -246,8 +246,8 @@ class ConnectFailedError(WebSocketError, ConnectionError):
 
         True when the name was not found, nobody accepted, the time ran out, or the server or a proxy hung up, and for
         the HTTP statuses 408, 425, 429 and 5xx. False for every other status, for a user name or password that a proxy
-        does not accept, for certificates and TLS, unless the server hung up in the middle of the TLS handshake, and for
-        an answer that is not a valid handshake.
+        does not accept, for certificates and TLS, unless the server hung up in the middle of the TLS handshake or says
+        that something is wrong on its side (internal_error), and for an answer that is not a valid handshake.
         """
         return self._is_transient
 

@@ -572,7 +572,7 @@ def test_an_error_without_a_reason_has_a_message_all_the_same(error):
         ("SSLV3_ALERT_BAD_CERTIFICATE", "alert bad_certificate, about the client certificate"),
         ("SSLV3_ALERT_CERTIFICATE_REVOKED", "alert certificate_revoked, about the client certificate"),
         ("TLSV1_ALERT_ACCESS_DENIED", "alert access_denied, about the client certificate"),
-        ("TLSV1_ALERT_INTERNAL_ERROR", "alert internal_error"),
+        ("TLSV1_ALERT_DECODE_ERROR", "alert decode_error"),
         (
             "SSLV3_ALERT_HANDSHAKE_FAILURE",
             "alert handshake_failure: it has no cipher in common with this side, or wants a client certificate",
@@ -590,6 +590,15 @@ def test_an_alert_is_told_by_its_name(reason, words):
     assert type(error) is TlsError
     assert error.hresult == HResult.WININET_E_SECURITY_CHANNEL_ERROR
     assert error.message.endswith(words)
+    assert not error.is_transient
+
+
+def test_an_alert_that_takes_the_blame_may_not_come_again():
+    alert = ssl.SSLError(1, "alert")
+    alert.reason = "TLSV1_ALERT_INTERNAL_ERROR"
+    error = tls_error(alert, "localhost")
+    assert error.message.endswith("alert internal_error: something is wrong on its side")
+    assert error.is_transient
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ _ALERTS_ABOUT_OUR_CERTIFICATE = {
 # What the names of others do not tell. The first is TLS 1.2's for a missing client certificate.
 _MEANINGS = {
     "handshake_failure": "it has no cipher in common with this side, or wants a client certificate",
+    "internal_error": "something is wrong on its side",
     "no_application_protocol": "it does not speak HTTP/1.1, by which a WebSocket is opened",
     "protocol_version": "it speaks no version of TLS that this side allows",
     "unrecognized_name": "it serves no host of this name",
@@ -68,4 +69,7 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
     about = f": {_MEANINGS[alert]}" if alert in _MEANINGS else ""
     if alert in _ALERTS_ABOUT_OUR_CERTIFICATE:
         about = ", about the client certificate"
-    return TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
+    error = TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
+    # Unrelated to the peer, as RFC 8446 6.2 has it: what 500 is in HTTP.
+    error._is_transient = alert == "internal_error"
+    return error
