@@ -21,12 +21,12 @@ def ask():
     waker = Waker()
     made = []
 
-    def run(*incoming, proxy="http://proxy"):
+    def run(*incoming, proxy="http://proxy", port=80):
         transport = ScriptedTransport(*incoming)
         made.append(transport)
         transport.takes.append(BrokenPipeError(errno.EPIPE, "Broken pipe"))
         waiter = Waiter(waker, lambda: False, Deadline(LIMIT), transport.fileno())
-        route = Route(parse_proxy_url(proxy), "server.test", 80)
+        route = Route(parse_proxy_url(proxy), "server.test", port)
         open_tunnel(route, transport, waiter, None, Authentication(PROXY, None))
 
     yield run
@@ -47,6 +47,14 @@ def test_what_a_web_server_answers_asks_whether_it_is_a_proxy(ask, status):
         ask(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
     text = f"the proxy http://proxy:80 answered {status} No"
     assert caught.value.message == f"{text}: a web server that is not a proxy answers like this; is it one?"
+
+
+@pytest.mark.parametrize(("port", "advice"), [(80, ": many proxies lead to port 443 alone, and this is 80"), (443, "")])
+def test_a_proxy_that_forbids_is_told_with_the_port_that_it_may_not_like(ask, port, advice):
+    # By default squid, Apache and tinyproxy allow few others.
+    with pytest.raises(HttpStatusError) as caught:
+        ask(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", port=port)
+    assert caught.value.message == f"the proxy http://proxy:80 answered 403 Forbidden{advice}"
 
 
 def test_what_only_a_proxy_answers_is_told_as_it_is(ask):

@@ -186,6 +186,7 @@ class _Question:
 
     def __init__(self, route: Route, authentication: Authentication) -> None:
         self.proxy = route.proxy
+        self.port = route.port
         self.authentication = authentication
         self._target = f"{bracketed(route.host)}:{route.port}"
 
@@ -214,8 +215,11 @@ class _Question:
         return ProxyError(f"the proxy {self.proxy.shown_with_origin} ended the connection in the middle of its answer")
 
 
-def _advice_for(head: Head) -> str:
+def _advice_for(head: Head, port: int) -> str:
     """Return what to do about an answer that is not 2xx; begins with a colon or is empty."""
+    # So that nobody sends mail through it, squid, Apache and others allow few ports by default.
+    if head.status_code == 403 and port != 443:
+        return f": many proxies lead to port 443 alone, and this is {port}"
     # Of these 501 is for a method that is not known (RFC 9110 15.6.2).
     return (
         ": a web server that is not a proxy answers like this; is it one?"
@@ -231,7 +235,7 @@ def _ask_http(transport: Transport, waiter: Waiter, question: _Question) -> None
         proxy = question.proxy.shown_with_origin
         raise HttpStatusError(
             f"the proxy {proxy} answered {head.status_code} {shown_text(head.reason)}".rstrip()
-            + (question.authentication.advice(head) or _advice_for(head)),
+            + (question.authentication.advice(head) or _advice_for(head, question.port)),
             status_code=head.status_code,
             headers=head.headers,
             body=body,
