@@ -238,12 +238,20 @@ def test_a_refusal_carries_headers_and_body(peer):
     assert "404 Not Found" in str(error)
 
 
+ORDINARY = ": that is ordinary HTTP, not a WebSocket; are path and port right, and do reverse proxies pass on Upgrade?"
+
+
 @pytest.mark.parametrize(
     ("answer", "advice"),
     [
-        (b"200 No", ": that is ordinary HTTP, not a WebSocket; are path and port right?"),
-        (b"404 No", ": that is ordinary HTTP, not a WebSocket; are path and port right?"),
-        (b"426 No", ": that is ordinary HTTP, not a WebSocket; are path and port right?"),
+        (b"200 No", ORDINARY),
+        (b"404 No", ORDINARY),
+        (b"426 No", ORDINARY),
+        (b"426 No\r\nUpgrade: TLS/1.2", ORDINARY),
+        (
+            b"426 No\r\nUpgrade: WebSocket",
+            ": it has not got our Upgrade and Connection, which a reverse proxy must pass on",
+        ),
         (b"400 No", ": are path, headers and subprotocols what it expects? error.body may tell"),
         (b"403 No", ": it may want an Origin, a cookie or a token; error.body may tell"),
         (b"307 No\r\nLocation: /", ": that leads to /; control.max_redirects says how far to follow"),

@@ -320,8 +320,13 @@ def _advice_for(head: Head) -> str:
     if spoken:
         is_ours = "13" in [version.strip(" \t") for version in spoken.split(",")]
         return "" if is_ours else f": it speaks version {shown_text(spoken)} of the protocol, this client version 13"
+    # These two are for one hop (RFC 9110 7.6.1), so that nginx, say, passes them on only when told to.
+    if head.status_code == 426 and "websocket" in ", ".join(head.all_of("upgrade")).lower():
+        return ": it has not got our Upgrade and Connection, which a reverse proxy must pass on"
     if head.status_code < 300 or head.status_code in (404, 405, 426):
-        return ": that is ordinary HTTP, not a WebSocket; are path and port right?"
+        return (
+            ": that is ordinary HTTP, not a WebSocket; are path and port right, and do reverse proxies pass on Upgrade?"
+        )
     # WebSocket servers answer like this too, such as `websockets` to a client without a subprotocol that it wants.
     if head.status_code == 400:
         return ": are path, headers and subprotocols what it expects? error.body may tell"
