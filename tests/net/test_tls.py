@@ -560,6 +560,16 @@ def test_an_end_that_the_tls_below_has_taken_in_is_told(ends, upper_ends):
     assert upper.receive(100) == b""
 
 
+def alerted(number):
+    """Have OpenSSL read a fatal alert, of which Python may have no name, and raise it."""
+    incoming = ssl.MemoryBIO()
+    engine = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        engine.do_handshake()
+    incoming.write(bytes([0x15, 3, 3, 0, 2, 2, number]))
+    engine.do_handshake()
+
+
 @pytest.mark.parametrize("error", [ssl.SSLError(1, "text"), ssl.SSLError()])
 def test_an_error_without_a_reason_has_a_message_all_the_same(error):
     error.reason = None
@@ -593,6 +603,18 @@ def test_an_alert_is_told_by_its_name(reason, words):
     assert not error.is_transient
 
 
+@pytest.mark.parametrize("alert", [80, 40, 112])
+@pytest.mark.parametrize(
+    ("server", "is_told"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", False), ("the proxy https://127.0.0.1:443", False)],
+)
+def test_a_server_that_may_have_missed_a_name_is_told_as_such(alert, server, is_told):
+    with pytest.raises(ssl.SSLError) as caught:
+        alerted(alert)
+    message = tls_error(caught.value, server).message
+    assert message.endswith(", or it wants a name (SNI), which an IP address is not") == is_told
+
+
 def test_an_alert_that_takes_the_blame_may_not_come_again():
     alert = ssl.SSLError(1, "alert")
     alert.reason = "TLSV1_ALERT_INTERNAL_ERROR"
@@ -611,13 +633,7 @@ def test_an_alert_that_takes_the_blame_may_not_come_again():
     ],
 )
 def test_an_alert_is_told_by_its_name_even_if_python_has_none_for_it(number, words):
-    # As OpenSSL reads it: Python's list lacks the names of some.
-    incoming = ssl.MemoryBIO()
-    engine = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="localhost")
-    with pytest.raises(ssl.SSLWantReadError):
-        engine.do_handshake()
-    incoming.write(bytes([0x15, 3, 3, 0, 2, 2, number]))
     with pytest.raises(ssl.SSLError) as caught:
-        engine.do_handshake()
+        alerted(number)
     message = tls_error(caught.value, "localhost").message
     assert re.sub(r"_ssl\.c:\d+", "_ssl.c", message).endswith(words)

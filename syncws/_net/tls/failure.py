@@ -3,6 +3,7 @@
 A pure function: any thread may call it.
 """
 
+import ipaddress
 import re
 import ssl
 
@@ -34,6 +35,8 @@ _MEANINGS = {
     "protocol_version": "it speaks no version of TLS that this side allows",
     "unrecognized_name": "it serves no host of this name",
 }
+# By which servers refuse a client that names none of their hosts.
+_ALERTS_ABOUT_THE_NAME = {"handshake_failure", "internal_error", "unrecognized_name"}
 
 
 def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -> TlsError:
@@ -69,7 +72,17 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
     about = f": {_MEANINGS[alert]}" if alert in _MEANINGS else ""
     if alert in _ALERTS_ABOUT_OUR_CERTIFICATE:
         about = ", about the client certificate"
+    if alert in _ALERTS_ABOUT_THE_NAME and _is_address(server_name):
+        about += ", or it wants a name (SNI), which an IP address is not"
     error = TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
     # Unrelated to the peer, as RFC 8446 6.2 has it: what 500 is in HTTP.
     error._is_transient = alert == "internal_error"
     return error
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
