@@ -178,7 +178,7 @@ MECHANISMS = (
     ),
     Mechanism(
         "servers that do not answer hold up the end no longer than a second altogether",
-        "syncws._waiting.at_exit:_wait",
+        "syncws._connection.at_exit:_wait",
         replacements.one_after_the_other,
         _EXIT + "test_servers_that_do_not_answer_cost_a_second_altogether_and_not_each",
     ),

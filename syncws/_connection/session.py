@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 
-from syncws._connection import closing
+from syncws._connection import at_exit, closing
 from syncws._connection.closing import ABORT_REASONS, Closing
 from syncws._connection.keep_alive import KeepAlive, Silence, UnsolicitedPongs, timers_of
 from syncws._connection.monitor import the_monitor
@@ -26,7 +26,6 @@ from syncws._connection.telling import Telling
 from syncws._connection.tracing import make_outbox
 from syncws._net.opening import Opened, Reached
 from syncws._net.transport import Transport
-from syncws._waiting import at_exit
 from syncws._waiting.at_fork import forked_error, watch
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.locks import Latch
@@ -308,10 +307,10 @@ class Session(Sending, Telling):
             self._monitor.wait_ended(deadline)
         return True
 
-    # The end of the program, and a fork: see _waiting.at_exit and at_fork.
+    # The end of the program, and a fork: see at_exit.py and _waiting.at_fork.
 
     def begin_exit(self) -> None:
-        """See _waiting.at_exit; the main thread calls it."""
+        """Send the Close frame without waiting, and tell nobody of anything any more; the main thread calls it."""
         self.is_exiting = self.role.is_closed = True
         self.inbox.stop_pulling()
         self.outbox.fall_silent()
@@ -322,16 +321,6 @@ class Session(Sending, Telling):
                 self.outbox.post_close(frame, ConnectionClosedError("the connection is closing: the program ends"))
         finally:
             self.waker.wake()
-
-    def read_at_exit(self) -> None:
-        """See _waiting.at_exit."""
-        self.role.read_at_exit()
-
-    def drop_at_exit(self) -> None:
-        """See _waiting.at_exit."""
-        self.is_aborted = True
-        self.transport.abort()
-        self.waker.wake()
 
     def _check_program_goes_on(self) -> None:
         """Raise for a receive that would wait while the program ends; a daemon thread need not hear of it."""

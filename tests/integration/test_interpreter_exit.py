@@ -89,7 +89,7 @@ SCRIPTS = {
 
 def with_time_to_close(seconds):
     """Return the beginning of a program that gives its servers so long to answer the Close frame at its end."""
-    return f"import syncws._waiting.at_exit\nsyncws._waiting.at_exit._CLOSE_SECONDS = {seconds}\n"
+    return f"import syncws._connection.at_exit\nsyncws._connection.at_exit._CLOSE_SECONDS = {seconds}\n"
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
@@ -170,7 +170,7 @@ def test_the_server_gets_1001_when_a_program_ends_by(listener, end, code, error,
 # Puts a stop-watch around what is done at the end.
 MEASURED = """
 import atexit
-from syncws._waiting import at_exit
+from syncws._connection import at_exit
 atexit.unregister(at_exit.close_all)
 
 def measured():
@@ -268,7 +268,7 @@ def test_an_atexit_function_that_was_registered_before_gets_an_error_and_no_hang
     frames = []
     program = """
         import atexit
-        from syncws._waiting import at_exit
+        from syncws._connection import at_exit
         socket = syncws.connect(uri)
 
         def late():
@@ -339,7 +339,7 @@ def test_a_program_that_dropped_its_socket_tells_the_server():
 def test_a_thread_that_the_program_waits_for_after_all_was_closed_ends_without_a_word(tls, authority_file):
     program = """
         import atexit
-        from syncws._waiting import at_exit
+        from syncws._connection import at_exit
 
         def receive():
             while True:

@@ -227,7 +227,7 @@ class SessionRole(ReadingRole):
         return Deadline(0.0)
 
     def read_at_exit(self) -> None:
-        """See _waiting.at_exit."""
+        """Go on with the closing handshake if no thread does: none can be started any more. Waits for a moment only."""
         if self.reader is not None:
             stand_in(self.reader, _STEP_SECONDS)
 

@@ -5,10 +5,10 @@ Unless it says otherwise, what stands here requires the writer role, which the o
 
 from collections.abc import Callable
 
+from syncws._connection.at_exit import stay_quiet
 from syncws._errors.bare import without_frames
 from syncws._functions import nothing
 from syncws._net.transport import Transport, lost_connection
-from syncws._waiting.at_exit import stay_quiet
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, WRITABLE, Readiness, Waker, make_readiness
 from syncws._wire.large import FramePieces

@@ -13,11 +13,14 @@ import atexit
 import threading
 import warnings
 import weakref
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from syncws._waiting.deadline import Deadline
-from syncws._waiting.locks import Bell, Latch
+from syncws._waiting.locks import Bell
 from syncws.enums import CloseCause
+
+if TYPE_CHECKING:
+    from syncws._connection.session import Session
 
 __all__ = ["add", "close_all", "stay_quiet"]
 
@@ -29,38 +32,11 @@ _LOOK_SECONDS = 0.01
 # Longer than those two, so that the process is gone by then, most often; not for ever, for somebody may join a thread.
 _QUIET_SECONDS = 2.0
 
-
-class Ending(Protocol):
-    """What this module needs of a session; hashed by identity."""
-
-    finished: Latch
-    is_abandoned: bool
-    is_aborted: bool
-
-    @property
-    def close_cause(self) -> CloseCause:
-        """What has begun its end; NONE while it is open."""
-        ...
-
-    def wait_finished(self, deadline: Deadline) -> bool:
-        """Wait until it is finished and its threads are gone; return whether it is finished."""
-        raise NotImplementedError
-
-    def begin_exit(self) -> None:
-        """Send the Close frame without waiting, and tell nobody of anything any more."""
-
-    def read_at_exit(self) -> None:
-        """Go on with the closing handshake if no thread does: none can be started any more. Waits for a moment only."""
-
-    def drop_at_exit(self) -> None:
-        """Cut the connection, without waiting."""
-
-
 # Not a WeakSet, whose iteration is Python code: a thread that connects in the middle of it would break it off.
-_open: "set[weakref.ref[Ending]]" = set()
+_open: "set[weakref.ref[Session]]" = set()
 
 
-def add(session: Ending) -> None:
+def add(session: "Session") -> None:
     """Have a session closed at the end of the program, as long as it lives and is not finished."""
     _open.add(weakref.ref(session, _open.discard))
 
@@ -79,7 +55,8 @@ def close_all() -> None:
     for session in left:
         session.is_aborted = True
     for session in left:
-        session.drop_at_exit()
+        session.transport.abort()
+        session.waker.wake()
     _wait(left, Deadline(_DROP_SECONDS))
     if forgotten:
         # Last of all: a program may have made it an error.
@@ -90,11 +67,11 @@ def close_all() -> None:
         )
 
 
-def _wait(sessions: list[Ending], deadline: Deadline) -> None:
+def _wait(sessions: "list[Session]", deadline: Deadline) -> None:
     left = [session for session in sessions if not session.finished.is_set()]
     while left:
         for session in left:
-            session.read_at_exit()
+            session.role.read_at_exit()
             # Where there are many whose servers never pause, each turn takes its time.
             if deadline.is_expired:
                 break

@@ -7,19 +7,21 @@ import pytest
 from support import join
 from support.fakes import FakeClock
 
-from syncws._waiting import at_exit
+from syncws._connection import at_exit
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting.locks import Latch
 from syncws.enums import CloseCause
 
 
 class EndingConnection:
-    """A connection that closes as soon as it is told."""
+    """A session that closes as soon as it is told; its own role, transport and waker."""
 
     def __init__(self):
         self.finished = Latch()
         # Of its own accord: no warning.
         self.is_abandoned = True
+
+    role = transport = waker = property(lambda self: self)
 
     def begin_exit(self):
         self.finished.set()
@@ -67,8 +69,10 @@ def test_connections_that_take_long_to_read_are_not_read_in_turn_for_ever(monkey
         def read_at_exit(self):
             clock.advance(0.3)
 
-        def drop_at_exit(self):
+        def abort(self):
             assert all(connection.is_aborted for connection in connections), "the others' readers go on"
+
+        def wake(self):
             dropped.append(self)
 
     connections = [Flooded() for _ in range(20)]
