@@ -9,7 +9,7 @@ import sysconfig
 import threading
 
 import pytest
-from support import handshake, read_frame, read_request, read_to_end, scripted_server, server_frame, wait
+from support import handshake, read_request, read_to_end, scripted_server, server_frame, wait
 from support.scripts import TEXT, connected, read_until_close
 
 import syncws
@@ -85,11 +85,12 @@ def test_a_small_text_message_takes_few_functions_from_store_to_the_socket():
 
     def script(connection):
         handshake(connection)
-        read_frame(connection)
         read_until_close(connection)
 
     with connected(script) as socket:
         writer = DataWriter(socket.output_stream)
+        writer.write_string("the first fills the stock of mask keys")
+        writer.store()
         writer.write_string("x" * 32)
         walk.begin()
         writer.store()
