@@ -469,5 +469,4 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         # It may be waiting with a full inbox, which a first handler empties.
         session = self._session
         if session is not None:
-            session.role.call()
-            session.inbox.wake()
+            session.look_again()

@@ -14,8 +14,8 @@ from syncws._buffers import ReadableBuffer
 from syncws._connection.json_messages import as_json, from_json
 from syncws._connection.message_session import MessageSession, check_whole_text
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
-from syncws._connection.receiving.pull import MessageIterator, receive_until_canceled
-from syncws._connection.receiving.receivers import make_message_reader
+from syncws._connection.receiving.message_iterator import MessageIterator
+from syncws._connection.receiving.receivers import make_message_receiver
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.short_way import short_way
 from syncws._connection.socket_events import ReaderEvent, wake_reader_of
@@ -424,7 +424,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
                 pass
         deadline = Deadline(limit)
         if token is not None:
-            return receive_until_canceled(session, deadline, token, self._check_no_handlers, self._wake_reader)
+            return session.receive_until_canceled(deadline, token, self._check_no_handlers)
         return session.receive(deadline, self._check_no_handlers, self._message_received_event)
 
     def _check_no_handlers(self) -> None:
@@ -467,7 +467,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
     def _make_session(self, settings: MessageWebSocketControl, reached: Reached, waker: Waker) -> MessageSession:
         session = MessageSession(reached, settings, waker, self)
-        session.role.reader = make_message_reader(session)
+        session.role.reader = make_message_receiver(session)
         return session
 
 

@@ -20,11 +20,14 @@ from syncws._wire.frames import CONTINUATION, FRAGMENT_BYTES, TEXT, encode_frame
 from syncws._wire.incoming import Message, content_of
 from syncws._wire.large import FramePieces
 from syncws._wire.utf8 import NotUtf8Error, check_text
+from syncws.cancellation import CancellationToken
 from syncws.control import MessageWebSocketControl
 from syncws.errors import (
     IllegalMethodCallError,
     InvalidArgumentError,
     InvalidOperationError,
+    OperationCanceledError,
+    OperationTimedOutError,
     WebSocketError,
 )
 from syncws.events import Event
@@ -32,6 +35,10 @@ from syncws.events import Event
 __all__ = ["MessageOwner", "MessageSession", "check_whole_text"]
 
 ResultT = TypeVar("ResultT")
+
+
+class _TokenChanged(Exception):
+    """Raised in the middle of a receive that is to start over; nothing has been taken."""
 
 
 class MessageOwner(Owner, Protocol):
@@ -93,6 +100,45 @@ class MessageSession(Session):
         if message is None:
             self._check_not_lost()
         return message
+
+    def receive_until_canceled(
+        self, deadline: Deadline, token: CancellationToken, check: Callable[[], object]
+    ) -> Message | None:
+        """As receive(), until the token is cancelled.
+
+        Raises:
+            OperationCanceledError: the token is cancelled; a message that came stays for the next call (0x800704C7).
+            As for the rest: as receive.
+        """
+        changes: list[None] = []
+
+        def note_change() -> None:
+            changes.append(None)
+            self.look_again()
+
+        def check_all() -> None:
+            if token.is_cancellation_requested:
+                raise OperationCanceledError("the receive was canceled by the cancellation_token")
+            if changes:
+                raise _TokenChanged
+            check()
+
+        key = object()
+        token._add_listener(key, note_change)
+        try:
+            while True:
+                changes.clear()
+                try:
+                    return self.receive(token._limit(deadline), check_all)
+                except _TokenChanged:
+                    # Its time may be another now.
+                    continue
+                except OperationTimedOutError:
+                    # The token's time, most likely, which check_all tells.
+                    if deadline.is_expired and not token.is_cancellation_requested:
+                        raise
+        finally:
+            token._remove_listener(key)
 
     def take_as(self, take: Callable[[], Message], convert: Callable[[str | bytes], ResultT]) -> ResultT:
         """Take a message and return what `convert` makes of its content.

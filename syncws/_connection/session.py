@@ -177,6 +177,11 @@ class Session(Sending, Telling):
         for timer in self._timers:
             timer.close()
 
+    def look_again(self) -> None:
+        """Have whoever reads, or waits for what is read, look at what has changed. Any thread."""
+        self.role.call()
+        self.inbox.wake()
+
     @property
     def is_on_reader(self) -> bool:
         """True when the calling thread is the reader or the dispatcher, which must not wait for themselves."""

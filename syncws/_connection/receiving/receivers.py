@@ -26,7 +26,7 @@ from syncws.enums import MessageWebSocketReceiveMode
 from syncws.event_args import MessagePieceEventArgs, MessageWebSocketMessageReceivedEventArgs
 from syncws.events import Handler, log_handler_failure
 
-__all__ = ["MessageReceiver", "StreamReceiver", "make_message_reader"]
+__all__ = ["MessageReceiver", "StreamReceiver", "make_message_receiver"]
 
 # A stream keeps larger pieces where they were received, in memory of MUCH_BYTES: so no more than half of it is idle.
 _COPIED_BYTES = 131072
@@ -173,7 +173,7 @@ class MessageReceiver(Reader):
             session.note_pause(session.is_paused)
 
 
-def make_message_reader(session: MessageSession) -> MessageReceiver:
+def make_message_receiver(session: MessageSession) -> MessageReceiver:
     """Return what reads whole messages or pieces, as the settings say; the connecting thread calls it."""
     limit = session.settings._message_limit()
     if session.settings._receive_mode is MessageWebSocketReceiveMode.PARTIAL_MESSAGE:
