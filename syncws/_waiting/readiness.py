@@ -227,12 +227,6 @@ def wait_for_writable(descriptors: Iterable[int], waker: int, seconds: float | N
     return readable + list(dict.fromkeys(writable + failed))
 
 
-def _shorter(remaining: float | None, longest: float | None) -> float | None:
-    if remaining is None or longest is None:
-        return longest if remaining is None else remaining
-    return min(remaining, longest)
-
-
 class PollReadiness:
     """Readiness by poll."""
 
@@ -302,7 +296,7 @@ class SelectReadiness:
         readers = [self._waker] if self._waker >= 0 else []
         readers += [self._descriptor] if interest & READABLE else []
         writers = [self._descriptor] if interest & WRITABLE else []
-        remaining = _shorter(deadline.remaining, self._longest)
+        remaining = deadline.within(self._longest).remaining
         # Windows reports a failed non-blocking connect as an exception, not as writable.
         readable, writable, failed = select.select(readers, writers, writers, remaining)
         ready = WOKEN if self._waker in readable else 0
