@@ -185,10 +185,6 @@ class CompressionStatistics(NamedTuple):
         """The extension and its parameters as a server names them: "permessage-deflate; ..."."""
         return answer_of(Agreement(*self[:4]))
 
-    def __replace__(self, /, **changes: Any) -> Self:
-        """Return a copy with some fields changed, for copy.replace()."""
-        return self._replace(**changes)
-
     def __repr__(self) -> str:
         return (
             f"<CompressionStatistics {self.extension!r} "

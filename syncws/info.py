@@ -53,18 +53,7 @@ class BandwidthStatistics(NamedTuple):
 
     def unpack(self) -> tuple[int, int, int, int, bool, bool]:
         """Return the fields as a plain tuple, as PyWinRT's structs do."""
-        return (
-            self.outbound_bits_per_second,
-            self.inbound_bits_per_second,
-            self.outbound_bits_per_second_instability,
-            self.inbound_bits_per_second_instability,
-            self.outbound_bandwidth_peaked,
-            self.inbound_bandwidth_peaked,
-        )
-
-    def __replace__(self, /, **changes: Any) -> Self:
-        """Return a copy with some fields changed, for copy.replace()."""
-        return self._replace(**changes)
+        return self[:]
 
 
 class ConnectTimes(NamedTuple):
@@ -88,10 +77,6 @@ class ConnectTimes(NamedTuple):
     tls: float | None = None
     handshake: float | None = None
     total: float = 0.0
-
-    def __replace__(self, /, **changes: Any) -> Self:
-        """Return a copy with some fields changed, for copy.replace()."""
-        return self._replace(**changes)
 
 
 class ConnectFacts(NamedTuple):

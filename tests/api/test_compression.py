@@ -107,7 +107,6 @@ def test_statistics_name_what_was_agreed_and_show_ratios():
         "<CompressionStatistics 'permessage-deflate; client_no_context_takeover; client_max_window_bits=12' "
         "sent 1000 as 100 bytes (10.0:1) received 0 as 0 bytes>"
     )
-    assert statistics.__replace__(bytes_inflated=7).bytes_inflated == 7
     assert CompressionStatistics(15, True, 9, False).extension == (
         "permessage-deflate; server_no_context_takeover; server_max_window_bits=9"
     )

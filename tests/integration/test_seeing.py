@@ -178,10 +178,6 @@ def test_tls_and_the_proxy_have_phases_of_their_own(server_tls, client_tls):
         assert information.tls_cipher.startswith("TLS_")
 
 
-def test_connect_times_can_be_replaced():
-    assert ConnectTimes(total=1.0).__replace__(total=2.0) == ConnectTimes(total=2.0)
-
-
 # In one line.
 
 
