@@ -15,7 +15,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from syncws._locks import locks
 from syncws._waiting.at_fork import watch
@@ -24,6 +24,9 @@ from syncws._waiting.helper_threads import start
 from syncws._waiting.interpreter import is_main
 from syncws._waiting.locks import Bell
 from syncws._waiting.readiness import readable_of
+
+if TYPE_CHECKING:
+    from syncws._connection.receiving.reading_role import ReadingRole
 
 __all__ = ["LONGEST_TICKS", "Monitor", "Timer", "the_monitor"]
 
@@ -72,26 +75,8 @@ class Timer:
             self._monitor._remove(self)
 
 
-class Looked(Protocol):
-    """What the monitor looks at again and again; hashed by identity.
-
-    Attributes:
-        descriptor (int): of a socket; -1 for none.
-    """
-
-    descriptor: int
-
-    def look(self, is_readable: bool) -> int:
-        """Do what is due; return in how many ticks to look again, 1 to `LONGEST_TICKS`; 0 for no more.
-
-        Args:
-            is_readable: whether there is something to receive on the socket; all are asked by one system call.
-        """
-        ...
-
-
 class Rounds(Timer):
-    """One timer for all that is to be looked at regularly: a thousand idle connections cost a wake-up together."""
+    """One timer for all roles that are to be looked at: a thousand idle connections cost a wake-up together."""
 
     __slots__ = ("_members", "_runs_at", "_tick")
 
@@ -99,12 +84,12 @@ class Rounds(Timer):
         """Make one that looks at nothing."""
         super().__init__(monitor)
         # With the tick at which each is due.
-        self._members: dict[weakref.ref[Looked], int] = {}
+        self._members: dict[weakref.ref[ReadingRole], int] = {}
         self._tick = 0
         # When the next look is, by the clock; never, while there is nothing to look at.
         self._runs_at = math.inf
 
-    def add(self, member: Looked) -> None:
+    def add(self, member: "ReadingRole") -> None:
         """Look at `member` soon, and on, until it says otherwise, or is gone; held weakly. Any thread."""
         with self._monitor._lock:
             self._members[weakref.ref(member)] = self._tick
@@ -118,7 +103,7 @@ class Rounds(Timer):
         """Have the next member set the time again; requires the lock."""
         self._runs_at = math.inf
 
-    def remove(self, member: Looked) -> None:
+    def remove(self, member: "ReadingRole") -> None:
         """Look at `member` no more. Any thread."""
         self._members.pop(weakref.ref(member), None)
         # Elsewhere the next look finds that there is nothing: a program that makes one connection after the other need
@@ -340,7 +325,7 @@ class Monitor:
         return None
 
 
-def _look(member: Looked, is_readable: bool) -> int:
+def _look(member: "ReadingRole", is_readable: bool) -> int:
     """Look at one member; an exception puts off its own next look, and nobody else's."""
     try:
         return member.look(is_readable)

@@ -179,9 +179,14 @@ class ReadingRole:
     def look(self, is_readable: bool) -> int:
         """Start the reader thread if nobody has pulled since the last look and there is something to do.
 
-        The monitor calls it; see Looked. At rest it touches nothing but this object, so that a thousand connections
-        cost little. It returns 0, to be looked at no more, when the reader thread has the role, which says when it
-        gives it back.
+        The monitor calls it. At rest it touches nothing but this object, so that a thousand connections cost little.
+
+        Args:
+            is_readable: whether there is something to receive on the socket; all are asked by one system call.
+
+        Returns:
+            In how many ticks to look again, 1 to LONGEST_TICKS; 0 for no more, when the reader thread has the role,
+            which says when it gives it back.
         """
         pulls = self.pulls
         is_quiet = pulls == self._seen
