@@ -16,6 +16,7 @@ __all__ = [
     "ABORT_SECONDS",
     "ANSWER_SLICES",
     "ANSWER_SLICE_SECONDS",
+    "CAUSES_IN_WORDS",
     "HANDLERS_SECONDS",
     "HURRIED_SECONDS",
     "LEAVE_SECONDS",
@@ -53,7 +54,7 @@ def time_on_exit(timeout: float | None, exc_type: type[BaseException] | None) ->
     return HURRIED_SECONDS if timeout is None else min(timeout, HURRIED_SECONDS)
 
 
-_TEXTS = {
+CAUSES_IN_WORDS = {
     # For a call that finds the socket closed: another thread has just begun that, and not yet noted how.
     CloseCause.NONE: "close() or abort() was called",
     CloseCause.PEER: "the server closed it",
@@ -138,11 +139,6 @@ class Closing:
     def reason(self) -> str:
         """The reason that goes with the code."""
         return self._handshake.close_reason
-
-    @staticmethod
-    def text_of(cause: CloseCause) -> str:
-        """Return a cause in words, for an error."""
-        return _TEXTS[cause]
 
     # Each returns the Close frame to send, None when there is none, and sets the deadline that is not set yet.
 

@@ -469,7 +469,8 @@ class Session(Sending, Telling):
         if not self.is_aborted and self.outbox.is_idle:
             self.transport.end_output()
         self.transport.close()
-        self.forget_context()
+        if self.compression is not None:
+            self.compression.deflater.forget()
 
     def _raise_last_events(self) -> None:
         """Tell the application's object, if it is still there, that the connection is over."""

@@ -5,7 +5,7 @@ Any thread.
 
 from typing import TypeVar
 
-from syncws._connection.closing import Closing
+from syncws._connection.closing import CAUSES_IN_WORDS, Closing
 from syncws._connection.receiving.inbox import Inbox
 from syncws._connection.sending.outbox import Outbox
 from syncws._wire.closing import CloseState
@@ -52,7 +52,7 @@ class Telling:
 
     def describe_end(self) -> str:
         """Say why the connection is over or ending, for the text of an error."""
-        text = self.closing.text_of(self.close_cause)
+        text = CAUSES_IN_WORDS[self.close_cause]
         if not self.is_close_known:
             return text
         return f"{text}, code {self.closing.code} {shown_text(self.closing.reason)}".rstrip()

@@ -84,7 +84,7 @@ def test_without_an_agreement_nothing_is_compressed(rigs):
     rig = rigs(compression=Deflate())
     rig.session.send_message(TEXT, b"x" * 100)
     assert rig.frames == [(FIN | TEXT, b"x" * 100)]
-    assert rig.session.inflater is None
+    assert rig.session.compression is None
 
 
 def test_a_message_that_is_compressed_in_one_turn_is_one_frame(rig):

@@ -110,7 +110,8 @@ class Reader:
     def begin(self) -> None:
         """Take over what the handshake has settled and left; nobody reads yet."""
         session, decoder = self.session, self.decoder
-        decoder.inflater = session.inflater
+        if session.compression is not None:
+            decoder.inflater = session.compression.inflater
         self.decode = traced(session.outbox, decoder, session.compression)
         if session.remainder:
             self.undecoded.append(session.remainder)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from syncws._connection.compressing import Compression
 from syncws._connection.sending.open_message import Encode, OpenMessage
 from syncws._connection.sending.outbox import Outbox
-from syncws._wire.deflate import Deflater, Inflater
+from syncws._wire.deflate import Deflater
 from syncws._wire.extension import Agreement
 from syncws._wire.frames import FIN, FRAGMENT_BYTES, RSV1, encode_frame
 from syncws._wire.large import CompressedFrames, FragmentFrames, FramePieces
@@ -51,11 +51,6 @@ class Sending:
             # What may be compressed has its turn first.
             self.outbox.direct = None
 
-    @property
-    def inflater(self) -> Inflater | None:
-        """What inflates what comes; None when that was not agreed."""
-        return None if self.compression is None else self.compression.inflater
-
     def send_message(self, opcode: int, payload: bytes | memoryview, compress: bool = True) -> None:
         """Send one message as one frame; compressed if that was agreed, it is large enough and `compress` is true.
 
@@ -74,11 +69,6 @@ class Sending:
     def flush(self) -> bool:
         """Wait until what senders have left has gone; see Outbox.wait_until_idle."""
         return self.outbox.wait_until_idle(self._send_timeout)
-
-    def forget_context(self) -> None:
-        """Give back what compressing has kept; requires the writer role, at the end of sending."""
-        if self.compression is not None:
-            self.compression.deflater.forget()
 
     def _send_compressed(self, opcode: int, payload: bytes | memoryview, deflater: Deflater) -> None:
         if len(payload) > _COMPRESSED_BYTES:
