@@ -227,7 +227,7 @@ def compress_before_the_turn(_: object, sending: Any, opcode: int, payload: Any,
     """Compress before the writer role is there."""
     from syncws._wire.frames import RSV1, encode_frame
 
-    sending.outbox.send(encode_frame(opcode | RSV1, deflater.compress(payload)), None, sending._send_timeout)
+    sending.outbox.send(encode_frame(opcode | RSV1, deflater.compress(payload)))
 
 
 def may_be_left_out(present: Callable[..., Any], *arguments: Any, must_follow: bool = False) -> None:

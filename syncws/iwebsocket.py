@@ -272,7 +272,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
 
     def _flush(self) -> bool:
         """Answer the output stream's flush: a write that timed out may have left something."""
-        return self._output_session().flush()
+        return self._output_session().outbox.wait_until_idle()
 
     def _close_output(self) -> bool:
         self._is_output_closed = True

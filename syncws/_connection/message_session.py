@@ -213,7 +213,7 @@ class MessageSession(Session):
         try:
             if len(payload) <= FRAGMENT_BYTES:
                 frame = encode_frame(opcode, payload, is_final=is_final)
-                self.outbox.send(frame, None, self._send_timeout, message)
+                self.outbox.send(frame, None, message)
             else:
                 self._send_large(FramePieces(opcode, payload, is_final=is_final), message)
         finally:

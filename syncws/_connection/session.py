@@ -216,7 +216,7 @@ class Session(Sending, Telling):
         Only the reader finds that, so this waits for it a moment, where that can be.
         """
         if not (self.is_over or self.is_exiting or self.is_paused or self.is_on_reader or self.role.is_held_here):
-            soon = Deadline(closing.LOSS_SECONDS).within(self._send_timeout)
+            soon = Deadline(closing.LOSS_SECONDS).within(self.outbox.send_timeout)
             self.role.while_read(lambda: self.over.wait_until(soon, self.role.read_while_waiting))
         if not self.is_over:
             return error

@@ -1,6 +1,7 @@
 """Fixtures of the threads room: an outbox over a scripted transport, sessions over one, and waits without time."""
 
 import pytest
+from support import LIMIT
 from support.doubles import HandMonitor, Leftovers, Rig, Rooms, StreamRig, Waits
 from support.fakes import ScriptedTransport
 
@@ -47,6 +48,7 @@ def rooms():
 @pytest.fixture
 def outbox(transport, leftovers):
     made = Outbox(transport, leftovers)
+    made.send_timeout = LIMIT
     yield made
     made.shut(ObjectClosedError("the test is over"))
     made.retire(transport.close)

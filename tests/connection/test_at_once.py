@@ -155,7 +155,7 @@ def test_nothing_goes_while_another_thread_is_in_the_midst_of_a_frame(line):
         wait(done)
         return encode_frame(BINARY & 0xF, plain)
 
-    sender = Call(lambda: line.outbox.send(b"first", None, LIMIT, None, hold))
+    sender = Call(lambda: line.outbox.send(b"first", None, None, hold))
     wait(holding)
     assert line.send(b"second") is False
     done.set()
@@ -182,7 +182,7 @@ def test_a_sender_that_has_the_role_is_seen_before_it_looks_what_must_go_first(l
 
     outbox = Looking(line.transport, line.leftovers)
     outbox.parts, outbox.during = [], lambda: None
-    outbox.send(encode_frame(2, b"whole"), None, LIMIT)
+    outbox.send(encode_frame(2, b"whole"))
     # The last look is after it has given the role back.
     assert seen == [False, True]
     outbox.shut(ObjectClosedError("over"))
@@ -230,7 +230,7 @@ def test_an_error_of_the_system_is_told_as_send_tells_it(line):
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
     assert line.outbox.is_broken
     with pytest.raises(ConnectionLostError) as later:
-        line.outbox.send(b"frame", None, LIMIT)
+        line.outbox.send(b"frame")
     for error in (caught.value, later.value):
         assert isinstance(error.__cause__, ConnectionLostError)
         assert isinstance(error.__cause__.__cause__, ConnectionResetError)
@@ -261,7 +261,7 @@ def test_a_part_whose_time_runs_out_is_queued_and_goes_before_the_next_frame(lin
     # Over TLS the frame was taken whole, and the rest of its record waits.
     assert line.outbox.pending_bytes == (line.outbox.parts[0] or line.transport.unsent_bytes) > 0
     end = line.reading(count + 2)
-    line.outbox.send(encode_frame(2, b"next"), None, LIMIT)
+    line.outbox.send(encode_frame(2, b"next"))
     payloads = end()
     assert payloads[:-1] == [bytes(3000)] * (count + 1)
     assert payloads[-1] == b"next"
@@ -273,12 +273,12 @@ def test_an_interruption_of_its_wait_leaves_the_rest_to_others(line):
 
     line.outbox.during = interrupt
     with pytest.raises(KeyboardInterrupt):
-        line.send_for_ever(LIMIT)
+        line.send_for_ever()
     assert line.leftovers.count
     assert line.outbox.given_up is None
     count = line.outbox.tally.whole
     end = line.reading(count + 1)
-    line.outbox.send(encode_frame(2, b"next"), None, LIMIT)
+    line.outbox.send(encode_frame(2, b"next"))
     assert end()[-1] == b"next"
 
 
@@ -297,7 +297,7 @@ def test_ctrl_c_while_others_are_told_of_the_rest_is_not_lost(line, raised):
 
     line.outbox.during = time_out
     with pytest.raises(KeyboardInterrupt if raised is KeyboardInterrupt else OperationTimedOutError):
-        line.send_for_ever(LIMIT)
+        line.send_for_ever()
     line.outbox._on_leftover = told
     assert not line.outbox.is_idle
 
@@ -313,12 +313,12 @@ def test_an_interruption_while_it_is_counted_leaves_the_rest_to_others(line, mon
     with monkeypatch.context() as patches:
         patches.setattr(BandwidthMeter, "_add_rarely", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            line.send_for_ever(LIMIT)
+            line.send_for_ever()
     assert not line.outbox.is_idle
     assert line.leftovers.count
     count = line.outbox.tally.whole
     end = line.reading(count + 1)
-    line.outbox.send(encode_frame(2, b"next"), None, LIMIT)
+    line.outbox.send(encode_frame(2, b"next"))
     assert end()[-1] == b"next"
 
 
@@ -341,7 +341,7 @@ def test_an_error_of_the_system_takes_nothing_from_under_another_sender():
     transport = Meanwhile(near)
     outbox = Outbox(transport, Leftovers())
     with far, pytest.raises(ConnectionLostError):
-        outbox.send(encode_frame(2, bytes(1000)), None, LIMIT)
+        outbox.send(encode_frame(2, bytes(1000)))
     outbox.retire(transport.close)
 
 
@@ -349,7 +349,8 @@ def test_the_end_of_sending_ends_its_wait(line):
     waiting = threading.Event()
     line.outbox.during = waiting.set
 
-    sender = Call(lambda: line.send_for_ever(None))
+    line.outbox.send_timeout = None
+    sender = Call(line.send_for_ever)
     wait(waiting)
     line.outbox.shut(ObjectClosedError("over"))
     # The latter when it comes between two frames.
@@ -363,7 +364,7 @@ def test_a_shut_before_its_wait_is_no_success(line):
 
     line.outbox.during = shut
     with pytest.raises(OperationCanceledError):
-        line.send_for_ever(LIMIT)
+        line.send_for_ever()
 
 
 def test_frames_of_many_threads_stay_whole(line):
@@ -374,7 +375,7 @@ def test_frames_of_many_threads_stay_whole(line):
         for index in range(count):
             payload = bytes([number]) + index.to_bytes(2, "big") + bytes(index % 5 * 900)
             if not line.send(payload):
-                line.outbox.send(encode_frame(2, payload), None, LIMIT)
+                line.outbox.send(encode_frame(2, payload))
             if not index % 50:
                 line.outbox.post_pong(encode_frame(PONG, b"x"))
 

@@ -151,7 +151,7 @@ def test_what_was_compressed_and_did_not_go_in_time_goes_before_the_next(rig, wa
 
 def test_a_message_that_never_had_its_turn_leaves_the_context_alone(rig):
     first = stuck_sender(rig.session.outbox, rig.transport, encode_frame(TEXT, b"0123456789"))
-    rig.session._send_timeout = 0.02
+    rig.session.outbox.send_timeout = 0.02
     with pytest.raises(OperationTimedOutError) as caught:
         rig.session.send_message(TEXT, TEXTS[0])
     assert caught.value.is_queued is False

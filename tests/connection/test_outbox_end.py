@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from support import LIMIT, join, wait
+from support import join, wait
 from support.doubles import Sender, stuck_sender
 from support.fakes import PieceList, ScriptedTransport, call_with_room, interrupt_at
 
@@ -54,7 +54,7 @@ def test_the_first_reason_of_shut_stays(outbox):
     outbox.shut(ConnectionLostError("first"))
     outbox.shut(ObjectClosedError("second"))
     with pytest.raises(ConnectionLostError, match="first"):
-        outbox.send(b"frame", None, LIMIT)
+        outbox.send(b"frame")
 
 
 def test_each_sender_gets_an_error_of_its_own(outbox):
@@ -63,7 +63,7 @@ def test_each_sender_gets_an_error_of_its_own(outbox):
     errors = []
     for _ in range(2):
         with pytest.raises(ObjectClosedError) as caught:
-            outbox.send(b"frame", None, LIMIT)
+            outbox.send(b"frame")
         errors.append(caught.value)
     assert errors[0] is not errors[1]
     assert errors[0].__cause__ is reason
@@ -87,7 +87,7 @@ def test_retire_closes_the_transport_once(outbox, transport):
     outbox.shut(ObjectClosedError("over"))
     outbox.retire(transport.close)
     with pytest.raises(WebSocketError):
-        outbox.send(b"frame", None, LIMIT)
+        outbox.send(b"frame")
     assert transport.closes == 1
 
 
@@ -156,7 +156,7 @@ def test_of_two_senders_that_leave_late_one_closes_the_transport(outbox, transpo
 def test_an_error_of_the_transport_is_a_lost_connection(outbox, transport):
     transport.takes.append(BrokenPipeError(32, "Broken pipe"))
     with pytest.raises(ConnectionLostError) as caught:
-        outbox.send(b"frame", None, LIMIT)
+        outbox.send(b"frame")
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
     assert isinstance(caught.value.__cause__, BrokenPipeError | WebSocketError)
 
@@ -164,16 +164,16 @@ def test_an_error_of_the_transport_is_a_lost_connection(outbox, transport):
 def test_an_error_in_the_middle_of_a_frame_is_a_lost_connection(outbox, transport):
     transport.takes.extend([2, OSError(5, "Input/output error")])
     with pytest.raises(ConnectionLostError, match="Input/output error"):
-        outbox.send(b"frame", PieceList([b"piece"]), LIMIT)
+        outbox.send(b"frame", PieceList([b"piece"]))
     assert outbox.is_idle
 
 
 def test_after_an_error_of_the_transport_nothing_goes_any_more(outbox, transport):
     transport.takes.append(ConnectionResetError(104, "reset"))
     with pytest.raises(ConnectionLostError):
-        outbox.send(b"frame", None, LIMIT)
+        outbox.send(b"frame")
     with pytest.raises(ConnectionLostError):
-        outbox.send(b"next", None, LIMIT)
+        outbox.send(b"next")
     outbox.post_close(b"close")
     assert transport.sent == b""
 
@@ -181,17 +181,17 @@ def test_after_an_error_of_the_transport_nothing_goes_any_more(outbox, transport
 def test_an_interruption_inside_a_send_gives_the_connection_up(outbox, transport):
     transport.takes.append(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"frame", None, LIMIT)
+        outbox.send(b"frame")
     assert transport.aborts == 1
     with pytest.raises(ConnectionLostError):
-        outbox.send(b"next", None, LIMIT)
+        outbox.send(b"next")
     assert transport.sent == b""
 
 
 def test_an_interruption_inside_a_later_send_of_the_frame_gives_the_connection_up(outbox, transport):
     transport.takes.extend([2, KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"frame", None, LIMIT)
+        outbox.send(b"frame")
     assert transport.aborts == 1
     assert transport.sent == b"fr"
 
@@ -202,14 +202,14 @@ def test_an_interruption_inside_the_rest_of_a_small_frame_gives_the_connection_u
     outbox.has_posted = True
     transport.takes.append(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        outbox._finish(LIMIT)
+        outbox._finish()
     assert transport.aborts == 1
     assert isinstance(outbox.given_up, ConnectionLostError)
 
 
 def test_an_interruption_while_a_piece_is_made_gives_the_connection_up(outbox, transport):
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"one", PieceList([b"two", KeyboardInterrupt()]), LIMIT)
+        outbox.send(b"one", PieceList([b"two", KeyboardInterrupt()]))
     assert transport.aborts == 1
     assert transport.sent == b"onetwo"
 
@@ -228,9 +228,9 @@ def test_an_interruption_of_a_wait_leaves_the_rest_of_the_frame_to_go_first(outb
     monkeypatch.setattr(frame_writer_module, "make_readiness", Interrupted)
     transport.takes.extend([2, 0])
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"frame", PieceList([b"-piece"]), LIMIT)
+        outbox.send(b"frame", PieceList([b"-piece"]))
     assert transport.aborts == 0
-    outbox.send(b"next", None, LIMIT)
+    outbox.send(b"next")
     assert transport.sent == b"frame-piecenext"
 
 
@@ -238,8 +238,8 @@ def test_an_interruption_of_a_wait_before_the_frame_began_drops_it(outbox, trans
     monkeypatch.setattr(frame_writer_module, "make_readiness", Interrupted)
     transport.takes.extend([0, 0])
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"frame", None, LIMIT)
-    outbox.send(b"next", None, LIMIT)
+        outbox.send(b"frame")
+    outbox.send(b"next")
     assert transport.sent == b"next"
 
 
@@ -247,8 +247,8 @@ def test_an_interruption_of_a_wait_between_pieces_leaves_them_to_go_first(outbox
     monkeypatch.setattr(frame_writer_module, "make_readiness", Interrupted)
     transport.takes.extend([3, 1, 0])
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"one", PieceList([b"two", b"three"]), LIMIT)
-    outbox.send(b"next", None, LIMIT)
+        outbox.send(b"one", PieceList([b"two", b"three"]))
+    outbox.send(b"next")
     assert transport.sent == b"onetwothreenext"
 
 
@@ -258,9 +258,9 @@ def test_an_interruption_of_the_last_flush_leaves_a_whole_frame(outbox, transpor
     transport.flushes.extend([True, False])
     transport.on_send = lambda _: setattr(transport, "has_unsent", True)
     with pytest.raises(KeyboardInterrupt):
-        outbox.send(b"frame", None, LIMIT)
+        outbox.send(b"frame")
     transport.on_send = None
-    outbox.send(b"next", None, LIMIT)
+    outbox.send(b"next")
     assert transport.sent == b"framenext"
 
 
@@ -277,7 +277,7 @@ def failing_wait(outbox, transport, held, monkeypatch):
         wait(inside)
         monkeypatch.setattr(module, "acquire_within", fail)
         with pytest.raises(type(error)):
-            outbox.send(b"waits", None, LIMIT)
+            outbox.send(b"waits")
         return sender, go_on
 
     return send
@@ -288,7 +288,7 @@ def test_whatever_ends_a_wait_for_another_sender_leaves_that_one_alone(error, fa
     sender, go_on = failing_wait(error)
     go_on.set()
     assert sender.end() is None
-    outbox.send(b"next", None, LIMIT)
+    outbox.send(b"next")
     assert (transport.sent, transport.aborts) == (b"framenext", 0)
 
 
@@ -318,8 +318,8 @@ def test_an_error_that_a_signal_handler_raises_while_a_send_waits_is_not_the_con
     monkeypatch.setattr(frame_writer_module, "make_readiness", Failing)
     transport.takes.extend([2, 0])
     with pytest.raises(TimeoutError, match="alarm"):
-        outbox.send(b"frame", None, LIMIT)
-    outbox.send(b"next", None, LIMIT)
+        outbox.send(b"frame")
+    outbox.send(b"next")
     assert (transport.sent, transport.aborts) == (b"framenext", 0)
 
 
@@ -328,7 +328,7 @@ def test_the_role_is_free_after_every_kind_of_failure(outbox, transport):
         transport.takes.clear()
         transport.takes.append(failure)
         with pytest.raises(BaseException):  # noqa: B017, PT011 - which one is not what is tested
-            outbox.send(b"frame", None, LIMIT)
+            outbox.send(b"frame")
         assert outbox._role.acquire(False)
         outbox._role.release()
 
@@ -346,7 +346,7 @@ def check_no_frame_is_torn(outbox, transport, whole, told):
     """Send once more, then end: a frame goes on to its end before the next one, or nothing goes any more."""
     transport.takes.clear()
     try:
-        outbox.send(b"<next>", None, LIMIT)
+        outbox.send(b"<next>")
         assert bytes(transport.sent) in (whole + b"<next>", b"<next>"), told
     except ConnectionLostError:
         assert transport.aborts
@@ -369,7 +369,7 @@ def test_an_interruption_anywhere_tears_no_frame_and_keeps_no_role(pieces, takes
         transport = ScriptedTransport()
         outbox = Outbox(transport, lambda: None)
         transport.takes.extend(takes)
-        was_interrupted = interrupt_at(number, outbox.send, b"frame", PieceList(pieces) if pieces else None, LIMIT)
+        was_interrupted = interrupt_at(number, outbox.send, b"frame", PieceList(pieces) if pieces else None)
         check_no_frame_is_torn(outbox, transport, whole, f"torn at place {number}")
         number += 1
     assert number > 5
@@ -405,7 +405,7 @@ def test_a_send_with_a_full_stack_tears_no_frame_and_keeps_no_role(takes):
         outbox = Outbox(transport, lambda: None)
         transport.takes.extend(takes)
         try:
-            call_with_room(room, outbox.send, b"frame", PieceList([b"-piece1", b"-piece2"]), LIMIT)
+            call_with_room(room, outbox.send, b"frame", PieceList([b"-piece1", b"-piece2"]))
             was_full = False
         except RecursionError:
             pass
@@ -419,13 +419,13 @@ def test_a_send_in_a_signal_handler_does_not_go_into_the_middle_of_a_message(out
     def handler(_):
         transport.on_send = None
         try:
-            outbox.send(b"<handler>", None, LIMIT)
+            outbox.send(b"<handler>")
         except InvalidOperationError as exc:
             errors.append(exc)
         outbox.post_pong(b"<pong>")
 
     transport.on_send = handler
-    outbox.send(b"frame", PieceList([b"-more"]), LIMIT)
+    outbox.send(b"frame", PieceList([b"-more"]))
     assert bytes(transport.sent) == b"frame-more<pong>"
     assert len(errors) == 1
 
@@ -433,7 +433,7 @@ def test_a_send_in_a_signal_handler_does_not_go_into_the_middle_of_a_message(out
 @pytest.mark.parametrize(
     "error", [ConnectionResetError(errno.ECONNRESET, "reset"), BrokenPipeError(errno.EPIPE, "broken")]
 )
-@pytest.mark.parametrize("send", [lambda outbox: outbox.send(b"x", None, LIMIT), lambda outbox: outbox.post_pong(b"x")])
+@pytest.mark.parametrize("send", [lambda outbox: outbox.send(b"x"), lambda outbox: outbox.post_pong(b"x")])
 def test_a_connection_that_breaks_while_sending_can_still_be_read(outbox, transport, error, send):
     transport.takes.append(error)
     with contextlib.suppress(ConnectionLostError):
@@ -454,6 +454,6 @@ def test_what_is_posted_to_a_transport_that_broke_after_the_end_raises_nothing(o
 def test_in_a_forked_child_nothing_is_given_to_the_transport(outbox, transport):
     outbox.let_go_in_child(ConnectionLostError("it is the parent's"))
     with pytest.raises(ConnectionLostError, match="it is the parent's"):
-        outbox.send(b"x", None, LIMIT)
+        outbox.send(b"x")
     outbox.post_pong(b"pong")
     assert transport.sends == []

@@ -21,8 +21,9 @@ SHORT = 0.02
 
 def test_a_sender_waits_for_the_role_no_longer_than_its_time(outbox, transport):
     first = stuck_sender(outbox, transport)
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"second", None, SHORT)
+        outbox.send(b"second")
     assert caught.value.is_queued is False
     transport.unblock()
     assert first.end() is None
@@ -38,18 +39,20 @@ def test_a_sender_without_a_limit_waits_for_the_role(outbox, transport):
 
 def test_a_frame_of_which_nothing_went_in_time_never_goes(outbox, transport, leftovers):
     transport.block()
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"late", None, SHORT)
+        outbox.send(b"late")
     assert caught.value.is_queued is False
     transport.unblock()
-    outbox.send(b"next", None, LIMIT)
+    outbox.send(b"next")
     assert transport.sent == b"next"
 
 
 def test_pieces_of_which_nothing_went_in_time_never_go(outbox, transport):
     transport.block()
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"late", PieceList([b"pieces"]), SHORT)
+        outbox.send(b"late", PieceList([b"pieces"]))
     assert caught.value.is_queued is False
     transport.unblock()
     assert outbox.is_idle
@@ -58,30 +61,32 @@ def test_pieces_of_which_nothing_went_in_time_never_go(outbox, transport):
 def test_a_frame_that_had_begun_is_queued_and_goes_before_the_next(outbox, transport):
     transport.block()
     transport.takes.append(2)
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"frame", None, SHORT)
+        outbox.send(b"frame")
     assert caught.value.is_queued is True
     transport.unblock()
-    outbox.send(b"next", None, LIMIT)
+    outbox.send(b"next")
     assert transport.sent == b"framenext"
     assert outbox.tally.messages == 2
 
 
 def test_what_was_left_is_waited_for_no_longer_than_its_time(outbox, transport, waits):
     transport.takes.extend([2, 0, 0, 0])
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError):
-        outbox.send(b"frame", None, SHORT)
-    assert outbox.wait_until_idle(SHORT) is False
+        outbox.send(b"frame")
+    assert outbox.wait_until_idle() is False
     transport.takes.clear()
-    assert outbox.wait_until_idle(SHORT) is True
+    assert outbox.wait_until_idle() is True
     assert transport.sent == b"frame"
 
 
 def test_what_a_send_is_in_the_midst_of_is_not_waited_for_by_a_signal_handler_on_its_thread(outbox, transport, waits):
     transport.takes.extend([2, 0])
     answers = []
-    waits.actions.append(lambda: answers.append(outbox.wait_until_idle(LIMIT)))
-    outbox.send(b"frame", None, LIMIT)
+    waits.actions.append(lambda: answers.append(outbox.wait_until_idle()))
+    outbox.send(b"frame")
     assert answers == [False]
     assert transport.sent == b"frame"
 
@@ -89,15 +94,16 @@ def test_what_a_send_is_in_the_midst_of_is_not_waited_for_by_a_signal_handler_on
 def test_nothing_is_waited_for_once_the_connection_is_lost(outbox, transport):
     transport.takes.extend([2, ConnectionResetError(errno.ECONNRESET, "reset")])
     with pytest.raises(ConnectionLostError):
-        outbox.send(b"frame", None, LIMIT)
-    assert outbox.wait_until_idle(LIMIT) is False
+        outbox.send(b"frame")
+    assert outbox.wait_until_idle() is False
 
 
 def test_a_frame_that_began_while_it_waited_is_queued(outbox, transport, waits):
     transport.takes.extend([0, 2, 0, 0])
     waits.actions.append(lambda: None)
+    outbox.send_timeout = 5.0
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"frame", None, 5.0)
+        outbox.send(b"frame")
     assert caught.value.is_queued is True
     assert outbox.flush_without_waiting()
     assert transport.sent == b"frame"
@@ -107,18 +113,20 @@ def test_a_transport_that_is_writable_but_takes_nothing_holds_a_send_no_longer_t
     # As TLS 1.2 does while the server has begun a renegotiation that it does not go on with.
     transport.takes.extend([0] * 1000)
     transport.takes.append(AssertionError("the send went on although its time was over"))
+    outbox.send_timeout = 0.0
     with pytest.raises(OperationTimedOutError):
-        outbox.send(b"frame", None, 0.0)
+        outbox.send(b"frame")
 
 
 def test_pieces_that_had_not_been_made_are_queued_too(outbox, transport):
     transport.block()
     transport.takes.append(3)
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"one", PieceList([b"two", b"three"]), SHORT)
+        outbox.send(b"one", PieceList([b"two", b"three"]))
     assert caught.value.is_queued is True
     transport.unblock()
-    outbox.send(b"next", None, LIMIT)
+    outbox.send(b"next")
     assert transport.sent == b"onetwothreenext"
 
 
@@ -127,8 +135,9 @@ def test_the_queued_rest_does_not_see_what_the_caller_changes_afterwards(outbox,
     pieces = FramePieces(BINARY, memoryview(payload))
     transport.block()
     transport.takes.append(10)
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError):
-        outbox.send(next(pieces), pieces, SHORT)
+        outbox.send(next(pieces), pieces)
     payload[:] = b"b" * len(payload)
     transport.unblock()
     assert outbox.flush_without_waiting()
@@ -142,16 +151,18 @@ def test_the_reader_is_told_of_a_rest_when_it_can_do_something_about_it(outbox, 
     outbox._on_leftover = lambda: answers.append(outbox.flush_without_waiting())
     transport.block()
     transport.takes.append(2)
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError):
-        outbox.send(b"frame", None, SHORT)
+        outbox.send(b"frame")
     assert answers[-1] is False, "the reader was told that the sender sees to the rest, and the sender has gone"
 
 
 def test_the_reader_is_told_of_an_older_rest_that_a_sender_could_not_push_out(outbox, transport, leftovers, waits):
     transport.block()
     transport.takes.append(2)
+    outbox.send_timeout = 5.0
     with pytest.raises(OperationTimedOutError):
-        outbox.send(b"frame", None, 5.0)
+        outbox.send(b"frame")
     # A second sender takes the role to push the rest out. The reader, told of the rest, looks meanwhile.
     answers = []
 
@@ -161,7 +172,7 @@ def test_the_reader_is_told_of_an_older_rest_that_a_sender_could_not_push_out(ou
     waits.actions.append(lambda: Call(look).end())
     before = leftovers.count
     with pytest.raises(OperationTimedOutError):
-        outbox.send(b"second", None, 5.0)
+        outbox.send(b"second")
     assert answers == [True], "while the second sender has the role it sees to the rest"
     assert leftovers.count == before + 1, "nobody pushes the rest of the first frame any more"
 
@@ -169,10 +180,11 @@ def test_the_reader_is_told_of_an_older_rest_that_a_sender_could_not_push_out(ou
 def test_a_send_that_times_out_behind_an_older_rest_is_not_queued(outbox, transport):
     transport.block()
     transport.takes.append(2)
+    outbox.send_timeout = SHORT
     with pytest.raises(OperationTimedOutError):
-        outbox.send(b"frame", None, SHORT)
+        outbox.send(b"frame")
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"second", None, SHORT)
+        outbox.send(b"second")
     assert caught.value.is_queued is False
     transport.unblock()
     assert outbox.flush_without_waiting()
@@ -229,7 +241,8 @@ def test_patience_without_a_timeout_never_ends(clock):
 def test_a_slow_peer_that_goes_on_taking_is_waited_for_however_long_it_takes(outbox, transport, waits, clock):
     transport.takes.extend([1, 0] * 9)
     waits.actions.extend([lambda: clock.advance(4.0)] * 9)
-    outbox.send(b"0123456789", None, 5.0)
+    outbox.send_timeout = 5.0
+    outbox.send(b"0123456789")
     assert transport.sent == b"0123456789"
     assert waits.limits == [5.0] * 9
 
@@ -237,9 +250,10 @@ def test_a_slow_peer_that_goes_on_taking_is_waited_for_however_long_it_takes(out
 def test_before_each_wait_for_the_peer_somebody_is_asked_to_read(transport, leftovers, waits):
     asked = []
     outbox = Outbox(transport, leftovers, lambda: asked.append(len(waits.limits)))
+    outbox.send_timeout = LIMIT
     transport.takes.extend([5, 0, 0, 0])
     waits.actions.extend([lambda: None] * 3)
-    outbox.send(b"0123456789", None, LIMIT)
+    outbox.send(b"0123456789")
     # Asked first: what the server has said may be why it takes nothing.
     assert asked == [0, 1, 2]
     outbox.shut(ConnectionLostError("the test is over"))
@@ -249,8 +263,9 @@ def test_before_each_wait_for_the_peer_somebody_is_asked_to_read(transport, left
 def test_a_wait_in_which_nothing_was_taken_shortens_the_next(outbox, transport, waits, clock):
     transport.takes.extend([0] * 4)
     waits.actions.extend([lambda: clock.advance(2.0)] * 2)
+    outbox.send_timeout = 5.0
     with pytest.raises(OperationTimedOutError):
-        outbox.send(b"frame", None, 5.0)
+        outbox.send(b"frame")
     assert waits.limits == [5.0, 3.0, 1.0]
 
 
@@ -260,7 +275,8 @@ def test_what_goes_of_others_frames_renews_the_time_too(outbox, transport, waits
     transport.takes.extend([0, 2, 0])
     transport.is_blocked = False
     waits.actions.extend([lambda: clock.advance(4.0)] * 2)
-    outbox.send(b"data", None, 5.0)
+    outbox.send_timeout = 5.0
+    outbox.send(b"data")
     assert transport.sent == b"pongdata"
     assert waits.limits == [5.0, 5.0]
 
@@ -274,7 +290,8 @@ def test_tls_that_pushes_out_what_it_holds_renews_the_time(outbox, transport, wa
     transport.unsent_bytes = 300
     transport.flushes.extend([False] * 4)
     waits.actions.extend([push_some] * 3)
-    outbox.send(b"data", None, 5.0)
+    outbox.send_timeout = 5.0
+    outbox.send(b"data")
     assert transport.sent == b"data"
     assert waits.limits == [5.0] * 3
 
@@ -284,8 +301,9 @@ def test_tls_that_pushes_out_nothing_ends_the_send(outbox, transport, waits, clo
     transport.unsent_bytes = 300
     transport.flushes.extend([False] * 3)
     waits.actions.extend([lambda: clock.advance(4.0)] * 2)
+    outbox.send_timeout = 5.0
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"data", None, 5.0)
+        outbox.send(b"data")
     assert caught.value.is_queued is False
     assert waits.limits == [5.0, 1.0]
     assert transport.sent == b""
@@ -301,8 +319,9 @@ def give_up(outbox, transport, waits):
     def send(pieces):
         transport.takes.extend([3, 0])
         transport.is_blocked = True
+        outbox.send_timeout = 5.0
         with pytest.raises(OperationTimedOutError) as caught:
-            outbox.send(b"one", pieces, 5.0)
+            outbox.send(b"one", pieces)
         transport.is_blocked = False
         return caught.value
 
@@ -314,7 +333,7 @@ def test_a_rest_that_can_be_kept_goes_before_the_next_frame(outbox, transport, g
     assert give_up(pieces).is_queued is True
     assert pieces.limits == [MAX_KEPT_BYTES]
     assert outbox.pending_bytes == 8
-    outbox.send(b"next", None, 5.0)
+    outbox.send(b"next")
     assert transport.sent == b"onetwothreenext"
     assert outbox.given_up is None
 
@@ -337,18 +356,19 @@ def test_a_rest_that_cannot_be_kept_ends_the_connection(outbox, transport, give_
     assert outbox.pending_bytes == 0
     for _ in range(2):
         with pytest.raises(ConnectionLostError, match="given up in the middle of a frame"):
-            outbox.send(b"next", None, 5.0)
+            outbox.send(b"next")
     assert transport.sent == b"one"
 
 
 def test_a_rest_that_cannot_be_kept_is_no_matter_when_nothing_has_gone(outbox, transport, waits):
     transport.is_blocked = True
+    outbox.send_timeout = 5.0
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(b"one", PieceList([b"two"], can_detach=False), 5.0)
+        outbox.send(b"one", PieceList([b"two"], can_detach=False))
     transport.is_blocked = False
     assert caught.value.is_queued is False
     assert transport.aborts == 0
-    outbox.send(b"next", None, 5.0)
+    outbox.send(b"next")
     assert transport.sent == b"next"
 
 
@@ -357,8 +377,9 @@ def is_kept_after_a_byte(outbox, transport, payload):
     pieces = FramePieces(BINARY, payload)
     transport.takes.extend([1, 0])
     transport.is_blocked = True
+    outbox.send_timeout = 5.0
     with pytest.raises(OperationTimedOutError) as caught:
-        outbox.send(next(pieces), pieces, 5.0)
+        outbox.send(next(pieces), pieces)
     pieces.release()
     transport.is_blocked = False
     return caught.value.is_queued
@@ -394,7 +415,8 @@ def test_pending_bytes_count_what_is_left_of_a_frame_and_its_pieces(outbox, tran
     seen = []
     transport.takes.extend([2, 0])
     waits.actions.append(lambda: seen.append(outbox.pending_bytes))
-    outbox.send(b"frame", PieceList([b"12345", b"67"]), 5.0)
+    outbox.send_timeout = 5.0
+    outbox.send(b"frame", PieceList([b"12345", b"67"]))
     assert seen == [3 + 5 + 2]
     assert outbox.pending_bytes == 0
 

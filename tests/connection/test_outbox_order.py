@@ -5,7 +5,6 @@ import threading
 from collections import deque
 
 import pytest
-from support import LIMIT
 from support.doubles import Sender, run_together, stuck_sender
 from support.fakes import PieceList
 
@@ -17,13 +16,13 @@ from syncws.hresult import HResult
 
 
 def test_a_frame_that_goes_at_once_costs_one_call(outbox, transport):
-    outbox.send(b"frame", None, None)
+    outbox.send(b"frame")
     assert transport.sends == [b"frame"]
 
 
 def test_a_partial_send_goes_on_where_it_stopped(outbox, transport):
     transport.takes.extend([2, 1])
-    outbox.send(b"frame", None, None)
+    outbox.send(b"frame")
     assert transport.sends == [b"fr", b"a", b"me"]
 
 
@@ -35,20 +34,20 @@ def test_a_send_waits_until_the_transport_takes_more(outbox, transport):
 
 
 def test_pieces_follow_the_first(outbox, transport):
-    outbox.send(b"one", PieceList([b"two", b"three"]), None)
+    outbox.send(b"one", PieceList([b"two", b"three"]))
     assert transport.sent == b"onetwothree"
 
 
 def test_pieces_that_go_partly_are_sent_whole(outbox, transport):
     transport.takes.extend([1, 2, 1, 2, 4])
-    outbox.send(b"one", PieceList([b"two", b"three"]), LIMIT)
+    outbox.send(b"one", PieceList([b"two", b"three"]))
     assert transport.sent == b"onetwothree"
 
 
 def test_a_send_returns_only_when_the_transport_keeps_nothing_back(outbox, transport):
     transport.on_send = lambda _: setattr(transport, "has_unsent", True)
     transport.flushes.extend([False, True, False])
-    outbox.send(b"frame", PieceList([b"piece"]), LIMIT)
+    outbox.send(b"frame", PieceList([b"piece"]))
     assert not transport.flushes
     assert not transport.has_unsent
 
@@ -58,7 +57,7 @@ def test_what_the_transport_kept_back_after_a_whole_frame_is_flushed(outbox, tra
         transport.has_unsent = True
 
     transport.on_send = keep_back
-    outbox.send(b"frame", None, LIMIT)
+    outbox.send(b"frame")
     assert not transport.has_unsent
 
 
@@ -121,7 +120,7 @@ def test_a_ping_goes_between_two_frames_after_the_pong_and_before_the_close_fram
 
 def test_a_ping_goes_before_the_next_data_frame(outbox, transport):
     outbox.post_control(ControlFrame(b"ping"))
-    outbox.send(b"frame", None, LIMIT)
+    outbox.send(b"frame")
     assert transport.sent == b"pingframe"
 
 
@@ -163,7 +162,7 @@ def test_posted_frames_go_before_the_next_data_frame(outbox, transport):
     transport.block()
     outbox.post_pong(b"pong")
     transport.unblock()
-    outbox.send(b"data", None, LIMIT)
+    outbox.send(b"data")
     assert transport.sent == b"pongdata"
 
 
@@ -172,14 +171,14 @@ def test_a_pong_that_goes_partly_is_finished_before_the_next_frame(outbox, trans
     transport.takes.append(1)
     outbox.post_pong(b"pong")
     transport.unblock()
-    outbox.send(b"data", None, LIMIT)
+    outbox.send(b"data")
     assert transport.sent == b"pongdata"
 
 
 def test_no_data_goes_after_the_close_frame(outbox, transport):
     outbox.post_close(b"close")
     with pytest.raises(ObjectClosedError) as caught:
-        outbox.send(b"data", None, LIMIT)
+        outbox.send(b"data")
     assert caught.value.hresult == HResult.RO_E_CLOSED
     assert transport.sent == b"close"
 
@@ -239,7 +238,7 @@ def test_flush_without_waiting_ends_with_a_broken_transport_and_keeps_the_reason
     outbox.post_pong(b"pong")
     assert outbox.is_idle
     with pytest.raises(ConnectionLostError) as caught:
-        outbox.send(b"data", None, LIMIT)
+        outbox.send(b"data")
     assert caught.value.hresult == HResult.WININET_E_CONNECTION_RESET
 
 
@@ -260,7 +259,7 @@ def test_a_pong_that_the_sender_could_not_push_out_is_left_to_the_reader(outbox,
             outbox.post_pong(b"pong")
 
     transport.on_send = post
-    outbox.send(b"data", None, LIMIT)
+    outbox.send(b"data")
     assert leftovers.count == 1
     transport.unblock()
     assert outbox.flush_without_waiting() is True
@@ -290,18 +289,18 @@ class InterruptedRole:
 def test_a_send_in_a_signal_handler_gives_away_no_role_but_its_own(outbox, transport, state):
     """It finds that its frame must wait, and ends; the send that it has interrupted goes on with the role."""
     message = OpenMessage()
-    outbox.send(b"begin", None, LIMIT, message)
+    outbox.send(b"begin", None, message)
     message.state = state
 
     def handle():
         with pytest.raises(InvalidOperationError):
-            outbox.send(b"late", None, 0.0)
+            outbox.send(b"late")
 
     outbox._role = InterruptedRole(handle)
     owned = []
     transport.on_send = lambda _: owned.append(outbox._role._is_owned())
     message.is_last = True
-    outbox.send(b"end", None, LIMIT, message)
+    outbox.send(b"end", None, message)
     assert owned == [True]
     assert not outbox._role._is_owned()
     assert transport.sent == b"beginend"
@@ -323,7 +322,7 @@ def test_many_threads_send_whole_frames_among_pongs(transport):
 
     def body(letter):
         for _ in range(20):
-            outbox.send(letter * 5, PieceList([letter * 5]), LIMIT)
+            outbox.send(letter * 5, PieceList([letter * 5]))
             outbox.post_pong(b"<p>")
 
     threads = [threading.Thread(target=body, args=(letter,)) for letter in (b"a", b"b", b"c")]

@@ -111,7 +111,7 @@ def test_sending_may_be_shut_anywhere_in_a_send():
         outbox.post_close(b"<close>")
         outbox.shut(ObjectClosedError("over"))
 
-    within_limit(lambda: lines.append(at_every_place(make, shut, lambda outbox: outbox.send(b"frame", None, LIMIT))))
+    within_limit(lambda: lines.append(at_every_place(make, shut, lambda outbox: outbox.send(b"frame"))))
     for transport in transports:
         transport.release()
     assert lines[0] > 5
@@ -133,7 +133,7 @@ def test_sending_may_be_shut_anywhere_in_a_send():
 def test_what_a_signal_handler_raises_in_a_send_never_tears_a_frame(error):
     def send(outbox, frame):
         with contextlib.suppress(error, ConnectionLostError):
-            outbox.send(frame, None, LIMIT)
+            outbox.send(frame)
 
     def is_interrupted_at(number):
         transport = ScriptedTransport()
@@ -164,7 +164,7 @@ def test_what_a_signal_handler_raises_in_a_send_is_what_the_sender_gets_or_the_c
 
         def send():
             try:
-                outbox.send(b"<frame>", None, LIMIT)
+                outbox.send(b"<frame>")
             except (OSError, ValueError) as exc:
                 ended.append(exc)
 

@@ -213,7 +213,8 @@ class Sender(Call):
     """A thread with one send in it."""
 
     def __init__(self, outbox, frame, pieces=None, timeout=LIMIT):
-        super().__init__(outbox.send, frame, pieces, timeout)
+        outbox.send_timeout = timeout
+        super().__init__(outbox.send, frame, pieces)
 
 
 def stuck_sender(outbox, transport, frame=b"0123456789", first=4, pieces=None, timeout=LIMIT):

@@ -24,10 +24,10 @@ class FinishedOutbox(Outbox):
 
     __slots__ = ("during", "parts")
 
-    def _finish(self, timeout):
+    def _finish(self):
         self.parts.append(len(self._writer._rest))
         self.during()
-        super()._finish(timeout)
+        super()._finish()
 
 
 class Line:
@@ -50,31 +50,33 @@ class Line:
         self.sent_before = self.bottom.outbound.total_bytes
         self.leftovers = Leftovers()
         self.outbox = FinishedOutbox(self.transport, self.leftovers)
+        self.outbox.send_timeout = LIMIT
         self.outbox.parts, self.outbox.during = [], lambda: None
         self.far_data = bytearray()
 
-    def send(self, payload=b"hello", first=BINARY, timeout=LIMIT):
-        self.outbox.send_timeout = timeout
+    def send(self, payload=b"hello", first=BINARY):
         return self.outbox.send_at_once(payload, first)
 
-    def send_to_a_part(self, timeout=LIMIT):
+    def send_to_a_part(self):
         """Send frames until the system takes a part of one only, and that one too; return how many went before."""
         count = 0
-        while self.send(bytes(3000), timeout=timeout):
+        while self.send(bytes(3000)):
             if self.outbox.parts:
                 return count
             count += 1
         return pytest.skip("this system takes frames whole or not at all")
 
-    def send_for_ever(self, timeout):
+    def send_for_ever(self):
         """Send until an error comes: the system may make room after all, and what was begun then goes."""
         while True:
-            self.send_to_a_part(timeout)
+            self.send_to_a_part()
 
     def fill(self):
         """Send until the system takes a part of a frame only, whose time is over; return how many went before."""
+        self.outbox.send_timeout = 0.0
         with pytest.raises(OperationTimedOutError) as caught:
-            self.send_for_ever(0.0)
+            self.send_for_ever()
+        self.outbox.send_timeout = LIMIT
         assert caught.value.is_queued
         assert caught.value.hresult == HResult.WININET_E_TIMEOUT
         return self.outbox.tally.whole - 1

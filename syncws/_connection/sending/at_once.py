@@ -19,13 +19,11 @@ class AtOnce:
     Attributes:
         direct (object): what small frames go to past the transport, see transport.direct_way; None where there is
             nothing, and in plain Python.
-        send_timeout (float | None): as Outbox.send, where the system takes a part of such a frame.
     """
 
-    __slots__ = ("_meter", "_owner", "_writer", "direct", "has_posted", "send_timeout", "tally")
+    __slots__ = ("_meter", "_owner", "_writer", "direct", "has_posted", "tally")
 
     direct: object
-    send_timeout: float | None
     tally: Tally
     has_posted: bool
     _meter: BandwidthMeter | None

@@ -40,7 +40,7 @@ class Sending:
     def __init__(self, outbox: Outbox, settings: WebSocketControl) -> None:
         """Make it; nothing is compressed."""
         self.outbox, self.settings = outbox, settings
-        self._send_timeout = outbox.send_timeout = settings._send_timeout
+        outbox.send_timeout = settings._send_timeout
 
     def agree(self, agreement: Agreement | None) -> None:
         """Note what the handshake has settled about compression, before anything is sent; None is nothing."""
@@ -62,21 +62,15 @@ class Sending:
         if compress and self.compression is not None and len(payload) >= self.compression.deflater.minimum_size:
             self._send_compressed(opcode, payload, self.compression.deflater)
         elif len(payload) <= FRAGMENT_BYTES:
-            outbox.send(encode_frame(opcode, payload), None, self._send_timeout)
+            outbox.send(encode_frame(opcode, payload))
         else:
             self._send_large(FramePieces(opcode, payload), None)
-
-    def flush(self) -> bool:
-        """Wait until what senders have left has gone; see Outbox.wait_until_idle."""
-        return self.outbox.wait_until_idle(self._send_timeout)
 
     def _send_compressed(self, opcode: int, payload: bytes | memoryview, deflater: Deflater) -> None:
         if len(payload) > _COMPRESSED_BYTES:
             self._send_frames(CompressedFrames(opcode, payload, deflater, _COMPRESSED_BYTES), None)
             return
-        self.outbox.send(
-            payload, None, self._send_timeout, None, lambda plain: encode_frame(opcode | RSV1, deflater.compress(plain))
-        )
+        self.outbox.send(payload, encode=lambda plain: encode_frame(opcode | RSV1, deflater.compress(plain)))
 
     def write(self, opcode: int, payload: bytes | memoryview, progress: Callable[[int], object] | None) -> int:
         """Send one message, in fragments if it is large; give `progress`, and return, the bytes sent.
@@ -135,13 +129,13 @@ class Sending:
 
     def _send_fragment_of(self, message: OpenMessage, frame: bytes, make: Encode | None) -> None:
         try:
-            self.outbox.send(frame, None, self._send_timeout, message, make)
+            self.outbox.send(frame, None, message, make)
         except OperationTimedOutError as exc:
             self.outbox.leave(message, exc)
             raise
 
     def _send_large(self, pieces: FramePieces, message: OpenMessage | None) -> None:
         try:
-            self.outbox.send(next(pieces), pieces, self._send_timeout, message)
+            self.outbox.send(next(pieces), pieces, message)
         finally:
             pieces.release()

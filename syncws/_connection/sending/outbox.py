@@ -51,6 +51,8 @@ class Outbox(Turns):
         has_posted (bool): True when whoever has the role, or reads, must look for something: a frame that was posted
             or left, an open message, the end of sending. A moment ago it may have been done already.
         given_up (ConnectionLostError | None): set when this side ended the connection in the middle of a frame.
+        send_timeout (float | None): seconds to wait for other senders, and again for a peer that takes nothing; None
+            for ever.
         tally (Tally): what has gone; a frame under way counts.
     """
 
@@ -60,6 +62,7 @@ class Outbox(Turns):
         "_retire",
         "_transport",
         "given_up",
+        "send_timeout",
     )
 
     def __init__(
@@ -94,8 +97,7 @@ class Outbox(Turns):
     def send(
         self,
         frame: bytes | memoryview,
-        pieces: FramePieces | None,
-        timeout: float | None,
+        pieces: FramePieces | None = None,
         message: OpenMessage | None = None,
         encode: Encode | None = None,
     ) -> None:
@@ -104,7 +106,6 @@ class Outbox(Turns):
         Args:
             frame: the frame, or its first piece.
             pieces: the rest of it, None when there is none.
-            timeout: seconds to wait for other senders, and again for a peer that takes nothing; None for ever.
             message: the message of several frames that it belongs to, None when it is a whole message.
             encode: turns `frame` into what is sent, under the role; after that it cannot be taken back.
 
@@ -118,7 +119,7 @@ class Outbox(Turns):
             InvalidOperationError: this thread is in the middle of another send (0x800710DD).
         """
         try:
-            self._send(frame, pieces, timeout, message, encode)
+            self._send(frame, pieces, message, encode)
         except ConnectionLostError as exc:
             raise self._on_lost(exc) from exc.__cause__
 
@@ -126,7 +127,6 @@ class Outbox(Turns):
         self,
         frame: bytes | memoryview,
         pieces: FramePieces | None,
-        timeout: float | None,
         message: OpenMessage | None,
         encode: Encode | None,
     ) -> None:
@@ -141,7 +141,7 @@ class Outbox(Turns):
                 # Before it is looked at what must go first: from here on nobody sends at once.
                 self._owner = own
             if not has_role or self.has_posted:
-                self._make_way(has_role, bytes_of(frame, pieces, message), message, timeout)
+                self._make_way(has_role, bytes_of(frame, pieces, message), message)
             writer.is_torn = True
             if encode is not None:
                 frame = encode(frame)
@@ -152,7 +152,7 @@ class Outbox(Turns):
             if sent != len(frame) or pieces is not None or self._transport.has_unsent:
                 writer.begin(frame, sent, pieces, must_follow=encode is not None)
                 has_frame = True
-                writer.push(Patience(timeout))
+                writer.push(Patience(self.send_timeout))
             if message is None:
                 writer.tally.whole += 1
             else:
@@ -175,21 +175,21 @@ class Outbox(Turns):
 
     # What send_at_once() leaves to Python.
 
-    def _finish(self, timeout: float | None) -> None:
+    def _finish(self) -> None:
         """Wait until the frame that was begun is out; when it raises, as send() does, the rest follows later."""
         try:
-            self._finish_begun(timeout)
+            self._finish_begun()
         except ConnectionLostError as exc:
             raise self._on_lost(exc) from exc.__cause__
 
-    def _finish_begun(self, timeout: float | None) -> None:
+    def _finish_begun(self) -> None:
         own = threading.get_ident()
         writer = self._writer
         try:
             if not self._role.acquire(False):
-                self._wait_for_role(0, Deadline(timeout))
+                self._wait_for_role(0, Deadline(self.send_timeout))
             self._owner = own
-            self._drain(Patience(timeout))
+            self._drain(Patience(self.send_timeout))
             if writer.shut_reason is not None:
                 # Sending was ended, maybe in the middle of this frame.
                 raise writer.canceled_error()
@@ -209,7 +209,7 @@ class Outbox(Turns):
                 pass  # A wait for it has ended without it.
             self._tell_of_leftover()
 
-    def wait_until_idle(self, timeout: float | None) -> bool:
+    def wait_until_idle(self) -> bool:
         """Wait until what senders have left has gone, with the time limit of send(); return whether it has.
 
         It has not, and will not meanwhile, in a signal handler that interrupted this thread's own send.
@@ -218,7 +218,7 @@ class Outbox(Turns):
             return False
         if not self.is_idle:
             try:
-                self._finish(timeout)
+                self._finish()
             except WebSocketError:
                 return False
         return not (self.is_broken or self._writer.has_dropped)
@@ -234,12 +234,12 @@ class Outbox(Turns):
         self.has_posted = True
         raise self._on_lost(told) from told.__cause__
 
-    def _make_way(self, has_role: bool, size: int, message: OpenMessage | None, timeout: float | None) -> None:
+    def _make_way(self, has_role: bool, size: int, message: OpenMessage | None) -> None:
         """Wait for the writer role and for the end of another open message, then send what is left of earlier frames.
 
         Raises: as send. Then the role may be held or not.
         """
-        deadline = Deadline(timeout)
+        deadline = Deadline(self.send_timeout)
         while True:
             if not has_role:
                 self._wait_for_role(size, deadline)
@@ -259,7 +259,7 @@ class Outbox(Turns):
         writer = self._writer
         if not self._is_over:
             # Once closing has begun this sender has nothing to send, so it waits for nothing that goes first.
-            self._drain(Patience(timeout))
+            self._drain(Patience(self.send_timeout))
         if self._is_over:
             is_under_way = message is not None and message.frames is not None and message.has_begun
             raise writer.canceled_error() if is_under_way else writer.closed_error()

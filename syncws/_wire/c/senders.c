@@ -28,7 +28,6 @@ sender_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->tally);
     Py_VISIT(self->meter);
     Py_VISIT(self->writer);
-    Py_VISIT(self->timeout);
     return 0;
 }
 
@@ -43,7 +42,6 @@ sender_clear(PyObject *object)
     Py_CLEAR(self->tally);
     Py_CLEAR(self->meter);
     Py_CLEAR(self->writer);
-    Py_CLEAR(self->timeout);
     return 0;
 }
 
@@ -134,7 +132,7 @@ static int
 is_clear(const Sender *self, const State *state)
 {
     return self->owner == state->zero && self->has_posted == Py_False && self->direct != NULL && self->direct != Py_None
-           && self->writer != NULL && self->timeout != NULL && self->tally != NULL && self->meter != NULL
+           && self->writer != NULL && self->tally != NULL && self->meter != NULL
            && PyObject_TypeCheck(self->tally, state->tally_type) && PyObject_TypeCheck(self->meter, state->meter_type);
 }
 
@@ -148,7 +146,7 @@ note_sent(PyObject *object, const State *state, Py_ssize_t sent, int is_whole)
     ((Tally *)self->tally)->whole++;
     is_counted = syncws_count(self->meter, state, sent) == 0;
     if (!is_whole) {
-        PyObject *finished = is_counted ? PyObject_CallMethod(object, "_finish", "O", self->timeout) : NULL;
+        PyObject *finished = is_counted ? PyObject_CallMethod(object, "_finish", NULL) : NULL;
 
         if (finished == NULL) {
             /* Others are to push out what its sender leaves. */
@@ -309,7 +307,6 @@ static PyMemberDef sender_members[] = {
     {"tally", T_OBJECT_EX, offsetof(Sender, tally), 0, NULL},
     {"_meter", T_OBJECT_EX, offsetof(Sender, meter), 0, NULL},
     {"_writer", T_OBJECT_EX, offsetof(Sender, writer), 0, NULL},
-    {"send_timeout", T_OBJECT_EX, offsetof(Sender, timeout), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

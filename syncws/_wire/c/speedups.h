@@ -185,7 +185,6 @@ typedef struct {
     PyObject *tally;
     PyObject *meter;
     PyObject *writer;
-    PyObject *timeout;
 } Sender;
 
 /* The first byte of a message of one frame; of a message of several, of those that follow, and of the last. */
