@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MANY_BYTES",
+    "SMALL_BYTES",
     "SocketTransport",
     "Transport",
     "direct_way",
@@ -33,8 +34,8 @@ __all__ = [
     "lost_connection",
 ]
 
-# As in _wire/c/receives.c.
-_SMALL_BYTES = 4096
+SMALL_BYTES = 4096
+"""The most that is received, or sent over TLS, by one call in C; as in _wire/c/speedups.h."""
 MANY_BYTES = 65536
 """See Transport.keep."""
 
@@ -263,7 +264,7 @@ class SocketTransport:
         receive_small = self._receive_small
         try:
             # In C from the socket to `kept`, each way: no signal handler can come in between.
-            if receive_small is not None and size <= _SMALL_BYTES:
+            if receive_small is not None and size <= SMALL_BYTES:
                 count = receive_small(self._socket, kept, size)
             elif size > MANY_BYTES:
                 count = _receive_much(self._socket, kept)

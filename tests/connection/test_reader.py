@@ -232,7 +232,7 @@ def test_a_full_inbox_stops_the_reading_until_there_is_room(rigs):
 
 def test_a_full_inbox_stops_the_reading_also_when_there_is_more_at_hand(rigs, monkeypatch):
     frame = server_frame(BINARY, b"123")
-    monkeypatch.setattr(module, "_SMALL_READ_BYTES", len(frame))
+    monkeypatch.setattr(module, "SMALL_BYTES", len(frame))
     monkeypatch.setattr(module, "MANY_BYTES", len(frame))
     rig = rigs(frame * 2, inbox_size_in_bytes=3)
     rig.start()

@@ -208,7 +208,7 @@ def test_reading_stops_while_the_inbox_is_full_and_goes_on_below_half(stream_rig
 
 def test_reading_stops_also_when_there_is_more_at_hand(stream_rigs, monkeypatch):
     frame = server_frame(BINARY, b"12345678")
-    monkeypatch.setattr(module, "_SMALL_READ_BYTES", len(frame))
+    monkeypatch.setattr(module, "SMALL_BYTES", len(frame))
     monkeypatch.setattr(module, "MANY_BYTES", len(frame))
     rig = stream_rigs(frame * 3, inbox_size_in_bytes=8)
     rig.start()

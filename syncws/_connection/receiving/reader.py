@@ -25,7 +25,7 @@ from syncws._connection.receiving.stand_in import GivesWay
 from syncws._connection.session import Session
 from syncws._connection.tracing import traced
 from syncws._errors.bare import without_frames
-from syncws._net.transport import MANY_BYTES, Transport, lost_connection
+from syncws._net.transport import MANY_BYTES, SMALL_BYTES, Transport, lost_connection
 from syncws._waiting.deadline import FOREVER, Deadline
 from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws._wire.frame_decoder import FrameDecoder
@@ -36,10 +36,9 @@ __all__ = ["Reader"]
 
 _logger = logging.getLogger("syncws.reader")
 
-# A connection of small messages reads this much at a time. Python makes room for all that is asked for, and gives back
-# what did not come: of 64 KiB for a small message that leaves the C library's heap in holes, and it grows for long.
-_SMALL_READ_BYTES = 4096
-# After this many reads in a row that fill less than that, the next one asks for no more.
+# Small messages are read by SMALL_BYTES at a time. Python makes room for all that is asked for, and gives back what did
+# not come: of 64 KiB for a small message that leaves the C library's heap in holes, and it grows for long. After so
+# many reads in a row that fill less than that, the next one asks for no more.
 _SMALL_READS = 16
 # A large read that brings at most this many frames is followed by one of the largest size.
 _FEW_FRAMES = 64
@@ -388,7 +387,7 @@ class Reader:
         transport = session.transport
         undecoded = self.undecoded
         room = self.decoder.room
-        size = len(room) if room is not None else self._large_size() if self._large_reads else _SMALL_READ_BYTES
+        size = len(room) if room is not None else self._large_size() if self._large_reads else SMALL_BYTES
         try:
             if not (transport.keep(undecoded, size) if room is None else _fill(transport, room, undecoded)):
                 # TLS inside TLS may have stopped in the middle of what the inner one holds.
@@ -416,7 +415,7 @@ class Reader:
             if size > transport.most_bytes // 2:
                 # Of the next frame, as large, the beginning is enough: the rest is put where it belongs.
                 self._large_reads = 0
-        elif count >= _SMALL_READ_BYTES:
+        elif count >= SMALL_BYTES:
             self._large_reads = _SMALL_READS
         elif self._large_reads:
             self._large_reads -= 1

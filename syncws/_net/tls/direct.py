@@ -20,16 +20,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from syncws._locks import locks
 from syncws._net.meter import BandwidthMeter
 from syncws._net.tls.transport import TlsTransport, check_answers, next_plaintext
-from syncws._net.transport import MANY_BYTES, SocketTransport, direct_way
+from syncws._net.transport import MANY_BYTES, SMALL_BYTES, SocketTransport, direct_way
 from syncws._waiting.at_fork import forked_error
 from syncws._wire.accelerated import speedups
 
 __all__ = ["DirectTlsTransport", "direct_form"]
 
-# As in _wire/c/tls_calls.c: what calls may return in place of how much they moved, and the most that a small one moves.
+# As in _wire/c/tls_calls.c: what calls may return in place of how much they moved.
 _FAILED = -1
 _BUSY = -2
-_SMALL_BYTES = 4096
 
 # What stands between the words of OpenSSL's reasons, of which Python makes names.
 _BETWEEN_WORDS = re.compile(r"\W+")
@@ -74,7 +73,7 @@ class _Engine:
         def _fill(self, room: memoryview, /) -> int: ...
 
         def _send(self, data: bytes | memoryview, /) -> int:
-            """Send; needs the lock where it may let go of the GIL, for more than _SMALL_BYTES."""
+            """Send; needs the lock where it may let go of the GIL, for more than SMALL_BYTES."""
             ...
 
         def _flush(self) -> int: ...
@@ -147,7 +146,7 @@ class DirectTlsTransport(_Engine):
         """
         if self.has_unsent:
             check_answers(self.unsent_bytes)
-        count = self._keep_small(kept, size) if size <= _SMALL_BYTES else _BUSY
+        count = self._keep_small(kept, size) if size <= SMALL_BYTES else _BUSY
         if count == _BUSY:
             with self._lock:
                 count = self._keep_much(kept, size)
@@ -197,7 +196,7 @@ class DirectTlsTransport(_Engine):
     def send(self, data: bytes | memoryview) -> int:
         """See Transport.send; what was encrypted counts as taken, and flush() pushes the rest of it out."""
         size = len(data)
-        taken = self._send(data) if size <= _SMALL_BYTES else _BUSY
+        taken = self._send(data) if size <= SMALL_BYTES else _BUSY
         if taken == _BUSY:
             with self._lock:
                 taken = self._send(next_plaintext(data))

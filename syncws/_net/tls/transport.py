@@ -21,14 +21,12 @@ from typing import Any
 
 from syncws._functions import nothing
 from syncws._locks import locks
-from syncws._net.transport import MANY_BYTES, Transport
+from syncws._net.transport import MANY_BYTES, SMALL_BYTES, Transport
 from syncws._waiting.at_fork import loading
 from syncws._waiting.readiness import READABLE, WRITABLE
 
 __all__ = ["TlsTransport", "check_answers", "next_plaintext"]
 
-# Ciphertext taken in at a time for a small message.
-_SMALL_BYTES = 4096
 # Ciphertext given to the engine at a time: the incoming BIO keeps memory for so much, for good.
 _PIECE_BYTES = 65536
 # Ciphertext taken in for a large message before whoever reads looks at the time, and at what is to be sent.
@@ -184,7 +182,7 @@ class TlsTransport:
 
     def _feed(self) -> bool:
         """In the handshake: move ciphertext from below into the engine; return whether there was any, or its end."""
-        ciphertext = self.inner.receive(_SMALL_BYTES)
+        ciphertext = self.inner.receive(SMALL_BYTES)
         if ciphertext is None:
             return False
         with self.lock:
@@ -217,7 +215,7 @@ class TlsTransport:
             ssl.SSLError: what came is not valid TLS.
         """
         ciphertext = self._ciphertext
-        piece = _SMALL_BYTES if size <= _SMALL_BYTES else min(size, _PIECE_BYTES)
+        piece = SMALL_BYTES if size <= SMALL_BYTES else min(size, _PIECE_BYTES)
         for _ in range(_FEEDS_AT_A_TIME):
             # Asked before it is tried: an exception for each wait would be the dearest part of a small message.
             if not self._is_holding:
@@ -262,7 +260,7 @@ class TlsTransport:
             memory = _stock.pop()
         except IndexError:
             memory = bytearray(_TURN_BYTES)
-        size = min(max(len(room) + len(room) // _OVERHEAD_PART, _SMALL_BYTES), _TURN_BYTES)
+        size = min(max(len(room) + len(room) // _OVERHEAD_PART, SMALL_BYTES), _TURN_BYTES)
         # What this brings is lost when an interruption comes before it was read.
         self._is_reading = True
         ciphertext = self.inner.receive_into(memoryview(memory)[:size])

@@ -7,8 +7,6 @@
 #include <sys/socket.h>
 #endif
 
-enum { MOST_BYTES = 4096 };
-
 #ifndef Py_GIL_DISABLED
 
 /* The C function behind the method fileno() of a class, NULL when there is none; that of the latest class is kept, for
@@ -135,7 +133,7 @@ syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return NULL;
 #else
     State *state = syncws_state(module);
-    char room[MOST_BYTES];
+    char room[SYNCWS_SMALL_BYTES];
     Py_ssize_t size, received;
     int descriptor;
 
@@ -147,8 +145,8 @@ syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (size == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    if (size < 0 || size > MOST_BYTES) {
-        PyErr_Format(PyExc_ValueError, "the size must be in range(0, %d)", MOST_BYTES + 1);
+    if (size < 0 || size > SYNCWS_SMALL_BYTES) {
+        PyErr_Format(PyExc_ValueError, "the size must be in range(0, %d)", SYNCWS_SMALL_BYTES + 1);
         return NULL;
     }
     descriptor = descriptor_of(args[0], state);

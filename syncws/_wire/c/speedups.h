@@ -209,6 +209,8 @@ enum { SYNCWS_KEY_BYTES = 4, SYNCWS_LONGEST_HEAD = 14 };
  * Messages up to LEFT are scanned, and may be left to the next read: with the header that is what there is room for
  * before its bytes. */
 enum {
+    /* What a small call moves at most, as in _net/transport.py. */
+    SYNCWS_SMALL_BYTES = 4096,
     SYNCWS_MANY_BYTES = 65536,
 #ifdef Py_GIL_DISABLED
     SYNCWS_MUCH_BYTES = SYNCWS_MANY_BYTES,

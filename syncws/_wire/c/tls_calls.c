@@ -13,9 +13,7 @@
 enum { NOTHING = 0, FAILED = -1, BUSY = -2 };
 
 enum {
-    /* What a small call moves at most. */
-    SMALL_BYTES = 4096,
-    /* Ciphertext that it takes in by one system call: a full record, and what encrypting adds to it. */
+    /* Ciphertext that a small call takes in by one system call: a full record, and what encrypting adds to it. */
     SMALL_RECEIVE_BYTES = 16384 + 256,
     /* What is taken in before whoever reads looks at the time. */
     TURN_BYTES = 262144
@@ -100,15 +98,15 @@ syncws_tls_keep_small(
 {
     State *state = PyType_GetModuleState(defining_class);
     Tls *self = (Tls *)object;
-    unsigned char room[SMALL_BYTES];
+    unsigned char room[SYNCWS_SMALL_BYTES];
     Py_ssize_t size, filled;
 
     if (!takes(2, count, names) || state == NULL) {
         return NULL;
     }
     size = PyLong_AsSsize_t(args[1]);
-    if (size < 0 || size > SMALL_BYTES) {
-        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "the size must be at most %d", SMALL_BYTES);
+    if (size < 0 || size > SYNCWS_SMALL_BYTES) {
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "the size must be at most %d", SYNCWS_SMALL_BYTES);
     }
     filled = begin(self, state, &self->reading, SMALL_RECEIVE_BYTES);
     if (filled != NOTHING) {
@@ -274,7 +272,7 @@ syncws_tls_send_data(
         || PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) < 0) {
         return NULL;
     }
-    if (data.len <= SMALL_BYTES) {
+    if (data.len <= SYNCWS_SMALL_BYTES) {
         taken = send_small(self, state, data.buf, data.len);
     }
     else {
