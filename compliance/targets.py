@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 from websocket import _handshake as library_handshake
@@ -51,6 +51,7 @@ __all__ = ["ACCEPT_MARK", "TARGETS", "Finding", "Target"]
 
 Told = tuple[Any, ...]
 Target = Callable[[bytes], None]
+_DecoderT = TypeVar("_DecoderT", bound=FrameDecoder)
 
 ACCEPT_MARK = b"{accept}"
 """What in an input for the handshake stands for the Sec-WebSocket-Accept that answers the key."""
@@ -101,6 +102,11 @@ def check_frames(data: bytes) -> None:
     _compare("PieceDecoder in pieces", expected, _read_pieces(PieceDecoder(limit), _pieces(stream, seed=1)))
 
 
+def _inflating(decoder: _DecoderT, agreement: Agreement, library: Any = zlib) -> _DecoderT:
+    decoder.inflater = Inflater(agreement, library)
+    return decoder
+
+
 def check_deflate(data: bytes) -> None:
     """Let both decoders read a stream of frames with compressed messages; the first byte says what was agreed."""
     if not data:
@@ -113,16 +119,16 @@ def check_deflate(data: bytes) -> None:
         # Of two faults near each other the split decides which is seen first, and both are the data's.
         return [event[:2] if event[0] == "violation" else event for event in read]
 
-    expected = told(Decoder(NO_LIMIT, inflater=Inflater(agreement)), (stream,))
+    expected = told(_inflating(Decoder(NO_LIMIT), agreement), (stream,))
     for pieces in (_bytes_of(stream), _pieces(stream)):
-        _compare("Decoder in pieces", expected, told(Decoder(NO_LIMIT, inflater=Inflater(agreement)), pieces))
+        _compare("Decoder in pieces", expected, told(_inflating(Decoder(NO_LIMIT), agreement), pieces))
     for pieces in (iter((stream,)), _pieces(stream, seed=1)):
-        _compare("PieceDecoder", expected, told(PieceDecoder(inflater=Inflater(agreement)), pieces))
+        _compare("PieceDecoder", expected, told(_inflating(PieceDecoder(), agreement), pieces))
     # Where the extra `fast` is installed, another library's eyes.
-    _compare("zlib-ng", expected, told(Decoder(NO_LIMIT, inflater=Inflater(agreement, best_engine())), (stream,)))
+    _compare("zlib-ng", expected, told(_inflating(Decoder(NO_LIMIT), agreement, best_engine()), (stream,)))
     # With limits, and a window that what comes may not keep to, only documented errors may come.
     limit, narrow = _LIMITS[data[0] % len(_LIMITS)], agreement._replace(server_max_window_bits=9)
-    for event in _feed(Decoder(limit, inflater=Inflater(narrow)), _pieces(stream)):
+    for event in _feed(_inflating(Decoder(limit), narrow), _pieces(stream)):
         _describe(event)
         if isinstance(event, Message) and event.length > limit:
             raise Finding(f"a message of {event.length} bytes, where {limit} are allowed")

@@ -4,7 +4,6 @@ The thread that holds the reading role runs it; it needs no lock.
 """
 
 from syncws._wire.binary import BinaryAssembler
-from syncws._wire.deflate import Inflater
 from syncws._wire.frame_decoder import (
     INFLATED_PIECE_BYTES,
     Checkpoint,
@@ -41,16 +40,14 @@ class Decoder(FrameDecoder):
 
     __slots__ = ("_binary", "_fragmented_limit", "_fragments", "_small_limit", "_text")
 
-    def __init__(
-        self, max_message_size: int, message_class: type[Message] = Message, inflater: Inflater | None = None
-    ) -> None:
+    def __init__(self, max_message_size: int, message_class: type[Message] = Message) -> None:
         """Make a decoder.
 
         Args:
             max_message_size: bytes that a message may have; a larger one is refused when its header says so.
-            message_class, inflater: see FrameDecoder.
+            message_class: see FrameDecoder.
         """
-        super().__init__(max_message_size, message_class, inflater)
+        super().__init__(max_message_size, message_class)
         self._small_limit = min(125, max_message_size)
         self._fragmented_limit = min(FRAGMENTED_BYTES, max_message_size)
         # The message under way, if any: then exactly one of the two is set.

@@ -103,7 +103,7 @@ class FrameDecoder:
         tally (Tally): what has come.
         room (memoryview | None): where the next bytes of the stream may be put. Then the filled part of that very view
             is what receive_data gets, and releases. Mostly None.
-        inflater (Inflater | None): for what is compressed; None when that was not agreed.
+        inflater (Inflater | None): for what is compressed; None until that is agreed.
         has_more (bool): True when there is more in what was taken than one call gives out; call again, with b"".
     """
 
@@ -125,19 +125,18 @@ class FrameDecoder:
         "tally",
     )
 
-    def __init__(self, max_message_size: int, message_class: type[Message], inflater: Inflater | None) -> None:
+    def __init__(self, max_message_size: int, message_class: type[Message]) -> None:
         """Make a decoder.
 
         Args:
             max_message_size: in bytes; a larger message is refused when a header says so, or when it is inflated.
             message_class: the class of what it makes; made without calling its constructor, so that the object
                 decoded here can be the very one that an application's handler receives.
-            inflater: for what is compressed; None when that was not agreed.
         """
         self._max_message_size = max_message_size
         self._scan_limit = min(SCANNED_BYTES, max_message_size)
         self._message_class = message_class
-        self.inflater = inflater
+        self.inflater: Inflater | None = None
         # Where the inflater's count of bytes ends this call.
         self._inflated_limit = 0
         self._is_compressed = False

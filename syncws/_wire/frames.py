@@ -84,12 +84,8 @@ CLOSE_CODES = {
 _SENDABLE_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010})
 
 
-def frame_header(opcode: int, length: int, *, is_final: bool = True) -> bytearray:
+def frame_header(first: int, length: int) -> bytearray:
     """Return the header of a masked frame without its mask: 2, 4 or 10 bytes, the length in its shortest form."""
-    return _header(opcode | FIN if is_final else opcode, length)
-
-
-def _header(first: int, length: int) -> bytearray:
     if length < 126:
         return bytearray((first, _MASKED | length))
     if length < 65536:
@@ -104,7 +100,7 @@ def masked_frame_in_python(first: int, payload: bytes | bytearray | memoryview, 
         # The path of small messages: as apply_mask() does it, without the call.
         key = _from_bytes((mask * 32)[:length])
         return _SMALL_HEADERS[first][length] + mask + (_from_bytes(payload) ^ key).to_bytes(length)
-    return apply_mask(payload, mask, _header(first, length) + mask)
+    return apply_mask(payload, mask, frame_header(first, length) + mask)
 
 
 masked_frame = masked_frame_in_python if speedups is None else speedups.masked_frame

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from syncws._wire.accelerated import speedups
 from syncws._wire.deflate import Deflater
-from syncws._wire.frames import CONTINUATION, FRAGMENT_BYTES, RSV1, encode_frame, frame_header
+from syncws._wire.frames import CONTINUATION, FIN, FRAGMENT_BYTES, RSV1, encode_frame, frame_header
 from syncws._wire.mask_keys import new_key
 from syncws._wire.masking import make_room, mask_into
 
@@ -95,7 +95,7 @@ class FramePieces(_PayloadPieces):
         """Make the pieces; `payload` must not change until the last was taken, or detach() was called."""
         super().__init__(payload, PIECE_BYTES)
         self._mask = new_key()
-        self._header = frame_header(opcode, self._length, is_final=is_final) + self._mask
+        self._header = frame_header(opcode | FIN if is_final else opcode, self._length) + self._mask
         self._room: bytearray | None = _take_room()
 
     def __next__(self) -> memoryview:

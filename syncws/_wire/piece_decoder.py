@@ -3,7 +3,6 @@
 The thread that holds the reading role runs it; it needs no lock.
 """
 
-from syncws._wire.deflate import Inflater
 from syncws._wire.frame_decoder import NO_LIMIT, FrameDecoder, bad_text, check_fragments
 from syncws._wire.frames import TEXT
 from syncws._wire.incoming import Incoming, MessagePiece
@@ -29,18 +28,17 @@ class PieceDecoder(FrameDecoder):
         self,
         max_message_size: int = NO_LIMIT,
         piece_class: type[MessagePiece] = MessagePiece,
-        inflater: Inflater | None = None,
         copied_bytes: int = NO_LIMIT,
     ) -> None:
         """Make a decoder.
 
         Args:
             max_message_size: bytes that a whole message may have; without a limit when not given.
-            piece_class: the class of the pieces; see FrameDecoder, also for `inflater`.
+            piece_class: the class of the pieces; see FrameDecoder.
             copied_bytes: a larger payload may be a view, of what was given or a part of that; without a limit when not
                 given.
         """
-        super().__init__(max_message_size, piece_class, inflater)
+        super().__init__(max_message_size, piece_class)
         self._copied_bytes = copied_bytes
         # Set for a text message, also after its end.
         self._text: TextDecoder | None = None

@@ -177,7 +177,9 @@ def test_a_broken_rule_in_the_first_two_bytes_fails_before_more_comes(header):
 @pytest.mark.parametrize("make_inflater", [lambda: None, Inflater])
 @pytest.mark.parametrize(("data", "is_http"), [(b"HTTP/1.1 504 Gateway Time-out\r\n", True), (b"\xf1\x00", False)])
 def test_an_answer_of_http_instead_of_a_frame_is_called_so(make_inflater, data, is_http):
-    (violation,) = Decoder(LIMIT, inflater=make_inflater()).receive_data(data)
+    decoder = Decoder(LIMIT)
+    decoder.inflater = make_inflater()
+    (violation,) = decoder.receive_data(data)
     assert violation.error.message.endswith("; it sent HTTP instead of a frame") is is_http
 
 

@@ -45,7 +45,10 @@ MOST_AT_ONCE = 262144 + 65536
 
 
 def decoders(limit=LIMIT, agreement=WHOLE):
-    return Decoder(limit, inflater=Inflater(agreement)), PieceDecoder(limit, inflater=Inflater(agreement))
+    made = Decoder(limit), PieceDecoder(limit)
+    for decoder in made:
+        decoder.inflater = Inflater(agreement)
+    return made
 
 
 def decode(data, cuts=(), limit=LIMIT, agreement=WHOLE):

@@ -53,7 +53,7 @@ def form(request):
 @pytest.mark.parametrize("first", [0x81, 0x02, 0x8A])
 def test_a_masked_frame_is_header_key_and_masked_payload(form, length, kind, first):
     data = pattern(length)
-    header = frames.frame_header(first & 0x0F, length, is_final=first >= 0x80)
+    header = frames.frame_header(first, length)
     made = form["masked_frame"](first, kind(data), KEY)
     assert type(made) is bytes
     assert made == bytes(header) + KEY + naive_mask(data, KEY)

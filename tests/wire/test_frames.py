@@ -11,6 +11,7 @@ from syncws._wire.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,
+    FIN,
     PING,
     PONG,
     TEXT,
@@ -20,6 +21,7 @@ from syncws._wire.frames import (
     is_sendable_close_code,
     is_valid_received_close_code,
 )
+from syncws._wire.large import FramePieces
 
 RFC_KEY = bytes.fromhex("37fa213d")
 LENGTHS = [0, 1, 3, 4, 5, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537]
@@ -78,7 +80,7 @@ def test_the_masked_pong_example_has_the_printed_bytes():
     ],
 )
 def test_a_header_has_the_mask_bit_and_the_shortest_form_of_the_length(length, header):
-    assert frame_header(BINARY, length) == bytes.fromhex(header)
+    assert frame_header(FIN | BINARY, length) == bytes.fromhex(header)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +99,8 @@ def test_a_header_has_the_mask_bit_and_the_shortest_form_of_the_length(length, h
 )
 @pytest.mark.parametrize("length", [5, 126, 65536])
 def test_the_first_byte_holds_the_fin_bit_and_the_opcode(opcode, is_final, first, length):
-    payload = pattern(length)
-    assert frame_header(opcode, length, is_final=is_final)[0] == first
-    assert encode_frame(opcode, payload, is_final=is_final)[0] == first
+    assert encode_frame(opcode, pattern(length), is_final=is_final)[0] == first
+    assert next(FramePieces(opcode, pattern(length), is_final=is_final))[0] == first
 
 
 # Whole frames.
@@ -149,7 +150,7 @@ def test_a_server_reads_code_and_reason_of_a_close_frame():
 
 @pytest.mark.parametrize("length", [0, 5, 125, 126, 65536])
 def test_each_frame_asks_the_system_for_a_fresh_four_byte_mask(masks, length):
-    header_bytes = len(frame_header(BINARY, length))
+    header_bytes = len(frame_header(FIN | BINARY, length))
     for number in (1, 2, 3):
         data = encode_frame(BINARY, bytes(length))
         assert data[header_bytes : header_bytes + 4] == number.to_bytes(4, "big")
