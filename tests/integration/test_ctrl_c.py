@@ -16,7 +16,7 @@ from support import (
     wait,
 )
 from support.calls import Call
-from support.programs import assert_quiet, run
+from support.programs import SILENT_RESOLVER, assert_quiet, run
 from support.scripts import BINARY, TEXT, connected, read_until_close
 
 from syncws import IllegalMethodCallError
@@ -131,13 +131,7 @@ def black_hole_uri():
 PHASES = {
     "a name lookup": (
         lambda _: contextlib.nullcontext("ws://name.example/"),
-        """
-        class Resolver:
-            lifetime = 60
-            def resolve(self, *_, **__):
-                threading.Event().wait(60)
-        socket.control.resolver = Resolver()
-        """,
+        f"{SILENT_RESOLVER}socket.control.resolver = SilentResolver()\n",
     ),
     "TCP": (lambda _: black_hole_uri(), ""),
     "TLS": (lambda _: scripted_server(read_to_end), "uri = uri.replace('ws:', 'wss:')"),

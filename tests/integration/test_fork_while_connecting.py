@@ -7,7 +7,7 @@ import threading
 import pytest
 from support import acceptance, black_hole, echo, read_request, running_server, scripted_server, wait
 from support.forks import AGAIN, FORK
-from support.programs import assert_quiet, run, started
+from support.programs import SILENT_RESOLVER, assert_quiet, run, started
 from support.scripts import read_until_close
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -91,27 +91,13 @@ def test_a_connect_on_another_thread_has_failed_in_the_child_and_goes_on_in_the_
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
 @pytest.mark.parametrize("phase", ["TCP", "a name lookup"])
 def test_a_connect_that_has_no_connection_yet_leaves_the_child_no_descriptor(phase):
-    prepare = (
-        ""
-        if phase == "TCP"
-        else """
-class Resolver:
-    lifetime = 60
-    def resolve(self, *_, **__):
-        asked.set()
-        threading.Event().wait(60)
-
-asked = threading.Event()
-uri = "ws://name.example/"
-"""
-    )
     program = (
         FORK
-        + prepare
+        + ("" if phase == "TCP" else f'{SILENT_RESOLVER}uri = "ws://name.example/"\n')
         + (
             CONNECTING
             if phase == "TCP"
-            else CONNECTING.replace("errors =", "socket.control.resolver = Resolver()\nerrors =")
+            else CONNECTING.replace("errors =", "socket.control.resolver = SilentResolver()\nerrors =")
         )
         + (ASKING_FOR_TCP if phase == "TCP" else "assert asked.wait(30)\n")
         + textwrap.dedent("""

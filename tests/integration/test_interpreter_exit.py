@@ -8,7 +8,7 @@ import threading
 import pytest
 from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, scripted_server, server_frame, wait
 from support.calls import Call
-from support.programs import assert_quiet, run
+from support.programs import SILENT_RESOLVER, assert_quiet, run
 from support.scripts import CLOSE, FIN, TEXT, read_until_close
 from websockets.exceptions import ConnectionClosed
 
@@ -294,16 +294,9 @@ def test_an_atexit_function_that_was_registered_before_gets_an_error_and_no_hang
 
 def test_no_thread_of_the_library_is_none_but_a_daemon(tls, authority_file):
     program = """
-        class Resolver:
-            lifetime = 60
-            def resolve(self, *_, **__):
-                asked.set()
-                threading.Event().wait(60)
-
-        asked = threading.Event()
         socket = syncws.connect(uri)
         looking = MessageWebSocket()
-        looking.control.resolver = Resolver()
+        looking.control.resolver = SilentResolver()
         connecting = threading.Thread(target=looking.connect, args=("ws://name.example/",), daemon=True)
         connecting.start()
         assert asked.wait(30)
@@ -312,7 +305,7 @@ def test_no_thread_of_the_library_is_none_but_a_daemon(tls, authority_file):
         assert all(thread.daemon for thread in own), own
         """
     with scripted_server(answering([]), ssl_context=tls[0]) as uri:
-        assert_quiet(run(program, uri, authority=authority_file))
+        assert_quiet(run(SILENT_RESOLVER + textwrap.dedent(program), uri, authority=authority_file))
 
 
 def test_a_program_that_dropped_its_socket_warns_when_it_wants_to_know():

@@ -41,6 +41,17 @@ uri = sys.argv[1]
 if like_windows.IS_ON:
     HEAD = f"import sys\nsys.path.append({str(ROOT / 'tests')!r})\nimport like_windows\n{HEAD}"
 
+# A name lookup that takes for ever, in a program, which sets `asked` when it has begun.
+SILENT_RESOLVER = """
+class SilentResolver:
+    lifetime = 60
+    def resolve(self, *_, **__):
+        asked.set()
+        threading.Event().wait(60)
+
+asked = threading.Event()
+"""
+
 
 def run(script, uri, *options, authority=None):
     """Run a program to its end; return what subprocess.run does, with `seconds` besides.
