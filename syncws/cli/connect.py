@@ -76,7 +76,12 @@ def add_to(commands: Commands) -> None:
         help="connect again when the connection is over, as long as that has a chance; --first is sent each time",
     )
     group.add_argument(
-        "--max-size", type=whole(0, 0xFFFFFFFF), metavar="BYTES", help="largest message to accept (default: 67108864)"
+        "--max-size",
+        type=whole(0, 0xFFFFFFFF),
+        dest="max_message_size",
+        default=argparse.SUPPRESS,
+        metavar="BYTES",
+        help="largest message to accept (default: 67108864)",
     )
     parser.set_defaults(run=run)
 
@@ -97,8 +102,6 @@ def run(options: argparse.Namespace) -> int:
         _over_and_over(options, is_on_terminal=is_on_terminal)
         return ExitCode.OK
     with new_socket(options, MessageWebSocket) as socket:
-        if options.max_size is not None:
-            socket.control.max_message_size = options.max_size
         if not is_on_terminal:
             _piped(options, socket)
         else:

@@ -7,7 +7,6 @@ import argparse
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from syncws import (
     ConnectionOverError,
@@ -57,7 +56,7 @@ class Lasting:
             on_connecting=self._prepare,
             on_connected=begin,
             unix_path=options.unix,
-            **_all(options),
+            **settings(options),
         )
         self._socket.message_received += conversation.received
         self._socket.connected += lambda sender, args: screen.connected(args.socket)
@@ -129,8 +128,3 @@ class Lasting:
 
     def _reconnecting(self, _: ReconnectingWebSocket, args: ReconnectingEventArgs) -> None:
         self._screen.note(f"attempt {args.attempt} in {args.delay:.1f} s: {getattr(args.error, 'message', args.error)}")
-
-
-def _all(options: argparse.Namespace) -> dict[str, Any]:
-    size = {} if options.max_size is None else {"max_message_size": options.max_size}
-    return settings(options) | size

@@ -18,6 +18,7 @@ from syncws import (
     HResult,
     InvalidArgumentError,
     MessageWebSocket,
+    MessageWebSocketControl,
     PasswordCredential,
     StreamWebSocket,
     WebSocketServerCustomValidationRequestedEventArgs,
@@ -89,9 +90,21 @@ def _add_request(group: argparse._ArgumentGroup) -> None:
         help="a header to add; @FILE reads headers from a file, one a line; may be repeated",
     )
     group.add_argument("--origin", metavar="ORIGIN", help="the header Origin")
-    group.add_argument("--user-agent", metavar="TEXT", help="the header User-Agent; empty sends none")
     group.add_argument(
-        "-s", "--subprotocol", action="append", default=[], metavar="NAME", help="offer it; may be repeated, best first"
+        "--user-agent",
+        type=lambda text: text or None,
+        default=argparse.SUPPRESS,
+        metavar="TEXT",
+        help="the header User-Agent; empty sends none",
+    )
+    group.add_argument(
+        "-s",
+        "--subprotocol",
+        action="append",
+        dest="supported_protocols",
+        default=[],
+        metavar="NAME",
+        help="offer it; may be repeated, best first",
     )
     group.add_argument(
         "-u",
@@ -102,7 +115,9 @@ def _add_request(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--bearer", action="store_true", help="send a bearer token, from SYNCWS_TOKEN or a prompt (Authorization)"
     )
-    group.add_argument("-z", "--compress", action="store_true", help="offer to compress (permessage-deflate)")
+    group.add_argument(
+        "-z", "--compress", action="store_true", dest="compression", help="offer to compress (permessage-deflate)"
+    )
     group.add_argument(
         "-L",
         "--redirects",
@@ -126,7 +141,12 @@ def _add_way(group: argparse._ArgumentGroup) -> None:
 
 def _add_tls(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--ca-file", metavar="FILE", help="authorities to trust in addition to the system's, PEM")
-    group.add_argument("--only-ca-file", action="store_true", help="do not trust the system's authorities")
+    group.add_argument(
+        "--only-ca-file",
+        action="store_false",
+        dest="trusts_system_authorities",
+        help="do not trust the system's authorities",
+    )
     group.add_argument("--cert", metavar="FILE", help="a client certificate: PEM, or PKCS #12 as .p12 or .pfx")
     group.add_argument(
         "--key",
@@ -144,6 +164,7 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--ignore",
         action="extend",
+        dest="ignorable_server_certificate_errors",
         default=[],
         type=_errors,
         metavar="LIST",
@@ -253,14 +274,11 @@ def headers(options: argparse.Namespace) -> list[tuple[str, str]]:
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that the options ask for; asks for passwords.
 
+    Where the value of an option is that of a setting, argparse knows it by the setting's name (`dest`).
+
     Raises: as new_socket().
     """
-    names = ("send_timeout", "close_timeout", "keep_alive_interval", "max_redirects", "proxy", "ca_file")
-    found: dict[str, Any] = {name: getattr(options, name) for name in names if hasattr(options, name)}
-    found["supported_protocols"] = options.subprotocol
-    found["ignorable_server_certificate_errors"] = options.ignore
-    if options.user_agent is not None:
-        found["user_agent"] = options.user_agent or None
+    found = {name: value for name, value in vars(options).items() if hasattr(MessageWebSocketControl, name)}
     if options.user is not None:
         found["server_credential"] = _credential(options.user, "SYNCWS_PASSWORD", "password")
     if options.proxy_user is not None:
@@ -269,10 +287,8 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         raise CommandError(
             "a password in --proxy is seen by everybody on this machine: use --proxy-user", ExitCode.USAGE
         )
-    if options.only_ca_file and options.ca_file is None:
+    if options.ca_file is None and not options.trusts_system_authorities:
         raise CommandError("--only-ca-file needs --ca-file", ExitCode.USAGE)
-    found["trusts_system_authorities"] = not options.only_ca_file
-    found["compression"] = options.compress
     if options.cert is not None:
         found["client_certificate"] = _client_certificate(options.cert, options.key)
     elif options.key is not None:
