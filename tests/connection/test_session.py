@@ -409,6 +409,10 @@ def close_before_the_end(rig):
     closing.result()
 
 
+def test_every_cause_of_an_end_can_be_told():
+    assert closing.CAUSES_IN_WORDS.keys() == set(CloseCause)
+
+
 @pytest.mark.parametrize("is_asked", [False, True])
 @pytest.mark.parametrize(
     ("end", "cause"),
