@@ -359,14 +359,14 @@ class Session(Sending, Telling):
 
     def take_close(self, frame: CloseFrame) -> None:
         """Answer the peer's Close frame."""
-        self._post_close(self.closing.take_close(frame, self.settings.close_timeout))
+        self._end_input(self.closing.take_close(frame, self.settings.close_timeout))
 
     def take_violation(self, violation: Violation) -> None:
         """Fail the connection for what the peer did."""
         frame = self.closing.take_violation(violation, self.settings.close_timeout)
         if not self.closing.is_discarding:
             self.loss = violation.error
-        self._post_close(frame)
+        self._end_input(frame)
 
     def take_silence(self, reason: str) -> bool:
         """Fail the connection because nothing comes; return False when it is closing already.
@@ -380,12 +380,12 @@ class Session(Sending, Telling):
         self.is_failed = True
         if not self.closing.is_discarding:
             self.loss = ConnectionLostError(reason)
-        self._post_close(frame)
-        self.end_input()
+        self._end_input(frame)
         return True
 
-    def end_input(self) -> None:
-        """Say that neither messages nor pongs will come; the end of TCP may be some time away."""
+    def _end_input(self, frame: bytes | None) -> None:
+        """Post our Close frame, and say that nothing more will come; the end of TCP may be some time away."""
+        self._post_close(frame)
         self._end_waits(self._reason_for_senders(self.closing.state))
 
     def cut(self) -> None:

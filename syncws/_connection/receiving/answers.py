@@ -20,28 +20,15 @@ def answer(session: "Session", event: Incoming) -> None:
     """Deal with what is not a message: a Ping, a Pong, a Close frame or a violation."""
     if isinstance(event, Ping):
         session.outbox.post_pong(encode_frame(PONG, event.payload))
-        _tell_of(session, event, None)
-        return
-    if isinstance(event, Pong):
-        _tell_of(session, event, session.pings.take_pong(event.payload))
-        return
-    if isinstance(event, CloseFrame):
+        owner = session.owner()
+        if owner is not None and owner._ping_received_event.handlers:
+            tell(session, owner._ping_received_event, WebSocketPingReceivedEventArgs(event.payload))
+    elif isinstance(event, Pong):
+        seconds = session.pings.take_pong(event.payload)
+        owner = session.owner()
+        if owner is not None and owner._pong_received_event.handlers:
+            tell(session, owner._pong_received_event, WebSocketPongReceivedEventArgs(event.payload, seconds))
+    elif isinstance(event, CloseFrame):
         session.take_close(event)
     elif isinstance(event, Violation):
         session.take_violation(event)
-    else:
-        return
-    # Nothing more will come: whoever reads need not wait for the end of TCP.
-    session.end_input()
-
-
-def _tell_of(session: "Session", frame: Ping | Pong, round_trip_time: float | None) -> None:
-    """Raise ping_received or pong_received, where there are handlers."""
-    owner = session.owner()
-    if owner is None:
-        return
-    if isinstance(frame, Ping):
-        if owner._ping_received_event.handlers:
-            tell(session, owner._ping_received_event, WebSocketPingReceivedEventArgs(frame.payload))
-    elif owner._pong_received_event.handlers:
-        tell(session, owner._pong_received_event, WebSocketPongReceivedEventArgs(frame.payload, round_trip_time))
