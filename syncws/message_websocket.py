@@ -4,7 +4,6 @@ Its methods run on the caller's thread and may be called on any thread; handlers
 connection's reader thread, or its dispatcher, one at a time and in order.
 """
 
-import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from syncws._connection.receiving.message_iterator import MessageIterator
 from syncws._connection.receiving.receivers import make_message_receiver
 from syncws._connection.sending.outbox import Outbox
 from syncws._connection.short_way import short_way
-from syncws._connection.socket_events import ReaderEvent, wake_reader_of
+from syncws._connection.socket_events import ReaderEvent
 from syncws._net.connector import Connect
 from syncws._net.opening import Reached
 from syncws._streams.buffer import as_bytes_view
@@ -73,7 +72,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
     def __init__(self) -> None:
         """Make a socket; nothing is connected yet. Source: MessageWebSocket constructor."""
         # First: from super().__init__() on a forked child tells this object, and asks for its events.
-        vars(self)["_message_received_event"] = Event("message_received", partial(wake_reader_of, weakref.ref(self)))
+        vars(self)["_message_received_event"] = MessageWebSocket.message_received._make(self)
         super().__init__()
         vars(self)["_control"] = MessageWebSocketControl._create()
         vars(self)["_information"] = MessageWebSocketInformation._over(self._link.take_snapshot)

@@ -17,7 +17,7 @@ from syncws.event_args import (
 )
 from syncws.events import Event, EventMember, EventRegistrationToken, Handler
 
-__all__ = ["ReaderEvent", "SocketEvents", "wake_reader_of"]
+__all__ = ["ReaderEvent", "SocketEvents"]
 
 SenderT = TypeVar("SenderT")
 ArgsT = TypeVar("ArgsT")
@@ -35,10 +35,10 @@ class ReaderEvent(EventMember[SenderT, ArgsT]):
 
     def _make(self, instance: object, /) -> Event[SenderT, ArgsT]:
         assert isinstance(instance, SocketEvents)
-        return Event(self._name, partial(wake_reader_of, weakref.ref(instance)))
+        return Event(self._name, partial(_wake_reader_of, weakref.ref(instance)))
 
 
-def wake_reader_of(reference: "weakref.ref[SocketEvents]") -> None:
+def _wake_reader_of(reference: "weakref.ref[SocketEvents]") -> None:
     """Have the reader of a socket look, if the socket is still there: its event must not hold it."""
     socket = reference()
     if socket is not None:
