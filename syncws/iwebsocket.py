@@ -75,7 +75,6 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     _socket_uri: str | None = None
     _link: SessionLink
     _request_headers: dict[str, tuple[str, str]]
-    _socket_connecting: Connect | None = None
     _is_output_closed = False
     _latest_stream: LatestStream
 
@@ -98,9 +97,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         self._socket_lock = locks.RLock()
         for event in events_of(self):
             event._let_go_in_child()
-        if self._socket_connecting is not None:
-            self._socket_connecting.let_go_in_child()
-        if self._socket_state is _CONNECTING:
+        connect = self._link.connect
+        if self._socket_state is _CONNECTING and connect is not None:
+            connect.let_go_in_child()
             self._socket_state = _NEW
             self._control._thaw()
 
@@ -228,7 +227,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
                 raise IllegalMethodCallError("connect was called already, and a socket connects once: make a new one")
             # First this, which tells whose the rest is if an interruption comes in between.
             self._link.connect = connect
-            vars(self).update(_socket_connecting=connect, _socket_state=_CONNECTING)
+            vars(self)["_socket_state"] = _CONNECTING
             self._control._freeze()
 
     def _take_session(self, connect: Connect, session: SessionT, text: str, target: WebSocketUri) -> None:
@@ -236,7 +235,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             if connect.is_canceled:
                 raise OperationCanceledError("connect was canceled")
             self._link.session, self._link.uri = session, target
-            vars(self).update(_session=session, _socket_uri=text, _socket_state=_CONNECTED, _socket_connecting=None)
+            vars(self).update(_session=session, _socket_uri=text, _socket_state=_CONNECTED)
             self._control._set_connected()
             close_when_dropped(self, session, target)
 
@@ -246,7 +245,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         with self._socket_lock:
             if self._link.connect is connect:
                 session = self._session
-                self._session = self._link.session = self._socket_connecting = self._socket_uri = None
+                self._session = self._link.session = self._socket_uri = None
                 keep_when_dropped(self)
                 if self._socket_state is not _CLOSED:
                     self._socket_state = _NEW
@@ -373,8 +372,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     def _end(self) -> SessionT | None:
         """Note that the socket is closed; return the session to end, if there is one."""
         with self._socket_lock:
-            if self._socket_connecting is not None:
-                self._socket_connecting.cancel()
+            connect = self._link.connect
+            if self._socket_state is _CONNECTING and connect is not None:
+                connect.cancel()
             else:
                 vars(self)["_socket_state"] = _CLOSED
             return self._session

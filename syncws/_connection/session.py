@@ -78,7 +78,6 @@ class Session(Sending, Telling):
         inbound, outbound (BandwidthMeter): the bytes that moved on the socket itself, those of TLS among them.
         is_aborted (bool): True when TCP was cut from this side, or is to be: whoever reads stops.
         is_abandoned (bool): True when the application's object was dropped: whoever reads closes.
-        is_failed (bool): True when keep-alive has given the peer up: it is waited for no longer than for an end.
         is_exiting (bool): True when the program ends: nobody is told of anything any more.
         is_paused (bool): True while the reader stops because the inbox is full.
         resumed_at (float): when this side last began to read again.
@@ -94,7 +93,7 @@ class Session(Sending, Telling):
     """
 
     # Here and not in __init__, for most of it never changes.
-    is_aborted = is_abandoned = is_failed = is_exiting = False
+    is_aborted = is_abandoned = is_exiting = False
     is_paused, resumed_at = False, 0.0
     silence: Silence | None = None
     received = Tally()
@@ -377,7 +376,6 @@ class Session(Sending, Telling):
         frame = self.closing.take_silence(reason, deadline)
         if frame is None:
             return False
-        self.is_failed = True
         if not self.closing.is_discarding:
             self.loss = ConnectionLostError(reason)
         self._end_input(frame)

@@ -80,7 +80,7 @@ def test_a_peer_that_answers_nothing_is_given_up_with_1011_and_the_reason(kept, 
     monitor.pass_time(20)
     wait_frames(rig, 1)
     monitor.pass_time(9.9)
-    assert not rig.session.is_failed
+    assert rig.session.closing.is_open
     monitor.pass_time(0.1)
     rig.end()
     assert rig.frames[-1] == (FIN | CLOSE, close_payload(1011, REASON))
@@ -120,7 +120,7 @@ def test_a_peer_that_trickles_bytes_and_never_a_pong_is_alive(kept, monitor):
         monitor.pass_time(9)
         arrive(rig, b"\0")
     end(rig)
-    assert not rig.session.is_failed
+    assert rig.session.closing.is_open
     assert [first for first, _ in rig.frames] == [FIN | PING] * 100
 
 
@@ -283,7 +283,7 @@ def test_a_pause_after_the_ping_suspends_the_deadline(kept, monitor):
     assert rig.session.receive(Deadline(LIMIT)).payload == b"123"
     while rig.session.is_paused:
         pass
-    assert not rig.session.is_failed
+    assert rig.session.closing.is_open
     end(rig)
     assert rig.owner.log == [(1000, "bye")]
 
@@ -318,10 +318,10 @@ def test_what_lies_in_the_socket_when_this_process_wakes_up_is_life(rigs):
     rig.session.silence = Silence(REASON, 0)
     assert reader._has_next()
     assert reader.undecoded.popleft() == server_frame(TEXT, b"here I am")
-    assert (rig.session.silence, rig.session.is_failed) == (None, False)
+    assert (rig.session.silence, rig.session.closing.is_open) == (None, True)
     rig.session.silence = Silence(REASON, 0)
     assert not reader._has_next()
-    assert rig.session.is_failed
+    assert not rig.session.closing.is_open
 
 
 @pytest.mark.parametrize("sign", [lambda rig: rig.meters.inbound.add(1), lambda rig: rig.session.inbox._note_full()])

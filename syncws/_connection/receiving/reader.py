@@ -263,7 +263,7 @@ class Reader:
             if self.until is not None:
                 # Asked here too: a peer may never pause.
                 self._check_time()
-        if self.decoder.is_dead or session.is_failed:
+        if session.closing.is_settled:
             self._linger()
         # A first handler may have come in the meantime.
         self._deliver_waiting()
