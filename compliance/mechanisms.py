@@ -79,7 +79,7 @@ MECHANISMS = (
     ),
     Mechanism(
         "a close is noticed while a handler is slow",
-        _RECEIVING + "receivers:MessageReceiver.hand_over",
+        _RECEIVING + "reader:Reader.hand_over",
         replacements.no,
         _SLOW + "test_a_close_is_noticed_while_a_handler_blocks_and_told_after_it",
     ),

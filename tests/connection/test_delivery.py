@@ -358,7 +358,7 @@ def test_a_thread_that_was_relieved_takes_nothing_of_a_later_read(rigs):
     def relieve(*_):
         """Do what the monitor and the next reader do, until that one is in the midst of its first read."""
         delivery.ticket.pop()
-        reader._is_handed_over = True
+        rig.session.dispatcher_thread = threading.current_thread()
         reader._finish_batch()
         reader._batch = later
 
@@ -371,7 +371,7 @@ def test_a_thread_that_was_relieved_takes_nothing_of_a_later_read(rigs):
     while rig.session.deliver_one():
         pass
     assert received == ["one", "two"]
-    rig.session.reader_thread = None
+    rig.session.reader_thread = rig.session.dispatcher_thread = None
 
 
 class Game:

@@ -35,7 +35,7 @@ _COPIED_BYTES = 131072
 class MessageReceiver(Reader):
     """Delivers messages, whole or in pieces."""
 
-    __slots__ = ("_batch", "_is_answer_due", "_is_handed_over", "_message_class")
+    __slots__ = ("_batch", "_is_answer_due", "_message_class")
 
     session: MessageSession
 
@@ -46,15 +46,8 @@ class MessageReceiver(Reader):
         # What the last read has brought. Two threads may take from it for a moment: the one whose handler was slow goes
         # on with the next event, if it comes before the one that takes over, which takes all that is left in one step.
         self._batch = make_batch([])
-        self._is_handed_over = False
         # True when the last read put a message into the inbox.
         self._is_answer_due = False
-
-    def hand_over(self) -> bool:
-        """See Reader.hand_over."""
-        self._is_handed_over = True
-        self._is_handed_over = super().hand_over()
-        return self._is_handed_over
 
     def _process(self, events: list[Incoming]) -> None:
         session = self.session
@@ -66,7 +59,8 @@ class MessageReceiver(Reader):
         if (
             owner is not None
             and owner._message_received_event.handlers
-            and not (self._is_handed_over or session.closing.is_discarding or session.inbox.has_messages)
+            and session.dispatcher_thread is None
+            and not (session.closing.is_discarding or session.inbox.has_messages)
             and self._deliver(owner)
             and self._last_event is None
         ):
@@ -162,7 +156,7 @@ class MessageReceiver(Reader):
         session = self.session
         if not session.inbox.has_messages:
             return
-        if self._is_handed_over:
+        if session.dispatcher_thread is not None:
             session.delivery.bell.ring()
         elif session.has_handlers:
             session.delivery.begin(self)
