@@ -5,7 +5,7 @@ Runs on the connecting thread; which socket that is, and what follows when it fa
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -99,7 +99,6 @@ class Opening:
     _waiter: Waiter
     _authentication = UNAUTHENTICATED
     _transport: SocketTransport | None = None
-    _reached: Reached | None = None
     _prepared: Prepared | None = None
 
     def __init__(self, validate: Validation | None, prepare: Prepare | None) -> None:
@@ -137,7 +136,7 @@ class Opening:
             raise
         finally:
             prepared = self._prepared
-            self._reached = self._prepared = None
+            self._prepared = None
             if prepared is not None and not is_open:
                 prepared.discard()
         return opened
@@ -165,7 +164,7 @@ class Opening:
             self._phases.add("tls", began)
             transport, names = secure, secure.names()
         waiter.phase = "waiting for the server's answer to the WebSocket handshake"
-        reached = self._reached = Reached(
+        reached = Reached(
             transport,
             bottom,
             local[0] if isinstance(local, tuple) else "",
@@ -173,12 +172,12 @@ class Opening:
             None if route is None else route.proxy.shown,
         )
         began = now()
-        result = open_websocket(transport, waiter, self._request(uri, settings))
+        result = open_websocket(transport, waiter, self._request(uri, settings, reached))
         self._phases.add("handshake", began)
         facts = ConnectFacts(dt.datetime.now(dt.UTC), self._phases.times(), *names)
         return Opened(reached, result, facts, self._prepared)
 
-    def _request(self, uri: WebSocketUri, settings: WebSocketControl) -> OpeningRequest:
+    def _request(self, uri: WebSocketUri, settings: WebSocketControl, reached: Reached) -> OpeningRequest:
         compression = settings._compression._wanted if isinstance(settings._compression, Deflate) else None
         return OpeningRequest(
             uri,
@@ -187,13 +186,13 @@ class Opening:
             self._cookies,
             self._authentication,
             compression,
-            self._get_ready,
+            partial(self._get_ready, reached),
         )
 
-    def _get_ready(self) -> None:
+    def _get_ready(self, reached: Reached) -> None:
         """Have made what needs no answer, while that is on its way; a second request on the connection finds it."""
-        if self._prepare is not None and self._prepared is None and self._reached is not None:
-            self._prepared = self._prepare(self._reached, self.waker)
+        if self._prepare is not None and self._prepared is None:
+            self._prepared = self._prepare(reached, self.waker)
 
     def _answering(self, route: Route) -> Authentication:
         """Return what answers a proxy's challenges."""
