@@ -6,6 +6,7 @@ import threading
 import pytest
 from support import LIMIT, echo, handshake, join, read_request, read_to_end, running_server, scripted_server, wait
 from support.changes import always_changing
+from support.scripts import asked_in_vain
 
 import syncws
 from syncws import (
@@ -156,18 +157,13 @@ def test_cancel_from_another_thread_ends_connect_and_the_socket_may_connect_agai
 def test_cancel_after_ends_a_connect_that_waits_already(source):
     has_asked = threading.Event()
 
-    def silent(connection):
-        read_request(connection)
-        has_asked.set()
-        read_to_end(connection)
-
     def cancel():
         wait(has_asked)
         source.cancel_after(0.01)
 
     canceling = threading.Thread(target=cancel)
     canceling.start()
-    with scripted_server(silent) as uri, pytest.raises(OperationCanceledError):
+    with scripted_server(asked_in_vain(has_asked)) as uri, pytest.raises(OperationCanceledError):
         MessageWebSocket().connect(uri, timeout=LIMIT, cancellation_token=source.token)
     join(canceling)
 

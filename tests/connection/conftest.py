@@ -2,7 +2,7 @@
 
 import pytest
 from support import LIMIT
-from support.doubles import HandMonitor, Leftovers, Rig, Rooms, StreamRig, Waits
+from support.doubles import CallCount, HandMonitor, Rig, StreamRig, Waits
 from support.fakes import ScriptedTransport
 
 from syncws._connection import closing
@@ -37,12 +37,12 @@ def monitor(monkeypatch, clock):
 
 @pytest.fixture
 def leftovers():
-    return Leftovers()
+    return CallCount()
 
 
 @pytest.fixture
 def rooms():
-    return Rooms()
+    return CallCount()
 
 
 @pytest.fixture
@@ -54,32 +54,28 @@ def outbox(transport, leftovers):
     made.retire(transport.close)
 
 
-@pytest.fixture
-def rigs():
-    """Make sessions of messages."""
+def _rigs_of(kind):
     made = []
 
     def make(*incoming, **options):
-        made.append(Rig(*incoming, **options))
+        made.append(kind(*incoming, **options))
         return made[-1]
 
     yield make
     for rig in made:
         rig.release()
+
+
+@pytest.fixture
+def rigs():
+    """Make sessions of messages."""
+    yield from _rigs_of(Rig)
 
 
 @pytest.fixture
 def stream_rigs():
     """Make sessions of a stream."""
-    made = []
-
-    def make(*incoming, **options):
-        made.append(StreamRig(*incoming, **options))
-        return made[-1]
-
-    yield make
-    for rig in made:
-        rig.release()
+    yield from _rigs_of(StreamRig)
 
 
 @pytest.fixture

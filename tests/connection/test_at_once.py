@@ -12,7 +12,7 @@ import types
 import pytest
 from support import LIMIT, wait
 from support.calls import Call
-from support.doubles import Leftovers
+from support.doubles import CallCount
 from support.fakes import ScriptedTransport
 from support.outbox_line import BINARY, TEXT, FinishedOutbox, Line, TlsLine, parse_all_whole
 from support.wire import naive_mask, parse_all
@@ -339,7 +339,7 @@ def test_an_error_of_the_system_takes_nothing_from_under_another_sender():
             return sent
 
     transport = Meanwhile(near)
-    outbox = Outbox(transport, Leftovers())
+    outbox = Outbox(transport, CallCount())
     with far, pytest.raises(ConnectionLostError):
         outbox.send(encode_frame(2, bytes(1000)))
     outbox.retire(transport.close)

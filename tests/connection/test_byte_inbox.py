@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import join
 from support.calls import Call
-from support.doubles import Rooms
+from support.doubles import CallCount
 from support.fakes import interrupt_at
 
 from syncws._connection.receiving.byte_inbox import ByteInbox
@@ -123,7 +123,7 @@ def test_bytes_come_out_in_order_and_none_twice(steps, kind):
 @settings(deadline=None)
 @given(st.lists(SIZES, min_size=1, max_size=20), st.integers(500, 40000))
 def test_full_and_told_of_room_at_half(sizes, count):
-    rooms = Rooms()
+    rooms = CallCount()
     inbox = ByteInbox(20000, rooms)
     begin(inbox, Deadline(0.0))
     end = 0

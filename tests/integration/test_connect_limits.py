@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from support import LIMIT, black_hole, handshake, join, read_exactly, read_request, read_to_end, scripted_server, wait
 from support.proxies import scripted_proxy
+from support.scripts import asked_in_vain
 
 from syncws import (
     CancellationTokenSource,
@@ -182,12 +183,7 @@ def silent_tls(socket, is_reached, request):
 
 @contextlib.contextmanager
 def silent_handshake(socket, is_reached, request):
-    def script(connection):
-        read_request(connection)
-        is_reached.set()
-        read_to_end(connection)
-
-    with scripted_server(script) as uri:
+    with scripted_server(asked_in_vain(is_reached)) as uri:
         yield uri
 
 
@@ -347,15 +343,10 @@ def test_without_a_limit_of_its_own_the_address_s_60_seconds_do_not_bound_the_na
 def test_a_connect_that_close_has_ended_leaves_a_socket_that_close_closes_for_good():
     is_reached = threading.Event()
 
-    def script(connection):
-        read_request(connection)
-        is_reached.set()
-        read_to_end(connection)
-
     socket = MessageWebSocket()
     closing = threading.Thread(target=lambda: (wait(is_reached), socket.close()))
     closing.start()
-    with scripted_server(script) as uri, pytest.raises(OperationCanceledError):
+    with scripted_server(asked_in_vain(is_reached)) as uri, pytest.raises(OperationCanceledError):
         socket.connect(uri, timeout=LIMIT)
     join(closing)
     assert repr(socket) == "<MessageWebSocket NEW>"

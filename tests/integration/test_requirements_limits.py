@@ -13,14 +13,13 @@ from support import (
     black_hole,
     handshake,
     join,
-    read_request,
     read_to_end,
     running_server,
     scripted_server,
     wait,
 )
 from support.handlers import Server, innermost
-from support.scripts import uri_of_nobody
+from support.scripts import asked_in_vain, uri_of_nobody
 from support.stream_websocket import load
 
 import syncws
@@ -157,13 +156,8 @@ def test_r35_a_server_that_does_not_answer_the_request_fails_after_60_seconds(ei
             clock.advance(deadline.remaining)
             return 0
 
-    def script(connection):
-        read_request(connection)
-        has_asked.set()
-        read_to_end(connection)
-
     monkeypatch.setattr(waiter, "make_readiness", PassingReadiness)
-    with scripted_server(script) as uri, pytest.raises(syncws.OperationTimedOutError) as raised:
+    with scripted_server(asked_in_vain(has_asked)) as uri, pytest.raises(syncws.OperationTimedOutError) as raised:
         either_socket.connect(uri)
     assert noted == [60.0]
     # An address that says nothing is no answer: the other one of localhost was tried too.
@@ -402,17 +396,12 @@ def test_r43_connect_blocks_until_cancellation(either_socket):
     has_asked = threading.Event()
     source = syncws.CancellationTokenSource()
 
-    def script(connection):
-        read_request(connection)
-        has_asked.set()
-        read_to_end(connection)
-
     def connect():
         with pytest.raises(syncws.OperationCanceledError):
             either_socket.connect(uri, timeout=LIMIT, cancellation_token=source.token)
         happened.append("canceled")
 
-    with scripted_server(script) as uri:
+    with scripted_server(asked_in_vain(has_asked)) as uri:
         connecting = threading.Thread(target=connect)
         connecting.start()
         wait(has_asked)

@@ -52,8 +52,8 @@ class Meters:
         self.outbound = BandwidthMeter()
 
 
-class Rooms:
-    """Counts how often an inbox tells that there is room."""
+class CallCount:
+    """Counts how often it is called: of an inbox that tells of room, of an outbox that tells of what a sender left."""
 
     def __init__(self):
         self.count = 0
@@ -171,16 +171,6 @@ class HandMonitor(Monitor):
     @property
     def has_timers(self):
         return bool(self._open)
-
-
-class Leftovers:
-    """Stands for the reader, which is told of what a sender left."""
-
-    def __init__(self):
-        self.count = 0
-
-    def __call__(self):
-        self.count += 1
 
 
 class Waits:

@@ -8,7 +8,7 @@ import pytest
 
 from support import LIMIT, tls_line
 from support.calls import Call
-from support.doubles import Leftovers
+from support.doubles import CallCount
 from support.tls_line import connected_pair
 from support.wire import parse_all
 from syncws._connection.sending.outbox import Outbox
@@ -48,7 +48,7 @@ class Line:
 
     def _begin(self):
         self.sent_before = self.bottom.outbound.total_bytes
-        self.leftovers = Leftovers()
+        self.leftovers = CallCount()
         self.outbox = FinishedOutbox(self.transport, self.leftovers)
         self.outbox.send_timeout = LIMIT
         self.outbox.parts, self.outbox.during = [], lambda: None

@@ -7,7 +7,7 @@ import atexit
 import contextlib
 import socket
 
-from support.servers import handshake, read_frame, read_to_end, scripted_server, server_frame, wait
+from support.servers import handshake, read_frame, read_request, read_to_end, scripted_server, server_frame, wait
 from syncws import MessageWebSocket
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -49,6 +49,17 @@ def noting(frames, *sent, after=None):
     def script(connection):
         sends_and_ends(*sent, after=after)(connection)
         frames.extend(read_until_close(connection))
+
+    return script
+
+
+def asked_in_vain(is_asked):
+    """Return a script that sets the Event `is_asked` when the request has come, and never answers."""
+
+    def script(connection):
+        read_request(connection)
+        is_asked.set()
+        read_to_end(connection)
 
     return script
 

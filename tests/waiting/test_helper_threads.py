@@ -13,13 +13,6 @@ from syncws._waiting.waiter import Waiter
 from syncws.errors import CannotConnectError, OperationCanceledError, OperationTimedOutError
 
 
-@pytest.fixture
-def waker():
-    made = Waker()
-    yield made
-    made.close()
-
-
 def test_the_result_comes_back(waker):
     assert run_aside([lambda: 1, lambda: 2], Waiter(waker, lambda: False, Deadline(LIMIT)), waker) == [1, 2]
 

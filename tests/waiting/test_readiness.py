@@ -30,13 +30,6 @@ needs_poll = pytest.mark.skipif(not hasattr(select, "poll"), reason="there is no
 
 
 @pytest.fixture
-def waker():
-    made = Waker()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def pair():
     near, far = socket.socketpair()
     near.setblocking(False)

@@ -11,7 +11,7 @@ from support.fakes import FakeClock
 
 from syncws._waiting import deadline as deadline_module
 from syncws._waiting.deadline import FOREVER, Deadline
-from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, Waker, make_readiness
+from syncws._waiting.readiness import READABLE, WOKEN, WRITABLE, make_readiness
 from syncws._waiting.waiter import Waiter
 from syncws.errors import OperationCanceledError, OperationTimedOutError
 from syncws.hresult import HResult
@@ -32,13 +32,6 @@ def wait_for_ever(waiter):
 @pytest.fixture
 def switch():
     return Switch()
-
-
-@pytest.fixture
-def waker():
-    made = Waker()
-    yield made
-    made.close()
 
 
 @pytest.fixture
