@@ -5,6 +5,7 @@ Runs on the main thread.
 
 import argparse
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -57,14 +58,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WebSocketError as error:
         print_error(error)
         return exit_code_of(error)
-    except BrokenPipeError:
+    except OSError as error:
+        if not _is_broken_pipe(error):
+            print_error(error)
+            return ExitCode.FAILED
         # What Python still holds cannot be written either, and it would say so.
         with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return ExitCode.BROKEN_PIPE
-    except OSError as error:
-        print_error(error)
-        return ExitCode.FAILED
+
+
+def _is_broken_pipe(error: OSError) -> bool:
+    if isinstance(error, BrokenPipeError):
+        return True
+    # Windows says "Invalid argument" where nobody reads any more; of a file's name it says the same, with the name.
+    return sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Runs on the main thread.
 
 import getpass
 import os
+import sys
 import warnings
 
 from syncws.cli.exits import CommandError, ExitCode
@@ -25,9 +26,12 @@ def read_secret(variable: str, what: str) -> str:
     if secret := os.environ.get(variable):
         return secret
     try:
+        if sys.platform == "win32":
+            # Without a console getpass would wait there for ever.
+            open("CONIN$", "rb").close()
         with warnings.catch_warnings():
             # Without a terminal it would read stdin, which holds messages, and show what is typed.
             warnings.simplefilter("error", getpass.GetPassWarning)
             return getpass.getpass(f"{what}: ")
-    except (getpass.GetPassWarning, EOFError):
+    except (getpass.GetPassWarning, OSError, EOFError):
         raise CommandError(f"no terminal to ask for the {what} on: set {variable}", ExitCode.USAGE) from None
