@@ -1,7 +1,9 @@
 """What happens to a connection when its program ends: nothing that anybody has to wait for, or to read on stderr."""
 
 import contextlib
+import signal
 import socket
+import sys
 import textwrap
 import threading
 
@@ -109,11 +111,13 @@ def test_a_program_ends_with(script, tls, authority_file):
     assert done.seconds < LIMIT / 3
 
 
+# What a program that Ctrl-C has ended returns: STATUS_CONTROL_C_EXIT on Windows.
+BY_CTRL_C = 0xC000013A if sys.platform == "win32" else -signal.SIGINT
 ENDINGS = {
     "its last line": ("", 0, ""),
     "sys.exit": ("sys.exit(3)", 3, ""),
     "an exception": ("raise ValueError('of the program')", 1, "ValueError: of the program"),
-    "Ctrl-C": ("signal.raise_signal(signal.SIGINT)", -2, "KeyboardInterrupt"),
+    "Ctrl-C": ("signal.raise_signal(signal.SIGINT)", BY_CTRL_C, "KeyboardInterrupt"),
 }
 LISTENERS = {
     "a receive on a daemon thread": "threading.Thread(target=socket.receive, args=(None,), daemon=True).start()",

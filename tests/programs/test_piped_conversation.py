@@ -147,7 +147,7 @@ def test_json_of_a_server_stays_on_its_line(run):
 
 
 def test_messages_and_files_take_the_place_of_stdin(run, echo_uri, tmp_path):
-    (tmp_path / "text").write_text("from a\nfile", encoding="utf-8-sig")
+    (tmp_path / "text").write_text("from a\nfile", encoding="utf-8-sig", newline="")
     arguments = ("--message", "first", "--message", "second", "--file", str(tmp_path / "text"), "--count", "3")
     assert run(echo_uri, *arguments, stdin=b"not this\n") == (0, b"first\nsecond\nfrom a\nfile\n", "")
     (tmp_path / "bytes").write_bytes(b"\xff\x00")
