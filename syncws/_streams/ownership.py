@@ -6,6 +6,7 @@ hold while it makes objects.
 
 import sys
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,15 +19,14 @@ __all__ = ["OwnedInputStream", "close_dropped"]
 def close_dropped(stream: "IInputStream | IOutputStream", owner: str) -> None:
     """Close the stream of an owner that nobody holds any more; warn when somebody could still have used it.
 
-    At interpreter exit nothing happens: the connection goes with the process.
+    Not for the interpreter's exit: there the connection goes with the process, and this module may be empty.
     """
-    if sys.is_finalizing() or not stream._close_once():
-        return
-    warnings.warn(
-        f"{owner} was dropped and has closed its stream: use detach_stream() to keep it open, or close()",
-        ResourceWarning,
-        stacklevel=3,
-    )
+    if stream._close_once():
+        warnings.warn(
+            f"{owner} was dropped and has closed its stream: use detach_stream() to keep it open, or close()",
+            ResourceWarning,
+            stacklevel=3,
+        )
 
 
 class OwnedInputStream:
@@ -37,6 +37,6 @@ class OwnedInputStream:
     def __init__(self, stream: "IInputStream") -> None:
         self.stream: IInputStream | None = stream
 
-    def __del__(self) -> None:
-        if self.stream is not None:
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if self.stream is not None and not is_finalizing():
             close_dropped(self.stream, "a DataReader")

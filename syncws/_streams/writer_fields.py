@@ -3,6 +3,8 @@
 Runs on the thread that calls it; nothing here waits, but for a stream that is closed.
 """
 
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from syncws._buffers import ReadableBuffer
@@ -203,11 +205,11 @@ class WriterFields:
         self._is_closed = True
         self._text = None
 
-    def __del__(self) -> None:
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         """Close the stream that the writer still owns, as in WinRT."""
         # Without the attribute: __init__ refused its argument.
         stream = getattr(self, "_stream", None)
-        if stream is not None:
+        if stream is not None and not is_finalizing():
             left = f" with {self._length} bytes not stored" if self._length else ""
             close_dropped(stream, f"a DataWriter{left}")
 

@@ -86,6 +86,13 @@ SCRIPTS = {
         socket = syncws.connect(uri)
         socket.abort()
         """,
+    # Without a GIL any does that which a global variable holds.
+    "a writer and a reader that outlive the library's modules": """
+        os.kept = [module for name, module in sys.modules.items() if name.startswith("syncws")]
+        socket = syncws.StreamWebSocket()
+        socket.connect(uri)
+        os.kept.append((syncws.DataWriter(socket.output_stream), syncws.DataReader(socket.input_stream)))
+        """,
 }
 
 
