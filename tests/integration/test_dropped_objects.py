@@ -38,6 +38,15 @@ def no_warning():
     assert not caught
 
 
+class Program:
+    def __init__(self, socket):
+        self.socket = socket
+        self.seen = []
+
+    def handler(self, sender, args):
+        self.seen.append(self.socket)
+
+
 def with_a_closure(socket):
     seen = []
 
@@ -48,15 +57,7 @@ def with_a_closure(socket):
 
 
 def with_a_bound_method(socket):
-    class Program:
-        def __init__(self):
-            self.socket = socket
-            self.seen = []
-
-        def handler(self, sender, args):
-            self.seen.append(self.socket)
-
-    return Program().handler
+    return Program(socket).handler
 
 
 def with_a_partial(socket):
