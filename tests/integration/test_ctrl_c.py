@@ -22,26 +22,25 @@ from support.scripts import BINARY, TEXT, connected, read_until_close
 from syncws import IllegalMethodCallError
 
 # The main thread calls; another one sends the signal as soon as the main thread waits, which it sees by the function
-# that it is in.
+# that it is in. That is noted by the main thread itself: without a GIL no other may look at its frames.
 INTERRUPTED = """
 def interrupted(call):
-    main, package = threading.get_ident(), os.path.dirname(syncws.__file__)
-    sent = []
+    package = os.path.dirname(syncws.__file__)
+    sent, inside = [], [""]
 
-    def waits():
-        frame = sys._current_frames()[main]
+    def note(frame, event, _):
         while frame is not None and not frame.f_code.co_filename.startswith(package):
             frame = frame.f_back
-        return frame is not None and frame.f_code.co_name in (
+        inside[0] = frame.f_code.co_name if frame is not None and event == "c_call" else ""
+
+    def interrupt():
+        give_up = time.monotonic() + 30
+        while time.monotonic() < give_up and inside[0] not in (
             "acquire_within",
             "wait",
             "wait_for_any",
             "wait_for_writable",
-        )
-
-    def interrupt():
-        give_up = time.monotonic() + 30
-        while time.monotonic() < give_up and not waits():
+        ):
             pass
         sent.append(time.monotonic())
         press_ctrl_c()
@@ -49,6 +48,7 @@ def interrupted(call):
     thread = threading.Thread(target=interrupt)
     try:
         thread.start()
+        sys.setprofile(note)
         call()
         print("not interrupted")
     except KeyboardInterrupt:
@@ -56,6 +56,7 @@ def interrupted(call):
         # Far below any limit of the library's own; a busy machine may take a moment.
         assert seconds < 5, seconds
     finally:
+        sys.setprofile(None)
         thread.join()
 
 """
