@@ -249,7 +249,12 @@ syncws_replace(PyObject **field, PyObject *value)
 {
     PyObject *old = *field;
 
+#ifdef Py_GIL_DISABLED
+    /* Python's getters of members read it outside the critical section. */
+    _Py_atomic_store_ptr_release(field, value);
+#else
     *field = value;
+#endif
     return old;
 }
 

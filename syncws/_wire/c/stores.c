@@ -98,8 +98,7 @@ forget_part(Writer *self, const State *state, PyObject *released[2])
     else if (PyList_SetSlice(self->parts, 0, PyList_GET_SIZE(self->parts), NULL) < 0) {
         return -1;
     }
-    released[1] = self->length;
-    self->length = Py_NewRef(state->zero);
+    released[1] = syncws_replace(&self->length, Py_NewRef(state->zero));
     return 1;
 }
 
