@@ -169,7 +169,8 @@ class WriterFields:
             stream = self._stream
             if stream is None:
                 refuse_without_stream()
-            parts = self._parts
+            # A copy, made in one step: another thread may wrongly add a part just now, which stays for the next time.
+            parts = self._parts.copy()
             count = len(parts)
             if not count:
                 return 0

@@ -328,6 +328,28 @@ def test_a_part_that_came_in_during_a_store_is_not_lost(sink):
     assert writer.detach_buffer() == b"late"
 
 
+def test_a_part_that_another_thread_adds_while_parts_are_put_together_is_stored_once(sink):
+    """It had looked whether it may before store() began."""
+
+    class Growing(list):
+        def __len__(self):
+            return self.then_grow(super().__len__())
+
+        def copy(self):
+            return self.then_grow(super().copy())
+
+        def then_grow(self, result):
+            if super().__len__() == 2:
+                self.append(b"late")
+            return result
+
+    writer = DataWriter(sink.stream)
+    writer._parts = Growing((b"a", b"b"))
+    writer.store()
+    writer.store()
+    assert sink.written == [b"ab", b"late"]
+
+
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="needs threads that run at the same time")
 def test_of_threads_that_store_at_the_same_time_one_has_the_turn(sink):
     writer = DataWriter(sink.stream)
