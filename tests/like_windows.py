@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import threading
+import time
 import urllib.request
 
 IS_ON = os.environ.get("SYNCWS_LIKE_WINDOWS") == "1"
@@ -43,9 +44,13 @@ LEFT_OUT = (
     "test_a_second_interruption_lets_nothing_be_read_behind_what_the_first_has_cut",
     "test_a_server_nearby_is_not_waited_for_where_the_system_tells_at_once",
     "test_a_signal_handler_that_raises_leaves_no_lock_taken",
+    "test_abort_ends_what_the_other_thread_waits_for",
     "test_an_interruption_anywhere_tears_no_frame_and_keeps_no_role",
     "test_whoever_keeps_the_frames_of_a_receive_that_is_over_refuses_no_other_one",
 )
+
+# Descriptors of connections that their own side has shut down: a select there is not told of that.
+_shut: set[int] = set()
 
 _select = select.select
 _socket = socket.socket
@@ -58,6 +63,7 @@ def install() -> None:
     _take_away()
     _number_errors_as_winsock()
     select.select = _select_like_winsock
+    _have_own_shutdown_wake_nobody()
     selectors.DefaultSelector = _Selector
     # The only lock waits of the library that a signal could end.
     threading.Lock, threading.RLock = _with_deaf_waits(threading.Lock), _with_deaf_waits(threading.RLock)
@@ -113,6 +119,22 @@ def _number_errors_as_winsock() -> None:
     socket.socket.getsockopt = option_like_winsock
 
 
+def _have_own_shutdown_wake_nobody() -> None:
+    make, shutdown = socket.socket.__init__, socket.socket.shutdown
+
+    def make_anew(self: socket.socket, *arguments: object, **named: object) -> None:
+        make(self, *arguments, **named)
+        _shut.discard(self.fileno())
+
+    def note_shutdown(self: socket.socket, how: int) -> None:
+        shutdown(self, how)
+        # Of a listening one select is told.
+        if how == socket.SHUT_RDWR and not self.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            _shut.add(self.fileno())
+
+    socket.socket.__init__, socket.socket.shutdown = make_anew, note_shutdown
+
+
 @contextlib.contextmanager
 def _deaf():
     """Have no signal end a system call of this thread: Windows' waits know none. Its handler runs afterwards."""
@@ -126,19 +148,31 @@ def _deaf():
 def _select_like_winsock(readers, writers, exceptional, timeout=None):
     if not (readers or writers or exceptional):
         raise OSError(WSAEINVAL, "An invalid argument was supplied")
-    with _deaf():
-        readable, writable, failed = _select(readers, writers, exceptional, timeout)
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        heard = [each for each in readers if _number(each) not in _shut]
+        with _deaf():
+            readable, writable, failed = _select(heard, writers, exceptional, timeout)
+        told = [each for each in readable if _number(each) not in _shut]
+        if told or writable or failed or not readable:
+            break
+        # Shut in the meantime: Windows would wait on.
+        timeout = None if end is None else max(end - time.monotonic(), 0)
+    readable = told
     # Winsock reports a connect that failed as exceptional, and as nothing else.
     broken = [each for each in writable if each in exceptional and _has_failed(each)]
     readable = [each for each in readable if each not in broken]
     return readable, [each for each in writable if each not in broken], [*failed, *broken]
 
 
+def _number(descriptor) -> int:
+    return descriptor if isinstance(descriptor, int) else descriptor.fileno()
+
+
 def _has_failed(descriptor) -> bool:
     """Tell whether the descriptor is of a TCP socket whose connect failed: it is writable, and has no peer."""
-    number = descriptor if isinstance(descriptor, int) else descriptor.fileno()
     try:
-        with _socket(fileno=os.dup(number)) as copy:
+        with _socket(fileno=os.dup(_number(descriptor))) as copy:
             copy.getpeername()
     except OSError as exc:
         return exc.errno == errno.ENOTCONN

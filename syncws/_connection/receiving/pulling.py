@@ -230,6 +230,9 @@ class Puller:
         """Wait for bytes, a wake-up or the deadline; return what is ready, 0 also for no reason."""
         session = self._reader.session
         interest = READABLE
+        if session.outbox.has_posted and session.outbox.has_cut:
+            # As in Reader._wait.
+            return READABLE
         if (session.outbox.has_posted or session.transport.has_unsent) and not session.outbox.flush_without_waiting():
             interest |= WRITABLE
         readiness = self._reader.readiness if operation.thread != self._main else self._sliced or self._slice()

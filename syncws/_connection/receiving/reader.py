@@ -330,6 +330,10 @@ class Reader:
         if self.until is not None:
             self._check_time()
             deadline = deadline.sooner(self.until)
+        if session.outbox.has_posted and interest & READABLE and session.outbox.has_cut:
+            # Not every system tells a select of a shutdown by its own side: Windows' may wait for ever.
+            self.may_have_more = True
+            return 0
         if (session.outbox.has_posted or session.transport.has_unsent) and not session.outbox.flush_without_waiting():
             interest |= WRITABLE
         ready = self.readiness.wait(interest, deadline)

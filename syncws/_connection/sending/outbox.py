@@ -225,13 +225,19 @@ class Outbox(Turns):
 
     def _tell_of_leftover(self) -> None:
         # What was posted meanwhile has to go: there may be no other sender.
-        if not self.flush_without_waiting():
+        is_out = self.flush_without_waiting()
+        if self.has_cut:
+            # For the reader, which Windows does not wake.
+            self.has_posted = True
+        if self.has_cut or not is_out:
             self._on_leftover()
 
     def _break_off(self, error: OSError) -> NoReturn:
         """Raise what a sender gets for an error of the system; another sender may have the role by now."""
         told = self._writer.note_lost(error)
         self.has_posted = True
+        if self.has_cut:
+            self._on_leftover()
         raise self._on_lost(told) from told.__cause__
 
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None) -> None:
@@ -500,6 +506,12 @@ class Outbox(Turns):
     def is_broken(self) -> bool:
         """True when sending has found out that the connection is lost, or has cut it."""
         return isinstance(self._writer.shut_reason, ConnectionLostError)
+
+    @property
+    def has_cut(self) -> bool:
+        """True when this side has shut the connection, for what it could not send; False for the peer's doing."""
+        reason = self._writer.shut_reason
+        return isinstance(reason, ConnectionLostError) and not isinstance(reason.__cause__, ConnectionError)
 
     @property
     def loss(self) -> ConnectionLostError | None:
