@@ -26,12 +26,16 @@ def read_secret(variable: str, what: str) -> str:
     if secret := os.environ.get(variable):
         return secret
     try:
-        if sys.platform == "win32":
-            # Without a console getpass would wait there for ever.
-            open("CONIN$", "rb").close()
+        _find_console()
         with warnings.catch_warnings():
             # Without a terminal it would read stdin, which holds messages, and show what is typed.
             warnings.simplefilter("error", getpass.GetPassWarning)
             return getpass.getpass(f"{what}: ")
     except (getpass.GetPassWarning, OSError, EOFError):
         raise CommandError(f"no terminal to ask for the {what} on: set {variable}", ExitCode.USAGE) from None
+
+
+def _find_console() -> None:
+    """Raise OSError where Windows has no console: getpass would wait for ever."""
+    if sys.platform == "win32":
+        open("CONIN$", "rb").close()

@@ -623,6 +623,7 @@ def test_an_alert_that_takes_the_blame_may_not_come_again():
     assert error.is_transient
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="of each OpenSSL may say there: unknown error")
 @pytest.mark.parametrize(
     ("number", "words"),
     [

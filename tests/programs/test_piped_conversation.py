@@ -241,6 +241,7 @@ def test_a_password_is_asked_for_on_the_terminal(run, echo_uri, monkeypatch):
     monkeypatch.delenv("SYNCWS_PASSWORD", raising=False)
     asked = []
     monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "word")
+    monkeypatch.setattr("syncws.cli.passwords._find_console", lambda: None)
     assert run(echo_uri, "--user", "me", *QUICK)[0] == 0
     assert asked == ["password: "]
 
