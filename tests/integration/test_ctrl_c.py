@@ -21,34 +21,37 @@ from support.scripts import BINARY, TEXT, connected, read_until_close
 
 from syncws import IllegalMethodCallError
 
-# The main thread calls; another one sends the signal as soon as the main thread waits, which it sees by the function
-# that it is in. That is noted by the main thread itself: without a GIL no other may look at its frames.
+# The main thread calls; another one sends the signal as soon as the main thread waits, which shows by the functions
+# that it is in: the library's, and the system's below it, for where there is no other socketpair() than Python's own,
+# an interruption in its accept() loses a descriptor. The main thread looks itself: without a GIL no other may look at
+# its frames.
 INTERRUPTED = """
 def interrupted(call):
     package = os.path.dirname(syncws.__file__)
-    sent, inside = [], [""]
+    sent, waits = [], threading.Event()
 
-    def note(frame, event, _):
+    def look(frame, event, called):
+        if event != "c_call" or called.__name__ not in ("acquire", "poll", "select"):
+            return
         while frame is not None and not frame.f_code.co_filename.startswith(package):
             frame = frame.f_back
-        inside[0] = frame.f_code.co_name if frame is not None and event == "c_call" else ""
-
-    def interrupt():
-        give_up = time.monotonic() + 30
-        while time.monotonic() < give_up and inside[0] not in (
+        if frame is not None and frame.f_code.co_name in (
             "acquire_within",
             "wait",
             "wait_for_any",
             "wait_for_writable",
         ):
-            pass
+            waits.set()
+
+    def interrupt():
+        waits.wait(30)
         sent.append(time.monotonic())
         press_ctrl_c()
 
     thread = threading.Thread(target=interrupt)
     try:
         thread.start()
-        sys.setprofile(note)
+        sys.setprofile(look)
         call()
         print("not interrupted")
     except KeyboardInterrupt:
