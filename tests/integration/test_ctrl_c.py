@@ -26,27 +26,28 @@ from syncws import IllegalMethodCallError
 # an interruption in its accept() loses a descriptor. The main thread looks itself: without a GIL no other may look at
 # its frames.
 INTERRUPTED = """
-def interrupted(call):
+def interrupted(call, within=None):
     package = os.path.dirname(syncws.__file__)
     sent, waits = [], threading.Event()
 
     def look(frame, event, called):
         if event != "c_call" or called.__name__ not in ("acquire", "poll", "select"):
             return
-        while frame is not None and not frame.f_code.co_filename.startswith(package):
+        inside = []
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(package):
+                inside.append(frame.f_code.co_name)
             frame = frame.f_back
-        if frame is not None and frame.f_code.co_name in (
-            "acquire_within",
-            "wait",
-            "wait_for_any",
-            "wait_for_writable",
-        ):
-            waits.set()
+        if inside and inside[0] in ("acquire_within", "wait", "wait_for_any", "wait_for_writable"):
+            if within is None or within in inside:
+                waits.set()
 
     def interrupt():
-        waits.wait(30)
+        is_there = waits.wait(30)
         sent.append(time.monotonic())
         press_ctrl_c()
+        if not is_there:
+            print("never waited where it should")
 
     thread = threading.Thread(target=interrupt)
     try:
@@ -132,31 +133,34 @@ def black_hole_uri():
         yield f"ws://127.0.0.1:{port}/"
 
 
+# Name: the server, what the program does before, and the function of the library that it waits in.
 PHASES = {
     "a name lookup": (
         lambda _: contextlib.nullcontext("ws://name.example/"),
         f"{SILENT_RESOLVER}socket.control.resolver = SilentResolver()\n",
+        "look_up",
     ),
-    "TCP": (lambda _: black_hole_uri(), ""),
-    "TLS": (lambda _: scripted_server(read_to_end), "uri = uri.replace('ws:', 'wss:')"),
-    "HTTP": (lambda tls: scripted_server(answers_nothing), ""),
-    "HTTP over TLS": (lambda tls: scripted_server(answers_nothing, ssl_context=tls), ""),
+    "TCP": (lambda _: black_hole_uri(), "", "dial"),
+    "TLS": (lambda _: scripted_server(read_to_end), "uri = uri.replace('ws:', 'wss:')", "handshake"),
+    "HTTP": (lambda tls: scripted_server(answers_nothing), "", "ask"),
+    "HTTP over TLS": (lambda tls: scripted_server(answers_nothing, ssl_context=tls), "", "ask"),
     "custom validation": (
         lambda tls: scripted_server(answers_nothing, ssl_context=tls),
         "kept = []\nsocket.server_custom_validation_requested += lambda _, args: kept.append(args.get_deferral())",
+        "ask_about_server",
     ),
 }
 
 
-@pytest.mark.parametrize(("serve", "prepare"), PHASES.values(), ids=PHASES.keys())
-def test_ctrl_c_ends_a_connect_in(serve, prepare, server_tls, authority_file):
+@pytest.mark.parametrize(("serve", "prepare", "within"), PHASES.values(), ids=PHASES.keys())
+def test_ctrl_c_ends_a_connect_in(serve, prepare, within, server_tls, authority_file):
     program = (
         INTERRUPTED
         + DESCRIPTORS
         + "socket = MessageWebSocket()\n"
         + textwrap.dedent(prepare)
         + "\nbefore = descriptors()"
-        + "\ninterrupted(lambda: socket.connect(uri))"
+        + f"\ninterrupted(lambda: socket.connect(uri), {within!r})"
         + "\nassert 'NEW' in repr(socket)"
         + "\nassert descriptors() == before\n"
     )
