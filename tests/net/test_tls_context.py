@@ -123,10 +123,21 @@ def test_beside_a_context_that_verifies_nothing_nothing_is_verified(folder, made
     assert plan.handshake is not own
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.MAXIMUM_SUPPORTED])
-def test_a_context_without_tls_1_2_cannot_be_the_rules(made, version):
+# A context's attributes, by which it has no TLS 1.2.
+WITHOUT_TLS_1_2 = {
+    "it begins above": {"minimum_version": ssl.TLSVersion.TLSv1_3},
+    "it begins at the top": {"minimum_version": ssl.TLSVersion.MAXIMUM_SUPPORTED},
+    "it ends below": {"minimum_version": ssl.TLSVersion.TLSv1, "maximum_version": ssl.TLSVersion.TLSv1_1},
+    "it leaves it out": {"options": ssl.OP_NO_TLSv1_2},
+}
+
+
+@pytest.mark.filterwarnings("ignore:ssl.*deprecated:DeprecationWarning")
+@pytest.mark.parametrize("attributes", WITHOUT_TLS_1_2.values(), ids=WITHOUT_TLS_1_2.keys())
+def test_a_context_without_tls_1_2_cannot_be_the_rules(made, attributes):
     own = ssl.create_default_context()
-    own.minimum_version = version
+    for name, value in attributes.items():
+        setattr(own, name, value)
     with pytest.raises(InvalidArgumentError, match=r"without TLS 1\.2") as caught:
         make_plan(settings_for(made)._replaced(ssl_context=own))
     assert caught.value.hresult == HResult.E_INVALIDARG

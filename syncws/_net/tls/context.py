@@ -108,12 +108,20 @@ def _check_kept(settings: WebSocketControl) -> None:
 
 
 def _checked_rules(own: ssl.SSLContext) -> ssl.SSLContext:
-    if own.minimum_version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.MAXIMUM_SUPPORTED):
+    if not _has_tls_1_2(own):
         raise InvalidArgumentError(
             "an ssl_context without TLS 1.2 cannot be used together with client_certificate or "
-            "ignorable_server_certificate_errors: lower its minimum_version, or set everything up in the context"
+            "ignorable_server_certificate_errors: have its minimum_version, maximum_version and options allow it, or "
+            "set everything up in the context"
         )
     return own
+
+
+def _has_tls_1_2(context: ssl.SSLContext) -> bool:
+    lowest, highest, version = context.minimum_version, context.maximum_version, ssl.TLSVersion
+    begins_low_enough = lowest <= version.TLSv1_2 and lowest is not version.MAXIMUM_SUPPORTED
+    ends_high_enough = highest >= version.TLSv1_2 or highest is version.MAXIMUM_SUPPORTED
+    return begins_low_enough and ends_high_enough and not context.options & ssl.OP_NO_TLSv1_2
 
 
 def _lenient(context: ssl.SSLContext) -> ssl.SSLContext:
