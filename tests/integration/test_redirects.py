@@ -242,6 +242,12 @@ def test_a_location_that_is_no_web_socket_uri_is_refused(location):
     assert "secret" not in str(caught.value)
 
 
+def test_two_locations_are_shown_as_the_one_that_they_make():
+    """RFC 9110 5.3: a recipient may join fields of one name, and so do proxies."""
+    with pytest.raises(RedirectError, match="the server's redirect to /a, /b does not lead to a WebSocket URI"):
+        redirected(answer(302, "/a, /b"), parse_uri("ws://host/"), settings_with())
+
+
 @pytest.mark.parametrize(
     ("base", "location", "is_same"),
     [

@@ -4,6 +4,7 @@ Pure functions over plain values: any thread may call them.
 """
 
 from syncws._waiting.at_fork import loading
+from syncws._wire.shown import shown_url
 from syncws._wire.uri import WEBSOCKET_SCHEMES, WebSocketUri, parse_uri
 from syncws.control import WebSocketControl
 from syncws.errors import HttpStatusError, InvalidArgumentError, RedirectError
@@ -59,7 +60,8 @@ def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
     except (InvalidArgumentError, ValueError) as exc:
         reason = exc.message if isinstance(exc, InvalidArgumentError) else "its Location cannot be read"
         raise RedirectError(
-            f"the server's redirect does not lead to a WebSocket URI: {reason}", location=answer.location
+            f"the server's redirect to {shown_url(answer.location or '')} does not lead to a WebSocket URI: {reason}",
+            location=answer.location,
         ) from exc
 
 
