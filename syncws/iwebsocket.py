@@ -414,9 +414,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT).
 
         CLOSED as soon as a receive or read has raised how the connection ended, or a handler is told: also inside
-        closed. What came before the end and was not received keeps it CONNECTED, until the connection is over. After a
-        send has raised that it is lost it is CLOSED too, with two exceptions: while a handler runs that may take a
-        second, and while the inbox is full until something is received.
+        closed. What came before the end and was not received keeps it CONNECTED, until the connection is over; that can
+        be received afterwards as well. After a send has raised that it is lost it is CLOSED too, with two exceptions:
+        while a handler runs that may take a second, and while the inbox is full until something is received.
         """
         session = self._session
         # Not only at the end of all: a loop that asks would call again and again until the server ends TCP.
@@ -427,6 +427,9 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
     @property
     def is_open(self) -> bool:
         """True while it is connected, as far as is known: a next call may still find the connection lost.
+
+        A loop that receives should not ask it, because it is False once the connection is over, though messages may
+        still wait, or a stream's bytes: iterating, or reading to the end, gives those too.
 
         Source: beyond WinRT.
         """

@@ -225,6 +225,19 @@ def test_a_loop_that_asks_whether_a_socket_is_open_misses_no_message(end):
     assert came == [b"\0", b"\1", b"\2"]
 
 
+@pytest.mark.parametrize("end", ENDS)
+def test_a_loop_over_messages_misses_none_that_waits_when_the_connection_is_over(end):
+    before = [server_frame(BINARY, bytes([number])) for number in range(3)]
+    came = []
+    with connected(ends_by(end, *before)) as socket:
+        assert socket.wait_closed(LIMIT)
+        assert not socket.is_open
+        with contextlib.suppress(ConnectionOverError):
+            for message in socket:
+                came.append(message)
+    assert came == [b"\0", b"\1", b"\2"]
+
+
 @pytest.mark.parametrize("end", ["close", "abort"])
 def test_a_read_that_begins_in_the_middle_of_a_close_is_told_of_the_socket_and_not_of_its_stream(monkeypatch, end):
     begin = ByteInbox.begin
