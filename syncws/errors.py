@@ -399,8 +399,8 @@ class ConnectionOverError(WebSocketError):
         """True when connecting again would have a chance (beyond WinRT).
 
         True when the connection was lost or went silent, or when the server closed it with a code that does not blame
-        this side. False after 1002, 1003 and 1007 to 1010, when this side closed it, and when the server broke the
-        protocol or sent too much.
+        this side; codes from 3000 on, which only their server can explain, count as such. False after 1002, 1003 and
+        1007 to 1010, when this side closed it, and when the server broke the protocol or sent too much.
         """
         if self.close_cause is CloseCause.PEER:
             return self.close_code not in _CODES_THAT_BLAME_US
