@@ -414,22 +414,24 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         """How far it has come: NEW, CONNECTING, CONNECTED, CLOSED (beyond WinRT).
 
         CLOSED as soon as a receive or read has raised how the connection ended, or a handler is told: also inside
-        closed. What came before the end and was not received keeps it CONNECTED, until the connection is over; that can
-        be received afterwards as well. After a send has raised that it is lost it is CLOSED too, with two exceptions:
-        while a handler runs that may take a second, and while the inbox is full until something is received.
+        closed. For the thread that received last it is CONNECTED as long as something waits that came before the end,
+        unless another call has told that thread of it; for other threads only until the connection is over. After a
+        send has raised that it is lost it is CLOSED too, with two exceptions: while a handler runs that may take a
+        second, and while the inbox is full until something is received.
         """
         session = self._session
-        # Not only at the end of all: a loop that asks would call again and again until the server ends TCP.
-        if self._is_over or (session is not None and session.inbox.is_exhausted):
+        if session is None or self._socket_state is not _CONNECTED:
+            return self._socket_state
+        # A loop that asks would miss what waits, and then, until the server ends TCP, call again and again.
+        if session.inbox.is_exhausted or (session.finished.is_set() and not session.inbox.is_left_to_caller):
             return _CLOSED
-        return self._socket_state
+        return _CONNECTED
 
     @property
     def is_open(self) -> bool:
         """True while it is connected, as far as is known: a next call may still find the connection lost.
 
-        A loop that receives should not ask it, because it is False once the connection is over, though messages may
-        still wait, or a stream's bytes: iterating, or reading to the end, gives those too.
+        A loop that receives may ask it and misses nothing: see state.
 
         Source: beyond WinRT.
         """

@@ -38,6 +38,7 @@ from syncws.enums import CloseCause
 from syncws.errors import (
     ConnectionClosedError,
     ConnectionLostError,
+    ConnectionOverError,
     IllegalMethodCallError,
     WebSocketError,
     fresh,
@@ -117,7 +118,7 @@ class Session(Sending, Telling):
         # Weakly, and by a function, for its method would hold this object. Whoever sends holds it too.
         this: Session = weakref.proxy(self)
         outbox = make_outbox(
-            reached.transport, self.role.call, self.role.require, lambda error: this.error_of_loss(error)
+            reached.transport, self.role.call, self.role.require, lambda error: this.error_of_end(error)
         )
         super().__init__(outbox, settings)
         self.local_address, self.remote_address = reached.local_address, reached.remote_address
@@ -207,13 +208,21 @@ class Session(Sending, Telling):
         if self.is_on_reader:
             raise IllegalMethodCallError("ping cannot wait inside a handler: it would wait for its own thread")
         self._check_program_goes_on()
-        return self.role.while_read(lambda: self.pings.ping(payload, deadline, self.role.read_while_waiting))
+        try:
+            return self.role.while_read(lambda: self.pings.ping(payload, deadline, self.role.read_while_waiting))
+        except ConnectionOverError:
+            self.inbox.note_told()
+            raise
 
-    def error_of_loss(self, error: WebSocketError) -> WebSocketError:
-        """Return what a send raises that found TCP gone: the server may have said why before it left.
+    def error_of_end(self, error: WebSocketError) -> WebSocketError:
+        """Return what a send raises that found the connection over, or closing.
 
-        Only the reader finds that, so this waits for it a moment, where that can be.
+        If TCP is gone the server may have said why before it left. Only the reader finds that, so this waits for it a
+        moment, where that can be.
         """
+        self.inbox.note_told()
+        if not isinstance(error, ConnectionLostError):
+            return error
         if not (self.is_over or self.is_exiting or self.is_paused or self.is_on_reader or self.role.is_held_here):
             soon = Deadline(closing.LOSS_SECONDS).within(self.outbox.send_timeout)
             self.role.while_read(lambda: self.over.wait_until(soon, self.role.read_while_waiting))
@@ -297,7 +306,10 @@ class Session(Sending, Telling):
         """
         if self.is_on_reader and not self.finished.is_set():
             raise IllegalMethodCallError("wait_closed cannot wait inside a handler: it would wait for its own thread")
-        return self.role.while_read(lambda: self.wait_finished(deadline))
+        is_over = self.role.while_read(lambda: self.wait_finished(deadline))
+        if is_over:
+            self.inbox.note_told()
+        return is_over
 
     def wait_finished(self, deadline: Deadline) -> bool:
         """Wait as wait_closed(), without asking where; outside of handlers the connection's threads are gone then."""

@@ -265,7 +265,7 @@ def test_a_send_that_found_tcp_gone_waits_for_the_reader_only_where_one_can_come
     monkeypatch.setattr(SessionRole, "while_read", lambda role, wait: begun.append(role))
     prepare(rig.session)
     error = ConnectionLostError("gone")
-    assert rig.session.error_of_loss(error) is error
+    assert rig.session.error_of_end(error) is error
     assert bool(begun) is waits
 
 

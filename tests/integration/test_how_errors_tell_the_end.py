@@ -16,6 +16,8 @@ from syncws import (
     ConnectionClosedError,
     ConnectionLostError,
     ConnectionOverError,
+    DataWriter,
+    MessageWebSocket,
     ObjectClosedError,
     State,
     StreamWebSocket,
@@ -29,6 +31,12 @@ def send_for_ever(socket, size=1_000_000):
     send = socket.output_stream.write if isinstance(socket, StreamWebSocket) else socket.send
     while True:
         send(bytes(size))
+
+
+def store(socket, data):
+    writer = DataWriter(socket.output_stream)
+    writer.write_bytes(data)
+    writer.store()
 
 
 def test_sending_on_what_the_server_is_closing_tells_its_code_at_once():
@@ -236,6 +244,59 @@ def test_a_loop_over_messages_misses_none_that_waits_when_the_connection_is_over
             for message in socket:
                 came.append(message)
     assert came == [b"\0", b"\1", b"\2"]
+
+
+def receives(socket):
+    """Return a function that takes the next byte of a stream, or message of one byte."""
+    return socket.receive if isinstance(socket, MessageWebSocket) else lambda: socket.input_stream.as_file().read(1)
+
+
+@contextlib.contextmanager
+def over_in_the_middle(end, socket_class):
+    """Give a socket of whose four messages, or bytes, this thread has taken one when the connection is over."""
+    before = [server_frame(BINARY, bytes([number])) for number in range(4)]
+    with connected(ends_by(end, *before), socket_class=socket_class) as socket:
+        assert receives(socket)() == b"\0"
+        # By another thread, which is told of the end.
+        assert Call(socket.wait_closed, LIMIT).result()
+        yield socket
+
+
+@pytest.mark.parametrize("socket_class", [MessageWebSocket, StreamWebSocket])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_slow_loop_that_asks_whether_a_socket_is_open_misses_nothing(end, socket_class):
+    came = []
+    with over_in_the_middle(end, socket_class) as socket:
+        while socket.is_open and len(came) < 3:
+            came.append(receives(socket)())
+        assert not socket.is_open
+    assert came == [b"\1", b"\2", b"\3"]
+
+
+def test_only_the_thread_that_receives_finds_a_socket_open_that_is_over():
+    with over_in_the_middle("a Close", MessageWebSocket) as socket:
+        assert Call(lambda: (socket.state, socket.is_open)).result() == (State.CLOSED, False)
+        assert (socket.state, socket.is_open) == (State.CONNECTED, True)
+
+
+TOLD_BY = {
+    "send": lambda socket: socket.send("x"),
+    "store": lambda socket: store(socket, b"x"),
+    "ping": lambda socket: socket.ping(),
+    "wait_closed": lambda socket: socket.wait_closed(LIMIT),
+    "close": lambda socket: socket.close(),
+    "abort": lambda socket: socket.abort(),
+}
+
+
+@pytest.mark.parametrize("tell", TOLD_BY.values(), ids=TOLD_BY.keys())
+@pytest.mark.parametrize("end", ENDS)
+def test_a_thread_that_was_told_of_the_end_finds_the_socket_closed_though_messages_wait(end, tell):
+    with over_in_the_middle(end, MessageWebSocket) as socket:
+        with contextlib.suppress(ConnectionOverError):
+            tell(socket)
+        assert (socket.state, socket.is_open) == (State.CLOSED, False)
+        assert [receives(socket)() for _ in range(3)] == [b"\1", b"\2", b"\3"]
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])

@@ -97,6 +97,18 @@ class Inbox:
         return self.is_ended and not self._has_something
 
     @property
+    def is_left_to_caller(self) -> bool:
+        """True when something waits and the calling thread took last: its next receive or read gets it."""
+        operation = self._operation
+        return self._has_something and operation is not None and operation.thread == threading.get_ident()
+
+    def note_told(self) -> None:
+        """Note that the calling thread knows of the end by another call than a receive or read."""
+        operation = self._operation
+        if operation is not None and operation.is_over and operation.thread == threading.get_ident():
+            self._operation = None
+
+    @property
     def is_being_taken(self) -> bool:
         """True while a receive or read runs."""
         operation = self._operation

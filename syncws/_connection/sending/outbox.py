@@ -35,13 +35,19 @@ from syncws._net.transport import Transport, direct_way
 from syncws._waiting.deadline import Deadline
 from syncws._wire.accelerated import accelerated
 from syncws._wire.large import FramePieces
-from syncws.errors import ConnectionLostError, InvalidOperationError, OperationTimedOutError, WebSocketError
+from syncws.errors import (
+    ConnectionLostError,
+    ConnectionOverError,
+    InvalidOperationError,
+    OperationTimedOutError,
+    WebSocketError,
+)
 
 __all__ = ["Outbox"]
 
 _NOBODY = 0
 _Callback = Callable[[], object]
-_OnLost = Callable[[WebSocketError], WebSocketError]
+_OnOver = Callable[[WebSocketError], WebSocketError]
 
 
 class Outbox(Turns):
@@ -58,7 +64,7 @@ class Outbox(Turns):
 
     __slots__ = (
         "_on_leftover",
-        "_on_lost",
+        "_on_over",
         "_retire",
         "_transport",
         "given_up",
@@ -70,20 +76,20 @@ class Outbox(Turns):
         transport: Transport,
         on_leftover: _Callback,
         on_wait: _Callback = nothing,
-        on_lost: _OnLost = lambda error: error,
+        on_over: _OnOver = lambda error: error,
     ) -> None:
         """Make an outbox.
 
         `on_leftover` is called when a sender gave up in mid-frame: the reader must push the rest; `on_wait` when a
-        sender waits for the peer: somebody must read, for it may have said why. `on_lost` is given the error of a send
-        that found the connection gone, and returns the one to raise; nothing is held meanwhile, so it may wait.
+        sender waits for the peer: somebody must read, for it may have said why. `on_over` is given the error of a send
+        that found the connection over, and returns the one to raise; nothing is held meanwhile, so it may wait.
         """
         self._writer = FrameWriter(transport, on_wait)
         self.tally = self._writer.tally
         super().__init__(Posted(self.tally))
         self._transport = transport
         self.direct, self._meter = direct_way(transport) if accelerated else (None, None)
-        self._on_leftover, self._on_lost = on_leftover, on_lost
+        self._on_leftover, self._on_over = on_leftover, on_over
         # The thread that has the role. A send that finds its own number is one in a signal handler, in mid-frame.
         self._owner = _NOBODY
         self._retire: Callable[[], None] | None = None
@@ -120,8 +126,8 @@ class Outbox(Turns):
         """
         try:
             self._send(frame, pieces, message, encode)
-        except ConnectionLostError as exc:
-            raise self._on_lost(exc) from exc.__cause__
+        except ConnectionOverError as exc:
+            raise self._on_over(exc) from exc.__cause__
 
     def _send(
         self,
@@ -179,8 +185,8 @@ class Outbox(Turns):
         """Wait until the frame that was begun is out; when it raises, as send() does, the rest follows later."""
         try:
             self._finish_begun()
-        except ConnectionLostError as exc:
-            raise self._on_lost(exc) from exc.__cause__
+        except ConnectionOverError as exc:
+            raise self._on_over(exc) from exc.__cause__
 
     def _finish_begun(self) -> None:
         own = threading.get_ident()
@@ -238,7 +244,7 @@ class Outbox(Turns):
         self.has_posted = True
         if self.has_cut:
             self._on_leftover()
-        raise self._on_lost(told) from told.__cause__
+        raise self._on_over(told) from told.__cause__
 
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None) -> None:
         """Wait for the writer role and for the end of another open message, then send what is left of earlier frames.
