@@ -135,7 +135,10 @@ def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) ->
     except dns.resolver.NoAnswer:
         return _answer([])
     except dns.exception.Timeout as exc:
-        return Answer(problem=f"the name servers did not answer in time ({exc})", is_timeout=True)
+        # The text begins with the seconds that it took, which differ: both kinds shall say the same.
+        said = str(exc).partition(": ")[2]
+        problem = "the name servers did not answer in time"
+        return Answer(problem=f"{problem} ({said})" if said else problem, is_timeout=True)
     except dns.exception.DNSException as exc:
         return Answer(problem=f"the name servers failed: {shown_text(str(exc)) or type(exc).__name__}")
     except Exception as exc:

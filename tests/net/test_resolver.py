@@ -228,6 +228,21 @@ def test_the_lifetime_of_the_resolver_bounds_the_lookup_besides_the_deadline(nam
         look_up("example.test", names.resolver(lifetime=0.2), Deadline(LIMIT), at_once)
 
 
+def test_what_both_kinds_say_alike_is_told_once(names):
+    """Of silence dnspython tells how long it took, which is not the same for both."""
+
+    class Silent:
+        lifetime = LIMIT
+
+        def resolve(self, host, kind, **_):
+            seconds = {"A": 0.6, "AAAA": 0.7}[kind]
+            raise dns.resolver.LifetimeTimeout(timeout=seconds, errors=[])
+
+    with pytest.raises(OperationTimedOutError) as caught:
+        look_up("example.test", Silent())
+    assert caught.value.message == "the name 'example.test' has no address: the name servers did not answer in time"
+
+
 def test_two_kinds_of_failure_are_both_told(names):
     names.scripts["example.test.", "A"] = code(dns.rcode.SERVFAIL)
     with pytest.raises(HostNameNotResolvedError, match=r"the name does not exist; the name servers failed"):
