@@ -197,11 +197,11 @@ def keep_at_hand(present: Callable[..., Any], inbox: Any) -> Any:
         inbox.at_hand.messages = messages
 
 
-def look_before_noting(_: object, outbox: Any, frame: Any, pieces: Any, timeout: Any) -> None:
+def look_before_noting(_: object, outbox: Any, frame: Any, *__: Any) -> None:
     """Send a whole frame, and look what must go first before the owner of the role is noted."""
     with outbox._role:
         if outbox.has_posted:
-            outbox._make_way(True, len(frame), None, timeout)
+            outbox._make_way(True, len(frame), None)
         outbox._owner = threading.get_ident()
         outbox._transport.send(frame)
         outbox._owner = 0

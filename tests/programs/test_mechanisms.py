@@ -1,5 +1,6 @@
 """Each mechanism that compliance/mechanisms.py takes out is where it says, can be taken out, and has its test."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -14,6 +15,17 @@ from compliance.without import find_function
 @pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda mechanism: mechanism.name)
 def test_the_function_is_there(mechanism):
     find_function(mechanism.function)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda mechanism: mechanism.name)
+def test_the_replacement_may_be_called_as_the_function_is(mechanism):
+    _, _, present = find_function(mechanism.function)
+    function = present.fget if isinstance(present, property) else present
+    parameters = inspect.signature(function).parameters.values()
+    for given in (parameters, [one for one in parameters if one.default is one.empty]):
+        by_name = {one.name: None for one in given if one.kind is one.KEYWORD_ONLY}
+        in_place = [one for one in given if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+        inspect.signature(mechanism.replacement).bind(present, *in_place, **by_name)
 
 
 @pytest.mark.parametrize(
