@@ -19,8 +19,8 @@ from support.scripts import (
     TEXT,
     close_frame,
     connected,
+    noting,
     only_reads,
-    read_until_close,
     sends,
     sends_and_ends,
     sends_and_notes_one,
@@ -209,12 +209,7 @@ def send_for_ever(socket):
 
 def test_the_cause_of_a_dropped_socket_is_seen_on_its_information():
     frames = []
-
-    def script(connection):
-        handshake(connection)
-        frames.extend(read_until_close(connection))
-
-    with scripted_server(script) as uri:
+    with scripted_server(noting(frames)) as uri:
         holder = [MessageWebSocket()]
         holder[0].connect(uri)
         information, session = holder[0].information, holder[0]._session

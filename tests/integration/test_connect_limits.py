@@ -6,9 +6,9 @@ import threading
 from functools import partial
 
 import pytest
-from support import LIMIT, black_hole, handshake, join, read_exactly, read_request, read_to_end, scripted_server, wait
+from support import LIMIT, black_hole, join, read_exactly, read_request, read_to_end, scripted_server, wait
 from support.proxies import scripted_proxy
-from support.scripts import asked_in_vain
+from support.scripts import asked_in_vain, only_reads
 
 from syncws import (
     CancellationTokenSource,
@@ -41,13 +41,8 @@ def names_of(error):
 
 def connect_in_time(socket):
     """Connect to a server that answers, and drop it."""
-
-    def script(connection):
-        handshake(connection)
-        read_to_end(connection)
-
     socket.control.proxy = ""
-    with scripted_server(script) as uri:
+    with scripted_server(only_reads) as uri:
         socket.connect(uri, timeout=LIMIT)
         assert socket.information.remote_address.canonical_name == "127.0.0.1"
         socket.abort()
@@ -99,11 +94,6 @@ def accepting_and_silent(address):
         yield listener.getsockname()[1]
 
 
-def answers_and_reads(connection):
-    handshake(connection)
-    read_to_end(connection)
-
-
 @pytest.mark.parametrize(
     ("silent", "delay"),
     [(black_hole, None), (accepting_and_silent, None), (accepting_and_silent, 0.05)],
@@ -116,7 +106,7 @@ def test_a_silent_first_address_does_not_use_up_the_time_of_a_good_second(silent
     monkeypatch.setattr(dialer, "_SHORTEST_SHARE_SECONDS", 0.1)
     with (
         silent(FIVE[0]) as port,
-        scripted_server(answers_and_reads, address=FIVE[1], port=port),
+        scripted_server(only_reads, address=FIVE[1], port=port),
         MessageWebSocket() as socket,
     ):
         socket.control.happy_eyeballs_delay = delay

@@ -17,7 +17,7 @@ from support import (
 )
 from support.calls import Call
 from support.programs import SILENT_RESOLVER, assert_quiet, run
-from support.scripts import BINARY, TEXT, connected, read_until_close
+from support.scripts import BINARY, TEXT, connected, read_until_close, sends_and_ends
 
 from syncws import IllegalMethodCallError
 
@@ -107,13 +107,8 @@ OPEN = {
 @pytest.mark.parametrize(("kind", "call"), CALLS.values(), ids=CALLS.keys())
 def test_ctrl_c_ends_each_call_that_waits(kind, call, tls, authority_file):
     left = threading.Event()
-
-    def serve(connection):
-        handshake(connection)
-        wait(left)
-
     program = INTERRUPTED + OPEN[kind] + "socket.connect(uri)\n" + textwrap.dedent(call) + "\nsocket.abort()\n"
-    with scripted_server(serve, ssl_context=tls[0]) as uri:
+    with scripted_server(sends_and_ends(after=left), ssl_context=tls[0]) as uri:
         try:
             done = run(program, uri, authority=authority_file)
         finally:

@@ -5,9 +5,9 @@ import threading
 import traceback
 
 import pytest
-from support import LIMIT, handshake, read_frame, read_request, read_to_end, reset, scripted_server, server_frame, wait
+from support import LIMIT, handshake, read_frame, read_request, read_to_end, scripted_server, server_frame, wait
 from support.calls import Call
-from support.scripts import CLOSE, close_frame, read_until_close
+from support.scripts import CLOSE, close_frame, read_until_close, resets
 from support.stream_websocket import waiting  # noqa: F401 - a fixture
 
 import syncws
@@ -194,11 +194,6 @@ def answers(text):
         connection.sendall(text.replace("\n", "\r\n").encode("latin-1"))
 
     return script
-
-
-def resets(connection):
-    read_request(connection)
-    reset(connection)
 
 
 def failure_of_connect(uri, **options):

@@ -10,7 +10,7 @@ import pytest
 from support import LIMIT, echo, handshake, read_frame, running_server, scripted_server, server_frame, wait
 from support.forks import AGAIN, FORK
 from support.programs import ROOT, assert_quiet, environment, run, started
-from support.scripts import CLOSE, FIN, TEXT, read_until_close
+from support.scripts import CLOSE, FIN, TEXT, noting, read_until_close
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
@@ -85,18 +85,13 @@ def test_the_parents_connection_goes_on_whatever_the_child_does(echoing, authori
 def test_a_child_that_ends_as_programs_do_sends_nothing(leave, tls, authority_file):
     # No Close frame, no TLS alert, no end of TCP: the parent's next frame is the first thing that comes.
     frames = []
-
-    def serve(connection):
-        handshake(connection)
-        frames.extend(read_until_close(connection))
-
     program = (
         FORK
         + "socket = syncws.connect(uri)\npid = os.fork()\nif not pid:\n    signal.alarm(20)\n    "
         + leave
         + "\nend(pid)\nsocket.send('after')\nsocket.close(1000, 'parent')\n"
     )
-    with scripted_server(serve, ssl_context=tls[0]) as uri:
+    with scripted_server(noting(frames), ssl_context=tls[0]) as uri:
         assert_quiet(run(program, uri, authority=authority_file))
     assert frames == [(FIN | TEXT, b"after"), (FIN | CLOSE, b"\x03\xe8parent")]
 

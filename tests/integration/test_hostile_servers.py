@@ -18,6 +18,7 @@ from support import (
     wait,
 )
 from support.calls import Call
+from support.scripts import asked_in_vain, only_reads, sends_and_ends
 
 import syncws
 from syncws._connection import closing
@@ -80,11 +81,7 @@ def ends_soon(function, *arguments):
 
 
 def test_a_server_that_never_answers_the_close(serve, sockets):
-    def script(connection):
-        handshake(connection)
-        read_to_end(connection)
-
-    with serve(script) as uri:
+    with serve(only_reads) as uri:
         socket = sockets(uri, close_timeout=SHORT)
         ends_soon(socket.close)
         assert socket.wait_closed(LIMIT)
@@ -93,12 +90,7 @@ def test_a_server_that_never_answers_the_close(serve, sockets):
 
 def test_a_server_that_never_reads_holds_a_send_no_longer_than_its_time(serve, sockets):
     left = threading.Event()
-
-    def script(connection):
-        handshake(connection)
-        wait(left)
-
-    with serve(script) as uri:
+    with serve(sends_and_ends(after=left)) as uri:
         socket = sockets(uri, send_timeout=SHORT, close_timeout=SHORT)
         with pytest.raises(OperationTimedOutError, match="or it waits until its own messages are received") as caught:
             socket.send(BIG)
@@ -112,12 +104,7 @@ def test_a_server_that_never_reads_holds_a_send_no_longer_than_its_time(serve, s
 
 def test_a_server_that_never_reads_does_not_hold_a_close_of_another_thread(serve, sockets):
     left = threading.Event()
-
-    def script(connection):
-        handshake(connection)
-        wait(left)
-
-    with serve(script) as uri:
+    with serve(sends_and_ends(after=left)) as uri:
         socket = sockets(uri, send_timeout=None, close_timeout=SHORT)
         sender = Call(socket.send, BIG)
         while socket._session.outbox._writer._waker is None:
@@ -227,13 +214,7 @@ def test_a_server_that_speaks_no_tls(sockets):
 
 def test_a_cancellation_of_a_connect_that_hangs(serve, sockets, client_tls):
     asked = threading.Event()
-
-    def script(connection):
-        read_request(connection)
-        asked.set()
-        read_to_end(connection)
-
-    with serve(script) as uri:
+    with serve(asked_in_vain(asked)) as uri:
         socket = syncws.MessageWebSocket()
         socket.control.ssl_context = client_tls
         connecting = Call(socket.connect, uri)

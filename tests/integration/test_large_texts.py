@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from support import handshake, read_frame, running_server, server_frame, wait
+from support import echo, handshake, read_frame, running_server, server_frame, wait
 from support.deflate import compressing
 from support.scripts import CLOSE, FIN, TEXT, connected
 
@@ -20,11 +20,6 @@ TEXTS = {
     "four bytes": "a\U0001f600\u0142" * 50_000,
 }
 texts = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-
-
-def echo(connection):
-    for message in connection:
-        connection.send(message)
 
 
 def write(stream, text):

@@ -6,7 +6,7 @@ import socket as tcp
 import threading
 
 import pytest
-from support import LIMIT, echo, read_request, read_to_end, request_headers, running_server, scripted_server, wait
+from support import LIMIT, echo, request_headers, running_server, scripted_server, wait
 from support.calls import Call
 from support.message_websocket import (
     Record,
@@ -14,7 +14,15 @@ from support.message_websocket import (
     unheard_listener,
     wss_fixture,  # noqa: F401 - the fixture wss
 )
-from support.scripts import connected, noting, noting_request, only_reads, sends_and_closes, uri_of_nobody
+from support.scripts import (
+    asked_in_vain,
+    connected,
+    noting,
+    noting_request,
+    only_reads,
+    sends_and_closes,
+    uri_of_nobody,
+)
 
 import syncws
 from syncws import (
@@ -38,14 +46,8 @@ from syncws._net.resolver import Answer
 def connecting():
     """Give a socket, its connect, which waits for the server's answer, and the URI."""
     asked = threading.Event()
-
-    def silent(connection):
-        read_request(connection)
-        asked.set()
-        read_to_end(connection)
-
     socket = MessageWebSocket()
-    with scripted_server(silent) as uri:
+    with scripted_server(asked_in_vain(asked)) as uri:
         call = Call(socket.connect, uri)
         wait(asked)
         yield socket, call, uri

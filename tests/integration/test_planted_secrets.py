@@ -8,8 +8,9 @@ import pickle
 import traceback
 
 import pytest
-from support import LIMIT, handshake, read_request, read_to_end, scripted_server
+from support import LIMIT, read_request, read_to_end, scripted_server
 from support.proxies import scripted_proxy
+from support.scripts import only_reads
 
 import syncws
 from syncws import MessageWebSocket, PasswordCredential, StreamWebSocket, WebSocketError
@@ -32,11 +33,6 @@ def silent(connection):
     read_to_end(connection)
 
 
-def accepting(connection):
-    handshake(connection)
-    read_to_end(connection)
-
-
 def redirecting(location):
     return answering(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n")
 
@@ -56,7 +52,7 @@ SERVERS = {
     "garbage": GARBAGE,
     "another subprotocol": CHOOSES,
     "silence": silent,
-    "success": accepting,
+    "success": only_reads,
     "a redirect": redirecting(f"ws://localhost:1/?token={SECRET}".encode()),
     "a redirect with user info": redirecting(f"ws://me:{SECRET}@localhost/".encode()),
     "a redirect elsewhere": redirecting(f"ftp://localhost/?{SECRET}".encode()),

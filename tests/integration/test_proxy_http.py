@@ -13,13 +13,13 @@ from support import (
     read_request,
     read_to_end,
     request_headers,
-    reset,
     running_server,
     scripted_server,
     server_frame,
 )
 from support.handlers import CredentialServer
 from support.proxies import ASKING, TUNNEL, URI, answering, closed_port, connect, playing_both, scripted_proxy, socks5
+from support.scripts import resets
 
 import syncws
 from syncws import (
@@ -258,11 +258,7 @@ def test_a_proxy_that_hangs_up_is_a_proxy_error(sent, when):
 
 
 def test_a_proxy_that_resets_the_connection_is_a_proxy_error():
-    def script(connection):
-        read_request(connection)
-        reset(connection)
-
-    with scripted_proxy(script) as proxy, pytest.raises(ProxyError, match=f"the connection to the proxy {proxy} broke"):
+    with scripted_proxy(resets) as proxy, pytest.raises(ProxyError, match=f"the connection to the proxy {proxy} broke"):
         connect(proxy)
 
 
@@ -328,11 +324,6 @@ def test_an_error_names_the_variable_that_the_proxy_came_from(monkeypatch):
 
 def reads_and_leaves(connection):
     connection.recv(1 << 16)
-
-
-def resets(connection):
-    read_request(connection)
-    reset(connection)
 
 
 @pytest.mark.parametrize(

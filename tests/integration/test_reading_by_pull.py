@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from support import LIMIT, handshake, read_frame, read_to_end, running_server, server_frame, wait
+from support import LIMIT, echo, handshake, read_frame, read_to_end, running_server, server_frame, wait
 from support.calls import Call
 from support.scripts import BINARY, PING, PONG, TEXT, close_frame, connected, read_until_close, sends
 
@@ -15,14 +15,9 @@ def readers():
     return [thread for thread in threading.enumerate() if thread.name.startswith("syncws-reader")]
 
 
-def echoes(connection):
-    for message in connection:
-        connection.send(message)
-
-
 @pytest.mark.parametrize("receive", [lambda socket: socket.receive(LIMIT), lambda socket: next(iter(socket))])
 def test_an_exchange_needs_no_thread(receive, tls):
-    with connected(echoes, run=running_server, tls=tls) as socket:
+    with connected(echo, run=running_server, tls=tls) as socket:
         assert readers() == []
         for number in range(100):
             socket.send(str(number))
@@ -32,7 +27,7 @@ def test_an_exchange_needs_no_thread(receive, tls):
 
 
 def test_a_stream_that_is_read_needs_no_thread(tls):
-    with connected(echoes, run=running_server, socket_class=StreamWebSocket, tls=tls) as socket:
+    with connected(echo, run=running_server, socket_class=StreamWebSocket, tls=tls) as socket:
         file = socket.input_stream.as_file()
         reader = syncws.DataReader(socket.input_stream)
         for _ in range(50):
@@ -90,7 +85,7 @@ def test_idle_connections_need_no_thread_each_and_are_closed_all_the_same(tls):
 
 
 def test_a_caller_takes_over_from_the_thread_that_a_ping_has_started(tls):
-    with connected(echoes, run=running_server, tls=tls) as socket:
+    with connected(echo, run=running_server, tls=tls) as socket:
         assert socket.ping(timeout=LIMIT) > 0
         socket.send("one")
         assert socket.receive(LIMIT) == "one"
@@ -100,7 +95,7 @@ def test_a_caller_takes_over_from_the_thread_that_a_ping_has_started(tls):
 
 
 def test_two_threads_ping_and_wait_while_a_third_receives(tls):
-    with connected(echoes, run=running_server, tls=tls) as socket:
+    with connected(echo, run=running_server, tls=tls) as socket:
         ending = Call(socket.wait_closed, LIMIT)
         pinging = Call(lambda: [socket.ping(timeout=LIMIT) for _ in range(20)])
         for number in range(50):

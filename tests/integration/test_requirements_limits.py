@@ -19,7 +19,7 @@ from support import (
     wait,
 )
 from support.handlers import Server, innermost
-from support.scripts import asked_in_vain, uri_of_nobody
+from support.scripts import asked_in_vain, only_reads, uri_of_nobody
 from support.stream_websocket import load
 
 import syncws
@@ -166,11 +166,6 @@ def test_r35_a_server_that_does_not_answer_the_request_fails_after_60_seconds(ei
     assert "answer to the WebSocket handshake" in str(raised.value)
 
 
-def silent_after_handshake(connection):
-    handshake(connection)
-    read_to_end(connection)
-
-
 @pytest.fixture
 def deaf_uri():
     """A server that reads nothing after the handshake."""
@@ -202,7 +197,7 @@ def test_r36_sending_and_receiving_have_30_seconds_by_default(either_socket):
 )
 def test_r36_receiving_ends_after_30_seconds_without_data(make, receive, passing_waits):
     """A receive to which nothing comes raises after 30 s; the connection goes on."""
-    with scripted_server(silent_after_handshake) as uri, make() as socket:
+    with scripted_server(only_reads) as uri, make() as socket:
         socket.connect(uri)
         with passing_waits() as waits, pytest.raises(syncws.OperationTimedOutError) as raised:
             receive(socket)

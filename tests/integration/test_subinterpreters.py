@@ -4,8 +4,9 @@ import importlib.util
 import threading
 
 import pytest
-from support import LIMIT, echo, handshake, running_server, scripted_server, wait
+from support import LIMIT, echo, running_server, scripted_server
 from support.programs import assert_quiet, run
+from support.scripts import sends_and_ends
 
 
 def is_there(name):
@@ -148,12 +149,7 @@ def test_one_that_ends_closes_its_connections_and_waits_for_their_threads(left):
 @embeds_interpreters
 def test_one_that_ends_waits_no_second_for_a_server_that_does_not_answer():
     left = threading.Event()
-
-    def serve(connection):
-        handshake(connection)
-        wait(left)
-
-    with scripted_server(serve) as uri:
+    with scripted_server(sends_and_ends(after=left)) as uri:
         try:
             done = run(f"{EMBED}\nrun('socket = syncws.connect(uri, timeout=10)')\nprint('alive')", uri)
         finally:

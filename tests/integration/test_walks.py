@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from support import handshake, read_request, read_to_end, scripted_server, server_frame, wait
-from support.scripts import TEXT, connected, read_until_close
+from support.scripts import TEXT, connected, only_reads, read_until_close
 
 import syncws
 from syncws import DataWriter, HttpStatusError
@@ -111,12 +111,7 @@ def test_a_small_text_message_takes_few_functions_from_store_to_the_socket():
 @pytest.fixture
 def connect_and_abort():
     """Connect to a server that only shakes hands, and abort; what is imported and cached by the first is there."""
-
-    def script(connection):
-        handshake(connection)
-        read_to_end(connection)
-
-    with scripted_server(script, connections=40) as uri:
+    with scripted_server(only_reads, connections=40) as uri:
 
         def once():
             syncws.connect(uri.replace("localhost", "127.0.0.1")).abort()

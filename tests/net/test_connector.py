@@ -8,7 +8,8 @@ import threading
 
 import dns.resolver
 import pytest
-from support import LIMIT, handshake, join, read_request, read_to_end, reset, scripted_server, settings_with
+from support import LIMIT, join, read_request, read_to_end, reset, scripted_server, settings_with
+from support.scripts import only_reads
 
 from syncws._net import connector as module
 from syncws._net.address import Address
@@ -33,11 +34,6 @@ from syncws.hresult import HResult
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LOOPBACK = Address(V4, "127.0.0.1")
-
-
-def serve_one(connection):
-    handshake(connection)
-    read_to_end(connection)
 
 
 @pytest.fixture
@@ -86,7 +82,7 @@ def silent_port():
 
 
 def test_a_connection_is_opened(connect):
-    with scripted_server(serve_one) as uri:
+    with scripted_server(only_reads) as uri:
         opened = connect(uri)
         assert opened.reached.local_address == "127.0.0.1"
         assert opened.reached.transport is opened.reached.socket_transport
@@ -95,7 +91,7 @@ def test_a_connection_is_opened(connect):
 
 def test_a_tls_connection_is_opened_and_shown_to_the_application(connect, server_tls, client_tls):
     reports = []
-    with scripted_server(serve_one, ssl_context=server_tls) as uri:
+    with scripted_server(only_reads, ssl_context=server_tls) as uri:
         opened = connect(uri, ssl_context=client_tls, validate=lambda report, *_: reports.append(report))
         (report,) = reports
         assert [one.get_certificate_blob() for one in connect.made[0].certificates] == list(report.chain)
@@ -105,21 +101,21 @@ def test_a_tls_connection_is_opened_and_shown_to_the_application(connect, server
 
 
 def test_the_default_context_trusts_no_unknown_authority(connect, server_tls):
-    with scripted_server(serve_one, ssl_context=server_tls) as uri, pytest.raises(TlsError) as caught:
+    with scripted_server(only_reads, ssl_context=server_tls) as uri, pytest.raises(TlsError) as caught:
         connect(uri)
     assert caught.value.hresult == HResult.WININET_E_INVALID_CA
 
 
 @pytest.mark.parametrize("no_delay", [True, False])
 def test_nagles_algorithm_is_as_the_settings_say(connect, no_delay):
-    with scripted_server(serve_one) as uri:
+    with scripted_server(only_reads) as uri:
         opened = connect(uri, control_class=StreamWebSocketControl, no_delay=no_delay)
         assert bool(opened.reached.transport._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is no_delay
         opened.reached.transport.close()
 
 
 def test_the_send_buffer_is_as_the_settings_say(connect):
-    with scripted_server(serve_one) as uri:
+    with scripted_server(only_reads) as uri:
         opened = connect(uri, outbound_buffer_size_in_bytes=16384)
         # Linux doubles what was asked for.
         assert opened.reached.transport._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) in (16384, 32768)
@@ -147,7 +143,7 @@ def test_a_unix_socket_has_no_port_to_name(connect, tmp_path):
 
 
 def test_the_next_address_is_tried_after_a_refusal(connect):
-    with scripted_server(serve_one) as uri:
+    with scripted_server(only_reads) as uri:
         opened = connect(uri, [Address(V4, "127.0.0.2"), LOOPBACK])
         assert opened.reached.local_address == "127.0.0.1"
         opened.reached.transport.close()
@@ -209,7 +205,7 @@ def test_a_cancellation_ends_the_wait_for_an_address(connect, monkeypatch, silen
 def test_a_name_is_looked_up_aside(connect, monkeypatch):
     monkeypatch.setattr(module, "look_up", lambda *_: [LOOPBACK])
     monkeypatch.setattr(module, "addresses_without_waiting", lambda _: [])
-    with scripted_server(serve_one) as uri:
+    with scripted_server(only_reads) as uri:
         connect(uri.replace("localhost", "example.org")).reached.transport.close()
 
 
@@ -292,7 +288,7 @@ def test_a_handshake_that_fails_is_an_attempt_after_those_that_did_not_connect(c
 
 
 def test_the_address_that_accepted_is_told(connect):
-    with scripted_server(serve_one) as uri:
+    with scripted_server(only_reads) as uri:
         opened = connect(uri)
         assert opened.reached.remote_address == "127.0.0.1"
         opened.reached.transport.close()
@@ -317,7 +313,7 @@ def hangs_up(connection):
 def test_an_address_that_accepts_and_says_nothing_is_no_answer(connect, script):
     # Only silence takes that long; the server that answers has to do so within it too.
     timeout = 1.0 if script is silent else LIMIT
-    with scripted_server(serve_one) as good, scripted_server(script, address="127.0.0.2", port=port_of(good)):
+    with scripted_server(only_reads) as good, scripted_server(script, address="127.0.0.2", port=port_of(good)):
         opened = connect(good, [Address(V4, "127.0.0.2"), LOOPBACK], connect_timeout=timeout)
         assert opened.reached.remote_address == "127.0.0.1"
         opened.reached.transport.close()
@@ -370,7 +366,7 @@ def test_a_given_socket_is_used_and_taken_over(connect):
     near, far = socket.socketpair()
     # Windows' pairs are of TCP.
     addresses = tuple(end.getsockname()[0] if end.family is socket.AF_INET else "" for end in (near, far))
-    server = threading.Thread(target=serve_one, args=(far,))
+    server = threading.Thread(target=only_reads, args=(far,))
     with far:
         server.start()
         opened = connect("ws://anywhere/", over=near)

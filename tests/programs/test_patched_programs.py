@@ -6,8 +6,9 @@ import threading
 from importlib.util import find_spec
 
 import pytest
-from support import LIMIT, black_hole, echo, handshake, running_server, scripted_server, wait
+from support import LIMIT, black_hole, echo, running_server, scripted_server
 from support.programs import ROOT, assert_quiet, environment, run
+from support.scripts import sends_and_ends
 
 # Whatever belongs to threading and is reached from a module of the library, by any way but another module.
 LOOK_FOR_LOCKS = """
@@ -200,12 +201,7 @@ with freeze_time("2020-02-02"):
 show_whether_it_ends(lambda: syncws.connect(silent, timeout=0.1))
 """
     left = threading.Event()
-
-    def serve(connection):
-        handshake(connection)
-        wait(left)
-
-    with scripted_server(serve) as uri, black_hole("127.0.0.1") as port:
+    with scripted_server(sends_and_ends(after=left)) as uri, black_hole("127.0.0.1") as port:
         try:
             done = subprocess.run(
                 [sys.executable, "-c", program, uri, f"ws://127.0.0.1:{port}/"],

@@ -7,17 +7,12 @@ import sys
 import time
 
 import pytest
-from support import LIMIT, running_server
+from support import LIMIT, echo, running_server
 from websockets.exceptions import ConnectionClosed
 
 ROOT = pathlib.Path(__file__).parents[2]
 PORTS = ROOT / "examples" / "ports"
 PAGE = (ROOT / "docs" / "ports.md").read_text(encoding="utf-8")
-
-
-def echo(connection):
-    for message in connection:
-        connection.send(message)
 
 
 def restarted(*conversations):

@@ -13,6 +13,7 @@ import pytest
 from support import LIMIT, echo, join, read_to_end, running_server, scripted_server
 from support.commands import on_terminal
 from support.programs import ROOT
+from support.scripts import only_reads
 from support.server_certificates import make
 from support.servers import handshake, read_frame, reset, server_frame
 
@@ -274,11 +275,7 @@ def test_a_count_of_pings_that_is_none_is_refused(capsys, count):
 
 
 def test_a_server_that_answers_no_ping_is_told_by_the_exit_code(run):
-    def ignore(connection):
-        handshake(connection)
-        read_to_end(connection)
-
-    with scripted_server(ignore) as uri:
+    with scripted_server(only_reads) as uri:
         code, output, _ = run("ping", uri, "-c", "2", "-i", "0", "-W", "0.05", "--close-timeout", "0.05")
     assert code == 1
     assert "seq=1 no answer\nseq=2 no answer" in output.decode()

@@ -7,7 +7,16 @@ import atexit
 import contextlib
 import socket
 
-from support.servers import handshake, read_frame, read_request, read_to_end, scripted_server, server_frame, wait
+from support.servers import (
+    handshake,
+    read_frame,
+    read_request,
+    read_to_end,
+    reset,
+    scripted_server,
+    server_frame,
+    wait,
+)
 from syncws import MessageWebSocket
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -124,6 +133,12 @@ def only_reads(connection):
     """Answer the handshake and read until the client ends the connection; answer no Close."""
     handshake(connection)
     read_to_end(connection)
+
+
+def resets(connection):
+    """Take the request and reset the connection."""
+    read_request(connection)
+    reset(connection)
 
 
 # The client.
