@@ -58,7 +58,7 @@ class ProxyUrl(NamedTuple):
     """A checked URL of a proxy.
 
     Attributes:
-        scheme: http, https, socks4, socks4a, socks5, socks5h or socks; see `meaning`.
+        scheme: one that is in the table above, in lower case; see `meaning`.
         host: name or address of the proxy: lower case, IDNA-encoded, IPv6 without brackets, zone id included.
         port: the port, the scheme's default filled in.
         login: the user info; None when there is none.
