@@ -5,7 +5,7 @@ import threading
 import pytest
 from support import LIMIT, handshake, join, read_to_end, scripted_server, server_frame, wait
 from support.calls import Call
-from support.scripts import BINARY, CLOSE, TEXT
+from support.scripts import BINARY, CLOSE, EMPTY_CLOSE, FIN, PING, PONG, TEXT
 
 import syncws
 from syncws._connection import closing
@@ -319,11 +319,12 @@ def test_an_empty_close_frame_is_1005(rigs):
 
 
 def test_a_dropped_owner_is_told_nothing(rigs):
-    rig = rigs(b"")
+    rig = rigs(server_frame(PING, b"a"), server_frame(PONG, b"b"), server_frame(CLOSE, b""), b"")
     log = rig.owner.log
     rig.owner = None
     rig.run()
     assert log == []
+    assert rig.frames == [(FIN | PONG, b"a"), EMPTY_CLOSE]
 
 
 def test_abandon_after_close_has_begun_changes_nothing(rigs):

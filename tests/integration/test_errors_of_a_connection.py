@@ -239,6 +239,11 @@ def test_a_server_of_http_2_alone_is_told_as_such():
     assert not error.is_transient
 
 
+def test_other_bytes_without_sense_are_not_taken_for_http_2():
+    with scripted_server(answers("\x00\x00\x06\x05" + "\x00" * 20)) as uri:
+        assert failure_of_connect(uri).message.endswith("it is not HTTP")
+
+
 def test_an_answer_that_is_no_tls_asks_for_ws():
     with scripted_server(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as uri:
         error = failure_of_connect(uri.replace("ws:", "wss:"))

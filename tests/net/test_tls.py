@@ -13,6 +13,7 @@ from support.fakes import KeepsReceived, interrupt_at
 from syncws._net.tls import transport as tls
 from syncws._net.tls.failure import tls_error
 from syncws._net.tls.transport import TlsTransport
+from syncws._waiting.at_fork import loading
 from syncws.errors import TlsError
 from syncws.hresult import HResult
 
@@ -601,6 +602,21 @@ def test_an_alert_is_told_by_its_name(reason, words):
     assert error.hresult == HResult.WININET_E_SECURITY_CHANNEL_ERROR
     assert error.message.endswith(words)
     assert not error.is_transient
+
+
+def test_nobody_waits_for_a_handshake_in_an_object_of_the_applications(server_tls, authority):
+    held = []
+
+    class OwnObject(ssl.SSLObject):
+        def do_handshake(self):
+            held.append(loading()._is_owned())
+            super().do_handshake()
+
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    context.sslobject_class = OwnObject
+    connected(server_tls, context)
+    assert set(held) == {False}
 
 
 @pytest.mark.parametrize("alert", [80, 40, 112])
