@@ -443,6 +443,19 @@ def test_a_connection_that_breaks_while_sending_can_still_be_read(outbox, transp
     assert transport.aborts == 0
 
 
+@pytest.mark.parametrize(
+    ("error", "is_ours"),
+    [(OSError(errno.ENOBUFS, "no buffers"), True), (ConnectionResetError(errno.ECONNRESET, "reset"), False)],
+)
+@pytest.mark.parametrize("send", [lambda outbox, _: outbox.send(b"x"), Outbox._break_off], ids=["plain", "at once"])
+def test_the_reader_is_told_of_a_cut_by_this_side_alone(outbox, transport, leftovers, error, is_ours, send):
+    # Of the peer's the system tells it.
+    transport.takes.append(error)
+    with pytest.raises(ConnectionLostError):
+        send(outbox, error)
+    assert leftovers.count == is_ours
+
+
 def test_what_is_posted_to_a_transport_that_broke_after_the_end_raises_nothing(outbox, transport):
     # The reader has ended sending, and the peer reset what was on its way: close() must not be told of that.
     transport.on_send = lambda _: outbox.shut(ObjectClosedError("closed"))
