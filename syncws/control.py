@@ -206,9 +206,9 @@ class WebSocketControl(KeptSettings, Settable):
     proxy_ssl_context: "Setting[ssl.SSLContext | None]" = Setting(
         None,
         check_ssl_context,
-        """TLS settings of your own for an https proxy; None, the default, means as for ssl_context (beyond WinRT).
+        """TLS settings of your own for an https proxy; None, the default, for the system's authorities (beyond WinRT).
 
-        For the proxy only: ssl_context is for the server, behind a proxy too.
+        For the proxy only: ssl_context and ca_file are for the server, behind a proxy too.
         """,
     )
     ssl_context: "Setting[ssl.SSLContext | None]" = Setting(
