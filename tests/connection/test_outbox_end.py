@@ -83,6 +83,13 @@ def test_retire_closes_the_transport_at_once_when_nobody_sends(outbox, transport
     assert transport.closes == 1
 
 
+def test_after_the_end_all_counts_as_gone_if_it_had(outbox, transport):
+    outbox.send(b"frame")
+    outbox.shut(ObjectClosedError("over"))
+    outbox.retire(transport.close)
+    assert outbox.wait_until_idle()
+
+
 def test_retire_closes_the_transport_once(outbox, transport):
     outbox.shut(ObjectClosedError("over"))
     outbox.retire(transport.close)

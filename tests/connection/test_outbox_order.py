@@ -74,12 +74,13 @@ def test_a_pong_goes_at_once_when_nobody_sends(outbox, transport):
     assert transport.sent == b"pong"
 
 
-def test_a_pong_goes_between_two_frames(outbox, transport):
+def test_a_pong_goes_between_two_frames(outbox, transport, leftovers):
     sender = stuck_sender(outbox, transport)
     outbox.post_pong(b"pong")
     transport.unblock()
     assert sender.end() is None
     assert transport.sent == b"0123456789pong"
+    assert leftovers.count == 0, "the reader is called though nothing is left for it"
 
 
 def test_a_pong_waits_for_the_last_piece(outbox, transport):
