@@ -312,6 +312,20 @@ def test_a_token_ends_a_receive_and_loses_nothing(name, tls):
         assert CALLS[name](socket, CancellationTokenSource().token) == "1"
 
 
+def test_a_token_ends_a_receive_while_another_thread_reads():
+    def heard(_, args):
+        """Have a thread read, for the pings."""
+
+    with connected(sends(), lambda socket: socket.add_ping_received(heard)) as socket:
+        source = CancellationTokenSource()
+        call = Call(socket.receive, None, cancellation_token=source.token)
+        while not socket._session.inbox.is_waited_for:
+            pass
+        source.cancel()
+        with pytest.raises(OperationCanceledError):
+            call.result()
+
+
 def test_a_token_that_is_cancelled_before_takes_no_message():
     source = CancellationTokenSource()
     source.cancel()
