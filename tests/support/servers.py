@@ -83,7 +83,7 @@ def _serving(server: Server) -> Iterator[Server]:
     server.SHUTDOWN_POLLING_INTERVAL = 0.005
     with contextlib.ExitStack() as stack:
         # Last of all, because leaving the server's own block uses the pipe once more.
-        stack.callback(close_shutdown_pipe, server)
+        stack.callback(_close_shutdown_pipe, server)
         stack.enter_context(server)
         thread = threading.Thread(target=_serve, args=(server,), name="test-server")
         thread.start()
@@ -103,7 +103,7 @@ def _serve(server: Server) -> None:
             raise
 
 
-def close_shutdown_pipe(server: Server) -> None:
+def _close_shutdown_pipe(server: Server) -> None:
     """Close the pipe that the server of websockets before 17 leaves open."""
     for name in ("shutdown_watcher", "shutdown_notifier"):
         descriptor = getattr(server, name, None)
@@ -132,7 +132,7 @@ def scripted_server(
     The connection is closed when the script returns. An exception in the script fails the test. OSErrors of a peer
     that the client has left already are not failures.
     """
-    listener = listening_on(address, port)
+    listener = _listening_on(address, port)
     failures: list[BaseException] = []
 
     def body() -> None:
@@ -192,7 +192,7 @@ def alone_listening(address: str, *others: str) -> Iterator[int]:
             return
 
 
-def listening_on(address: str, port: int = 0) -> socket.socket:
+def _listening_on(address: str, port: int = 0) -> socket.socket:
     """Return a socket that listens on a port of an address, which may have a zone id; 0 is any port."""
     # Not by getaddrinfo, which tests replace.
     if ":" not in address:
@@ -207,7 +207,7 @@ def listening_on(address: str, port: int = 0) -> socket.socket:
 def can_listen(address: str) -> bool:
     """Tell whether a server can listen on an address, which a machine without IPv6 may lack."""
     try:
-        listening_on(address).close()
+        _listening_on(address).close()
     except OSError:
         return False
     return True
