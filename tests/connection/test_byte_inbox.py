@@ -229,6 +229,18 @@ def test_a_wait_ends_empty_at_the_end(inbox):
     assert shown == [b""]
 
 
+def test_an_end_by_a_signal_handler_just_before_a_wait_is_not_waited_past(inbox, monkeypatch):
+    make_signal = ByteInbox._make_signal
+
+    def end_and_make(inbox):
+        inbox.end(keep=True)
+        return make_signal(inbox)
+
+    monkeypatch.setattr(ByteInbox, "_make_signal", end_and_make)
+    begin(inbox, Deadline(0.0))
+    assert inbox.peek(1) == b""
+
+
 def test_what_was_there_before_the_end_is_given_out_first(inbox):
     inbox.put(b"last")
     inbox.end(keep=True)

@@ -461,6 +461,8 @@ def test_the_reader_is_told_of_a_cut_by_this_side_alone(outbox, transport, lefto
     with pytest.raises(ConnectionLostError):
         send(outbox, error)
     assert leftovers.count == is_ours
+    # By which it looks, however it is woken.
+    assert outbox.has_posted
 
 
 def test_what_is_posted_to_a_transport_that_broke_after_the_end_raises_nothing(outbox, transport):

@@ -134,6 +134,16 @@ def test_whenever_a_handler_is_added_or_removed_no_message_is_lost_and_order_hol
     assert rig.owner.log == ["one", "two", "three"]
 
 
+def test_a_message_that_waits_goes_before_one_that_comes_when_a_handler_was_just_added(rigs):
+    rig = rigs()
+    reader = rig.begun_reader()
+    reader._process(Decoder(1000).receive_data(server_frame(TEXT, b"one")))
+    rig.owner.note_messages()
+    reader._process(Decoder(1000).receive_data(server_frame(TEXT, b"two")))
+    reader._deliver_waiting()
+    assert rig.owner.log == ["one", "two"]
+
+
 def test_a_failing_handler_is_counted_and_the_connection_goes_on(rigs, caplog):
     rig = rigs(server_frame(TEXT, b"one") + server_frame(TEXT, b"two"), CLOSE_1000, b"")
     rig.owner.message_received.add(lambda *_: 1 / 0)
