@@ -232,10 +232,8 @@ class Outbox(Turns):
     def _tell_of_leftover(self) -> None:
         # What was posted meanwhile has to go: there may be no other sender.
         is_out = self.flush_without_waiting()
-        if self.has_cut:
-            # For the reader, which Windows does not wake.
-            self.has_posted = True
         if self.has_cut or not is_out:
+            # Of a cut, too, for which Windows does not wake the reader.
             self._on_leftover()
 
     def _break_off(self, error: OSError) -> NoReturn:
