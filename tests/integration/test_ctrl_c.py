@@ -19,7 +19,7 @@ from support.calls import Call
 from support.programs import SILENT_RESOLVER, assert_quiet, run
 from support.scripts import BINARY, TEXT, connected, read_until_close, sends_and_ends
 
-from syncws import IllegalMethodCallError
+from syncws import CancellationTokenSource, IllegalMethodCallError
 
 # The main thread calls; another one sends the signal as soon as the main thread waits, which shows by the functions
 # that it is in: the library's, and the system's below it, for where there is no other socketpair() than Python's own,
@@ -208,7 +208,8 @@ def test_after_ctrl_c_the_next_call_gets_what_the_interrupted_one_waited_for(kin
     assert done.stdout == "hello\n"
 
 
-def test_a_handler_that_is_added_during_a_receive_gets_the_message_and_the_receive_is_refused():
+@pytest.mark.parametrize("token", [None, CancellationTokenSource().token], ids=["plain", "with a token"])
+def test_a_handler_that_is_added_during_a_receive_gets_the_message_and_the_receive_is_refused(token):
     waits, received = threading.Event(), threading.Event()
 
     def script(connection):
@@ -218,7 +219,7 @@ def test_a_handler_that_is_added_during_a_receive_gets_the_message_and_the_recei
         read_until_close(connection)
 
     with connected(script) as socket:
-        receiving = Call(socket.receive, None)
+        receiving = Call(socket.receive, None, cancellation_token=token)
         while not socket._session.inbox.is_being_taken:
             pass
         socket.message_received += lambda _, args: received.set()
