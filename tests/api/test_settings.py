@@ -268,6 +268,13 @@ def test_a_control_of_the_other_class_gives_what_both_have(classes):
     assert values_of(target) == {**own, **{name: OTHERS[name] for name in own.keys() & others_of(classes[0]).keys()}}
 
 
+def test_what_the_other_class_has_not_stays_as_it_was(control, stream_control):
+    control.max_message_size, stream_control.no_delay = 9, False
+    control.copy_from(stream_control)
+    stream_control.copy_from(control)
+    assert (control.max_message_size, stream_control.no_delay) == (9, False)
+
+
 def test_what_was_not_set_goes_back_to_the_own_default(control, stream_control):
     stream_control.update(inbox_size_in_bytes=5, close_timeout=1, supported_protocols=["a"])
     stream_control.copy_from(control)
