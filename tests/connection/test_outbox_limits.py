@@ -13,7 +13,7 @@ from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, Patience
 from syncws._connection.sending.outbox import Outbox
 from syncws._wire.frames import BINARY
 from syncws._wire.large import PIECE_BYTES, FramePieces
-from syncws.errors import ConnectionLostError, OperationTimedOutError
+from syncws.errors import ConnectionLostError, ObjectClosedError, OperationTimedOutError
 from syncws.hresult import HResult
 
 SHORT = 0.02
@@ -80,6 +80,16 @@ def test_what_was_left_is_waited_for_no_longer_than_its_time(outbox, transport, 
     transport.takes.clear()
     assert outbox.wait_until_idle() is True
     assert transport.sent == b"frame"
+
+
+def test_what_the_end_has_dropped_never_counts_as_gone(outbox, transport, waits):
+    transport.takes.extend([2, 0, 0])
+    outbox.send_timeout = SHORT
+    with pytest.raises(OperationTimedOutError):
+        outbox.send(b"frame")
+    outbox.shut(ObjectClosedError("over"))
+    outbox.retire(transport.close)
+    assert outbox.wait_until_idle() is False
 
 
 def test_what_a_send_is_in_the_midst_of_is_not_waited_for_by_a_signal_handler_on_its_thread(outbox, transport, waits):
