@@ -631,6 +631,12 @@ def test_a_server_that_may_have_missed_a_name_is_told_as_such(alert, server, is_
     assert message.endswith(", or it wants a name (SNI), which an IP address is not") == is_told
 
 
+def test_another_alert_of_a_server_by_its_address_is_not_about_a_name():
+    with pytest.raises(ssl.SSLError) as caught:
+        alerted(70)
+    assert "SNI" not in tls_error(caught.value, "127.0.0.1").message
+
+
 def test_an_alert_that_takes_the_blame_may_not_come_again():
     alert = ssl.SSLError(1, "alert")
     alert.reason = "TLSV1_ALERT_INTERNAL_ERROR"

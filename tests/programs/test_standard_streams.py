@@ -1,6 +1,7 @@
 """The command line over standard streams as others leave them: read by nobody for a while, not blocking,
 unbuffered, of another encoding; and how long it waits for what is to be written there."""
 
+import errno
 import io
 import itertools
 import os
@@ -178,6 +179,15 @@ def test_stdin_that_cannot_be_read_is_empty():
     """As nohup leaves it."""
     with open(os.open(os.devnull, os.O_WRONLY), "rb") as file:
         assert list(lines.read_pieces(file)) == []
+
+
+def test_any_other_failure_of_stdin_is_told():
+    class Failing(io.RawIOBase):
+        def read(self, _):
+            raise OSError(errno.EIO, "failed")
+
+    with pytest.raises(OSError, match="failed"):
+        list(lines.read_pieces(Failing()))
 
 
 @needs_nonblocking_pipes
