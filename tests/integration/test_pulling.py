@@ -362,6 +362,18 @@ def test_a_token_whose_time_is_changed_during_the_wait_ends_it_then():
             call.result()
 
 
+def test_a_token_whose_time_is_changed_during_the_wait_lets_a_message_come():
+    go = threading.Event()
+    with connected(sends(text("1"), after=go)) as socket, CancellationTokenSource() as source:
+        source.cancel_after(1000)
+        call = Call(socket.receive, None, cancellation_token=source.token)
+        while not socket._session.inbox.is_being_taken:
+            pass
+        source.cancel_after(2000)
+        go.set()
+        assert call.result() == "1"
+
+
 def test_something_else_than_a_token_is_refused():
     with connected(sends()) as socket:
         for call in (socket.receive, socket.messages):
