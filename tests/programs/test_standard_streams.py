@@ -90,6 +90,7 @@ class Arriving:
         self.looks = itertools.count(1)
         self.count, self.frames, self.pings = count, frames, pings
         self.ping_received, self.pong_received = Event("ping_received"), Event("pong_received")
+        self.message_received, self.closed = Event("message_received"), Event("closed")
 
     @property
     def information(self):
@@ -108,7 +109,7 @@ def test_the_wait_for_answers_does_not_begin_while_a_part_of_one_comes(monkeypat
     monkeypatch.setattr("syncws.cli.conversation.time", clock)
     monkeypatch.setattr("syncws.cli.conversation.LOOK_SECONDS", 0.001)
     conversation = Conversation(lambda _: None)
-    conversation.watch(Arriving(count, frames, pings))
+    conversation.listen_to(Arriving(count, frames, pings))
     try:
         assert looks_again(clock, lambda: conversation.run(lambda: None, 1.0)) is is_message
     finally:
