@@ -303,6 +303,16 @@ def test_a_reset_that_only_a_send_was_told_of_is_how_the_connection_was_lost(rig
     assert rig.session.loss.hresult == hresult
 
 
+def test_a_cut_by_a_sender_that_was_interrupted_is_how_the_connection_was_lost(rigs):
+    rig = rigs()
+    rig.transport.takes.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        rig.session.send_message(TEXT, b"x")
+    rig.transport.feed_quietly(b"")
+    rig.run()
+    assert "interrupted in the middle of a frame" in rig.session.loss.message
+
+
 def test_a_violation_after_a_local_close_is_no_loss(rigs):
     rig = rigs()
     rig.start()

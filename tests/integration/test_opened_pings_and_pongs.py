@@ -22,6 +22,7 @@ from syncws import (
     IllegalMethodCallError,
     InvalidArgumentTypeError,
     MessageWebSocket,
+    State,
     StreamWebSocket,
 )
 from syncws._connection.notices import MAX_WAITING_NOTICES
@@ -130,7 +131,7 @@ def test_a_failing_handler_of_opened_is_counted_and_an_interrupted_connect_leave
         socket.opened += interrupt
         with pytest.raises(KeyboardInterrupt):
             socket.connect(uri)
-        assert not socket.is_open
+        assert (socket.state, socket.uri) == (State.NEW, None)
 
 
 def test_a_pong_tells_the_round_trip_of_the_ping_that_it_answers():
