@@ -84,32 +84,34 @@ def test_the_wait_for_answers_does_not_begin_while_nobody_reads_the_output(monke
 
 
 class Arriving:
-    """Stands for a socket to which so many bytes, frames and pings among them come between two looks."""
+    """Stands for a socket to which so many bytes come between two looks, and frames: pings and pongs among them."""
 
-    def __init__(self, count, frames, pings):
+    def __init__(self, count, frames, controls):
         self.looks = itertools.count(1)
-        self.count, self.frames, self.pings = count, frames, pings
+        self.count, self.frames, self.controls = count, frames, controls
         self.ping_received, self.pong_received = Event("ping_received"), Event("pong_received")
         self.message_received, self.closed = Event("message_received"), Event("closed")
 
     @property
     def information(self):
         look = next(self.looks)
-        for _ in range(self.pings):
-            self.ping_received(self, None)
+        for number in range(self.controls):
+            (self.ping_received, self.pong_received)[number % 2](self, None)
         return SimpleNamespace(bytes_received=look * self.count, frames_received=look * self.frames)
 
 
 @pytest.mark.parametrize(
-    ("count", "frames", "pings", "is_message"),
+    ("count", "frames", "controls", "is_message"),
     [(500, 0, 0, True), (70_000, 2, 2, True), (100, 2, 0, True), (400, 2, 2, False), (0, 0, 0, False)],
 )
-def test_the_wait_for_answers_does_not_begin_while_a_part_of_one_comes(monkeypatch, count, frames, pings, is_message):
+def test_the_wait_for_answers_does_not_begin_while_a_part_of_one_comes(
+    monkeypatch, count, frames, controls, is_message
+):
     clock = HastyClock()
     monkeypatch.setattr("syncws.cli.conversation.time", clock)
     monkeypatch.setattr("syncws.cli.conversation.LOOK_SECONDS", 0.001)
     conversation = Conversation(lambda _: None)
-    conversation.listen_to(Arriving(count, frames, pings))
+    conversation.listen_to(Arriving(count, frames, controls))
     try:
         assert looks_again(clock, lambda: conversation.run(lambda: None, 1.0)) is is_message
     finally:
