@@ -114,6 +114,8 @@ class Worker:
     def run(self) -> None:
         """Connect and serve until stopped, or until it gives up."""
         error: BaseException | None = None
+        # Here too: start() may not have gone on yet, and what the plan calls may look.
+        self.thread = threading.current_thread()
         try:
             while (socket := self.attempts.next_socket(self._tell_of_wait)) is not None:
                 self._serve(socket)

@@ -258,6 +258,33 @@ def test_a_start_that_is_interrupted_leaves_no_thread(monkeypatch):
         socket.start()
 
 
+def test_what_is_called_before_start_has_returned_is_not_told_to_call_it(monkeypatch):
+    told, is_asked = [], threading.Event()
+
+    def find_uri():
+        told.append(repr(socket))
+        for call in (socket.wait_connected, lambda: socket.send("x")):
+            try:
+                call()
+            except (IllegalMethodCallError, ConnectionLostError) as error:
+                told.append(str(error))
+        is_asked.set()
+        raise KeyError("a token")
+
+    def start_and_let_it_go_first(thread):
+        thread.start()
+        wait(is_asked)
+
+    monkeypatch.setattr(sys.modules["syncws.reconnecting_websocket"], "start_thread", start_and_let_it_go_first)
+    socket = ReconnectingWebSocket(find_uri)
+    socket.start()
+    with pytest.raises(KeyError):
+        socket.wait_closed(LIMIT)
+    assert "connecting" in told[0]
+    assert "its own thread" in told[1]
+    assert "at the moment" in told[2]
+
+
 def test_a_start_for_which_there_is_no_thread_may_be_tried_again(monkeypatch):
     def refuse(thread):
         raise CannotConnectError("the system gives no thread")
