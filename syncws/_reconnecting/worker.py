@@ -121,9 +121,10 @@ class Worker:
                 self._serve(socket)
         except OperationCanceledError as exc:
             error = exc
-        except BaseException as exc:  # noqa: BLE001 - raised where the program waits
+        except BaseException as exc:
             error = exc
-            _logger.error("a ReconnectingWebSocket gives up: %s", exc)
+            # With the traceback, as for a handler; an error of the library's says it all without.
+            _logger.error("a ReconnectingWebSocket gives up: %s", exc, exc_info=not isinstance(exc, WebSocketError))
         finally:
             # After SystemExit from a handler too.
             self.attempts.stop()

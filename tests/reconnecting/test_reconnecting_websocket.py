@@ -190,6 +190,19 @@ def test_it_gives_up_for_what_is_final_and_says_so(caplog):
         with pytest.raises(ConnectionOverError, match="given up"):
             socket.send("x")
     assert [record.levelno for record in caplog.records if "gives up" in record.message] == [logging.ERROR]
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("what", ["uri", "policy"])
+def test_an_error_of_the_program_s_is_logged_with_the_line_that_raised_it(caplog, what):
+    def find_token(*_):
+        raise KeyError("a token")
+
+    arguments = {"uri": uri_of_nobody()} | {what: find_token}
+    with ReconnectingWebSocket(**arguments) as socket, pytest.raises(KeyError):
+        socket.wait_closed(LIMIT)
+    assert "in find_token" in caplog.text
+    assert "KeyError: 'a token'" in caplog.text
 
 
 def test_a_code_of_the_programs_goes_into_the_close_frame():
