@@ -128,9 +128,11 @@ class Worker:
         finally:
             # After SystemExit from a handler too.
             self.attempts.stop()
-            self._end_connection()
-            self.finish(error)
-            del error
+            try:
+                self._end_connection()
+            finally:
+                self.finish(error)
+                del error
 
     def _prepare(self, socket: MessageWebSocket) -> None:
         self._over = Latch()

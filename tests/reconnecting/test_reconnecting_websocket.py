@@ -345,6 +345,20 @@ def test_a_handler_that_raises_ends_nothing(caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_it_is_over_for_who_waits_though_each_handler_ends_the_thread():
+    def leave(*_):
+        sys.exit("enough")
+
+    with one_after_the_other(sends(then=stays)) as uri:
+        socket = ReconnectingWebSocket(uri)
+        socket.connected += leave
+        socket.disconnected += leave
+        socket.start()
+        with pytest.raises(SystemExit):
+            socket.wait_closed(LIMIT)
+
+
 def test_handlers_that_raise_are_counted_at_their_connection():
     with one_after_the_other(sends("a", "b", then=closes), sends("c", then=stays)) as uri:
         socket = ReconnectingWebSocket(uri, backoff=QUICK)
