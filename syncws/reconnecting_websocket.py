@@ -137,8 +137,8 @@ class ReconnectingWebSocket(NotCopied):
     message_received: EventMember["ReconnectingWebSocket", MessageWebSocketMessageReceivedEventArgs] = EventMember(
         """Raised for each message, of every connection; a handler is called as handler(this object, args).
 
-        Unlike a MessageWebSocket's it does not stand for failures: disconnected reports them. What comes before any
-        handler was added waits for the first one.
+        Unlike a MessageWebSocket's it does not stand for failures: disconnected reports them. What comes while there is
+        no handler waits for the next one, as long as the connection lasts.
         """
     )
 
@@ -312,8 +312,11 @@ class ReconnectingWebSocket(NotCopied):
     def _raise_connected(self, socket: MessageWebSocket, attempt: int) -> None:
         _count(socket, self._connected_event(self, ConnectedEventArgs(socket, attempt)))
 
-    def _raise_message(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None:
-        _count(socket, self._message_received_event(self, args))
+    def _raise_message(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> bool:
+        """Call the handlers; return whether there were any."""
+        handlers = self._message_received_event.handlers
+        _count(socket, self._message_received_event.call(handlers, self, args))
+        return bool(handlers)
 
     def _raise_disconnected(self, error: WebSocketError, socket: MessageWebSocket) -> None:
         _count(socket, self._disconnected_event(self, DisconnectedEventArgs(error, socket)))

@@ -31,7 +31,7 @@ class Owner(Protocol):
 
     def _raise_connected(self, socket: MessageWebSocket, attempt: int) -> None: ...
 
-    def _raise_message(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None: ...
+    def _raise_message(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> bool: ...
 
     def _raise_disconnected(self, error: WebSocketError, socket: MessageWebSocket) -> None: ...
 
@@ -64,6 +64,8 @@ class Worker:
         # Set when the latest connection is over, its last handler of closed included.
         self._over = Latch()
         self._is_forwarding = False
+        # A message for which no handler was left: the next one gets it first.
+        self._held: MessageWebSocketMessageReceivedEventArgs | None = None
         # One for each thread that waits for a change.
         self._bells: set[Bell] = set()
 
@@ -137,6 +139,7 @@ class Worker:
     def _prepare(self, socket: MessageWebSocket) -> None:
         self._over = Latch()
         self._is_forwarding = False
+        self._held = None
         # A late end of the previous connection rings too, but sets its own latch.
         socket.closed += partial(self._note_over, self._over)
 
@@ -164,16 +167,30 @@ class Worker:
         if not self._is_forwarding and owner is not None and socket is not None and owner._has_message_handlers:
             # Only here, on one thread: two forwarders would deliver each message twice.
             self._is_forwarding = True
-            socket.message_received += self._forward
+            self._give_out_held(socket)
+            if self._is_forwarding:
+                socket.message_received += self._forward
         return self._over.is_set()
+
+    def _give_out_held(self, socket: MessageWebSocket) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._forward(socket, held)
 
     def _forward(self, socket: MessageWebSocket, args: MessageWebSocketMessageReceivedEventArgs) -> None:
         owner = self._owner()
-        if owner is not None and args.error is None:
-            owner._raise_message(socket, args)
+        if owner is None or args.error is not None or owner._raise_message(socket, args):
+            return
+        # The last handler was removed. What follows waits in the inbox, behind this.
+        socket.message_received -= self._forward
+        self._held = args
+        self._is_forwarding = False
+        # A handler may have been added just before.
+        self.attempts.ring()
 
     def _give_out_rest(self, socket: MessageWebSocket) -> None:
         """Deliver what came with the end of a connection that was over before its messages were forwarded."""
+        self._give_out_held(socket)
         session = socket._session
         owner = self._owner()
         while session is not None and owner is not None and owner._has_message_handlers:

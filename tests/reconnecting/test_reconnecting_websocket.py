@@ -11,11 +11,11 @@ import weakref
 from functools import partial
 
 import pytest
-from support import LIMIT, join, reset, wait
+from support import LIMIT, join, reset, server_frame, wait
 from support.calls import Call
 from support.programs import assert_quiet, run
 from support.reconnecting import QUICK, answers, closes, one_after_the_other, sends, stays
-from support.scripts import read_until_close, uri_of_nobody
+from support.scripts import TEXT, read_until_close, round_trip, uri_of_nobody
 
 from syncws import (
     CancellationTokenSource,
@@ -99,6 +99,37 @@ def test_what_came_before_the_first_handler_waits_for_it_and_comes_once():
         socket.message_received += lambda sender, args: (came.append((sender, args.text)), len(came) > 1 and both.set())
         wait(both)
         assert came == [(socket, "a"), (socket, "b")]
+
+
+def test_what_comes_while_there_is_no_handler_any_more_waits_for_the_next():
+    received, is_removed, is_quiet, is_complete = [], *(threading.Event() for _ in range(3))
+
+    def goes_on(connection):
+        wait(is_removed)
+        connection.sendall(server_frame(TEXT, b"3"))
+        round_trip(connection)
+        is_quiet.set()
+        stays(connection)
+
+    def first(sender, args):
+        received.append(args.text)
+        sender.message_received -= first
+        is_removed.set()
+
+    def second(sender, args):
+        received.append(args.text)
+        if args.text == "3":
+            is_complete.set()
+
+    with one_after_the_other(sends("1", "2", then=goes_on)) as uri:
+        socket = ReconnectingWebSocket(uri)
+        socket.message_received += first
+        with socket:
+            wait(is_quiet)
+            assert received == ["1"]
+            socket.message_received += second
+            wait(is_complete)
+    assert received == ["1", "2", "3"]
 
 
 def test_messages_of_a_connection_that_is_over_when_connected_returns_come_too():
