@@ -55,6 +55,8 @@ def ask_about_server(
     elif failures:
         why = f"{what} raised, and so refused the server's certificate: the traceback is on the logger syncws"
     else:
+        # One may have closed the socket, or used up the time: then this server gets no request either.
+        waiter.check()
         return
     raise CertificateError(why, hresult=HResult.INET_E_SECURITY_PROBLEM)
 

@@ -13,7 +13,15 @@ from support.message_websocket import (
 )
 from support.scripts import connected, noting
 
-from syncws import CertificateError, HResult, MessageWebSocket, OperationCanceledError, SocketSslErrorSeverity
+from syncws import (
+    CancellationTokenSource,
+    CertificateError,
+    HResult,
+    MessageWebSocket,
+    OperationCanceledError,
+    OperationTimedOutError,
+    SocketSslErrorSeverity,
+)
 
 
 @pytest.fixture
@@ -71,6 +79,17 @@ def test_a_rejected_server_fails_connect_and_gets_no_request(server_tls, secure)
         with pytest.raises(CertificateError) as raised:
             secure.connect(uri)
         assert_hresult(raised, HResult.INET_E_SECURITY_PROBLEM)
+    assert received == [b""]
+
+
+@pytest.mark.parametrize("end", ["close", "abort", "cancel", "too late"])
+def test_a_server_gets_no_request_after_a_handler_that_has_ended_connect(server_tls, secure, clock, end):
+    received, source = [], CancellationTokenSource()
+    ends = {"close": secure.close, "abort": secure.abort, "cancel": source.cancel, "too late": lambda: clock.advance(9)}
+    secure.add_server_custom_validation_requested(lambda sender, args: ends[end]())
+    error = OperationTimedOutError if end == "too late" else OperationCanceledError
+    with watched_wss(server_tls, received) as uri, source, pytest.raises(error, match="custom validation"):
+        secure.connect(uri, timeout=9, cancellation_token=source.token)
     assert received == [b""]
 
 
