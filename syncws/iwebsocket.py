@@ -446,6 +446,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
             IllegalMethodCallError: never connected (0x8000000E).
             ConnectionLostError: in a forked child, if it was asked for before the fork (0x80072EFE); else it is
                 readable there, because receiving raises at once.
+            OSError: the system has no descriptors left for it; the connection goes on.
         """
         session = self._session or self._connected_session()
         number = session.inbox.fileno()
