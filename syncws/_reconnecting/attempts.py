@@ -199,10 +199,13 @@ class Attempts:
             # An error that is raised holds this frame, which must not hold the error.
             del error
 
-    def wait_while_open(self, is_over: Callable[[], bool]) -> None:
-        """Wait until `is_over` says so, stop() is called or the token cancelled; whoever makes it true rings."""
+    def wait_while_open(self, is_over: Callable[[], bool], next_look: Callable[[], Deadline]) -> None:
+        """Wait until `is_over` says so, stop() is called or the token cancelled.
+
+        Whoever makes it true rings, or `next_look` returns when to look again.
+        """
         while not (is_over() or self.is_stopped or self._is_canceled):
-            self._ring_or(Deadline(None))
+            self._ring_or(next_look())
 
     def _end_previous(self) -> Exception | None:
         """Close the socket before; return why another is needed, None for the first."""

@@ -155,7 +155,7 @@ class Worker:
         owner._raise_connected(socket, self.attempts.attempt)
         del owner
         self._tell_waiting()
-        self.attempts.wait_while_open(self._look)
+        self.attempts.wait_while_open(self._look, self._next_look)
         if self._over.is_set():
             self._give_out_rest(socket)
         self._end_connection()
@@ -171,6 +171,13 @@ class Worker:
             if self._is_forwarding:
                 socket.message_received += self._forward
         return self._over.is_set()
+
+    def _next_look(self) -> Deadline:
+        """Return when to look again; where no thread can be started for the connection, read here until then."""
+        session = None if self.socket is None else self.socket._session
+        if session is None or not session.role.is_short_of_threads:
+            return Deadline(None)
+        return session.role.read_while_waiting(Deadline(None))
 
     def _give_out_held(self, socket: MessageWebSocket) -> None:
         held, self._held = self._held, None

@@ -343,6 +343,19 @@ def test_a_start_for_which_there_is_no_thread_may_be_tried_again(monkeypatch):
             assert socket.wait_connected(LIMIT)
 
 
+def test_its_own_thread_reads_where_no_other_can_be_started(monkeypatch):
+    class NoThread(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    with one_after_the_other(sends("1", "2", then=closes)) as uri:
+        socket = ReconnectingWebSocket(uri, on_connecting=lambda _: monkeypatch.setattr(threading, "Thread", NoThread))
+        log = Log(socket)
+        with socket:
+            log.wait_for("disconnected", "PEER")
+    assert log.entries[:4] == [("connected", 1), ("message", "1"), ("message", "2"), ("disconnected", "PEER")]
+
+
 @pytest.mark.parametrize("event", ["connected", "disconnected", "reconnecting", "message_received"])
 def test_close_in_a_handler_begins_and_waiting_there_is_refused(event):
     refusals = []
