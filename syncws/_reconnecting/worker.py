@@ -125,8 +125,9 @@ class Worker:
             error = exc
         except BaseException as exc:
             error = exc
-            # With the traceback, as for a handler; an error of the library's says it all without.
-            _logger.error("a ReconnectingWebSocket gives up: %s", exc, exc_info=not isinstance(exc, WebSocketError))
+            # With the traceback, as for a handler; an error of the library's says it all, and SystemExit is meant so.
+            is_plain = isinstance(exc, WebSocketError | SystemExit)
+            _logger.error("a ReconnectingWebSocket gives up: %s", exc, exc_info=not is_plain)
         finally:
             # After SystemExit from a handler too.
             self.attempts.stop()

@@ -390,7 +390,7 @@ def test_a_handler_that_raises_ends_nothing(caplog):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_it_is_over_for_who_waits_though_each_handler_ends_the_thread():
+def test_it_is_over_for_who_waits_though_each_handler_ends_the_thread(caplog):
     def leave(*_):
         sys.exit("enough")
 
@@ -401,6 +401,7 @@ def test_it_is_over_for_who_waits_though_each_handler_ends_the_thread():
         socket.start()
         with pytest.raises(SystemExit):
             socket.wait_closed(LIMIT)
+    assert "Traceback" not in caplog.text
 
 
 def test_handlers_that_raise_are_counted_at_their_connection():
