@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -132,8 +133,8 @@ def measure(row: Row, server: Server, clients: list[Any], rounds: int, shrink: i
     wall: dict[str, list[float]] = {client.name: [] for client in clients}
     cpu: dict[str, list[float]] = {client.name: [] for client in clients}
     for turn in range(rounds):
-        # Each round begins with another client: what follows a long one on a busy machine is not always the same.
-        for client in clients[turn % len(clients) :] + clients[: turn % len(clients)]:
+        # In another order each time, the same in each run: what one client leaves to do costs the next one time.
+        for client in random.Random(turn).sample(clients, len(clients)):
             # Text of 1 MiB takes websocket-client a third of a second: a few of them tell as much.
             is_slow = client.name == "websocket-client" and row.size > KIB
             few = max(1, number // 50) if is_slow else number
