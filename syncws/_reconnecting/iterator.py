@@ -34,7 +34,7 @@ class ReconnectingIterator(NotCopied):
         """Close the previous socket, and return the next one, connected.
 
         Raises:
-            StopIteration: close() was called, or an error was raised before.
+            StopIteration: close() was called, or a final or last error, see below, was raised before.
             OperationCanceledError: the cancellation token is cancelled (0x800704C7).
             InvalidOperationError: another thread is waiting for the next socket (0x800710DD).
             Exception: what the policy calls final, most often a ConnectFailedError or ConnectionOverError; or the last
