@@ -127,14 +127,21 @@ def case_of(row: Row, server: Server, count: int) -> Case:
     return Case(uri, count, row.size, row.kind, server.authority)
 
 
+def in_order_of(turn: int, clients: list[Any]) -> list[Any]:
+    """Return the clients in another order for each turn, the same in each run.
+
+    What one client leaves for the server to do costs the next one time, so none follows the same one in every round.
+    """
+    return random.Random(turn).sample(clients, len(clients))
+
+
 def measure(row: Row, server: Server, clients: list[Any], rounds: int, shrink: int) -> Figures:
     """Measure one row with every client, in turn."""
     number = max(2, row.times // shrink)
     wall: dict[str, list[float]] = {client.name: [] for client in clients}
     cpu: dict[str, list[float]] = {client.name: [] for client in clients}
     for turn in range(rounds):
-        # In another order each time, the same in each run: what one client leaves to do costs the next one time.
-        for client in random.Random(turn).sample(clients, len(clients)):
+        for client in in_order_of(turn, clients):
             # Text of 1 MiB takes websocket-client a third of a second: a few of them tell as much.
             is_slow = client.name == "websocket-client" and row.size > KIB
             few = max(1, number // 50) if is_slow else number

@@ -21,7 +21,7 @@ from typing import Any
 
 from case import Lap
 from clients import installed
-from peers import HAS_PROCESSORS, Server, case_of, serving, serving_apart, versions
+from peers import HAS_PROCESSORS, Server, case_of, in_order_of, serving, serving_apart, versions
 from report import Row, number, save, show
 
 CONNECTIONS = (1, 50, 200)
@@ -44,7 +44,7 @@ def measure_all(clients: list[Any], server: Server, rounds: int, messages: int) 
     """Return a row for each client: the medians, and how the last compares with the first."""
     times: dict[str, list[list[float]]] = {client.name: [[] for _ in CONNECTIONS] for client in clients}
     for turn in range(rounds):
-        for client in clients[turn % len(clients) :] + clients[: turn % len(clients)]:
+        for client in in_order_of(turn, clients):
             for count, measured in zip(CONNECTIONS, times[client.name], strict=True):
                 measured.append(measure(client, server, count, messages))
     rows = []
