@@ -165,6 +165,8 @@ class MessageInbox(Inbox):
         puller = self.puller
         if self._messages or self.is_ended or self._descriptor is not None or puller is None or not self.is_pulled:
             return None
+        if not puller.role.is_drained:
+            return None
         operation = Operation()
         try:
             self._begin(operation, _BUSY)

@@ -41,6 +41,7 @@ class Puller:
     """What fills an empty inbox on the thread that takes.
 
     Attributes:
+        role (SessionRole): the session's.
         is_torn (bool): True while bytes are on their way from the socket into the inbox.
     """
 
@@ -54,11 +55,13 @@ class Puller:
         "_torn_by",
         "_whole_decoder",
         "is_torn",
+        "role",
     )
 
     def __init__(self, reader: "Reader") -> None:
         """Make it for a connection that is made."""
         self._reader = reader
+        self.role = reader.session.role
         decoder = reader.decoder
         self._looks_cheaply = reader.session.transport.looks_cheaply
         # What pull_one() asks; None for pieces, for what may be compressed, and where frames are told in the log.
@@ -79,7 +82,7 @@ class Puller:
     @property
     def is_free(self) -> bool:
         """True when nobody reads, and no thread was started to do so."""
-        role = self._reader.session.role
+        role = self.role
         return not role.holders and (not role.is_asked or role.is_short_of_threads)
 
     def pull(self, operation: Operation, deadline: Deadline) -> int:
@@ -89,7 +92,7 @@ class Puller:
             LOOK when something may have changed, LATE when the deadline has passed without, BUSY when another thread
             reads or must: that tells the inbox what it reads, and when it gives way.
         """
-        role = self._reader.session.role
+        role = self.role
         holders = role.holders
         outcome = BUSY
         try:
@@ -129,7 +132,7 @@ class Puller:
         decoder = self._whole_decoder
         if decoder is None:
             return None
-        role = self._reader.session.role
+        role = self.role
         holders = role.holders
         message = None
         try:
@@ -163,7 +166,7 @@ class Puller:
 
     def _take_one(self, operation: Operation, decoder: Decoder, event: Event[Any, Any]) -> Message | None:
         reader = self._reader
-        role = reader.session.role
+        role = self.role
         message = None
         # As in _read().
         operation.is_busy = True
@@ -186,8 +189,7 @@ class Puller:
 
     def _read(self, operation: Operation, deadline: Deadline) -> int:
         reader = self._reader
-        session = reader.session
-        role = session.role
+        role = self.role
         role.is_wanted = False
         role.pulls += 1
         if self.is_torn:
@@ -268,7 +270,12 @@ class Puller:
                     undecoded.append(b"")
                 elif not reader.fetch():
                     return False, False
-            decoded = self._decoded = reader.separate(reader.decode(undecoded[0]))
+            events = reader.decode(undecoded[0])
+            if not events:
+                # A part of a message.
+                undecoded.clear()
+                return False, False
+            decoded = self._decoded = reader.separate(events)
             undecoded.clear()
         return self._give_out(decoded)
 
