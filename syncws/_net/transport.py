@@ -74,7 +74,7 @@ class Transport(Protocol):
 
     @property
     def most_bytes(self) -> int:
-        """How much is best received at a time, of much; of more than MANY_BYTES comes a view: see keep()."""
+        """How much is best received at a time, at most; of more than MANY_BYTES comes a view: see keep()."""
         ...
 
     @property
@@ -91,7 +91,7 @@ class Transport(Protocol):
         """Put up to `size` bytes into `kept`, b"" at the end of the stream; False when there is nothing now.
 
         That is one step, which an interruption does not split; where one does all the same, `is_torn` tells. Of a size
-        over MANY_BYTES, which only `most_bytes` may be, it is a view of memory that is used again when nobody holds it.
+        over MANY_BYTES, up to `most_bytes`, it is a view of memory that is used again when nobody holds it.
 
         Raises:
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF); so do send and flush.
@@ -267,7 +267,7 @@ class SocketTransport:
             if receive_small is not None and size <= SMALL_BYTES:
                 count = receive_small(self._socket, kept, size)
             elif size > MANY_BYTES:
-                count = _receive_much(self._socket, kept)
+                count = _receive_much(self._socket, kept, size)
             else:
                 kept.extend(map(self._socket.recv, (size,)))
                 count = len(kept[-1])

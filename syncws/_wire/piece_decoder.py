@@ -12,6 +12,12 @@ __all__ = ["PieceDecoder"]
 
 _new = object.__new__
 
+# What comes at a time is mostly one piece. Of larger ones the C library gives the memory back to the system each time,
+# and the page faults of the next cost more than a read.
+_PIECE_BYTES = 262144
+# scan() copies what it takes.
+_SCANNED_BYTES = 131072
+
 
 class PieceDecoder(FrameDecoder):
     """Turns the server's bytes into pieces of messages, and the events of a FrameDecoder.
@@ -22,6 +28,7 @@ class PieceDecoder(FrameDecoder):
 
     __slots__ = ("_copied_bytes", "_empty_fragments", "_has_ended", "_text")
 
+    most_bytes = _PIECE_BYTES
     _message_class: type[MessagePiece]
 
     def __init__(
@@ -39,6 +46,7 @@ class PieceDecoder(FrameDecoder):
                 given.
         """
         super().__init__(max_message_size, piece_class)
+        self._scan_limit = min(self._scan_limit, _SCANNED_BYTES)
         self._copied_bytes = copied_bytes
         # Set for a text message, also after its end.
         self._text: TextDecoder | None = None

@@ -119,10 +119,12 @@ def test_the_small_receive_refuses_what_it_does_not_take(ends):
 def test_the_large_receive_refuses_what_it_does_not_take(ends):
     with pytest.raises(TypeError):
         speedups.receive_much(ends[1])
+    with pytest.raises(ValueError, match=str(MUCH_BYTES + 1)):
+        speedups.receive_much(ends[1], deque(), MUCH_BYTES + 1)
     ends[0].send(b"hello")
     wait_until_readable(ends[1])
     with pytest.raises(AttributeError):
-        speedups.receive_much(ends[1], ())
+        speedups.receive_much(ends[1], (), 65537)
 
 
 class Full(deque):

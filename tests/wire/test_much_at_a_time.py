@@ -18,7 +18,7 @@ from syncws._wire.incoming import Violation
 pytestmark = pytest.mark.skipif(speedups is None or os.name == "nt", reason="in plain Python, and on Windows")
 
 LIMIT = 1 << 24
-SCANNED = 131072
+SCANNED = 262144
 
 
 def view_of(data):
@@ -29,7 +29,7 @@ def view_of(data):
         far.setblocking(False)
         kept = deque()
         assert far.send(data) == len(data)
-        assert speedups.receive_much(near, kept) == len(data)
+        assert speedups.receive_much(near, kept, speedups.MUCH_BYTES) == len(data)
     return kept.pop()
 
 

@@ -28,7 +28,7 @@ from syncws.events import Handler, log_handler_failure
 
 __all__ = ["MessageReceiver", "StreamReceiver", "make_message_receiver"]
 
-# A stream keeps larger pieces where they were received, in memory of MUCH_BYTES: so no more than half of it is idle.
+# A stream keeps larger pieces where they were received, in memory of MUCH_BYTES: so a sixth of it is in use at least.
 _COPIED_BYTES = 131072
 
 

@@ -108,6 +108,22 @@ descriptor_of(PyObject *socket, State *state)
     return descriptor;
 }
 
+/* How much is asked for; -1 with an exception for more than `most`. */
+static Py_ssize_t
+size_of(PyObject *number, int most)
+{
+    Py_ssize_t size = PyLong_AsSsize_t(number);
+
+    if (size == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    if (size < 0 || size > most) {
+        PyErr_Format(PyExc_ValueError, "the size must be in range(0, %d)", most + 1);
+        return -1;
+    }
+    return size;
+}
+
 /* Return what receive_much() and receive_small() do where recv() has failed with this errno. */
 static PyObject *
 nothing_received(int number)
@@ -141,12 +157,8 @@ syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "receive_small takes a socket, a deque and a size");
         return NULL;
     }
-    size = PyLong_AsSsize_t(args[2]);
-    if (size == -1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    if (size < 0 || size > SYNCWS_SMALL_BYTES) {
-        PyErr_Format(PyExc_ValueError, "the size must be in range(0, %d)", SYNCWS_SMALL_BYTES + 1);
+    size = size_of(args[2], SYNCWS_SMALL_BYTES);
+    if (size < 0) {
         return NULL;
     }
     descriptor = descriptor_of(args[0], state);
@@ -161,8 +173,8 @@ syncws_receive_small(PyObject *module, PyObject *const *args, Py_ssize_t count)
 #endif
 }
 
-/* receive_much(socket, kept) -> how many bytes were put into the deque `kept`, -1 when there is nothing now, -2 when what
- * there was is lost */
+/* receive_much(socket, kept, size) -> how many bytes were put into the deque `kept`, -1 when there is nothing now, -2 when
+ * what there was is lost */
 PyObject *
 syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -173,11 +185,15 @@ syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count)
     State *state = syncws_state(module);
     unsigned char *room;
     PyObject *buffer;
-    Py_ssize_t received;
+    Py_ssize_t size, received;
     int descriptor, number;
 
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "receive_much takes a socket and a deque");
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "receive_much takes a socket, a deque and a size");
+        return NULL;
+    }
+    size = size_of(args[2], SYNCWS_MUCH_BYTES);
+    if (size < 0) {
         return NULL;
     }
     descriptor = descriptor_of(args[0], state);
@@ -189,7 +205,7 @@ syncws_receive_much(PyObject *module, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    received = recv(descriptor, room, SYNCWS_MUCH_BYTES, MSG_DONTWAIT);
+    received = recv(descriptor, room, (size_t)size, MSG_DONTWAIT);
     number = errno;
     Py_END_ALLOW_THREADS
     if (received < 0) {

@@ -135,7 +135,7 @@ read_without_gil(Tls *self, unsigned char *room, Py_ssize_t size)
     return filled;
 }
 
-/* Read up to `size` bytes, of more than SYNCWS_MANY_BYTES whatever a buffer takes; `piece` gets them. */
+/* Read up to `size` bytes, which of more than SYNCWS_MANY_BYTES lie in a buffer then; `piece` gets them. */
 static Py_ssize_t
 read_piece(Tls *self, State *state, Py_ssize_t size, PyObject **piece)
 {
@@ -148,7 +148,7 @@ read_piece(Tls *self, State *state, Py_ssize_t size, PyObject **piece)
         return -1;
     }
     if (is_much) {
-        filled = read_without_gil(self, room, SYNCWS_MUCH_BYTES);
+        filled = read_without_gil(self, room, size < SYNCWS_MUCH_BYTES ? size : SYNCWS_MUCH_BYTES);
     }
     else {
         filled = read_without_gil(self, (unsigned char *)PyBytes_AS_STRING(*piece), size);
