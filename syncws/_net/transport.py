@@ -49,7 +49,11 @@ _LOST = -2
 # end it. Windows has no such signal.
 _NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 
-_receive_much: Any = getattr(speedups, "receive_much", None)
+_receive_much: Any = None if speedups is None or speedups.MUCH_BYTES == MANY_BYTES else speedups.receive_much
+# What is received at a time, of much, where that makes bytes. Of larger ones the C library would give the memory back
+# each time, and the page faults of the next cost more than a read.
+_MOST_BYTES = 262144
+
 # What tls/direct.py is over; asked for here because no module of TLS is loaded for a plain connection.
 _ENGINE = getattr(speedups, "TlsEngine", None)
 
@@ -74,7 +78,7 @@ class Transport(Protocol):
 
     @property
     def most_bytes(self) -> int:
-        """How much is best received at a time, at most; of more than MANY_BYTES comes a view: see keep()."""
+        """How much is best received at a time, at most; of more than MANY_BYTES may come a view: see keep()."""
         ...
 
     @property
@@ -91,7 +95,7 @@ class Transport(Protocol):
         """Put up to `size` bytes into `kept`, b"" at the end of the stream; False when there is nothing now.
 
         That is one step, which an interruption does not split; where one does all the same, `is_torn` tells. Of a size
-        over MANY_BYTES, up to `most_bytes`, it is a view of memory that is used again when nobody holds it.
+        over MANY_BYTES, up to `most_bytes`, it may be a view of memory that is used again when nobody holds it.
 
         Raises:
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF); so do send and flush.
@@ -226,6 +230,7 @@ class SocketTransport:
         "_is_closed",
         "_is_plain",
         "_lock",
+        "_receive_much",
         "_receive_small",
         "_received_before_abort",
         "_socket",
@@ -255,7 +260,8 @@ class SocketTransport:
         self._receive_small = speedups.receive_small if speedups is not None and self._is_plain else None
         # Elsewhere it costs an exception.
         self.looks_cheaply = self._receive_small is not None
-        self.most_bytes = MANY_BYTES if speedups is None or not self._is_plain else speedups.MUCH_BYTES
+        self._receive_much = _receive_much if self._is_plain else None
+        self.most_bytes = _MOST_BYTES if speedups is None or self._receive_much is None else speedups.MUCH_BYTES
         self.inbound = BandwidthMeter()
         self.outbound = BandwidthMeter()
 
@@ -266,8 +272,8 @@ class SocketTransport:
             # In C from the socket to `kept`, each way: no signal handler can come in between.
             if receive_small is not None and size <= SMALL_BYTES:
                 count = receive_small(self._socket, kept, size)
-            elif size > MANY_BYTES:
-                count = _receive_much(self._socket, kept, size)
+            elif self._receive_much is not None and size > MANY_BYTES:
+                count = self._receive_much(self._socket, kept, size)
             else:
                 kept.extend(map(self._socket.recv, (size,)))
                 count = len(kept[-1])
@@ -371,7 +377,6 @@ class SocketTransport:
         self._lock = locks.RLock()
         self._received_before_abort = None
         self.close()
-        self._receive_small = None
+        self._receive_small = self._receive_much = None
         self.looks_cheaply = False
-        self.most_bytes = MANY_BYTES
         self._socket = _InheritedSocket()

@@ -19,7 +19,7 @@ from syncws._wire.accelerated import speedups
 from syncws.errors import ConnectionLostError
 from syncws.hresult import HResult
 
-MUCH_BYTES = MANY_BYTES if speedups is None else speedups.MUCH_BYTES
+MUCH_BYTES = 262144 if speedups is None else speedups.MUCH_BYTES
 
 
 @pytest.fixture
