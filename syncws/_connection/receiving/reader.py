@@ -41,7 +41,7 @@ _logger = logging.getLogger("syncws.reader")
 # many reads in a row that fill less than that, the next one asks for no more.
 _SMALL_READS = 16
 # A large read that brings at most this many frames is followed by one of the largest size.
-_FEW_FRAMES = 64
+_FEW_FRAMES = 256
 # The inbox must have room for this many reads of the largest size.
 _MOST_READS_WAITING = 4
 # A reader thread that was started for something that came, and that nobody needs, ends after this much silence.
