@@ -38,6 +38,10 @@ pytestmark = pytest.mark.skipif(not SENDS_AT_ONCE, reason="only the compiled par
 
 KEY = b"\x01\x80\xff\x7f"
 
+# The most bytes of a payload, in the open and over TLS.
+MOST = 131072
+RECORD = 16384
+
 
 @pytest.fixture(params=["ws", "wss"])
 def line(request, server_tls, client_tls):
@@ -124,12 +128,12 @@ def test_what_a_stream_writes_otherwise_enters_the_method(line):
     view = memoryview(b"view")
     sink._write(b"told", print)
     sink._write(view, None)
-    sink._write_text(bytes(16385))
+    sink._write_text(bytes(MOST + 1))
     del sink._control
     sink._write_text(b"bare")
     sink._outbox = None
     sink._write_text(b"without")
-    assert sink.entered == [(b"told", print), (view, None), bytes(16385), b"bare", b"without"]
+    assert sink.entered == [(b"told", print), (view, None), bytes(MOST + 1), b"bare", b"without"]
     assert line.transport.outbound.total_bytes == line.sent_before
     sink._outbox, sink._control = line.outbox, None
     with pytest.raises(AttributeError, match="_message_type"):
@@ -141,9 +145,40 @@ def test_any_buffer_may_be_sent(line):
     assert line.read(1) == [b"234567"]
 
 
+def most_of(line):
+    return RECORD if isinstance(line, TlsLine) else MOST
+
+
 def test_what_is_larger_is_left_to_send(line):
-    assert line.send(bytes(16385)) is False
+    assert line.send(bytes(most_of(line) + 1)) is False
     assert line.transport.outbound.total_bytes == line.sent_before
+
+
+@pytest.mark.parametrize("size", [RECORD, RECORD + 1, 65535, 65536, MOST - 1, MOST])
+def test_a_large_frame_goes_whole_too(line, size):
+    payload = bytes(index * 7 & 0xFF for index in range(min(size, most_of(line))))
+    end = line.reading(3)
+    for _ in range(3):
+        assert line.send(payload) is True
+    assert end() == [payload] * 3
+    assert line.outbox.tally.whole == 3
+    assert line.outbox.is_idle
+
+
+# How many such characters are certain to fit, by the longest that a str of their kind may have.
+LONGEST = {"x": 1, "é": 2, "ÿ": 2, "€": 3, "😀": 4}
+
+
+@pytest.mark.parametrize("character", LONGEST)
+def test_a_text_goes_whole_whose_utf_8_is_certain_to_fit(line, character):
+    text = character * (most_of(line) // LONGEST[character])
+    size = sys.getsizeof(text)
+    end = line.reading(1)
+    assert line.outbox.send_at_once(text) is True
+    assert end() == [text.encode()]
+    # A long one is not kept a second time, as UTF-8.
+    assert sys.getsizeof(text) == size or len(text) <= 4096
+    assert line.outbox.send_at_once(text + character) is False
 
 
 def test_nothing_goes_past_what_was_posted(line):
@@ -446,27 +481,21 @@ def test_what_a_message_is_of_tells_its_type_unless_it_is_said(line, content, fi
 @pytest.mark.parametrize(
     "content",
     [
-        "x" * 16385,
-        "é" * 4097,
+        "x" * (MOST + 1),
+        "é" * (MOST // 2 + 1),
         "\ud800",
-        bytes(16385),
+        "\ud800" * 5000,
+        bytes(MOST + 1),
         memoryview(b"abc"),
         bytearray(b"abc"),
         type("Text", (str,), {})("a"),
         7,
     ],
-    ids=["long", "long and not ASCII", "surrogate", "many", "view", "bytearray", "subclass", "number"],
+    ids=["long", "long and not ASCII", "surrogate", "surrogates", "many", "view", "bytearray", "subclass", "number"],
 )
 def test_whatever_else_is_left_to_send(line, content):
     assert line.outbox.send_at_once(content) is False
     assert line.outbox.tally.whole == 0
-
-
-def test_a_long_text_is_not_kept_a_second_time(line):
-    text = "é" * 5000
-    before = sys.getsizeof(text)
-    assert line.outbox.send_at_once(text) is False
-    assert sys.getsizeof(text) == before
 
 
 def test_no_two_frames_have_one_key_also_when_the_stock_runs_out(line):

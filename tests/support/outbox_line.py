@@ -160,8 +160,9 @@ def parse_all_whole(data):
     end = position = 0
     while position + 6 <= len(data):
         length, start = data[position + 1] & 0x7F, position + 6
-        if length == 126:
-            length, start = int.from_bytes(data[position + 2 : position + 4], "big"), position + 8
+        if length >= 126:
+            start += 2 if length == 126 else 8
+            length = int.from_bytes(data[position + 2 : start - 4], "big")
         position = start + length
         if position <= len(data):
             end = position

@@ -110,6 +110,7 @@ static void
 free_module(void *module)
 {
     clear(module);
+    PyMem_Free(syncws_state(module)->frame);
 #if SYNCWS_HAS_TLS
     syncws_free_openssl(syncws_state(module));
 #endif

@@ -12,9 +12,9 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-/* A larger payload is worth its own bytes object, and that other threads run meanwhile; so is text of more characters
- * that is not ASCII, for a str keeps its UTF-8 as long as it lives. */
-enum { MOST_BYTES = 16384, MOST_CHARACTERS = 4096 };
+/* With a larger payload other threads run meanwhile; over TLS with one of more than a record. A str that is not ASCII keeps
+ * its UTF-8 as long as it lives, once it was asked for it: one of more characters is not. */
+enum { MOST_BYTES = 131072, RECORD_BYTES = 16384, KEPT_CHARACTERS = 4096 };
 
 static int
 sender_traverse(PyObject *object, visitproc visit, void *arg)
@@ -173,6 +173,16 @@ cut(PyObject *direct, State *state)
     PyErr_Restore(type, value, traceback);
 }
 
+/* Where a frame of a larger payload is masked, the same for all: fresh memory costs page faults. */
+static unsigned char *
+large_room(State *state)
+{
+    if (state->frame == NULL) {
+        state->frame = PyMem_Malloc(SYNCWS_LONGEST_HEAD + MOST_BYTES);
+    }
+    return state->frame;
+}
+
 /* Give a frame to the socket, which it may be over TLS; return 0 when it takes nothing now. */
 static int
 push(PyObject *direct, State *state, const unsigned char *frame, Py_ssize_t size, SyncwsSent *sent)
@@ -196,16 +206,29 @@ push(PyObject *direct, State *state, const unsigned char *frame, Py_ssize_t size
     return sent->taken >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
+/* The most bytes of a payload. */
+static Py_ssize_t
+most_of(const Sender *self, const State *state)
+{
+#if SYNCWS_HAS_TLS
+    if (self->direct != NULL && PyObject_TypeCheck(self->direct, state->tls_type)) {
+        return RECORD_BYTES;
+    }
+#endif
+    return MOST_BYTES;
+}
+
 static PyObject *
 send_frame(PyObject *object, State *state, unsigned first, const void *payload, Py_ssize_t length)
 {
     Sender *self = (Sender *)object;
-    unsigned char frame[SYNCWS_LONGEST_HEAD + MOST_BYTES], key[SYNCWS_KEY_BYTES];
+    unsigned char room[SYNCWS_LONGEST_HEAD + RECORD_BYTES], key[SYNCWS_KEY_BYTES];
+    unsigned char *frame = length > RECORD_BYTES ? large_room(state) : room;
     Py_ssize_t size;
     SyncwsSent sent;
     int alone;
 
-    if (length > MOST_BYTES || !is_clear(self, state)) {
+    if (frame == NULL || !is_clear(self, state)) {
         Py_RETURN_FALSE;
     }
     alone = take_key(state, key);
@@ -232,34 +255,55 @@ send_frame(PyObject *object, State *state, unsigned first, const void *payload, 
     return note_sent(object, state, sent.moved, sent.is_whole);
 }
 
+/* Send a text of which its UTF-8 is certain to be no more than `most` bytes. */
+static PyObject *
+send_text(PyObject *object, State *state, PyObject *payload, unsigned first, Py_ssize_t most)
+{
+    Py_ssize_t characters = PyUnicode_GET_LENGTH(payload), length = 0;
+    int kind = PyUnicode_KIND(payload), longest = kind == PyUnicode_1BYTE_KIND ? 2 : kind == PyUnicode_2BYTE_KIND ? 3 : 4;
+    PyObject *encoded = NULL, *result;
+    const char *text = NULL;
+
+    if (characters <= KEPT_CHARACTERS || (PyUnicode_IS_ASCII(payload) && characters <= most)) {
+        text = PyUnicode_AsUTF8AndSize(payload, &length);
+    }
+    else if (characters <= most / longest && is_clear((Sender *)object, state)) {
+        encoded = PyUnicode_AsUTF8String(payload);
+        text = encoded == NULL ? NULL : PyBytes_AS_STRING(encoded);
+        length = encoded == NULL ? 0 : PyBytes_GET_SIZE(encoded);
+    }
+    if (text == NULL) {
+        /* Also where it holds a surrogate: the error is Python's to word. */
+        PyErr_Clear();
+        Py_RETURN_FALSE;
+    }
+    result = send_frame(object, state, first ? first : SYNCWS_FIN_TEXT, text, length);
+    Py_XDECREF(encoded);
+    return result;
+}
+
 /* Send a payload in a frame with the byte `first`, 0 for what its type says; return whether it was done. */
 PyObject *
 syncws_send(PyObject *object, State *state, PyObject *payload, unsigned first)
 {
+    Py_ssize_t most = most_of((Sender *)object, state);
     PyObject *result;
     Py_buffer data;
-    Py_ssize_t length;
 
     if (PyUnicode_CheckExact(payload)) {
-        Py_ssize_t most = PyUnicode_IS_ASCII(payload) ? MOST_BYTES : MOST_CHARACTERS;
-        const char *text = PyUnicode_GET_LENGTH(payload) <= most ? PyUnicode_AsUTF8AndSize(payload, &length) : NULL;
-
-        if (text == NULL) {
-            /* Also where it holds a surrogate: the error is Python's to word. */
-            PyErr_Clear();
-            Py_RETURN_FALSE;
-        }
-        return send_frame(object, state, first ? first : SYNCWS_FIN_TEXT, text, length);
+        return send_text(object, state, payload, first, most);
     }
     if (PyBytes_CheckExact(payload)) {
-        return send_frame(object, state, first ? first : SYNCWS_FIN_BINARY, PyBytes_AS_STRING(payload),
-            PyBytes_GET_SIZE(payload));
+        return PyBytes_GET_SIZE(payload) > most
+                   ? Py_NewRef(Py_False)
+                   : send_frame(object, state, first ? first : SYNCWS_FIN_BINARY, PyBytes_AS_STRING(payload),
+                       PyBytes_GET_SIZE(payload));
     }
     if (!first || PyObject_GetBuffer(payload, &data, PyBUF_SIMPLE) < 0) {
         PyErr_Clear();
         Py_RETURN_FALSE;
     }
-    result = send_frame(object, state, first, data.buf, data.len);
+    result = data.len > most ? Py_NewRef(Py_False) : send_frame(object, state, first, data.buf, data.len);
     PyBuffer_Release(&data);
     return result;
 }

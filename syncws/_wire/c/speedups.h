@@ -92,6 +92,8 @@ typedef struct {
     PyObject *is_discarding_name;
     PyObject *control_name;
     PyObject *kind_name;
+    /* NULL until it is needed; see senders.c. */
+    unsigned char *frame;
 } State;
 
 /* An event args object or a message on its way there: the base class of incoming.Message. */
