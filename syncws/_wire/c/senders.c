@@ -12,9 +12,10 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-/* With a larger payload other threads run meanwhile; over TLS with one of more than a record. A str that is not ASCII keeps
- * its UTF-8 as long as it lives, once it was asked for it: one of more characters is not. */
-enum { MOST_BYTES = 131072, RECORD_BYTES = 16384, KEPT_CHARACTERS = 4096 };
+/* With a payload of more than MOST_BYTES, over TLS of MOST_OVER_TLS, other threads run meanwhile. One up to SMALL_BYTES is
+ * masked on the stack. A str that is not ASCII keeps its UTF-8 as long as it lives, once it was asked for it: one of more
+ * than KEPT_CHARACTERS is not. */
+enum { MOST_BYTES = 131072, MOST_OVER_TLS = 65536, SMALL_BYTES = 16384, KEPT_CHARACTERS = 4096 };
 
 static int
 sender_traverse(PyObject *object, visitproc visit, void *arg)
@@ -212,7 +213,7 @@ most_of(const Sender *self, const State *state)
 {
 #if SYNCWS_HAS_TLS
     if (self->direct != NULL && PyObject_TypeCheck(self->direct, state->tls_type)) {
-        return RECORD_BYTES;
+        return MOST_OVER_TLS;
     }
 #endif
     return MOST_BYTES;
@@ -222,8 +223,8 @@ static PyObject *
 send_frame(PyObject *object, State *state, unsigned first, const void *payload, Py_ssize_t length)
 {
     Sender *self = (Sender *)object;
-    unsigned char room[SYNCWS_LONGEST_HEAD + RECORD_BYTES], key[SYNCWS_KEY_BYTES];
-    unsigned char *frame = length > RECORD_BYTES ? large_room(state) : room;
+    unsigned char room[SYNCWS_LONGEST_HEAD + SMALL_BYTES], key[SYNCWS_KEY_BYTES];
+    unsigned char *frame = length > SMALL_BYTES ? large_room(state) : room;
     Py_ssize_t size;
     SyncwsSent sent;
     int alone;
