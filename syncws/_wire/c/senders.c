@@ -224,12 +224,15 @@ send_frame(PyObject *object, State *state, unsigned first, const void *payload, 
 {
     Sender *self = (Sender *)object;
     unsigned char room[SYNCWS_LONGEST_HEAD + SMALL_BYTES], key[SYNCWS_KEY_BYTES];
-    unsigned char *frame = length > SMALL_BYTES ? large_room(state) : room;
+    unsigned char *frame = room;
     Py_ssize_t size;
     SyncwsSent sent;
     int alone;
 
-    if (frame == NULL || !is_clear(self, state)) {
+    if (length > most_of(self, state) || !is_clear(self, state)) {
+        Py_RETURN_FALSE;
+    }
+    if (length > SMALL_BYTES && (frame = large_room(state)) == NULL) {
         Py_RETURN_FALSE;
     }
     alone = take_key(state, key);
@@ -256,11 +259,11 @@ send_frame(PyObject *object, State *state, unsigned first, const void *payload, 
     return note_sent(object, state, sent.moved, sent.is_whole);
 }
 
-/* Send a text of which its UTF-8 is certain to be no more than `most` bytes. */
+/* Send a text if its UTF-8 is certain to fit. */
 static PyObject *
-send_text(PyObject *object, State *state, PyObject *payload, unsigned first, Py_ssize_t most)
+send_text(PyObject *object, State *state, PyObject *payload, unsigned first)
 {
-    Py_ssize_t characters = PyUnicode_GET_LENGTH(payload), length = 0;
+    Py_ssize_t characters = PyUnicode_GET_LENGTH(payload), most = most_of((Sender *)object, state), length = 0;
     int kind = PyUnicode_KIND(payload), longest = kind == PyUnicode_1BYTE_KIND ? 2 : kind == PyUnicode_2BYTE_KIND ? 3 : 4;
     PyObject *encoded = NULL, *result;
     const char *text = NULL;
@@ -287,24 +290,21 @@ send_text(PyObject *object, State *state, PyObject *payload, unsigned first, Py_
 PyObject *
 syncws_send(PyObject *object, State *state, PyObject *payload, unsigned first)
 {
-    Py_ssize_t most = most_of((Sender *)object, state);
     PyObject *result;
     Py_buffer data;
 
     if (PyUnicode_CheckExact(payload)) {
-        return send_text(object, state, payload, first, most);
+        return send_text(object, state, payload, first);
     }
     if (PyBytes_CheckExact(payload)) {
-        return PyBytes_GET_SIZE(payload) > most
-                   ? Py_NewRef(Py_False)
-                   : send_frame(object, state, first ? first : SYNCWS_FIN_BINARY, PyBytes_AS_STRING(payload),
-                       PyBytes_GET_SIZE(payload));
+        return send_frame(object, state, first ? first : SYNCWS_FIN_BINARY, PyBytes_AS_STRING(payload),
+            PyBytes_GET_SIZE(payload));
     }
     if (!first || PyObject_GetBuffer(payload, &data, PyBUF_SIMPLE) < 0) {
         PyErr_Clear();
         Py_RETURN_FALSE;
     }
-    result = data.len > most ? Py_NewRef(Py_False) : send_frame(object, state, first, data.buf, data.len);
+    result = send_frame(object, state, first, data.buf, data.len);
     PyBuffer_Release(&data);
     return result;
 }
