@@ -389,7 +389,7 @@ class MessageWebSocketControl(WebSocketControl):
         """,
     )
     max_message_size: Setting[int] = Setting[int].depending(
-        lambda control: MAX_UINT32 if control._receive_mode else _LARGEST_MESSAGE,
+        lambda control: min(control._message_limit(), MAX_UINT32),
         number_from(0, MAX_UINT32, "0xFFFFFFFF for no limit"),
         """Bytes that an incoming message may have; 0xFFFFFFFF for no limit (MessageWebSocketControl.MaxMessageSize).
 
