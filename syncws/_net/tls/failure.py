@@ -3,10 +3,10 @@
 A pure function: any thread may call it.
 """
 
-import ipaddress
 import re
 import ssl
 
+from syncws._net.address import parse_address
 from syncws.errors import TlsError
 from syncws.hresult import HResult
 
@@ -72,17 +72,9 @@ def _alert_error(alert: str, server_name: str) -> TlsError:
     about = f": {_MEANINGS[alert]}" if alert in _MEANINGS else ""
     if alert in _ALERTS_ABOUT_OUR_CERTIFICATE:
         about = ", about the client certificate"
-    if alert in _ALERTS_ABOUT_THE_NAME and _is_address(server_name):
+    if alert in _ALERTS_ABOUT_THE_NAME and parse_address(server_name) is not None:
         about += ", or it wants a name (SNI), which an IP address is not"
     error = TlsError(f"TLS handshake with {server_name} failed: it sent the alert {alert}{about}")
     # Unrelated to the peer, as RFC 8446 6.2 has it: what 500 is in HTTP.
     error._is_transient = alert == "internal_error"
     return error
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
