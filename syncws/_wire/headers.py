@@ -4,12 +4,12 @@ Pure functions over strings: any thread may call them.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from syncws._wire.shown import shown_text
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
-__all__ = ["TOKEN", "check_request_header", "check_subprotocol", "check_subprotocols", "is_token"]
+__all__ = ["TOKEN", "check_request_header", "check_subprotocols", "is_token"]
 
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """A token (RFC 9110 5.6.2), as a regular expression."""
@@ -71,30 +71,10 @@ def check_request_header(name: str, value: str) -> None:
             )
 
 
-def check_subprotocol(protocol: object, others: Sequence[str] = ()) -> str:
-    """Check one entry of control.supported_protocols against the rules and its neighbours (RFC 6455 4.1).
-
-    No message shows it: it may be a bearer token.
-
-    Raises:
-        InvalidArgumentTypeError: it is not a str (0x80070057).
-        InvalidArgumentError: it is not a token, or there already (0x80070057).
-    """
-    if not isinstance(protocol, str):
-        raise InvalidArgumentTypeError(f"a subprotocol must be str, not {type(protocol).__name__}")
-    if not is_token(protocol):
-        raise InvalidArgumentError(
-            f"subprotocol number {len(others) + 1} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~"
-        )
-    if protocol in others:
-        raise InvalidArgumentError(
-            f"subprotocol number {len(others) + 1} is in the list already: each may be there only once"
-        )
-    return protocol
-
-
 def check_subprotocols(protocols: Iterable[object]) -> list[str]:
-    """Check a whole list of subprotocols.
+    """Check a whole list of subprotocols (RFC 6455 4.1).
+
+    No message shows one: it may be a bearer token.
 
     Raises:
         InvalidArgumentTypeError: it is not a sequence, or has an entry that is not a str (0x80070057).
@@ -104,6 +84,16 @@ def check_subprotocols(protocols: Iterable[object]) -> list[str]:
         given = type(protocols).__name__
         raise InvalidArgumentTypeError(f'subprotocols must be a sequence of str, as in ["chat"], not {given}')
     checked: list[str] = []
-    for protocol in protocols:
-        checked.append(check_subprotocol(protocol, checked))
+    for number, protocol in enumerate(protocols, 1):
+        if not isinstance(protocol, str):
+            raise InvalidArgumentTypeError(f"a subprotocol must be str, not {type(protocol).__name__}")
+        if not is_token(protocol):
+            raise InvalidArgumentError(
+                f"subprotocol number {number} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~"
+            )
+        if protocol in checked:
+            raise InvalidArgumentError(
+                f"subprotocol number {number} is in the list already: each may be there only once"
+            )
+        checked.append(protocol)
     return checked
