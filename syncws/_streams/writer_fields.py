@@ -67,8 +67,10 @@ class WriterFields:
 
         Source: DataWriter(), DataWriter(IOutputStream).
         """
-        if type(output_stream) is not OutputStream:
-            _check_stream(output_stream)
+        # By its type first: most are.
+        if type(output_stream) is not OutputStream and not isinstance(output_stream, IOutputStream | None):
+            kind = type(output_stream).__name__
+            raise InvalidArgumentTypeError(f"output_stream must be an OutputStream, not {kind}")
         self._stream = output_stream
         self._turn = [None]
         self._parts = []
@@ -225,12 +227,6 @@ def refuse(writer: WriterFields) -> NoReturn:
 def refuse_without_stream() -> NoReturn:
     """Raise that there is no stream."""
     raise IllegalMethodCallError("the DataWriter has no stream: it was made without one, or the stream was detached")
-
-
-def _check_stream(output_stream: object) -> None:
-    if output_stream is not None and not isinstance(output_stream, IOutputStream):
-        kind = type(output_stream).__name__
-        raise InvalidArgumentTypeError(f"output_stream must be an OutputStream, not {kind}")
 
 
 IN_PYTHON = WriterFields
