@@ -25,10 +25,6 @@ _EMPTY = b"\x00"
 _INPUT_BYTES = 8192
 
 
-def _zlib_alone(level: int, size: int) -> Any:
-    return zlib
-
-
 class BadDeflateError(Exception):
     """What came is not compressed as RFC 7692 has it."""
 
@@ -61,7 +57,7 @@ class Deflater:
         level: int = 6,
         memory_level: int = 8,
         minimum_size: int = 0,
-        library_for: Callable[[int, int], Any] = _zlib_alone,
+        library_for: Callable[[int, int], Any] = lambda level, size: zlib,
     ) -> None:
         """Make one for the client's side of `agreement`; it takes no memory before the first message.
 
