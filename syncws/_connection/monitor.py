@@ -300,15 +300,13 @@ class Monitor:
         """Return the seconds until something is due, None when nothing will be; requires the lock."""
         return Deadline(self._heap[0][0] - now()).remaining if self._heap else None
 
-    def run_due(self) -> float | None:
-        """Run all that is due; return the seconds until something else is, None when nothing will be."""
+    def run_due(self) -> None:
+        """Run all that is due."""
         while self._soon:
             _run_soon(self._soon.popleft())
         while (timer := self._take_due()) is not None:
             _run(timer)
             del timer
-        with self._lock:
-            return self._seconds_left()
 
     def _take_due(self) -> Timer | None:
         """Take the first timer out of the heap if it is due."""

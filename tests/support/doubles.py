@@ -160,6 +160,11 @@ class HandMonitor(Monitor):
     def _start_thread(self):
         self.starts += 1
 
+    def run_due(self):
+        """Run all that is due; return the seconds until something else is, None when nothing will be."""
+        super().run_due()
+        return self._seconds_left()
+
     def pass_time(self, seconds):
         """Turn the clock, and run everything at the time at which it is due."""
         end = self.clock() + seconds
