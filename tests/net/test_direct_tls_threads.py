@@ -250,10 +250,10 @@ def test_messages_and_connections_leave_nothing(make_line, server_tls, client_tl
             other.transport.send(b"x" * 20000)
             other.close()
 
-    messages(20000)
-    connections(50)
+    messages(2000)
+    connections(30)
     before, descriptors = memory(), len(os.listdir("/proc/self/fd"))
-    messages(100_000)
-    connections(200)
-    assert memory() - before < 4_000_000
+    messages(25_000)
+    connections(50)
+    assert memory() - before < 1_000_000
     assert len(os.listdir("/proc/self/fd")) == descriptors
