@@ -271,15 +271,15 @@ def test_flags_print_their_names():
     assert set(str(InputStreamOptions(3)).split("|")) == {"PARTIAL", "READ_AHEAD"}
 
 
-@pytest.mark.parametrize("member", HResult)
-def test_an_hresult_is_found_by_either_form(member):
-    assert HResult(int(member)) is HResult(int(member) + (1 << 32)) is member
+def test_an_hresult_is_found_by_either_form():
+    for member in HResult:
+        assert HResult(int(member)) is HResult(int(member) + (1 << 32)) is member
 
 
-@pytest.mark.parametrize("status", range(100, 600))
-def test_the_hresult_of_every_http_status_has_a_name(status):
-    number = hresult_of_http_status(status)
-    assert HResult(number) is HResult(number & 0xFFFF_FFFF)
+def test_the_hresult_of_every_http_status_has_a_name():
+    for status in range(100, 600):
+        number = hresult_of_http_status(status)
+        assert HResult(number) is HResult(number & 0xFFFF_FFFF)
 
 
 @pytest.mark.parametrize("number", [0, 1, 0x8000_0001, -1, 1 << 32, 1 << 64, "0x80072EFD", None])

@@ -4,6 +4,8 @@ The bytes of the server are made here, by a few lines that share nothing with wi
 """
 
 import functools
+import itertools
+import operator
 import struct
 import tracemalloc
 
@@ -165,7 +167,7 @@ def pattern(length):
 
 
 def naive_mask(data, mask):
-    return bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+    return bytes(map(operator.xor, data, itertools.cycle(mask)))
 
 
 def count_masks(monkeypatch, *modules):
