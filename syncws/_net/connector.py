@@ -282,7 +282,7 @@ class Connect(Opening):
                 except WebSocketError as exc:
                     if dialer.refuse_own_end(dialed):
                         continue
-                    # A copy: an error that held itself would wait for the garbage collector.
+                    # A copy: what is raised has its attempts, and an error among its own would wait for the collector.
                     dialer.fail(dialed, fresh(exc))
                     if self._is_at_end or not dialer.has_more or not _is_silence(exc):
                         raise

@@ -261,8 +261,8 @@ class Outbox(Turns):
             self._role.release()
             has_role = False
             if self._role._is_owned():  # type: ignore[attr-defined] # what threading.Condition asks of a lock
-                # In a signal handler that came before a send on this thread had noted itself as the owner, and that has
-                # the role: taken once more, because send() gives it back.
+                # Still this thread's: a signal handler interrupts a send that has the role, and has not noted itself as
+                # the owner yet. Taken once more, because this send gives it back.
                 self._role.acquire(False)
                 raise InvalidOperationError("a signal handler cannot send while it interrupts a send")
             self._wait_for_turn(current, size, deadline)

@@ -89,7 +89,7 @@ class Posted:
             return control.frame
         if not may_close or self.close_frame is None:
             return None
-        # Not told by the two others, which post_close() sets one after the other.
+        # By a flag of its own: while post_close() is between its two steps, the frame looks as if it had been taken.
         self.has_closed = True
         frame, self.close_frame = self.close_frame, None
         return frame
