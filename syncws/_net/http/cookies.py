@@ -31,10 +31,8 @@ class Cookies:
         """Take what control.cookies says, for a connect that begins at `uri`: names and values are for its host."""
         self._first_uri = uri
         self.jar: CookieJar | None = None
-        if given is None:
-            return
         if not isinstance(given, MappingProxyType):
-            self.jar = cast("CookieJar", given)
+            self.jar = cast("CookieJar | None", given)
         elif given:
             jar = self.jar = _own_jar()
             # As if the host had set them, because only the standard library knows how it tells hosts apart.

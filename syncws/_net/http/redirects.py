@@ -57,7 +57,7 @@ def _target(answer: HttpStatusError, uri: WebSocketUri) -> WebSocketUri:
         scheme, colon, rest = location.partition(":")
         with loading():
             return parse_uri(f"{WEBSOCKET_SCHEMES.get(scheme.lower(), scheme)}{colon}{rest}")
-    except (InvalidArgumentError, ValueError) as exc:
+    except ValueError as exc:
         reason = exc.message if isinstance(exc, InvalidArgumentError) else "its Location cannot be read"
         raise RedirectError(
             f"the server's redirect to {shown_url(answer.location or '')} does not lead to a WebSocket URI: {reason}",
