@@ -134,9 +134,8 @@ def is_exempt(host: str, port: int, no_proxy: str, what: str = "no_proxy") -> bo
         what: where the list comes from, for the log.
     """
     name = host.partition("%")[0].lower().rstrip(".")
-    entries = [entry for entry in re.split(r"[\s,;]+", no_proxy.lower()) if entry]
     # A list: a bad entry is logged whatever is before it.
-    return any([_matches(entry, name, port, what) for entry in entries])  # noqa: C419
+    return any([_matches(entry, name, port, what) for entry in re.split(r"[\s,;]+", no_proxy.lower())])  # noqa: C419
 
 
 def _matches(entry: str, name: str, port: int, what: str) -> bool:
@@ -172,7 +171,7 @@ def _is_named(exempt: str, name: str) -> bool:
     if not label.isascii():
         # As the URI's own name: IDNA-encoded.
         label = read_http_url(f"http://{label}", "no_proxy")[0]
-    return bool(label) and (name == label or name.endswith(f".{label}"))
+    return name == label or name.endswith(f".{label}")
 
 
 def _split_port(entry: str) -> tuple[str, int | None]:
