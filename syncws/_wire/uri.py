@@ -126,9 +126,9 @@ def _read_any(text: str) -> tuple[bool, tuple[str, int | None, str]]:
         raise InvalidArgumentError("uri begins or ends with white space: remove it with uri.strip()")
     shown = f"uri '{shown_url(text)}'"
     check_characters(text, "uri")
-    scheme, colon, rest = text.partition(":")
+    scheme, _, rest = text.partition(":")
     scheme = scheme.lower()
-    if not colon or not rest.startswith("//"):
+    if not rest.startswith("//"):
         raise InvalidArgumentError(f"{shown} is not absolute: it must look like ws://host/path")
     if scheme not in ("ws", "wss"):
         instead = WEBSOCKET_SCHEMES.get(scheme)
@@ -181,7 +181,7 @@ def _read_plain(url: str) -> tuple[str, int | None, str] | None:
     port = None if digits is None else int(digits)
     if len(host) > 253 or (port is not None and port > 65535):
         return None
-    if (host[-1] <= "9" or "x" in host) and _NUMBER.fullmatch(host.rpartition(".")[2]):
+    if _NUMBER.fullmatch(host.rpartition(".")[2]):
         try:
             host = _plain_ipv4(host)
         except ValueError:
