@@ -86,7 +86,7 @@ BAD = {
     "http://example.org": "scheme",
     "https://example.org": "write wss:// for https://",
     "ws+unix:///run/socket:/path": "has a scheme other than ws and wss: a Unix socket's path goes to unix_connect()",
-    "wsx://example.org": "scheme",
+    "wsx://example.org": r"a scheme other than ws and wss \[HRESULT",
     "file:///etc/passwd": "scheme",
     "ws://example.org#": "fragment",
     "ws://example.org/#part": r"#\*\*\*' has a fragment",
