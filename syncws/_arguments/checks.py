@@ -54,12 +54,12 @@ def check_integer(value: object, what: str, minimum: int, maximum: int) -> int:
     return number
 
 
-def shown_number(value: float) -> str:
+def shown_number(number: int) -> str:
     """Return a number as a message shows it."""
-    if isinstance(value, int) and value.bit_length() > 256:
+    if number.bit_length() > 256:
         # Python refuses to write out integers of thousands of digits.
-        return f"an integer of {value.bit_length()} bits"
-    return repr(value)
+        return f"an integer of {number.bit_length()} bits"
+    return repr(number)
 
 
 def check_count(value: object, what: str) -> int:
