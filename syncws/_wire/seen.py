@@ -121,7 +121,7 @@ class FrameScanner:
         """Take the next bytes; return the frames that they complete."""
         seen: list[SeenFrame] = []
         view = memoryview(data)
-        while view or (self._frame is not None and not self._missing):
+        while view or self._frame is not None:
             if self._frame is None:
                 view = self._begin(view)
                 continue
