@@ -100,14 +100,18 @@ def _number_errors_as_winsock() -> None:
         setattr(errno, name, number)
     socket.errorTab = ERROR_TEXTS
     os.strerror = lambda number: "Unknown error" if number >= 10000 else _strerror(number)
-    connect_ex, getsockopt = socket.socket.connect_ex, socket.socket.getsockopt
+    connect, getsockopt = socket.socket.connect, socket.socket.getsockopt
     numbers = {_own[name]: number for name, number in WINSOCK.items()}
     # Winsock says that a connect which has begun would block.
     numbers[_own["EINPROGRESS"]] = WINSOCK["EWOULDBLOCK"]
 
-    def connect_like_winsock(self: socket.socket, address: object) -> int:
-        found = connect_ex(self, address)
-        return numbers.get(found, found)
+    def connect_like_winsock(self: socket.socket, address: object) -> None:
+        try:
+            connect(self, address)
+        except OSError as exc:
+            if exc.errno not in numbers:
+                raise
+            raise type(exc)(numbers[exc.errno], exc.strerror) from None
 
     def option_like_winsock(self: socket.socket, level: int, option: int, *size: int) -> int | bytes:
         value = getsockopt(self, level, option, *size)
@@ -115,7 +119,7 @@ def _number_errors_as_winsock() -> None:
             return numbers.get(value, value)
         return value
 
-    socket.socket.connect_ex = connect_like_winsock
+    socket.socket.connect = connect_like_winsock
     socket.socket.getsockopt = option_like_winsock
 
 

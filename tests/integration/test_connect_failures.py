@@ -68,8 +68,11 @@ def no_answer(monkeypatch):
 @contextlib.contextmanager
 def unreachable(monkeypatch):
     class Unreachable(tcp.socket):
-        def connect_ex(self, address):
-            return errno.EHOSTUNREACH
+        def connect(self, address):
+            # A pair of sockets is connected so too where the system has none.
+            if address != ("127.0.0.1", 9):
+                return super().connect(address)
+            raise OSError(errno.EHOSTUNREACH, "unreachable")
 
     monkeypatch.setattr(dialer.socket, "socket", Unreachable)
     yield "ws://127.0.0.1:9/"

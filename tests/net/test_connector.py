@@ -168,7 +168,15 @@ def test_no_more_addresses_are_tried_than_the_settings_allow(connect, closed_por
 
 @pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL])
 def test_an_unreachable_server_has_its_own_number(connect, monkeypatch, number):
-    monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: number)
+    connect_anywhere = socket.socket.connect
+
+    def fail(self, address):
+        # A pair of sockets is connected so too where the system has none.
+        if address == ("127.0.0.1", 9):
+            raise OSError(number, "unreachable")
+        connect_anywhere(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", fail)
     with pytest.raises(CannotConnectError) as caught:
         connect("ws://127.0.0.1:9/")
     assert caught.value.hresult == HResult.WININET_E_SERVER_UNREACHABLE

@@ -95,6 +95,18 @@ def test_a_server_nearby_is_not_waited_for_where_the_system_tells_at_once(dial, 
     assert len(waits) == (0 if says_again else 1)
 
 
+@pytest.mark.parametrize("error", [RuntimeError("not in a test"), OSError("not in a test")])
+def test_a_connect_that_is_replaced_so_that_none_gets_out_is_called(dial, monkeypatch, error):
+    def refuse(self, address):
+        raise error
+
+    with listening("127.0.0.1") as port:
+        dialer = dial(["127.0.0.1"], port)
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+        with pytest.raises((RuntimeError, CannotConnectError), match="not in a test"):
+            dialer.dial()
+
+
 @pytest.mark.parametrize("says_again", [True, False])
 def test_a_refusal_is_told_with_its_number_however_it_comes_to_light(dial, monkeypatch, says_again):
     monkeypatch.setattr(dialer_module, "_SAYS_AGAIN", says_again and sys.platform == "linux")
@@ -227,9 +239,9 @@ def test_nothing_is_looked_up_when_an_address_is_connected_to(dial, monkeypatch)
     taken = []
 
     class Noting(socket.socket):
-        def connect_ex(self, address):
+        def connect(self, address):
             taken.append((self.family, *address))
-            return errno.ECONNREFUSED
+            raise OSError(errno.ECONNREFUSED, "refused")
 
     index, name = socket.if_nameindex()[0]
     dialer = dial(["127.0.0.1", "::1", f"fe80::1%{name}", f"fe80::1%{index}", "fe80::1%nowhere"], 9)
