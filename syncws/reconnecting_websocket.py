@@ -14,7 +14,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncws._arguments.checks import check_timeout
-from syncws._arguments.other_names import ATTRIBUTES, RECONNECTING_ARGUMENTS, RECONNECTING_EVENTS, check_attribute
+from syncws._arguments.other_names import (
+    ATTRIBUTES,
+    RECONNECTING_ARGUMENTS,
+    RECONNECTING_EVENTS,
+    RECONNECTING_KEYWORDS,
+    check_attribute,
+)
 from syncws._buffers import ReadableBuffer
 from syncws._connection.closing import time_on_exit
 from syncws._copying import NotCopied
@@ -102,6 +108,10 @@ class ReconnectingWebSocket(NotCopied):
 
         Source: beyond WinRT.
         """
+        for name in settings.keys() & RECONNECTING_KEYWORDS.keys():
+            raise TypeError(
+                f"ReconnectingWebSocket has no argument {name}; did you mean {RECONNECTING_KEYWORDS[name]}?"
+            )
         plan = make_plan(
             uri=uri,
             headers=headers,

@@ -14,6 +14,7 @@ __all__ = [
     "OF_MESSAGES",
     "RECONNECTING_ARGUMENTS",
     "RECONNECTING_EVENTS",
+    "RECONNECTING_KEYWORDS",
     "SETTINGS",
     "check_attribute",
     "nearest",
@@ -59,6 +60,13 @@ RECONNECTING_EVENTS: Mapping[str, str] = {
     "on_reconnect": "connected",
 }
 """The same for a ReconnectingWebSocket, which has other events."""
+
+RECONNECTING_KEYWORDS: Mapping[str, str] = {
+    **RECONNECTING_EVENTS,
+    "reconnect": "backoff",
+    "reconnect_interval": "backoff",
+}
+"""Keywords that mean something else to a ReconnectingWebSocket than SETTINGS says."""
 
 ATTRIBUTES: Mapping[str, str] = {
     "cancellation_token": "cancellation_token= of connect() or of receive()",

@@ -29,7 +29,14 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
-from syncws._arguments.other_names import ATTRIBUTES, EVENTS, NEEDLESS, RECONNECTING_EVENTS, SETTINGS
+from syncws._arguments.other_names import (
+    ATTRIBUTES,
+    EVENTS,
+    NEEDLESS,
+    RECONNECTING_EVENTS,
+    RECONNECTING_KEYWORDS,
+    SETTINGS,
+)
 from syncws.hresult import hresult_of_http_status
 
 SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
@@ -90,6 +97,13 @@ def test_a_setting_by_the_name_that_it_has_elsewhere_is_told_with_ours(name, mea
             syncws.connect("ws://localhost:1/", **{name: 1})
 
 
+@pytest.mark.parametrize(("name", "meant"), RECONNECTING_KEYWORDS.items())
+def test_a_keyword_from_elsewhere_that_means_something_else_when_reconnecting_is_told_with_that(name, meant):
+    if name not in inspect.signature(syncws.ReconnectingWebSocket).parameters:
+        with pytest.raises(TypeError, match=re.escape(f"no argument {name}; did you mean {meant}?")):
+            syncws.ReconnectingWebSocket("ws://localhost:1/", **{name: 1})
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
@@ -115,7 +129,7 @@ def test_a_setting_of_the_other_socket_is_told_as_one():
             setattr(MessageWebSocket().control, name, 1)
 
 
-@pytest.mark.parametrize("meant", sorted({*SETTINGS.values(), *RECONNECTING_EVENTS.values(), *ATTRIBUTES.values()}))
+@pytest.mark.parametrize("meant", sorted({*SETTINGS.values(), *RECONNECTING_KEYWORDS.values(), *ATTRIBUTES.values()}))
 def test_what_is_meant_is_there(meant):
     ours = {*dir(syncws.MessageWebSocketControl), *dir(MessageWebSocket), *dir(syncws.WebSocketClosedEventArgs)}
     ours |= {*inspect.signature(syncws.connect).parameters, *dir(syncws), "args", "error"}
