@@ -45,6 +45,7 @@ EVENTS: Mapping[str, str] = {
 
 RECONNECTING_EVENTS: Mapping[str, str] = {
     **EVENTS,
+    "closed": "disconnected",
     "on_close": "disconnected",
     "on_closed": "disconnected",
     "on_connect": "connected",
@@ -58,8 +59,11 @@ RECONNECTING_EVENTS: Mapping[str, str] = {
     "on_ping": "ping_received of the socket that on_connecting= gets",
     "on_pong": "pong_received of the socket that on_connecting= gets",
     "on_reconnect": "connected",
+    "opened": "connected",
+    "ping_received": "ping_received of the socket that on_connecting= gets",
+    "pong_received": "pong_received of the socket that on_connecting= gets",
 }
-"""The same for a ReconnectingWebSocket, which has other events."""
+"""The same for a ReconnectingWebSocket, which has other events; and those that only a socket has."""
 
 RECONNECTING_KEYWORDS: Mapping[str, str] = {
     **RECONNECTING_EVENTS,
