@@ -158,7 +158,7 @@ class WebSocketControl(KeptSettings, Settable):
 
         A mapping is for the URI's host only, and what the server sets is kept for this connect only. A jar is sent and
         filled by the standard library's rules (domain, path, Secure, for which wss counts as https), also by redirects
-        and refusals. Give one jar to several sockets and they share it.
+        and refusals; so is the one in httpx's Cookies. Give one jar to several sockets and they share it.
 
         With None, the default, only what a redirect or a 401 sets is sent, and only in the same connect. A header
         Cookie that set_request_header sets is sent instead of these.

@@ -268,9 +268,13 @@ def check_cookies(value: Any, what: str) -> "CookieJar | Mapping[str, str] | Non
         InvalidArgumentError: a name is not a token, or a value holds a semicolon, control characters or lone surrogates
             (0x80070057).
     """
-    # By its methods, and first: the class takes long to import, and the jar of requests is a mapping too.
-    if value is None or (hasattr(value, "add_cookie_header") and hasattr(value, "extract_cookies")):
-        return value  # type: ignore[no-any-return]
+    if value is None:
+        return None
+    # The second: httpx.Cookies is a mapping of every host's cookies, and only the jar in it knows whose each is.
+    for jar in (value, getattr(value, "jar", None)):
+        # By its methods, and first: the class takes long to import, and the jar of requests is a mapping too.
+        if hasattr(jar, "add_cookie_header") and hasattr(jar, "extract_cookies"):
+            return jar
     if not isinstance(value, Mapping):
         hint = "; to send text as it is, set a Cookie header" if isinstance(value, str) else ""
         raise InvalidArgumentTypeError(

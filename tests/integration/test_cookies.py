@@ -1,5 +1,6 @@
 """control.cookies: sent and filled by http.cookiejar's rules, by redirects and refusals too, and shared by nobody."""
 
+import collections
 import http.cookiejar
 import http.cookies
 import types
@@ -51,6 +52,17 @@ def test_a_mapping_is_sent():
     with server.running() as uri:
         connect(uri, cookies={"session": "1234", "theme": '"da,r" k', "$Path": ""})
     assert server.headers("cookie") == ['session=1234; theme="da,r" k; $Path=']
+
+
+def test_of_a_mapping_around_a_jar_the_jar_is_used():
+    """As httpx.Cookies: as a mapping it has the cookies of every host."""
+    cookies = collections.UserDict(other="secret")
+    cookies.jar = jar_with("other=secret")
+    server = Answers([*ACCEPTED, "Set-Cookie: own=1"])
+    with server.running() as uri:
+        connect(uri, cookies=cookies)
+    assert server.headers("cookie") == [None]
+    assert values_in(cookies.jar) == {"other": "secret", "own": "1"}
 
 
 @pytest.mark.parametrize("cookies", [None, {}])
