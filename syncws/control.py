@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from syncws._arguments.checks import MAX_UINT32, check_timeout
+from syncws._arguments.checks import MAX_UINT32, check_bool, check_timeout
 from syncws._arguments.kept_settings import KeptSettings
 from syncws._arguments.keywords import MessageWebSocketSettings, StreamWebSocketSettings, WebSocketSettings
 from syncws._arguments.settable import Settable
@@ -18,7 +18,6 @@ from syncws._arguments.setting_checks import (
     as_message_type,
     as_receive_mode,
     check_authorities,
-    check_bool,
     check_client_certificate,
     check_cookies,
     check_credential,

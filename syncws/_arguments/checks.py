@@ -18,6 +18,7 @@ __all__ = [
     "as_byte_order",
     "as_input_stream_options",
     "as_unicode_encoding",
+    "check_bool",
     "check_count",
     "check_header_pairs",
     "check_integer",
@@ -29,6 +30,20 @@ MemberT = TypeVar("MemberT", bound=enum.IntEnum | enum.IntFlag)
 
 MAX_UINT32 = 0xFFFF_FFFF
 """The largest capacity, length or count, and size of a message: WinRT's are UInt32."""
+
+
+def check_bool(value: object, what: str) -> bool:
+    """Check a bool.
+
+    Raises:
+        InvalidArgumentTypeError: it is not a bool (0x80070057).
+    """
+    if not isinstance(value, bool):
+        kind = type(value)
+        # With its module: numpy's is called bool too.
+        name = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins.")
+        raise InvalidArgumentTypeError(f"{what} must be a bool, not {name}")
+    return value
 
 
 def check_integer(value: object, what: str, minimum: int, maximum: int) -> int:

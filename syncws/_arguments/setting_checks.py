@@ -32,7 +32,6 @@ __all__ = [
     "as_message_type",
     "as_receive_mode",
     "check_authorities",
-    "check_bool",
     "check_client_certificate",
     "check_cookies",
     "check_credential",
@@ -138,17 +137,6 @@ def check_interval(value: object, what: str) -> dt.timedelta:
         raise InvalidArgumentTypeError(f"{what} must be a timedelta, not {type(value).__name__}")
     if value < dt.timedelta():
         raise InvalidArgumentError(f"{what} must not be negative; got {value!r}")
-    return value
-
-
-def check_bool(value: object, what: str) -> bool:
-    """Check a bool.
-
-    Raises:
-        InvalidArgumentTypeError: it is not a bool (0x80070057).
-    """
-    if not isinstance(value, bool):
-        raise InvalidArgumentTypeError(f"{what} must be a bool, not {type(value).__name__}")
     return value
 
 

@@ -7,7 +7,7 @@ part is stored as it is, without a join or a copy. Its other methods on that pat
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, overload
 
-from syncws._arguments.checks import check_count
+from syncws._arguments.checks import check_bool, check_count
 from syncws._buffers import ReadableBuffer
 from syncws._streams import layouts
 from syncws._streams.buffer import Buffer, as_bytes_view
@@ -17,7 +17,6 @@ from syncws._wire.accelerated import speedups
 from syncws.enums import ByteOrder, UnicodeEncoding
 from syncws.errors import (
     InvalidArgumentError,
-    InvalidArgumentTypeError,
     OperationTimedOutError,
 )
 
@@ -59,9 +58,7 @@ class DataWriter(Formatted, WriterFields):
 
     def write_boolean(self, value: bool, /) -> None:
         """Add 1 byte, 0 or 1, for a bool and nothing else (DataWriter.WriteBoolean); errors: see the class."""
-        if not isinstance(value, bool):
-            raise InvalidArgumentTypeError(f"Boolean must be a bool, not {type(value).__name__}")
-        self._append(b"\x01" if value else b"\x00")
+        self._append(b"\x01" if check_bool(value, "Boolean") else b"\x00")
 
     def write_int16(self, value: SupportsIndex, /) -> None:
         """Add 2 bytes, -32,768 to 32,767 (DataWriter.WriteInt16); errors: see the class."""

@@ -128,6 +128,12 @@ def test_a_bool_is_no_number_and_a_number_no_bool(name):
         getattr(DataWriter(), name)(1 if name == "write_boolean" else True)
 
 
+def test_a_bool_of_another_library_is_refused_by_its_full_name():
+    theirs = type("bool", (), {"__module__": "numpy"})
+    with pytest.raises(InvalidArgumentTypeError, match=r"Boolean must be a bool, not numpy\.bool"):
+        DataWriter().write_boolean(theirs())
+
+
 # Bytes, buffers, text
 
 
