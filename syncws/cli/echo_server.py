@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -27,6 +27,7 @@ Handler = Callable[["ServerConnection"], None]
 _GOING_AWAY = 1001
 _REASON = "the server ends"
 _CLOSING_SECONDS = 2.0
+_PAUSE_SECONDS = 0.1
 _FILE_PIECE_BYTES = 65536
 
 
@@ -103,6 +104,30 @@ class _Connections:
                 thread.join()
 
 
+class _Listener:
+    """The listening socket as the server sees it, which takes whatever accept() raises for the end of all.
+
+    Here the socket's closing alone is. No descriptor may be left just now, and over TLS a client may be gone already.
+    """
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        # Closing a socket ends no accept() that waits on another thread.
+        listening.settimeout(_PAUSE_SECONDS)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listening, name)
+
+    def accept(self) -> tuple[socket.socket, object]:
+        while True:
+            try:
+                return self._listening.accept()
+            except OSError:
+                if self._listening.fileno() < 0:
+                    raise
+                threading.Event().wait(_PAUSE_SECONDS)
+
+
 @contextlib.contextmanager
 def running_server(
     host: str,
@@ -154,6 +179,7 @@ def running_server(
             close_timeout=1,
             logger=quiet,
         )
+        server.socket = _Listener(server.socket)  # type: ignore[assignment] # whose other methods it has too
         # Last of all, because leaving the server's own block uses the pipe once more.
         stack.callback(_close_shutdown_pipe, server)
         stack.enter_context(server)

@@ -1,5 +1,6 @@
 """`python -m syncws echo`, as a person runs it."""
 
+import errno
 import os
 import pathlib
 import signal
@@ -13,6 +14,7 @@ import time
 import pytest
 from support import LIMIT
 from support.programs import ROOT, echo_command
+from support.servers import reset
 
 import syncws
 from syncws import Certificate, StreamWebSocket, TlsError
@@ -129,6 +131,38 @@ def test_a_client_that_only_connects_does_not_hold_it_up():
     with running_server("127.0.0.1", 0) as port:
         silent = socket.create_connection(("127.0.0.1", port))
     silent.close()
+
+
+def test_a_shortage_of_descriptors_keeps_out_nobody_who_comes_later(monkeypatch):
+    accept, shortages = socket.socket.accept, [OSError(errno.EMFILE, "Too many open files")]
+
+    def accept_in_the_end(listening):
+        if shortages:
+            raise shortages.pop()
+        return accept(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", accept_in_the_end)
+    with running_server("127.0.0.1", 0) as port, syncws.connect(f"ws://127.0.0.1:{port}/") as ws:
+        ws.send("there")
+        assert ws.receive(LIMIT) == "there"
+
+
+# Python's ssl leaves the socket of such a client to the collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+def test_a_client_that_is_gone_before_its_tls_begins_keeps_nobody_out(monkeypatch, server_tls, client_tls):
+    accept, is_gone = socket.socket.accept, threading.Event()
+
+    def accept_when_it_is_gone(listening):
+        is_gone.wait(LIMIT)
+        return accept(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", accept_when_it_is_gone)
+    with running_server("127.0.0.1", 0, ssl_context=server_tls) as port:
+        reset(socket.create_connection(("127.0.0.1", port)))
+        is_gone.set()
+        with syncws.connect(f"wss://localhost:{port}/", ssl_context=client_tls) as ws:
+            ws.send("there")
+            assert ws.receive(LIMIT) == "there"
 
 
 def test_a_connection_that_comes_while_it_ends_is_told_so():
