@@ -37,7 +37,13 @@ def add_to(commands: Commands) -> None:
     parser = add_command(commands, "connect", "talk to a server, on a terminal or through pipes", _DESCRIPTION)
     group = parser.add_argument_group("messages; with -m, -f, --json or -b nothing is typed, even on a terminal")
     group.add_argument(
-        "-m", "--message", action="append", default=[], metavar="TEXT", help="send this, not stdin; may be repeated"
+        "-m",
+        "--message",
+        action="append",
+        default=[],
+        type=_text,
+        metavar="TEXT",
+        help="send this, not stdin; may be repeated",
     )
     group.add_argument(
         "-f",
@@ -49,7 +55,12 @@ def add_to(commands: Commands) -> None:
         help="send the content of a file as one message, not stdin; may be repeated",
     )
     group.add_argument(
-        "--first", action="append", default=[], metavar="TEXT", help="send this before all others; may be repeated"
+        "--first",
+        action="append",
+        default=[],
+        type=_text,
+        metavar="TEXT",
+        help="send this before all others; may be repeated",
     )
     group.add_argument(
         "--json", action="store_true", help="each line is a JSON value, both ways; anything else is not sent"
@@ -84,6 +95,14 @@ def add_to(commands: Commands) -> None:
         help="largest message to accept (default: 67108864)",
     )
     parser.set_defaults(run=run)
+
+
+def _text(argument: str) -> str:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("must be UTF-8: use --file and --binary to send other bytes") from None
+    return argument
 
 
 def run(options: argparse.Namespace) -> int:

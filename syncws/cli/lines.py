@@ -68,8 +68,9 @@ def read_lines() -> Iterator[str]:
             number += 1
             yield _text(b"".join(begun), number)
             begun = [other]
-    if any(begun):
-        yield _text(b"".join(begun), number + 1)
+    # Empty if there is nothing behind the last end, or nothing at all but a byte order mark.
+    if last := _text(b"".join(begun), number + 1):
+        yield last
 
 
 def _text(line: bytes, number: int) -> str:

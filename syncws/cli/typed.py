@@ -39,6 +39,9 @@ def execute(socket: MessageWebSocket, line: str, screen: Screen) -> None:
             screen.fault(f"there is no {word}; /help says what there is, and //… sends a line that begins with a slash")
     except InvalidArgumentError as error:
         screen.fault(error.message)
+    except UnicodeEncodeError as error:
+        # The terminal has sent bytes that are not UTF-8, in what is sent as bytes.
+        screen.fault(str(error))
 
 
 def _send(socket: MessageWebSocket, text: str, screen: Screen) -> None:

@@ -1,6 +1,7 @@
 """`syncws URL` through pipes, and what all commands that connect have in common: in this process, for real servers."""
 
 import base64
+import codecs
 import json
 import re
 import signal
@@ -96,8 +97,10 @@ def test_binary_is_sent_and_written_as_it_is(run, echo_uri):
     assert run(echo_uri, "--binary", "--count", "1", stdin=data) == (0, data, "")
 
 
-@pytest.mark.parametrize("options", [(), ("--binary",), ("--json",)])
-def test_whoever_only_listens_sends_nothing(run, options):
+@pytest.mark.parametrize(
+    ("options", "stdin"), [((), b""), (("--binary",), b""), (("--json",), b""), ((), codecs.BOM_UTF8)]
+)
+def test_whoever_only_listens_sends_nothing(run, options, stdin):
     received, has_ended = [], threading.Event()
 
     def keep(connection):
@@ -105,7 +108,7 @@ def test_whoever_only_listens_sends_nothing(run, options):
         has_ended.set()
 
     with running_server(keep) as uri:
-        assert run(uri, *options, "--wait", "0")[0] == 0
+        assert run(uri, *options, "--wait", "0", stdin=stdin)[0] == 0
         wait(has_ended)
     assert received == []
 
@@ -192,6 +195,8 @@ def test_wrong_values_are_explained(run, echo_uri, monkeypatch, arguments, stdin
         (("--redirects", "two"), "must be from 0 to 100, not two"),
         (("--max-size", "1e6"), "must be from 0 to 4294967295, not 1e6"),
         (("--max-size", "-1"), "must be from 0 to 4294967295, not -1"),
+        (("--message", "\udcff"), "argument -m/--message: must be UTF-8: use --file and --binary"),
+        (("--first", "\udcff"), "argument --first: must be UTF-8"),
         (("--max-size", "9" * 5000), "must be from 0 to 4294967295, not 9"),
     ],
 )

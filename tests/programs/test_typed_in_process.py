@@ -11,11 +11,13 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from support import LIMIT, echo, join, running_server
 
+import syncws
 from syncws import MessageWebSocket
 from syncws.cli import prompt as prompt_module
 from syncws.cli.main import main
 from syncws.cli.prompt import Prompt
 from syncws.cli.screen import Screen
+from syncws.cli.typed import execute
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal of this kind")
 
@@ -127,6 +129,15 @@ def test_lines_of_a_prompt_are_done_one_by_one(monkeypatch, capsys):
             join(typing)
     assert (code, received) == (0, ["Hello"])
     assert "closed: 4000 bye" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", ["\udcff", "/ping \udcff", "/close 1000 \udcff"])
+def test_bytes_that_are_no_text_are_told_and_end_nothing(capsys, line):
+    """As prompt_toolkit gives them."""
+    with running_server(echo) as uri, syncws.connect(uri) as socket:
+        execute(socket, line, Screen())
+        assert socket.is_open
+    assert "surrogate" in capsys.readouterr().out
 
 
 def test_the_end_of_the_connection_ends_a_line_that_is_being_typed(monkeypatch):
