@@ -125,7 +125,9 @@ def ask_name_servers(host: str, kind: str, deadline: Deadline, resolver: Any) ->
         try:
             asked = make_resolver()
         except (dns.exception.DNSException, OSError, ValueError) as exc:
-            return Answer(problem=f"the system's name servers are not known: {str(exc) or type(exc).__name__}")
+            # dnspython says that it cannot open the file, but not why: that no descriptor is left, say.
+            why = exc.__context__ or exc
+            return Answer(problem=f"the system's name servers are not known: {str(why) or type(why).__name__}")
     remaining = deadline.remaining
     try:
         lifetime = asked.lifetime if remaining is None else min(asked.lifetime, remaining)

@@ -325,6 +325,12 @@ def test_the_system_is_asked_when_its_name_servers_are_not_known(system, monkeyp
     assert look_up_by_default(monkeypatch, "example.test", make_resolver) == [Address(V4, "192.0.2.1")]
 
 
+def test_it_is_told_why_the_file_with_the_name_servers_cannot_be_opened(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "make_resolver", lambda: dns.resolver.Resolver(filename=str(tmp_path / "none")))
+    answer = module.ask_name_servers("example.test", "A", FOREVER, None)
+    assert f"[Errno {errno.ENOENT}]" in answer.problem
+
+
 @pytest.mark.parametrize("number", [dns.rcode.NXDOMAIN, dns.rcode.SERVFAIL, dns.rcode.REFUSED])
 def test_a_name_that_nobody_knows_is_an_error_that_says_why(names, system, monkeypatch, number):
     names.scripts["example.test."] = code(number)
