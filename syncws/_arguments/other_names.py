@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 _AGAIN = "ReconnectingWebSocket or reconnecting()"
+_BACKOFF = "backoff= of reconnecting()"
 _CERTIFICATE = "client_certificate"
 _HEADERS = "headers= of syncws.connect(), or set_request_header()"
 _IGNORED = "ignorable_server_certificate_errors"
@@ -81,8 +82,17 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 """What connect() takes in addition to the settings, and what ends another client's loop, as attributes of a socket."""
 
-ARGUMENTS_AMONG_SETTINGS = ("cancellation_token", "headers", "socket", "subprotocols", "timeout")
-"""What may be meant by a misspelt keyword of connect(), along with the settings; SETTINGS says where they belong."""
+ARGUMENTS_AMONG_SETTINGS = (
+    "backoff",
+    "cancellation_token",
+    "headers",
+    "max_attempts",
+    "socket",
+    "subprotocols",
+    "timeout",
+)
+"""What may be meant by a misspelt keyword of connect() or reconnecting(), along with the settings; SETTINGS says where
+they belong."""
 
 RECONNECTING_ARGUMENTS = (
     "uri",
@@ -106,6 +116,7 @@ SETTINGS: Mapping[str, str] = {
     "auth": "server_credential",
     "auth_password": "server_credential",
     "auth_username": "server_credential",
+    "backoff": _BACKOFF,
     "bearer": _HEADERS,
     "ca_certs": "ca_file",
     "cancellation_token": "cancellation_token= of connect() or of receive()",
@@ -116,6 +127,7 @@ SETTINGS: Mapping[str, str] = {
     "client_key": _CERTIFICATE,
     "credential": "server_credential",
     "credentials": "server_credential, or proxy_credential",
+    "delay": _BACKOFF,
     "exit_event": "cancellation_token= of reconnecting()",
     "extensions": "compression",
     "extra_headers": _HEADERS,
@@ -135,11 +147,15 @@ SETTINGS: Mapping[str, str] = {
     "keep_alive": "keep_alive_interval",
     "keepalive": "keep_alive_interval",
     "keyfile": _CERTIFICATE,
+    "max_attempts": "max_attempts= of reconnecting()",
+    "max_delay": _BACKOFF,
     "max_msg_size": "max_message_size",
     "max_queue": "inbox_size_in_bytes",
     "max_retries": "max_attempts= of reconnecting()",
-    "max_wait": "backoff= of reconnecting()",
-    "min_wait": "backoff= of reconnecting()",
+    "max_tries": "max_attempts= of reconnecting()",
+    "max_wait": _BACKOFF,
+    "min_delay": _BACKOFF,
+    "min_wait": _BACKOFF,
     "on_message_callback": "message_received of a MessageWebSocket",
     "open_timeout": "timeout= of connect()",
     "origin": _HEADERS,
@@ -155,11 +171,14 @@ SETTINGS: Mapping[str, str] = {
     "queue_size": "inbox_size_in_bytes",
     "read_timeout": "receive_timeout",
     "reconnect": _AGAIN,
-    "reconnect_delays": "backoff= of reconnecting()",
-    "reconnect_interval": _AGAIN,
+    "reconnect_delay": _BACKOFF,
+    "reconnect_delays": _BACKOFF,
+    "reconnect_interval": _BACKOFF,
     "redirect_limit": "max_redirects",
     "server_hostname": "socket= of connect(), whose URI then has that name",
     "retries": "max_attempts= of reconnecting()",
+    "retry_delay": _BACKOFF,
+    "retry_interval": _BACKOFF,
     "sock": "socket= of connect()",
     "sockopt": "socket_options",
     "socket": "socket= of connect()",

@@ -112,9 +112,11 @@ def test_a_keyword_from_elsewhere_that_means_something_else_when_reconnecting_is
         ("subprotocol", "subprotocols= of connect()"),
         ("cancelation_token", "cancellation_token= of connect()"),
         ("sockett", "socket= of connect()"),
+        ("back_off", "backoff= of reconnecting()"),
+        ("max_atempts", "max_attempts= of reconnecting()"),
     ],
 )
-def test_a_misspelt_argument_of_connect_is_told_as_one(written, meant):
+def test_a_misspelt_argument_is_told_as_one(written, meant):
     with pytest.raises(TypeError, match=re.escape(f"no setting {written}; did you mean {meant}")):
         syncws.connect("ws://localhost:1/", **{written: 1})
 
