@@ -256,8 +256,14 @@ class Session(Sending, Telling):
         self.wait_finished(deadline.within(closing.HANDLERS_SECONDS))
 
     def _post_close(self, frame: bytes | None) -> None:
-        if frame is not None:
-            self.outbox.post_close(frame, self.closed_error("the connection is closing"))
+        if frame is None:
+            return
+        if self.loss is None:
+            reason: WebSocketError = self.closed_error("the connection is closing")
+        else:
+            # As senders are told once it is over.
+            reason = self._reason_for_senders(self.closing.state)
+        self.outbox.post_close(frame, reason)
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""

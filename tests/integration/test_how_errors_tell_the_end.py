@@ -5,7 +5,7 @@ import sys
 import threading
 
 import pytest
-from support import LIMIT, read_to_end, running_server, wait
+from support import LIMIT, read_to_end, running_server, scripted_server, wait
 from support.calls import Call
 from support.scripts import BINARY, TEXT, close_frame, connected, sends
 from support.servers import handshake, read_frame, reset, server_frame
@@ -49,6 +49,25 @@ def test_sending_on_what_the_server_is_closing_tells_its_code_at_once():
         error = raised.value
         assert (error.close_cause, error.close_code, error.close_reason) == (CloseCause.PEER, 1012, "restart")
         assert error.is_transient
+
+
+@pytest.mark.parametrize("frames", [b"", b"\xf1\x00"], ids=["silence", "violation"])
+def test_a_send_after_a_failure_says_that_the_connection_is_lost_while_its_close_waits_for_an_end_too(frames):
+    may_end = threading.Event()
+
+    def serve(connection):
+        handshake(connection)
+        connection.sendall(frames)
+        wait(may_end)
+
+    with scripted_server(serve) as uri:
+        socket = syncws.connect(uri, keep_alive_interval=0.05, keep_alive_timeout=0.05)
+        with pytest.raises(ConnectionOverError):
+            socket.receive(LIMIT)
+        with pytest.raises(ConnectionLostError):
+            socket.send("too late")
+        may_end.set()
+        socket.close()
 
 
 def test_the_error_that_a_message_handler_gets_tells_how_the_connection_ended():
