@@ -202,8 +202,8 @@ class FrameWriter:
         # Also when it is writable: TLS may want to read first, and would ask again and again.
         if patience.deadline.is_expired:
             raise OperationTimedOutError(
-                "the peer read nothing for longer than control.send_timeout: it is stuck, or it waits until its own "
-                "messages are received"
+                "the peer read nothing for longer than control.send_timeout: the network is down, it is stuck, or it "
+                "waits until its own messages are received"
             )
         self.is_torn = True
 
