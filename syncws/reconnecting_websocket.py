@@ -292,8 +292,11 @@ class ReconnectingWebSocket(NotCopied):
         socket = worker.socket
         if socket is not None:
             return socket
+        if (error := worker.error) is not None:
+            why = error.message if isinstance(error, WebSocketError) else repr(error)
+            raise ConnectionClosedError(f"the ReconnectingWebSocket has given up: {why}") from error
         if worker.is_finished or worker.attempts.is_stopped:
-            raise ConnectionClosedError("the ReconnectingWebSocket was closed, or has given up")
+            raise ConnectionClosedError("the ReconnectingWebSocket was closed")
         if worker.thread is None:
             raise IllegalMethodCallError("there is no connection yet: call start first")
         raise ConnectionLostError("there is no connection at the moment: wait_connected() waits for the next one")

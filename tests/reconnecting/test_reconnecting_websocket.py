@@ -217,8 +217,10 @@ def test_it_gives_up_for_what_is_final_and_says_so(caplog):
         for wait_for in (socket.wait_closed, socket.wait_connected, socket.wait_closed):
             with pytest.raises(HttpStatusError, match="401"):
                 wait_for()
-        with pytest.raises(ConnectionOverError, match="given up"):
+        with pytest.raises(ConnectionOverError, match=r"given up: .*401 Who"):
             socket.send("x")
+    with pytest.raises(ConnectionOverError, match=r"given up: .*401 Who"):
+        socket.send("x")
     assert [record.levelno for record in caplog.records if "gives up" in record.message] == [logging.ERROR]
     assert "Traceback" not in caplog.text
 
@@ -229,8 +231,11 @@ def test_an_error_of_the_program_s_is_logged_with_the_line_that_raised_it(caplog
         raise KeyError("a token")
 
     arguments = {"uri": uri_of_nobody()} | {what: find_token}
-    with ReconnectingWebSocket(**arguments) as socket, pytest.raises(KeyError):
-        socket.wait_closed(LIMIT)
+    with ReconnectingWebSocket(**arguments) as socket:
+        with pytest.raises(KeyError):
+            socket.wait_closed(LIMIT)
+        with pytest.raises(ConnectionOverError, match=r"given up: KeyError\('a token'\)"):
+            socket.send("x")
     assert "in find_token" in caplog.text
     assert "KeyError: 'a token'" in caplog.text
 
