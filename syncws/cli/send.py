@@ -24,9 +24,9 @@ from syncws.cli.progress import moved, progress
 __all__ = ["add_to", "run"]
 
 _DESCRIPTION = """\
-Send a file as one binary message, whatever its size: it is mapped, not read, and sent in fragments. stdin, as -, is
-sent as it comes, each piece a message, and so is a pipe or a device. What the server sends is thrown away or, with
---wait, written to stdout.
+Send a file as one binary message, whatever its size: it is mapped, not read, so it must not get shorter meanwhile, and
+sent in fragments. stdin, as -, is sent as it comes, each piece a message, and so is a pipe or a device. What the server
+sends is thrown away or, with --wait, written to stdout.
 """
 
 
