@@ -31,7 +31,9 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
     except ImportError:
         yield from _plain(what, total)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn())
+    # Not as markup: a file's name may have brackets.
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)

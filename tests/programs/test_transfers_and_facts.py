@@ -249,10 +249,10 @@ def test_progress_of_a_known_and_an_unknown_size(monkeypatch, is_plain):
         monkeypatch.setitem(sys.modules, "rich.console", None)
     for total in (None, 2 << 20):
         monkeypatch.setattr(sys, "stderr", FakeTerminal())
-        with progress_module.progress("moving", total) as show:
+        with progress_module.progress("moving film[hd].mp4", total) as show:
             show(1 << 20)
             show(2 << 20)
-        assert "moving" in sys.stderr.getvalue()
+        assert "moving film[hd].mp4" in sys.stderr.getvalue()
 
 
 def test_ping_tells_round_trips_and_statistics(run):
