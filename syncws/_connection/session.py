@@ -255,15 +255,9 @@ class Session(Sending, Telling):
             deadline = Deadline(closing.ABORT_SECONDS)
         self.wait_finished(deadline.within(closing.HANDLERS_SECONDS))
 
-    def _post_close(self, frame: bytes | None) -> None:
-        if frame is None:
-            return
-        if self.loss is None:
-            reason: WebSocketError = self.closed_error("the connection is closing")
-        else:
-            # As senders are told once it is over.
-            reason = self._reason_for_senders(self.closing.state)
-        self.outbox.post_close(frame, reason)
+    def _post_close(self, frame: bytes | None, reason: WebSocketError | None = None) -> None:
+        if frame is not None:
+            self.outbox.post_close(frame, reason or self.closed_error("the connection is closing"))
 
     def abort(self) -> None:
         """Cut the connection. Takes no lock that a stuck thread can hold, and never waits."""
@@ -401,8 +395,10 @@ class Session(Sending, Telling):
 
     def _end_input(self, frame: bytes | None) -> None:
         """Post our Close frame, and say that nothing more will come; the end of TCP may be some time away."""
-        self._post_close(frame)
-        self._end_waits(self._reason_for_senders(self.closing.state))
+        reason = self._reason_for_senders(self.closing.state)
+        # A failure is told alike now and once it is over.
+        self._post_close(frame, None if self.loss is None else reason)
+        self._end_waits(reason)
 
     def cut(self) -> None:
         """Cut the connection for what this side has lost of it; end() follows."""
