@@ -31,7 +31,7 @@ from syncws import (
 )
 from syncws._connection import closing
 from syncws._connection.receiving.receivers import MessageReceiver
-from syncws._waiting.readiness import PollReadiness
+from syncws._waiting.readiness import PollReadiness, SelectReadiness
 
 
 @pytest.fixture(autouse=True)
@@ -238,7 +238,8 @@ def test_ctrl_c_ends_the_wait_and_nothing_else(no_thread, monkeypatch):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(PollReadiness, "wait", interrupt)
+            for kind in (PollReadiness, SelectReadiness):
+                patch.setattr(kind, "wait", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 socket.wait_closed(None)
         socket.send("one")
