@@ -154,7 +154,7 @@ class Dialer:
             target = address.at_port(self._port)
             error = _connect(connecting, target)
             if error == errno.EINPROGRESS and is_ip and _SAYS_AGAIN:
-                error = _connect(connecting, target)
+                error = connecting.connect_ex(target)
         except OSError as exc:
             self.fail(dialed, exc)
             return None
