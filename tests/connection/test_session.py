@@ -416,7 +416,7 @@ def close_before_the_end(rig):
     closing = Call(rig.session.close, 1000, "", LIMIT)
     while not rig.session.closing.is_discarding:
         pass
-    rig.transport.feed(b"")
+    rig.transport.feed_quietly(b"")
     closing.result()
 
 

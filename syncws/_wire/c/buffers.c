@@ -67,8 +67,15 @@ PyType_Spec syncws_buffer_spec = {
 PyObject *
 syncws_new_buffer(State *state, unsigned char **room)
 {
-    Buffer *self = (Buffer *)syncws_make(&state->buffers, state->buffer_type);
+    Buffer *self;
 
+    if (!state->is_memory_kept) {
+        /* From then on the C library keeps so much memory that is free: before, what one read has brought goes back to the
+         * system when it is dealt with, and each page of the next costs a fault. */
+        PyMem_RawFree(PyMem_RawMalloc(sizeof(Buffer)));
+        state->is_memory_kept = 1;
+    }
+    self = (Buffer *)syncws_make(&state->buffers, state->buffer_type);
     if (self == NULL) {
         return NULL;
     }

@@ -92,6 +92,8 @@ typedef struct {
     PyObject *is_discarding_name;
     PyObject *control_name;
     PyObject *kind_name;
+    /* See buffers.c. */
+    int is_memory_kept;
     /* NULL until it is needed; see senders.c. */
     unsigned char *frame;
 } State;
