@@ -100,7 +100,7 @@ def _number_errors_as_winsock() -> None:
         setattr(errno, name, number)
     socket.errorTab = ERROR_TEXTS
     os.strerror = lambda number: "Unknown error" if number >= 10000 else _strerror(number)
-    connect, getsockopt = socket.socket.connect, socket.socket.getsockopt
+    connect, connect_ex, getsockopt = socket.socket.connect, socket.socket.connect_ex, socket.socket.getsockopt
     numbers = {_own[name]: number for name, number in WINSOCK.items()}
     # Winsock says that a connect which has begun would block.
     numbers[_own["EINPROGRESS"]] = WINSOCK["EWOULDBLOCK"]
@@ -113,13 +113,17 @@ def _number_errors_as_winsock() -> None:
                 raise
             raise type(exc)(numbers[exc.errno], exc.strerror) from None
 
+    def connect_ex_like_winsock(self: socket.socket, address: object) -> int:
+        found = connect_ex(self, address)
+        return numbers.get(found, found)
+
     def option_like_winsock(self: socket.socket, level: int, option: int, *size: int) -> int | bytes:
         value = getsockopt(self, level, option, *size)
         if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR) and isinstance(value, int):
             return numbers.get(value, value)
         return value
 
-    socket.socket.connect = connect_like_winsock
+    socket.socket.connect, socket.socket.connect_ex = connect_like_winsock, connect_ex_like_winsock
     socket.socket.getsockopt = option_like_winsock
 
 
