@@ -280,7 +280,7 @@ class WebSocketInformation(NotCopied):
         """Bytes of payload that have arrived and wait to be taken (beyond WinRT).
 
         At most control.inbox_size_in_bytes, plus one message or one read: 64 KiB or, where the inbox has the default
-        size of a MessageWebSocket, 256 KiB. With receive_mode FULL_MESSAGE only complete messages count. What a read
+        size or more, 512 KiB. With receive_mode FULL_MESSAGE only complete messages count. What a read
         that timed out has put back counts too.
         """
         return self._take_snapshot().bytes_buffered_in

@@ -105,7 +105,6 @@ class FrameDecoder:
             is what receive_data gets, and releases. Mostly None.
         inflater (Inflater | None): for what is compressed; None until that is agreed.
         has_more (bool): True when there is more in what was taken than one call gives out; call again, with b"".
-        most_bytes (int): how much is best given at a time, at most.
     """
 
     __slots__ = (
@@ -125,8 +124,6 @@ class FrameDecoder:
         "room",
         "tally",
     )
-
-    most_bytes = NO_LIMIT
 
     def __init__(self, max_message_size: int, message_class: type[Message]) -> None:
         """Make a decoder.

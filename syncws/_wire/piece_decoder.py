@@ -12,9 +12,6 @@ __all__ = ["PieceDecoder"]
 
 _new = object.__new__
 
-# What comes at a time is mostly one piece. Of larger ones the C library gives the memory back to the system each time,
-# and the page faults of the next cost more than a read.
-_PIECE_BYTES = 262144
 # scan() copies what it takes.
 _SCANNED_BYTES = 131072
 
@@ -28,7 +25,6 @@ class PieceDecoder(FrameDecoder):
 
     __slots__ = ("_copied_bytes", "_empty_fragments", "_has_ended", "_text")
 
-    most_bytes = _PIECE_BYTES
     _message_class: type[MessagePiece]
 
     def __init__(

@@ -268,7 +268,7 @@ def test_reads_grow_for_messages_that_are_few_in_a_read(rigs):
     assert rig.transport.sizes[:6] == [4096, 262144, 262144, 262144, 65536, 262144]
 
 
-@pytest.mark.parametrize(("capacity", "most"), [((1 << 20) - 1, 65536), (1 << 20, 262144)])
+@pytest.mark.parametrize(("capacity", "most"), [((1 << 19) - 1, 65536), (1 << 19, 262144)])
 def test_reads_stay_small_beside_what_may_wait(rigs, capacity, most):
     rig = rigs(*[server_frame(BINARY, bytes(5000))] * 3, CLOSE_1000, b"", inbox_size_in_bytes=capacity)
     rig.transport.most_bytes = 262144

@@ -245,8 +245,8 @@ def test_what_comes_after_a_local_close_is_dropped(stream_rigs):
     assert rig.owner.log == [(1000, "bye")]
 
 
-def test_of_a_stream_no_more_is_read_at_a_time_than_makes_a_piece(stream_rigs):
+def test_with_the_default_inbox_as_much_is_read_at_a_time_as_the_transport_has_at_most(stream_rigs):
     rig = stream_rigs(*[server_frame(BINARY, bytes(5000))] * 3, CLOSE_1000, b"")
     rig.transport.most_bytes = 1 << 19
     rig.run()
-    assert max(rig.transport.sizes) == 1 << 18
+    assert max(rig.transport.sizes) == 1 << 19

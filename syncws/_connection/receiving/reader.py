@@ -43,7 +43,7 @@ _SMALL_READS = 16
 # A large read that brings at most this many frames is followed by one of the largest size.
 _FEW_FRAMES = 256
 # The inbox must have room for this many reads of the largest size.
-_MOST_READS_WAITING = 4
+_MOST_READS_WAITING = 2
 # A reader thread that was started for something that came, and that nobody needs, ends after this much silence.
 _IDLE_SECONDS = 1.0
 
@@ -117,7 +117,7 @@ class Reader:
             self.undecoded.append(session.remainder)
         transport = session.transport
         self.may_have_more = transport.has_buffered
-        self._most_bytes = min(transport.most_bytes, decoder.most_bytes)
+        self._most_bytes = transport.most_bytes
         is_roomy = session.inbox.capacity >= _MOST_READS_WAITING * self._most_bytes
         self._takes_much = is_roomy and decoder.inflater is None
 
