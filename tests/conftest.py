@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,13 +29,19 @@ settings.load_profile("suite")
 
 def pytest_configure() -> None:
     """Have Python's own handling of Ctrl-C, which it leaves out in a process that a shell starts in the background."""
+    # A test that asks again and again whether something has come keeps others from running for so long each time.
+    sys.setswitchinterval(0.0005)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # The programs that tests start shall keep their output back as a user's do, whatever the machine is set to.
     os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what the stand-in for Windows cannot show."""
+    """Leave out what the stand-in for Windows cannot show, and slow tests where coverage is measured."""
+    for item in items:
+        if item.get_closest_marker("slow") is not None:
+            # While lines are noted it takes two to five times as long, and they are lines that others run too.
+            item.add_marker(pytest.mark.no_cover)
     if like_windows.IS_ON:
         for item in items:
             if getattr(item, "originalname", None) in like_windows.LEFT_OUT:

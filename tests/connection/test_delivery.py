@@ -435,6 +435,7 @@ class Game:
         self.rig.release()
 
 
+@pytest.mark.slow
 def test_order_and_number_hold_whenever_reading_passes_on(monitor):
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -177,6 +177,7 @@ def test_a_send_in_the_moment_in_which_an_interrupted_read_cuts_the_connection_i
     assert errors[0].close_cause is CloseCause.CONNECTION_LOST
 
 
+@pytest.mark.slow
 @unwatched
 def test_a_second_interruption_lets_nothing_be_read_behind_what_the_first_has_cut(rigs):
     # That one ends the connection; the next comes while the thread that shall do the rest is asked for.

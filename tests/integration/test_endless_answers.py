@@ -66,6 +66,7 @@ def test_an_answer_without_an_end_is_refused_and_takes_no_memory(tls, head, agai
         assert len(caught.value.body) == http_head.MAX_BODY_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(ANSWER, OF_A_PROXY.values(), ids=OF_A_PROXY.keys())
 def test_a_proxys_answer_without_an_end_is_refused_and_takes_no_memory(head, again, error, text):
     peer = Cuttable(answers_for_ever(head, again))

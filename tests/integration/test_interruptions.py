@@ -58,6 +58,7 @@ class SignalError(Exception):
     """What a signal handler raises."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SignalError])
 @pytest.mark.parametrize("end", [MessageWebSocket.close, MessageWebSocket.abort])
 def test_an_end_that_was_interrupted_anywhere_comes_all_the_same(end, error):

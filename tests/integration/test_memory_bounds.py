@@ -27,6 +27,8 @@ from syncws import (
 from syncws._connection.receiving.message_inbox import MAX_WAITING_MESSAGES
 from syncws._wire import frame_decoder
 
+pytestmark = pytest.mark.slow
+
 PARTIAL = MessageWebSocketReceiveMode.PARTIAL_MESSAGE
 NO_LIMIT = 0xFFFFFFFF
 READ_BYTES = 65536
@@ -158,7 +160,7 @@ def test_endless_small_fragments_take_no_more_memory_than_their_bytes_and_are_en
 def test_endless_fragments_are_ended_by_the_limit_of_a_message(tls, opcode):
     limit = 100_000
     data = server_frame(opcode, bytes(1000), fin=False) + server_frame(CONTINUATION, bytes(1000), fin=False) * 2000
-    error, code = end_of(Receiving(), data, tls, limit + 10 * READ_BYTES, max_message_size=limit)
+    error, code = end_of(Receiving(), data, tls, limit + MIB, max_message_size=limit)
     assert isinstance(error, MessageTooBigError)
     assert code == 1009
 

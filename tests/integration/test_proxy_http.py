@@ -229,6 +229,7 @@ GARBAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_garbage_is_a_handshake_error_that_names_the_proxy(garbage):
     with scripted_proxy(answering(GARBAGE[garbage])) as proxy:

@@ -106,6 +106,7 @@ def test_a_name_that_the_file_blocks_is_not_looked_up_elsewhere(hosts, address):
 # Size.
 
 
+@pytest.mark.slow
 def test_a_long_file_is_not_held_in_memory(hosts):
     with hosts.open("wb") as file:
         file.writelines(b"192.0.2.1 ads%d.example\n" % number for number in range(100_000))

@@ -37,6 +37,7 @@ def test_every_saved_input_is_read_alike_in_every_split(name):
     assert not bad, f"python -m compliance.fuzz --target {name} --input {bad[0][0]}: {bad[0][1]}"
 
 
+@pytest.mark.slow
 @each_target
 def test_changed_inputs_are_read_alike_in_every_split(name):
     result = fuzz.run_seeded(name, 1500, 9)

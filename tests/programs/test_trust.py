@@ -33,6 +33,7 @@ needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="ther
 needs_same_openssl = pytest.mark.skipif(not trust.openssl_is_there(), reason="there is no openssl of Python's release")
 
 
+@pytest.mark.slow
 @needs_same_openssl
 def test_no_chain_passes_that_openssl_s_own_list_does_not_allow():
     figures = trust.run(100, seed=1)

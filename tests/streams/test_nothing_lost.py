@@ -85,6 +85,7 @@ def interrupted_pieces(draw, content):
 contents = st.lists(st.sampled_from([b"\n", b"a", b"bc", bytes(range(40))]), max_size=12).map(b"".join)
 
 
+@pytest.mark.slow
 @untimed
 @given(data=st.data(), content=contents, is_lost=st.booleans())
 def test_errors_between_the_pieces_lose_and_repeat_nothing_in_any_mixture_of_uses(data, content, is_lost):

@@ -359,6 +359,7 @@ def test_messages_are_of_the_class_asked_for_and_its_constructor_is_not_called(d
 # Work and memory.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -401,6 +402,7 @@ def test_a_header_alone_takes_no_memory_for_its_payload():
     assert peak_bytes(lambda: decoder.receive_data(bytes.fromhex("827f 000000ff00000000") + b"some")) < 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_a_message_of_tiny_fragments_takes_about_as_much_memory_as_its_bytes(opcode):
     decoder = Decoder(LIMIT)

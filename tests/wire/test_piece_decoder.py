@@ -65,6 +65,7 @@ def test_pieces_of_bytes_fed_whole_join_to_these_messages(limit, data, expected)
     assert joined(data, (), limit) == expected
 
 
+@pytest.mark.slow
 def test_pieces_of_bytes_fed_one_by_one_join_to_the_same_messages():
     for name, (limit, data, expected) in ALL_VECTORS.items():
         assert joined(data, every_cut(data), limit) == expected, name
@@ -90,6 +91,7 @@ def test_any_stream_of_messages_comes_out_in_pieces_as_it_went_in(stream, where)
     assert joined(data, cuts_at(where, data), LIMIT) == expected
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50, database=None)
 @given(streams())
 def test_any_stream_of_messages_fed_byte_by_byte_comes_out_as_it_went_in(stream):
