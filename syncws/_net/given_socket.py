@@ -6,11 +6,15 @@ Runs on the connecting thread.
 
 import os
 import socket
+import sys
 
 from syncws._net.address import IP_FAMILIES, Address
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["address_of", "check_connected_socket", "check_path", "take_over"]
+
+# What sockaddr_un has room for, with the NUL that ends a path and does not end an abstract name.
+_PATH_ROOM = 108 if sys.platform in ("linux", "win32") else 104
 
 
 def check_connected_socket(value: object) -> socket.socket | None:
@@ -40,8 +44,8 @@ def check_path(value: object, name: str = "path") -> str:
 
     Raises:
         InvalidArgumentTypeError: neither a str nor an os.PathLike of one (0x80070057).
-        InvalidArgumentError: it is empty, holds a NUL character, or cannot be encoded, or this system has no Unix
-            sockets (0x80070057).
+        InvalidArgumentError: it is empty, holds a NUL character, cannot be encoded or is too long, or this system has
+            no Unix sockets (0x80070057).
     """
     if not isinstance(value, str | os.PathLike):
         raise InvalidArgumentTypeError(f"{name} must be a str or os.PathLike, not {type(value).__name__}")
@@ -52,9 +56,15 @@ def check_path(value: object, name: str = "path") -> str:
     if "\0" in path and not path.startswith("\0"):
         raise InvalidArgumentError(f"{name} must be a path without a NUL character; got {path!r}")
     try:
-        os.fsencode(path)
+        length = len(os.fsencode(path))
     except UnicodeEncodeError as exc:
         raise InvalidArgumentError(f"{name} must be a path that {exc.encoding} can encode; got {path!r}") from None
+    most = _PATH_ROOM - (not path.startswith("\0"))
+    if length > most:
+        raise InvalidArgumentError(
+            f"{name} must be a path of at most {most} bytes, for which this system has room; got {length}: a relative "
+            f"path or a symbolic link may be shorter"
+        )
     if not hasattr(socket, "AF_UNIX"):
         raise InvalidArgumentError("this system has no Unix sockets: connect over TCP instead")
     return path

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket as socket_module
+import sys
 import threading
 
 import pytest
@@ -214,6 +215,23 @@ def test_a_server_whose_queue_is_full_is_told_of(tmp_path):
 def test_a_bad_path_is_refused(path):
     with pytest.raises(InvalidArgumentError, match="path must be"):
         syncws.unix_connect(path)
+
+
+@needs_unix
+@pytest.mark.parametrize("begin", ["", "\0"], ids=["path", "abstract name"])
+def test_a_path_that_the_system_has_no_room_for_is_refused(begin):
+    if begin and sys.platform != "linux":
+        pytest.skip("only Linux has abstract names")
+    longest = begin + "x" * ((108 if sys.platform == "linux" else 104) - 1)
+    with socket_module.socket(socket_module.AF_UNIX) as probe:
+        with pytest.raises((FileNotFoundError, ConnectionRefusedError)):
+            probe.connect(longest)
+        with pytest.raises(OSError, match="too long"):
+            probe.connect(longest + "x")
+    with pytest.raises(CannotConnectError):
+        syncws.unix_connect(longest)
+    with pytest.raises(InvalidArgumentError, match=f"at most {len(longest)} bytes.* got {len(longest) + 1}"):
+        syncws.unix_connect(longest + "x")
 
 
 @needs_unix
