@@ -14,7 +14,6 @@ import syncws
 from syncws._arguments.checks import Default
 from syncws._connection.receiving.at_hand import NOTHING, AtHand
 from syncws._connection.short_way import short_way
-from syncws._streams.output_stream import LatestStream, OutputStream
 from syncws._wire.accelerated import speedups
 from syncws._wire.incoming import Message
 from syncws.events import Event
@@ -236,64 +235,6 @@ def test_one_in_a_cycle_is_collected():
     seen = make()
     gc.collect()
     assert seen() is None
-
-
-# The latest stream, in both forms.
-
-
-class Sink:
-    """Stands for a socket."""
-
-    def _close_output(self):
-        return False
-
-
-def test_one_stream_is_given_out_as_long_as_somebody_holds_it():
-    sink, latest = Sink(), LatestStream()
-    first = latest.get(sink)
-    assert type(first) is OutputStream
-    assert latest.get(sink) is first
-    assert first._sink is sink
-    number = weakref.ref(first)
-    del first
-    assert number() is None
-    second = latest.get(sink)
-    assert second is latest.get(sink)
-
-
-def test_the_stream_holds_the_sink_and_the_latest_one_neither():
-    sink, latest = Sink(), LatestStream()
-    seen = weakref.ref(sink)
-    stream = latest.get(sink)
-    del sink
-    assert seen() is not None
-    del stream
-    assert seen() is None
-
-
-def test_a_stream_in_a_cycle_is_collected():
-    sink = Sink()
-    sink.stream = OutputStream(sink)
-    seen = weakref.ref(sink)
-    del sink
-    gc.collect()
-    assert seen() is None
-
-
-def test_a_stream_that_is_made_once_more_is_over_the_other_sink():
-    one, other = Sink(), Sink()
-    stream = OutputStream(one)
-    stream.__init__(other)
-    assert stream._sink is other
-
-
-@pytest.mark.parametrize(("arguments", "names"), [((), {}), ((1, 2), {}), ((), {"sink": 1})])
-def test_a_stream_is_over_one_sink(arguments, names):
-    with pytest.raises(TypeError):
-        OutputStream(*arguments, **names)
-    if not names:
-        with pytest.raises(TypeError):
-            LatestStream().get(*arguments)
 
 
 @compiled

@@ -1,12 +1,15 @@
-"""OutputStream over a sink. Its file view: test_output_file.py."""
+"""OutputStream over a sink, and the one that a socket gives out. Its file view: test_output_file.py."""
 
 import array
+import gc
 import mmap
+import weakref
 
 import pytest
 from support.stream_doubles import Sink, stream_over
 
 from syncws._streams.buffer import Buffer
+from syncws._streams.output_stream import LatestStream, OutputStream
 from syncws.errors import ConnectionLostError, InvalidArgumentTypeError, ObjectClosedError
 from syncws.hresult import HResult
 
@@ -162,3 +165,61 @@ def test_leaving_the_block_closes(stream, sink):
         assert entered is stream
         assert sink.closes == 0
     assert sink.closes == 1
+
+
+# The stream that is given out, in both forms.
+
+
+class Owner:
+    """Stands for a socket."""
+
+    def _close_output(self):
+        return False
+
+
+def test_one_stream_is_given_out_as_long_as_somebody_holds_it():
+    sink, latest = Owner(), LatestStream()
+    first = latest.get(sink)
+    assert type(first) is OutputStream
+    assert latest.get(sink) is first
+    assert first._sink is sink
+    number = weakref.ref(first)
+    del first
+    assert number() is None
+    second = latest.get(sink)
+    assert second is latest.get(sink)
+
+
+def test_the_stream_holds_the_sink_and_the_latest_one_neither():
+    sink, latest = Owner(), LatestStream()
+    seen = weakref.ref(sink)
+    stream = latest.get(sink)
+    del sink
+    assert seen() is not None
+    del stream
+    assert seen() is None
+
+
+def test_a_stream_in_a_cycle_is_collected():
+    sink = Owner()
+    sink.stream = OutputStream(sink)
+    seen = weakref.ref(sink)
+    del sink
+    gc.collect()
+    assert seen() is None
+
+
+def test_a_stream_that_is_made_once_more_is_over_the_other_sink():
+    one, other = Owner(), Owner()
+    stream = OutputStream(one)
+    stream.__init__(other)
+    assert stream._sink is other
+
+
+@pytest.mark.parametrize(("arguments", "names"), [((), {}), ((1, 2), {}), ((), {"sink": 1})])
+def test_a_stream_is_over_one_sink(arguments, names):
+    with pytest.raises(TypeError):
+        OutputStream(*arguments, **names)
+    if not names:
+        with pytest.raises(TypeError):
+            LatestStream().get(*arguments)
