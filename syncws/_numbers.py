@@ -1,11 +1,12 @@
-"""What may stand for a number: int and float, and what has __index__ or __float__, as numpy's numbers; no bool.
+"""What may stand for a number: int and float, and what has __index__ or __float__, as numpy's numbers; no bool. And how
+messages show one.
 
 Pure functions: any thread may call them.
 """
 
 import operator
 
-__all__ = ["as_float", "as_integer", "as_number_of"]
+__all__ = ["as_float", "as_integer", "as_number_of", "shown_number"]
 
 
 def as_integer(value: object) -> int | None:
@@ -39,3 +40,11 @@ def as_float(value: object) -> float | None:
     if hasattr(type(value), "__float__") and not hasattr(type(value), "__index__"):
         return float(value)  # type: ignore[arg-type] # it has __float__
     return as_integer(value)
+
+
+def shown_number(number: int) -> str:
+    """Return a number as a message shows it."""
+    if number.bit_length() > 256:
+        # Python refuses to write out integers of thousands of digits.
+        return f"an integer of {number.bit_length()} bits"
+    return repr(number)

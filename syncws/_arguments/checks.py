@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from syncws._numbers import as_float, as_integer
+from syncws._numbers import as_float, as_integer, shown_number
 from syncws.enums import ByteOrder, InputStreamOptions, UnicodeEncoding
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
@@ -23,7 +23,6 @@ __all__ = [
     "check_header_pairs",
     "check_integer",
     "check_timeout",
-    "shown_number",
 ]
 
 MemberT = TypeVar("MemberT", bound=enum.IntEnum | enum.IntFlag)
@@ -67,14 +66,6 @@ def check_integer(value: object, what: str, minimum: int, maximum: int) -> int:
     if not minimum <= number <= maximum:
         raise InvalidArgumentError(f"{what} must be from {minimum} to {maximum}, got {shown_number(number)}")
     return number
-
-
-def shown_number(number: int) -> str:
-    """Return a number as a message shows it."""
-    if number.bit_length() > 256:
-        # Python refuses to write out integers of thousands of digits.
-        return f"an integer of {number.bit_length()} bits"
-    return repr(number)
 
 
 def check_count(value: object, what: str) -> int:

@@ -11,9 +11,9 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syncws._arguments.checks import check_integer, check_timeout, shown_number
+from syncws._arguments.checks import check_integer, check_timeout
 from syncws._functions import why_refused
-from syncws._numbers import as_number_of
+from syncws._numbers import as_number_of, shown_number
 from syncws._wire.headers import check_request_header, is_token
 from syncws._wire.proxy_url import parse_proxy_url
 from syncws._wire.shown import HIDDEN, shown_protocol

@@ -8,8 +8,8 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 
-from syncws._arguments.checks import check_integer, shown_number
-from syncws._numbers import as_float
+from syncws._arguments.checks import check_integer
+from syncws._numbers import as_float, shown_number
 from syncws.enums import ByteOrder
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 

@@ -5,7 +5,7 @@ The caller's lock makes it one thread at a time.
 
 import enum
 
-from syncws._numbers import as_integer
+from syncws._numbers import as_integer, shown_number
 from syncws._wire.frames import CLOSE, MAX_REASON_BYTES, NO_STATUS, close_payload, encode_frame, is_sendable_close_code
 from syncws._wire.incoming import CloseFrame, Violation
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
@@ -123,7 +123,8 @@ def check_close(code: int | None, reason: str | None) -> tuple[int | None, str]:
         return None, ""
     if not is_sendable_close_code(code):
         raise InvalidArgumentError(
-            f"close code {code} must not be sent: allowed are 1000 to 1003, 1005, 1007 to 1010 and 3000 to 4999"
+            f"close code {shown_number(code)} must not be sent: "
+            f"allowed are 1000 to 1003, 1005, 1007 to 1010 and 3000 to 4999"
         )
     try:
         length = len(reason.encode("utf-8"))

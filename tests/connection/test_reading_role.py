@@ -285,6 +285,7 @@ def test_whoever_needs_a_reader_anywhere_in_the_end_of_a_pull_gets_one(stages, f
     at_all_places(attempt)
 
 
+@pytest.mark.slow
 def test_no_wake_up_is_lost_and_nothing_is_read_twice():
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(

@@ -21,6 +21,11 @@ def test_exactly_the_codes_of_winrt_are_taken():
             assert raised.value.hresult == HResult.E_INVALIDARG
 
 
+def test_a_code_of_more_digits_than_python_writes_is_refused_as_any_other():
+    with pytest.raises(InvalidArgumentError, match="close code an integer of 19932 bits must not be sent"):
+        check_close(10**6000, "")
+
+
 @pytest.mark.parametrize("code", [None, 1005])
 @pytest.mark.parametrize("reason", [None, ""])
 def test_no_code_and_1005_stand_for_an_empty_close_frame(code, reason):
