@@ -57,7 +57,8 @@ def look_up(
 ) -> list[Address]:
     """Ask name servers for A and AAAA records at the same time; then, if that gives nothing, the system.
 
-    The system comes first for names under .local, which it may find by multicast (RFC 6762 3).
+    The system comes first for names under .local, which it may find by multicast (RFC 6762 3). For one under .onion
+    nobody is asked: whoever is would know what the user keeps secret (RFC 7686 2).
 
     Args:
         host: the name.
@@ -82,9 +83,14 @@ def look_up(
     def ask_the_system() -> list[Answer]:
         return run_aside([partial(_ask_system, host)])
 
+    name = host.lower().removesuffix(".")
     if resolver is not None:
         answers = ask_servers(deadline)
-    elif host.lower().removesuffix(".").endswith(".local"):
+    elif name.endswith(".onion"):
+        raise HostNameNotResolvedError(
+            f"the name {host!r} is only known to Tor: set control.proxy to the SOCKS proxy of Tor, socks5h://localhost:9050"
+        )
+    elif name.endswith(".local"):
         answers = _first_with_addresses(ask_the_system, lambda: ask_servers(deadline))
     else:
         answers = _first_with_addresses(lambda: ask_servers(_half(deadline)), ask_the_system)

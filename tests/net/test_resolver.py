@@ -394,12 +394,26 @@ def test_a_name_under_local_that_the_system_does_not_know_goes_to_the_name_serve
     assert system.asked == ["server.local"]
 
 
-@pytest.mark.parametrize("host", ["local", "local.test", "notlocal"])
+@pytest.mark.parametrize("host", ["local", "local.test", "notlocal", "onion", "onion.test"])
 def test_other_names_go_to_the_name_servers_first(names, system, monkeypatch, host):
     names.scripts[f"{host}."] = NO_DATA
     with pytest.raises(HostNameNotResolvedError, match=r"no address of this kind; the system"):
         look_up_by_default(monkeypatch, host, names.resolver)
     assert system.asked == [host]
+
+
+@pytest.mark.parametrize("host", ["service.onion", "Service.ONION.", "a.service.onion"])
+def test_nobody_is_asked_for_a_name_under_onion(names, system, monkeypatch, host):
+    with pytest.raises(HostNameNotResolvedError, match=r"only known to Tor: .* socks5h://localhost:9050"):
+        look_up_by_default(monkeypatch, host, names.resolver)
+    assert names.asked == system.asked == []
+
+
+def test_a_resolver_of_ones_own_is_asked_for_a_name_under_onion(names, system):
+    names.scripts["service.onion."] = records("192.0.2.9")
+    names.scripts["service.onion.", "AAAA"] = NO_DATA
+    assert look_up("service.onion", names.resolver()) == [Address(V4, "192.0.2.9")]
+    assert system.asked == []
 
 
 def test_a_resolver_of_ones_own_alone_is_asked_for_a_name_under_local(names, system):
