@@ -1,4 +1,4 @@
-"""`python -m syncws echo`: a server to try a client against, until Ctrl-C or SIGTERM.
+"""`python -m syncws echo`: a server to try a client against, until Ctrl-C, SIGTERM or SIGHUP.
 
 Runs on the main thread, which waits; the server has threads of its own. The first line printed is the URI.
 """
@@ -21,6 +21,8 @@ from syncws.cli.options import Commands, whole
 __all__ = ["add_to", "run"]
 
 _PORT, _TLS_PORT = 8765, 8766
+# The second comes when the terminal is closed; Windows has none.
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def add_to(commands: Commands) -> None:
@@ -63,13 +65,25 @@ def run(options: argparse.Namespace) -> int:
         options.refuse("--client-certificate needs --tls")
     if options.send is not None and not options.send.is_file():
         options.refuse(f"--send: there is no file {options.send}")
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    with _ended_by_signals():
         return _serve(options)
+    return 0
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End the block by these signals as by Ctrl-C: with clients told, and the files of --tls gone."""
+    # Not where the program that started this one has them ignored, as nohup does.
+    ending = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in ending:
+            signal.signal(number, signal.default_int_handler)
+        yield
     except KeyboardInterrupt:
-        return 0
+        pass
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in ending:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -103,12 +103,20 @@ def test_it_sends_a_file_and_closes(tmp_path):
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly_and_tells_its_clients(number):
-    with echo_command(send_signal=number) as [uri]:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_it_cleanly_and_tells_its_clients(name):
+    with echo_command(send_signal=getattr(signal, name)) as [uri]:
         ws = syncws.connect(uri)
     assert ws.wait_closed(LIMIT)
     assert (ws.information.close_code, ws.information.close_reason) == (1001, "the server ends")
+
+
+@posix
+def test_its_key_is_gone_when_its_terminal_is_closed():
+    with echo_command("--tls", send_signal=signal.SIGHUP) as [_, authority]:
+        folder = pathlib.Path(authority.removeprefix("authority: ")).parent
+        assert folder.exists()
+    assert not folder.exists()
 
 
 @posix
