@@ -410,6 +410,15 @@ def test_bytes_that_lie_there_are_taken_at_once(pulled):
     assert pulled.size == 0
 
 
+def test_what_comes_after_all_was_taken_at_once_is_given_out(pulled):
+    assert pulled.take_at_hand(7) == b"abc\ndef"
+    begin(pulled, Deadline(0.0))
+    with pytest.raises(OperationTimedOutError):
+        pulled.peek(1)
+    pulled.put(b"ghi")
+    assert take_all(pulled) == b"ghi"
+
+
 @pytest.mark.parametrize("arguments", [(8,), (10, b"x"), (3, b"\n"), (0,)], ids=["count", "stop", "too far", "none"])
 def test_what_does_not_lie_there_is_not_taken_at_once(pulled, arguments):
     assert pulled.take_at_hand(*arguments) is None
@@ -485,30 +494,38 @@ def test_an_interruption_takes_all_at_once_or_nothing(size):
 
 
 @given(
-    st.lists(st.integers(1, 40_000), min_size=1, max_size=6),
-    st.lists(st.tuples(st.integers(1, 3000), st.booleans()), max_size=80),
+    st.lists(
+        st.one_of(st.integers(1, 40_000), st.tuples(st.integers(1, 40_000), st.sampled_from([b"", b"\n", None]))),
+        max_size=60,
+    ),
     KINDS,
 )
-def test_what_is_taken_at_once_and_what_is_not_come_in_order(puts, takes, kind):
-    inbox = ByteInbox(1 << 20, lambda: None)
+def test_what_is_taken_at_once_and_what_is_not_come_in_order(steps, kind):
+    inbox = ByteInbox(1 << 22, lambda: None)
     inbox.is_pulled = True
-    expected = bytearray()
-    for size in puts:
-        data = BYTES[len(expected) : len(expected) + size]
-        expected += data
-        inbox.put(kind(data))
-    got = bytearray()
-    for count, is_line in takes:
-        data = inbox.take_at_hand(count, b"\n" if is_line else b"")
+    expected, got = bytearray(), bytearray()
+    for step in steps:
+        if isinstance(step, int):
+            start = len(expected) % (1 << 19)
+            data = BYTES[start : start + step]
+            expected += data
+            inbox.put(kind(data))
+            continue
+        count, stop = step
+        data = None if stop is None else inbox.take_at_hand(count, stop)
         if data is None:
             reading = begin(inbox, Deadline(0.0))
-            data = take(inbox, count) if inbox.size else b""
+            try:
+                data = take(inbox, count)
+            except OperationTimedOutError:
+                data = b""
             reading.is_over = True
-        elif is_line:
+        elif stop:
             assert data.endswith(b"\n")
             assert data.count(b"\n") == 1
         else:
             assert len(data) == count
         got += data
-    assert got == expected[: len(got)]
-    assert inbox.position == len(got)
+    begin(inbox, FOREVER)
+    assert got + take_all(inbox) == expected
+    assert inbox.position == len(expected)

@@ -46,6 +46,7 @@ from syncws import (
     StreamWebSocket,
     WebErrorStatus,
 )
+from syncws._connection.receiving import reader
 from syncws._connection.receiving.byte_inbox import ByteInbox
 
 
@@ -409,6 +410,24 @@ def test_a_partial_read_that_finds_nothing_in_time_raises_and_the_next_one_reads
 
 
 # Other threads.
+
+
+def test_lines_that_a_thread_has_read_and_later_ones_are_all_there(monkeypatch, waiting):  # noqa: F811 - the fixture
+    monkeypatch.setattr(reader, "_IDLE_SECONDS", 0.0)
+    steps = Steps(server_frame(BINARY, b"one\n"), server_frame(BINARY, b"two\n"))
+    with connected_stream(steps) as socket:
+        file = socket.input_stream.as_file()
+        # Nobody reads, so a thread does; it ends when nothing more comes.
+        steps.step(0)
+        for thread in threading.enumerate():
+            if thread.name.startswith("syncws-reader"):
+                thread.join(LIMIT)
+        assert file.readline() == b"one\n"
+        waiting.clear()
+        second = Call(file.readline)
+        wait(waiting)
+        steps.step(1)
+        assert second.result() == b"two\n"
 
 
 @pytest.mark.parametrize("end", ["close", "abort", "close_stream"])

@@ -263,6 +263,9 @@ class ByteInbox(Inbox):
         chunks = self._chunks
         begin, chunk = chunks[0]
         while begin + len(chunk) <= self.position:
+            if chunk is self._growing:
+                # Taken at hand, without a look into it. What comes now belongs into a chunk of the queue.
+                self._growing = None
             chunks.popleft()
             begin, chunk = chunks[0]
 
