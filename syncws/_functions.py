@@ -8,30 +8,32 @@ from types import FunctionType, MethodType
 
 __all__ = ["nothing", "why_refused"]
 
-# Of a code object's flags: a generator, an async function, an async generator. As inspect names them, which takes long
-# to import.
-_RUNS_LATER = 0x20 | 0x80 | 0x200
+# Of a code object's flags: a generator; an async function or an async generator. As inspect names them, which takes
+# long to import.
+_YIELDS, _IS_ASYNC = 0x20, 0x80 | 0x200
 
 
 def nothing() -> None:
     """Do nothing, where nothing is to be done."""
 
 
-def why_refused(value: object, otherwise: str = "") -> str | None:
+def why_refused(value: object, otherwise: str = "", *, may_yield: bool = False) -> str | None:
     """Return what `value` must be and is not, for a message; None when it can be called and then runs.
 
-    `otherwise` names what else would do, such as " or None".
+    `otherwise` names what else would do, such as " or None"; `may_yield` lets a generator pass, whose caller takes what
+    it yields.
 
     Nobody awaits what is called here: of an async function nothing would ever run, and what it was to take be lost.
     """
     if not callable(value):
         return f"must be callable{otherwise}, not {type(value).__name__}"
-    if _runs_later(value):
-        return "must be a plain function: an async function or a generator does nothing when it is called"
+    if _has_flag(value, _IS_ASYNC if may_yield else _YIELDS | _IS_ASYNC):
+        later = "an async function" if may_yield else "an async function or a generator"
+        return f"must be a plain function: {later} does nothing when it is called"
     return None
 
 
-def _runs_later(function: object) -> bool:
+def _has_flag(function: object, flags: int) -> bool:
     while True:
         # By type(), for isinstance() asks proxies and mocks, which may raise or make things up.
         kind = type(function)
@@ -42,4 +44,4 @@ def _runs_later(function: object) -> bool:
         else:
             break
     code = function if kind is FunctionType else kind.__call__
-    return type(code) is FunctionType and bool(code.__code__.co_flags & _RUNS_LATER)
+    return type(code) is FunctionType and bool(code.__code__.co_flags & flags)

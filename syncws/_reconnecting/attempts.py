@@ -90,10 +90,14 @@ def make_plan(
     """Check everything, before any I/O; see syncws.reconnecting() for the arguments and the errors."""
     if not callable(uri):
         parse_uri(uri_text(uri))
+    elif (why := why_refused(uri)) is not None:
+        raise InvalidArgumentTypeError(f"uri {why}")
     if not callable(headers):
         headers = check_header_pairs(headers)
         for name, value in headers:
             check_request_header(name, value)
+    elif (why := why_refused(headers, may_yield=True)) is not None:
+        raise InvalidArgumentTypeError(f"headers {why}")
     if backoff is not None and not isinstance(backoff, Backoff):
         raise InvalidArgumentTypeError(f"backoff must be a Backoff or None, not {type(backoff).__name__}")
     for name, function in (("policy", policy), ("on_connecting", on_connecting), ("on_connected", on_connected)):

@@ -89,10 +89,16 @@ def test_any_other_that_can_be_called_is_taken(function):
 
 
 @pytest.mark.parametrize("make", [syncws.reconnecting, syncws.ReconnectingWebSocket])
-@pytest.mark.parametrize("name", ["policy", "on_connecting", "on_connected"])
+@pytest.mark.parametrize("name", ["uri", "headers", "policy", "on_connecting", "on_connected"])
 def test_sockets_that_reconnect_refuse_it_too(make, name):
-    with pytest.raises(InvalidArgumentTypeError, match=f"{name} must be a plain function"):
-        make("ws://localhost/", **{name: coroutine})
+    with pytest.raises(InvalidArgumentTypeError, match=f"^{name} must be a plain function: an async function"):
+        make(**{"uri": "ws://localhost/", name: coroutine})
+
+
+def test_headers_for_each_attempt_may_be_yielded():
+    syncws.ReconnectingWebSocket("ws://localhost/", headers=generator)
+    with pytest.raises(InvalidArgumentTypeError, match="an async function does nothing when it is called"):
+        syncws.ReconnectingWebSocket("ws://localhost/", headers=async_generator)
 
 
 def test_progress_and_deferrals_refuse_it_too():
