@@ -79,7 +79,6 @@ class Session(Sending, Telling):
         inbound, outbound (BandwidthMeter): the bytes that moved on the socket itself, those of TLS among them.
         is_aborted (bool): True when TCP was cut from this side, or is to be: whoever reads stops.
         is_abandoned (bool): True when the application's object was dropped: whoever reads closes.
-        is_exiting (bool): True when the program ends: nobody is told of anything any more.
         is_paused (bool): True while the reader stops because the inbox is full.
         resumed_at (float): when this side last began to read again.
         silence (Silence | None): what keep-alive has noticed, for the reader to look at.
@@ -94,7 +93,7 @@ class Session(Sending, Telling):
     """
 
     # Here and not in __init__, for most of it never changes.
-    is_aborted = is_abandoned = is_exiting = False
+    is_aborted = is_abandoned = False
     is_paused, resumed_at = False, 0.0
     silence: Silence | None = None
     received = Tally()

@@ -26,6 +26,7 @@ class Telling:
 
     Attributes:
         is_over (bool): True when the connection is over, though handlers may still run.
+        is_exiting (bool): True when the program ends: nobody is told of anything any more.
         loss (WebSocketError | None): how it was lost; set by the reader before it ends, read by everybody after
             `finished`.
     """
@@ -33,7 +34,7 @@ class Telling:
     outbox: Outbox
     inbox: Inbox
     closing: Closing
-    is_over = False
+    is_over = is_exiting = False
     loss: WebSocketError | None = None
 
     @property
@@ -52,7 +53,8 @@ class Telling:
 
     def describe_end(self) -> str:
         """Say why the connection is over or ending, for the text of an error."""
-        text = CAUSES_IN_WORDS[self.close_cause]
+        cause = self.close_cause
+        text = "the program ends" if self.is_exiting and cause is CloseCause.LOCAL else CAUSES_IN_WORDS[cause]
         if not self.is_close_known:
             return text
         return f"{text}, code {self.closing.code} {shown_text(self.closing.reason)}".rstrip()
