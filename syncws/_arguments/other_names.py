@@ -25,6 +25,14 @@ _BACKOFF = "backoff= of reconnecting()"
 _CERTIFICATE = "client_certificate"
 _HEADERS = "headers= of syncws.connect(), or set_request_header()"
 _IGNORED = "ignorable_server_certificate_errors"
+_SOCKETS_EVENTS = (
+    "closed",
+    "message_received",
+    "opened",
+    "ping_received",
+    "pong_received",
+    "server_custom_validation_requested",
+)
 _TLS = "ssl_context, ca_file, client_certificate or ignorable_server_certificate_errors"
 
 EVENTS: Mapping[str, str] = {
@@ -68,10 +76,11 @@ RECONNECTING_EVENTS: Mapping[str, str] = {
 
 RECONNECTING_KEYWORDS: Mapping[str, str] = {
     **RECONNECTING_EVENTS,
+    **{name: f"socket.{name} += handler" for name in ("connected", "disconnected", "message_received", "reconnecting")},
     "reconnect": "backoff",
     "reconnect_interval": "backoff",
 }
-"""Keywords that mean something else to a ReconnectingWebSocket than SETTINGS says."""
+"""Keywords that mean something else to a ReconnectingWebSocket than SETTINGS says, its events among them."""
 
 ATTRIBUTES: Mapping[str, str] = {
     "cancellation_token": "cancellation_token= of connect() or of receive()",
@@ -110,6 +119,7 @@ RECONNECTING_ARGUMENTS = (
 
 SETTINGS: Mapping[str, str] = {
     **EVENTS,
+    **{name: f"socket.{name} += handler" for name in _SOCKETS_EVENTS},
     "additional_headers": _HEADERS,
     "address": "socket= of connect(), a socket that is connected to it",
     "address_family": "local_address",
@@ -156,12 +166,14 @@ SETTINGS: Mapping[str, str] = {
     "max_wait": _BACKOFF,
     "min_delay": _BACKOFF,
     "min_wait": _BACKOFF,
+    "on_connecting": "on_connecting= of reconnecting()",
     "on_message_callback": "message_received of a MessageWebSocket",
     "open_timeout": "timeout= of connect()",
     "origin": _HEADERS,
     "password": "server_credential",
     "ping_rate": "keep_alive_interval",
     "ping_timeout": "keep_alive_timeout",
+    "policy": "policy= of reconnecting()",
     "poll": "timeout= of receive()",
     "pong_timeout": "keep_alive_timeout",
     "process_exception": "policy= of reconnecting()",
@@ -191,13 +203,15 @@ SETTINGS: Mapping[str, str] = {
     "timeout": "timeout= of connect() or of receive(), or receive_timeout",
     "token": "cancellation_token= of connect()",
     "trust_env": "proxy",
+    "unix_path": "unix_connect()",
     "username": "server_credential",
     "validate_cert": _TLS,
     "verify": _TLS,
     "verify_ssl": _TLS,
     "write_timeout": "send_timeout",
 }
-"""Keywords that other clients have for what is a setting here, or an argument of connect(); and those arguments."""
+"""Keywords that other clients have for what is a setting here, or an argument of connect(); those arguments; and what
+is an event, or belongs to reconnecting()."""
 
 OF_MESSAGES: Mapping[str, str] = {
     name: f"{name} of a MessageWebSocket"

@@ -37,6 +37,7 @@ from syncws._arguments.other_names import (
     RECONNECTING_KEYWORDS,
     SETTINGS,
 )
+from syncws.events import EventMember
 from syncws.hresult import hresult_of_http_status
 
 SOCKETS = pytest.mark.parametrize("make", [MessageWebSocket, StreamWebSocket])
@@ -105,6 +106,30 @@ def test_a_keyword_from_elsewhere_that_means_something_else_when_reconnecting_is
 
 
 @pytest.mark.parametrize(
+    ("kind", "connect"), [(MessageWebSocket, syncws.connect), (ReconnectingWebSocket, ReconnectingWebSocket)]
+)
+def test_an_event_that_is_given_as_a_keyword_is_told_to_take_handlers_later(kind, connect):
+    events = [name for name in dir(kind) if isinstance(inspect.getattr_static(kind, name), EventMember)]
+    assert "message_received" in events
+    for name in events:
+        with pytest.raises(TypeError, match=re.escape(f" {name}; did you mean socket.{name} += handler?")):
+            connect("ws://localhost:1/", **{name: print})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("on_connecting", "on_connecting= of reconnecting()"),
+        ("policy", "policy= of reconnecting()"),
+        ("unix_path", "unix_connect()"),
+    ],
+)
+def test_an_argument_of_reconnecting_that_connect_is_given_is_told_as_one(name, meant):
+    with pytest.raises(TypeError, match=re.escape(f"no setting {name}; did you mean {meant}?")):
+        syncws.connect("ws://localhost:1/", **{name: None})
+
+
+@pytest.mark.parametrize(
     ("written", "meant"),
     [
         ("timout", "timeout= of connect()"),
@@ -136,7 +161,7 @@ def test_what_is_meant_is_there(meant):
     ours = {*dir(syncws.MessageWebSocketControl), *dir(MessageWebSocket), *dir(syncws.WebSocketClosedEventArgs)}
     ours |= {*inspect.signature(syncws.connect).parameters, *dir(syncws), "args", "error"}
     ours |= {*dir(syncws.ReconnectingWebSocket), *inspect.signature(syncws.ReconnectingWebSocket).parameters}
-    named = re.findall(r"[a-z]+(?:_[a-z]+)+|\w+(?=\(\))|\w+(?==)|\w+(?='s)|[A-Z][a-z]\w+|^\w+$", meant)
+    named = re.findall(r"[a-z]+(?:_[a-z]+)+|\w+(?=\(\))|\w+(?==)|\w+(?='s)|[A-Z][a-z]\w+|(?<=socket\.)\w+|^\w+$", meant)
     assert named
     assert set(named) <= ours
 
