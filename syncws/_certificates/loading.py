@@ -28,6 +28,8 @@ _MAX_BYTES = 1 << 20
 
 _CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 class Loaded(NamedTuple):
     """A certificate with its key.
@@ -143,7 +145,9 @@ def _blocks(pem: bytes) -> list[tuple[str, bytes]]:
     blocks: list[tuple[str, bytes]] = []
     label = b""
     lines: list[bytes] = []
-    for line in pem.splitlines():
+    # Of files that were joined each may begin with a byte order mark, and end without a line end.
+    apart = pem.replace(_BYTE_ORDER_MARK, b"").replace(b"----------BEGIN ", b"-----\n-----BEGIN ")
+    for line in apart.splitlines():
         mark = line.strip()
         if mark.startswith(b"-----BEGIN ") and mark.endswith(b"-----"):
             label = mark[11:-5]

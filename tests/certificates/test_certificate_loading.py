@@ -115,6 +115,12 @@ def test_remarks_between_the_blocks_and_windows_line_ends_do_no_harm(client):
     assert Certificate.from_pem(pem.replace(b"\n", b"\r\n")).has_private_key
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["as cat does it", "with a byte order mark each"])
+def test_files_that_were_joined_without_a_line_end_are_told_apart(client, middle, mark):
+    content = b"".join(mark + pem.rstrip() for pem in (client.pem, middle.pem, client.key_pem()))
+    assert blobs(Certificate.from_pem(content)) == [client.der, middle.der]
+
+
 def test_the_chain_is_kept_in_order_whatever_the_order_in_the_file(client, middle, root):
     for chain in ([client, middle, root], [root, middle, client], [middle, client, root]):
         certificate = Certificate.from_pem(b"".join(made.pem for made in chain), client.key_pem())
