@@ -180,6 +180,16 @@ def test_a_file_without_certificates_is_told(tmp_path):
     assert refused(ca_file=path) == f"control.ca_file {str(path)!r} has no certificate in PEM form"
 
 
+@pytest.mark.parametrize("spoil", [lambda pem: pem[:-40], lambda pem: pem.rstrip() + pem], ids=["cut off", "joined"])
+def test_a_file_with_a_certificate_that_cannot_be_read_is_told(bundle, tmp_path, spoil):
+    path = tmp_path / "spoiled.pem"
+    path.write_bytes(spoil(bundle.read_bytes()))
+    assert refused(ca_file=path) == (
+        f"control.ca_file {str(path)!r} has something in PEM form that cannot be read: one that is cut off, or a BEGIN "
+        "that is not on a line of its own"
+    )
+
+
 def test_a_folder_without_hashed_names_is_told(bundle):
     assert "no file has a hashed name: run openssl rehash" in refused(ca_file=bundle.parent)
 

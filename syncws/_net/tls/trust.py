@@ -132,7 +132,14 @@ def _load(context: ssl.SSLContext, path: str) -> None:
                 f"control.ca_file is the folder {path!r}, in which no file has a hashed name: run openssl rehash on it"
             )
     except ssl.SSLError as exc:
-        raise InvalidArgumentError(f"control.ca_file {path!r} has no certificate in PEM form") from exc
+        if exc.reason == "NO_CERTIFICATE_OR_CRL_FOUND":
+            what = "no certificate in PEM form"
+        else:
+            what = (
+                "something in PEM form that cannot be read: one that is cut off, or a BEGIN that is not on a line of "
+                "its own"
+            )
+        raise InvalidArgumentError(f"control.ca_file {path!r} has {what}") from exc
     except InvalidArgumentError:
         raise
     except (OSError, ValueError) as exc:
