@@ -4,6 +4,7 @@ import os
 from datetime import datetime
 
 import pytest
+from support.certificates import make_authority
 
 from syncws._net.tls import verification
 from syncws._net.tls.verification import CertificateReport, certificate_error
@@ -83,11 +84,26 @@ def untrusted(monkeypatch):
 
 def test_what_stands_for_the_system_s_authorities_is_told(untrusted, tmp_path):
     file, missing = tmp_path / "authority.pem", tmp_path / "missing.pem"
-    file.touch()
+    file.write_bytes(make_authority().pem)
     plain = untrusted()
     assert untrusted(SSL_CERT_FILE=str(file)) == f"{plain}; SSL_CERT_FILE is {str(file)!r}"
     assert untrusted(SSL_CERT_FILE=str(missing)) == f"{plain}; SSL_CERT_FILE is {str(missing)!r}, which is not there"
     assert untrusted(SSL_CERT_FILE="").endswith("; SSL_CERT_FILE is '', which is not there")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda pem: b"", "no certificate in PEM form"),
+        (lambda pem: pem.rstrip() + pem, "something in PEM form that cannot be read"),
+        (lambda pem: pem + pem[:-40], "something in PEM form that cannot be read"),
+    ],
+    ids=["empty", "joined", "cut off"],
+)
+def test_a_file_that_openssl_passes_over_is_told(untrusted, tmp_path, spoil, what):
+    file = tmp_path / "authorities.pem"
+    file.write_bytes(spoil(make_authority().pem))
+    assert f"; SSL_CERT_FILE is {str(file)!r}, which has {what}" in untrusted(SSL_CERT_FILE=str(file))
 
 
 def test_one_of_several_folders_may_be_missing(untrusted, tmp_path):

@@ -15,7 +15,7 @@ from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import now
 from syncws.errors import InvalidArgumentError, WebSocketError
 
-__all__ = ["PROTOCOLS", "bare_context", "is_replaced", "shared_context", "trusting_context"]
+__all__ = ["PROTOCOLS", "bare_context", "is_replaced", "shared_context", "trusting_context", "why_not_loaded"]
 
 PROTOCOLS = ("http/1.1",)
 """What a server is offered by ALPN (RFC 7301): the opening handshake is HTTP/1.1."""
@@ -132,14 +132,7 @@ def _load(context: ssl.SSLContext, path: str) -> None:
                 f"control.ca_file is the folder {path!r}, in which no file has a hashed name: run openssl rehash on it"
             )
     except ssl.SSLError as exc:
-        if exc.reason == "NO_CERTIFICATE_OR_CRL_FOUND":
-            what = "no certificate in PEM form"
-        else:
-            what = (
-                "something in PEM form that cannot be read: one that is cut off, or a BEGIN that is not on a line of "
-                "its own"
-            )
-        raise InvalidArgumentError(f"control.ca_file {path!r} has {what}") from exc
+        raise InvalidArgumentError(f"control.ca_file {path!r} has {why_not_loaded(exc)}") from exc
     except InvalidArgumentError:
         raise
     except (OSError, ValueError) as exc:
@@ -147,6 +140,13 @@ def _load(context: ssl.SSLContext, path: str) -> None:
             raise
         why = exc.strerror if isinstance(exc, OSError) else exc
         raise InvalidArgumentError(f"control.ca_file {path!r} cannot be read: {why}") from exc
+
+
+def why_not_loaded(fault: ssl.SSLError) -> str:
+    """Return what a file of authorities has, for which OpenSSL refuses it."""
+    if fault.reason == "NO_CERTIFICATE_OR_CRL_FOUND":
+        return "no certificate in PEM form"
+    return "something in PEM form that cannot be read: one that is cut off, or a BEGIN that is not on a line of its own"
 
 
 def bare_context() -> ssl.SSLContext:

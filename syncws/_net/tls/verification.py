@@ -18,6 +18,7 @@ from typing import NamedTuple
 from syncws._certificates.errors import IGNORABLE_ERRORS, hresult_of
 from syncws._net.tls.chain_judge import PASSED, UNJUDGED, Verdict, judge
 from syncws._net.tls.relaxed_context import has_readable_times, relaxed_context
+from syncws._net.tls.trust import why_not_loaded
 from syncws.enums import ChainValidationResult
 from syncws.errors import CertificateError
 
@@ -210,10 +211,22 @@ def _given_authorities() -> str:
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         path = os.environ.get(variable)
         if path is not None:
-            # Of what is not there OpenSSL says nothing. Folders may be several.
-            is_there = any(map(os.path.exists, (path, *path.split(os.pathsep))))
-            told += f"; {variable} is {path!r}{'' if is_there else ', which is not there'}"
+            told += f"; {variable} is {path!r}{_fault_of_authorities(path)}"
     return told
+
+
+def _fault_of_authorities(path: str) -> str:
+    """Say what is wrong with a file, or with folders: OpenSSL passes over what it cannot use."""
+    if not any(map(os.path.exists, (path, *path.split(os.pathsep)))):
+        return ", which is not there"
+    if os.path.isfile(path):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except ssl.SSLError as exc:
+            return f", which has {why_not_loaded(exc)}"
+        except OSError as exc:
+            return f", which cannot be read: {exc.strerror}"
+    return ""
 
 
 def certificate_error(
