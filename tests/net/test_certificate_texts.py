@@ -107,6 +107,17 @@ def test_a_file_that_openssl_passes_over_is_told(untrusted, tmp_path, spoil, wha
 
 
 def test_one_of_several_folders_may_be_missing(untrusted, tmp_path):
+    (tmp_path / "0123abcd.0").touch()
     several = os.pathsep.join([str(tmp_path / "missing"), str(tmp_path)])
     assert untrusted(SSL_CERT_DIR=several).endswith(f"; SSL_CERT_DIR is {several!r}")
     assert untrusted(SSL_CERT_DIR=str(tmp_path / "missing")).endswith("missing', which is not there")
+
+
+def test_where_openssl_finds_nothing_is_told(untrusted, tmp_path):
+    file = tmp_path / "authority.pem"
+    file.touch()
+    assert untrusted(SSL_CERT_DIR=str(tmp_path)).endswith(
+        f"; SSL_CERT_DIR is {str(tmp_path)!r}, in which no file has a hashed name: run openssl rehash on it"
+    )
+    assert f"; SSL_CERT_DIR is {str(file)!r}, which cannot be read: " in untrusted(SSL_CERT_DIR=str(file))
+    assert f"; SSL_CERT_FILE is {str(tmp_path)!r}, which cannot be read: " in untrusted(SSL_CERT_FILE=str(tmp_path))

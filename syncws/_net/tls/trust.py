@@ -15,7 +15,19 @@ from syncws._waiting.at_fork import loading
 from syncws._waiting.deadline import now
 from syncws.errors import InvalidArgumentError, WebSocketError
 
-__all__ = ["PROTOCOLS", "bare_context", "is_replaced", "shared_context", "trusting_context", "why_not_loaded"]
+__all__ = [
+    "NO_HASHED_NAMES",
+    "PROTOCOLS",
+    "bare_context",
+    "has_hashed_names",
+    "is_replaced",
+    "shared_context",
+    "trusting_context",
+    "why_not_loaded",
+]
+
+NO_HASHED_NAMES = "in which no file has a hashed name: run openssl rehash on it"
+"""What is wrong with a folder in which OpenSSL finds nothing."""
 
 PROTOCOLS = ("http/1.1",)
 """What a server is offered by ALPN (RFC 7301): the opening handshake is HTTP/1.1."""
@@ -125,12 +137,10 @@ def _load(context: ssl.SSLContext, path: str) -> None:
     try:
         if not os.path.isdir(path):
             context.load_verify_locations(cafile=path)
-        elif any(_HASHED_NAME.fullmatch(name) for name in os.listdir(path)):
+        elif has_hashed_names(path):
             context.load_verify_locations(capath=path)
         else:
-            raise InvalidArgumentError(
-                f"control.ca_file is the folder {path!r}, in which no file has a hashed name: run openssl rehash on it"
-            )
+            raise InvalidArgumentError(f"control.ca_file is the folder {path!r}, {NO_HASHED_NAMES}")
     except ssl.SSLError as exc:
         raise InvalidArgumentError(f"control.ca_file {path!r} has {why_not_loaded(exc)}") from exc
     except InvalidArgumentError:
@@ -140,6 +150,11 @@ def _load(context: ssl.SSLContext, path: str) -> None:
             raise
         why = exc.strerror if isinstance(exc, OSError) else exc
         raise InvalidArgumentError(f"control.ca_file {path!r} cannot be read: {why}") from exc
+
+
+def has_hashed_names(folder: str) -> bool:
+    """Tell whether OpenSSL can find an authority in a folder."""
+    return any(_HASHED_NAME.fullmatch(name) for name in os.listdir(folder))
 
 
 def why_not_loaded(fault: ssl.SSLError) -> str:

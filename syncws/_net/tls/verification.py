@@ -18,7 +18,7 @@ from typing import NamedTuple
 from syncws._certificates.errors import IGNORABLE_ERRORS, hresult_of
 from syncws._net.tls.chain_judge import PASSED, UNJUDGED, Verdict, judge
 from syncws._net.tls.relaxed_context import has_readable_times, relaxed_context
-from syncws._net.tls.trust import why_not_loaded
+from syncws._net.tls.trust import NO_HASHED_NAMES, has_hashed_names, why_not_loaded
 from syncws.enums import ChainValidationResult
 from syncws.errors import CertificateError
 
@@ -208,25 +208,36 @@ def not_forgiven(
 def _given_authorities() -> str:
     """Say what the environment puts in the place of the system's authorities, for it may be what is wrong."""
     told = ""
-    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+    for variable, fault_of in (("SSL_CERT_FILE", _fault_of_file), ("SSL_CERT_DIR", _fault_of_folders)):
         path = os.environ.get(variable)
         if path is not None:
-            told += f"; {variable} is {path!r}{_fault_of_authorities(path)}"
+            told += f"; {variable} is {path!r}{fault_of(path)}"
     return told
 
 
-def _fault_of_authorities(path: str) -> str:
-    """Say what is wrong with a file, or with folders: OpenSSL passes over what it cannot use."""
-    if not any(map(os.path.exists, (path, *path.split(os.pathsep)))):
+# OpenSSL passes over what it cannot use, and says nothing.
+
+
+def _fault_of_file(path: str) -> str:
+    if not os.path.exists(path):
         return ", which is not there"
-    if os.path.isfile(path):
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-        except ssl.SSLError as exc:
-            return f", which has {why_not_loaded(exc)}"
-        except OSError as exc:
-            return f", which cannot be read: {exc.strerror}"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError as exc:
+        return f", which has {why_not_loaded(exc)}"
+    except OSError as exc:
+        return f", which cannot be read: {exc.strerror}"
     return ""
+
+
+def _fault_of_folders(path: str) -> str:
+    there = [folder for folder in path.split(os.pathsep) if os.path.exists(folder)]
+    if not there:
+        return ", which is not there"
+    try:
+        return "" if any(map(has_hashed_names, there)) else f", {NO_HASHED_NAMES}"
+    except OSError as exc:
+        return f", which cannot be read: {exc.strerror}"
 
 
 def certificate_error(
