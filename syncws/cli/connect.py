@@ -111,10 +111,9 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: wrong options or lines, or the server has closed with a code that is not an orderly end.
         WebSocketError: the library's.
-        OSError: a file cannot be read, or nobody reads the output.
+        OSError: a file is not there or cannot be read, or nobody reads the output.
     """
-    if options.json and options.binary:
-        raise CommandError("--json and --binary exclude each other", ExitCode.USAGE)
+    _check_what_is_sent(options)
     is_typed = not (options.message or options.file or options.json or options.binary)
     is_on_terminal = is_typed and _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
     if options.reconnect:
@@ -127,6 +126,16 @@ def run(options: argparse.Namespace) -> int:
             _typed(options, socket)
         check_how_it_ended(socket)
     return ExitCode.OK
+
+
+def _check_what_is_sent(options: argparse.Namespace) -> None:
+    if options.json and options.binary:
+        raise CommandError("--json and --binary exclude each other", ExitCode.USAGE)
+    for text in options.message if options.json else ():
+        _checked_json(text, "--message")
+    for path in options.file:
+        # Of one that is not there this raises. It is not opened: a pipe's writer would take that for its reader.
+        path.stat()
 
 
 def _is_terminal(file: TextIO) -> bool:
@@ -173,8 +182,7 @@ def _messages(options: argparse.Namespace) -> Iterable[str | bytes]:
     if not (options.message or options.file):
         yield from _from_stdin(options)
         return
-    for text in options.message:
-        yield _checked_json(text, "--message") if options.json else text
+    yield from options.message
     for path in options.file:
         content = path.read_bytes()
         yield content if options.binary else _text_of(content, path, is_json=options.json)

@@ -211,7 +211,14 @@ def test_a_file_that_is_no_text_is_told_what_to_do(run, echo_uri, tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff")
     code, _, errors = run(echo_uri, "--file", str(tmp_path / "bytes"))
     assert (code, "use --binary" in errors) == (2, True)
-    assert run(echo_uri, "--file", str(tmp_path / "nothing"))[0] == 1
+
+
+def test_what_is_to_be_sent_is_checked_before_anything_is_connected(capsys, tmp_path):
+    nobody = "ws://localhost:1/"
+    assert main([nobody, "--file", str(tmp_path / "nothing")]) == 1
+    assert "No such file" in capsys.readouterr().err
+    assert main([nobody, "--json", "--message", "nope"]) == 2
+    assert "--message is not JSON" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
