@@ -54,14 +54,14 @@ def load_pem(certificate: Source, private_key: Source | None, password: str | by
     """Load PEM; see Certificate.from_pem."""
     _check_extra()
     secret = _checked_password(password)
-    blocks = _blocks(_content(certificate, "certificate"))
+    blocks = _blocks(certificate, "certificate")
     certificates = [_parse_block(block) for label, block in blocks if label in _CERTIFICATE_LABELS]
     if not certificates:
         raise InvalidArgumentError("certificate holds no certificate in PEM form")
     if private_key is None:
         key_blocks, missing = blocks, "certificate holds no private key in PEM form, and private_key was not given"
     else:
-        key_blocks = _blocks(_content(private_key, "private_key"))
+        key_blocks = _blocks(private_key, "private_key")
         missing = "private_key holds no private key in PEM form"
     keys = [(label, block) for label, block in key_blocks if label.endswith("PRIVATE KEY")]
     if not keys:
@@ -140,8 +140,9 @@ def _content(source: object, what: str) -> bytes:
     return content
 
 
-def _blocks(pem: bytes) -> list[tuple[str, bytes]]:
+def _blocks(source: Source, what: str) -> list[tuple[str, bytes]]:
     """Return labels and texts of the blocks of a PEM file (RFC 7468 2); what stands between them is a remark."""
+    pem = _content(source, what)
     blocks: list[tuple[str, bytes]] = []
     label = b""
     lines: list[bytes] = []
@@ -150,12 +151,16 @@ def _blocks(pem: bytes) -> list[tuple[str, bytes]]:
     for line in apart.splitlines():
         mark = line.strip()
         if mark.startswith(b"-----BEGIN ") and mark.endswith(b"-----"):
+            if label:
+                break
             label = mark[11:-5]
             lines = []
         lines.append(line)
         if label and mark == b"-----END " + label + b"-----":
             blocks.append((label.decode("ascii", "replace"), b"\n".join(lines) + b"\n"))
             label = b""
+    if label:
+        raise InvalidArgumentError(f"{what} holds a PEM block without its END: is the file cut off?")
     return blocks
 
 

@@ -186,7 +186,7 @@ def test_a_key_of_another_kind_does_not_fit(client):
     refused(lambda: Certificate.from_pem(client.pem, key), "does not fit", [key])
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"\0\xff" * 50, b"-----BEGIN CERTIFICATE-----\n"])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\0\xff" * 50, b"-----END CERTIFICATE-----\n"])
 def test_content_without_a_certificate_is_told(content):
     refused(lambda: Certificate.from_pem(content), "holds no certificate in PEM form")
 
@@ -232,8 +232,16 @@ def test_a_key_that_cannot_sign_loads_and_is_refused_only_where_it_is_used(root)
     assert Certificate.from_pem(made.pem, made.key_pem()).key_algorithm_name == "X25519"
 
 
-def test_many_blocks_without_an_end_take_linear_time():
-    refused(lambda: Certificate.from_pem(b"-----BEGIN CERTIFICATE-----\n" * 200_000), "holds no certificate")
+def test_a_block_that_is_cut_off_is_told_and_not_passed_over(client, middle):
+    """The chain would lack it, and the server say no more than that it knows no such authority."""
+    key = client.key_pem()
+    for content in (client.pem + middle.pem[:-40] + b"\n" + key, client.pem + key + middle.pem[:-40]):
+        refused(lambda pem=content: Certificate.from_pem(pem), "certificate holds a PEM block without its END", [key])
+    refused(lambda: Certificate.from_pem(client.pem, key[:-30]), "private_key holds a PEM block without its END", [key])
+
+
+def test_many_blocks_without_an_end_are_no_work():
+    refused(lambda: Certificate.from_pem(b"-----BEGIN CERTIFICATE-----\n" * 200_000), "a PEM block without its END")
 
 
 # PKCS #12.
