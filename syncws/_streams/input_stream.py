@@ -75,15 +75,17 @@ class IInputStream:
             raise ObjectClosedError(_CLOSED)
         flags = as_input_stream_options(options, "options")
         token = check_token(cancellation_token)
-        # Views are released at once: an exception that is kept must not keep the caller's bytearray from growing.
-        with _writable(buffer) as memory:
-            count = check_count(count, "count")
-            if count > len(memory):
-                raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
-            with memory[:count] as part:
-                length = Filling(self._source, self._begin, token).fill(part, flags)
+        part = _writable_part(buffer, count)
         target = buffer if isinstance(buffer, Buffer) else Buffer._over(as_writable_view(buffer, "buffer"))
-        target.length = length
+        try:
+            length = Filling(self._source, self._begin, token).fill(part, flags)
+        except BaseException:  # of any kind, and no `with`: both as in InputFile._fill()
+            part.release()
+            if target is not buffer:
+                target._memory.release()
+            raise
+        # Not by the property: in a call an interruption would lose what was read.
+        target._length = length
         return target
 
     def close(self) -> None:
@@ -121,10 +123,13 @@ class IInputStream:
         self.close()
 
 
-def _writable(buffer: "WriteableBuffer") -> memoryview:
-    return as_writable_view(
-        Buffer.create_memory_buffer_over_ibuffer(buffer) if isinstance(buffer, Buffer) else buffer, "buffer"
-    )
+def _writable_part(buffer: "WriteableBuffer", count: int) -> memoryview:
+    whole = Buffer.create_memory_buffer_over_ibuffer(buffer) if isinstance(buffer, Buffer) else buffer
+    with as_writable_view(whole, "buffer") as memory:
+        count = check_count(count, "count")
+        if count > len(memory):
+            raise InvalidArgumentError(f"count {count} is over the buffer's capacity of {len(memory)} bytes")
+        return memory[:count]
 
 
 class InputStream(NotCopied, IInputStream):

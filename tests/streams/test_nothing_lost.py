@@ -198,6 +198,20 @@ def test_after_a_load_that_was_interrupted_anywhere_the_next_goes_on(make_source
     assert wrong == []
 
 
+@any_source
+@pytest.mark.parametrize("use", READS.values(), ids=READS)
+def test_a_read_that_is_interrupted_anywhere_takes_nothing(make_source, use):
+    def make():
+        source = make_source()
+        return source, InputStream(source)
+
+    wrong = []
+    for (source, _), result, place in interruptions(make, lambda made: use(made[1])):
+        if bytes(result or b"") + rest_of(source) != CONTENT:
+            wrong.append(place)
+    assert wrong == []
+
+
 def load_and_read(reader, count):
     reader.load(count)
     return reader.read_bytes(reader.unconsumed_buffer_length)
