@@ -31,7 +31,7 @@ from syncws import StreamWebSocket
 
 _PIECE = 65536
 # The most that one read brings, on top of what an inbox may hold.
-_READ = 262144
+_READ = 524288
 _MIB = 1 << 20
 # The content is a block of random bytes over and over: it costs no memory, and every shift of it shows in the digest.
 _BLOCK = os.urandom(_MIB - 1)
