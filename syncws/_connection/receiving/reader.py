@@ -70,7 +70,6 @@ class Reader:
         "_large_reads",
         "_last_event",
         "_lingers_until",
-        "_most_bytes",
         "_takes_much",
         "_told_frames",
         "decode",
@@ -117,8 +116,7 @@ class Reader:
             self.undecoded.append(session.remainder)
         transport = session.transport
         self.may_have_more = transport.has_buffered
-        self._most_bytes = transport.most_bytes
-        is_roomy = session.inbox.capacity >= _MOST_READS_WAITING * self._most_bytes
+        is_roomy = session.inbox.capacity >= _MOST_READS_WAITING * transport.most_bytes
         self._takes_much = is_roomy and decoder.inflater is None
 
     # What becomes of the messages.
@@ -418,7 +416,7 @@ class Reader:
             undecoded.clear()
             return False
         if room is not None:
-            if size > self._most_bytes // 2:
+            if size > transport.most_bytes // 2:
                 # Of the next frame, as large, the beginning is enough: the rest is put where it belongs.
                 self._large_reads = 0
         elif count >= SMALL_BYTES:
@@ -435,7 +433,7 @@ class Reader:
         tally = self.decoder.tally
         count = tally.whole + tally.begun + tally.controls
         frames, self._told_frames = count - self._told_frames, count
-        return MANY_BYTES if frames > _FEW_FRAMES or not self._takes_much else self._most_bytes
+        return MANY_BYTES if frames > _FEW_FRAMES or not self._takes_much else self.session.transport.most_bytes
 
 
 def _fill(transport: Transport, room: memoryview, undecoded: deque[bytes | memoryview]) -> bool:
