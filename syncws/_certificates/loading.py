@@ -4,6 +4,7 @@ A key stays inside an object of `cryptography`; no message of an error holds one
 thread.
 """
 
+import codecs
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
@@ -27,8 +28,6 @@ Source: TypeAlias = str | os.PathLike[str] | os.PathLike[bytes] | bytes
 _MAX_BYTES = 1 << 20
 
 _CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Loaded(NamedTuple):
@@ -147,7 +146,7 @@ def _blocks(source: Source, what: str) -> list[tuple[str, bytes]]:
     label = b""
     lines: list[bytes] = []
     # Of files that were joined each may begin with a byte order mark, and end without a line end.
-    apart = pem.replace(_BYTE_ORDER_MARK, b"").replace(b"----------BEGIN ", b"-----\n-----BEGIN ")
+    apart = pem.replace(codecs.BOM_UTF8, b"").replace(b"----------BEGIN ", b"-----\n-----BEGIN ")
     for line in apart.splitlines():
         mark = line.strip()
         if mark.startswith(b"-----BEGIN ") and mark.endswith(b"-----"):

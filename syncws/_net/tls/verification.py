@@ -215,10 +215,8 @@ def _given_authorities() -> str:
     return told
 
 
-# OpenSSL passes over what it cannot use, and says nothing.
-
-
 def _fault_of_file(path: str) -> str:
+    """Say what is wrong with a file of authorities: OpenSSL passes over one that it cannot use, and says nothing."""
     if not os.path.exists(path):
         return ", which is not there"
     try:
@@ -231,6 +229,7 @@ def _fault_of_file(path: str) -> str:
 
 
 def _fault_of_folders(path: str) -> str:
+    """Say what is wrong with folders of authorities, of which OpenSSL says as little."""
     there = [folder for folder in path.split(os.pathsep) if os.path.exists(folder)]
     if not there:
         return ", which is not there"
