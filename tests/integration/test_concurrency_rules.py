@@ -9,6 +9,7 @@ from support import LIMIT, echo, handshake, read_frame, running_server, server_f
 from support.calls import Call
 from support.doubles import messages_of
 from support.scripts import BINARY, CONTINUATION, FIN, PONG, TEXT, connected, only_reads, read_until_close, sends
+from support.stream_websocket import waiting  # noqa: F401 - a fixture
 
 from syncws import (
     CloseCause,
@@ -125,32 +126,30 @@ READS = {
 
 @pytest.mark.parametrize("second", RECEIVES.values(), ids=RECEIVES.keys())
 @pytest.mark.parametrize("first", RECEIVES.values(), ids=RECEIVES.keys())
-def test_a_second_thread_that_receives_is_refused_and_takes_nothing(first, second, tls):
+def test_a_second_thread_that_receives_is_refused_and_takes_nothing(first, second, tls, waiting):  # noqa: F811
     go = threading.Event()
     with connected(sends(server_frame(TEXT, b"one"), after=go), tls=tls) as socket:
-        assert_second_is_refused(socket, first, second, go)
+        assert_second_is_refused(socket, first, second, waiting, go)
 
 
 @pytest.mark.parametrize("second", READS.values(), ids=READS.keys())
 @pytest.mark.parametrize("first", READS.values(), ids=READS.keys())
-def test_a_second_thread_that_reads_a_stream_is_refused_and_takes_nothing(first, second, tls):
+def test_a_second_thread_that_reads_a_stream_is_refused_and_takes_nothing(first, second, tls, waiting):  # noqa: F811
     go = threading.Event()
     script = sends(server_frame(BINARY, b"\n"), after=go)
     with connected(script, socket_class=StreamWebSocket, tls=tls) as socket:
-        assert_second_is_refused(socket, first, second, go)
+        assert_second_is_refused(socket, first, second, waiting, go)
 
 
-def assert_second_is_refused(socket, first, second, go):
-    waiting = Call(first, socket)
-    inbox = socket._session.inbox
-    # A stream's read looks for what lies there first, which is over in a moment: the second might come in between.
-    while not inbox.is_being_taken or inbox._operation is getattr(inbox, "_at_hand", None):
-        pass
+def assert_second_is_refused(socket, first, second, is_waiting, go):
+    call = Call(first, socket)
+    # Not when it begins: a stream's read looks for what lies there first, and the second might come in between.
+    wait(is_waiting)
     with pytest.raises(InvalidOperationError, match="one at a time") as raised:
         second(socket)
     assert raised.value.hresult == HResult.ERROR_INVALID_OPERATION
     go.set()
-    assert waiting.result()
+    assert call.result()
 
 
 def test_readers_may_take_turns(tls):
