@@ -332,6 +332,30 @@ def test_what_tls_has_at_hand_is_read_without_asking_poll(rigs):
     assert rig.owner.log == [(1000, "bye")]
 
 
+@pytest.mark.parametrize("looks_cheaply", [False, True], ids=["looks dearly", "looks cheaply"])
+@pytest.mark.parametrize("answers", [False, True], ids=["silent", "answering"])
+def test_after_a_handler_that_has_sent_it_looks_once_before_it_waits(rigs, monkeypatch, answers, looks_cheaply):
+    rig = rigs()
+    rig.transport.looks_cheaply = looks_cheaply
+    receives_before_wait = []
+    scripted = [server_frame(TEXT, b"a question"), CLOSE_1000]
+
+    def feed_and_wait(reader, interest, deadline):
+        receives_before_wait.append(len(rig.transport.sizes))
+        rig.transport.feed(scripted.pop(0) if scripted else b"")
+        return wait_for(reader, interest, deadline)
+
+    def received(sender, args):
+        if answers:
+            rig.session.outbox.send(encode_frame(TEXT, b"an answer"))
+
+    wait_for = module.Reader._wait
+    monkeypatch.setattr(module.Reader, "_wait", feed_and_wait)
+    rig.owner.message_received.add(received)
+    rig.run()
+    assert receives_before_wait[:2] == [0, 2 if answers and looks_cheaply else 1]
+
+
 @pytest.mark.parametrize("failure", [RuntimeError("a defect"), MemoryError()])
 def test_what_the_reader_fails_with_ends_the_connection_and_is_logged_and_named(rigs, caplog, failure):
     rig = rigs(failure)

@@ -56,6 +56,8 @@ class MessageReceiver(Reader):
             self._last_event = events.pop()
         self._batch = make_batch(events)
         owner = session.owner()
+        sent = session.outbox.tally
+        sent_before = sent.whole
         if (
             owner is not None
             and owner._message_received_event.handlers
@@ -64,6 +66,9 @@ class MessageReceiver(Reader):
             and self._deliver(owner)
             and self._last_event is None
         ):
+            if sent.whole != sent_before and session.transport.looks_cheaply:
+                # A server nearby has answered sooner than a thread that waits can be woken.
+                self.may_have_more = True
             return
         # What goes to the inbox here, a handler that is added in the meantime gets by _deliver_waiting.
         self._finish_batch()
