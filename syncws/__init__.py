@@ -200,5 +200,5 @@ if not _typing.TYPE_CHECKING:
         # Here and not above: it is imported only when needed.
         from syncws._arguments.other_names import CLIENTS, nearest
 
-        meant = "" if name.startswith("_") else nearest(name, __all__, CLIENTS)
+        meant = "" if name.startswith("_") else nearest(name, [*__all__, *CLIENTS], CLIENTS)
         raise AttributeError(f"module 'syncws' has no attribute '{name}'{meant}")

@@ -376,6 +376,8 @@ def test_an_object_shows_what_it_is(make):
         ("websocket_connect", "; did you mean connect?"),
         ("persist", "; did you mean reconnecting, or ReconnectingWebSocket?"),
         ("MessageWebsocket", "; did you mean MessageWebSocket?"),
+        # A misspelt name of another client's, to which one of ours is less near.
+        ("create_conection", "; did you mean connect?"),
         ("zzz", ""),
         ("_zzz", ""),
     ],
