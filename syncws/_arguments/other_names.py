@@ -168,6 +168,7 @@ SETTINGS: Mapping[str, str] = {
     "max_msg_size": "max_message_size",
     "max_queue": "inbox_size_in_bytes",
     "max_retries": "max_attempts= of reconnecting()",
+    "max_size": "max_message_size",
     "max_tries": "max_attempts= of reconnecting()",
     "max_wait": _BACKOFF,
     "message_queue_size": "inbox_size_in_bytes",

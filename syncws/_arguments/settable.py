@@ -86,7 +86,7 @@ class Settable:
             told = f"; {NEEDLESS[name]}"
         else:
             ours = {setting: setting for setting in self._settings}
-            told = nearest(name, (*ours, *ARGUMENTS_AMONG_SETTINGS), {**SETTINGS, **OF_MESSAGES, **ours})
+            told = nearest(name, (*ours, *ARGUMENTS_AMONG_SETTINGS, *SETTINGS), {**SETTINGS, **OF_MESSAGES, **ours})
         return f"{type(self).__name__} has no setting {name}{told}"
 
     @classmethod

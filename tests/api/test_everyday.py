@@ -139,6 +139,11 @@ def test_an_argument_of_reconnecting_that_connect_is_given_is_told_as_one(name, 
         ("sockett", "socket= of connect()"),
         ("back_off", "backoff= of reconnecting()"),
         ("max_atempts", "max_attempts= of reconnecting()"),
+        # Another client's.
+        ("max_sizes", "max_message_size"),
+        ("on_mesage", "message_received of a MessageWebSocket"),
+        ("additional_header", "headers= of syncws.connect()"),
+        ("ping_timeouts", "keep_alive_timeout"),
     ],
 )
 def test_a_misspelt_argument_is_told_as_one(written, meant):
