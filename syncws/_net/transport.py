@@ -72,11 +72,6 @@ class Transport(Protocol):
         ...
 
     @property
-    def looks_cheaply(self) -> bool:
-        """True when a receive that finds nothing costs no more than the system's call."""
-        ...
-
-    @property
     def most_bytes(self) -> int:
         """How much is best received at a time, at most; of more than MANY_BYTES may come a view: see keep()."""
         ...
@@ -236,7 +231,6 @@ class SocketTransport:
         "_socket",
         "inbound",
         "is_torn",
-        "looks_cheaply",
         "most_bytes",
         "outbound",
     )
@@ -258,8 +252,6 @@ class SocketTransport:
         # One call for a small read, where that is there; as for the rest it does what keep() does without it.
         self._is_plain = _is_plain(connected)
         self._receive_small = speedups.receive_small if speedups is not None and self._is_plain else None
-        # Elsewhere it costs an exception.
-        self.looks_cheaply = self._receive_small is not None
         self._receive_much = _receive_much if self._is_plain else None
         self.most_bytes = _MOST_BYTES if speedups is None or self._receive_much is None else speedups.MUCH_BYTES
         self.inbound = BandwidthMeter()
@@ -378,5 +370,4 @@ class SocketTransport:
         self._received_before_abort = None
         self.close()
         self._receive_small = self._receive_much = None
-        self.looks_cheaply = False
         self._socket = _InheritedSocket()

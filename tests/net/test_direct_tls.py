@@ -21,7 +21,6 @@ from support import LIMIT, join
 from support.tls_line import connected_pair, needs_direct
 from support.tls_records import Records, noting_context
 
-import syncws
 from syncws._net.tls import direct, transport
 from syncws._net.tls.direct import direct_form
 from syncws._net.tls.transport import TlsTransport
@@ -82,7 +81,6 @@ def test_the_names_are_told(either):
     assert either.transport.names() == (either.server.version(), either.server.cipher()[0])
     assert either.transport.ssl_object.getpeercert(binary_form=True)
     assert either.transport.fileno() == either.near.fileno()
-    assert either.transport.looks_cheaply == syncws.accelerated
 
 
 def test_what_is_left_of_a_record_is_told(either):

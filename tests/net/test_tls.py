@@ -42,8 +42,6 @@ class Wire(KeepsReceived):
             except ssl.SSLError:
                 pass
 
-    looks_cheaply = True
-
     def receive(self, size):
         self.step()
         if self.garbage:
@@ -475,7 +473,6 @@ def test_end_output_on_a_broken_transport_does_nothing_worse(ends):
 
 def test_the_rest_is_the_business_of_the_transport_below(ends):
     assert ends[0].fileno() == 42
-    assert ends[0].looks_cheaply
     ends[0].abort()
     ends[0].close()
     assert ends[1].log == ["abort", "close"]

@@ -76,7 +76,7 @@ class ScriptedTransport(KeepsReceived):
         self.on_send = None
         self.has_unsent = False
         self.unsent_bytes = 0
-        self.has_buffered = self.looks_cheaply = False
+        self.has_buffered = False
         self.most_bytes = MANY_BYTES
         self.aborts = 0
         self.closes = 0

@@ -47,7 +47,6 @@ class Puller:
 
     __slots__ = (
         "_decoded",
-        "_looks_cheaply",
         "_main",
         "_reader",
         "_resume_from",
@@ -63,7 +62,6 @@ class Puller:
         self._reader = reader
         self.role = reader.session.role
         decoder = reader.decoder
-        self._looks_cheaply = reader.session.transport.looks_cheaply
         # What pull_one() asks; None for pieces, for what may be compressed, and where frames are told in the log.
         self._whole_decoder: Decoder | None = None
         if isinstance(decoder, Decoder) and decoder.inflater is None and reader.decode == decoder.receive_data:
@@ -141,7 +139,7 @@ class Puller:
                 role.pulls += 1
                 session = self._reader.session
                 # First without waiting: the answer may be there already. What is to be sent goes first, in the wait.
-                if self._looks_cheaply and not (session.outbox.has_posted or session.transport.has_unsent):
+                if not (session.outbox.has_posted or session.transport.has_unsent):
                     message = self._take_one(operation, decoder, event)
                 if (
                     message is None

@@ -66,7 +66,7 @@ class MessageReceiver(Reader):
             and self._deliver(owner)
             and self._last_event is None
         ):
-            if sent.whole != sent_before and session.transport.looks_cheaply:
+            if sent.whole != sent_before:
                 # A server nearby has answered sooner than a thread that waits can be woken.
                 self.may_have_more = True
             return

@@ -118,7 +118,6 @@ class DirectTlsTransport(_Engine):
 
     __slots__ = ("__weakref__", "_bottom", "_is_inherited", "_lock", "_names", "ssl_object")
 
-    looks_cheaply = True
     most_bytes = MANY_BYTES if speedups is None else speedups.MUCH_BYTES
 
     def __init__(self, bottom: SocketTransport, before: TlsTransport) -> None:

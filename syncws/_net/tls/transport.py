@@ -198,11 +198,6 @@ class TlsTransport:
         return self._is_reading or self.inner.is_torn
 
     @property
-    def looks_cheaply(self) -> bool:
-        """See Transport.looks_cheaply: the engine is asked only when something has come."""
-        return self.inner.looks_cheaply
-
-    @property
     def unsent_bytes(self) -> int:
         """See Transport.unsent_bytes."""
         with self.lock:
