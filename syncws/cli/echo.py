@@ -65,8 +65,12 @@ def run(options: argparse.Namespace) -> int:
         options.refuse("--client-certificate needs --tls")
     if options.send is not None and not options.send.is_file():
         options.refuse(f"--send: there is no file {options.send}")
-    with _ended_by_signals():
-        return _serve(options)
+    try:
+        with _ended_by_signals():
+            return _serve(options)
+    except UnicodeError as error:
+        # It cannot be looked up, or has no place in a certificate.
+        options.refuse(f"argument --host: must be a host name or an IP address, not {options.host}: {error}")
     return 0
 
 

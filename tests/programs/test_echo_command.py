@@ -204,6 +204,11 @@ def test_a_port_in_use_is_told(capsys):
         (["--port", "-1"], "--port"),
         (["--port", "http"], "argument --port: must be from 0 to 65535, not http"),
         (["--client-certificate"], "--client-certificate needs --tls"),
+        (["--port", "0", "--host", "a..b"], "argument --host: must be a host name or an IP address, not a..b"),
+        (
+            ["--port", "0", "--host", "[::1]", "--tls"],
+            "argument --host: must be a host name or an IP address, not [::1]",
+        ),
         (["--send", "/nowhere/at all"], "--send: there is no file"),
     ],
 )
