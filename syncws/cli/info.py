@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
             failure = error
         table = _table(options, socket, failure)
     if options.json:
-        print(json.dumps(table, ensure_ascii=False, indent=2))
+        # In ASCII: what a server sends does nothing to a terminal then, and any encoding of stdout can hold it.
+        print(json.dumps(table, indent=2))
     else:
         _show(table)
     if failure is not None:

@@ -326,6 +326,13 @@ def test_info_shows_the_certificate_also_of_a_server_that_does_not_pass(run, tmp
         assert table["connection"]["state"].startswith("failed: ")
 
 
+def test_json_of_info_is_ascii(run):
+    with scripted_server(lambda connection: handshake(connection, "X-Name: caf\xe9 \x9b31m")) as uri:
+        code, output, _ = run("info", uri, "--json")
+    assert (code, output.isascii()) == (0, True)
+    assert json.loads(output)["headers of the answer"]["x-name"] == "caf\xe9 \x9b31m"
+
+
 def test_info_says_that_a_certificate_has_nothing_but_a_subject(run):
     with running_server(echo, ssl_context=make("localhost", names=[]).server_context()) as uri:
         code, output, _ = run("info", uri, "--ignore", "untrusted,invalid_name", "--json")
