@@ -4,6 +4,7 @@ Runs on the main thread.
 """
 
 import argparse
+import contextlib
 import statistics
 import time
 
@@ -58,13 +59,15 @@ def run(options: argparse.Namespace) -> int:
         where = socket.information.remote_address
         print(f"PING {shown_uri(socket.uri)}" + ("" if where is None else f" ({where})"), flush=True)
         pings = _Pings(socket)
-        try:
-            pings.run(options.count, options.interval, options.answer)
-        except KeyboardInterrupt:
-            # As ping(8) is ended.
-            print()
-        finally:
-            print(pings.statistics(), flush=True)
+        # As ping(8) is ended; the inner block closes without waiting long for a server that may be gone.
+        with contextlib.suppress(KeyboardInterrupt), socket:
+            try:
+                pings.run(options.count, options.interval, options.answer)
+            except KeyboardInterrupt:
+                print()
+                raise
+            finally:
+                print(pings.statistics(), flush=True)
     return ExitCode.OK if pings.round_trips else ExitCode.FAILED
 
 

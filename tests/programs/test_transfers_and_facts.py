@@ -17,6 +17,7 @@ from support.scripts import only_reads
 from support.server_certificates import make
 from support.servers import handshake, read_frame, reset, server_frame
 
+from syncws import MessageWebSocket
 from syncws.cli import progress as progress_module
 from syncws.cli.main import main
 
@@ -280,6 +281,24 @@ def test_a_server_that_answers_no_ping_is_told_by_the_exit_code(run):
     assert code == 1
     assert "seq=1 no answer\nseq=2 no answer" in output.decode()
     assert "2 pings, 0 answers, 100% lost" in output.decode()
+
+
+def test_ctrl_c_ends_ping_without_waiting_for_a_server_that_answers_nothing(run, monkeypatch):
+    has_ended, in_time = threading.Event(), []
+
+    def ignore(connection):
+        handshake(connection)
+        in_time.append(has_ended.wait(LIMIT))
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MessageWebSocket, "ping", interrupted)
+    with scripted_server(ignore) as uri:
+        code, output, _ = run("ping", uri, "--close-timeout", "inf")
+        has_ended.set()
+    assert (code, in_time) == (1, [True])
+    assert b"1 pings, 0 answers, 100% lost" in output
 
 
 def test_a_server_that_closes_ends_ping_with_its_statistics(run):
