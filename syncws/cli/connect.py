@@ -250,7 +250,7 @@ def _over_and_over(options: argparse.Namespace, *, is_on_terminal: bool) -> None
         return
     conversation = Conversation(_way_to_show(options), options.count)
     with Lasting(options, conversation, Screen(sys.stderr), lambda socket: _begin(options, socket)) as lasting:
-        conversation.run(lambda: _send_all(lasting.send, _messages(options)), options.wait)
+        conversation.run(lambda: lasting.send_all(_messages(options)), options.wait)
         lasting.close()
 
 

@@ -6,7 +6,7 @@ Losses are shown on the thread of the ReconnectingWebSocket; one more thread wai
 import argparse
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from syncws import (
     ConnectionOverError,
@@ -64,12 +64,19 @@ class Lasting:
         self._socket.reconnecting += self._reconnecting
         self._watching = threading.Thread(target=self._watch, name="syncws-watch", daemon=True)
 
-    def send(self, message: str | bytes) -> None:
-        """Send over this connection or, when it turns out to be over, the next.
+    def send_all(self, messages: Iterable[str | bytes]) -> None:
+        """Send each over this connection or, when it turns out to be over, the next.
+
+        Waits for the first connection even if there is nothing to send: a server that is not there is not silent.
 
         Raises:
             WebSocketError: there will not be another.
         """
+        self._socket.wait_connected()
+        for message in messages:
+            self._send(message)
+
+    def _send(self, message: str | bytes) -> None:
         while self._socket.wait_connected():
             try:
                 self._socket.send(message)
@@ -103,16 +110,16 @@ class Lasting:
         self._watching.start()
         return self
 
-    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, exc_type: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         self._socket.__exit__(exc_type)
         self._watching.join()
+        if error is not None and self._latest is not None:
+            add_advice(error, self._latest)
 
     def _watch(self) -> None:
         try:
             self._socket.wait_closed()
         except Exception as error:  # noqa: BLE001 - raised by the main thread
-            if self._latest is not None:
-                add_advice(error, self._latest)
             self._conversation.end(error)
         else:
             self._conversation.end(None)

@@ -223,7 +223,7 @@ def connect(options: argparse.Namespace, socket: MessageWebSocket | StreamWebSoc
             over.close()
 
 
-def add_advice(error: Exception, socket: MessageWebSocket | StreamWebSocket) -> None:
+def add_advice(error: BaseException, socket: MessageWebSocket | StreamWebSocket) -> None:
     """Add to an error about a certificate what can be done, with the hash of the one that `socket` was shown."""
     certificate = socket.information.server_certificate
     if isinstance(error, CertificateError) and certificate is not None:

@@ -452,6 +452,26 @@ def test_lines_wait_for_the_next_connection(run):
         assert run(uri, "--reconnect", "--max-size", "100", *answers(2), stdin=b"one\ntwo\n")[:2] == (0, b"one\ntwo\n")
 
 
+def test_the_wait_for_messages_begins_with_the_first_connection(run):
+    received, has_ended = [], threading.Event()
+
+    def keep(connection):
+        received.extend(connection)
+        has_ended.set()
+
+    with running_server(keep) as uri:
+        assert run(uri, "--reconnect", "--first", "subscribe", "--wait", "0")[0] == 0
+        wait(has_ended)
+    assert received == ["subscribe"]
+
+
+@pytest.mark.parametrize("stdin", [b"", b"line\n"])
+def test_a_certificate_that_does_not_pass_is_told_as_without_reconnecting(run, tls_files, stdin):
+    uri, _ = tls_files
+    code, _, errors = run(uri, "--reconnect", *QUICK, stdin=stdin)
+    assert (code, errors.count("its SHA-256 is ")) == (6, 1)
+
+
 def test_what_has_no_chance_is_not_tried_again(run):
     with running_server(echo, process_request=refused) as uri:
         code, _, errors = run(uri, "--reconnect", "--wait", "inf")
