@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import math
 import socket as socket_module
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -233,14 +234,14 @@ def add_advice(error: BaseException, socket: MessageWebSocket | StreamWebSocket)
 
 
 def seconds(text: str) -> float | None:
-    """Read a number of seconds; None for inf."""
+    """Read a number of seconds; None for inf, and for more than the system can wait."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if math.isnan(value) or value < 0:
         raise argparse.ArgumentTypeError(f"must be seconds, or inf, not {text}")
-    return None if math.isinf(value) else value
+    return None if value > threading.TIMEOUT_MAX else value
 
 
 def whole(lowest: int, highest: int | None = None) -> Callable[[str], int]:
