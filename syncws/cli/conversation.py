@@ -45,6 +45,7 @@ class Conversation:
         self._shown = 0
         self._latest = 0.0
         self._is_fed = False
+        self._wait: float | None = None
         # Pings and pongs that have come; and bytes, frames and these at the last look.
         self._controls = 0
         self._seen = (0, 0, 0)
@@ -78,9 +79,10 @@ class Conversation:
         Raises:
             Exception: what `feed` or showing raised, or how the connection failed.
         """
+        self._wait = wait
         threading.Thread(target=self._run_feed, args=(feed,), name="syncws-stdin", daemon=True).start()
         with self._changed:
-            while not self.is_over and (remaining := self._remaining(wait)) > 0:
+            while not self.is_over and (remaining := self._remaining()) > 0:
                 self._changed.wait(min(remaining, LOOK_SECONDS))
         self.raise_failure()
 
@@ -90,13 +92,13 @@ class Conversation:
             if self._failure is not None:
                 raise self._failure
 
-    def _remaining(self, wait: float | None) -> float:
-        if not self._is_fed or wait is None:
+    def _remaining(self) -> float:
+        if not self._is_fed or self._wait is None:
             return LOOK_SECONDS
         now = time.monotonic()
         if self._is_arriving():
             self._latest = max(self._latest, now)
-        return self._latest + wait - now
+        return self._latest + self._wait - now
 
     def _is_arriving(self) -> bool:
         """Tell whether a part of a message has come since the last look."""
@@ -124,6 +126,9 @@ class Conversation:
             self.end(args.error)
             return
         with self._changed:
+            if self._remaining() <= 0:
+                # Here too: run() may never look between two messages, which would matter where it is not to wait.
+                self.end(None)
             if self.is_over:
                 return
             # Nobody takes it yet, so it is not the server that is silent.

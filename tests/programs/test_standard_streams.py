@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from support import LIMIT, read_to_end, running_server, scripted_server, wait
+from support.calls import Call
 from support.commands import on_terminal
 from support.servers import handshake, join
 
@@ -81,6 +82,31 @@ def test_the_wait_for_answers_does_not_begin_while_nobody_reads_the_output(monke
         output.release.set()
         join(reader)
         join(clock.thread)
+
+
+def test_a_wait_of_no_time_ends_with_the_message_that_is_being_shown(monkeypatch):
+    monkeypatch.setattr("syncws.cli.conversation.LOOK_SECONDS", LIMIT)
+    output, shown = SlowOutput(), []
+    feeding, is_feeding = [], threading.Event()
+
+    def show(args):
+        shown.append(args)
+        output(args)
+
+    def feed():
+        feeding.append(threading.current_thread())
+        is_feeding.set()
+        wait(output.is_written)
+
+    conversation = Conversation(show)
+    running = Call(conversation.run, feed, 0.0)
+    wait(is_feeding)
+    reader = Call(lambda: [conversation.received(None, SimpleNamespace(error=None)) for _ in range(2)])
+    join(feeding[0])
+    output.release.set()
+    reader.result()
+    running.result()
+    assert len(shown) == 1
 
 
 class Arriving:
