@@ -1,7 +1,8 @@
 """The settings that are read at each connect or each receive(), as the attributes that keep them: see Setting.
 
 Types, which the checks in syncws.control ensure, and little else; any thread may read. A descriptor takes a few times
-as long as an attribute, which a connect that reads twenty of them would notice.
+as long as an attribute, which a connect that reads twenty of them would notice; that of a list would also put a list
+into a snapshot which refers back to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from syncws.compression import Deflate
     from syncws.credentials import PasswordCredential
-    from syncws.enums import MessageWebSocketReceiveMode
+    from syncws.enums import ChainValidationResult, MessageWebSocketReceiveMode
 
 __all__ = ["KeptSettings"]
 
@@ -34,6 +35,7 @@ class KeptSettings:
     _user_agent: str | None
     _cookies: "CookieJar | Mapping[str, str] | None"
     _server_credential: "PasswordCredential | None"
+    _ignorable_server_certificate_errors: "Sequence[ChainValidationResult]"
     _proxy: str | None
     _receive_timeout: float | None
     _receive_mode: "MessageWebSocketReceiveMode"

@@ -166,6 +166,16 @@ def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(conne
     assert left_to_the_garbage_collector(connect_and_abort) < 10
 
 
+def test_a_connection_over_tls_that_is_over_leaves_nothing_to_the_garbage_collector(server_tls, client_tls):
+    with scripted_server(only_reads, ssl_context=server_tls, connections=31) as uri:
+
+        def once():
+            syncws.connect(uri.replace("localhost", "127.0.0.1"), ssl_context=client_tls).abort()
+
+        once()
+        assert left_to_the_garbage_collector(once) < 10
+
+
 def test_what_was_made_for_a_connect_that_was_refused_leaves_nothing_to_the_garbage_collector():
     def script(connection):
         read_request(connection)

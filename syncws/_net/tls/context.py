@@ -61,7 +61,7 @@ def _new_plan(settings: WebSocketControl) -> TlsPlan:
     at an error, and the server is checked by the application's in the middle of it.
     """
     own, certificate = settings.ssl_context, settings.client_certificate
-    lets_pass = bool(settings.ignorable_server_certificate_errors)
+    lets_pass = bool(settings._ignorable_server_certificate_errors)
     if own is not None and (settings.ca_file is not None or not settings.trusts_system_authorities):
         raise InvalidArgumentError(
             "control.ca_file and trusts_system_authorities cannot be used together with an ssl_context, which has "
@@ -96,7 +96,7 @@ def _check_kept(settings: WebSocketControl) -> None:
     """
     for name, is_used in (
         ("trusts_system_authorities", not settings.trusts_system_authorities),
-        ("ignorable_server_certificate_errors", bool(settings.ignorable_server_certificate_errors)),
+        ("ignorable_server_certificate_errors", bool(settings._ignorable_server_certificate_errors)),
         ("client_certificate", settings.client_certificate is not None),
     ):
         if is_used:

@@ -87,7 +87,7 @@ def _checked_report(
     report = CertificateReport(chain) if rules is None else examine(rules, chain, uri.server_name)
     tools.note_certificates(report)
     if report.errors:
-        left = not_forgiven(report.errors, settings.ignorable_server_certificate_errors)
+        left = not_forgiven(report.errors, settings._ignorable_server_certificate_errors)
         if left:
             raise certificate_error(report, left, uri.server_name)
     return report
