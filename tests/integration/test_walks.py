@@ -4,16 +4,18 @@ connect, with an abort behind it."""
 import contextlib
 import gc
 import os
+import socket
 import sys
 import sysconfig
 import threading
 
 import pytest
-from support import handshake, read_request, read_to_end, scripted_server, server_frame, wait
+from support import LIMIT, handshake, read_request, read_to_end, scripted_server, server_frame, wait
 from support.scripts import TEXT, connected, only_reads, read_until_close
 
 import syncws
 from syncws import DataWriter, HttpStatusError
+from syncws._wire.uri import parse_uri
 
 # In plain Python the scan and the meter besides.
 MOST_FUNCTIONS_IN = 14 if syncws.accelerated else 16
@@ -190,3 +192,23 @@ def test_what_was_made_for_a_connect_that_was_refused_leaves_nothing_to_the_garb
 
         refused()
         assert left_to_the_garbage_collector(refused) < 10
+
+
+def test_a_connect_whose_request_cannot_be_sent_leaves_nothing_to_the_garbage_collector():
+    refused = threading.Semaphore(0)
+
+    def script(connection):
+        connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        assert refused.acquire(timeout=LIMIT)
+
+    with scripted_server(script, connections=31) as uri:
+
+        def unsent():
+            given = socket.create_connection(("127.0.0.1", parse_uri(uri).port))
+            given.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(HttpStatusError):
+                syncws.connect(uri, socket=given)
+            refused.release()
+
+        unsent()
+        assert left_to_the_garbage_collector(unsent) < 10

@@ -103,21 +103,25 @@ def _ask_once(transport: Transport, waiter: Waiter, question: Question) -> tuple
     request = question.head()
     trace_head(">", request)
     try:
-        send_all(transport, waiter, request)
-    except ConnectionLostError as exc:
-        # The peer hung up on our request. Why may have come before: a refusal, or TLS's alert.
-        failure = exc
-    question.meanwhile()
-    reader = HeadReader(transport, waiter, question.refusal, is_exact=question.is_exact)
-    try:
-        head = reader.read_final()
-    except ConnectionLostError as exc:
-        if reader.has_begun and exc.close_cause is not CloseCause.FORKED:
-            raise question.cut(exc.hresult) from exc.__cause__
-        raise
-    if head is None:
-        raise question.cut(HResult.WININET_E_CONNECTION_ABORTED) if reader.has_begun else question.silence(failure)
-    if question.is_granted(head):
-        return Answer(head, True, reader.remainder), False
-    body, is_at_end = reader.read_body(head)
-    return Answer(head, False, body), is_at_end and failure is None and head.is_persistent
+        try:
+            send_all(transport, waiter, request)
+        except ConnectionLostError as exc:
+            # The peer hung up on our request. Why may have come before: a refusal, or TLS's alert.
+            failure = exc
+        question.meanwhile()
+        reader = HeadReader(transport, waiter, question.refusal, is_exact=question.is_exact)
+        try:
+            head = reader.read_final()
+        except ConnectionLostError as exc:
+            if reader.has_begun and exc.close_cause is not CloseCause.FORKED:
+                raise question.cut(exc.hresult) from exc.__cause__
+            raise
+        if head is None:
+            raise question.cut(HResult.WININET_E_CONNECTION_ABORTED) if reader.has_begun else question.silence(failure)
+        if question.is_granted(head):
+            return Answer(head, True, reader.remainder), False
+        body, is_at_end = reader.read_body(head)
+        return Answer(head, False, body), is_at_end and failure is None and head.is_persistent
+    finally:
+        # Its frames lead here: both would stay until the next garbage collection, with all that a connect holds.
+        failure = None
