@@ -1,6 +1,8 @@
 """run_aside: waiting for a helper thread, no longer than the deadline."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 from support import LIMIT, wait
@@ -30,6 +32,24 @@ def test_an_exception_comes_back(waker):
 
     with pytest.raises(LookupError, match="nobody knows"):
         run_aside([fail], Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
+
+
+def test_an_exception_that_has_come_back_is_not_kept_by_what_it_passed(waker):
+    class OwnError(Exception):
+        pass
+
+    def fail():
+        raise OwnError
+
+    gc.disable()
+    try:
+        try:
+            run_aside([fail], Waiter(waker, lambda: False, Deadline(LIMIT)), waker)
+        except OwnError as error:
+            gone = weakref.ref(error)
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_the_deadline_does_not_wait_for_the_function(waker):
