@@ -5,6 +5,7 @@ They may be read and edited on any thread, as long as the control object allows 
 
 from collections.abc import Callable, Iterable, MutableSequence
 from typing import TypeVar, overload
+from weakref import WeakMethod
 
 from syncws._errors.bare import raising_bare
 
@@ -22,12 +23,19 @@ class CheckedList(MutableSequence[EntryT]):
         """Make an empty list.
 
         Args:
-            check_settable: called before each edit; raises when it is too late.
+            check_settable: a method that is called before each edit, as long as its object is there; raises when it is
+                too late.
             check_all: returns the entries as they are to be kept, or raises.
         """
-        self._check_settable = check_settable
+        # Its object holds the list: both would stay until the next garbage collection, with the passwords in there.
+        self._settable = WeakMethod(check_settable)
         self._check_all = check_all
         self._entries: list[EntryT] = []
+
+    def _check_settable(self) -> None:
+        check = self._settable()
+        if check is not None:
+            check()
 
     @overload
     def __getitem__(self, index: int) -> EntryT: ...

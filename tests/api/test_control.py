@@ -3,8 +3,10 @@
 How a control is made, what each property takes, and the freezing at connect.
 """
 
+import gc
 import math
 import ssl
+import weakref
 from collections.abc import MutableSequence
 
 import pytest
@@ -361,6 +363,20 @@ def test_supported_protocols_can_be_read_like_a_list(protocols):
     assert protocols.index("b") == 1
     assert protocols.count("b") == 1
     assert list(reversed(protocols)) == ["b", "a"]
+
+
+def test_supported_protocols_leaves_no_control_to_the_garbage_collector():
+    gc.disable()
+    try:
+        control = MessageWebSocketControl._create()
+        protocols = control.supported_protocols
+        gone = weakref.ref(control)
+        del control
+        assert gone() is None
+    finally:
+        gc.enable()
+    protocols.append("a")
+    assert protocols == ["a"]
 
 
 def test_supported_protocols_equals_lists_and_tuples_of_the_same(protocols, control):
