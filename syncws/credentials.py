@@ -4,6 +4,7 @@ A plain value, set before it is used: any thread may read it.
 """
 
 from syncws._errors.bare import raising_bare
+from syncws._texts import plain_text
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["PasswordCredential"]
@@ -68,9 +69,10 @@ class PasswordCredential:
     @user_name.setter
     @raising_bare
     def user_name(self, value: str) -> None:
-        if ":" in _checked(value, "user_name", may_be_empty=False):
+        checked = _checked(value, "user_name", may_be_empty=False)
+        if ":" in checked:
             raise InvalidArgumentError("user_name must not hold a colon (RFC 7617 2)")
-        self._user_name = value
+        self._user_name = checked
 
     @property
     def password(self) -> str:
@@ -112,4 +114,4 @@ def _checked(value: object, what: str, *, may_be_empty: bool = True) -> str:
         raise InvalidArgumentError(f"{what} must not be empty")
     if any(character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff" for character in value):
         raise InvalidArgumentError(f"{what} must not hold control characters or lone surrogates")
-    return value
+    return plain_text(value)

@@ -25,6 +25,7 @@ from syncws._net.connector import Connect
 from syncws._net.given_socket import check_connected_socket
 from syncws._net.opening import Reached
 from syncws._streams.output_stream import LatestStream, OutputStream, Progress
+from syncws._texts import plain_text
 from syncws._waiting.at_fork import loading, watch
 from syncws._waiting.deadline import Deadline
 from syncws._waiting.readiness import Waker
@@ -137,7 +138,7 @@ class IWebSocket(SocketEvents, ShownSocket, NotCopied, Generic[SessionT, Control
         with self._socket_lock:
             if self._socket_state is not _NEW:
                 raise IllegalMethodCallError("request headers cannot be set after connect was called")
-            self._request_headers[header_name.lower()] = (header_name, header_value)
+            self._request_headers[header_name.lower()] = (plain_text(header_name), plain_text(header_value))
 
     # Connecting.
 

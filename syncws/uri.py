@@ -3,6 +3,7 @@
 A plain value that never changes: any thread may use it.
 """
 
+from syncws._texts import plain_text
 from syncws._waiting.at_fork import loading
 from syncws._wire.uri import parse_uri
 from syncws.errors import InvalidArgumentTypeError
@@ -39,7 +40,7 @@ class Uri:
 
                 uri = urljoin(uri, relative_uri)
                 base = parse_uri(uri)
-        self._text = uri
+        self._text = plain_text(uri)
         self._parsed = base
 
     @property
@@ -135,4 +136,4 @@ def uri_text(uri: object) -> str:
         return uri.raw_uri
     if not isinstance(uri, str):
         raise InvalidArgumentTypeError(f"uri must be str or Uri, not {type(uri).__name__}")
-    return uri
+    return plain_text(uri)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from syncws._arguments.checks import check_integer, check_timeout
 from syncws._functions import why_refused
 from syncws._numbers import as_number_of, shown_number
+from syncws._texts import plain_text
 from syncws._wire.headers import check_request_header, is_token
 from syncws._wire.proxy_url import parse_proxy_url
 from syncws._wire.shown import HIDDEN, shown_protocol
@@ -170,7 +171,7 @@ def check_proxy(value: Any, what: str) -> str | None:
         return None
     if value != "":
         parse_proxy_url(value, what)
-    return str(value)
+    return plain_text(value)
 
 
 def check_resolver(value: Any, what: str) -> Any:
@@ -283,7 +284,7 @@ def check_cookies(value: Any, what: str) -> "CookieJar | Mapping[str, str] | Non
             raise InvalidArgumentError(
                 f"{what} has a value for {name!r} with a semicolon, a control character or a lone surrogate in it"
             )
-    return MappingProxyType(dict(value))
+    return MappingProxyType({plain_text(name): plain_text(text) for name, text in value.items()})
 
 
 def shown_cookies(value: Any) -> str:
@@ -312,4 +313,4 @@ def check_user_agent(value: object, what: str) -> str | None:
     if not value.strip():
         raise InvalidArgumentError(f"{what} must not be empty: None sends none")
     check_request_header("User-Agent", value)
-    return value
+    return plain_text(value)
