@@ -38,7 +38,9 @@ def as_float(value: object) -> float | None:
         return None if isinstance(value, bool) else value
     # Not by float() alone, which reads text. What has an __index__ as well is a whole number, or an array.
     if hasattr(type(value), "__float__") and not hasattr(type(value), "__index__"):
-        return float(value)  # type: ignore[arg-type] # it has __float__
+        # numpy's texts, times and bools have it too: 5 nanoseconds would be 5 seconds. Their kind tells them apart.
+        is_real = getattr(getattr(value, "dtype", None), "kind", "f") == "f"
+        return float(value) if is_real else None  # type: ignore[arg-type] # it has __float__
     return as_integer(value)
 
 

@@ -3,6 +3,7 @@
 import array
 import decimal
 import struct
+import types
 
 import pytest
 from support import echo, running_server
@@ -151,6 +152,19 @@ def test_what_is_no_whole_number_is_refused(value):
 def test_what_is_no_real_number_is_refused(value):
     with pytest.raises(InvalidArgumentTypeError):
         DataWriter().write_double(value)
+
+
+@pytest.mark.parametrize("kind", "bcMmSUV")
+def test_of_numpy_s_kinds_only_real_numbers_are_real_numbers(kind):
+    """All of its scalars have __float__, and give it: 5.0 for a text of 5, or for 5 nanoseconds."""
+    scalar = Real(5.0)
+    scalar.dtype = types.SimpleNamespace(kind=kind)
+    with pytest.raises(InvalidArgumentTypeError):
+        DataWriter().write_double(scalar)
+    with pytest.raises(InvalidArgumentTypeError, match="seconds as a number, or None, not Real"):
+        MessageWebSocket().control.receive_timeout = scalar
+    scalar.dtype.kind = "f"
+    DataWriter().write_double(scalar)
 
 
 def test_send_takes_any_buffer():
