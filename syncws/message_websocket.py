@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-from syncws._arguments.checks import Default, check_timeout
+from syncws._arguments.checks import Default, check_bool, check_timeout
 from syncws._buffers import ReadableBuffer
 from syncws._connection.json_messages import as_json, from_json
 from syncws._connection.message_session import MessageSession, check_whole_text
@@ -117,7 +117,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         With `compress` False it is not compressed even where compression was agreed, as suits a secret.
 
         Raises:
-            InvalidArgumentTypeError: another type (0x80070057).
+            InvalidArgumentTypeError: another type, or `compress` is not a bool (0x80070057).
             InvalidArgumentError: the text holds lone surrogates; or the buffer is not contiguous, holds Python objects
                 or was released (0x80070057).
             IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished, or
@@ -127,6 +127,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).
         """
+        if compress is not True:
+            check_bool(compress, "compress")
         if isinstance(message, str):
             try:
                 payload, opcode = utf8_of(message), TEXT

@@ -18,6 +18,7 @@ from syncws import (
     Deflate,
     HandshakeError,
     HResult,
+    InvalidArgumentTypeError,
     MessageTooBigError,
     MessageWebSocketReceiveMode,
     ProtocolViolationError,
@@ -79,6 +80,15 @@ def test_one_message_may_go_plain():
         socket.send(b"x" * 100)
         socket.send(bytearray(100), compress=False)
     assert [first for first, _ in frames] == [FIN | TEXT, FIN | RSV1 | BINARY, FIN | BINARY]
+
+
+@pytest.mark.parametrize("compress", [None, 0, "no"])
+def test_compress_is_a_bool(compress):
+    """A text that is meant as False must not compress a secret."""
+    with compressing()(echo) as uri, syncws.connect(uri, compression=True) as socket:
+        with pytest.raises(InvalidArgumentTypeError, match="compress must be a bool, not"):
+            socket.send("secret" * 100, compress=compress)
+        assert socket.information.compression.bytes_to_compress == socket.information.messages_sent == 0
 
 
 def test_a_data_writer_s_messages_are_compressed_too():
