@@ -188,9 +188,10 @@ def check_ping_payload(payload: object) -> bytes | None:
         return None
     if not isinstance(payload, bytes | bytearray | memoryview):
         raise InvalidArgumentTypeError(f"the payload of a ping must be bytes or None, not {type(payload).__name__}")
-    view = as_bytes_view(payload, "the payload of a ping")
-    if len(view) > MAX_CONTROL_PAYLOAD:
-        raise InvalidArgumentError(
-            f"the payload of a ping has {len(view)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
-        )
-    return bytes(view)
+    # Released at once: an exception that holds this frame must not keep the caller's bytearray from growing.
+    with as_bytes_view(payload, "the payload of a ping") as view:
+        if len(view) > MAX_CONTROL_PAYLOAD:
+            raise InvalidArgumentError(
+                f"the payload of a ping has {len(view)} bytes: at most {MAX_CONTROL_PAYLOAD} are allowed"
+            )
+        return bytes(view)

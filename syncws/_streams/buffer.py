@@ -221,5 +221,6 @@ def as_writable_view(data: "WriteableBuffer", what: str) -> memoryview:
     """
     view = as_bytes_view(data, what)
     if view.readonly:
+        view.release()
         raise InvalidArgumentError(f"{what} must be writable, such as a bytearray or a Buffer; this one is read-only")
     return view

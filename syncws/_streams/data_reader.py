@@ -89,7 +89,7 @@ class DataReader(ReaderCore):
         if type(buffer) is bytes:
             return MessageReader(buffer, None, len(buffer))
         view = as_bytes_view(buffer, "buffer")
-        return MessageReader(view, None, len(view))
+        return _BufferReader(view, None, len(view))
 
     @property
     def input_stream_options(self) -> InputStreamOptions:
@@ -246,8 +246,9 @@ class DataReader(ReaderCore):
         # Not by __index__ alone, which arrays have too.
         if isinstance(value, int) or as_integer(value) is not None:
             return self._read_copy(check_count(value, "value"))
-        target = as_writable_view(value, "value")
-        self._read(len(target), lambda data, start: copy_into(target, data, start))
+        # Released at once, even if an exception holds this frame: else a mapped file could not be closed.
+        with as_writable_view(value, "value") as target:
+            self._read(len(target), lambda data, start: copy_into(target, data, start))
         return None
 
     def read_buffer(self, length: int, /) -> Buffer:
@@ -386,6 +387,25 @@ class MessageReader(DataReader):
         self._stream = None
         self._turn = None
         self._is_closed = False
+
+
+class _BufferReader(MessageReader):
+    """A reader over memory of the caller: once it is closed, a mapped file can be too.
+
+    Even while an exception is kept that holds a frame of a method here, and so the memory.
+    """
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        data = self._data
+        super().close()
+        # After detach_buffer() these are bytes.
+        if isinstance(data, memoryview):
+            data.release()
+
+    def __exit__(self, kind: object, value: object, traceback: object) -> None:
+        self.close()
 
 
 if speedups is not None:

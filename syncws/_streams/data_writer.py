@@ -132,11 +132,14 @@ class DataWriter(Formatted, WriterFields):
         if start is None and count is None:
             self.write_bytes(buffer)
             return
-        view = as_bytes_view(buffer, "buffer")
-        first, size = check_count(start, "start"), check_count(count, "count")
-        if first + size > len(view):
-            raise InvalidArgumentError(f"start {first} and count {size} go beyond the {len(view)} bytes of the buffer")
-        self._append(view[first : first + size].tobytes())
+        # Released at once, even if an exception holds this frame: else a mapped file could not be closed.
+        with as_bytes_view(buffer, "buffer") as view:
+            first, size = check_count(start, "start"), check_count(count, "count")
+            if first + size > len(view):
+                raise InvalidArgumentError(
+                    f"start {first} and count {size} go beyond the {len(view)} bytes of the buffer"
+                )
+            self._append(view[first : first + size].tobytes())
 
     def measure_string(self, value: str, /) -> int:
         """Tell how many bytes `write_string` would add; writes nothing.

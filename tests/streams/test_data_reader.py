@@ -1,6 +1,7 @@
 """DataReader: typed values, bytes and text out of what is loaded. Loading itself: test_data_reader_load.py."""
 
 import math
+import mmap
 import struct
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -234,6 +235,37 @@ def test_read_bytes_into_a_read_only_buffer_is_refused():
     with pytest.raises(InvalidArgumentError, match="value must be writable"):
         reader.read_bytes(b"xyz")
     assert reader.unconsumed_buffer_length == 3
+
+
+@pytest.mark.parametrize(
+    ("access", "error"), [(mmap.ACCESS_WRITE, OutOfBoundsError), (mmap.ACCESS_READ, InvalidArgumentError)]
+)
+def test_memory_that_is_not_filled_can_be_unmapped_while_the_error_is_there(tmp_path, access, error):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4))
+    with (
+        path.open("r+b") as file,
+        pytest.raises(error),
+        mmap.mmap(file.fileno(), 0, access=access) as mapped,
+    ):
+        over(b"abc").read_bytes(mapped)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda reader: reader.read_uint64(), lambda reader: reader.read_bytes(5), lambda reader: reader.read_string(5)],
+)
+def test_memory_that_was_read_can_be_unmapped_while_an_error_is_there(read):
+    with pytest.raises(OutOfBoundsError), mmap.mmap(-1, 4) as mapped, DataReader.from_buffer(mapped) as reader:
+        read(reader)
+
+
+def test_a_buffer_that_was_detached_outlives_a_reader_over_memory():
+    reader = DataReader.from_buffer(bytearray(b"abcd"))
+    reader.read_byte()
+    buffer = reader.detach_buffer()
+    reader.close()
+    assert buffer == b"bcd"
 
 
 @KINDS

@@ -1,6 +1,7 @@
 """DataWriter into memory, and round trips through DataReader. Storing: test_data_writer_store.py."""
 
 import math
+import mmap
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -174,6 +175,11 @@ def test_a_part_beyond_the_buffer_is_refused(start, count):
     with pytest.raises(InvalidArgumentError, match=f"start {start} and count {count} go beyond the 4 bytes"):
         writer.write_buffer(b"abcd", start, count)
     assert writer.unstored_buffer_length == 0
+
+
+def test_memory_of_which_a_part_is_refused_can_be_unmapped_while_the_error_is_there():
+    with pytest.raises(InvalidArgumentError, match="go beyond the 4 bytes"), mmap.mmap(-1, 4) as mapped:
+        DataWriter().write_buffer(mapped, 2, 3)
 
 
 @pytest.mark.parametrize(("start", "count"), [(-1, 1), (0, -1)])
