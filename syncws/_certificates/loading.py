@@ -142,6 +142,10 @@ def _content(source: object, what: str) -> bytes:
 def _blocks(source: Source, what: str) -> list[tuple[str, bytes]]:
     """Return labels and texts of the blocks of a PEM file (RFC 7468 2); what stands between them is a remark."""
     pem = _content(source, what)
+    if b"-----\\n" in pem:
+        raise InvalidArgumentError(
+            f"{what} has a backslash and an n for each line end, as an environment variable may have: put in line ends"
+        )
     blocks: list[tuple[str, bytes]] = []
     label = b""
     lines: list[bytes] = []

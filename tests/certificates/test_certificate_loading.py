@@ -191,6 +191,13 @@ def test_content_without_a_certificate_is_told(content):
     refused(lambda: Certificate.from_pem(content), "holds no certificate in PEM form")
 
 
+def test_line_ends_that_an_environment_s_variable_has_lost_are_told(client):
+    key = client.key_pem()
+    spoilt_key = key.replace(b"\n", b"\\n")
+    refused(lambda: Certificate.from_pem(client.pem.replace(b"\n", b"\\n"), key), "certificate has a backslash", [key])
+    refused(lambda: Certificate.from_pem(client.pem, spoilt_key), "private_key has a backslash and an n", [spoilt_key])
+
+
 def test_a_certificate_in_der_form_is_no_pem(client):
     refused(lambda: Certificate.from_pem(client.der, client.key_pem()), "holds no certificate in PEM form")
 
