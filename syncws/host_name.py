@@ -5,6 +5,7 @@ A plain value that never changes: any thread may use it.
 
 import ipaddress
 
+from syncws._texts import plain_text
 from syncws.enums import HostNameType
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
@@ -28,6 +29,7 @@ class HostName:
         """
         if not isinstance(host_name, str):
             raise InvalidArgumentTypeError(f"a host name must be str, not {type(host_name).__name__}")
+        host_name = plain_text(host_name)
         if not host_name or any(character.isspace() or not character.isprintable() for character in host_name):
             raise InvalidArgumentError(
                 f"{host_name!r} is not a host name: it is empty, or holds white space or control characters"

@@ -10,6 +10,7 @@ from typing import Any
 
 from syncws._arguments.checks import check_integer
 from syncws._numbers import as_integer
+from syncws._texts import plain_text
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = [
@@ -44,6 +45,7 @@ def check_local_address(value: Any, what: str) -> LocalAddress | None:
         raise InvalidArgumentTypeError(
             f"{what} must be an IP address as str, a pair of one and a port, or None, not {type(value).__name__}"
         )
+    text = plain_text(text)
     try:
         ipaddress.ip_address(text)
     except ValueError:

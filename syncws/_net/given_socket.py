@@ -9,6 +9,7 @@ import socket
 import sys
 
 from syncws._net.address import IP_FAMILIES, Address
+from syncws._texts import plain_text
 from syncws.errors import InvalidArgumentError, InvalidArgumentTypeError
 
 __all__ = ["address_of", "check_connected_socket", "check_path", "take_over"]
@@ -67,7 +68,7 @@ def check_path(value: object, name: str = "path") -> str:
         )
     if not hasattr(socket, "AF_UNIX"):
         raise InvalidArgumentError("this system has no Unix sockets: connect over TCP instead")
-    return path
+    return plain_text(path)
 
 
 def take_over(given: socket.socket) -> socket.socket:
