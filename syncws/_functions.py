@@ -6,11 +6,11 @@ Pure functions: any thread may call them.
 import functools
 from types import FunctionType, MethodType
 
-__all__ = ["nothing", "why_refused"]
+__all__ = ["nothing", "takes", "why_refused"]
 
-# Of a code object's flags: a generator; an async function or an async generator. As inspect names them, which takes
-# long to import.
-_YIELDS, _IS_ASYNC = 0x20, 0x80 | 0x200
+# Of a code object's flags: *args; a generator; an async function or an async generator. As inspect names them, which
+# takes long to import.
+_TAKES_MORE, _YIELDS, _IS_ASYNC = 0x04, 0x20, 0x80 | 0x200
 
 
 def nothing() -> None:
@@ -31,6 +31,17 @@ def why_refused(value: object, otherwise: str = "", *, may_yield: bool = False) 
         later = "an async function" if may_yield else "an async function or a generator"
         return f"must be a plain function: {later} does nothing when it is called"
     return None
+
+
+def takes(function: object, count: int) -> bool:
+    """Tell whether a function or method can be called with so many arguments; True for whatever else can be called."""
+    if type(function) is MethodType:
+        function, count = function.__func__, count + 1
+    if type(function) is not FunctionType:
+        return True
+    code = function.__code__
+    least = code.co_argcount - len(function.__defaults__ or ())
+    return least <= count and (count <= code.co_argcount or bool(code.co_flags & _TAKES_MORE))
 
 
 def _has_flag(function: object, flags: int) -> bool:

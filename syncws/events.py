@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, overload
 
-from syncws._functions import why_refused
+from syncws._functions import takes, why_refused
 from syncws._locks import locks
 from syncws._numbers import as_integer
 from syncws.errors import IllegalMethodCallError, InvalidArgumentTypeError
@@ -76,10 +76,14 @@ class Event(Generic[SenderT, ArgsT]):
         """Add a handler, called as handler(sender, args).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable, or an async function or a generator, which would not run
-                (0x80070057).
+            InvalidArgumentTypeError: it is not callable, cannot take two arguments, or is an async function or a
+                generator, which would not run (0x80070057).
         """
-        if (why := why_refused(handler)) is not None:
+        why = why_refused(handler)
+        if why is None and not takes(handler, 2):
+            # Otherwise each call would fail, and the log alone say so: of messages nothing would be left.
+            why = f"must take two arguments, the socket and the event's args; {handler!r} does not"
+        if why is not None:
             raise InvalidArgumentTypeError(f"a handler of {self.name} {why}")
         token = _next_token()
         with self._lock:

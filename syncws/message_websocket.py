@@ -100,7 +100,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         """Add a handler(socket, args); return the token that removes it (….add_MessageReceived).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
+            InvalidArgumentTypeError: it is not callable with two arguments, or async or a generator (0x80070057).
         """
         return self._message_received_event.add(handler)
 

@@ -112,7 +112,7 @@ class SocketEvents:
         """Add a handler(socket, args); return the token that removes it (….add_Closed).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
+            InvalidArgumentTypeError: it is not callable with two arguments, or async or a generator (0x80070057).
         """
         return self.closed.add(handler)
 
@@ -124,7 +124,7 @@ class SocketEvents:
         """Add a handler(socket, args); return the token that removes it (….add_ServerCustomValidationRequested).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
+            InvalidArgumentTypeError: it is not callable with two arguments, or async or a generator (0x80070057).
         """
         return self.server_custom_validation_requested.add(handler)
 
@@ -136,7 +136,7 @@ class SocketEvents:
         """Add a handler(socket, args) of opened; return the token that removes it (beyond WinRT).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
+            InvalidArgumentTypeError: it is not callable with two arguments, or async or a generator (0x80070057).
         """
         return self.opened.add(handler)
 
@@ -148,7 +148,7 @@ class SocketEvents:
         """Add a handler(socket, args) of ping_received; return the token that removes it (beyond WinRT).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
+            InvalidArgumentTypeError: it is not callable with two arguments, or async or a generator (0x80070057).
         """
         return self.ping_received.add(handler)
 
@@ -160,7 +160,7 @@ class SocketEvents:
         """Add a handler(socket, args) of pong_received; return the token that removes it (beyond WinRT).
 
         Raises:
-            InvalidArgumentTypeError: it is not callable, or async or a generator (0x80070057).
+            InvalidArgumentTypeError: it is not callable with two arguments, or async or a generator (0x80070057).
         """
         return self.pong_received.add(handler)
 

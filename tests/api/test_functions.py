@@ -88,6 +88,59 @@ def test_any_other_that_can_be_called_is_taken(function):
     assert socket.message_received.handlers == (function,)
 
 
+class Handlers:
+    def of_one(self, args):
+        pass
+
+    def of_two(self, sender, args):
+        pass
+
+    @staticmethod
+    def of_three(sender, code, reason):
+        pass
+
+
+MISFITS = {
+    "none": lambda: None,
+    "one": lambda args: None,
+    "three, as another client's on_close": lambda socket, code, reason: None,
+    "method of one": Handlers().of_one,
+    "method that is not bound": Handlers.of_two,
+    "static method of three": Handlers.of_three,
+    "three and one of them by default": lambda sender, args, more, last=None: None,
+}
+FITS = {
+    "two": lambda sender, args: None,
+    "method": Handlers().of_two,
+    "one by default": lambda sender, args=None: None,
+    "more by default": lambda sender, args, more=1: None,
+    "any number": lambda *both: None,
+    "any number behind one": lambda sender, *rest: None,
+    "part of another": functools.partial(Handlers.of_three, 1),
+}
+
+
+@pytest.mark.parametrize("handler", MISFITS.values(), ids=MISFITS)
+@pytest.mark.parametrize("make", [MessageWebSocket, lambda: syncws.ReconnectingWebSocket("ws://localhost/")])
+def test_a_handler_that_cannot_take_sender_and_args_is_refused(make, handler):
+    """Otherwise each call would fail, and the log alone say so: of messages nothing would be left."""
+    event = make().message_received
+    with pytest.raises(InvalidArgumentTypeError) as caught:
+        event.add(handler)
+    assert caught.value.hresult == HResult.E_INVALIDARG
+    assert caught.value.message == (
+        f"a handler of message_received must take two arguments, the socket and the event's args; {handler!r} does not"
+    )
+    assert event.handlers == ()
+
+
+@pytest.mark.parametrize("handler", FITS.values(), ids=FITS)
+def test_a_handler_that_can_take_them_is_taken(handler):
+    event = MessageWebSocket().message_received
+    event.add(handler)
+    assert event(None, None) == 0
+
+
 @pytest.mark.parametrize("make", [syncws.reconnecting, syncws.ReconnectingWebSocket])
 @pytest.mark.parametrize("name", ["uri", "headers", "policy", "on_connecting", "on_connected"])
 def test_sockets_that_reconnect_refuse_it_too(make, name):
