@@ -118,8 +118,8 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
 
         Raises:
             InvalidArgumentTypeError: another type, or `compress` is not a bool (0x80070057).
-            InvalidArgumentError: the text holds lone surrogates; or the buffer is not contiguous, holds Python objects
-                or was released (0x80070057).
+            InvalidArgumentError: the text holds lone surrogates; or the buffer is not contiguous, holds objects or
+                pointers, or was released (0x80070057).
             IllegalMethodCallError: not connected yet; or a message that send_nonfinal_frame began is not finished, or
                 one was given up in the middle of it (0x8000000E).
             ObjectClosedError: closed, or closing (0x80000013).
@@ -184,7 +184,7 @@ class MessageWebSocket(IWebSocket[MessageSession, MessageWebSocketControl]):
         Raises:
             InvalidArgumentTypeError: `data` is not a buffer, or `progress` not callable (0x80070057).
             InvalidArgumentError: the message is text, and with this frame it is not UTF-8; or the buffer is not
-                contiguous, holds Python objects or was released. Nothing was sent (0x80070057).
+                contiguous, holds objects or pointers, or was released. Nothing was sent (0x80070057).
             IllegalMethodCallError: not connected yet (0x8000000E).
             InvalidOperationError: another thread is sending a frame in this way (0x800710DD).
             ObjectClosedError: closed, or closing (0x80000013).

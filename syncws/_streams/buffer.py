@@ -21,6 +21,8 @@ else:
 __all__ = ["Buffer", "IBuffer", "as_bytes_view", "as_writable_view"]
 
 _SHOWN_BYTES = 32
+# Of a buffer's format: objects, pointers, and ctypes' void and char pointers.
+_ADDRESSES = frozenset("O&Pz")
 
 
 class IBuffer:
@@ -103,7 +105,7 @@ class Buffer(IBuffer, Exporter):
 
         Raises:
             InvalidArgumentTypeError: `memory_buffer` is not a buffer (0x80070057).
-            InvalidArgumentError: it is not contiguous, holds Python objects or was released (0x80070057).
+            InvalidArgumentError: it is not contiguous, holds objects or pointers, or was released (0x80070057).
 
         Source: Buffer.CreateCopyFromMemoryBuffer.
         """
@@ -173,7 +175,7 @@ def as_bytes_view(data: object, what: str) -> memoryview:
 
     Raises:
         InvalidArgumentTypeError: `data` is not a buffer; for text the message says to encode it (0x80070057).
-        InvalidArgumentError: its bytes are not contiguous, it holds Python objects, or it was released
+        InvalidArgumentError: its bytes are not contiguous, it holds objects or pointers, or it was released
             (0x80070057).
 
     Source: IBuffer and byte[] arguments.
@@ -192,9 +194,9 @@ def as_bytes_view(data: object, what: str) -> memoryview:
 
 
 def _flat(view: memoryview, what: str) -> memoryview:
-    if view.format != "B" and "O" in "".join(view.format.split(":")[::2]):
-        # Between the colons are names of fields. numpy's arrays of objects are such buffers.
-        raise InvalidArgumentError(f"{what} holds Python objects: a buffer has nothing but their addresses")
+    if view.format != "B" and not _ADDRESSES.isdisjoint("".join(view.format.split(":")[::2])):
+        # Between the colons are names of fields. numpy's arrays of objects are such buffers, and ctypes' pointers.
+        raise InvalidArgumentError(f"{what} holds objects or pointers: a buffer has nothing but their addresses")
     if not view.c_contiguous:
         raise InvalidArgumentError(f"{what} must be contiguous: copy it with bytes() first")
     if view.nbytes == 0:

@@ -82,7 +82,7 @@ class DataReader(ReaderCore):
 
         Raises:
             InvalidArgumentTypeError: `buffer` is not a buffer (0x80070057).
-            InvalidArgumentError: it is not contiguous, holds Python objects or was released (0x80070057).
+            InvalidArgumentError: it is not contiguous, holds objects or pointers, or was released (0x80070057).
 
         Source: DataReader.FromBuffer.
         """

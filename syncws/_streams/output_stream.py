@@ -105,7 +105,7 @@ class IOutputStream:
             InvalidOperationError: called by the `progress` of a write that is not over (0x800710DD).
             InvalidArgumentTypeError: `buffer` is not a buffer, or `progress` not callable (0x80070057).
             InvalidArgumentError: control.message_type is UTF8 and the bytes are not; or the buffer is not contiguous,
-                holds Python objects or was released. Nothing was sent (0x80070057).
+                holds objects or pointers, or was released. Nothing was sent (0x80070057).
             OperationTimedOutError: the peer took nothing for control.send_timeout (0x80072EE2).
             OperationCanceledError: closed meanwhile (0x80072EF1).
             ConnectionLostError: the connection broke (0x80072EFE, 0x80072EFF).

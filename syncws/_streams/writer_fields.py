@@ -87,7 +87,7 @@ class WriterFields:
             value: bytes, which are not copied; or a Buffer or any object with the buffer protocol, which is.
 
         Raises:
-            InvalidArgumentError: the buffer is not contiguous, holds Python objects or was released (0x80070057).
+            InvalidArgumentError: the buffer is not contiguous, holds objects or pointers, or was released (0x80070057).
             InvalidArgumentTypeError, ObjectClosedError, InvalidOperationError: see the class.
 
         Source: DataWriter.WriteBytes.

@@ -286,10 +286,18 @@ class NamedLikeOne(ctypes.Structure):
     _fields_ = (("O", ctypes.c_int), ("fOO", ctypes.c_int))
 
 
-@pytest.mark.parametrize("data", [(ctypes.py_object * 2)(), WithObject(), (WithObject * 2)()])
+class WithPointer(ctypes.Structure):
+    _fields_ = (("number", ctypes.c_int), ("thing", ctypes.POINTER(ctypes.c_int)))
+
+
+OBJECTS = [(ctypes.py_object * 2)(), WithObject(), (WithObject * 2)()]
+POINTERS = [ctypes.pointer(ctypes.c_ubyte(5)), WithPointer(), ctypes.c_void_p(5), ctypes.c_char_p(b"text")]
+
+
+@pytest.mark.parametrize("data", OBJECTS + POINTERS)
 @pytest.mark.parametrize("look", [as_bytes_view, as_writable_view])
-def test_python_objects_are_refused_whose_addresses_would_be_sent_or_overwritten(look, data):
-    with pytest.raises(InvalidArgumentError, match="thing holds Python objects") as caught:
+def test_objects_and_pointers_are_refused_whose_addresses_would_be_sent_or_overwritten(look, data):
+    with pytest.raises(InvalidArgumentError, match="thing holds objects or pointers") as caught:
         look(data, "thing")
     assert caught.value.hresult == HResult.E_INVALIDARG
 

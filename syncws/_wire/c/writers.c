@@ -232,7 +232,7 @@ PyDoc_STRVAR(write_bytes_doc,
 "    value: bytes, which are not copied; or a Buffer or any object with the buffer protocol, which is.\n"
 "\n"
 "Raises:\n"
-"    InvalidArgumentError: the buffer is not contiguous, holds Python objects or was released (0x80070057).\n"
+"    InvalidArgumentError: the buffer is not contiguous, holds objects or pointers, or was released (0x80070057).\n"
 "    InvalidArgumentTypeError, ObjectClosedError, InvalidOperationError: see the class.\n"
 "\n"
 "Source: DataWriter.WriteBytes.");
