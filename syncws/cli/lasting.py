@@ -13,6 +13,7 @@ from syncws import (
     DisconnectedEventArgs,
     InvalidArgumentError,
     MessageWebSocket,
+    OperationTimedOutError,
     ReconnectingEventArgs,
     ReconnectingWebSocket,
 )
@@ -82,6 +83,11 @@ class Lasting:
                 self._socket.send(message)
             except ConnectionOverError:
                 continue
+            except OperationTimedOutError:
+                # As good as over: the server takes nothing any more.
+                if (socket := self._socket.socket) is not None:
+                    socket.abort()
+                continue
             return
 
     def execute(self, line: str) -> None:
@@ -96,7 +102,7 @@ class Lasting:
                 self._screen.fault("there is no connection at the moment")
             else:
                 execute(socket, line, self._screen)
-        except (ConnectionOverError, InvalidArgumentError) as error:
+        except (ConnectionOverError, InvalidArgumentError, OperationTimedOutError) as error:
             self._screen.fault(error.message)
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from support.programs import ROOT
 from support.proxies import real_proxy
 from support.servers import handshake, read_request, reset
 
+from syncws import OperationTimedOutError, ReconnectingWebSocket
 from syncws.cli.main import main
 
 # To end at once where nothing is awaited.
@@ -451,6 +452,22 @@ def test_what_is_told_of_a_connection_has_no_query(run, echo_uri, command):
 def test_lines_wait_for_the_next_connection(run):
     with running_server(Restarted(losses=0)) as uri:
         assert run(uri, "--reconnect", "--max-size", "100", *answers(2), stdin=b"one\ntwo\n")[:2] == (0, b"one\ntwo\n")
+
+
+def test_a_server_that_takes_nothing_any_more_is_left_for_the_next_connection(run, monkeypatch):
+    sent, send = [], ReconnectingWebSocket.send
+
+    def stuck_at_first(socket, message):
+        sent.append(message)
+        if len(sent) == 1:
+            raise OperationTimedOutError("the peer read nothing")
+        send(socket, message)
+
+    monkeypatch.setattr(ReconnectingWebSocket, "send", stuck_at_first)
+    server = Restarted(losses=0)
+    with running_server(server) as uri:
+        assert run(uri, "--reconnect", *answers(1), stdin=b"line\n")[:2] == (0, b"line\n")
+    assert (sent, server.connections) == (["line", "line"], 2)
 
 
 def test_the_wait_for_messages_begins_with_the_first_connection(run):
