@@ -218,9 +218,28 @@ class Attempts:
             return None
         if now() - opened_at >= self._plan.backoff.held_after:
             self.attempt = 0
-        socket.close()
+        self._close(socket)
         self._opened_at = None
         return how_it_ended(socket)
+
+    def _close(self, socket: MessageWebSocket) -> None:
+        """Close a socket, or cut it when the token is cancelled meanwhile."""
+        token = self._plan.token
+        if token is None:
+            socket.close()
+            return
+
+        def cut() -> None:
+            # It is told of a cancel_after() too, which has cancelled nothing yet.
+            if self._is_canceled:
+                socket.abort()
+
+        token._add_listener(self, cut)
+        try:
+            seconds = HURRIED_SECONDS if self._is_canceled else self._plan.model.control.close_timeout
+            socket._close(None, "", token._limit(Deadline(seconds)).remaining)
+        finally:
+            token._remove_listener(self)
 
     def _check_worth_another(self, error: Exception) -> None:
         """Raise `error` when there is to be no other attempt."""

@@ -1,12 +1,14 @@
 """Tests that every wait of reconnecting ends at once: by close(), by a token, by Ctrl-C."""
 
+import threading
 import time
 
 import pytest
-from support import LIMIT, black_hole
+from support import LIMIT, black_hole, scripted_server, wait
 from support.calls import Call
 from support.programs import assert_quiet, run
 from support.scripts import uri_of_nobody
+from support.servers import handshake
 
 import syncws
 from syncws import Backoff, CancellationTokenSource, OperationCanceledError, ReconnectingWebSocket
@@ -68,6 +70,32 @@ def seconds_to_end(begin, place, act):
 @pytest.mark.parametrize("kind", WAITS)
 def test_a_wait_ends_at_once(kind, place, act):
     assert seconds_to_end(WAITS[kind], place, act) < SOON
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile", "after a time"])
+def test_a_token_ends_the_wait_for_the_close_of_the_connection_before(when):
+    source, is_closing, has_ended = CancellationTokenSource(), threading.Event(), threading.Event()
+
+    def ignore(connection):
+        handshake(connection)
+        connection.recv(100)
+        is_closing.set()
+        wait(has_ended)
+
+    with scripted_server(ignore) as uri:
+        sockets = syncws.reconnecting(uri, close_timeout=None, cancellation_token=source.token)
+        next(sockets)
+        if when == "before":
+            source.cancel()
+        elif when == "after a time":
+            source.cancel_after(0.05)
+        call = Call(next, sockets)
+        if when == "meanwhile":
+            wait(is_closing)
+            source.cancel()
+        with pytest.raises(OperationCanceledError):
+            call.result()
+        has_ended.set()
 
 
 @pytest.mark.parametrize(
