@@ -72,7 +72,7 @@ def reconnecting(
             honoured as well, up to an hour.
         policy: called with the error because of which there is no connection; returns whether to go on. None (the
             default) for is_worth_another, that is `error.is_transient`. A connection that the program itself closed or
-            aborted is replaced without asking.
+            aborted is replaced without asking. What it raises ends the iteration.
         max_attempts: number of connects in a row without a connection that lasted, after which the last error is
             raised; None (the default) for any number.
         on_connecting: called with each new socket before it connects, to add handlers, say for opened, ping_received or

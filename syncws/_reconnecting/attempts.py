@@ -246,7 +246,13 @@ class Attempts:
         if self.is_stopped or self._is_canceled:
             return
         is_own = isinstance(error, WebSocketError) and getattr(error, "close_cause", None) in _OWN_CAUSES
-        if self.attempt >= self._plan.max_attempts or not (is_own or self._plan.policy(error)):
+        try:
+            goes_on = self.attempt < self._plan.max_attempts and (is_own or self._plan.policy(error))
+        except Exception:
+            # Who asks for a socket again would have the server asked again, without a pause.
+            self.is_stopped = True
+            raise
+        if not goes_on:
             self.is_stopped = True
             _logger.info("no further attempt after %d: %s", self.attempt, error)
             raise error

@@ -37,8 +37,8 @@ class ReconnectingIterator(NotCopied):
             StopIteration: close() was called, or a final or last error, see below, was raised before.
             OperationCanceledError: the cancellation token is cancelled (0x800704C7).
             InvalidOperationError: another thread is waiting for the next socket (0x800710DD).
-            Exception: what the policy calls final, most often a ConnectFailedError or ConnectionOverError; or the last
-                error when max_attempts were made.
+            Exception: what the policy calls final, most often a ConnectFailedError or ConnectionOverError, or what it
+                raises itself; or the last error when max_attempts were made.
         """
         socket = self._attempts.next_socket()
         if socket is None:

@@ -103,6 +103,14 @@ def test_a_policy_of_the_programs_decides(script, waits):
     assert asked == [401, 403]
 
 
+def test_a_policy_that_raises_ends_the_iteration(script, waits):
+    script.steps = [CannotConnectError("refused"), 0]
+    sockets = reconnecting(policy=lambda error: error.status_code == 401)
+    with pytest.raises(AttributeError, match="status_code"):
+        next(sockets)
+    assert next(sockets, None) is None
+
+
 def test_a_fresh_token_is_asked_for_each_attempt(script, waits):
     tokens = iter(["old", "new"])
     script.steps = [status(401), 0]
