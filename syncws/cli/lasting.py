@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from syncws import (
+    ConnectedEventArgs,
     ConnectionOverError,
     DisconnectedEventArgs,
     InvalidArgumentError,
@@ -60,9 +61,11 @@ class Lasting:
             **settings(options),
         )
         self._socket.message_received += conversation.received
-        self._socket.connected += lambda sender, args: screen.connected(args.socket)
+        self._socket.connected += self._connected
         self._socket.disconnected += self._disconnected
         self._socket.reconnecting += self._reconnecting
+        # Set by the first connection, however short, or by the end.
+        self._has_begun = threading.Event()
         self._watching = threading.Thread(target=self._watch, name="syncws-watch", daemon=True)
 
     def send_all(self, messages: Iterable[str | bytes]) -> None:
@@ -73,7 +76,7 @@ class Lasting:
         Raises:
             WebSocketError: there will not be another.
         """
-        self._socket.wait_connected()
+        self._has_begun.wait()
         for message in messages:
             self._send(message)
 
@@ -129,12 +132,18 @@ class Lasting:
             self._conversation.end(error)
         else:
             self._conversation.end(None)
+        finally:
+            self._has_begun.set()
 
     def _prepare(self, socket: MessageWebSocket) -> None:
         self._latest = socket
         self._conversation.watch(socket)
         if self._check_pin is not None:
             socket.server_custom_validation_requested += self._check_pin
+
+    def _connected(self, _: ReconnectingWebSocket, args: ConnectedEventArgs) -> None:
+        self._has_begun.set()
+        self._screen.connected(args.socket)
 
     def _disconnected(self, _: ReconnectingWebSocket, args: DisconnectedEventArgs) -> None:
         self._screen.ended(args.socket)

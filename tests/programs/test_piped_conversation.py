@@ -481,6 +481,9 @@ def test_the_wait_for_messages_begins_with_the_first_connection(run):
         assert run(uri, "--reconnect", "--first", "subscribe", "--wait", "0")[0] == 0
         wait(has_ended)
     assert received == ["subscribe"]
+    # However short that was.
+    with running_server(lambda connection: connection.close(1012)) as uri:
+        assert run(uri, "--reconnect", "--wait", "0")[0] == 0
 
 
 @pytest.mark.parametrize("stdin", [b"", b"line\n"])
