@@ -134,8 +134,10 @@ def _check_what_is_sent(options: argparse.Namespace) -> None:
     for text in options.message if options.json else ():
         _checked_json(text, "--message")
     for path in options.file:
-        # Of one that is not there this raises. It is not opened: a pipe's writer would take that for its reader.
+        # Of one that is not there this raises. A pipe is not opened: its writer would take that for its reader.
         path.stat()
+        if path.is_file() or path.is_dir():
+            path.open("rb").close()
 
 
 def _is_terminal(file: TextIO) -> bool:

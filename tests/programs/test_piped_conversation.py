@@ -218,6 +218,8 @@ def test_what_is_to_be_sent_is_checked_before_anything_is_connected(capsys, tmp_
     nobody = "ws://localhost:1/"
     assert main([nobody, "--file", str(tmp_path / "nothing")]) == 1
     assert "No such file" in capsys.readouterr().err
+    assert main([nobody, "--file", str(tmp_path)]) == 1
+    assert tmp_path.name in capsys.readouterr().err
     assert main([nobody, "--json", "--message", "nope"]) == 2
     assert "--message is not JSON" in capsys.readouterr().err
 
