@@ -10,7 +10,7 @@ from support.handshake_peer import good
 from syncws._net.http import head as http_head
 from syncws._net.http.head import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from syncws._waiting.deadline import now
-from syncws.errors import HandshakeError, HttpStatusError
+from syncws.errors import HandshakeError, HttpStatusError, OperationCanceledError
 from syncws.hresult import HResult, unsigned
 
 INVALID = HResult.WININET_E_INVALID_SERVER_RESPONSE
@@ -329,3 +329,14 @@ def test_a_body_that_does_not_come_is_not_waited_for_long(peer, monkeypatch):
 def test_a_body_that_ends_in_a_reset_leaves_the_status(peer):
     error = refusal(peer, b"HTTP/1.1 503 No\r\n\r\n", b"half", ConnectionResetError(104, "reset"))
     assert (error.status_code, error.body) == (503, b"half")
+
+
+def test_a_cancellation_while_the_body_comes_is_told_in_place_of_the_status(peer):
+    def cancel():
+        peer.is_canceled = True
+        peer.waker.wake()
+        return b"half"
+
+    peer.answer = lambda _: [b"HTTP/1.1 503 No\r\n\r\n", cancel]
+    with pytest.raises(OperationCanceledError):
+        peer.open()

@@ -13,7 +13,7 @@ from syncws._net.transport import Transport, is_tls_error
 from syncws._waiting.waiter import Waiter
 from syncws._wire.headers import TOKEN
 from syncws._wire.shown import shown_text
-from syncws.errors import WebSocketError
+from syncws.errors import OperationCanceledError, WebSocketError
 from syncws.http_headers import HttpHeaders
 
 __all__ = ["MAX_BODY_BYTES", "MAX_HEAD_BYTES", "Head", "HeadReader"]
@@ -178,13 +178,19 @@ class HeadReader:
         return Head(int(code), reason, fields, version, encoding)
 
     def read_body(self, head: Head) -> tuple[bytes, bool]:
-        """Return the beginning of a refusal's body, as far as it comes soon; and whether the answer ends there."""
+        """Return the beginning of a refusal's body, as far as it comes soon; and whether the answer ends there.
+
+        Raises:
+            OperationCanceledError: close(), abort() or a cancellation came (0x800704C7).
+        """
         decoder = BodyDecoder(head.status_code, head.headers, MAX_BODY_BYTES)
         decoder.feed(self.remainder)
         soon = self._waiter.within(_BODY_SECONDS)
         while not decoder.is_over:
             try:
                 piece = receive_some(self._transport, soon, MAX_HEAD_BYTES)
+            except OperationCanceledError:
+                raise
             except OSError as exc:
                 if isinstance(exc, WebSocketError) or is_tls_error(exc):
                     break
