@@ -4,17 +4,18 @@ connect, with an abort behind it."""
 import contextlib
 import gc
 import os
+import select
 import socket
 import sys
 import sysconfig
 import threading
 
 import pytest
-from support import LIMIT, handshake, read_request, read_to_end, scripted_server, server_frame, wait
+from support import LIMIT, handshake, read_request, read_to_end, reset, scripted_server, server_frame, wait
 from support.scripts import TEXT, connected, only_reads, read_until_close
 
 import syncws
-from syncws import DataWriter, HttpStatusError
+from syncws import ConnectionLostError, DataWriter, HttpStatusError
 from syncws._wire.uri import parse_uri
 
 # In plain Python the scan and the meter besides.
@@ -209,6 +210,30 @@ def test_a_connect_whose_request_cannot_be_sent_leaves_nothing_to_the_garbage_co
             with contextlib.suppress(HttpStatusError):
                 syncws.connect(uri, socket=given)
             refused.release()
+
+        unsent()
+        assert left_to_the_garbage_collector(unsent) < 10
+
+
+def test_a_send_over_a_connection_that_is_gone_leaves_nothing_to_the_garbage_collector():
+    opened = threading.Semaphore(0)
+
+    def script(connection):
+        handshake(connection)
+        assert opened.acquire(timeout=LIMIT)
+        reset(connection)
+
+    with scripted_server(script, connections=31) as uri:
+
+        def unsent():
+            given = socket.create_connection(("127.0.0.1", parse_uri(uri).port))
+            with given.dup() as watched:
+                connected = syncws.connect(uri, socket=given)
+                opened.release()
+                assert select.select([watched], [], [], LIMIT)[0]
+            with pytest.raises(ConnectionLostError):
+                connected.send("hello")
+            connected.abort()
 
         unsent()
         assert left_to_the_garbage_collector(unsent) < 10

@@ -22,7 +22,6 @@ interruption while `is_torn` is true ends the connection, because nobody knows h
 
 import threading
 from collections.abc import Callable
-from typing import NoReturn
 
 from syncws._connection import closing
 from syncws._connection.sending.frame_writer import MAX_KEPT_BYTES, FrameWriter, Patience
@@ -236,13 +235,16 @@ class Outbox(Turns):
             # Of a cut, too, for which Windows does not wake the reader.
             self._on_leftover()
 
-    def _break_off(self, error: OSError) -> NoReturn:
-        """Raise what a sender gets for an error of the system; another sender may have the role by now."""
+    def _break_off(self, error: OSError) -> WebSocketError:
+        """Return what a sender gets for an error of the system; another sender may have the role by now."""
+        # The compiled part raises it: from here it would take along a frame that holds the whole connection.
         told = self._writer.note_lost(error)
         self.has_posted = True
         if self.has_cut:
             self._on_leftover()
-        raise self._on_over(told) from told.__cause__
+        raised = self._on_over(told)
+        raised.__cause__ = told.__cause__
+        return raised
 
     def _make_way(self, has_role: bool, size: int, message: OpenMessage | None) -> None:
         """Wait for the writer role and for the end of another open message, then send what is left of earlier frames.

@@ -83,19 +83,23 @@ leave_rest(Sender *self, const unsigned char *rest, Py_ssize_t length)
     return failed;
 }
 
-/* Raise what _break_off() makes of an error of the system's. */
+/* Raise the error that _break_off() makes of one of the system's. */
 static PyObject *
 break_off(PyObject *object, int number)
 {
     /* In the locale's encoding, as Python takes it. */
     PyObject *text = PyUnicode_DecodeLocale(strerror(number), "surrogateescape");
-    PyObject *error = PyObject_CallFunction(PyExc_OSError, "iN", number, text), *result = NULL;
+    PyObject *error = PyObject_CallFunction(PyExc_OSError, "iN", number, text), *raised = NULL;
 
     if (error != NULL) {
-        result = PyObject_CallMethod(object, "_break_off", "O", error);
+        raised = PyObject_CallMethod(object, "_break_off", "O", error);
         Py_DECREF(error);
     }
-    return result;
+    if (raised != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
+        Py_DECREF(raised);
+    }
+    return NULL;
 }
 
 /* mask_keys.new_key(): 1 when the stock had a key, so that nothing else ran, 0 when something may have, -1 with an
