@@ -290,5 +290,5 @@ def test_no_wake_up_is_lost_and_nothing_is_read_twice():
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         Readers,
-        settings=settings(max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=checks),
+        settings=settings(max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=checks),
     )
