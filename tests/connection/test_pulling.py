@@ -15,6 +15,7 @@ from support.fakes import FakeClock, ScriptedTransport, interrupt_at
 from support.scripts import BINARY, CLOSE, FIN, PING, PONG, TEXT
 
 from syncws._connection.keep_alive import Silence
+from syncws._connection.receiving import session_role
 from syncws._connection.receiving.inbox import BUSY, LATE, LOOK
 from syncws._connection.receiving.reading_role import Hold
 from syncws._connection.receiving.session_role import SessionRole
@@ -516,6 +517,19 @@ def test_without_a_thread_to_be_had_a_caller_gives_up_a_peer_that_is_silent(rigs
     rig = begin(rigs())
     rig.session.silence = Silence("nothing came", 0)
     rig.session.role.call()
+    with pytest.raises(ConnectionLostError, match="nothing came"):
+        rig.session.receive(Deadline(LIMIT))
+    rig.session.close(None, "", LIMIT)
+
+
+@pytest.mark.usefixtures("_no_thread")
+def test_without_a_thread_to_be_had_a_silence_waits_for_whoever_has_the_time_to_look_at_it(rigs, monkeypatch):
+    rig = begin(rigs())
+    rig.session.silence = Silence("nothing came", 0)
+    rig.session.role.call()
+    with monkeypatch.context() as patch:
+        patch.setattr(session_role, "_STEP_SECONDS", 0.0)
+        assert rig.session.role.read_without_thread()
     with pytest.raises(ConnectionLostError, match="nothing came"):
         rig.session.receive(Deadline(LIMIT))
     rig.session.close(None, "", LIMIT)

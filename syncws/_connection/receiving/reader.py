@@ -346,9 +346,10 @@ class Reader:
     def _is_silent(self, silence: Silence) -> bool:
         """Fail the connection if the peer is gone; return whether it is."""
         session = self.session
-        session.silence = None
         # This process may have slept, and the answer lie in the socket.
         self._wait(READABLE, Deadline(0.0))
+        # Only now: a thread whose time is over has left the wait, and leaves this to the next.
+        session.silence = None
         if session.is_paused or self.may_have_more or session.inbound.total_bytes != silence.received_bytes:
             return False
         return session.take_silence(silence.reason)
