@@ -187,6 +187,14 @@ def late(monkeypatch):
     return begun, over
 
 
+def read_for_the_end(socket):
+    """Return a call that waits for the end of the connection, once a thread reads for it: others then wait for that."""
+    ended = Call(socket.wait_closed, LIMIT)
+    while socket._session.reader_thread is None:
+        pass
+    return ended
+
+
 def waits_first(late, *ends):
     begun, _ = late
 
@@ -210,8 +218,9 @@ def test_a_wait_that_the_end_ends_gets_all(socket_class, ends, late, tls):
 
     handler = on_closed(lambda sender, _: sender.close())
     with connected(waits_first(late, *ends), handler, socket_class=socket_class, tls=tls) as socket:
+        ended = read_for_the_end(socket)
         call = Call(take, socket)
-        assert socket.wait_closed(LIMIT)
+        assert ended.result()
         late[1].set()
         assert call.result() == WHOLE
 
@@ -227,8 +236,9 @@ def test_a_wait_that_only_the_close_frame_ends_is_told_of_the_peer(late, tls):
 
     handler = on_closed(lambda sender, _: sender.close())
     with connected(script, handler, socket_class=StreamWebSocket, tls=tls) as socket:
+        ended = read_for_the_end(socket)
         call = Call(socket.input_stream.read, bytearray(1), 1)
-        assert socket.wait_closed(LIMIT)
+        assert ended.result()
         over.set()
         assert call.result().length == 0
 
