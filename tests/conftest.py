@@ -21,6 +21,7 @@ from syncws._connection.receiving.reader import Reader
 from syncws._net.proxy import choice
 from syncws._waiting import deadline
 from syncws._waiting.deadline import Deadline
+from syncws._wire.accelerated import speedups
 
 # An example may take as long as the machine has other work. Fewer than usual: the campaigns and fuzzers try far more.
 settings.register_profile("suite", deadline=None, max_examples=50)
@@ -37,10 +38,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what the stand-in for Windows cannot show, and slow tests where coverage is measured."""
+    """Leave out what the stand-in for Windows cannot show, and what is dear where coverage is measured."""
     for item in items:
-        if item.get_closest_marker("slow") is not None:
-            # While lines are noted it takes two to five times as long, and they are lines that others run too.
+        is_of_many_examples = speedups is not None and getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if is_of_many_examples or item.get_closest_marker("slow") is not None:
+            # While lines are noted it takes two to ten times as long, and they are lines that others run too; some of
+            # those that only random examples reach are lines of the plain form, and noted there.
             item.add_marker(pytest.mark.no_cover)
     if like_windows.IS_ON:
         for item in items:
