@@ -120,7 +120,7 @@ def test_a_text_must_not_end_inside_a_character(data):
         decoder.check_end()
 
 
-@settings(deadline=None, max_examples=150, database=None)
+@settings(deadline=None, max_examples=80, database=None)
 @given(any_bytes, places)
 def test_a_decoder_fails_with_the_first_piece_that_no_text_can_go_on_from(data, where):
     decoder, taken, text = TextDecoder(), b"", ""
@@ -138,7 +138,7 @@ def test_a_decoder_fails_with_the_first_piece_that_no_text_can_go_on_from(data, 
 # check_text on one piece.
 
 
-@settings(deadline=None, max_examples=150, database=None)
+@settings(deadline=None, max_examples=80, database=None)
 @given(any_bytes)
 def test_a_whole_text_is_checked_as_the_codec_does(data):
     assert checked(data) == (codec_error(data) or b"")
@@ -174,7 +174,7 @@ def test_a_refused_buffer_may_change_its_size_while_the_error_is_kept():
 # check_text on parts.
 
 
-@settings(deadline=None, max_examples=250, database=None)
+@settings(deadline=None, max_examples=80, database=None)
 @given(any_bytes, places)
 def test_a_text_in_parts_fails_where_the_whole_does(data, where):
     parts = split(data, cuts_at(where, data))

@@ -60,7 +60,7 @@ def test_bytes_cut_once_give_the_same_events():
             assert decode(data, (cut,), limit) == expected, (name, cut)
 
 
-@settings(deadline=None, max_examples=150, database=None)
+@settings(deadline=None, max_examples=80, database=None)
 @given(st.sampled_from(sorted(ALL_VECTORS)), places)
 def test_bytes_cut_anywhere_give_these_events(name, where):
     limit, data, expected = ALL_VECTORS[name]

@@ -124,7 +124,7 @@ def test_a_message_of_no_bytes_at_all_is_empty_and_harms_none_after_it(agreement
 # Round trips.
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(st.sampled_from(LIBRARIES), agreements, st.lists(payloads, max_size=6), st.integers(0, 9), st.integers(1, 9))
 def test_what_is_compressed_is_inflated_by_zlib_with_the_window_that_was_agreed(
     library, agreement, messages, level, memory
@@ -142,7 +142,7 @@ def test_what_is_compressed_is_inflated_by_zlib_with_the_window_that_was_agreed(
         assert b"".join(out) == data
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     st.sampled_from(LIBRARIES),
     agreements,
@@ -261,7 +261,7 @@ def test_a_reference_beyond_the_window_that_was_agreed_is_refused():
         inflate(inflater, second)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(st.sampled_from(LIBRARIES), agreements, st.binary(max_size=60), st.integers(1, 100))
 def test_any_bytes_give_data_or_the_one_error(library, agreement, data, limit):
     inflater = Inflater(agreement, library)

@@ -150,7 +150,7 @@ def test_text_that_is_ascii_for_long_may_end_otherwise(form, length, end):
     agrees(form, b"x" * length + end + b"x" * 5000)
 
 
-@settings(deadline=None, max_examples=200, database=None)
+@settings(deadline=None, max_examples=80, database=None)
 @given(
     st.lists(
         st.sampled_from([*BAD, b"a", "\u00e9".encode(), "\u65e5".encode(), "\U0001f600".encode(), b"word " * 9]),
@@ -185,7 +185,7 @@ def scanned(scan, data, limit):
     return position, failure, [(event.text, event.payload, event.length, event.error) for event in events]
 
 
-@settings(deadline=None, max_examples=300, database=None)
+@settings(deadline=None, max_examples=80, database=None)
 @given(st.lists(PIECES, max_size=8).map(b"".join), st.sampled_from([0, 4, 125, 126, 65535]))
 def test_a_scan_finds_the_same_messages_in_both_forms(data, limit):
     expected = scanned(scan_in_python, data, limit)

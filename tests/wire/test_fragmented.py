@@ -74,7 +74,7 @@ good_frames = st.builds(frame, st.sampled_from([CONTINUATION, TEXT, BINARY]), pa
 streams = st.lists(good_frames | st.binary(max_size=3), max_size=10).map(b"".join)
 
 
-@settings(deadline=None, max_examples=300, database=None)
+@settings(deadline=None, max_examples=80, database=None)
 @given(streams, st.sampled_from([0, 3, 126, LIMIT]))
 def test_both_forms_find_the_same(data, limit):
     expected, *others = [scanned(scan, data, limit) for scan in FORMS]

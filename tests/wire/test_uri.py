@@ -376,7 +376,7 @@ plain_ports = st.sampled_from(["", ":", ":0", ":1", ":080", ":9000", ":65535", "
 plain_texts = st.lists(st.sampled_from([*"/.aZ0-_~?=&", "..", "/.", "%41", "+"]), max_size=6).map("".join)
 
 
-@settings(deadline=None, max_examples=300, database=None)
+@settings(deadline=None, max_examples=80, database=None)
 @given(plain_hosts, plain_ports, st.sampled_from(["", "/", "?"]), plain_texts)
 def test_a_uri_becomes_the_same_with_urllib3_and_without(host, port, mark, text):
     def outcome():
