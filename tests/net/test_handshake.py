@@ -184,9 +184,14 @@ def test_an_answer_before_the_answer_is_skipped(peer, status):
     assert "link" not in peer.open().headers
 
 
+def test_sixteen_interim_answers_are_passed_over(peer):
+    peer.answer = lambda accept: [b"HTTP/1.1 102 Processing\r\n\r\n" * 16 + good(accept)]
+    peer.open()
+
+
 def test_endless_answers_before_the_answer_are_refused(peer):
-    peer.answer = lambda accept: [b"HTTP/1.1 102 Processing\r\n\r\n" * 40 + good(accept)]
-    with pytest.raises(HandshakeError, match="interim"):
+    peer.answer = lambda accept: [b"HTTP/1.1 102 Processing\r\n\r\n" * 17 + good(accept)]
+    with pytest.raises(HandshakeError, match="more than 16 interim"):
         peer.open()
 
 

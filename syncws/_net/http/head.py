@@ -24,8 +24,8 @@ MAX_HEAD_BYTES = 65536
 MAX_BODY_BYTES = 4096
 """Bytes of a refusal's body that are kept on the error."""
 
-# Interim answers (1xx) before the final one, and that one.
-_MAX_HEADS = 16
+# Interim answers (1xx) before the final one.
+_MAX_INTERIM = 16
 # In a reason or a value there are no control characters (RFC 9112 4, RFC 9110 5.5). No byte is tried twice, so
 # a long head takes no longer than it must.
 _STATUS = re.compile(r"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*+))?\r?\n")
@@ -120,7 +120,7 @@ class HeadReader:
 
         Raises: what `refusal` makes, and as exchange.receive_some.
         """
-        for _ in range(_MAX_HEADS):
+        for _ in range(_MAX_INTERIM + 1):
             raw = self._read_raw()
             if raw is None:
                 return None
@@ -128,7 +128,7 @@ class HeadReader:
             head = self._parse(raw)
             if head.status_code == 101 or head.status_code >= 200:
                 return head
-        raise self._refusal(f"it has more than {_MAX_HEADS} interim answers")
+        raise self._refusal(f"it has more than {_MAX_INTERIM} interim answers")
 
     def _read_raw(self) -> bytes | None:
         """Read up to the empty line; keep what came behind it."""
