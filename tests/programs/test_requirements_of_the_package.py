@@ -4,6 +4,7 @@ import configparser
 import pathlib
 import runpy
 import sys
+import tomllib
 
 import pytest
 from packaging.requirements import Requirement
@@ -52,6 +53,12 @@ def test_a_plain_install_can_look_into_certificates(options, system, machine):
 def test_a_machine_without_a_wheel_gets_the_client_without_building_one(options, system, machine):
     assert brought(options["options"]["install_requires"], system, machine) == CHOSEN
     assert brought(options["options.extras_require"]["certificates"], system, machine) == {"cryptography"}
+
+
+def test_the_compiled_part_can_be_built_with_what_a_contributor_installs(options):
+    # By setup.py itself, without pip; from Python 3.12 on no virtual environment has setuptools of its own.
+    build = tomllib.loads((SOURCE / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert set(build) <= set(options["options.extras_require"]["dev"].splitlines())
 
 
 def test_a_clone_tells_an_older_python_at_once_which_one_it_needs(monkeypatch):
