@@ -219,7 +219,7 @@ def test_an_openssl_that_is_configured_to_do_nothing_is_told(monkeypatch):
     def refuse():
         raise ssl.SSLError(1, "[SSL: LIBRARY_HAS_NO_CIPHERS] library has no ciphers (_ssl.c:3098)")
 
-    monkeypatch.setattr(trust, "create_urllib3_context", refuse)
+    monkeypatch.setattr(ssl_, "create_urllib3_context", refuse)
     with pytest.raises(WebSocketError, match=r"OPENSSL_CONF.*library has no ciphers") as caught:
         trust.bare_context()
     assert "SSLKEYLOGFILE" not in str(caught.value)

@@ -108,6 +108,27 @@ def test_gevent_that_is_patched_in_after_the_import(begin):
     assert done.seconds < 10
 
 
+@pytest.mark.parametrize(
+    "begin",
+    ["import urllib3", "syncws.connect(uri).close(); pid = os.fork()\n    if pid: sys.exit(os.waitpid(pid, 0)[1])"],
+    ids=["in this process", "in a child"],
+)
+def test_tls_where_gevent_is_patched_in_after_urllib3(begin, server_tls, authority_file):
+    pytest.importorskip("gevent")
+    # An option of the class of contexts that urllib3 has got hold of cannot be set any more.
+    script = f"""
+    warnings.simplefilter("ignore")
+    {begin}
+    from gevent import monkey
+    monkey.patch_all()
+    from syncws._net.tls.trust import bare_context
+    assert not bare_context().cert_store_stats()["x509"]
+    {ECHO.replace(chr(10), chr(10) + "    ")}
+    """
+    with running_server(echo, ssl_context=server_tls) as uri:
+        assert_quiet(run(script, uri, authority=authority_file))
+
+
 def test_a_receive_of_one_greenlet_is_ended_by_another_when_gevent_came_after_the_import():
     pytest.importorskip("gevent")
     script = """

@@ -6,9 +6,10 @@ Runs on the connecting thread, before anything is sent.
 import os
 import re
 import ssl
+import sys
 from typing import Any
 
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util import ssl_
 
 from syncws._net.transport import is_shortage, is_tls_error
 from syncws._waiting.at_fork import loading
@@ -190,13 +191,21 @@ def bare_context() -> ssl.SSLContext:
 
 
 def _context_of_urllib3() -> ssl.SSLContext:
-    context: Any = create_urllib3_context()
-    if isinstance(context, ssl.SSLContext):
-        return context
-    # One of pyOpenSSL, which urllib3.contrib.pyopenssl has put there, is for sockets alone.
+    theirs: Any = ssl_.SSLContext
+    if theirs is not ssl.SSLContext and issubclass(ssl.SSLContext, theirs):
+        # gevent or eventlet came after urllib3, which still has the class of before: that recurses without end, because
+        # it looks for itself in ssl. So what urllib3 sets is set here.
+        options = ssl.OP_NO_TICKET
+        flags = ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT if sys.version_info >= (3, 13) else 0
+    else:
+        context: Any = ssl_.create_urllib3_context()
+        if isinstance(context, ssl.SSLContext):
+            return context
+        # One of pyOpenSSL, which urllib3.contrib.pyopenssl has put there, is for sockets alone.
+        options, flags = context.options, getattr(context, "verify_flags", 0)
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.options |= context.options
-    made.verify_flags |= getattr(context, "verify_flags", 0)
+    made.options |= options
+    made.verify_flags |= flags
     made.post_handshake_auth = True
     if path := os.environ.get("SSLKEYLOGFILE"):
         made.keylog_filename = path
