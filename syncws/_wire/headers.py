@@ -48,7 +48,8 @@ def check_request_header(name: str, value: str) -> None:
         raise InvalidArgumentTypeError(f"header name must be str, not {type(name).__name__}")
     if not is_token(name):
         # Not shown behind a colon: who writes "Authorization: Bearer …" has put the value there.
-        start = shown_text(name.partition(":")[0], 40)
+        before, colon, _ = name.partition(":")
+        start = shown_text(before + colon, 40)
         raise InvalidArgumentError(
             f"header name {start!r} is not a token: one or more ASCII letters, digits or !#$%&'*+-.^_`|~; the value is "
             "a separate argument"

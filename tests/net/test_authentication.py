@@ -332,6 +332,14 @@ def test_the_advice_says_what_is_asked_for_and_what_to_do(side, challenges, cred
 
 
 @pytest.mark.parametrize(
+    ("challenges", "is_named"), [(["Negotiate", "NTLM"], True), (["NTLM"], False), (["Bearer"], False), ([], False)]
+)
+def test_what_makes_a_token_for_negotiate_is_named_where_the_server_asks_for_it(challenges, is_named):
+    advice = Authentication(SERVER, None).advice(refusal(*challenges, status=401, side=SERVER))
+    assert ("pyspnego" in advice) is is_named
+
+
+@pytest.mark.parametrize(
     ("side", "again", "text"),
     [
         (SERVER, ["Basic"], ": it asks for Basic; the user name and password were refused"),

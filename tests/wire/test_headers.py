@@ -93,6 +93,12 @@ def test_a_name_that_is_no_token_is_refused(name):
     assert raised.value.hresult == HResult.E_INVALIDARG
 
 
+def test_of_a_name_with_a_colon_the_colon_is_shown_and_not_what_follows():
+    with pytest.raises(InvalidArgumentError, match="header name 'Authorization:' is not a token") as raised:
+        check_request_header("Authorization: hunter2", "x")
+    assert "hunter2" not in str(raised.value)
+
+
 @pytest.mark.parametrize("place", ["{}x", "x{}x", "x{}"])
 def test_a_value_with_control_or_other_characters_is_refused(place):
     for code in (*range(0x09), *range(0x0A, 0x20), 0x7F, 0x100, 0x2028, 0xD800, 0x1F600):

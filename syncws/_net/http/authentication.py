@@ -38,6 +38,7 @@ class Side(NamedTuple):
         authorization: the header that answers.
         setting: where the credential comes from.
         otherwise: what to do when none of the schemes is ours.
+        for_negotiate: what else to do when one of them is Negotiate; empty for nothing.
     """
 
     status_code: int
@@ -45,6 +46,7 @@ class Side(NamedTuple):
     authorization: str
     setting: str
     otherwise: str
+    for_negotiate: str
 
 
 SERVER = Side(
@@ -52,7 +54,8 @@ SERVER = Side(
     "www-authenticate",
     "Authorization",
     "control.server_credential",
-    "send a token of your own with set_request_header('Authorization', ...); pyspnego makes one for Negotiate",
+    "send a token of your own with set_request_header('Authorization', ...)",
+    "; pyspnego makes one for Negotiate",
 )
 PROXY = Side(
     407,
@@ -60,6 +63,7 @@ PROXY = Side(
     "Proxy-Authorization",
     "control.proxy_credential",
     "let a local proxy such as px or cntlm log in, and set control.proxy to it",
+    "",
 )
 
 
@@ -139,9 +143,9 @@ class Authentication:
         if not schemes:
             return f"{asks}; {self._side.otherwise}"
         if _best(challenges) is None:
-            return (
-                f"{asks}; {self._side.setting} can answer Basic, and Digest with MD5 or SHA-256: {self._side.otherwise}"
-            )
+            answers = f"{self._side.setting} can answer Basic, and Digest with MD5 or SHA-256"
+            asks_negotiate = any(one.scheme == "negotiate" for one in challenges)
+            return f"{asks}; {answers}: {self._side.otherwise}{self._side.for_negotiate if asks_negotiate else ''}"
         if self._credential is None:
             return f"{asks}; set {self._side.setting}"
         # The last word of the connect only over a socket that was given: see Connect._open_authorized.
