@@ -656,4 +656,5 @@ def test_an_alert_is_told_by_its_name_even_if_python_has_none_for_it(number, wor
     with pytest.raises(ssl.SSLError) as caught:
         alerted(number)
     message = tls_error(caught.value, "localhost").message
-    assert re.sub(r"_ssl\.c:\d+", "_ssl.c", message).endswith(words)
+    # Less the line of Python's source, and the number of an unknown error that Python 3.14 and later add.
+    assert re.sub(r"(?<=_ssl\.c):\d+| \(0x[0-9a-f]+\)", "", message).endswith(words)
