@@ -305,13 +305,13 @@ def test_a_connect_fails_with_its_reason_and_in_time(row, monkeypatch):
     run, kind, hresult, name = ROWS[row]
     for _ in range(3):
         error, seconds = failure(run, monkeypatch)
-        assert isinstance(error, kind), error
-        assert error.hresult & 0xFFFF_FFFF == hresult, error
-        assert error.status is WebErrorStatus[name]
-        if seconds < TIMEOUT + GRACE:
+        # On a busy machine the limit may come before what is looked for, or late itself.
+        if seconds < TIMEOUT or (isinstance(error, kind) and seconds < TIMEOUT + GRACE):
             break
-    else:
-        pytest.fail(f"it took {seconds:.2f} s")
+    assert isinstance(error, kind), error
+    assert error.hresult & 0xFFFF_FFFF == hresult, error
+    assert error.status is WebErrorStatus[name]
+    assert seconds < TIMEOUT + GRACE
 
 
 # Names and proxies, which are set up by control.
