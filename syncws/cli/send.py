@@ -29,6 +29,13 @@ sent in fragments. stdin, as -, is sent as it comes, each piece a message, and s
 sends is thrown away or, with --wait, written to stdout.
 """
 
+# A closing that begins so has no Close frame of the server before it.
+_OTHER_ENDS = {
+    CloseCause.CONNECTION_LOST: "the connection was lost",
+    CloseCause.PROTOCOL_ERROR: "the server broke the protocol",
+    CloseCause.KEEP_ALIVE: "the server was silent for too long (keep-alive)",
+}
+
 
 def add_to(commands: Commands) -> None:
     """Add the command and its options."""
@@ -49,8 +56,8 @@ def run(options: argparse.Namespace) -> int:
     """Send the file and close; return 0.
 
     Raises:
-        CommandError: the server has closed with a code that is not an orderly end, or has not answered the closing in
-            time; or the connection was lost before that.
+        CommandError: the server has closed with a code that is not an orderly end, or has not answered the closing, or
+            not in time.
         WebSocketError: the library's.
         OSError: the file cannot be read.
     """
@@ -76,14 +83,13 @@ def run(options: argparse.Namespace) -> int:
         in_time = _close_in_time(socket)
         answers.join()
         check_how_it_ended(socket)
-        if socket.information.close_cause is CloseCause.CONNECTION_LOST:
-            raise CommandError("the connection was lost, so what was sent last may not have arrived", ExitCode.LOST)
         if not in_time:
             raise CommandError(
                 "the server did not answer the Close frame in time, so what was sent last may not have arrived: "
                 "see --close-timeout",
                 ExitCode.TIME,
             )
+        _check_that_the_server_closed(socket)
     print(moved("sent", count, taken), file=sys.stderr)
     return ExitCode.OK
 
@@ -97,6 +103,22 @@ def _close_in_time(socket: StreamWebSocket) -> bool:
     socket.close(1000)
     limit = socket.control.close_timeout
     return socket.information.close_code != 1006 or limit is None or time.monotonic() - start < limit
+
+
+def _check_that_the_server_closed(socket: StreamWebSocket) -> None:
+    """Check that a Close frame of the server has come: only that tells that it has read what was sent (RFC 6455 7.1.4).
+
+    Raises:
+        CommandError: the connection ended otherwise.
+    """
+    information = socket.information
+    if information.close_cause in _OTHER_ENDS:
+        how = _OTHER_ENDS[information.close_cause]
+    elif information.close_code == 1006:
+        how = "the server ended the connection without a Close frame"
+    else:
+        return
+    raise CommandError(f"{how}, so what was sent last may not have arrived", ExitCode.LOST)
 
 
 def _send_file(socket: StreamWebSocket, file: BinaryIO, name: str) -> int:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -121,16 +122,33 @@ def test_a_server_that_may_not_have_read_everything_is_told_by_the_exit_code(run
     assert (code, "may not have arrived" in errors, "22 bytes" in errors) == (8, True, False)
 
 
-def test_a_server_that_leaves_without_a_close_frame_of_its_own_has_read_everything(run, tmp_path):
+@pytest.mark.parametrize("end", [reset, socket.socket.close])
+def test_a_server_that_leaves_without_a_close_frame_of_its_own_is_told_by_the_exit_code(run, tmp_path, end):
     (tmp_path / "sent").write_bytes(b"read")
 
     def hang_up(connection):
         handshake(connection)
         for opcode in (2, 8):
             assert read_frame(connection)[0] & 0x0F == opcode
+        end(connection)
 
     with scripted_server(hang_up) as uri:
-        assert run("send", uri, str(tmp_path / "sent"))[0] == 0
+        code, _, errors = run("send", uri, str(tmp_path / "sent"))
+    assert (code, "may not have arrived" in errors, "4 bytes" in errors) == (9, True, False)
+
+
+def test_a_server_that_breaks_the_protocol_after_all_was_sent_is_told_by_the_exit_code(run, tmp_path):
+    (tmp_path / "sent").write_bytes(b"read")
+
+    def break_it(connection):
+        handshake(connection)
+        read_frame(connection)
+        connection.sendall(server_frame(3, b""))
+        read_to_end(connection)
+
+    with scripted_server(break_it) as uri:
+        code, _, errors = run("send", uri, str(tmp_path / "sent"), "--wait", "inf")
+    assert (code, "broke the protocol" in errors) == (9, True)
 
 
 def test_a_file_that_is_not_there_costs_no_connection(run, tmp_path):
