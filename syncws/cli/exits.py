@@ -29,6 +29,7 @@ __all__ = [
     "LOOK_SECONDS",
     "CommandError",
     "ExitCode",
+    "check_close_code",
     "check_how_it_ended",
     "exit_code_of",
     "print_error",
@@ -152,7 +153,17 @@ def check_how_it_ended(socket: MessageWebSocket | StreamWebSocket) -> None:
     Raises:
         CommandError: it closed with a code that is not an orderly end.
     """
+    if socket.information.close_cause is CloseCause.PEER:
+        check_close_code(socket)
+
+
+def check_close_code(socket: MessageWebSocket | StreamWebSocket) -> None:
+    """Check the code of the server's Close frame, also where it answers one of this side or crosses it.
+
+    Raises:
+        CommandError: it is not that of an orderly end.
+    """
     information = socket.information
-    if information.close_cause is CloseCause.PEER and information.close_code not in _ORDERLY_CODES:
+    if information.close_code not in _ORDERLY_CODES:
         reason = f" {printable(information.close_reason)}" if information.close_reason else ""
         raise CommandError(f"the server closed the connection: {information.close_code}{reason}", ExitCode.CLOSED)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from syncws import CloseCause, StreamWebSocket, WebSocketError
 from syncws.cli import lines
-from syncws.cli.exits import LOOK_SECONDS, CommandError, ExitCode, check_how_it_ended
+from syncws.cli.exits import LOOK_SECONDS, CommandError, ExitCode, check_close_code
 from syncws.cli.options import Commands, add_command, connect, new_socket, seconds
 from syncws.cli.progress import moved, progress
 
@@ -82,7 +82,6 @@ def run(options: argparse.Namespace) -> int:
             answers.wait_quiet(options.wait)
         in_time = _close_in_time(socket)
         answers.join()
-        check_how_it_ended(socket)
         if not in_time:
             raise CommandError(
                 "the server did not answer the Close frame in time, so what was sent last may not have arrived: "
@@ -109,7 +108,7 @@ def _check_that_the_server_closed(socket: StreamWebSocket) -> None:
     """Check that a Close frame of the server has come: only that tells that it has read what was sent (RFC 6455 7.1.4).
 
     Raises:
-        CommandError: the connection ended otherwise.
+        CommandError: the connection ended otherwise, or its code is not that of an orderly end.
     """
     information = socket.information
     if information.close_cause in _OTHER_ENDS:
@@ -117,6 +116,8 @@ def _check_that_the_server_closed(socket: StreamWebSocket) -> None:
     elif information.close_code == 1006:
         how = "the server ended the connection without a Close frame"
     else:
+        # The server may refuse the file when this side has closed already.
+        check_close_code(socket)
         return
     raise CommandError(f"{how}, so what was sent last may not have arrived", ExitCode.LOST)
 

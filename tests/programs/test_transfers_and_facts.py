@@ -14,7 +14,7 @@ import pytest
 from support import LIMIT, echo, join, read_to_end, running_server, scripted_server
 from support.commands import on_terminal
 from support.programs import ROOT
-from support.scripts import only_reads
+from support.scripts import close_frame, only_reads
 from support.server_certificates import make
 from support.servers import handshake, read_frame, reset, server_frame
 
@@ -149,6 +149,20 @@ def test_a_server_that_breaks_the_protocol_after_all_was_sent_is_told_by_the_exi
     with scripted_server(break_it) as uri:
         code, _, errors = run("send", uri, str(tmp_path / "sent"), "--wait", "inf")
     assert (code, "broke the protocol" in errors) == (9, True)
+
+
+def test_a_server_that_refuses_the_file_when_all_was_sent_is_told_by_the_exit_code(run, tmp_path):
+    (tmp_path / "sent").write_bytes(b"too much")
+
+    def refuse(connection):
+        handshake(connection)
+        for opcode in (2, 8):
+            assert read_frame(connection)[0] & 0x0F == opcode
+        connection.sendall(close_frame(1009, "too big"))
+
+    with scripted_server(refuse) as uri:
+        code, _, errors = run("send", uri, str(tmp_path / "sent"))
+    assert (code, "1009 too big" in errors, "8 bytes" in errors) == (10, True, False)
 
 
 def test_a_file_that_is_not_there_costs_no_connection(run, tmp_path):
