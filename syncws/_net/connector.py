@@ -231,13 +231,14 @@ class Connect(Opening):
         return first_open(routes, lambda route: self._open_authorized(route, addresses, uri, settings))
 
     def _look_up(self, host: str) -> list[Address]:
-        self._waiter.phase = f"looking up {host}"
-        self._waiter.check()
         began = now()
         try:
-            return addresses_without_waiting(host) or look_up(
-                host, self._waiter.deadline, self._settings.resolver, self._ask_aside
-            )
+            addresses = addresses_without_waiting(host)
+            if not addresses:
+                self._waiter.phase = f"looking up {host}"
+                self._waiter.check()
+                addresses = look_up(host, self._waiter.deadline, self._settings.resolver, self._ask_aside)
+            return addresses
         finally:
             # Even when that fails: of several lookups another may succeed.
             self._phases.add("lookup", began)

@@ -300,6 +300,11 @@ def test_a_time_limit_ends_a_connect_in_any_phase(socket, request, phase):
         connect_in_time(socket)
 
 
+def test_a_connect_without_time_does_not_say_that_it_looks_up_an_address(socket):
+    with pytest.raises(OperationTimedOutError, match=r"\(connecting to 127\.0\.0\.1 port 9\)"):
+        socket.connect("ws://127.0.0.1:9/", timeout=0)
+
+
 @pytest.mark.parametrize("phase", [phase for phase in PHASES if not phase.startswith("name")])
 def test_the_time_of_an_address_covers_every_phase_but_the_name(socket, request, phase):
     stage = PHASES[phase][0]
