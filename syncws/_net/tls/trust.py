@@ -191,7 +191,8 @@ def bare_context() -> ssl.SSLContext:
 
 
 def _context_of_urllib3() -> ssl.SSLContext:
-    theirs: Any = ssl_.SSLContext
+    # The class that they hold, which is no name of theirs to import.
+    theirs: Any = vars(ssl_)["SSLContext"]
     if theirs is not ssl.SSLContext and issubclass(ssl.SSLContext, theirs):
         # gevent or eventlet came after urllib3, which still has the class of before: that recurses without end, because
         # it looks for itself in ssl. So what urllib3 sets is set here.
