@@ -12,7 +12,7 @@ from typing import TextIO, TypeAlias, TypeVar
 from syncws import MessageWebSocket
 from syncws.cli import lines
 from syncws.cli.conversation import Conversation
-from syncws.cli.exits import CommandError, ExitCode, check_how_it_ended
+from syncws.cli.exits import CommandError, ExitCode, check_close_code, check_how_it_ended
 from syncws.cli.lasting import Lasting
 from syncws.cli.options import Commands, add_command, connect, new_socket, seconds, whole
 from syncws.cli.screen import RichScreen, Screen
@@ -27,6 +27,8 @@ closes the connection.
 `syncws URL` is the same. History and colours come with the extra cli: pip install "syncws[cli]".
 """
 _WAIT = 2.0
+# Without a Close frame of the server: many end TCP in place of it.
+_NONE_CAME = 1006
 
 _Message = TypeVar("_Message", str, str | bytes)
 _Talk: TypeAlias = Callable[[Callable[[str], object]], None]
@@ -124,7 +126,7 @@ def run(options: argparse.Namespace) -> int:
             _piped(options, socket)
         else:
             _typed(options, socket)
-        check_how_it_ended(socket)
+            check_how_it_ended(socket)
     return ExitCode.OK
 
 
@@ -160,6 +162,9 @@ def _piped(options: argparse.Namespace, socket: MessageWebSocket) -> None:
     _begin(options, socket)
     conversation.run(lambda: _send_all(socket.send, _messages(options)), options.wait)
     socket.close(1000)
+    if socket.information.close_code != _NONE_CAME:
+        # What the server has found wrong in the last message may cross our Close frame, or answer it.
+        check_close_code(socket)
 
 
 def _way_to_show(options: argparse.Namespace) -> Callable[[lines.Args], None]:

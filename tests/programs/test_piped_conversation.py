@@ -16,7 +16,8 @@ from support import LIMIT, echo, running_server, running_unix_server, scripted_s
 from support.certificates import asking_context, make, make_authority
 from support.programs import ROOT
 from support.proxies import real_proxy
-from support.servers import handshake, read_request, reset
+from support.scripts import close_frame
+from support.servers import handshake, read_frame, read_request, reset
 
 from syncws import OperationTimedOutError, ReconnectingWebSocket
 from syncws.cli.main import main
@@ -395,6 +396,19 @@ def test_how_the_server_ends_it_is_told_by_the_exit_code(run):
 
     with scripted_server(lose) as uri:
         assert run(uri, "--wait", "inf")[0] == 9
+
+
+@pytest.mark.parametrize("options", [["-m", "a"], ["-b"], []])
+def test_a_server_that_finds_something_wrong_when_all_was_sent_is_told_by_the_exit_code(run, options):
+    def fail(connection):
+        handshake(connection)
+        while read_frame(connection)[0] & 0x0F != 8:
+            pass
+        connection.sendall(close_frame(1011, "disk full"))
+
+    with scripted_server(fail) as uri:
+        code, _, errors = run(uri, "--wait", "0", *options, stdin=b"a\n")
+    assert (code, errors) == (10, "syncws: the server closed the connection: 1011 disk full\n")
 
 
 def test_several_addresses_are_listed_when_none_accepts(run, monkeypatch):
