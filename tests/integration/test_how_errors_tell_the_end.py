@@ -299,6 +299,30 @@ def test_a_slow_loop_that_asks_whether_a_socket_is_open_misses_nothing(end, sock
     assert came == [b"\1", b"\2", b"\3"]
 
 
+@pytest.mark.parametrize("socket_class", [MessageWebSocket, StreamWebSocket])
+def test_a_slow_loop_on_another_thread_than_the_connecting_one_misses_nothing(socket_class):
+    may_end = threading.Event()
+
+    def script(connection):
+        handshake(connection)
+        connection.sendall(b"".join(server_frame(BINARY, bytes([number])) for number in range(4)))
+        wait(may_end)
+        connection.sendall(ENDS["a Close"])
+        read_frame(connection)
+
+    def receive_all(socket):
+        # The second is at hand then.
+        came = [receives(socket)(), receives(socket)()]
+        may_end.set()
+        assert Call(socket.wait_closed, LIMIT).result()
+        while socket.is_open and len(came) < 4:
+            came.append(receives(socket)())
+        return came
+
+    with connected(script, socket_class=socket_class) as socket:
+        assert Call(receive_all, socket).result() == [b"\0", b"\1", b"\2", b"\3"]
+
+
 def test_only_the_thread_that_receives_finds_a_socket_open_that_is_over():
     with over_in_the_middle("a Close", MessageWebSocket) as socket:
         assert Call(lambda: (socket.state, socket.is_open)).result() == (State.CLOSED, False)

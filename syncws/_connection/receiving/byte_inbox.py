@@ -7,6 +7,7 @@ Only positions in the stream are counted: each chunk knows where it begins, and 
 """
 
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -195,6 +196,7 @@ class ByteInbox(Inbox):
                 running = self._operation
                 if not self.is_pulled or self._descriptor is not None or not (running is None or running.is_over):
                     return None
+                operation.thread = threading.get_ident()
                 operation.is_over = False
                 is_begun = True
                 self._operation = operation
