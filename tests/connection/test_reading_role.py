@@ -1,5 +1,6 @@
 """The reading role: every order of steps of those who may have it, and what each of them is for."""
 
+import contextlib
 import itertools
 
 import hypothesis.strategies as st
@@ -283,6 +284,28 @@ def test_whoever_needs_a_reader_anywhere_in_the_end_of_a_pull_gets_one(stages, f
         return is_within, is_inside
 
     at_all_places(attempt)
+
+
+def test_a_thread_that_is_told_of_the_end_leaves_another_threads_receive_alone(stages):
+    for steps in itertools.count():
+        stage = stages()
+        inbox = stage.session.inbox
+
+        def take_and_be_told(inbox=inbox):
+            with contextlib.suppress(OperationTimedOutError):
+                inbox.take(Deadline(0.0))
+            inbox.note_told()
+
+        told = stage.act(take_and_be_told)
+        is_within = told.go_into("note_told", steps)
+        receiver = stage.act(lambda inbox=inbox: inbox.take(Deadline(None)))
+        while receiver.is_ready:
+            receiver.step()
+        stage.run_out()
+        assert inbox.is_being_taken, f"after {steps} steps of the thread that is told"
+        if not is_within:
+            break
+    assert steps > 2
 
 
 @pytest.mark.slow

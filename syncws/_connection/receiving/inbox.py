@@ -104,9 +104,10 @@ class Inbox:
 
     def note_told(self) -> None:
         """Note that the calling thread knows of the end by another call than a receive or read."""
-        operation = self._operation
-        if operation is not None and operation.is_over and operation.thread == threading.get_ident():
-            self._operation = None
+        with self._lock:
+            operation = self._operation
+            if operation is not None and operation.is_over and operation.thread == threading.get_ident():
+                self._operation = None
 
     @property
     def is_being_taken(self) -> bool:
