@@ -393,6 +393,21 @@ def test_room_is_told_of_at_the_next_read_when_an_interruption_kept_the_reader_f
     assert told == [False, False]
 
 
+def test_room_that_is_made_just_before_the_inbox_is_full_is_told_of(monkeypatch, inbox, rooms):
+    note_full = ByteInbox._note_full
+
+    def note_full_late(inbox):
+        inbox.advance(8)
+        note_full(inbox)
+
+    monkeypatch.setattr(ByteInbox, "_note_full", note_full_late)
+    begin(inbox, FOREVER)
+    inbox.put(b"12345678")
+    assert inbox.peek(8) == b"12345678"
+    inbox.put(b"90")
+    assert (rooms.count, inbox.is_full) == (1, False)
+
+
 # What lies at hand.
 
 

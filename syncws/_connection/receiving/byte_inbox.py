@@ -83,6 +83,9 @@ class ByteInbox(Inbox):
             self._append(data)
             if self.end_position - self.position >= self.capacity:
                 self._note_full()
+                if self._has_room:
+                    # By advance(), just now, which has no lock and so told nobody.
+                    self._tell_of_room()
             self._wake_taker()
 
     def _append(self, data: Bytes) -> None:
