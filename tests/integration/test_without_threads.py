@@ -1,7 +1,10 @@
 """Where the system gives no more threads, as in a container that has all it may: whoever waits reads itself."""
 
 import contextlib
+import gc
+import logging
 import threading
+import weakref
 
 import pytest
 from support import LIMIT, echo, handshake, read_to_end, running_server, server_frame, wait
@@ -20,6 +23,7 @@ from support.scripts import (
     sends_and_ends,
 )
 
+import syncws
 from syncws import (
     CloseCause,
     ConnectionClosedError,
@@ -99,6 +103,23 @@ def test_a_ping_and_a_receive_wait_side_by_side(no_thread):
         assert received == ["one"]
         socket.abort()
         assert isinstance(pinger.end(), ConnectionClosedError)
+
+
+def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(no_thread, caplog):
+    # A record of the log would hold the error, and what that has passed.
+    caplog.set_level(logging.ERROR)
+    with running_server(echo) as uri:
+        socket = syncws.connect(uri)
+        session = weakref.ref(socket._session)
+        no_thread()
+        socket.ping(timeout=LIMIT)
+        gc.disable()
+        try:
+            socket.close()
+            del socket
+            assert session() is None
+        finally:
+            gc.enable()
 
 
 # wait_closed().

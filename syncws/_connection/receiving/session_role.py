@@ -147,6 +147,7 @@ class SessionRole(ReadingRole):
             start(thread)
         except RuntimeError as exc:
             self.is_short_of_threads = True
+            self.starting = None
             # Told once, though it is tried again and again; while the interpreter ends there is nobody left to tell.
             if not was_short and threading.main_thread().is_alive():
                 _logger.warning("no thread to read for connection %d: %s", reader.session.number, exc)
