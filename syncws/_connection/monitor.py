@@ -94,14 +94,11 @@ class Rounds(Timer):
         with self._monitor._lock:
             self._members[weakref.ref(member)] = self._tick
             soon = now() + _TICK_SECONDS
-            if soon < self._runs_at:
+            if soon < self._runs_at or self._monitor._thread is None:
                 self._is_closed = False
-                self._runs_at = soon
                 self.set(_TICK_SECONDS)
-
-    def forget_time(self) -> None:
-        """Have the next member set the time again; requires the lock."""
-        self._runs_at = math.inf
+                # Noted last: after an interruption the next member sets the time.
+                self._runs_at = soon
 
     def remove(self, member: "ReadingRole") -> None:
         """Look at `member` no more. Any thread."""
@@ -227,8 +224,9 @@ class Monitor:
             reference = weakref.ref(timer)
             if reference not in self._open:
                 self._open.add(weakref.ref(timer, self._forget))
-            number = timer._number = next(self._numbers)
             due = now() + max(seconds, _SHORTEST_SECONDS)
+            # No call in between: an interruption would leave the timer without an entry that counts.
+            number = timer._number = next(self._numbers)
             heapq.heappush(self._heap, (due, number, reference))
             self._start_thread()
         self._ring_before(due)
@@ -248,10 +246,8 @@ class Monitor:
         try:
             start(self._thread)
         except RuntimeError as exc:
-            # The next timer that is set tries again, and so do the rounds, whose time is set but never comes. While the
-            # interpreter ends there is nothing left to watch.
+            # The next timer that is set tries again. While the interpreter ends there is nothing left to watch.
             self._thread = None
-            self.rounds.forget_time()
             if threading.main_thread().is_alive():
                 _logger.warning("no thread for keep-alive and slow handlers: %s", exc)
 
@@ -268,7 +264,6 @@ class Monitor:
             # Where there was no memory for one of these: what is set next starts another thread.
             if self._serving is own:
                 self._former, self._thread, self._serving, self._looks_at = own, None, None, math.inf
-                self.rounds.forget_time()
 
     def _goes_on(self) -> bool:
         with self._lock:

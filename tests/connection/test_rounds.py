@@ -1,8 +1,10 @@
 """The monitor's rounds: who is looked at how often, and how few wake-ups that costs."""
 
 import gc
+import itertools
 
 import pytest
+from support.fakes import interrupt_at
 
 from syncws._connection import monitor as module
 from syncws._connection.monitor import LONGEST_TICKS, Rounds
@@ -138,6 +140,28 @@ def test_who_comes_again_and_again_puts_no_look_off(monitor, rounds):
         rounds.add(member)
         monitor.pass_time(TICK / 4)
     assert len(member.looks) >= 4
+
+
+def test_an_interruption_of_who_comes_keeps_nobody_else_from_being_looked_at(monitor, rounds):
+    resting = Member(monitor, LONGEST_TICKS)
+    rounds.add(resting)
+    monitor.pass_time(TICK * 3)
+    for number in itertools.count():
+        looks = len(resting.looks)
+        coming, other = Member(monitor, 1), Member(monitor, 1)
+        was_interrupted = interrupt_at(number, rounds.add, coming)
+        rounds.remove(coming)
+        monitor.pass_time(TICK * (2 * LONGEST_TICKS - 6))
+        assert len(resting.looks) > looks, f"after an interruption in place {number}"
+        rounds.add(other)
+        monitor.pass_time(TICK * 3)
+        assert len(other.looks) >= 2, f"after an interruption in place {number}"
+        rounds.remove(other)
+        # Then the next look is some time away, as it was before.
+        monitor.pass_time(TICK * 3)
+        if not was_interrupted:
+            break
+    assert number > 5
 
 
 @pytest.mark.parametrize("way", ["it says so", "it is removed", "it is gone"])

@@ -159,6 +159,7 @@ class HandMonitor(Monitor):
 
     def _start_thread(self):
         self.starts += 1
+        self._thread = threading.current_thread()
 
     def run_due(self):
         """Run all that is due; return the seconds until something else is, None when nothing will be."""
