@@ -128,8 +128,9 @@ class Event(Generic[SenderT, ArgsT]):
         self._lock = locks.RLock()
 
     def _set(self, registrations: tuple[tuple[EventRegistrationToken, Handler[SenderT, ArgsT]], ...]) -> None:
-        self._registrations = registrations
-        self.handlers = tuple(handler for _, handler in registrations)
+        handlers = tuple(handler for _, handler in registrations)
+        # No call in between: an interruption would leave a handler that is called and that nobody can remove.
+        self._registrations, self.handlers = registrations, handlers
 
     def __call__(self, sender: SenderT, args: ArgsT) -> int:
         """Call the handlers; see call."""

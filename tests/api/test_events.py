@@ -1,10 +1,12 @@
 """Tests of syncws.events: Event, EventRegistrationToken and Deferral."""
 
+import itertools
 import logging
 import threading
 
 import pytest
 from support import LIMIT, join, wait
+from support.fakes import interrupt_at
 
 from syncws import (
     Deferral,
@@ -222,6 +224,17 @@ def test_threads_that_add_and_remove_at_once_lose_nothing(event):
 
 def failing(sender, args):
     raise ValueError("handler's own")
+
+
+def test_a_removal_that_was_interrupted_was_done_or_not_begun():
+    for number in itertools.count():
+        event = Event("message_received")
+        token = event.add(lambda sender, args: None)
+        is_interrupted = interrupt_at(number, event.remove, token)
+        assert len(event.handlers) == len(event._registrations)
+        if not is_interrupted:
+            break
+    assert number > 2
 
 
 def test_a_handler_that_raises_does_not_keep_the_next_from_running(event, caplog):
