@@ -1,10 +1,12 @@
 """A message sent in fragments by one call: the order of frames, who may pass, and what becomes of it when it stops."""
 
+import itertools
 import threading
 
 import pytest
 from support import wait
 from support.calls import Call
+from support.fakes import interrupt_at
 from support.scripts import BINARY, CLOSE, FIN, PONG, TEXT
 
 from syncws._connection.sending.open_message import OpenMessage
@@ -97,6 +99,22 @@ def waiting_sender(rig):
     while not rig.session.outbox._open._waiting:
         pass
     return call
+
+
+def test_whoever_waits_for_a_message_goes_on_wherever_its_send_is_interrupted(rigs):
+    for number in itertools.count():
+        rig = rigs()
+        waiting = []
+
+        def wait_for_the_end(_, rig=rig, waiting=waiting):
+            if not waiting:
+                waiting.append(waiting_sender(rig))
+
+        is_interrupted = interrupt_at(number, send, rig, PAYLOAD, wait_for_the_end)
+        assert not any(isinstance(call.end(), OperationTimedOutError) for call in waiting), f"in place {number}"
+        if not is_interrupted:
+            break
+    assert number > 100
 
 
 # As it should be.

@@ -87,17 +87,13 @@ def test_a_wake_when_nobody_waits_does_nothing():
 def test_two_threads_may_wake_at_once():
     message = OpenMessage()
 
-    class Emptied:
-        """Seems to hold one who waits, whom another thread takes first."""
+    def look():
+        message.wake()
+        message.wake()
+        return False
 
-        def __bool__(self):
-            return True
-
-        def popleft(self):
-            raise IndexError
-
-    message._waiting = Emptied()
-    assert message.wake() is None
+    message.wait(look, None)
+    assert not message._waiting
 
 
 def test_no_wake_is_lost_among_many_threads():

@@ -108,16 +108,14 @@ class OpenMessage:
             if not is_over():
                 acquire_within(signal, timeout)
         finally:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(signal)
+            self._waiting.remove(signal)
 
     def wake(self) -> None:
         """Wake all who wait for the end of the message. Any thread may call it, any number of times."""
-        while self._waiting:
-            try:
-                self._waiting.popleft().release()
-            except IndexError:  # another thread took the last one
-                return
+        # They take themselves out: what an interruption has left here the next wake finds.
+        for signal in self._waiting.copy():
+            with contextlib.suppress(RuntimeError):  # it was woken already
+                signal.release()
 
 
 def bytes_of(frame: bytes | memoryview, pieces: FramePieces | None, message: OpenMessage | None) -> int:

@@ -319,8 +319,9 @@ class Outbox(Turns):
             self.tally.ended += 1
             # A sender that found it open a moment ago looks at this.
             message.state = MessageState.OVER
-            self._open = None
+            # While it is open: if this is interrupted, shut() wakes them. They go on when they get the role.
             message.wake()
+            self._open = None
         else:
             self._open = message
             self.has_posted = True
