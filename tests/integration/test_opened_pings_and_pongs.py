@@ -1,11 +1,14 @@
 """The events opened, ping_received and pong_received: when they come, in which order, and on which thread."""
 
 import threading
+from functools import partial
 
 import pytest
 from support import handshake, read_frame, scripted_server, server_frame, wait
+from support.calls import Call
 from support.handlers import Slow, be_impatient
 from support.scripts import (
+    BINARY,
     CLOSE,
     FIN,
     PING,
@@ -25,6 +28,7 @@ from syncws import (
     State,
     StreamWebSocket,
 )
+from syncws._connection.monitor import Rounds
 from syncws._connection.notices import MAX_WAITING_NOTICES
 
 SOCKETS = pytest.mark.parametrize("socket_class", [MessageWebSocket, StreamWebSocket])
@@ -101,6 +105,27 @@ def test_opened_comes_on_the_connecting_thread_before_anything_is_read(socket_cl
         pass
     ((thread, is_open, _),) = seen
     assert (thread, is_open) == (threading.current_thread(), True)
+
+
+@SOCKETS
+def test_a_thread_that_receives_since_opened_reads_as_soon_as_it_may(monkeypatch, socket_class):
+    # No help from the monitor, which finds after a while that nobody reads.
+    monkeypatch.setattr(Rounds, "add", lambda *_: None)
+    calls = []
+
+    def receive_on_a_thread(socket, _):
+        is_stream = isinstance(socket, StreamWebSocket)
+        receive = partial(socket.input_stream.as_file().read, 1) if is_stream else socket.receive_bytes
+        calls.append(Call(receive))
+        while not socket._session.inbox.is_waited_for:
+            pass
+
+    def prepare(socket):
+        socket.opened += receive_on_a_thread
+
+    with connected(sends(server_frame(BINARY, b"x")), prepare, socket_class=socket_class, receive_timeout=None):
+        wait(calls[0].done)
+        assert calls[0].result() == b"x"
 
 
 def test_opened_may_send_and_close():

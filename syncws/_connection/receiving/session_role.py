@@ -78,8 +78,8 @@ class SessionRole(ReadingRole):
         session.inbox.is_pulled = True
         starts_timers = self._starts_timers = may_begin_later(session.settings)
         self._monitor.rounds.add(self)
-        if self.is_asked:
-            # A handler of opened has brought what needs a reader.
+        if self.is_asked or session.inbox.is_waited_for:
+            # A handler of opened has brought what needs a reader, or a thread that receives.
             self.settle()
         return starts_timers
 
