@@ -17,6 +17,7 @@ from syncws._net.proxy.choice import choose_proxy
 from syncws._net.proxy.tunnel import Route, dial_proxy, first_open, look_up_proxy, plan_routes
 from syncws._net.resolver import Answer, addresses_without_waiting, look_up
 from syncws._net.transport import is_shortage
+from syncws._waiting.at_fork import forked_error
 from syncws._waiting.deadline import Deadline, now
 from syncws._waiting.helper_threads import run_aside
 from syncws._waiting.interpreter import check_threads_allowed
@@ -26,7 +27,6 @@ from syncws._wire.uri import WebSocketUri
 from syncws.cancellation import CancellationToken
 from syncws.control import WebSocketControl
 from syncws.credentials import PasswordCredential
-from syncws.enums import CloseCause
 from syncws.errors import (
     CannotConnectError,
     ConnectAbortedError,
@@ -172,9 +172,12 @@ class Connect(Opening):
     def _as_raised(self, error: WebSocketError) -> WebSocketError:
         """Return what is raised for an error: one from connect() says for which URI, and what happened to each try."""
         raised = error
-        if isinstance(error, OperationTimedOutError):
+        if self.waker.is_inherited:
+            # Whatever came of it: in a forked child that is the reason.
+            raised = forked_error()
+        elif isinstance(error, OperationTimedOutError):
             raised = ConnectTimedOutError(error.message)
-        elif type(error) is ConnectionLostError and error.close_cause is not CloseCause.FORKED:
+        elif type(error) is ConnectionLostError:
             raised = ConnectAbortedError(error.message, hresult=error.hresult)
         if isinstance(raised, ConnectFailedError):
             led = "" if self._redirected_to is None else f", redirected to {self._redirected_to.shown}"

@@ -8,6 +8,7 @@ import pytest
 from support import acceptance, black_hole, echo, read_request, running_server, scripted_server, wait
 from support.forks import AGAIN, FORK
 from support.programs import SILENT_RESOLVER, assert_quiet, run, started
+from support.proxies import playing_both, scripted_proxy
 from support.scripts import read_until_close
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -138,3 +139,36 @@ def test_a_fork_in_a_handler_of_custom_validation_ends_the_childs_connect(server
     )
     with running_server(echo, ssl_context=server_tls) as uri:
         assert_quiet(run(program, uri, authority=authority_file))
+
+
+@pytest.mark.parametrize("method", ["GET", "CONNECT"])
+def test_a_fork_in_the_middle_of_a_handshake_is_all_that_the_childs_connect_tells(method):
+    program = (
+        FORK
+        + f"method = {method!r}"
+        + textwrap.dedent("""
+        import logging
+
+        pids = []
+
+        def fork_once(record):
+            if not pids and record.getMessage().startswith(f"> {method}"):
+                pids.append(os.fork())
+            return False
+
+        logger = logging.getLogger("syncws.handshake")
+        logger.setLevel(logging.DEBUG)
+        logger.addFilter(fork_once)
+        socket = MessageWebSocket()
+        socket.control.proxy = uri
+        try:
+            socket.connect("ws://server.example/")
+        except ConnectionLostError as exc:
+            assert pids == [0] and not isinstance(exc, ConnectFailedError), repr(exc)
+            assert exc.close_cause is CloseCause.FORKED and not exc.is_transient
+            os._exit(0)
+        end(pids[0])
+        """)
+    )
+    with scripted_proxy(playing_both([])) as proxy:
+        assert_quiet(run(program, proxy))

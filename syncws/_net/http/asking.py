@@ -11,7 +11,6 @@ from syncws._net.http.head import Head, HeadReader
 from syncws._net.http.trace import trace_head
 from syncws._net.transport import Transport, is_tls_error
 from syncws._waiting.waiter import Waiter
-from syncws.enums import CloseCause
 from syncws.errors import ConnectionLostError, ProxyError, WebSocketError
 from syncws.hresult import HResult
 
@@ -113,7 +112,7 @@ def _ask_once(transport: Transport, waiter: Waiter, question: Question) -> tuple
         try:
             head = reader.read_final()
         except ConnectionLostError as exc:
-            if reader.has_begun and exc.close_cause is not CloseCause.FORKED:
+            if reader.has_begun:
                 raise question.cut(exc.hresult) from exc.__cause__
             raise
         if head is None:
