@@ -42,8 +42,10 @@ def find_in_hosts_file(name: str) -> list[Address]:
             matching = (line for line in _lines(file) if wanted in line.lower())
             for line in islice(matching, _MAX_MATCHING_LINES):
                 found += _addresses_in(line, name)
-    except OSError:
-        pass
+    except OSError as exc:
+        if exc.errno is None:
+            # A signal handler's, which came in that moment: what the system says has a number.
+            raise
     return found
 
 

@@ -1,5 +1,6 @@
 """The hosts file in all the forms in which people write it."""
 
+import errno
 import io
 import os
 import tracemalloc
@@ -146,10 +147,20 @@ def test_what_was_read_before_the_file_broke_counts(hosts, monkeypatch):
             return super().readline(size) or self.fail()
 
         def fail(self):
-            raise OSError("the disk is gone")
+            raise OSError(errno.EIO, "the disk is gone")
 
     monkeypatch.setattr("builtins.open", lambda *_: Breaking(b"192.0.2.7 box\n"))
     assert found() == ["192.0.2.7"]
+
+
+def test_what_an_alarm_raises_while_the_file_is_read_is_what_the_caller_gets(hosts, monkeypatch):
+    def alarm(*_):
+        raise TimeoutError("from the program's alarm")
+
+    monkeypatch.setattr(module, "_addresses_in", alarm)
+    hosts.write_text("192.0.2.7 box\n")
+    with pytest.raises(TimeoutError, match="from the program's alarm"):
+        found()
 
 
 # Where it is.
