@@ -176,11 +176,19 @@ def test_the_temporary_file_is_gone_after_loading(folder, made):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [OSError(5, "no"), KeyboardInterrupt()])
-def test_the_temporary_file_is_gone_when_loading_fails(folder, made, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(5, "no"), WebSocketError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (TimeoutError("from the program's alarm"), TimeoutError),
+    ],
+    ids=["the system's", "Ctrl-C", "an alarm's"],
+)
+def test_the_temporary_file_is_gone_when_loading_fails(folder, made, monkeypatch, error, raised):
     seen = watch_loading(monkeypatch, fail=error)
     settings = settings_for(made)
-    with pytest.raises((WebSocketError, KeyboardInterrupt)):
+    with pytest.raises(raised):
         handshake_context(settings)
     assert seen[0][3].parent.parent == folder
     assert list(folder.iterdir()) == []

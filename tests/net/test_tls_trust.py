@@ -161,6 +161,15 @@ def test_authorities_of_one_s_own_are_not_wrong_for_want_of_a_descriptor(ca_file
     assert len(subjects(shared_context(ca_file, trusts_system=False))) == 1
 
 
+def test_authorities_of_one_s_own_are_not_wrong_because_of_an_alarm(ca_file, monkeypatch):
+    def alarm(*_, **__):
+        raise TimeoutError("from the program's alarm")
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", alarm)
+    with pytest.raises(TimeoutError, match="from the program's alarm"):
+        shared_context(ca_file, trusts_system=False)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has authorities besides the file's")
 @pytest.mark.parametrize("content", ["", "no certificate"])
 def test_a_file_of_the_system_without_authorities_leaves_none(tmp_path, monkeypatch, content):

@@ -177,7 +177,8 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: Certificate) 
         reason = exc.reason or exc.strerror or "no reason given"
         raise InvalidArgumentError(f"control.client_certificate cannot be used: OpenSSL says {reason}") from exc
     except OSError as exc:
-        if is_shortage(exc):
+        if exc.errno is None or is_shortage(exc):
+            # Without a number it is a signal handler's, which came in that moment.
             raise
         message = f"control.client_certificate needs a temporary file, which cannot be made: {exc.strerror or exc}"
         raise WebSocketError(message) from exc

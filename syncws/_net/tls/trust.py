@@ -147,7 +147,8 @@ def _load(context: ssl.SSLContext, path: str) -> None:
     except InvalidArgumentError:
         raise
     except (OSError, ValueError) as exc:
-        if isinstance(exc, OSError) and is_shortage(exc):
+        if isinstance(exc, OSError) and (exc.errno is None or is_shortage(exc)):
+            # Without a number it is a signal handler's, which came in that moment.
             raise
         why = exc.strerror if isinstance(exc, OSError) else exc
         raise InvalidArgumentError(f"control.ca_file {path!r} cannot be read: {why}") from exc
