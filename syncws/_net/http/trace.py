@@ -5,7 +5,8 @@ Runs on the connecting thread; nothing is made of a head unless DEBUG is on.
 
 import logging
 
-from syncws._wire.shown import shown_header, shown_text, shown_url
+from syncws._wire.headers import is_token
+from syncws._wire.shown import HIDDEN, shown_header, shown_text, shown_url
 
 __all__ = ["trace_head"]
 
@@ -26,4 +27,6 @@ def trace_head(direction: str, head: bytes) -> None:
     _logger.debug("%s %s", direction, " ".join(shown_url(word) for word in first.split(" ")))
     for line in lines:
         name, _, value = line.partition(":")
-        _logger.debug("%s %s: %s", direction, shown_text(name), shown_header(name, value.strip()))
+        # What is no name may be a value that goes on from the line before (RFC 9112 5.2).
+        shown_name = shown_text(name) if is_token(name) else HIDDEN
+        _logger.debug("%s %s: %s", direction, shown_name, shown_header(shown_name, value.strip()))
