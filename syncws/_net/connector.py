@@ -56,6 +56,7 @@ class Connect(Opening):
     """
 
     is_canceled = False
+    _is_inherited = False
     # The one that control.proxy_credential is for.
     _proxy: str | None = None
     _dialer: Dialer | None = None
@@ -124,7 +125,7 @@ class Connect(Opening):
 
     def let_go_in_child(self) -> None:
         """In a forked child: a connect that goes on there raises that the connection is the parent's."""
-        self.is_canceled = True
+        self.is_canceled = self._is_inherited = True
         self.waker.let_go_in_child()
         if self._dialer is not None:
             self._dialer.close()
@@ -172,8 +173,8 @@ class Connect(Opening):
     def _as_raised(self, error: WebSocketError) -> WebSocketError:
         """Return what is raised for an error: one from connect() says for which URI, and what happened to each try."""
         raised = error
-        if self.waker.is_inherited:
-            # Whatever came of it: in a forked child that is the reason.
+        if self._is_inherited:
+            # Whatever came of it, that is the reason.
             raised = forked_error()
         elif isinstance(error, OperationTimedOutError):
             raised = ConnectTimedOutError(error.message)

@@ -92,13 +92,9 @@ class _Pair:
 
 
 class Waker:
-    """Wakes a thread that waits in a Readiness. Wakings stay until `clear`, however many came.
+    """Wakes a thread that waits in a Readiness. Wakings stay until `clear`, however many came."""
 
-    Attributes:
-        is_inherited (bool): True in a forked child.
-    """
-
-    __slots__ = ("__weakref__", "_bell", "_is_closed", "_lock", "is_inherited")
+    __slots__ = ("__weakref__", "_bell", "_is_closed", "_lock")
 
     def __init__(self) -> None:
         """Make a waker that was not woken."""
@@ -106,7 +102,6 @@ class Waker:
         self._lock = locks.RLock()
         self._is_closed = False
         self._bell: _Counter | _Pair = _Counter() if hasattr(os, "eventfd") else _Pair()
-        self.is_inherited = False
 
     def fileno(self) -> int:
         """Descriptor that is readable while there is a waking."""
@@ -139,7 +134,6 @@ class Waker:
     def let_go_in_child(self) -> None:
         """See _waiting.at_fork."""
         self._lock = locks.RLock()
-        self.is_inherited = True
         self.close()
 
 

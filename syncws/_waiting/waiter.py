@@ -5,7 +5,6 @@ Belongs to one connect operation, on its thread; `cancel` through the waker may 
 
 from collections.abc import Callable, Iterable
 
-from syncws._waiting.at_fork import forked_error
 from syncws._waiting.deadline import FOREVER, Deadline, now
 from syncws._waiting.readiness import SLICE_SECONDS, WOKEN, Readiness, Waker, make_readiness, wait_for_writable
 from syncws.errors import OperationCanceledError, OperationTimedOutError
@@ -99,9 +98,7 @@ class Waiter:
         return ready
 
     def check(self) -> None:
-        """Raise as wait() does when the operation is over, without waiting; in a forked child it is."""
-        if self._waker.is_inherited:
-            raise forked_error()
+        """Raise as wait() does when the operation is over, without waiting."""
         if self._is_canceled():
             raise OperationCanceledError(f"connect was canceled ({self.phase})")
         # is_expired spelled out, for this is asked at each step.

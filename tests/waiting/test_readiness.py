@@ -293,4 +293,4 @@ def test_a_waker_that_a_fork_has_closed_has_nothing_to_forget():
     waker = Waker()
     waker.let_go_in_child()
     waker.clear()
-    assert waker.is_inherited
+    assert waker.fileno() == -1
