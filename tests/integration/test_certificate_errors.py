@@ -110,6 +110,19 @@ def test_a_certificate_that_does_not_pass_tells_all_that_is_wrong(case, version)
     assert len(information.server_intermediate_certificates) == len(chain) - 1
 
 
+@pytest.mark.parametrize("case", BAD)
+def test_without_tls_1_2_a_certificate_that_does_not_pass_tells_the_first_thing_that_is_wrong(case):
+    make_chain, errors, status = BAD[case]
+    chain = make_chain()
+    first = [error for error in errors if error in (errors[0], INCOMPLETE_CHAIN)]
+    socket = make_socket()
+    socket.control.ssl_context.minimum_version = ssl.TLSVersion.TLSv1_3
+    error = refused(socket, chain)
+    assert error.status is WebErrorStatus[status if first == errors else "CERTIFICATE_IS_INVALID"]
+    assert list(error.certificate_errors) == list(socket.information.server_certificate_errors) == first
+    assert socket.information.server_certificate.get_certificate_blob() == chain[0].der
+
+
 @pytest.mark.parametrize("context", ["own", "default"])
 @pytest.mark.parametrize("case", FORGIVABLE)
 @pytest.mark.usefixtures("system_trusts_root")

@@ -15,6 +15,7 @@ from syncws._net.transport import Transport
 from syncws._waiting.waiter import Waiter
 from syncws._wire.uri import WebSocketUri
 from syncws.control import WebSocketControl
+from syncws.enums import ChainValidationResult
 
 __all__ = ["CertificateTools", "start_tls"]
 
@@ -73,7 +74,9 @@ def _report_of_failure(
     """Return all that is wrong, where OpenSSL has ended the handshake at the first thing."""
     chain = sent_chain(transport.ssl_object)
     report = examine(context, chain, uri.server_name) if chain else CertificateReport()
-    return report if report.errors else refused_at_once(error)
+    # Nothing is found where there is no chain, OTHER_ERRORS alone where the context has no TLS 1.2: it said more here.
+    is_examined = any(found is not ChainValidationResult.OTHER_ERRORS for found in report.errors)
+    return report if is_examined else refused_at_once(error, chain)
 
 
 def _checked_report(

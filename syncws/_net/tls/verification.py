@@ -138,10 +138,10 @@ def examine(context: ssl.SSLContext, chain: Sequence[bytes], server_name: str) -
     return CertificateReport(tuple(chain), tuple(findings.errors), tuple(findings.words))
 
 
-def refused_at_once(error: ssl.SSLCertVerificationError) -> CertificateReport:
-    """Return the report of a handshake that failed and has left no chain to examine."""
+def refused_at_once(error: ssl.SSLCertVerificationError, chain: tuple[bytes, ...] = ()) -> CertificateReport:
+    """Return the report of a handshake that failed, with its own reason alone."""
     found = _ERRORS_OF_CODE.get(error.verify_code, _OTHER)
-    return CertificateReport((), tuple(sorted(found)), (error.verify_message,))
+    return CertificateReport(chain, tuple(sorted(found)), (error.verify_message.rstrip("."),))
 
 
 def _look(
