@@ -1,5 +1,6 @@
 """Certificates that do not pass, and those that are let pass, in real connections; what information tells of them."""
 
+import re
 import ssl
 import threading
 
@@ -20,6 +21,7 @@ from syncws import (
     OperationTimedOutError,
     SocketSslErrorSeverity,
     StreamWebSocket,
+    TlsError,
     WebErrorStatus,
 )
 from syncws._certificates.errors import IGNORABLE_ERRORS
@@ -309,6 +311,25 @@ def test_a_context_of_a_class_that_only_sets_it_up_can_be_replaced():
 
 
 # The application's own look.
+
+
+@pytest.mark.parametrize(
+    ("raised", "error", "text"),
+    [
+        (ssl.SSLCertVerificationError, CertificateError, "did not pass: it is another one [OTHER_ERRORS]"),
+        (ssl.SSLError, TlsError, "TLS handshake with localhost failed: it is another one"),
+    ],
+)
+def test_what_a_check_of_the_application_s_own_raises_is_told(raised, error, text):
+    class Pinning(ssl.SSLObject):
+        def do_handshake(self):
+            super().do_handshake()
+            raise raised("it is another one")
+
+    with shown_by(make(issuer=ROOT).chain) as uri, make_socket() as socket:
+        socket.control.ssl_context.sslobject_class = Pinning
+        with pytest.raises(error, match=re.escape(text)):
+            socket.connect(uri, timeout=LIMIT)
 
 
 def test_a_handler_sees_the_errors_that_were_let_pass():

@@ -56,7 +56,8 @@ def tls_error(error: ssl.SSLError, server_name: str, plain_scheme: str = "ws") -
         # As every server that hangs up: a later try may find it in a better state.
         hung_up._is_transient = True
         return hung_up
-    reason = error.reason or error.strerror or "no reason given"
+    # One that Python code raises, an application's check say, has no reason, and may have its text alone.
+    reason = getattr(error, "reason", None) or error.strerror or " ".join(map(str, error.args)) or "no reason given"
     alert = _ALERT.match(reason)
     if alert is not None:
         return _alert_error(alert[1].lower().replace(" ", "_"), server_name)

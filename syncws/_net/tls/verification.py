@@ -140,8 +140,10 @@ def examine(context: ssl.SSLContext, chain: Sequence[bytes], server_name: str) -
 
 def refused_at_once(error: ssl.SSLCertVerificationError, chain: tuple[bytes, ...] = ()) -> CertificateReport:
     """Return the report of a handshake that failed, with its own reason alone."""
-    found = _ERRORS_OF_CODE.get(error.verify_code, _OTHER)
-    return CertificateReport(chain, tuple(sorted(found)), (error.verify_message.rstrip("."),))
+    # A check of the application's own raises it without these two.
+    found = _ERRORS_OF_CODE.get(getattr(error, "verify_code", UNJUDGED), _OTHER)
+    words: str = getattr(error, "verify_message", None) or " ".join(map(str, error.args))
+    return CertificateReport(chain, tuple(sorted(found)), (words.rstrip("."),))
 
 
 def _look(
