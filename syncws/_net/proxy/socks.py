@@ -67,13 +67,10 @@ class _Talk:
         self._waiter = waiter
         self.proxy = proxy
 
-    def send(self, data: bytes) -> None:
-        send_all(self._transport, self._waiter, data)
-
     def ask(self, connection: Any, request: object) -> None:
         """Send what socksio's connection makes of a request."""
         connection.send(request)
-        self.send(connection.data_to_send())
+        send_all(self._transport, self._waiter, connection.data_to_send())
 
     def receive(self, size: int) -> bytes:
         data = receive_exactly(self._transport, self._waiter, size)
