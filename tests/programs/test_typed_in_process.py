@@ -140,6 +140,13 @@ def test_bytes_that_are_no_text_are_told_and_end_nothing(capsys, line):
     assert "surrogate" in capsys.readouterr().out
 
 
+def test_a_close_code_of_more_digits_than_python_reads_ends_nothing(capsys):
+    with running_server(echo) as uri, syncws.connect(uri) as socket:
+        execute(socket, f"/close {'9' * 5000}", Screen())
+        assert socket.is_open
+    assert "! /close takes" in capsys.readouterr().out
+
+
 def test_the_end_of_the_connection_ends_a_line_that_is_being_typed(monkeypatch):
     monkeypatch.setenv("SYNCWS_HISTORY", "")
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
