@@ -244,6 +244,14 @@ def test_other_bytes_without_sense_are_not_taken_for_http_2():
         assert failure_of_connect(uri).message.endswith("it is not HTTP")
 
 
+@pytest.mark.parametrize("line", ["HTTP/1.0 101 Switching Protocols", "HTTP/1.1 abc"])
+def test_a_status_line_that_cannot_be_is_shown(line):
+    with scripted_server(answers(f"{line}\nServer: other\n\n")) as uri:
+        error = failure_of_connect(uri)
+    assert isinstance(error, HandshakeError)
+    assert error.message.endswith(f"its status line is {line!r}")
+
+
 def test_an_answer_that_is_no_tls_asks_for_ws():
     with scripted_server(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as uri:
         error = failure_of_connect(uri.replace("ws:", "wss:"))
